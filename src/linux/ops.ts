@@ -1,0 +1,385 @@
+// The vocabulary between TypeScript and keel: every kernel operation that a plan may contain, with its
+// opcode and a typed builder. `make build` writes native/ops.h from OPCODES, so the two cannot differ.
+// Nothing here performs anything; keel.ts transports operations, native/ executes them.
+// The wire form and the meaning of every operation: native/PROTOCOL.md.
+
+/** What a wire message is made of: integers (64 bit), byte strings and lists. Strings are sent as UTF-8. */
+export type Value = number | bigint | string | Uint8Array | readonly Value[];
+
+/** One kernel operation: its opcode followed by its arguments. */
+export type Op = readonly [opcode: number, ...args: Value[]];
+
+/** A file-descriptor register of one request: `netnsNew(0)` fills it, later operations refer to it. */
+export type Register = number;
+
+/** Register number that means "the host's own namespace". */
+export const HOST_NS: Register = -1;
+
+export const OPCODES = {
+  // Host operations: run by an agent handler in the host's namespaces, on trusted absolute paths.
+  onFailure: 1,
+  mkdir: 2,
+  rmdir: 3,
+  write: 4,
+  put: 5,
+  remove: 6,
+  rename: 7,
+  syncfs: 8,
+  netnsNew: 9,
+  netnsOpen: 10,
+  netlink: 11,
+  shim: 12,
+  sysctlHost: 13,
+  // Container operations: run by the container's first process between clone and exec.
+  rootOverlay: 64,
+  rootBind: 65,
+  mount: 66,
+  bind: 67,
+  device: 68,
+  symlink: 69,
+  mkdirIn: 70,
+  mask: 71,
+  readonly: 72,
+  console: 73,
+  pivot: 74,
+  rootReadonly: 75,
+  rootPropagation: 76,
+  hostname: 77,
+  domainname: 78,
+  sysctl: 79,
+  rlimit: 80,
+  oomScoreAdj: 81,
+  loopbackUp: 82,
+  chdir: 83,
+  umask: 84,
+  seccomp: 85,
+  credentials: 86,
+  noNewPrivs: 87,
+  keyring: 88,
+  barrier: 89,
+  exec: 90,
+  // File operations: run by an agent handler in a file session, below one root, by descriptor.
+  fsMkdir: 128,
+  fsFile: 129,
+  fsData: 130,
+  fsSymlink: 131,
+  fsLink: 132,
+  fsNode: 133,
+  fsXattr: 134,
+  fsWhiteout: 135,
+  fsOpaque: 136,
+  fsRemove: 137,
+  fsMeta: 138,
+  fsCopy: 139,
+  fsStat: 140,
+  fsRead: 141,
+  fsList: 142,
+  fsExport: 143,
+} as const;
+
+const O = OPCODES;
+
+/** Owner, permission bits and modification time of a file. Times are seconds and nanoseconds since the epoch. */
+export interface FileMeta {
+  mode: number;
+  uid: number;
+  gid: number;
+  mtimeSec: number;
+  mtimeNsec: number;
+}
+
+const meta = (m: FileMeta): Value[] => [m.mode, m.uid, m.gid, m.mtimeSec, m.mtimeNsec];
+
+/** Host operations. */
+export const host = {
+  /** Registers `op` to be run, newest first, when a later operation of the same request fails. */
+  onFailure: (op: Op): Op => [O.onFailure, op],
+  /** mkdir(2); an existing directory is fine. With `parents`, missing parents are made with the same mode. */
+  mkdir: (path: string, mode = 0o755, options: { parents?: boolean } = {}): Op => [
+    O.mkdir,
+    path,
+    mode,
+    options.parents ? 1 : 0,
+  ],
+  /** rmdir(2); a missing directory is fine, EBUSY is retried for up to a second (dying cgroups). */
+  rmdir: (path: string): Op => [O.rmdir, path],
+  /** Writes to an existing file in one write(2) (cgroupfs). With `optional`, any errno becomes a warning. */
+  write: (path: string, data: string | Uint8Array, options: { optional?: boolean } = {}): Op => [
+    O.write,
+    path,
+    data,
+    options.optional ? 1 : 0,
+  ],
+  /** Replaces a regular file atomically (temporary file beside it, then rename). */
+  put: (path: string, data: string | Uint8Array, mode = 0o644): Op => [O.put, path, data, mode],
+  /** Removes a file or a whole tree by descriptor, never following symlinks nor crossing mounts; missing is fine. */
+  remove: (path: string): Op => [O.remove, path],
+  rename: (from: string, to: string): Op => [O.rename, from, to],
+  syncfs: (path: string): Op => [O.syncfs, path],
+  /** Makes a new network namespace with its loopback up and keeps its descriptor in `reg`. */
+  netnsNew: (reg: Register): Op => [O.netnsNew, reg],
+  /** Opens a namespace file such as /proc/PID/ns/net into `reg`. */
+  netnsOpen: (reg: Register, path: string): Op => [O.netnsOpen, reg, path],
+  /**
+   * Sends `messages` (whole nlmsgs, already aligned) in one sendmsg on a fresh netlink socket of `protocol`
+   * in the namespace of `reg` (HOST_NS: the host), and yields all replies' bytes. Each patch [offset, reg] first
+   * overwrites the u32 at that offset with the descriptor number of `reg` (IFLA_NET_NS_FD). Fails with the
+   * first NLMSG_ERROR; the error text carries the extended ack and the index of the message.
+   */
+  netlink: (protocol: number, reg: Register, messages: Uint8Array, patches: [number, Register][] = []): Op => [
+    O.netlink,
+    protocol,
+    reg,
+    messages,
+    patches,
+  ],
+  /** Starts a shim (see ShimPlan); yields [shimPid, initPid]. */
+  shim: (plan: ShimPlan): Op => [O.shim, ...encodeShimPlan(plan)],
+  /** Writes /proc/sys/`name` (slashes) as seen in the namespace of `reg`. */
+  sysctlHost: (reg: Register, name: string, value: string): Op => [O.sysctlHost, reg, name, value],
+} as const;
+
+/** Where a container's root comes from. All paths are the host's. */
+export type RootSource =
+  | { kind: "dir"; path: string }
+  | {
+      kind: "overlay";
+      /** keel changes into this directory so that `lower` can be short: mount(2) takes one page of options. */
+      layersDir: string;
+      /** Lower directories, topmost first, relative to layersDir. */
+      lower: readonly string[];
+      /** Absolute; absent for a read-only view. */
+      upper?: string;
+      work?: string;
+      /** Further comma-separated mount options, such as `volatile`. */
+      options?: string;
+    };
+
+/** Container operations, in the order a plan would use them. Paths are inside the root unless said otherwise. */
+export const inner = {
+  /** Mounts the root of a container on the host directory `target` inside the new mount namespace. */
+  root: (source: RootSource, target: string): Op =>
+    source.kind === "dir"
+      ? [O.rootBind, source.path, target]
+      : [
+          O.rootOverlay,
+          source.layersDir,
+          source.lower.join(":"),
+          source.upper ?? "",
+          source.work ?? "",
+          source.options ?? "",
+          target,
+        ],
+  /** mount(2) of a new file system; `dest` is resolved in the root by descriptor and made when missing. */
+  mount: (fstype: string, source: string, dest: string, flags: number, data = ""): Op => [
+    O.mount,
+    fstype,
+    source,
+    dest,
+    flags,
+    data,
+  ],
+  /**
+   * Binds the host's `source` (opened in the host's view) at `dest`, made as file or directory to match.
+   * `attr` are MOUNT_ATTR_* bits applied with mount_setattr, `propagation` an MS_PRIVATE… flag or 0.
+   */
+  bind: (
+    source: string,
+    dest: string,
+    options: { recursive?: boolean; attr?: number; attrRecursive?: boolean; propagation?: number } = {},
+  ): Op => [
+    O.bind,
+    source,
+    dest,
+    options.recursive ? 1 : 0,
+    options.attr ?? 0,
+    options.attrRecursive ? 1 : 0,
+    options.propagation ?? 0,
+  ],
+  /** Makes a device node (type "c", "b" or "p"); where mknod is refused the host's node is bound instead. */
+  device: (
+    path: string,
+    type: "c" | "b" | "p",
+    major: number,
+    minor: number,
+    mode: number,
+    uid = 0,
+    gid = 0,
+  ): Op => [O.device, path, type, major, minor, mode, uid, gid],
+  symlink: (target: string, path: string): Op => [O.symlink, target, path],
+  mkdir: (path: string, mode: number, uid = 0, gid = 0): Op => [O.mkdirIn, path, mode, uid, gid],
+  /** Hides a path: /dev/null over a file, an empty read-only tmpfs over a directory; missing is fine. */
+  mask: (path: string): Op => [O.mask, path],
+  /** Binds a path on itself read-only; missing is fine. */
+  readonly: (path: string): Op => [O.readonly, path],
+  /** Opens a pty in the container's devpts, binds it at /dev/console, makes it stdio and controlling terminal. */
+  console: (): Op => [O.console],
+  /** pivot_root into the root; the host's tree is gone afterwards. */
+  pivot: (): Op => [O.pivot],
+  rootReadonly: (): Op => [O.rootReadonly],
+  rootPropagation: (flags: number): Op => [O.rootPropagation, flags],
+  hostname: (name: string): Op => [O.hostname, name],
+  domainname: (name: string): Op => [O.domainname, name],
+  /** Writes /proc/sys/`name` (slashes) through a verified procfs descriptor. */
+  sysctl: (name: string, value: string): Op => [O.sysctl, name, value],
+  /** setrlimit; where raising the hard limit is refused the current hard limit stays and a warning is given. RLIM_INFINITY is -1. */
+  rlimit: (resource: number, soft: number, hard: number): Op => [O.rlimit, resource, soft, hard],
+  oomScoreAdj: (value: number): Op => [O.oomScoreAdj, value],
+  loopbackUp: (): Op => [O.loopbackUp],
+  /** chdir(2) after pivot; with `create` a missing directory is made first, mode 0755, root-owned. */
+  chdir: (path: string, options: { create?: boolean } = {}): Op => [O.chdir, path, options.create ? 1 : 0],
+  umask: (mask: number): Op => [O.umask, mask],
+  /** Installs a compiled classic BPF program; `flags` are SECCOMP_FILTER_FLAG_* bits. */
+  seccomp: (program: Uint8Array, flags = 0): Op => [O.seccomp, program, flags],
+  /**
+   * Becomes the user: `user` is Docker's USER syntax (name, uid, name:group, uid:gid, "" = root) looked up in the
+   * root's /etc/passwd and /etc/group; sets HOME in the environment of `exec` unless it is there already; drops
+   * the bounding set and sets the other capability sets (bit masks).
+   */
+  credentials: (
+    user: string,
+    groups: readonly string[],
+    caps: {
+      bounding: number;
+      effective: number;
+      permitted: number;
+      inheritable: number;
+      ambient: number;
+    },
+  ): Op => [
+    O.credentials,
+    user,
+    groups,
+    caps.bounding,
+    caps.effective,
+    caps.permitted,
+    caps.inheritable,
+    caps.ambient,
+  ],
+  noNewPrivs: (): Op => [O.noNewPrivs],
+  /** Joins a new session keyring; refusals (quota, old kernels) are warnings. */
+  keyring: (name: string): Op => [O.keyring, name],
+  /** Reports "created" and waits for the shim's start request. */
+  barrier: (): Op => [O.barrier],
+  /** execve(2); argv[0] without a slash is looked up in the PATH of `env`. Errors: ENOENT and EACCES as themselves. */
+  exec: (argv: readonly string[], env: readonly string[]): Op => [O.exec, argv, env],
+} as const;
+
+/** A namespace to be joined instead of made: a register filled earlier in the request or a path. */
+export interface NamespaceJoin {
+  /** CLONE_NEW* flag. */
+  type: number;
+  reg?: Register;
+  path?: string;
+}
+
+/** Everything a shim needs for the life of one container; it outlives the daemon with it. */
+export interface ShimPlan {
+  id: string;
+  /** Private directory (0700) for shim.sock and exit.json. */
+  stateDir: string;
+  isTty: boolean;
+  /** Keep the container's stdin open for attach; otherwise it reads from /dev/null. */
+  hasStdin: boolean;
+  /** Close stdin when the first attached client that sends it is done. */
+  stdinOnce: boolean;
+  /** Initial terminal size, 0 when unknown. */
+  rows: number;
+  columns: number;
+  /** CLONE_NEW* flags of the namespaces to make. */
+  cloneFlags: number;
+  joins: readonly NamespaceJoin[];
+  /** cgroup v1: the container's directories, one per hierarchy. Joined through `tasks`, which needs no grace period. */
+  cgroups: readonly string[];
+  /** cgroup v2: the container's directory for CLONE_INTO_CGROUP, or "". */
+  cgroup2: string;
+  /** Files read at exit for a line `oom_kill N` (memory.oom_control or memory.events), or "". */
+  oomFile: string;
+  log: { kind: "none" } | { kind: "json-file"; path: string; maxSizeBytes: number; maxFiles: number; attrs: string };
+  /** Container operations of the first process. */
+  ops: readonly Op[];
+  /** Host operations run by the shim when the container is gone, daemon or not; failures are ignored. */
+  exitOps: readonly Op[];
+}
+
+function encodeShimPlan(p: ShimPlan): Value[] {
+  const log: Value[] =
+    p.log.kind === "none" ? [0] : [1, p.log.path, p.log.maxSizeBytes, p.log.maxFiles, p.log.attrs];
+  return [
+    p.id,
+    p.stateDir,
+    (p.isTty ? 1 : 0) | (p.hasStdin ? 2 : 0) | (p.stdinOnce ? 4 : 0),
+    p.rows,
+    p.columns,
+    p.cloneFlags,
+    p.joins.map((j) => [j.type, j.reg ?? -1, j.path ?? ""]),
+    p.cgroups,
+    p.cgroup2,
+    p.oomFile,
+    log,
+    p.ops,
+    p.exitOps,
+  ];
+}
+
+/** A further process in a running container. */
+export interface ExecPlan {
+  execId: string;
+  isTty: boolean;
+  hasStdin: boolean;
+  rows: number;
+  columns: number;
+  /** Container operations from `chdir` on (no mounts), ending in `exec`. */
+  ops: readonly Op[];
+}
+
+/** Encodes an exec plan for the shim's EXEC verb. */
+export function encodeExecPlan(p: ExecPlan): Value[] {
+  return [p.execId, (p.isTty ? 1 : 0) | (p.hasStdin ? 2 : 0), p.rows, p.columns, p.ops];
+}
+
+/** File operations below the root of a session. Parents are resolved by descriptor, the last component is never followed. */
+export const fs = {
+  /** An existing directory keeps its content and takes the metadata; anything else in the way is replaced. */
+  mkdir: (path: string, m: FileMeta): Op => [O.fsMkdir, path, ...meta(m)],
+  /** Makes or replaces a regular file; its content follows as `data` operations of `sizeBytes` in sum. */
+  file: (path: string, m: FileMeta, sizeBytes: number): Op => [O.fsFile, path, ...meta(m), sizeBytes],
+  data: (bytes: Uint8Array): Op => [O.fsData, bytes],
+  symlink: (path: string, target: string | Uint8Array, m: FileMeta): Op => [O.fsSymlink, path, ...meta(m), target],
+  link: (path: string, existing: string): Op => [O.fsLink, path, existing],
+  /** `m.mode` includes the file type bits (S_IFCHR, S_IFBLK, S_IFIFO). */
+  node: (path: string, m: FileMeta, major: number, minor: number): Op => [O.fsNode, path, ...meta(m), major, minor],
+  xattr: (path: string, name: string, value: Uint8Array): Op => [O.fsXattr, path, name, value],
+  /** Overlay whiteout: a character device 0/0. */
+  whiteout: (path: string): Op => [O.fsWhiteout, path],
+  /** Marks a directory opaque (trusted.overlay.opaque=y). */
+  opaque: (path: string): Op => [O.fsOpaque, path],
+  remove: (path: string): Op => [O.fsRemove, path],
+  meta: (path: string, m: FileMeta): Op => [O.fsMeta, path, ...meta(m)],
+  /**
+   * Copies `sourcePath` below the host directory `sourceRoot` (resolved in it by descriptor, never followed at the
+   * end) to `path`: directories merge, files replace. uid, gid, mode: -1 keeps the source's.
+   */
+  copy: (
+    sourceRoot: string,
+    sourcePath: string,
+    path: string,
+    options: { uid?: number; gid?: number; mode?: number } = {},
+  ): Op => [
+    O.fsCopy,
+    sourceRoot,
+    sourcePath,
+    path,
+    options.uid ?? -1,
+    options.gid ?? -1,
+    options.mode ?? -1,
+  ],
+  /** Yields [mode, uid, gid, size, mtimeSec, mtimeNsec, rdevMajor, rdevMinor, nlink, linkTarget]; follow 1: the last component too, inside the root. */
+  stat: (path: string, options: { follow?: boolean } = {}): Op => [O.fsStat, path, options.follow ? 1 : 0],
+  /** Yields up to `maxBytes` of a regular file; fails on anything else. Follows symlinks inside the root. */
+  read: (path: string, maxBytes: number): Op => [O.fsRead, path, maxBytes],
+  /** Yields the sorted names in a directory. */
+  list: (path: string): Op => [O.fsList, path],
+  /** Streams a depth-first, name-sorted walk of everything below `path`, see PROTOCOL.md "export". */
+  export: (path: string): Op => [O.fsExport, path],
+} as const;
