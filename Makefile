@@ -1,0 +1,76 @@
+# make demo    from nothing to a page served out of a container (installs what is missing)
+# make test    every test: unit, native, end-to-end, foreign clients (installs what is missing)
+# make check   types, lint, format, import arrows, generated files, changelog
+# make bench   latency beside Docker Engine in the same run
+# make build   dist/berth;   make install  puts it into $(PREFIX)/bin;   make clean
+
+PREFIX ?= /usr/local
+BUN = $(firstword $(wildcard node_modules/@oven/bun-linux-*/bin/bun))
+BIN = node_modules/.bin
+VERSION := $(shell sed -n 's/.*"version": "\(.*\)",/\1/p' package.json)
+COMMIT := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+SOURCES = $(shell find src -name '*.ts' ! -name '*.test.ts')
+TESTS ?= src tools
+
+.PHONY: build demo test unit e2e check bench install uninstall clean acceptance acceptance-images fuzz
+
+build: dist/berth
+
+node_modules/.done: package.json package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+native/ops.h: src/linux/ops.ts tools/ops.ts node_modules/.done
+	$(BUN) tools/ops.ts
+
+build/keel: native/ops.h $(wildcard native/*.c native/*.h) native/Makefile
+	$(MAKE) -s -C native all
+
+dist/berth: node_modules/.done build/keel $(SOURCES)
+	@mkdir -p dist
+	$(BUN) build --compile --bytecode --splitting --minify-syntax --format=esm --target=bun \
+	  --define BERTH_VERSION='"$(VERSION)"' --define BERTH_COMMIT='"$(COMMIT)"' \
+	  src/main.ts --outfile $@
+
+demo:
+	@tools/install-packages demo
+	@$(MAKE) -s build
+	@$(BUN) tools/demo.ts
+
+test:
+	@tools/install-packages test
+	@$(MAKE) -s build
+	$(MAKE) -s -C native test
+	$(BUN) test --timeout 60000 $(TESTS)
+	$(MAKE) -s e2e
+
+unit: build
+	$(BUN) test --timeout 60000 $(TESTS)
+
+e2e: build
+	$(BUN) test --timeout 180000 test/e2e
+
+check: node_modules/.done native/ops.h
+	$(BIN)/tsc
+	$(BIN)/oxlint --type-aware --quiet src tools test bench
+	$(BIN)/biome format --log-level=warn
+	$(BUN) tools/imports.ts
+	$(BUN) tools/ops.ts --check
+	$(BUN) tools/changelog.ts
+
+bench:
+	@tools/install-packages bench
+	@$(MAKE) -s build
+	$(BUN) bench/latency.ts
+
+fuzz: build
+	$(MAKE) -s -C native fuzz
+
+install: build
+	install -D -m 0755 dist/berth $(DESTDIR)$(PREFIX)/bin/berth
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/berth
+
+clean:
+	rm -rf build dist
