@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { formatNano, formatNanoFixed, nowNano, parseNano, parseTimestamp } from "./time.ts";
+
+test("formatNano drops trailing zeros as RFC3339Nano does", () => {
+  assert.equal(formatNano(0n), "1970-01-01T00:00:00Z");
+  assert.equal(formatNano(1_500_000_000n), "1970-01-01T00:00:01.5Z");
+  assert.equal(formatNano(-1n), "1969-12-31T23:59:59.999999999Z");
+  assert.equal(formatNanoFixed(1_500_000_000n), "1970-01-01T00:00:01.500000000Z");
+  assert.equal(formatNanoFixed(0n), "1970-01-01T00:00:00.000000000Z");
+});
+
+test("parseNano reads zones and refuses what is not RFC 3339", () => {
+  assert.equal(parseNano("1970-01-01T01:00:00+01:00"), 0n);
+  assert.equal(parseNano("1970-01-01T00:00:00.000000001Z"), 1n);
+  for (const bad of ["", "now", "1970-01-01", "1970-13-01T00:00:00Z", "1970-01-01T00:00:00"]) assert.equal(parseNano(bad), null);
+});
+
+test("parseTimestamp reads seconds with fractions", () => {
+  assert.equal(parseTimestamp("1.5"), 1_500_000_000n);
+  assert.equal(parseTimestamp("1712345678"), 1_712_345_678_000_000_000n);
+  assert.equal(parseTimestamp("x"), null);
+});
+
+test("parseNano inverts formatNano", () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: 0n, max: 4_000_000_000_000_000_000n }), (n) => {
+      assert.equal(parseNano(formatNano(n)), n);
+      assert.equal(parseNano(formatNanoFixed(n)), n);
+    }),
+  );
+});
+
+test("nowNano agrees with Date.now", () => {
+  assert.ok(Math.abs(Number(nowNano() / 1_000_000n) - Date.now()) < 1000);
+});
