@@ -17,12 +17,13 @@ struct reader {
 	bool bad;
 };
 
-bool wire_open(struct reader *r, const uint8_t *body, size_t size); // body of a frame: one list value
+bool wire_open(struct reader *r, const uint8_t *body, size_t size); // body of a frame: one list value, checked to its last byte
 bool wire_int(struct reader *r, int64_t *out);
 bool wire_str(struct reader *r, const char **out);                  // refuses embedded NUL
 bool wire_bytes(struct reader *r, const uint8_t **out, size_t *size);
 bool wire_list(struct reader *r, struct reader *inner);
 bool wire_done(const struct reader *r);                             // everything was read and nothing was bad
+uint8_t wire_peek(const struct reader *r);                          // tag of the next value, 0 at the end
 
 struct writer {
 	uint8_t *data;
@@ -38,10 +39,13 @@ void write_bytes(struct writer *w, const void *data, size_t size);
 void write_str(struct writer *w, const char *s);
 void write_open(struct writer *w);        // a nested list
 void write_close(struct writer *w);
+uint8_t *write_space(struct writer *w, size_t size);                // a byte string to be filled in place, or NULL
+void write_nested(struct writer *w, struct writer *from);           // the outer list of `from` as one value
 void write_free(struct writer *w);
 
 int frame_send(int fd, struct writer *w);                           // closes the outer list, writes all; 0 or -errno
 int frame_recv(int fd, uint8_t **body, size_t *size);               // 1 = frame (malloc'ed), 0 = end of file, or -errno
+int send_all(int fd, const void *data, size_t size);                // raw bytes, never SIGPIPE; 0 or -errno
 struct fault;
 int frame_fault(int fd, const struct fault *f);                     // sends [errno, op, path, text, index]
 

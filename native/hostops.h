@@ -1,0 +1,23 @@
+// Host operations (src/linux/ops.ts, `host`): what an agent handler does in the host's namespaces on trusted absolute
+// paths. The shim runs a container's exitOps through here as well.
+#ifndef KEEL_HOSTOPS_H
+#define KEEL_HOSTOPS_H
+
+#include "fault.h"
+#include "wire.h"
+
+enum { HOST_REGISTERS = 32 };
+
+// Executes a list of operations. Writes one value per operation into `results` and the warnings as strings into `warnings`
+// (both begun by the caller). At the first failure the operations registered with onFailure run, newest first, and
+// the failure is returned. Registers are closed at the end. 0 or -errno.
+int host_run(struct reader *ops, struct writer *results, struct writer *warnings, struct fault *f);
+
+// Executes every operation of the list and ignores failures: clean-up that must go as far as it can.
+void host_run_all(struct reader *ops);
+
+// Written in shim.c: forks, detaches and executes the shim of a plan and waits for its report; puts the
+// list [shimPid, initPid] into `result`. `regs` are descriptors or -1. 0 or -errno.
+int shim_start(struct reader *plan, const int regs[HOST_REGISTERS], struct writer *result, struct fault *f);
+
+#endif
