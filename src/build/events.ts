@@ -1,0 +1,42 @@
+// What a build tells while it runs: typed facts, in the order they happen. export/ turns them into Docker's
+// stream; a BuildKit status stream can be made of the same facts.
+
+import type { Fault } from "../lib/errors.ts";
+
+/** Position of a step: `stage` counts from 0 in the order of the Dockerfile, `step` from 1 over the whole build. */
+export interface StepRef {
+  readonly stage: number;
+  readonly step: number;
+}
+
+export type BuildEvent =
+  /** The plan is known; `total` steps will be shown, in these stages. */
+  | { readonly type: "planned"; readonly total: number; readonly stages: readonly number[] }
+  /** A remark on the Dockerfile itself. */
+  | { readonly type: "warning"; readonly message: string }
+  | { readonly type: "step"; readonly at: StepRef; readonly text: string }
+  /** One line of pull progress in Docker's JSON form. */
+  | { readonly type: "pull"; readonly at: StepRef; readonly line: Readonly<Record<string, unknown>> }
+  | { readonly type: "triggers"; readonly at: StepRef; readonly count: number }
+  | { readonly type: "cached"; readonly at: StepRef }
+  | { readonly type: "running"; readonly at: StepRef; readonly containerId: string }
+  | {
+      readonly type: "output";
+      readonly at: StepRef;
+      readonly stream: "stdout" | "stderr";
+      readonly bytes: Uint8Array;
+    }
+  | { readonly type: "removed"; readonly at: StepRef; readonly containerId: string }
+  /** A remark that belongs to a step. */
+  | { readonly type: "note"; readonly at: StepRef; readonly message: string }
+  /** The step is done; `imageId` is its image, "" on scratch. */
+  | { readonly type: "done"; readonly at: StepRef; readonly imageId: string }
+  | { readonly type: "stage-done"; readonly stage: number; readonly imageId: string }
+  /** Build arguments that no stage declared. */
+  | { readonly type: "unused-args"; readonly names: readonly string[] }
+  /** The image exists under its id. */
+  | { readonly type: "built"; readonly imageId: string }
+  /** A name was given to the image; emitted by the engine. */
+  | { readonly type: "tagged"; readonly name: string }
+  /** The build ended without an image. */
+  | { readonly type: "failed"; readonly fault: Fault };
