@@ -1,0 +1,45 @@
+// What a content store offers: immutable blobs by digest. storage/content/store.ts keeps them in files;
+// suite.ts says what every implementation must do.
+
+import type { Digest } from "../../oci/digest.ts";
+
+export interface BlobInfo {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  /** When it was stored, milliseconds since the epoch. */
+  readonly storedAtMs: number;
+}
+
+/** What the bytes must turn out to be; a difference is a Fault(dataLoss) and leaves nothing behind. */
+export interface Expected {
+  digest?: Digest;
+  sizeBytes?: number;
+}
+
+export interface IngestOptions {
+  /** Called with the bytes taken so far. */
+  onProgress?: (sizeBytes: number) => void;
+  signal?: AbortSignal;
+  /** false: the blob is not flushed to disk; for content that can be made again. */
+  durable?: boolean;
+}
+
+export interface OpenOptions {
+  /** First byte, default 0. */
+  start?: number;
+  signal?: AbortSignal;
+}
+
+export interface ContentStore {
+  /** Stores everything `source` yields under its digest. A blob that is there already is shared. */
+  ingest(source: AsyncIterable<Uint8Array>, expected?: Expected, options?: IngestOptions): Promise<BlobInfo>;
+  /** Returns facts about a blob, undefined when it is not there. */
+  stat(digest: Digest): Promise<BlobInfo | undefined>;
+  /** Streams a blob; a missing one is a Fault(notFound). */
+  open(digest: Digest, options?: OpenOptions): AsyncIterable<Uint8Array>;
+  /** Returns a small blob's bytes, verified against its digest. Fails with notFound, or dataLoss when they differ. */
+  read(digest: Digest, maxBytes: number): Promise<Uint8Array>;
+  /** Removes a blob; a missing one is fine. */
+  remove(digest: Digest): Promise<void>;
+  list(): AsyncIterable<BlobInfo>;
+}
