@@ -1,0 +1,49 @@
+// The volume operations of the Engine API.
+
+import { created, empty, json, jsonBody, operation } from "../contract.ts";
+
+const schemas = () => import("../schemas/volume.ts");
+
+export const volumeList = operation({
+  name: "VolumeList",
+  method: "GET",
+  path: "/volumes",
+  query: { filters: "filters" },
+  success: json(async () => (await schemas()).volumeList),
+});
+
+export const volumeCreate = operation({
+  name: "VolumeCreate",
+  method: "POST",
+  path: "/volumes/create",
+  body: jsonBody(async () => (await schemas()).volumeCreateRequest),
+  success: created(async () => (await schemas()).volume),
+  errors: [409],
+});
+
+export const volumeInspect = operation({
+  name: "VolumeInspect",
+  method: "GET",
+  path: "/volumes/{name}",
+  success: json(async () => (await schemas()).volume),
+  errors: [404],
+});
+
+export const volumeDelete = operation({
+  name: "VolumeDelete",
+  method: "DELETE",
+  path: "/volumes/{name}",
+  query: { force: "bool" },
+  success: empty(204),
+  errors: [404, 409],
+});
+
+export const volumePrune = operation({
+  name: "VolumePrune",
+  method: "POST",
+  path: "/volumes/prune",
+  since: "1.25",
+  query: { filters: "filters" },
+  success: json(async () => (await schemas()).volumesPrune),
+  errors: [409],
+});

@@ -1,0 +1,52 @@
+// Requests and responses of the volume operations.
+
+import {
+  anyValue,
+  type Input,
+  int64,
+  list,
+  map,
+  nullable,
+  type Output,
+  optional,
+  struct,
+  text,
+  time,
+} from "../../lib/schema/schema.ts";
+
+export const volume = struct("Volume", {
+  CreatedAt: optional(time),
+  Driver: text,
+  Labels: nullable(map(text)),
+  Mountpoint: text,
+  Name: text,
+  Options: nullable(map(text)),
+  Scope: text,
+  Status: optional(map(anyValue)),
+  /** Only in SystemDataUsage; -1 is "unknown". */
+  UsageData: optional(struct("UsageData", { RefCount: int64, Size: int64 })),
+  ClusterVolume: optional(anyValue),
+});
+
+export const volumeList = struct("ListResponse", {
+  Volumes: nullable(list(volume)),
+  Warnings: nullable(list(text)),
+});
+
+export const volumeCreateRequest = struct("CreateRequest", {
+  ClusterVolumeSpec: optional(anyValue),
+  Driver: optional(text),
+  DriverOpts: optional(map(text)),
+  Labels: optional(map(text)),
+  Name: optional(text),
+});
+
+export const volumesPrune = struct("PruneReport", {
+  VolumesDeleted: nullable(list(text)),
+  SpaceReclaimed: int64,
+});
+
+export type Volume = Output<typeof volume>;
+export type VolumeList = Output<typeof volumeList>;
+export type VolumeCreateRequest = Input<typeof volumeCreateRequest>;
+export type VolumesPrune = Output<typeof volumesPrune>;
