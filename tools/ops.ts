@@ -46,7 +46,9 @@ function main(args: readonly string[]): number {
     // ignored: a missing header is written, or reported below
   }
   if (args.includes("--check")) {
-    console.log(`native/ops.h: ${Object.keys(OPCODES).length} operations, ${found === wanted ? "up to date" : "out of date"}`);
+    console.log(
+      `native/ops.h: ${Object.keys(OPCODES).length} operations, ${found === wanted ? "up to date" : "out of date"}`,
+    );
     return found === wanted ? 0 : 1;
   }
   writeFileSync(HEADER, wanted); // also when equal: make looks at the time
