@@ -9,15 +9,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { Fault, SysError } from "../lib/errors.ts";
 import { connectFrames, type FrameSocket, lostConnection } from "./frame-socket.ts";
 import { fs, type Op, type RootSource, type Value } from "./ops.ts";
-import {
-  asBytes,
-  asList,
-  asNumber,
-  asText,
-  encodeFrame,
-  type Reply,
-  sizeOfValue,
-} from "./wire.ts";
+import { asBytes, asList, asNumber, asText, encodeFrame, type Reply, sizeOfValue } from "./wire.ts";
 
 export type { Reply } from "./wire.ts";
 
