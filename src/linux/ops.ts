@@ -338,32 +338,35 @@ export function encodeExecPlan(p: ExecPlan): Value[] {
   return [p.execId, (p.isTty ? 1 : 0) | (p.hasStdin ? 2 : 0), p.rows, p.columns, p.ops];
 }
 
+/** A path inside a session's root; as bytes where it is not UTF-8. */
+export type Path = string | Uint8Array;
+
 /** File operations below the root of a session. Parents are resolved by descriptor, the last component is never followed. */
 export const fs = {
   /** An existing directory keeps its content and takes the metadata; anything else in the way is replaced. */
-  mkdir: (path: string, m: FileMeta): Op => [O.fsMkdir, path, ...meta(m)],
+  mkdir: (path: Path, m: FileMeta): Op => [O.fsMkdir, path, ...meta(m)],
   /** Makes or replaces a regular file; its content follows as `data` operations of `sizeBytes` in sum. */
-  file: (path: string, m: FileMeta, sizeBytes: number): Op => [O.fsFile, path, ...meta(m), sizeBytes],
+  file: (path: Path, m: FileMeta, sizeBytes: number): Op => [O.fsFile, path, ...meta(m), sizeBytes],
   data: (bytes: Uint8Array): Op => [O.fsData, bytes],
-  symlink: (path: string, target: string | Uint8Array, m: FileMeta): Op => [O.fsSymlink, path, ...meta(m), target],
-  link: (path: string, existing: string): Op => [O.fsLink, path, existing],
+  symlink: (path: Path, target: Path, m: FileMeta): Op => [O.fsSymlink, path, ...meta(m), target],
+  link: (path: Path, existing: Path): Op => [O.fsLink, path, existing],
   /** `m.mode` includes the file type bits (S_IFCHR, S_IFBLK, S_IFIFO). */
-  node: (path: string, m: FileMeta, major: number, minor: number): Op => [O.fsNode, path, ...meta(m), major, minor],
-  xattr: (path: string, name: string, value: Uint8Array): Op => [O.fsXattr, path, name, value],
+  node: (path: Path, m: FileMeta, major: number, minor: number): Op => [O.fsNode, path, ...meta(m), major, minor],
+  xattr: (path: Path, name: string, value: Uint8Array): Op => [O.fsXattr, path, name, value],
   /** Overlay whiteout: a character device 0/0. */
-  whiteout: (path: string): Op => [O.fsWhiteout, path],
+  whiteout: (path: Path): Op => [O.fsWhiteout, path],
   /** Marks a directory opaque (trusted.overlay.opaque=y). */
-  opaque: (path: string): Op => [O.fsOpaque, path],
-  remove: (path: string): Op => [O.fsRemove, path],
-  meta: (path: string, m: FileMeta): Op => [O.fsMeta, path, ...meta(m)],
+  opaque: (path: Path): Op => [O.fsOpaque, path],
+  remove: (path: Path): Op => [O.fsRemove, path],
+  meta: (path: Path, m: FileMeta): Op => [O.fsMeta, path, ...meta(m)],
   /**
    * Copies `sourcePath` below the host directory `sourceRoot` (resolved in it by descriptor, never followed at the
    * end) to `path`: directories merge, files replace. uid, gid, mode: -1 keeps the source's.
    */
   copy: (
     sourceRoot: string,
-    sourcePath: string,
-    path: string,
+    sourcePath: Path,
+    path: Path,
     options: { uid?: number; gid?: number; mode?: number } = {},
   ): Op => [
     O.fsCopy,
@@ -375,11 +378,11 @@ export const fs = {
     options.mode ?? -1,
   ],
   /** Yields [mode, uid, gid, size, mtimeSec, mtimeNsec, rdevMajor, rdevMinor, nlink, linkTarget]; follow 1: the last component too, inside the root. */
-  stat: (path: string, options: { follow?: boolean } = {}): Op => [O.fsStat, path, options.follow ? 1 : 0],
+  stat: (path: Path, options: { follow?: boolean } = {}): Op => [O.fsStat, path, options.follow ? 1 : 0],
   /** Yields up to `maxBytes` of a regular file; fails on anything else. Follows symlinks inside the root. */
-  read: (path: string, maxBytes: number): Op => [O.fsRead, path, maxBytes],
+  read: (path: Path, maxBytes: number): Op => [O.fsRead, path, maxBytes],
   /** Yields the sorted names in a directory. */
-  list: (path: string): Op => [O.fsList, path],
+  list: (path: Path): Op => [O.fsList, path],
   /** Streams a depth-first, name-sorted walk of everything below `path`, see PROTOCOL.md "export". */
-  export: (path: string): Op => [O.fsExport, path],
+  export: (path: Path): Op => [O.fsExport, path],
 } as const;
