@@ -2,8 +2,6 @@
 #ifndef KEEL_AGENT_H
 #define KEEL_AGENT_H
 
-#include <stdbool.h>
-
 // Runs the agent until file descriptor 0 is at end of file. Returns the exit code.
 int agent_main(const char *socket_path);
 

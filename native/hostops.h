@@ -8,13 +8,16 @@
 
 enum { HOST_REGISTERS = 32 };
 
-// Executes a list of operations. Writes one value per operation into `results` and the warnings as strings into `warnings`
-// (both begun by the caller). At the first failure the operations registered with onFailure run, newest first, and
-// the failure is returned. Registers are closed at the end. 0 or -errno.
+// Executes a list of operations, which is checked as a whole before the first one. Writes one value per operation into
+// `results` and the warnings as strings into `warnings` (both begun by the caller). At the first failure the
+// operations registered with onFailure run, newest first, and the failure is returned. 0 or -errno.
 int host_run(struct reader *ops, struct writer *results, struct writer *warnings, struct fault *f);
 
 // Executes every operation of the list and ignores failures: clean-up that must go as far as it can.
 void host_run_all(struct reader *ops);
+
+// From now on host_run fails with ECANCELED (and undoes) before an operation when the peer of this socket has hung up.
+void host_cancel_on_hangup(int sock);
 
 // Written in shim.c: forks, detaches and executes the shim of a plan and waits for its report; puts the
 // list [shimPid, initPid] into `result`. `regs` are descriptors or -1. 0 or -errno.

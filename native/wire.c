@@ -141,6 +141,21 @@ bool wire_list(struct reader *r, struct reader *inner)
 	return true;
 }
 
+bool wire_matches(struct reader r, const char *shape)
+{
+	for (; *shape && *shape != '*'; shape++) {
+		int64_t number;
+		const char *text;
+		if (*shape == 'i')
+			wire_int(&r, &number);
+		else if (*shape == 's')
+			wire_str(&r, &text);
+		else
+			take(&r, *shape == 'b' ? WIRE_BYTES : WIRE_LIST);
+	}
+	return *shape == '*' ? !r.bad : wire_done(&r);
+}
+
 bool wire_done(const struct reader *r)
 {
 	return !r->bad && r->left == 0 && r->at == r->end;

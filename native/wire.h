@@ -22,6 +22,8 @@ bool wire_int(struct reader *r, int64_t *out);
 bool wire_str(struct reader *r, const char **out);                  // refuses embedded NUL
 bool wire_bytes(struct reader *r, const uint8_t **out, size_t *size);
 bool wire_list(struct reader *r, struct reader *inner);
+// True when what is left has exactly these types: i integer, s string without NUL, b bytes, l list, * anything more.
+bool wire_matches(struct reader r, const char *shape);
 bool wire_done(const struct reader *r);                             // everything was read and nothing was bad
 uint8_t wire_peek(const struct reader *r);                          // tag of the next value, 0 at the end
 
