@@ -1,0 +1,138 @@
+// A container's cgroups as operations: which directories to make, what to write there before the first process joins,
+// where it joins, and how everything goes away again. Decides only; keel acts.
+// Hot path: a container without limits costs one mkdir per hierarchy and the device list, nothing else (measured
+// here: 110–200 µs for nine mkdirs, 30–45 µs for the 13 writes of the device list). cpuset needs no writes because the
+// parent is made with cgroup.clone_children.
+
+import {
+  type CgroupHost,
+  type CgroupPaths,
+  cgroupPathsOf,
+  cleanCgroupPath,
+} from "../../linux/cgroupfs/hierarchy.ts";
+import { oomFileOf } from "../../linux/cgroupfs/stats.ts";
+import { host as hostOp, type Op } from "../../linux/ops.ts";
+import { readProcTextIfPresent } from "../../linux/procfs/read.ts";
+import type { OciResources } from "../spec/oci.ts";
+import { planParentV1, planResourcesV1 } from "./v1.ts";
+import { planParentV2, planResourcesV2 } from "./v2.ts";
+
+/** Reads a cgroup file, undefined when it is not there; tests give a fake. */
+export type ReadCgroupFile = (path: string) => string | undefined;
+
+export interface CgroupRequest {
+  /** Parent path inside the hierarchies; Docker's default is /docker. */
+  parent?: string;
+  /** Name of the container's own directory: its id. */
+  id: string;
+  resources?: OciResources;
+}
+
+/** All that is to be done about a container's cgroups. */
+export interface CgroupPlan {
+  paths: CgroupPaths;
+  /** Host operations before the shim starts, each directory with its removal on failure. */
+  create: Op[];
+  /** For ShimPlan.cgroups and ShimPlan.cgroup2. */
+  join: { cgroups: string[]; cgroup2: string };
+  /** Host operations after the last process is gone. */
+  remove: Op[];
+  /** For ShimPlan.oomFile. */
+  oomFile: string;
+  warnings: string[];
+}
+
+export const DEFAULT_CGROUP_PARENT = "/docker";
+
+/** Returns the directories of the container's cgroup, without planning anything: the same as its plan's `paths`. */
+export function containerCgroup(host: CgroupHost, request: CgroupRequest): CgroupPaths {
+  return cgroupPathsOf(host, containerPath(request), { usesV2: usesV2Beside(host, request.resources) });
+}
+
+function containerPath(request: CgroupRequest): string {
+  return `${cleanCgroupPath(request.parent ?? DEFAULT_CGROUP_PARENT)}/${request.id}`;
+}
+
+/** On hybrid machines the container gets a v2 directory only for limits whose controller is bound there. */
+function usesV2Beside(host: CgroupHost, resources: OciResources | undefined): boolean {
+  if (host.mode !== "hybrid" || !host.v2) return false;
+  const needsHugetlb =
+    (resources?.hugepageLimits?.length ?? 0) > 0 && host.v2.controllers.includes("hugetlb");
+  return needsHugetlb || Object.keys(resources?.unified ?? {}).length > 0;
+}
+
+/**
+ * Plans the cgroups of a container. The parent's state is read (one small file when it is prepared already), since
+ * only a new parent needs preparation. Throws Fault invalidParameter for limits that contradict each other.
+ */
+export function planCgroup(
+  host: CgroupHost,
+  request: CgroupRequest,
+  read: ReadCgroupFile = readProcTextIfPresent,
+): CgroupPlan {
+  const resources = request.resources ?? {};
+  const parent = cleanCgroupPath(request.parent ?? DEFAULT_CGROUP_PARENT);
+  const paths = containerCgroup(host, request);
+  const warnings: string[] = [];
+  const v1Dirs = unique(Object.values(paths.v1));
+  const create: Op[] = [];
+  const parentV1 = planParentV1(host, parent, read);
+  create.push(...parentV1.ops);
+  if (paths.v2 !== "") create.push(...planParentV2(host, parent, read));
+  const dirs = paths.v2 === "" ? v1Dirs : [...v1Dirs, paths.v2];
+  // one registration for all: a roll-back removes whatever of them was made, rmdir of a missing one is fine
+  for (const dir of dirs)
+    create.push(hostOp.onFailure(hostOp.rmdir(dir)), hostOp.mkdir(dir, 0o755, { parents: true }));
+  if (v1Dirs.length > 0) create.push(...planResourcesV1(paths.v1, resources, parentV1.cpuset, warnings));
+  if (paths.v2 !== "") {
+    const isOnlyBeside = v1Dirs.length > 0;
+    create.push(...planResourcesV2(paths.v2, resources, { isOnlyBeside, read, parent }, host, warnings));
+  }
+  return {
+    paths,
+    create,
+    join: { cgroups: v1Dirs, cgroup2: paths.v2 },
+    remove: dirs.map((dir) => hostOp.rmdir(dir)),
+    oomFile: oomFileOf(paths),
+    warnings,
+  };
+}
+
+/**
+ * Returns the writes that change the limits of a running container (`docker update`). `read` tells the present memory
+ * limit, on which the order of the two memory writes depends.
+ */
+export function planCgroupUpdate(
+  host: CgroupHost,
+  paths: CgroupPaths,
+  resources: OciResources,
+  read: ReadCgroupFile = readProcTextIfPresent,
+): { ops: Op[]; warnings: string[] } {
+  const warnings: string[] = [];
+  const ops: Op[] = [];
+  const { devices: _, ...limits } = resources; // the device list is never rewritten as a whole
+  if (Object.keys(paths.v1).length > 0) {
+    const memory = paths.v1["memory"];
+    const current = memory === undefined ? 0 : Number(read(`${memory}/memory.limit_in_bytes`) ?? 0);
+    ops.push(...planResourcesV1(paths.v1, limits, undefined, warnings, current));
+  }
+  if (paths.v2 !== "") {
+    const isOnlyBeside = Object.keys(paths.v1).length > 0;
+    ops.push(...planResourcesV2(paths.v2, limits, { isOnlyBeside, read, parent: "" }, host, warnings));
+  }
+  return { ops, warnings };
+}
+
+/** Returns the operations that remove the parent itself, children first; they fail harmlessly while it is in use. */
+export function planCgroupParentRemoval(host: CgroupHost, parent = DEFAULT_CGROUP_PARENT): Op[] {
+  const clean = cleanCgroupPath(parent);
+  if (clean === "") return [];
+  const paths = cgroupPathsOf(host, clean, { usesV2: true });
+  const dirs = unique(Object.values(paths.v1));
+  if (paths.v2 !== "") dirs.push(paths.v2);
+  return dirs.map((dir) => hostOp.rmdir(dir));
+}
+
+function unique(dirs: readonly string[]): string[] {
+  return [...new Set(dirs)];
+}

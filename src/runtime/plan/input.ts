@@ -1,0 +1,54 @@
+// What planContainer and planExec take and give. Types only; plan.ts and exec.ts decide.
+
+import type { Op, Register, RootSource, ShimPlan } from "../../linux/ops.ts";
+import type { CgroupPlan } from "../cgroup/plan.ts";
+import type { OciSpec } from "../spec/oci.ts";
+
+export interface PlanInput {
+  id: string;
+  spec: OciSpec;
+  root: RootSource;
+  /** Host directory on which the root is mounted, inside the new mount namespace only; it may be shared by containers. */
+  rootTarget: string;
+  /** Private directory for shim.sock and exit.json; made by hostOps with mode 0700. */
+  stateDir: string;
+  log: ShimPlan["log"];
+  stdin?: { isOpen: boolean; isOnce?: boolean };
+  /** Initial terminal size; the spec's consoleSize when absent. */
+  terminal?: { rows: number; columns: number };
+  /**
+   * The network namespace to join instead of the one the spec asks for: a register that an earlier operation of the
+   * same request fills, or the path of a namespace file.
+   */
+  netns?: Register | string;
+  /** From planCgroup; absent: the container stays in the daemon's cgroups. */
+  cgroup?: CgroupPlan;
+  /** Stop before exec until the shim gets START (OCI `create`; networks that are plugged in later). */
+  hasBarrier?: boolean;
+  /** Further host operations for the shim to run after the container's end, after the cgroups are removed. */
+  exitOps?: readonly Op[];
+}
+
+export interface ContainerPlan {
+  /** To be run before `host.shim(shim)` in the same request: state directory and cgroups, with their roll-back. */
+  hostOps: readonly Op[];
+  shim: ShimPlan;
+  /** Whatever the spec asks for that is left undone, in words for the user. */
+  warnings: string[];
+}
+
+/** `docker exec`: what differs from the container's own process. */
+export interface ExecRequest {
+  execId: string;
+  args: readonly string[];
+  /** `-e`: added to the container's environment, replacing equal names. */
+  env?: readonly string[];
+  /** `-u`: Docker's USER text; absent: the container's. */
+  user?: string;
+  /** `-w`: absolute; absent: the container's. */
+  cwd?: string;
+  tty?: boolean;
+  isPrivileged?: boolean;
+  hasStdin?: boolean;
+  terminal?: { rows: number; columns: number };
+}
