@@ -1,0 +1,100 @@
+// Plans for the daemon's nftables table: each function returns operations, each operation is one transaction.
+// What the table contains is decided in ruleset.ts. Nothing here reads the kernel: the table belongs to one daemon,
+// which knows what it put there, and replaces the whole when in doubt (planReplaceAll).
+
+import {
+  type Element,
+  type Table,
+  addChain,
+  addElements,
+  addRule,
+  addSet,
+  addTable,
+  deleteElements,
+} from "../../linux/nft/ruleset.ts";
+import { deleteTable, nftOp } from "../../linux/nft/ruleset.ts";
+import type { Message } from "../../linux/netlink/message.ts";
+import { type Op, host } from "../../linux/ops.ts";
+import {
+  type FirewallNetwork,
+  type FirewallState,
+  type Publication,
+  SETS,
+  type SetElements,
+  type SetKey,
+  desiredRuleset,
+  networkElements,
+  publicationElements,
+} from "./ruleset.ts";
+
+const tableOf = (tableName: string): Table => ({ family: "inet", name: tableName });
+
+/** Makes the table, or brings it to the empty state. */
+export const planInit = (tableName: string): Op[] =>
+  planReplaceAll(tableName, { networks: [], publications: [] });
+
+/**
+ * Makes the table be exactly what the state says, in one transaction, whatever was there: open connections keep their
+ * translation, which lives in conntrack, and no packet sees the table missing.
+ */
+export function planReplaceAll(tableName: string, state: FirewallState): Op[] {
+  const table = tableOf(tableName);
+  const { chains, sets } = desiredRuleset(state);
+  return [
+    nftOp([
+      addTable(table), // deleting a table that is not there would fail
+      deleteTable(table),
+      addTable(table),
+      ...sets.map(({ set }, i) => addSet(table, set, i + 1)),
+      ...chains.map(({ chain }) => addChain(table, chain)),
+      ...chains.flatMap(({ chain, rules }) =>
+        rules.map((r) => addRule(table, chain.name, r.expressions, r.comment)),
+      ),
+      ...sets.flatMap(({ set, elements }) =>
+        elements.length === 0 ? [] : addElements(table, set, elements),
+      ),
+    ]),
+  ];
+}
+
+/** Removes the table; fine when there is none. */
+export function planDestroy(tableName: string): Op[] {
+  const table = tableOf(tableName);
+  return [nftOp([addTable(table), deleteTable(table)])];
+}
+
+type Change = (table: Table, set: (typeof SETS)[SetKey], elements: readonly Element[]) => Message[];
+
+function changeMessages(tableName: string, elements: SetElements, change: Change): Message[] {
+  const table = tableOf(tableName);
+  return (Object.keys(elements) as SetKey[]).flatMap((key) => change(table, SETS[key], elements[key] ?? []));
+}
+
+function addPlan(tableName: string, elements: SetElements): Op[] {
+  if (Object.keys(elements).length === 0) return [];
+  return [
+    nftOp(changeMessages(tableName, elements, addElements)),
+    host.onFailure(nftOp(changeMessages(tableName, elements, deleteElements))),
+  ];
+}
+
+function removePlan(tableName: string, elements: SetElements): Op[] {
+  if (Object.keys(elements).length === 0) return [];
+  return [nftOp(changeMessages(tableName, elements, deleteElements))];
+}
+
+/** Lets a network in. Undone when a later operation of the request fails. */
+export const planAddNetwork = (tableName: string, network: FirewallNetwork): Op[] =>
+  addPlan(tableName, networkElements(network));
+
+/** Takes a network out; ENOENT when it was not there. */
+export const planRemoveNetwork = (tableName: string, network: FirewallNetwork): Op[] =>
+  removePlan(tableName, networkElements(network));
+
+/** Publishes an endpoint's ports; no operation without ports. Undone when a later operation of the request fails. */
+export const planAddEndpoint = (tableName: string, publications: readonly Publication[]): Op[] =>
+  addPlan(tableName, publicationElements(publications));
+
+/** Withdraws an endpoint's ports; ENOENT when one was not there. */
+export const planRemoveEndpoint = (tableName: string, publications: readonly Publication[]): Op[] =>
+  removePlan(tableName, publicationElements(publications));

@@ -1,0 +1,107 @@
+// Choice of a network's subnet: what the user wants, checked, or the first of the default pools that collides with
+// nothing on this host. Pure: the host's routes and addresses come in as data.
+// Order and size of the default pools are Docker's, so that documentation and habits hold.
+
+import { Fault } from "../../lib/errors.ts";
+import {
+  AF_INET,
+  type Prefix,
+  familyOf,
+  ipFromNumber,
+  parseInterface,
+  parsePrefix,
+  prefixContains,
+  prefixSize,
+  prefixText,
+  prefixesOverlap,
+} from "../../linux/netlink/address.ts";
+import type { SubnetChoice } from "../model.ts";
+import { firstAddress } from "./address-pool.ts";
+
+/** A range that is cut into subnets of `size` bits. */
+export interface SubnetPool {
+  base: string;
+  size: number;
+}
+
+/** Docker's local address pools: 172.17.0.0/16 … 172.31.0.0/16, then 192.168.0.0/20 …. */
+export const DEFAULT_POOLS: readonly SubnetPool[] = [
+  { base: "172.17.0.0/16", size: 16 },
+  { base: "172.18.0.0/16", size: 16 },
+  { base: "172.19.0.0/16", size: 16 },
+  { base: "172.20.0.0/14", size: 16 },
+  { base: "172.24.0.0/14", size: 16 },
+  { base: "172.28.0.0/14", size: 16 },
+  { base: "192.168.0.0/16", size: 20 },
+];
+
+/** A prefix that is in use and by whom ("network web", "device eth0", "route via eth0"). */
+export interface TakenPrefix {
+  prefix: Prefix;
+  holder: string;
+}
+
+/** What a choice is made from. */
+export interface SubnetSearch {
+  /** CIDR asked for; a host part that is not zero is the gateway, as with `--bip`. */
+  wanted?: string;
+  gateway?: string;
+  pools?: readonly SubnetPool[];
+  /** Networks of this daemon and addresses of the host's devices: even a wanted subnet must not overlap them. */
+  networks: readonly TakenPrefix[];
+  /** The host's routes, without the default route: a subnet chosen by us must not overlap them. */
+  routes: readonly TakenPrefix[];
+}
+
+/**
+ * Returns the subnet and gateway of a new network. Throws Fault invalidParameter `subnet.invalid`, forbidden
+ * `subnet.overlap` (403 in Docker), unavailable `subnet.exhausted`.
+ */
+export function chooseSubnet(search: SubnetSearch): SubnetChoice {
+  if (search.wanted !== undefined) return wantedSubnet(search, search.wanted);
+  const taken = [...search.networks, ...search.routes];
+  for (const candidate of candidates(search.pools ?? DEFAULT_POOLS))
+    if (!taken.some((t) => prefixesOverlap(t.prefix, candidate))) {
+      const subnet = prefixText(candidate);
+      return { subnet, gateway: checkedGateway(candidate, search.gateway ?? firstAddress(subnet)) };
+    }
+  // compat: docker's text (libnetwork ipamapi.ErrNoMoreSubnets)
+  throw new Fault("unavailable", "all predefined address pools have been fully subnetted", {
+    code: "subnet.exhausted",
+  });
+}
+
+function* candidates(pools: readonly SubnetPool[]): Generator<Prefix> {
+  for (const pool of pools) {
+    const whole = parsePrefix(pool.base);
+    const step = 1n << BigInt((whole.family === AF_INET ? 32 : 128) - pool.size);
+    for (let base = whole.base; base < whole.base + prefixSize(whole); base += step)
+      yield { family: whole.family, base, length: pool.size };
+  }
+}
+
+function wantedSubnet(search: SubnetSearch, wanted: string): SubnetChoice {
+  const { ip, prefix } = parseInterface(wanted);
+  const subnet = prefixText(prefix);
+  const clash = search.networks.find((t) => prefixesOverlap(t.prefix, prefix));
+  if (clash !== undefined)
+    throw new Fault(
+      "forbidden",
+      // compat: docker's text begins so (libnetwork ErrPoolOverlap)
+      `Pool overlaps with other one on this address space: ${subnet} with ${prefixText(clash.prefix)} of ${clash.holder}`,
+      { code: "subnet.overlap", detail: { subnet, holder: clash.holder } },
+    );
+  const isNetworkAddress = ip === ipFromNumber(prefix.base, prefix.family);
+  return {
+    subnet,
+    gateway: checkedGateway(prefix, search.gateway ?? (isNetworkAddress ? firstAddress(subnet) : ip)),
+  };
+}
+
+function checkedGateway(prefix: Prefix, gateway: string): string {
+  if (familyOf(gateway) !== prefix.family || !prefixContains(prefix, gateway))
+    throw new Fault("invalidParameter", `gateway ${gateway} is not inside subnet ${prefixText(prefix)}`, {
+      code: "subnet.invalid",
+    });
+  return gateway;
+}
