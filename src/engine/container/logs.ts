@@ -47,7 +47,7 @@ interface FilePosition {
 async function filesOldestFirst(path: string): Promise<string[]> {
   const dir = path.slice(0, path.lastIndexOf("/"));
   const base = path.slice(dir.length + 1);
-  const names = await readdir(dir).catch(() => []); // ignored: no directory, no log
+  const names: string[] = await readdir(dir).catch(() => []); // ignored: no directory, no log
   const rotated = names
     .filter((n) => n.startsWith(`${base}.`) && /^\d{1,4}$/.test(n.slice(base.length + 1)))
     .sort((x, y) => Number(y.slice(base.length + 1)) - Number(x.slice(base.length + 1)));

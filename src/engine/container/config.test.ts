@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { completeConfig, completeHostConfig, mergeEnv } from "./config.ts";
+
+const ID = "0123456789abcdef".repeat(4);
+const image = { entrypoint: ["/entry"], cmd: ["image-cmd"], env: ["PATH=/bin", "A=1"], user: "u", labels: { a: "1" } };
+const defaults = {
+  logType: "json-file",
+  logOptions: {},
+  cgroupnsMode: "host" as const,
+  maskedPaths: ["/proc/kcore"],
+  readonlyPaths: ["/proc/sys"],
+};
+
+test("completeConfig combines entrypoint and command as the Dockerfile reference says", () => {
+  const run = (request: object): unknown[] => {
+    const c = completeConfig(request, image, ID);
+    return [c.Entrypoint, c.Cmd];
+  };
+  assert.deepEqual(run({}), [["/entry"], ["image-cmd"]]);
+  assert.deepEqual(run({ Cmd: ["x"] }), [["/entry"], ["x"]]);
+  assert.deepEqual(run({ Entrypoint: ["/e"] }), [["/e"], null]);
+  assert.deepEqual(run({ Entrypoint: ["/e"], Cmd: ["x"] }), [["/e"], ["x"]]);
+  assert.deepEqual(run({ Entrypoint: [""], Cmd: ["x"] }), [null, ["x"]]);
+  assert.throws(() => completeConfig({ Entrypoint: [""] }, image, ID), /no command specified/);
+  assert.throws(() => completeConfig({}, {}, ID), /no command specified/);
+});
+
+test("completeConfig takes the image's defaults where the request has none", () => {
+  const c = completeConfig({ Image: "i", Labels: { b: "2" } }, image, ID);
+  assert.equal(c.Hostname, "0123456789ab");
+  assert.equal(c.User, "u");
+  assert.deepEqual(c.Labels, { a: "1", b: "2" });
+  assert.equal(completeConfig({ User: "v" }, image, ID).User, "v");
+});
+
+test("mergeEnv replaces, unsets and gives a default PATH", () => {
+  assert.deepEqual(mergeEnv(["PATH=/bin", "A=1", "B=2"], ["A=9", "B"]), ["A=9", "PATH=/bin"]);
+  assert.match(mergeEnv([], []).join(), /^PATH=\/usr\/local\/sbin/);
+});
+
+test("completeHostConfig gives Docker's defaults and refuses what cannot be", () => {
+  const h = completeHostConfig({ Memory: 1 << 20 }, defaults);
+  assert.equal(h.NetworkMode, "bridge");
+  assert.equal(h.MemorySwap, 2 << 20);
+  assert.equal(h.ShmSize, 64 << 20);
+  assert.deepEqual(h.MaskedPaths, ["/proc/kcore"]);
+  assert.equal(completeHostConfig({ Privileged: true }, defaults).MaskedPaths, null);
+  assert.throws(() => completeHostConfig({ RestartPolicy: { Name: "sometimes" } }, defaults), /unknown policy/);
+  assert.throws(() => completeHostConfig({ AutoRemove: true, RestartPolicy: { Name: "always" } }, defaults), /AutoRemove/);
+  assert.throws(() => completeHostConfig({ VolumesFrom: ["x"] }, defaults), /not supported/);
+});

@@ -1,0 +1,62 @@
+// Published ports between the API's words (`80/tcp` → bindings) and the network floor's. Pure.
+import type { PortSummary } from "../../api/schemas/container.ts";
+import type { HostConfig, PortMap } from "../../api/schemas/host-config.ts";
+import { Fault } from "../../lib/errors.ts";
+import type { PortProto, PortRequest, PublishedPort } from "../../net/model.ts";
+
+const PORT_KEY = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i;
+
+/** Returns number and protocol of a container port such as `80/tcp`; fails with invalidParameter. */
+export function parsePortKey(key: string): { port: number; proto: PortProto } {
+  const m = PORT_KEY.exec(key);
+  const port = Number(m?.[1]);
+  if (m === null || port > 65535 || m[2] !== undefined)
+    throw new Fault("invalidParameter", `invalid port specification: "${key}"`, { code: "port.invalid" });
+  return { port, proto: (m[3]?.toLowerCase() ?? "tcp") as PortProto };
+}
+
+/** Returns what shall be published: the bindings, and with `-P` every exposed port without one. */
+export function portRequests(
+  hostConfig: Pick<HostConfig, "PortBindings" | "PublishAllPorts">,
+  exposed: readonly string[],
+): PortRequest[] {
+  const requests: PortRequest[] = [];
+  const bindings = hostConfig.PortBindings ?? {};
+  const keys = [...Object.keys(bindings), ...(hostConfig.PublishAllPorts ? exposed.filter((e) => !(e in bindings)) : [])];
+  for (const key of keys) {
+    const { port, proto } = parsePortKey(key);
+    const wishes = bindings[key] ?? [];
+    for (const wish of wishes.length > 0 ? wishes : [{ HostIp: "", HostPort: "" }])
+      requests.push({ proto, containerPort: port, hostIp: wish.HostIp ?? "", ...hostRange(wish.HostPort ?? "") });
+  }
+  return requests;
+}
+
+function hostRange(text: string): Pick<PortRequest, "hostPort" | "hostPortEnd"> {
+  if (text === "") return { hostPort: 0 };
+  const m = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text);
+  const [from, to] = [Number(m?.[1]), Number(m?.[2] ?? m?.[1])];
+  if (m === null || from > 65535 || to > 65535 || to < from)
+    throw new Fault("invalidParameter", `invalid port specification: "${text}"`, { code: "port.invalid" });
+  return from === to ? { hostPort: from } : { hostPort: from, hostPortEnd: to };
+}
+
+/** Returns NetworkSettings.Ports: granted bindings by container port, null for a port that is only exposed. */
+export function portMapOf(published: readonly PublishedPort[], exposed: readonly string[]): PortMap {
+  const map: PortMap = {};
+  for (const key of exposed) map[key] = null;
+  for (const p of published) {
+    const key = `${p.containerPort}/${p.proto}`;
+    map[key] = [...(map[key] ?? []), { HostIp: p.hostIp, HostPort: String(p.hostPort) }];
+  }
+  return map;
+}
+
+/** Returns the ports of `ps`. */
+export function portSummaries(published: readonly PublishedPort[], exposed: readonly string[]): PortSummary[] {
+  return Object.entries(portMapOf(published, exposed)).flatMap(([key, bindings]): PortSummary[] => {
+    const { port, proto } = parsePortKey(key);
+    if (bindings === null) return [{ PrivatePort: port, Type: proto }];
+    return bindings.map((b) => ({ IP: b.HostIp, PrivatePort: port, PublicPort: Number(b.HostPort), Type: proto }));
+  });
+}

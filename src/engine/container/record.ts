@@ -1,0 +1,87 @@
+// What the store keeps of a container (table `containers`, key = id), and the states it goes through:
+//
+//   created ─start→ running ─pause⇄unpause─ paused
+//      │               │ exit
+//      │               ├─ restart policy → restarting ─start→ running
+//      └─remove→ gone ←┴─→ exited ─start→ running;  exited/created ─remove→ gone
+//
+// The request is kept in the words of the API, completed with the image's defaults, because `inspect` shows it
+// again word for word; what the engine acts on is derived from it (spec-input.ts). A record is never changed in
+// place: a new one is committed for its id.
+import type { ContainerConfig } from "../../api/schemas/container.ts";
+import type { HostConfig } from "../../api/schemas/host-config.ts";
+import type { EndpointRecord } from "../../net/model.ts";
+import type { LayerId } from "../../storage/layer/types.ts";
+
+/** Where a container is in its life; `paused` and `restarting` are running and waiting to run. */
+export type ContainerStatus = "created" | "running" | "paused" | "restarting" | "exited" | "dead";
+
+/** What is remembered of the latest run. Times are RFC 3339 with nanoseconds, "" for never. */
+export interface RunState {
+  readonly status: ContainerStatus;
+  readonly pid: number;
+  readonly exitCode: number;
+  /** Why the container could not be started, "" otherwise. */
+  readonly error: string;
+  readonly isOomKilled: boolean;
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly restartCount: number;
+  /** Stopped by a user: `unless-stopped` and `always` leave it alone until the daemon starts again or the user does. */
+  readonly isStoppedByUser: boolean;
+}
+
+/** A container's place in one network. */
+export interface NetworkEndpoint {
+  readonly networkName: string;
+  readonly networkId: string;
+  /** Names asked for in this network. */
+  readonly aliases: readonly string[];
+  /** Address asked for, "" for any. */
+  readonly wantedIp: string;
+  readonly wantedMac: string;
+  /** Present while the container runs. */
+  readonly attached?: AttachedEndpoint;
+}
+
+/** What the network gave, as `inspect` shows it. */
+export interface AttachedEndpoint extends EndpointRecord {
+  readonly gateway: string;
+  readonly prefixLength: number;
+}
+
+export interface ContainerRecord {
+  readonly version: 1;
+  readonly id: string;
+  /** Without the leading slash. */
+  readonly name: string;
+  readonly createdAt: string;
+  readonly imageId: string;
+  /** The image's topmost layer; null for an image without layers. */
+  readonly layer: LayerId | null;
+  readonly platform: string;
+  /** argv[0] and the rest, entrypoint and command joined. */
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly endpoints: readonly NetworkEndpoint[];
+  readonly state: RunState;
+}
+
+export const NEVER_RAN: RunState = {
+  status: "created",
+  pid: 0,
+  exitCode: 0,
+  error: "",
+  isOomKilled: false,
+  startedAt: "",
+  finishedAt: "",
+  restartCount: 0,
+  isStoppedByUser: false,
+};
+
+/** Whether the container's first process exists. */
+export function isRunning(record: ContainerRecord): boolean {
+  return record.state.status === "running" || record.state.status === "paused";
+}

@@ -1,0 +1,153 @@
+// All containers of the daemon: records by id, name and prefix, and for each what exists only while the daemon runs
+// (its lane, its current run, who waits for it). Reads are memory accesses; a record changes by a commit.
+import { Fault } from "../../lib/errors.ts";
+import { Lane } from "../../lib/lanes.ts";
+import type { ShimClient, ShimExit } from "../../runtime/shim/client.ts";
+import type { CommitOptions, RecordStore, Table } from "../../storage/meta/types.ts";
+import type { ContainerRecord, RunState } from "./record.ts";
+
+/** A container's current process, as long as the daemon is connected to its shim. */
+export interface Run {
+  readonly pid: number;
+  readonly socketPath: string;
+  readonly shim: ShimClient;
+  /** Resolves when the container has ended, before the record says so. */
+  readonly exited: Promise<ShimExit>;
+  /** Resolves when the exit has been committed and published. */
+  readonly settled: Promise<void>;
+}
+
+/** Who has attached before the start; `connect` is called between creation and start of the process. */
+export interface PendingAttach {
+  connect(socketPath: string): Promise<void>;
+}
+
+/** What the daemon keeps in memory for one container. */
+export class LiveContainer {
+  readonly id: string;
+  /** Start, stop, remove and the like, one at a time. Exits do not pass through it: stop waits for them. */
+  readonly lane = new Lane();
+  run: Run | null = null;
+  readonly pendingAttaches = new Set<PendingAttach>();
+  readonly execIds = new Set<string>();
+  /** Called with the exit code after the next end of the process. */
+  readonly exitWaiters = new Set<(exitCode: number) => void>();
+  /** Called with the last exit code when the container is gone. */
+  readonly removeWaiters = new Set<(exitCode: number) => void>();
+  isRemoving = false;
+  restartTimer: NodeJS.Timeout | undefined;
+  restartDelayMs = 0;
+  constructor(id: string) {
+    this.id = id;
+  }
+}
+
+const ID_PREFIX = /^[0-9a-f]{1,64}$/;
+
+/** Finds containers and commits their records. */
+export class ContainerTable {
+  readonly #store: RecordStore;
+  readonly #records: Table<ContainerRecord>;
+  readonly #live = new Map<string, LiveContainer>();
+  readonly #byName = new Map<string, string>();
+  /** Names given to containers whose record is being committed. */
+  readonly #reserved = new Set<string>();
+
+  constructor(store: RecordStore) {
+    this.#store = store;
+    this.#records = store.table<ContainerRecord>("containers");
+    for (const r of this.#records.values()) {
+      this.#live.set(r.id, new LiveContainer(r.id));
+      this.#byName.set(r.name, r.id);
+    }
+  }
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  /** All records, newest first. */
+  all(): ContainerRecord[] {
+    return [...this.#records.values()].reverse();
+  }
+
+  isNameTaken(name: string): boolean {
+    return this.#byName.has(name) || this.#reserved.has(name);
+  }
+
+  idOfName(name: string): string | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** Keeps a name for a container that is about to be created, or renamed. */
+  reserveName(name: string): Disposable {
+    this.#reserved.add(name);
+    return { [Symbol.dispose]: () => this.#reserved.delete(name) };
+  }
+
+  /** Returns the record that a name, an id or an unambiguous prefix of an id names; fails with notFound or invalidParameter. */
+  find(reference: string): ContainerRecord {
+    const name = reference.replace(/^\//, "");
+    const exact = this.#records.get(name) ?? this.#records.get(this.#byName.get(name) ?? "");
+    if (exact !== undefined) return exact;
+    const matches = ID_PREFIX.test(name) ? [...this.#records.keys()].filter((id) => id.startsWith(name)) : [];
+    if (matches.length > 1)
+      throw new Fault("invalidParameter", `multiple IDs found with provided prefix: ${reference}`, { code: "container.ambiguous" });
+    const found = matches[0] === undefined ? undefined : this.#records.get(matches[0]);
+    if (found === undefined) throw new Fault("notFound", `No such container: ${reference}`, { code: "container.not-found" });
+    return found;
+  }
+
+  get(id: string): ContainerRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  /** Returns the in-memory part of a container that exists. */
+  live(id: string): LiveContainer {
+    const live = this.#live.get(id);
+    if (live === undefined) throw new Fault("notFound", `No such container: ${id}`, { code: "container.not-found" });
+    return live;
+  }
+
+  /** Commits a new container. */
+  async add(record: ContainerRecord): Promise<void> {
+    this.#live.set(record.id, new LiveContainer(record.id));
+    this.#byName.set(record.name, record.id);
+    try {
+      await this.#store.commit([this.#records.put(record.id, record)]);
+    } catch (error) {
+      this.#forget(record);
+      throw error;
+    }
+  }
+
+  /** Commits a changed record and returns it. */
+  async put(record: ContainerRecord, options: CommitOptions = {}): Promise<ContainerRecord> {
+    const before = this.#records.get(record.id);
+    if (before === undefined) throw new Fault("notFound", `No such container: ${record.id}`, { code: "container.not-found" });
+    if (before.name !== record.name) {
+      this.#byName.delete(before.name);
+      this.#byName.set(record.name, record.id);
+    }
+    await this.#store.commit([this.#records.put(record.id, record)], options);
+    return record;
+  }
+
+  /** Commits a change of the run state. Not flushed: after a power cut nothing runs anyway. */
+  async putState(id: string, state: Partial<RunState>, more: Partial<ContainerRecord> = {}): Promise<ContainerRecord> {
+    const record = this.#records.get(id);
+    if (record === undefined) throw new Fault("notFound", `No such container: ${id}`, { code: "container.not-found" });
+    return this.put({ ...record, ...more, state: { ...record.state, ...state } }, { durable: false });
+  }
+
+  /** Commits the removal of a container. */
+  async remove(record: ContainerRecord): Promise<void> {
+    await this.#store.commit([this.#records.remove(record.id)]);
+    this.#forget(record);
+  }
+
+  #forget(record: ContainerRecord): void {
+    this.#live.delete(record.id);
+    if (this.#byName.get(record.name) === record.id) this.#byName.delete(record.name);
+  }
+}
