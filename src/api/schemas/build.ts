@@ -13,12 +13,12 @@ import {
   time,
 } from "../../lib/schema/schema.ts";
 
-export const buildPrune = struct("CachePruneReport", {
+export const buildPrune = struct("build.CachePruneReport", {
   CachesDeleted: nullable(list(text)),
   SpaceReclaimed: int64,
 });
 
-export const buildCacheRecord = struct("CacheRecord", {
+export const buildCacheRecord = struct("build.CacheRecord", {
   ID: text,
   Parents: optional(list(text)),
   Type: text,

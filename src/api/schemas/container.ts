@@ -24,7 +24,7 @@ import { descriptor, driverData, storage } from "./descriptor.ts";
 import { endpointSettings, networkingConfig } from "./endpoint.ts";
 import { hostConfig, portMap, portSet } from "./host-config.ts";
 
-export const healthConfig = struct("HealthcheckConfig", {
+export const healthConfig = struct("container.HealthcheckConfig", {
   /** [] inherit, ["NONE"] off, ["CMD", …] exec, ["CMD-SHELL", script]. */
   Test: optional(list(text)),
   /** Nanoseconds, as the next four. */
@@ -65,30 +65,30 @@ const configFields = {
   Shell: optional(listOrSingle(text)),
 } as const;
 
-export const containerConfig = struct("Config", configFields);
+export const containerConfig = struct("container.Config", configFields);
 
-export const containerCreateRequest = struct("CreateRequest", {
+export const containerCreateRequest = struct("container.CreateRequest", {
   ...configFields,
   HostConfig: optional(hostConfig),
   NetworkingConfig: optional(networkingConfig),
 });
 
-export const containerCreateResponse = struct("CreateResponse", { Id: text, Warnings: list(text) });
+export const containerCreateResponse = struct("container.CreateResponse", { Id: text, Warnings: list(text) });
 
-export const healthResult = struct("HealthcheckResult", {
+export const healthResult = struct("container.HealthcheckResult", {
   Start: time,
   End: time,
   ExitCode: int,
   Output: text,
 });
 
-export const health = struct("Health", {
+export const health = struct("container.Health", {
   Status: word("container.HealthStatus", "none", "starting", "healthy", "unhealthy"),
   FailingStreak: int,
   Log: nullable(list(healthResult)),
 });
 
-export const containerState = struct("State", {
+export const containerState = struct("container.State", {
   Status: word(
     "container.ContainerState",
     "created",
@@ -112,7 +112,7 @@ export const containerState = struct("State", {
   Health: optional(health),
 });
 
-export const mountPoint = struct("MountPoint", {
+export const mountPoint = struct("container.MountPoint", {
   Type: optional(word("mount.Type", "bind", "volume", "tmpfs", "image", "cluster", "npipe")),
   Name: optional(text),
   Source: text,
@@ -123,14 +123,14 @@ export const mountPoint = struct("MountPoint", {
   Propagation: text,
 });
 
-export const networkSettings = struct("NetworkSettings", {
+export const networkSettings = struct("container.NetworkSettings", {
   SandboxID: text,
   SandboxKey: text,
   Ports: portMap,
   Networks: map(endpointSettings),
 });
 
-export const containerInspect = struct("InspectResponse", {
+export const containerInspect = struct("container.InspectResponse", {
   Id: text,
   Created: time,
   Path: text,
@@ -162,14 +162,14 @@ export const containerInspect = struct("InspectResponse", {
   ImageManifestDescriptor: optional(descriptor),
 });
 
-export const portSummary = struct("PortSummary", {
+export const portSummary = struct("container.PortSummary", {
   IP: optional(text),
   PrivatePort: uint16,
   PublicPort: optional(uint16),
   Type: text,
 });
 
-export const containerSummary = struct("Summary", {
+export const containerSummary = struct("container.Summary", {
   Id: text,
   /** With the leading slash; links add `/other/alias`. */
   Names: list(text),
@@ -195,11 +195,11 @@ export const containerSummary = struct("Summary", {
   ),
   /** Sentence such as "Up 2 hours (healthy)". */
   Status: text,
-  HostConfig: struct("HostConfigSummary", { NetworkMode: optional(text), Annotations: optional(map(text)) }),
-  NetworkSettings: nullable(struct("NetworkSettingsSummary", { Networks: map(endpointSettings) })),
+  HostConfig: struct("container.HostConfigSummary", { NetworkMode: optional(text), Annotations: optional(map(text)) }),
+  NetworkSettings: nullable(struct("container.NetworkSettingsSummary", { Networks: map(endpointSettings) })),
   Mounts: list(mountPoint),
   Health: optional(
-    struct("HealthSummary", {
+    struct("container.HealthSummary", {
       Status: word("container.HealthStatus", "none", "starting", "healthy", "unhealthy"),
       FailingStreak: int,
     }),
@@ -208,20 +208,20 @@ export const containerSummary = struct("Summary", {
 
 export const containerSummaries = list(containerSummary);
 
-export const containerWait = struct("WaitResponse", {
+export const containerWait = struct("container.WaitResponse", {
   StatusCode: int64,
-  Error: optional(struct("WaitExitError", { Message: text })),
+  Error: optional(struct("container.WaitExitError", { Message: text })),
 });
 
-export const containerTop = struct("TopResponse", { Titles: list(text), Processes: list(list(text)) });
+export const containerTop = struct("container.TopResponse", { Titles: list(text), Processes: list(list(text)) });
 
-export const containerUpdateResponse = struct("UpdateResponse", { Warnings: nullable(list(text)) });
+export const containerUpdateResponse = struct("container.UpdateResponse", { Warnings: nullable(list(text)) });
 
 /** Kind: 0 modified, 1 added, 2 deleted. */
-export const filesystemChanges = nullable(list(struct("FilesystemChange", { Kind: uint8, Path: text })));
+export const filesystemChanges = nullable(list(struct("container.FilesystemChange", { Kind: uint8, Path: text })));
 
 /** Metadata of a path in a container; `mode` is Go's os.FileMode bits, not the kernel's. */
-export const pathStat = struct("PathStat", {
+export const pathStat = struct("container.PathStat", {
   name: text,
   size: int64,
   mode: int64,
@@ -229,12 +229,12 @@ export const pathStat = struct("PathStat", {
   linkTarget: text,
 });
 
-export const containersPrune = struct("PruneReport", {
+export const containersPrune = struct("container.PruneReport", {
   ContainersDeleted: nullable(list(text)),
   SpaceReclaimed: int64,
 });
 
-export const commitResponse = struct("CommitResponse", { Id: text });
+export const commitResponse = struct("container.CommitResponse", { Id: text });
 
 export type HealthConfig = Output<typeof healthConfig>;
 export type ContainerConfig = Output<typeof containerConfig>;

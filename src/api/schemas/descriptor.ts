@@ -12,7 +12,7 @@ import {
   text,
 } from "../../lib/schema/schema.ts";
 
-export const ociPlatform = struct("Platform", {
+export const ociPlatform = struct("v1.Platform", {
   architecture: text,
   os: text,
   "os.version": optional(text),
@@ -20,7 +20,7 @@ export const ociPlatform = struct("Platform", {
   variant: optional(text),
 });
 
-export const descriptor = struct("Descriptor", {
+export const descriptor = struct("v1.Descriptor", {
   mediaType: text,
   digest: text,
   size: int64,
@@ -32,11 +32,11 @@ export const descriptor = struct("Descriptor", {
   artifactType: optional(text),
 });
 
-export const driverData = struct("DriverData", { Data: nullable(map(text)), Name: text });
+export const driverData = struct("storage.DriverData", { Data: nullable(map(text)), Name: text });
 
-export const storage = struct("Storage", {
+export const storage = struct("storage.Storage", {
   RootFS: optional(
-    struct("RootFSStorage", { Snapshot: optional(struct("RootFSStorageSnapshot", { Name: text })) }),
+    struct("storage.RootFSStorage", { Snapshot: optional(struct("storage.RootFSStorageSnapshot", { Name: text })) }),
   ),
 });
 

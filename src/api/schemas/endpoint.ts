@@ -13,13 +13,13 @@ import {
   text,
 } from "../../lib/schema/schema.ts";
 
-export const endpointIpamConfig = struct("EndpointIPAMConfig", {
+export const endpointIpamConfig = struct("network.EndpointIPAMConfig", {
   IPv4Address: optional(text),
   IPv6Address: optional(text),
   LinkLocalIPs: optional(list(text)),
 });
 
-export const endpointSettings = struct("EndpointSettings", {
+export const endpointSettings = struct("network.EndpointSettings", {
   IPAMConfig: nullable(endpointIpamConfig),
   Links: nullable(list(text)),
   Aliases: nullable(list(text)),
@@ -38,7 +38,7 @@ export const endpointSettings = struct("EndpointSettings", {
   DNSNames: nullable(list(text)),
 });
 
-export const networkingConfig = struct("NetworkingConfig", {
+export const networkingConfig = struct("network.NetworkingConfig", {
   EndpointsConfig: nullable(map(nullable(endpointSettings))),
 });
 

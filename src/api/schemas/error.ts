@@ -2,5 +2,5 @@
 
 import { type Output, struct, text } from "../../lib/schema/schema.ts";
 
-export const errorResponse = struct("ErrorResponse", { message: text });
+export const errorResponse = struct("common.ErrorResponse", { message: text });
 export type ErrorResponse = Output<typeof errorResponse>;

@@ -13,7 +13,7 @@ import {
 } from "../../lib/schema/schema.ts";
 import { consoleSize } from "./host-config.ts";
 
-export const execCreateRequest = struct("ExecCreateRequest", {
+export const execCreateRequest = struct("container.ExecCreateRequest", {
   User: text,
   Privileged: bool,
   Tty: bool,
@@ -30,20 +30,20 @@ export const execCreateRequest = struct("ExecCreateRequest", {
   Cmd: list(text),
 });
 
-export const execCreateResponse = struct("ExecCreateResponse", { Id: text });
+export const execCreateResponse = struct("container.ExecCreateResponse", { Id: text });
 
-export const execStartRequest = struct("ExecStartRequest", {
+export const execStartRequest = struct("container.ExecStartRequest", {
   Detach: bool,
   Tty: bool,
   ConsoleSize: optional(consoleSize),
 });
 
-export const execInspect = struct("ExecInspectResponse", {
+export const execInspect = struct("container.ExecInspectResponse", {
   ID: text,
   Running: bool,
   /** null while running. */
   ExitCode: nullable(int),
-  ProcessConfig: struct("ExecProcessConfig", {
+  ProcessConfig: struct("container.ExecProcessConfig", {
     tty: bool,
     entrypoint: text,
     arguments: list(text),

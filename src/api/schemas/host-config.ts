@@ -21,13 +21,13 @@ import {
   uint32,
 } from "../../lib/schema/schema.ts";
 
-export const deviceMapping = struct("DeviceMapping", {
+export const deviceMapping = struct("container.DeviceMapping", {
   PathOnHost: text,
   PathInContainer: text,
   CgroupPermissions: text,
 });
 
-export const deviceRequest = struct("DeviceRequest", {
+export const deviceRequest = struct("container.DeviceRequest", {
   Driver: text,
   /** Number of devices, -1 for all. */
   Count: int,
@@ -37,25 +37,25 @@ export const deviceRequest = struct("DeviceRequest", {
   Options: nullable(map(text)),
 });
 
-export const throttleDevice = struct("ThrottleDevice", { Path: text, Rate: int64 });
-export const weightDevice = struct("WeightDevice", { Path: text, Weight: uint16 });
-export const ulimit = struct("Ulimit", { Name: text, Hard: int64, Soft: int64 });
+export const throttleDevice = struct("blkiodev.ThrottleDevice", { Path: text, Rate: int64 });
+export const weightDevice = struct("blkiodev.WeightDevice", { Path: text, Weight: uint16 });
+export const ulimit = struct("units.Ulimit", { Name: text, Hard: int64, Soft: int64 });
 
-export const restartPolicy = struct("RestartPolicy", {
+export const restartPolicy = struct("container.RestartPolicy", {
   /** "", "no", "always", "unless-stopped" or "on-failure". */
   Name: textOf("container.RestartPolicyMode"),
   MaximumRetryCount: int,
 });
 
-export const logConfig = struct("LogConfig", { Type: text, Config: nullable(map(text)) });
-export const portBinding = struct("PortBinding", { HostIp: text, HostPort: text });
+export const logConfig = struct("container.LogConfig", { Type: text, Config: nullable(map(text)) });
+export const portBinding = struct("network.PortBinding", { HostIp: text, HostPort: text });
 
 /** Container port (`80/tcp`) → host bindings; null when exposed but not published. */
 export const portMap = map(nullable(list(portBinding)));
 /** Set of ports (`80/tcp`). */
 export const portSet = map(emptyStruct);
 
-export const mount = struct("Mount", {
+export const mount = struct("mount.Mount", {
   /** bind, volume, tmpfs, image, cluster or npipe. */
   Type: optional(textOf("mount.Type")),
   Source: optional(text),
@@ -63,7 +63,7 @@ export const mount = struct("Mount", {
   ReadOnly: optional(bool),
   Consistency: optional(textOf("mount.Consistency")),
   BindOptions: optional(
-    struct("BindOptions", {
+    struct("mount.BindOptions", {
       Propagation: optional(textOf("mount.Propagation")),
       NonRecursive: optional(bool),
       CreateMountpoint: optional(bool),
@@ -72,16 +72,16 @@ export const mount = struct("Mount", {
     }),
   ),
   VolumeOptions: optional(
-    struct("VolumeOptions", {
+    struct("mount.VolumeOptions", {
       NoCopy: optional(bool),
       Labels: optional(map(text)),
       Subpath: optional(text),
-      DriverConfig: optional(struct("Driver", { Name: optional(text), Options: optional(map(text)) })),
+      DriverConfig: optional(struct("mount.Driver", { Name: optional(text), Options: optional(map(text)) })),
     }),
   ),
-  ImageOptions: optional(struct("ImageOptions", { Subpath: optional(text) })),
+  ImageOptions: optional(struct("mount.ImageOptions", { Subpath: optional(text) })),
   TmpfsOptions: optional(
-    struct("TmpfsOptions", {
+    struct("mount.TmpfsOptions", {
       SizeBytes: optional(int64),
       /** File mode bits. */
       Mode: optional(uint32),
@@ -135,7 +135,7 @@ const resourceFields = {
 /** Terminal size: [height, width]. */
 export const consoleSize = list(uint);
 
-export const hostConfig = struct("HostConfig", {
+export const hostConfig = struct("container.HostConfig", {
   Binds: nullable(list(text)),
   ContainerIDFile: text,
   LogConfig: logConfig,
@@ -183,7 +183,7 @@ export const hostConfig = struct("HostConfig", {
 });
 
 /** Body of ContainerUpdate. */
-export const updateConfig = struct("UpdateConfig", { ...resourceFields, RestartPolicy: restartPolicy });
+export const updateConfig = struct("container.UpdateConfig", { ...resourceFields, RestartPolicy: restartPolicy });
 
 export type HostConfig = Output<typeof hostConfig>;
 export type HostConfigRequest = Input<typeof hostConfig>;

@@ -20,7 +20,7 @@ import { descriptor, driverData, ociPlatform } from "./descriptor.ts";
 import { portSet } from "./host-config.ts";
 
 /** Configuration of an image, printed in the order of the OCI image specification with Docker's additions. */
-export const imageConfig = struct("DockerOCIImageConfig", {
+export const imageConfig = struct("image.DockerOCIImageConfig", {
   User: optional(text),
   ExposedPorts: optional(portSet),
   Env: optional(list(text)),
@@ -36,24 +36,24 @@ export const imageConfig = struct("DockerOCIImageConfig", {
   Shell: optional(list(text)),
 });
 
-export const imageManifest = struct("ManifestSummary", {
+export const imageManifest = struct("image.ManifestSummary", {
   ID: text,
   Descriptor: descriptor,
   Available: bool,
-  Size: struct("ManifestSize", { Content: int64, Total: int64 }),
+  Size: struct("image.ManifestSize", { Content: int64, Total: int64 }),
   Kind: text,
   ImageData: optional(
-    struct("ImageProperties", {
+    struct("image.ImageProperties", {
       Platform: ociPlatform,
       Identity: optional(anyValue),
-      Size: struct("UnpackedSize", { Unpacked: int64 }),
+      Size: struct("image.UnpackedSize", { Unpacked: int64 }),
       Containers: list(text),
     }),
   ),
-  AttestationData: optional(struct("AttestationProperties", { For: text })),
+  AttestationData: optional(struct("image.AttestationProperties", { For: text })),
 });
 
-export const imageInspect = struct("InspectResponse", {
+export const imageInspect = struct("image.InspectResponse", {
   Id: text,
   RepoTags: list(text),
   RepoDigests: list(text),
@@ -69,14 +69,14 @@ export const imageInspect = struct("InspectResponse", {
   OsVersion: optional(text),
   Size: int64,
   GraphDriver: optional(driverData),
-  RootFS: struct("RootFS", { Type: optional(text), Layers: optional(list(text)) }),
-  Metadata: struct("Metadata", { LastTagTime: optional(time) }),
+  RootFS: struct("image.RootFS", { Type: optional(text), Layers: optional(list(text)) }),
+  Metadata: struct("image.Metadata", { LastTagTime: optional(time) }),
   Descriptor: optional(descriptor),
   Manifests: optional(list(imageManifest)),
   Identity: optional(anyValue),
 });
 
-export const imageSummary = struct("Summary", {
+export const imageSummary = struct("image.Summary", {
   /** Number of containers that use it, -1 when not counted. */
   Containers: int64,
   Created: int64,
@@ -95,7 +95,7 @@ export const imageSummary = struct("Summary", {
 export const imageSummaries = list(imageSummary);
 
 export const imageHistory = list(
-  struct("HistoryResponseItem", {
+  struct("image.HistoryResponseItem", {
     Comment: text,
     Created: int64,
     CreatedBy: text,
@@ -106,17 +106,17 @@ export const imageHistory = list(
   }),
 );
 
-export const imageDeleted = struct("DeleteResponse", { Deleted: optional(text), Untagged: optional(text) });
+export const imageDeleted = struct("image.DeleteResponse", { Deleted: optional(text), Untagged: optional(text) });
 export const imageDelete = list(imageDeleted);
 
-export const imagesPrune = struct("PruneReport", {
+export const imagesPrune = struct("image.PruneReport", {
   ImagesDeleted: nullable(list(imageDeleted)),
   SpaceReclaimed: int64,
 });
 
 export const imageSearch = nullable(
   list(
-    struct("SearchResult", {
+    struct("registry.SearchResult", {
       star_count: int,
       is_official: bool,
       name: text,
@@ -126,7 +126,7 @@ export const imageSearch = nullable(
   ),
 );
 
-export const distributionInspect = struct("DistributionInspect", {
+export const distributionInspect = struct("registry.DistributionInspect", {
   Descriptor: descriptor,
   Platforms: nullable(list(ociPlatform)),
 });

@@ -16,20 +16,20 @@ import {
 } from "../../lib/schema/schema.ts";
 import { endpointSettings } from "./endpoint.ts";
 
-export const ipamConfig = struct("IPAMConfig", {
+export const ipamConfig = struct("network.IPAMConfig", {
   Subnet: optional(text),
   IPRange: optional(text),
   Gateway: optional(text),
   AuxiliaryAddresses: optional(map(text)),
 });
 
-export const ipam = struct("IPAM", {
+export const ipam = struct("network.IPAM", {
   Driver: text,
   Options: nullable(map(text)),
   Config: nullable(list(ipamConfig)),
 });
 
-const configReference = struct("ConfigReference", { Network: text });
+const configReference = struct("network.ConfigReference", { Network: text });
 
 const networkFields = {
   Name: text,
@@ -48,11 +48,11 @@ const networkFields = {
   ConfigOnly: bool,
   Options: map(text),
   Labels: map(text),
-  Peers: optional(list(struct("PeerInfo", { Name: text, IP: text }))),
+  Peers: optional(list(struct("network.PeerInfo", { Name: text, IP: text }))),
 } as const;
 
 /** An attached container in NetworkInspect, by container id. */
-export const endpointResource = struct("EndpointResource", {
+export const endpointResource = struct("network.EndpointResource", {
   Name: text,
   EndpointID: text,
   MacAddress: text,
@@ -61,32 +61,32 @@ export const endpointResource = struct("EndpointResource", {
   IPv6Address: text,
 });
 
-export const networkSummary = struct("Summary", networkFields);
+export const networkSummary = struct("network.Summary", networkFields);
 export const networkSummaries = list(networkSummary);
 
-export const networkInspect = struct("Inspect", {
+export const networkInspect = struct("network.Inspect", {
   ...networkFields,
   Containers: map(endpointResource),
   Services: optional(
     map(
-      struct("ServiceInfo", {
+      struct("network.ServiceInfo", {
         VIP: text,
         Ports: list(text),
         LocalLBIndex: int,
-        Tasks: list(struct("Task", { Name: text, EndpointID: text, EndpointIP: text, Info: map(text) })),
+        Tasks: list(struct("network.Task", { Name: text, EndpointID: text, EndpointIP: text, Info: map(text) })),
       }),
     ),
   ),
   Status: optional(
-    struct("Status", {
-      IPAM: struct("IPAMStatus", {
-        Subnets: map(struct("SubnetStatus", { IPsInUse: uint64, DynamicIPsAvailable: uint64 })),
+    struct("network.Status", {
+      IPAM: struct("network.IPAMStatus", {
+        Subnets: map(struct("network.SubnetStatus", { IPsInUse: uint64, DynamicIPsAvailable: uint64 })),
       }),
     }),
   ),
 });
 
-export const networkCreateRequest = struct("CreateRequest", {
+export const networkCreateRequest = struct("network.CreateRequest", {
   Name: text,
   /** Accepted for old clients; names are always unique. */
   CheckDuplicate: optional(nullable(bool)),
@@ -104,16 +104,16 @@ export const networkCreateRequest = struct("CreateRequest", {
   Labels: nullable(map(text)),
 });
 
-export const networkCreateResponse = struct("CreateResponse", { Id: text, Warning: text });
+export const networkCreateResponse = struct("network.CreateResponse", { Id: text, Warning: text });
 
-export const networkConnectRequest = struct("ConnectRequest", {
+export const networkConnectRequest = struct("network.ConnectRequest", {
   Container: text,
   EndpointConfig: optional(endpointSettings),
 });
 
-export const networkDisconnectRequest = struct("DisconnectRequest", { Container: text, Force: bool });
+export const networkDisconnectRequest = struct("network.DisconnectRequest", { Container: text, Force: bool });
 
-export const networksPrune = struct("PruneReport", { NetworksDeleted: nullable(list(text)) });
+export const networksPrune = struct("network.PruneReport", { NetworksDeleted: nullable(list(text)) });
 
 export type Ipam = Output<typeof ipam>;
 export type IpamConfig = Output<typeof ipamConfig>;

@@ -2,7 +2,7 @@
 
 import { anyValue, bool, int, int64, type Output, optional, struct, text } from "../../lib/schema/schema.ts";
 
-export const progressDetail = struct("Progress", {
+export const progressDetail = struct("jsonstream.Progress", {
   /** Bytes, or whatever `units` names. */
   current: optional(int64),
   total: optional(int64),
@@ -11,7 +11,7 @@ export const progressDetail = struct("Progress", {
   units: optional(text),
 });
 
-export const progressLine = struct("Message", {
+export const progressLine = struct("jsonstream.Message", {
   /** Text printed as it is (build output). */
   stream: optional(text),
   status: optional(text),
@@ -22,7 +22,7 @@ export const progressLine = struct("Message", {
   id: optional(text),
   /** Message, repeated for old clients; the server adds it when a stream fails. */
   error: optional(text),
-  errorDetail: optional(struct("Error", { code: optional(int), message: text })),
+  errorDetail: optional(struct("jsonstream.Error", { code: optional(int), message: text })),
   /** Machine-readable results: {"ID": imageId}, {"Tag","Digest","Size"}. */
   aux: optional(anyValue),
 });

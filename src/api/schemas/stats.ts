@@ -15,11 +15,11 @@ import {
 } from "../../lib/schema/schema.ts";
 
 const blkioEntries = nullable(
-  list(struct("BlkioStatEntry", { major: uint64, minor: uint64, op: text, value: uint64 })),
+  list(struct("container.BlkioStatEntry", { major: uint64, minor: uint64, op: text, value: uint64 })),
 );
 
-const cpuStats = struct("CPUStats", {
-  cpu_usage: struct("CPUUsage", {
+const cpuStats = struct("container.CPUStats", {
+  cpu_usage: struct("container.CPUUsage", {
     total_usage: uint64,
     percpu_usage: optional(list(uint64)),
     usage_in_kernelmode: uint64,
@@ -27,22 +27,22 @@ const cpuStats = struct("CPUStats", {
   }),
   system_cpu_usage: optional(uint64),
   online_cpus: optional(uint32),
-  throttling_data: struct("ThrottlingData", {
+  throttling_data: struct("container.ThrottlingData", {
     periods: uint64,
     throttled_periods: uint64,
     throttled_time: uint64,
   }),
 });
 
-export const containerStats = struct("StatsResponse", {
+export const containerStats = struct("container.StatsResponse", {
   id: optional(text),
   /** With the leading slash. */
   name: optional(text),
   os_type: optional(text),
   read: time,
   preread: time,
-  pids_stats: struct("PidsStats", { current: optional(uint64), limit: optional(uint64) }),
-  blkio_stats: struct("BlkioStats", {
+  pids_stats: struct("container.PidsStats", { current: optional(uint64), limit: optional(uint64) }),
+  blkio_stats: struct("container.BlkioStats", {
     io_service_bytes_recursive: blkioEntries,
     io_serviced_recursive: blkioEntries,
     io_queue_recursive: blkioEntries,
@@ -53,10 +53,10 @@ export const containerStats = struct("StatsResponse", {
     sectors_recursive: blkioEntries,
   }),
   num_procs: uint32,
-  storage_stats: struct("StorageStats", {}),
+  storage_stats: struct("container.StorageStats", {}),
   cpu_stats: cpuStats,
   precpu_stats: cpuStats,
-  memory_stats: struct("MemoryStats", {
+  memory_stats: struct("container.MemoryStats", {
     usage: optional(uint64),
     max_usage: optional(uint64),
     stats: optional(map(uint64)),
@@ -66,7 +66,7 @@ export const containerStats = struct("StatsResponse", {
   /** By interface name. */
   networks: optional(
     map(
-      struct("NetworkStats", {
+      struct("container.NetworkStats", {
         rx_bytes: uint64,
         rx_packets: uint64,
         rx_errors: uint64,

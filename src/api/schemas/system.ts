@@ -21,9 +21,9 @@ import { containerSummary } from "./container.ts";
 import { imageSummary } from "./image.ts";
 import { volume } from "./volume.ts";
 
-export const systemVersion = struct("VersionResponse", {
-  Platform: struct("PlatformInfo", { Name: text }),
-  Components: list(struct("ComponentVersion", { Name: text, Version: text, Details: optional(map(text)) })),
+export const systemVersion = struct("system.VersionResponse", {
+  Platform: struct("system.PlatformInfo", { Name: text }),
+  Components: list(struct("system.ComponentVersion", { Name: text, Version: text, Details: optional(map(text)) })),
   Version: text,
   ApiVersion: text,
   MinAPIVersion: text,
@@ -36,23 +36,23 @@ export const systemVersion = struct("VersionResponse", {
   BuildTime: optional(text),
 });
 
-const commit = struct("Commit", { ID: text });
+const commit = struct("system.Commit", { ID: text });
 
-const indexInfo = struct("IndexInfo", { Name: text, Mirrors: list(text), Secure: bool, Official: bool });
+const indexInfo = struct("registry.IndexInfo", { Name: text, Mirrors: list(text), Secure: bool, Official: bool });
 
-export const swarmInfo = struct("Info", {
+export const swarmInfo = struct("swarm.Info", {
   NodeID: text,
   NodeAddr: text,
   LocalNodeState: word("swarm.LocalNodeState", "", "inactive", "pending", "active", "error", "locked"),
   ControlAvailable: bool,
   Error: text,
-  RemoteManagers: nullable(list(struct("Peer", { NodeID: text, Addr: text }))),
+  RemoteManagers: nullable(list(struct("swarm.Peer", { NodeID: text, Addr: text }))),
   Nodes: optional(int),
   Managers: optional(int),
   Cluster: optional(anyValue),
 });
 
-export const systemInfo = struct("Info", {
+export const systemInfo = struct("system.Info", {
   ID: text,
   Containers: int,
   ContainersRunning: int,
@@ -63,7 +63,7 @@ export const systemInfo = struct("Info", {
   /** Pairs of name and value. */
   DriverStatus: list(list(text)),
   SystemStatus: optional(list(list(text))),
-  Plugins: struct("PluginsInfo", {
+  Plugins: struct("system.PluginsInfo", {
     Volume: list(text),
     Network: list(text),
     Authorization: nullable(list(text)),
@@ -94,7 +94,7 @@ export const systemInfo = struct("Info", {
   Architecture: text,
   IndexServerAddress: text,
   RegistryConfig: nullable(
-    struct("ServiceConfig", {
+    struct("registry.ServiceConfig", {
       InsecureRegistryCIDRs: list(text),
       IndexConfigs: map(indexInfo),
       Mirrors: nullable(list(text)),
@@ -112,7 +112,7 @@ export const systemInfo = struct("Info", {
   ExperimentalBuild: bool,
   ServerVersion: text,
   Runtimes: map(
-    struct("RuntimeWithStatus", {
+    struct("system.RuntimeWithStatus", {
       path: optional(text),
       runtimeArgs: optional(list(text)),
       status: optional(map(text)),
@@ -128,20 +128,20 @@ export const systemInfo = struct("Info", {
   InitCommit: commit,
   SecurityOptions: list(text),
   ProductLicense: optional(text),
-  DefaultAddressPools: optional(list(struct("NetworkAddressPool", { Base: text, Size: int }))),
-  FirewallBackend: optional(struct("FirewallInfo", { Driver: text, Info: optional(list(list(text))) })),
+  DefaultAddressPools: optional(list(struct("system.NetworkAddressPool", { Base: text, Size: int }))),
+  FirewallBackend: optional(struct("system.FirewallInfo", { Driver: text, Info: optional(list(list(text))) })),
   CDISpecDirs: list(text),
-  DiscoveredDevices: optional(list(struct("DeviceInfo", { Source: text, ID: text }))),
+  DiscoveredDevices: optional(list(struct("system.DeviceInfo", { Source: text, ID: text }))),
   Containerd: optional(
-    struct("ContainerdInfo", {
+    struct("system.ContainerdInfo", {
       Address: optional(text),
-      Namespaces: struct("ContainerdNamespaces", { Containers: text, Plugins: text }),
+      Namespaces: struct("system.ContainerdNamespaces", { Containers: text, Plugins: text }),
     }),
   ),
   Warnings: nullable(list(text)),
 });
 
-export const eventMessage = struct("Message", {
+export const eventMessage = struct("events.Message", {
   /** Of container and image events, as old clients expect it; absent elsewhere and for API ≥ 1.52. */
   status: optional(text),
   id: optional(text),
@@ -161,7 +161,7 @@ export const eventMessage = struct("Message", {
     "volume",
   ),
   Action: text,
-  Actor: struct("Actor", { ID: text, Attributes: map(text) }),
+  Actor: struct("events.Actor", { ID: text, Attributes: map(text) }),
   scope: optional(text),
   /** Unix seconds. */
   time: int64,
@@ -170,7 +170,7 @@ export const eventMessage = struct("Message", {
 });
 
 function usageOf<const I extends Parameters<typeof list>[0]>(item: I) {
-  return struct("DiskUsage", {
+  return struct("system.DiskUsage", {
     ActiveCount: int64,
     TotalCount: int64,
     Reclaimable: int64,
@@ -180,7 +180,7 @@ function usageOf<const I extends Parameters<typeof list>[0]>(item: I) {
 }
 
 /** Both shapes: the flat one of API < 1.52 and the `…Usage` objects of later versions; the server sends the fitting one. */
-export const diskUsage = struct("DiskUsage", {
+export const diskUsage = struct("system.DiskUsage", {
   LayersSize: optional(int64),
   Images: optional(nullable(list(imageSummary))),
   Containers: optional(nullable(list(containerSummary))),
@@ -193,7 +193,7 @@ export const diskUsage = struct("DiskUsage", {
   BuildCacheUsage: optional(usageOf(buildCacheRecord)),
 });
 
-export const authConfig = struct("AuthConfig", {
+export const authConfig = struct("registry.AuthConfig", {
   username: optional(text),
   password: optional(text),
   auth: optional(text),
@@ -203,7 +203,7 @@ export const authConfig = struct("AuthConfig", {
   registrytoken: optional(text),
 });
 
-export const authResponse = struct("AuthResponse", { IdentityToken: optional(text), Status: text });
+export const authResponse = struct("registry.AuthResponse", { IdentityToken: optional(text), Status: text });
 
 export type SystemVersion = Output<typeof systemVersion>;
 export type SystemInfo = Output<typeof systemInfo>;

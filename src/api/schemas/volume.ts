@@ -14,7 +14,7 @@ import {
   time,
 } from "../../lib/schema/schema.ts";
 
-export const volume = struct("Volume", {
+export const volume = struct("volume.Volume", {
   CreatedAt: optional(time),
   Driver: text,
   Labels: nullable(map(text)),
@@ -24,16 +24,16 @@ export const volume = struct("Volume", {
   Scope: text,
   Status: optional(map(anyValue)),
   /** Only in SystemDataUsage; -1 is "unknown". */
-  UsageData: optional(struct("UsageData", { RefCount: int64, Size: int64 })),
+  UsageData: optional(struct("volume.UsageData", { RefCount: int64, Size: int64 })),
   ClusterVolume: optional(anyValue),
 });
 
-export const volumeList = struct("ListResponse", {
+export const volumeList = struct("volume.ListResponse", {
   Volumes: nullable(list(volume)),
   Warnings: nullable(list(text)),
 });
 
-export const volumeCreateRequest = struct("CreateRequest", {
+export const volumeCreateRequest = struct("volume.CreateRequest", {
   ClusterVolumeSpec: optional(anyValue),
   Driver: optional(text),
   DriverOpts: optional(map(text)),
@@ -41,7 +41,7 @@ export const volumeCreateRequest = struct("CreateRequest", {
   Name: optional(text),
 });
 
-export const volumesPrune = struct("PruneReport", {
+export const volumesPrune = struct("volume.PruneReport", {
   VolumesDeleted: nullable(list(text)),
   SpaceReclaimed: int64,
 });

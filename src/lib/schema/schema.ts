@@ -47,7 +47,7 @@ export interface Optional<S extends Schema> {
   readonly of: S;
 }
 
-/** A struct: `name` is the Go type's name, which appears in decode errors. */
+/** A struct: `name` is the Go type with its package (`container.HostConfig`), which appears in decode errors. */
 export interface Struct<F extends Fields> {
   readonly kind: "struct";
   readonly name: string;

@@ -1,0 +1,71 @@
+// Reads JSON from outside: bounded nesting, Go's error sentences, and integers beyond 2^53 kept exact on demand.
+// Writes JSON with bigints. Not a schema decoder: schema/decode.ts judges the values.
+
+import { Fault, messageOf } from "../errors.ts";
+import { findJsonProblem } from "./scan.ts";
+
+/** Deepest nesting accepted; more than any of Docker's or OCI's documents has. */
+const MAX_DEPTH = 200;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Returns the deepest nesting of brackets outside strings; the text need not be valid. */
+function nestingOf(source: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (let i = 0; i < source.length; i++) {
+    const c = source.charCodeAt(i);
+    if (c === QUOTE) {
+      for (i++; i < source.length && source.charCodeAt(i) !== QUOTE; i++) {
+        if (source.charCodeAt(i) === BACKSLASH) i++;
+      }
+    } else if (c === 0x7b || c === 0x5b) {
+      depth++;
+      if (depth > deepest) deepest = depth;
+    } else if (c === 0x7d || c === 0x5d) depth--;
+  }
+  return deepest;
+}
+
+/** Returns the value of a JSON text. Throws Fault(invalidParameter) with Go's sentence. */
+export function parseJson(source: string): unknown {
+  if (nestingOf(source) > MAX_DEPTH) throw new Fault("invalidParameter", "exceeded max depth", { code: "json.too-deep" });
+  try {
+    return JSON.parse(source);
+  } catch (cause) {
+    const problem = findJsonProblem(source);
+    throw new Fault("invalidParameter", problem?.text ?? messageOf(cause), {
+      code: "json.syntax",
+      detail: { kind: problem?.kind ?? "syntax" },
+      cause,
+    });
+  }
+}
+
+const LONG_INTEGER = /[0-9]{16}/;
+
+type SourceReviver = (this: unknown, key: string, value: unknown, context?: { source?: string }) => unknown;
+
+const keepExact: SourceReviver = (_key, value, context) =>
+  typeof value === "number" && context?.source !== undefined && /^-?[0-9]{16,}$/.test(context.source)
+    ? BigInt(context.source)
+    : value;
+
+/** As parseJson for trusted text, but integers of 16 digits and more become bigints (nanosecond times). */
+export function parseExactJson(source: string): unknown {
+  return LONG_INTEGER.test(source) ? JSON.parse(source, keepExact as (key: string, value: unknown) => unknown) : JSON.parse(source);
+}
+
+// rawJSON: ES2026, present in Bun 1.4; TypeScript's library does not know it yet.
+const rawJson = (JSON as { rawJSON?: (text: string) => unknown }).rawJSON;
+
+function writeBigint(_key: string, value: unknown): unknown {
+  if (typeof value !== "bigint") return value;
+  return rawJson ? rawJson(value.toString()) : Number(value);
+}
+
+/** Returns the JSON text of a value whose bigints are printed as integers. */
+export function stringifyJson(value: unknown): string {
+  return JSON.stringify(value, writeBigint);
+}
