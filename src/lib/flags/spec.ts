@@ -1,0 +1,186 @@
+// What a command-line flag is: its type's name, how its text becomes a value, what help says of it. Factories for
+// pflag's basic types; a program adds its own with `custom`. Pure data: parsing of argv is in parse.ts.
+
+import { Fault } from "../errors.ts";
+
+/** One flag; the long name is its key in the table. */
+export interface FlagSpec<T> {
+  /** Type name in help and in the place of the value (`string`, `list`); empty for switches. */
+  readonly type: string;
+  readonly short?: string;
+  readonly usage: string;
+  /** Value when the flag is not given. */
+  readonly initial: T;
+  /** Text of "(default …)" in help; none when absent or empty. */
+  readonly defaultText?: string;
+  /** Value of a flag given without one (pflag's NoOptDefVal). */
+  readonly noValue?: string;
+  readonly hidden?: boolean;
+  /** Message printed when the flag is used: "Flag --x has been deprecated, …". */
+  readonly deprecated?: string;
+  /** Same for the one-letter form. */
+  readonly shortDeprecated?: string;
+  /** First API version whose daemon understands the flag. */
+  readonly since?: string;
+  /** Turns one occurrence into the value; `previous` is undefined at the first. Throws a Fault with the reason. */
+  parse(text: string, previous: T | undefined): T;
+}
+
+// biome-ignore lint: a table holds flags of every type; the mapped type below recovers each
+export type FlagTable = { readonly [name: string]: FlagSpec<any> };
+
+/** The values of a table's flags, by long name. */
+export type FlagValues<F extends FlagTable> = {
+  readonly [K in keyof F]: F[K] extends FlagSpec<infer T> ? T : never;
+};
+
+/** What may be said of a flag beside its type; all optional. */
+export type FlagTraits = Partial<
+  Pick<FlagSpec<unknown>, "short" | "hidden" | "deprecated" | "shortDeprecated" | "since" | "defaultText">
+>;
+
+/** Makes the failure that parse() reports as `invalid argument "x" for "--flag" flag: <reason>`. */
+export function invalidValue(reason: string): Fault {
+  return new Fault("invalidParameter", reason, { code: "flags.value" });
+}
+
+/** A flag of any type: `parse` turns one text (and the value so far) into the value. */
+export function custom<T>(
+  type: string,
+  usage: string,
+  initial: T,
+  parse: (text: string, previous: T | undefined) => T,
+  traits: FlagTraits = {},
+): FlagSpec<T> {
+  return { type, usage, initial, parse, ...traits };
+}
+
+const truths = new Set(["1", "t", "T", "true", "TRUE", "True"]);
+const lies = new Set(["0", "f", "F", "false", "FALSE", "False"]);
+
+/** A switch: `--x`, `--x=false`. */
+export function bool(
+  usage: string,
+  traits: FlagTraits & { readonly initial?: boolean } = {},
+): FlagSpec<boolean> {
+  const { initial = false, ...rest } = traits;
+  const parse = (text: string): boolean => {
+    if (truths.has(text)) return true;
+    if (lies.has(text)) return false;
+    throw invalidValue(`strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
+  };
+  const shown = initial ? { defaultText: "true" } : {};
+  return { type: "", usage, initial, noValue: "true", parse, ...shown, ...rest };
+}
+
+/** One text. */
+export function string(
+  usage: string,
+  traits: FlagTraits & { readonly initial?: string } = {},
+): FlagSpec<string> {
+  const { initial = "", ...rest } = traits;
+  const shown = initial === "" ? {} : { defaultText: JSON.stringify(initial) };
+  return { type: "string", usage, initial, parse: (text) => text, ...shown, ...rest };
+}
+
+/** An integer of 64 bits, in any base Go accepts. */
+export function int(
+  usage: string,
+  traits: FlagTraits & { readonly initial?: number; readonly type?: string } = {},
+): FlagSpec<number> {
+  const { initial = 0, type = "int", ...rest } = traits;
+  const shown = initial === 0 ? {} : { defaultText: String(initial) };
+  return { type, usage, initial, parse: (text) => parseInteger(text, "ParseInt", 63), ...shown, ...rest };
+}
+
+/** An unsigned integer of `bits` bits. */
+export function uint(usage: string, bits: 16 | 64, traits: FlagTraits = {}): FlagSpec<number> {
+  const parse = (text: string): number => parseInteger(text, "ParseUint", bits);
+  return { type: bits === 64 ? "uint" : `uint${bits}`, usage, initial: 0, parse, ...traits };
+}
+
+function parseInteger(text: string, func: "ParseInt" | "ParseUint", bits: number): number {
+  const refuse = (why: string): Fault =>
+    invalidValue(`strconv.${func}: parsing ${JSON.stringify(text)}: ${why}`);
+  const match = /^([+-]?)(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)$/.exec(
+    text.replace(/(?<=\d)_(?=\d)/g, ""),
+  );
+  if (match === null || (func === "ParseUint" && match[1] !== "")) throw refuse("invalid syntax");
+  const [, sign = "", digits = "0"] = match;
+  const magnitude = BigInt(/^0[0-7]+$/.test(digits) ? `0o${digits.slice(1)}` : digits);
+  if (magnitude >= 2n ** BigInt(bits)) throw refuse("value out of range");
+  return Number(magnitude) * (sign === "-" ? -1 : 1);
+}
+
+/** A flag that may be repeated; each text is kept as it is, after `check` has seen it. */
+export function list(
+  usage: string,
+  traits: FlagTraits & { readonly type?: string; readonly check?: (text: string) => string } = {},
+): FlagSpec<readonly string[]> {
+  const { check = (text: string) => text, type = "list", ...rest } = traits;
+  return { type, usage, initial: [], parse: (text, previous) => [...(previous ?? []), check(text)], ...rest };
+}
+
+/** A flag that may be repeated and whose text is a comma-separated list (pflag's stringSlice, read as CSV). */
+export function strings(usage: string, traits: FlagTraits = {}): FlagSpec<readonly string[]> {
+  const parse = (text: string, previous: readonly string[] | undefined) => [
+    ...(previous ?? []),
+    ...parseCsv(text),
+  ];
+  return { type: "strings", usage, initial: [], parse, ...traits };
+}
+
+/** A repeated `key=value`; a key alone has the empty value. */
+export function map(
+  usage: string,
+  traits: FlagTraits & { readonly type?: string } = {},
+): FlagSpec<Readonly<Record<string, string>>> {
+  const { type = "map", ...rest } = traits;
+  const parse = (text: string, previous: Readonly<Record<string, string>> | undefined) => {
+    const equals = text.indexOf("=");
+    const key = equals < 0 ? text : text.slice(0, equals);
+    return { ...previous, [key]: equals < 0 ? "" : text.slice(equals + 1) };
+  };
+  return { type, usage, initial: {}, defaultText: "map[]", parse, ...rest };
+}
+
+/** Splits one line of comma-separated values with Go's encoding/csv rules (quotes doubled inside quotes). */
+export function parseCsv(line: string): string[] {
+  if (line === "") return [];
+  const fields: string[] = [];
+  let at = 0;
+  for (;;) {
+    if (line.charAt(at) === '"') {
+      const field = quotedField(line, at);
+      fields.push(field.text);
+      at = field.end;
+      if (at < line.length && line.charAt(at) !== ",") {
+        throw invalidValue(`parse error on line 1, column ${at}: extraneous or missing " in quoted-field`);
+      }
+    } else {
+      const comma = line.indexOf(",", at);
+      const end = comma < 0 ? line.length : comma;
+      const text = line.slice(at, end);
+      const quote = text.indexOf('"');
+      if (quote >= 0)
+        throw invalidValue(`parse error on line 1, column ${at + quote + 1}: bare " in non-quoted-field`);
+      fields.push(text);
+      at = end;
+    }
+    if (at >= line.length) return fields;
+    at++;
+    if (at === line.length) return [...fields, ""];
+  }
+}
+
+function quotedField(line: string, start: number): { text: string; end: number } {
+  let text = "";
+  for (let at = start + 1; at < line.length; at++) {
+    if (line.charAt(at) !== '"') text += line.charAt(at);
+    else if (line.charAt(at + 1) === '"') text += line.charAt(at++);
+    else return { text, end: at + 1 };
+  }
+  throw invalidValue(
+    `parse error on line 1, column ${line.length + 1}: extraneous or missing " in quoted-field`,
+  );
+}
