@@ -2,21 +2,12 @@
 // ports-fake.ts. Nothing here names a transport, a store or a container implementation.
 // Invariant: whatever a port hands out is disposable, and the solver disposes of it on every path.
 
-import type { Op, RootSource, Value } from "../../linux/ops.ts";
+import type { FsSession } from "../../linux/keel.ts";
+import type { RootSource } from "../../linux/ops.ts";
 import type { Digest } from "../../oci/digest.ts";
-import type { ImageConfig } from "../../oci/image-config.ts";
+import type { ChainId, ImageConfig } from "../../oci/image-config.ts";
 import type { Platform } from "../../oci/platform.ts";
-
-/** Identity of one stored layer, as the layer store gives it. */
-export type LayerId = string;
-
-/** One layer of a root file system, in the form an image configuration needs it. */
-export interface LayerRef {
-  readonly id: LayerId;
-  /** Digest of the uncompressed tar, `rootfs.diff_ids` of the image configuration. */
-  readonly diffId: Digest;
-  readonly sizeBytes: number;
-}
+import type { LayerId } from "../../storage/layer/types.ts";
 
 /** An image that a stage starts from or copies from. */
 export interface SourceImage {
@@ -24,7 +15,7 @@ export interface SourceImage {
   readonly id: string;
   readonly config: ImageConfig;
   /** Layers, bottom first; as many as `config.diffIds`. */
-  readonly layers: readonly LayerRef[];
+  readonly layers: readonly LayerId[];
   /** The reference in the form to be shown, such as `debian:bookworm`. */
   readonly name: string;
 }
@@ -44,7 +35,8 @@ export interface ResolveRequest {
 export interface NewImage {
   /** The configuration as stored (`encodeImageConfig`); its digest is the image id. */
   readonly config: Uint8Array;
-  readonly layers: readonly LayerRef[];
+  /** Bottom first, as many as the configuration has diff ids. */
+  readonly layers: readonly LayerId[];
   /** Image that this one was built on, absent on scratch. */
   readonly parentId?: string;
   /** A step's image that no tag will name: listed only by `docker images -a`. */
@@ -59,59 +51,32 @@ export interface ImageSource {
   create(image: NewImage): Promise<string>;
 }
 
-/** One entry of an exported tree (native/PROTOCOL.md, "export"). */
-export interface ExportedEntry {
-  /** Relative to the exported directory, no leading slash. */
-  readonly path: string;
-  /** Including the file type bits. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
+/** What became of a draft: a layer that stands on the draft's parent. */
+export interface CommittedLayer {
+  readonly id: LayerId;
+  readonly diffId: Digest;
+  readonly chainId: ChainId;
   readonly sizeBytes: number;
-  readonly mtimeSec: number;
-  readonly mtimeNsec: number;
-  readonly major: number;
-  readonly minor: number;
-  /** dev and ino joined: equal for hard links of one file. */
-  readonly inode: string;
-  readonly linkCount: number;
-  readonly linkTarget: string;
-  readonly xattrs: readonly (readonly [name: string, value: Uint8Array])[];
-  /** Content of a regular file; to be read before the next entry is asked for. */
-  readonly content?: AsyncIterable<Uint8Array>;
-}
-
-/** Files below one root, by descriptor; keel's file session in the engine. */
-export interface FileSession {
-  /** Runs file operations in order and yields their results; throws the SysError of the first that fails. */
-  run(ops: readonly Op[]): Promise<readonly Value[]>;
-  /** Walks everything below a directory, parents first, names sorted. */
-  exportTree(path: string): AsyncIterable<ExportedEntry>;
-  close(): Promise<void>;
-}
-
-/** What became of a draft. */
-export interface CommittedLayer extends LayerRef {
-  /** True when the draft changed nothing: the step gets no layer. */
+  /** True when the draft changed nothing: the step gets no layer, and this one is not to be used. */
   readonly isEmpty: boolean;
 }
 
-/** A writable root on top of finished layers. Exactly one of commit and discard ends it. */
+/** A writable root on top of a finished layer. Commit or discard ends it; discard after commit does nothing. */
 export interface LayerDraft {
   root(): RootSource;
-  openFs(): Promise<FileSession>;
+  openFs(): Promise<FsSession>;
   commit(): Promise<CommittedLayer>;
   discard(): Promise<void>;
 }
 
-/** Layers: written, read and checked. */
+/** Layers: written, read and checked. A layer id stands for the layer and everything below it. */
 export interface LayerSink {
-  /** Starts a draft on top of `parents`, bottom first; none for an empty root. */
-  beginDiff(parents: readonly LayerId[]): Promise<LayerDraft>;
-  /** Opens finished layers, bottom first, for reading. */
-  openView(layers: readonly LayerId[]): Promise<FileSession>;
-  /** Whether all of these layers still exist. */
-  has(layers: readonly LayerId[]): Promise<boolean>;
+  /** Starts a draft on top of `parent`, null for an empty root. */
+  beginDiff(parent: LayerId | null): Promise<LayerDraft>;
+  /** Opens a finished root for reading. */
+  openView(top: LayerId): Promise<FsSession>;
+  /** Whether the layer still exists. */
+  has(layer: LayerId): Promise<boolean>;
 }
 
 /** A file that exists in the container only while a step runs. */
@@ -151,7 +116,7 @@ export interface StepRunner {
 export interface CacheRecord {
   readonly version: 1;
   /** The step's layer; absent when it changed no file. */
-  readonly layer?: LayerRef;
+  readonly layer?: { readonly id: LayerId; readonly diffId: Digest };
   /** When the step ran, RFC 3339: the image of a cached build is the same image. */
   readonly createdAt: string;
   /** Digest of what a source path held, for the memo of COPY --from. */

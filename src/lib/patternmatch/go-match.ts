@@ -3,7 +3,7 @@
 // A pattern is compiled once; matching is linear in pattern times name, whatever the pattern.
 
 import { Fault } from "../errors.ts";
-import { type Program, ProgramBuilder, runProgram } from "./_program.ts";
+import { type Program, ProgramBuilder, runProgram } from "./program.ts";
 
 /** Longest pattern that is compiled, in UTF-16 units; PATH_MAX. */
 export const MAX_PATTERN_LENGTH = 4096;

@@ -4,7 +4,7 @@
 
 import { compileGoPattern, MAX_PATTERN_LENGTH, badPattern, parseClass } from "./go-match.ts";
 import { Fault } from "../errors.ts";
-import { isNotNewline, ProgramBuilder, runProgram } from "./_program.ts";
+import { isNotNewline, ProgramBuilder, runProgram } from "./program.ts";
 import { cleanPath } from "./clean-path.ts";
 
 /** Most patterns that one file may hold. */

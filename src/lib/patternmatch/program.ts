@@ -68,3 +68,31 @@ export function runProgram(program: Program, text: string): boolean {
   }
   return threads.has(program.length);
 }
+
+/**
+ * Returns where matches that start at `from` can end, shortest and longest, or undefined when there is none.
+ * `spend` is called once per step so that a caller can bound repeated use.
+ */
+export function findMatchEnds(
+  program: Program,
+  chars: readonly string[],
+  from: number,
+  spend: () => void,
+): { shortest: number; longest: number } | undefined {
+  let found: { shortest: number; longest: number } | undefined;
+  let threads = new Set<number>();
+  addThread(program, 0, threads);
+  for (let i = from; threads.size > 0; i++) {
+    if (threads.has(program.length)) found = { shortest: found?.shortest ?? i, longest: i };
+    const c = chars[i];
+    if (c === undefined) break;
+    const next = new Set<number>();
+    for (const at of threads) {
+      spend();
+      const instruction = program[at];
+      if (instruction?.kind === "test" && instruction.test(c)) addThread(program, at + 1, next);
+    }
+    threads = next;
+  }
+  return found;
+}

@@ -1,0 +1,99 @@
+// First look at a staged Dockerfile: what each stage starts from, which stages the target needs, how the steps are
+// numbered. Needs no image. Pure.
+
+import type { Platform } from "../../oci/platform.ts";
+import { parsePlatform } from "../../oci/platform.ts";
+import { expandWord } from "../dockerfile/expand.ts";
+import { findStage, findTarget, type Stage, type StagedDockerfile } from "../dockerfile/stages.ts";
+import { syntaxError, withPlace } from "../dockerfile/syntax-error.ts";
+import type { BuildArgs } from "./args.ts";
+
+/** What a stage starts from. */
+export type StageBase =
+  | { readonly kind: "scratch" }
+  | { readonly kind: "stage"; readonly stage: number }
+  | { readonly kind: "image"; readonly reference: string; readonly platform?: Platform };
+
+/** A stage that the target needs, with its place in the output. */
+export interface OutlinedStage {
+  readonly stage: Stage;
+  readonly base: StageBase;
+  /** Step number of its FROM. */
+  readonly firstStep: number;
+}
+
+export interface Outline {
+  /** In the order of the Dockerfile; the target is the last one. */
+  readonly needed: readonly OutlinedStage[];
+  /** Every stage's base, by index, also of those that are not needed. */
+  readonly bases: readonly StageBase[];
+  readonly target: Stage;
+  readonly totalSteps: number;
+}
+
+/** Evaluates ARG before the first FROM. */
+export function declareMetaArgs(file: StagedDockerfile, args: BuildArgs): void {
+  for (const instruction of file.metaArgs) {
+    for (const arg of instruction.args) {
+      const expand = (text: string) =>
+        expandWord(text, (name) => args.lookupMeta(name), { escape: file.escape });
+      args.declareMeta(expand(arg.name), arg.value === undefined ? undefined : expand(arg.value));
+    }
+  }
+}
+
+function baseOf(file: StagedDockerfile, stage: Stage, args: BuildArgs): StageBase {
+  const { from } = stage;
+  const expand = (text: string) => expandWord(text, (name) => args.lookupMeta(name), { escape: file.escape });
+  const reference = expand(from.base);
+  if (reference === "") throw syntaxError(`base name (${from.base}) should not be blank`, from.lines);
+  const named = file.stages.find(
+    (s) => s.index < stage.index && s.from.name !== "" && s.from.name === reference.toLowerCase(),
+  );
+  if (named !== undefined) return { kind: "stage", stage: named.index };
+  if (reference === "scratch") return { kind: "scratch" };
+  const platform = expand(from.platform);
+  if (platform === "") return { kind: "image", reference };
+  try {
+    return { kind: "image", reference, platform: parsePlatform(platform) };
+  } catch (error) {
+    throw withPlace(error, `failed to parse platform ${platform}: `, from.lines);
+  }
+}
+
+/** Returns the stages that COPY --from of a stage names. */
+function copiedStages(file: StagedDockerfile, stage: Stage): number[] {
+  return stage.instructions.flatMap((i) => {
+    if (i.kind !== "copy" || i.from === "") return [];
+    const found = findStage(file.stages, i.from, stage.index);
+    return found === undefined ? [] : [found.index];
+  });
+}
+
+/** Finds out what the target needs; `extraSteps` are appended to it (labels of the command line). */
+export function outlineBuild(
+  file: StagedDockerfile,
+  args: BuildArgs,
+  options: { target?: string | undefined; extraSteps: number },
+): Outline {
+  const target = findTarget(file.stages, options.target);
+  const bases = file.stages.slice(0, target.index + 1).map((stage) => baseOf(file, stage, args));
+  const wanted = new Set<number>();
+  const pending = [target.index];
+  while (pending.length > 0) {
+    const index = pending.pop() as number;
+    if (wanted.has(index)) continue;
+    wanted.add(index);
+    const base = bases[index] as StageBase;
+    if (base.kind === "stage") pending.push(base.stage);
+    pending.push(...copiedStages(file, file.stages[index] as Stage));
+  }
+  let step = file.metaArgs.length + 1;
+  const needed: OutlinedStage[] = [];
+  for (const stage of file.stages) {
+    if (!wanted.has(stage.index)) continue;
+    needed.push({ stage, base: bases[stage.index] as StageBase, firstStep: step });
+    step += 1 + stage.instructions.length;
+  }
+  return { needed, bases, target, totalSteps: step - 1 + options.extraSteps };
+}

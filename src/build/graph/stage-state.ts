@@ -1,0 +1,234 @@
+// The image configuration of a stage while its instructions are read: what ENV, CMD, EXPOSE … do to it, and how the
+// history calls it. Pure; files are not touched here.
+
+import type { Healthcheck, RunConfig } from "../../oci/image-config.ts";
+import { expandWord, expandWords } from "../dockerfile/expand.ts";
+import { formatGoDuration } from "../dockerfile/go-duration.ts";
+import type {
+  CommandLine,
+  HealthcheckInstruction,
+  KeyValue,
+  StageInstruction,
+} from "../dockerfile/instructions.ts";
+import type { BuildArgs } from "./args.ts";
+import { quoteGo, quoteGoInteger, quoteGoList, showGoList } from "./go-format.ts";
+import { parseExposedPorts } from "./ports-spec.ts";
+import { checkSignal } from "./signals.ts";
+
+const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const DEFAULT_SHELL: readonly string[] = ["/bin/sh", "-c"];
+
+/** What an instruction did to the configuration, in the words of the history. */
+export interface ConfigChange {
+  /** Without the shell in front of it. */
+  readonly comment: string;
+  /** Lines for the user. */
+  readonly notes?: readonly string[];
+}
+
+const nameOf = (entry: string): string => entry.split("=", 1)[0] as string;
+const union = (a: readonly string[] | undefined, b: readonly string[]): string[] => [
+  ...new Set([...(a ?? []), ...b]),
+];
+
+/** The state of one stage between two instructions. */
+export class StageState {
+  config: RunConfig;
+  author = "";
+  /** Whether this stage has set CMD: ENTRYPOINT forgets one that was inherited. */
+  private isCmdSet = false;
+  private readonly args: BuildArgs;
+  private readonly escape: string;
+
+  constructor(base: RunConfig, args: BuildArgs, escape: string) {
+    const env = base.env ?? [];
+    this.config = env.some((e) => nameOf(e) === "PATH") ? base : { ...base, env: [...env, DEFAULT_PATH] };
+    this.args = args;
+    this.escape = escape;
+  }
+
+  get shell(): readonly string[] {
+    const { shell } = this.config;
+    return shell === undefined || shell.length === 0 ? DEFAULT_SHELL : shell;
+  }
+
+  get env(): readonly string[] {
+    return this.config.env ?? [];
+  }
+
+  private lookup(name: string): string | undefined {
+    const entry = this.env.findLast((e) => nameOf(e) === name);
+    return entry === undefined ? this.args.lookup(name) : entry.slice(name.length + 1);
+  }
+
+  /** `name=value` of the build arguments that RUN sees besides the image's variables. */
+  buildEnvironment(): string[] {
+    return this.args.environment(this.env);
+  }
+
+  /** Whether an entry of the build environment shows in history and cache keys. */
+  isRecorded(entry: string): boolean {
+    return this.args.isRecorded(nameOf(entry));
+  }
+
+  /** Replaces variables in one word, quotes and escapes removed. */
+  expand(text: string): string {
+    return expandWord(text, (name) => this.lookup(name), { escape: this.escape });
+  }
+
+  /** Replaces variables in the content of a here-document. */
+  expandContent(text: string): string {
+    return expandWord(text, (name) => this.lookup(name), { escape: this.escape, ignoreQuotes: true });
+  }
+
+  /** Returns the created_by of a step that ran nothing. */
+  createdBy(comment: string): string {
+    return [...this.shell, "#(nop) ", comment].join(" ");
+  }
+
+  /** Returns the words of a command: those of exec form, or the shell with the line. */
+  commandWords(command: CommandLine): readonly string[] {
+    return command.isShellForm && command.words.length > 0
+      ? [...this.shell, ...command.words]
+      : command.words;
+  }
+
+  private update(change: RunConfig): void {
+    this.config = { ...this.config, ...change };
+  }
+
+  /** Removes the triggers that are about to run, and returns them. */
+  takeTriggers(): readonly string[] {
+    const triggers = this.config.onBuild ?? [];
+    const { onBuild: _, ...rest } = this.config;
+    this.config = rest;
+    return triggers;
+  }
+
+  /** Applies an instruction that changes only the configuration; undefined for the others. */
+  apply(instruction: StageInstruction): ConfigChange | undefined {
+    switch (instruction.kind) {
+      case "env":
+        return this.applyEnv(instruction.pairs);
+      case "label":
+        return this.applyLabels(this.expandPairs(instruction.pairs));
+      case "arg":
+        return this.applyArg(instruction.args);
+      case "cmd":
+      case "entrypoint":
+        return this.applyCommand(instruction.kind, instruction.command);
+      case "expose":
+        return this.applyExpose(instruction.values);
+      case "volume": {
+        const volumes = instruction.values.map((v) => this.expand(v));
+        this.update({ volumes: union(this.config.volumes, volumes) });
+        return { comment: `VOLUME ${showGoList(volumes)}` };
+      }
+      case "shell":
+        this.update({ shell: instruction.values });
+        return { comment: `SHELL ${showGoList(instruction.values)}` };
+      case "user": {
+        const user = this.expand(instruction.value);
+        this.update({ user });
+        return { comment: `USER ${user}` };
+      }
+      case "stopsignal": {
+        const stopSignal = this.expand(instruction.value);
+        checkSignal(stopSignal);
+        this.update({ stopSignal });
+        return { comment: `STOPSIGNAL ${stopSignal}` };
+      }
+      case "maintainer":
+        this.author = instruction.value;
+        return { comment: `MAINTAINER ${instruction.value}` };
+      case "onbuild":
+        this.update({ onBuild: [...(this.config.onBuild ?? []), instruction.trigger] });
+        return { comment: `ONBUILD ${instruction.trigger}` };
+      case "healthcheck":
+        return this.applyHealthcheck(instruction);
+      default:
+        return undefined;
+    }
+  }
+
+  setWorkingDir(path: string): void {
+    this.update({ workingDir: path });
+  }
+
+  private expandPairs(pairs: readonly KeyValue[]): KeyValue[] {
+    return pairs.map(({ name, value }) => ({ name: this.expand(name), value: this.expand(value) }));
+  }
+
+  private applyEnv(raw: readonly KeyValue[]): ConfigChange {
+    const pairs = this.expandPairs(raw);
+    const env = [...this.env];
+    for (const { name, value } of pairs) {
+      const at = env.findIndex((e) => nameOf(e) === name);
+      if (at < 0) env.push(`${name}=${value}`);
+      else env[at] = `${name}=${value}`;
+    }
+    this.update({ env });
+    return { comment: ["ENV", ...pairs.map((p) => `${p.name}=${p.value}`)].join(" ") };
+  }
+
+  /** Sets labels that are expanded already (those of `--label` are taken as they are). */
+  applyLabels(pairs: readonly KeyValue[]): ConfigChange {
+    const labels = new Map(Object.entries(this.config.labels ?? {}));
+    for (const { name, value } of pairs) labels.set(name, value);
+    this.update({ labels: Object.fromEntries(labels) });
+    return { comment: ["LABEL", ...pairs.map((p) => `${p.name}=${p.value}`)].join(" ") };
+  }
+
+  private applyArg(args: readonly { readonly name: string; readonly value?: string }[]): ConfigChange {
+    const expanded = args.map((arg) => ({
+      name: this.expand(arg.name),
+      value: arg.value === undefined ? undefined : this.expand(arg.value),
+    }));
+    for (const { name, value } of expanded) this.args.declare(name, value);
+    const words = expanded.map(({ name, value }) => (value === undefined ? name : `${name}=${value}`));
+    return { comment: `ARG ${words.join(" ")}` };
+  }
+
+  private applyCommand(kind: "cmd" | "entrypoint", command: CommandLine): ConfigChange {
+    const words = this.commandWords(command);
+    if (kind === "cmd") {
+      this.update({ cmd: words });
+      if (words.length > 0) this.isCmdSet = true;
+      return { comment: `CMD ${quoteGoList(words)}` };
+    }
+    if (!this.isCmdSet) {
+      const { cmd: _, ...rest } = this.config;
+      this.config = rest;
+    }
+    this.update({ entrypoint: words });
+    return { comment: `ENTRYPOINT ${quoteGoList(words)}` };
+  }
+
+  private applyExpose(values: readonly string[]): ConfigChange {
+    const words = values.flatMap((v) => expandWords(v, (name) => this.lookup(name), { escape: this.escape }));
+    this.update({ exposedPorts: union(this.config.exposedPorts, parseExposedPorts(words)) });
+    return { comment: `EXPOSE ${words.join(" ")}` };
+  }
+
+  private applyHealthcheck(h: HealthcheckInstruction): ConfigChange {
+    const before = this.config.healthcheck?.test ?? [];
+    const isOverride = before.length > 0 && before[0] !== "NONE";
+    const healthcheck: Healthcheck = {
+      test: h.test,
+      ...(h.intervalNanos === 0 ? {} : { intervalNanos: h.intervalNanos }),
+      ...(h.timeoutNanos === 0 ? {} : { timeoutNanos: h.timeoutNanos }),
+      ...(h.startPeriodNanos === 0 ? {} : { startPeriodNanos: h.startPeriodNanos }),
+      ...(h.startIntervalNanos === 0 ? {} : { startIntervalNanos: h.startIntervalNanos }),
+      ...(h.retries === 0 ? {} : { retries: h.retries }),
+    };
+    this.update({ healthcheck });
+    // The history shows Go's %q of a pointer to the struct.
+    const durations = [h.intervalNanos, h.timeoutNanos, h.startPeriodNanos, h.startIntervalNanos]
+      .map((n) => quoteGo(formatGoDuration(n)))
+      .join(" ");
+    const comment = `HEALTHCHECK &{${quoteGoList(h.test)} ${durations} ${quoteGoInteger(h.retries)}}`;
+    return isOverride
+      ? { comment, notes: [`Note: overriding previous HEALTHCHECK: ${showGoList(before)}`] }
+      : { comment };
+  }
+}
