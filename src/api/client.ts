@@ -4,7 +4,12 @@
 // Used by the CLI, Compose and tests; works against Docker Engine as well.
 
 import type { Duplex } from "node:stream";
+import { Fault } from "../lib/errors.ts";
+import { type Endpoint, type RequestOptions, type Response, sendRequest } from "../lib/http1/request.ts";
+import { parseExactJson } from "../lib/json/parse.ts";
 import type { ArgumentsOf, OperationSpec, ResultOf } from "./contract.ts";
+import { DAEMON_PERMISSION, DAEMON_UNREACHABLE, kindOf } from "./errors.ts";
+import { type Args, encodeRequest } from "./request.ts";
 
 export interface ClientOptions {
   /** `unix:///path`, `tcp://host:port` or `http://host:port`. */
@@ -35,8 +40,8 @@ export interface StreamResponse<T> extends AsyncIterable<T> {
 export interface HijackedConnection {
   /** Raw bytes both ways; what came with the response head is read first; `end()` half-closes. */
   readonly socket: Duplex;
-  /** Whether the server says that it sends 8-byte frames; undefined when it does not say (API < 1.42). */
-  readonly isMultiplexed: boolean | undefined;
+  /** True when the server says that it sends 8-byte frames; undefined for a tty, and for any stream of API < 1.42. */
+  readonly isMultiplexed: true | undefined;
 }
 
 /** Element type of a streamed response: parsed lines, or bytes. */
@@ -54,6 +59,8 @@ export interface Client {
     args: ArgumentsOf<O>,
     options?: CallOptions,
   ): Promise<ResultOf<O>>;
+  /** Makes a call and returns the response's body as it came, for output that must not change a digit. */
+  text<O extends OperationSpec>(operation: O, args: ArgumentsOf<O>, options?: CallOptions): Promise<string>;
   /** Makes a call that answers a stream; resolves when the response's head is there. */
   stream<O extends OperationSpec>(
     operation: O,
@@ -68,4 +75,182 @@ export interface Client {
   ): Promise<HijackedConnection>;
   /** The response headers of HEAD /_ping (names in lower case), such as api-version. */
   ping(options?: CallOptions): Promise<ReadonlyMap<string, string>>;
+}
+
+const ERROR_BODY_LIMIT = 1024 * 1024;
+
+/** Reads `unix:///path`, `tcp://host:port` or `http://host:port`. Throws Fault(invalidParameter, "host.invalid"). */
+export function parseHost(host: string): Endpoint {
+  const invalid = () =>
+    new Fault("invalidParameter", `unable to parse docker host \`${host}\``, {
+      code: "host.invalid",
+      detail: { host },
+    });
+  const [scheme, rest] = host.split(/:\/\/(.*)/s);
+  if (rest === undefined || rest === "") throw invalid();
+  if (scheme === "unix") return { path: rest };
+  if (scheme !== "tcp" && scheme !== "http") throw invalid();
+  const address = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:/[\]]*))(?::([0-9]{1,5}))?(?:\/.*)?$/.exec(rest);
+  if (address === null) throw invalid();
+  const port = Number(address[3] ?? 2375);
+  if (port > 65535) throw invalid();
+  return { host: address[1] ?? (address[2] || "127.0.0.1"), port };
+}
+
+/** Turns a failure to connect into the Fault that the CLI explains. */
+function unreachable(error: unknown, host: string): unknown {
+  if (!(error instanceof Fault) || error.code !== "http.connect") return error;
+  const errno = error.detail["errno"];
+  if (errno === "EACCES" || errno === "EPERM") {
+    return new Fault("forbidden", `permission denied while trying to connect to the daemon at ${host}`, {
+      code: DAEMON_PERMISSION,
+      detail: { host, errno },
+      cause: error,
+    });
+  }
+  return new Fault("unavailable", `cannot connect to the daemon at ${host}`, {
+    code: DAEMON_UNREACHABLE,
+    detail: { host, errno },
+    cause: error,
+  });
+}
+
+/** Turns an error response into a Fault with the server's message. */
+async function faultOf(response: Response): Promise<Fault> {
+  const text = (await response.text(ERROR_BODY_LIMIT)).trim();
+  let message = text;
+  if ((response.headers.get("content-type") ?? "").startsWith("application/json")) {
+    try {
+      const body = JSON.parse(text) as { message?: unknown };
+      if (typeof body.message === "string") message = body.message.trim();
+    } catch {
+      // ignored: the text as it is says more than a complaint about its syntax
+    }
+  }
+  if (message === "") message = `the daemon answered ${response.status} ${response.reason}`.trim();
+  return new Fault(kindOf(response.status), message, {
+    code: "daemon.error",
+    detail: { status: response.status },
+  });
+}
+
+/** Splits a stream of JSON values, one a line, and parses them. */
+async function* parseLines(
+  body: AsyncIterable<Uint8Array>,
+  exact: readonly string[],
+): AsyncGenerator<unknown, void, void> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of body) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line.trim() !== "") yield parseText(line, exact);
+  }
+  rest += decoder.decode();
+  if (rest.trim() !== "") yield parseText(rest, exact);
+}
+
+function parseText(text: string, exact: readonly string[] = []): unknown {
+  try {
+    return exact.length > 0 ? parseExactJson(text, exact) : JSON.parse(text);
+  } catch (cause) {
+    throw new Fault("dataLoss", "the daemon sent something that is not JSON", {
+      code: "daemon.bad-json",
+      cause,
+    });
+  }
+}
+
+/** The client without its types: Client's signatures are put on in createClient, where they cost no inference. */
+class HttpClient {
+  readonly host: string;
+  readonly version: string | undefined;
+  readonly #endpoint: Endpoint;
+  readonly #options: ClientOptions;
+
+  constructor(options: ClientOptions) {
+    this.host = options.host;
+    this.version = options.version;
+    this.#endpoint = parseHost(options.host);
+    this.#options = options;
+  }
+
+  async call(operation: OperationSpec, args: Args, options: CallOptions = {}): Promise<unknown> {
+    const response = await this.#send(operation, args, options);
+    const { success } = operation;
+    const text = await response.text();
+    if (success.kind === "header") {
+      const value = Buffer.from(
+        response.headers.get(success.header.toLowerCase()) ?? "",
+        "base64",
+      ).toString();
+      return parseText(value);
+    }
+    if (success.kind === "text") return text;
+    return success.kind === "json" && text !== "" ? parseText(text) : undefined;
+  }
+
+  async text(operation: OperationSpec, args: Args, options: CallOptions = {}): Promise<string> {
+    return (await this.#send(operation, args, options)).text();
+  }
+
+  async stream(
+    operation: OperationSpec,
+    args: Args,
+    options: CallOptions = {},
+  ): Promise<StreamResponse<unknown>> {
+    const { success } = operation;
+    const { status, headers, body } = await this.#send(operation, args, options);
+    const items: AsyncIterable<unknown> =
+      success.kind === "lines" ? parseLines(body, success.exact ?? []) : body;
+    return { status, headers, [Symbol.asyncIterator]: () => items[Symbol.asyncIterator]() };
+  }
+
+  async hijack(operation: OperationSpec, args: Args, options: CallOptions = {}): Promise<HijackedConnection> {
+    const response = await this.#send(operation, args, options, { upgrade: "tcp" });
+    const isMultiplexed =
+      response.headers.get("content-type") === "application/vnd.docker.multiplexed-stream";
+    return { socket: response.hijack(), isMultiplexed: isMultiplexed || undefined };
+  }
+
+  async ping(options: CallOptions = {}): Promise<ReadonlyMap<string, string>> {
+    const response = await this.#request({ method: "HEAD", target: "/_ping" }, options);
+    await response.text();
+    return response.headers;
+  }
+
+  async #send(
+    operation: OperationSpec,
+    args: Args,
+    options: CallOptions,
+    extra: { readonly upgrade?: string } = {},
+  ): Promise<Response> {
+    const { target, headers, body } = encodeRequest(operation, args, this.version);
+    return this.#request(
+      { method: operation.method, target, headers, body: options.upload ?? body, ...extra },
+      options,
+    );
+  }
+
+  async #request(request: Omit<RequestOptions, "endpoint">, options: CallOptions): Promise<Response> {
+    let response: Response;
+    try {
+      response = await sendRequest({
+        ...request,
+        endpoint: this.#endpoint,
+        headers: { ...this.#options.headers, ...request.headers, ...options.headers },
+        signal: options.signal,
+        connectTimeoutMs: this.#options.connectTimeoutMs,
+      });
+    } catch (error) {
+      throw unreachable(error, this.host);
+    }
+    if (response.status >= 400) throw await faultOf(response);
+    return response;
+  }
+}
+
+/** Creates a client; nothing is connected before the first call. Throws Fault(invalidParameter, "host.invalid"). */
+export function createClient(options: ClientOptions): Client {
+  return new HttpClient(options) as unknown as Client;
 }

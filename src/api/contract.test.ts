@@ -14,7 +14,11 @@ test("input types come from the declaration", () => {
   typed<
     Equal<
       InputOf<typeof containerStop>,
-      { readonly id: string; readonly signal: string | undefined; readonly timeoutSeconds: number | undefined }
+      {
+        readonly id: string;
+        readonly signal: string | undefined;
+        readonly timeoutSeconds: number | undefined;
+      }
     >
   >();
   typed<Equal<InputOf<typeof containerCreate>["body"], ContainerCreateRequest>>();

@@ -104,8 +104,13 @@ export type SuccessSpec =
   | { readonly kind: "json"; readonly status: 200 | 201; readonly schema: SchemaThunk }
   | { readonly kind: "empty"; readonly status: 200 | 201 | 204 }
   | { readonly kind: "text"; readonly status: 200 }
-  /** One JSON value per line, flushed line by line. */
-  | { readonly kind: "lines"; readonly status: 200; readonly schema: SchemaThunk }
+  /** One JSON value per line, flushed line by line; `exact` names integer fields that are read as bigints. */
+  | {
+      readonly kind: "lines";
+      readonly status: 200;
+      readonly schema: SchemaThunk;
+      readonly exact?: readonly string[];
+    }
   /** Raw bytes (archives). */
   | { readonly kind: "bytes"; readonly status: 200; readonly contentType: string }
   /** Output of a container or service: raw for a tty, 8-byte frames otherwise. */

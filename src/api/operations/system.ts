@@ -38,7 +38,7 @@ export const systemEvents = operation({
   path: "/events",
   /** since, until: Unix seconds with an optional fraction of nine digits. */
   query: { since: "text", until: "text", filters: "filters" },
-  success: lines(async () => (await schemas()).eventMessage),
+  success: { ...lines(async () => (await schemas()).eventMessage), exact: ["timeNano"] },
 });
 
 export const systemDataUsage = operation({

@@ -195,7 +195,10 @@ export const containerSummary = struct("container.Summary", {
   ),
   /** Sentence such as "Up 2 hours (healthy)". */
   Status: text,
-  HostConfig: struct("container.HostConfigSummary", { NetworkMode: optional(text), Annotations: optional(map(text)) }),
+  HostConfig: struct("container.HostConfigSummary", {
+    NetworkMode: optional(text),
+    Annotations: optional(map(text)),
+  }),
   NetworkSettings: nullable(struct("container.NetworkSettingsSummary", { Networks: map(endpointSettings) })),
   Mounts: list(mountPoint),
   Health: optional(
@@ -213,12 +216,17 @@ export const containerWait = struct("container.WaitResponse", {
   Error: optional(struct("container.WaitExitError", { Message: text })),
 });
 
-export const containerTop = struct("container.TopResponse", { Titles: list(text), Processes: list(list(text)) });
+export const containerTop = struct("container.TopResponse", {
+  Titles: list(text),
+  Processes: list(list(text)),
+});
 
 export const containerUpdateResponse = struct("container.UpdateResponse", { Warnings: nullable(list(text)) });
 
 /** Kind: 0 modified, 1 added, 2 deleted. */
-export const filesystemChanges = nullable(list(struct("container.FilesystemChange", { Kind: uint8, Path: text })));
+export const filesystemChanges = nullable(
+  list(struct("container.FilesystemChange", { Kind: uint8, Path: text })),
+);
 
 /** Metadata of a path in a container; `mode` is Go's os.FileMode bits, not the kernel's. */
 export const pathStat = struct("container.PathStat", {

@@ -36,7 +36,9 @@ export const driverData = struct("storage.DriverData", { Data: nullable(map(text
 
 export const storage = struct("storage.Storage", {
   RootFS: optional(
-    struct("storage.RootFSStorage", { Snapshot: optional(struct("storage.RootFSStorageSnapshot", { Name: text })) }),
+    struct("storage.RootFSStorage", {
+      Snapshot: optional(struct("storage.RootFSStorageSnapshot", { Name: text })),
+    }),
   ),
 });
 

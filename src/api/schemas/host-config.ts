@@ -183,7 +183,10 @@ export const hostConfig = struct("container.HostConfig", {
 });
 
 /** Body of ContainerUpdate. */
-export const updateConfig = struct("container.UpdateConfig", { ...resourceFields, RestartPolicy: restartPolicy });
+export const updateConfig = struct("container.UpdateConfig", {
+  ...resourceFields,
+  RestartPolicy: restartPolicy,
+});
 
 export type HostConfig = Output<typeof hostConfig>;
 export type HostConfigRequest = Input<typeof hostConfig>;

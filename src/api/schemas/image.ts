@@ -106,7 +106,10 @@ export const imageHistory = list(
   }),
 );
 
-export const imageDeleted = struct("image.DeleteResponse", { Deleted: optional(text), Untagged: optional(text) });
+export const imageDeleted = struct("image.DeleteResponse", {
+  Deleted: optional(text),
+  Untagged: optional(text),
+});
 export const imageDelete = list(imageDeleted);
 
 export const imagesPrune = struct("image.PruneReport", {

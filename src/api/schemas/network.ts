@@ -73,7 +73,9 @@ export const networkInspect = struct("network.Inspect", {
         VIP: text,
         Ports: list(text),
         LocalLBIndex: int,
-        Tasks: list(struct("network.Task", { Name: text, EndpointID: text, EndpointIP: text, Info: map(text) })),
+        Tasks: list(
+          struct("network.Task", { Name: text, EndpointID: text, EndpointIP: text, Info: map(text) }),
+        ),
       }),
     ),
   ),

@@ -23,7 +23,9 @@ import { volume } from "./volume.ts";
 
 export const systemVersion = struct("system.VersionResponse", {
   Platform: struct("system.PlatformInfo", { Name: text }),
-  Components: list(struct("system.ComponentVersion", { Name: text, Version: text, Details: optional(map(text)) })),
+  Components: list(
+    struct("system.ComponentVersion", { Name: text, Version: text, Details: optional(map(text)) }),
+  ),
   Version: text,
   ApiVersion: text,
   MinAPIVersion: text,
@@ -38,7 +40,12 @@ export const systemVersion = struct("system.VersionResponse", {
 
 const commit = struct("system.Commit", { ID: text });
 
-const indexInfo = struct("registry.IndexInfo", { Name: text, Mirrors: list(text), Secure: bool, Official: bool });
+const indexInfo = struct("registry.IndexInfo", {
+  Name: text,
+  Mirrors: list(text),
+  Secure: bool,
+  Official: bool,
+});
 
 export const swarmInfo = struct("swarm.Info", {
   NodeID: text,
@@ -129,7 +136,9 @@ export const systemInfo = struct("system.Info", {
   SecurityOptions: list(text),
   ProductLicense: optional(text),
   DefaultAddressPools: optional(list(struct("system.NetworkAddressPool", { Base: text, Size: int }))),
-  FirewallBackend: optional(struct("system.FirewallInfo", { Driver: text, Info: optional(list(list(text))) })),
+  FirewallBackend: optional(
+    struct("system.FirewallInfo", { Driver: text, Info: optional(list(list(text))) }),
+  ),
   CDISpecDirs: list(text),
   DiscoveredDevices: optional(list(struct("system.DeviceInfo", { Source: text, ID: text }))),
   Containerd: optional(

@@ -30,7 +30,8 @@ function nestingOf(source: string): number {
 
 /** Returns the value of a JSON text. Throws Fault(invalidParameter) with Go's sentence. */
 export function parseJson(source: string): unknown {
-  if (nestingOf(source) > MAX_DEPTH) throw new Fault("invalidParameter", "exceeded max depth", { code: "json.too-deep" });
+  if (nestingOf(source) > MAX_DEPTH)
+    throw new Fault("invalidParameter", "exceeded max depth", { code: "json.too-deep" });
   try {
     return JSON.parse(source);
   } catch (cause) {
@@ -43,18 +44,20 @@ export function parseJson(source: string): unknown {
   }
 }
 
-const LONG_INTEGER = /[0-9]{16}/;
+const LONG_INTEGER = /^-?[0-9]{16,}$/;
 
-type SourceReviver = (this: unknown, key: string, value: unknown, context?: { source?: string }) => unknown;
+type SourceReviver = (key: string, value: unknown, context?: { source?: string }) => unknown;
 
-const keepExact: SourceReviver = (_key, value, context) =>
-  typeof value === "number" && context?.source !== undefined && /^-?[0-9]{16,}$/.test(context.source)
-    ? BigInt(context.source)
-    : value;
-
-/** As parseJson for trusted text, but integers of 16 digits and more become bigints (nanosecond times). */
-export function parseExactJson(source: string): unknown {
-  return LONG_INTEGER.test(source) ? JSON.parse(source, keepExact as (key: string, value: unknown) => unknown) : JSON.parse(source);
+/**
+ * As JSON.parse, but integers under the named keys become bigints where a number would lose digits.
+ * Throws SyntaxError.
+ */
+export function parseExactJson(source: string, keys: readonly string[]): unknown {
+  const keepExact: SourceReviver = (key, value, context) =>
+    typeof value === "number" && keys.includes(key) && LONG_INTEGER.test(context?.source ?? "")
+      ? BigInt(context?.source ?? 0)
+      : value;
+  return JSON.parse(source, keepExact as (key: string, value: unknown) => unknown);
 }
 
 // rawJSON: ES2026, present in Bun 1.4; TypeScript's library does not know it yet.

@@ -1,0 +1,91 @@
+// The text part of HTTP/1.1 messages: writes request heads, reads response heads (RFC 9112). No I/O.
+// Limits: 256 KiB per head, 1 000 header fields.
+
+import { Fault } from "../errors.ts";
+
+export const MAX_HEAD_BYTES = 256 * 1024;
+const MAX_FIELDS = 1000;
+
+/** Status line and header fields of a response; names in lower case, repeated ones joined with ", ". */
+export interface ResponseHead {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+function malformed(what: string): Fault {
+  return new Fault("unavailable", `malformed HTTP response: ${what}`, { code: "http.malformed" });
+}
+
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** Returns the bytes of a request head. Throws Fault(invalidParameter) for characters that would break out of it. */
+export function encodeRequestHead(
+  method: string,
+  target: string,
+  headers: ReadonlyMap<string, string> | Readonly<Record<string, string>>,
+): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those must not get through
+  if (/[\x00-\x20\x7f-\uffff]/.test(target)) {
+    throw new Fault("invalidParameter", "request target has characters that are not allowed in a URL");
+  }
+  let text = `${method} ${target} HTTP/1.1\r\n`;
+  const fields = headers instanceof Map ? headers : Object.entries(headers);
+  for (const [name, value] of fields) {
+    if (!TOKEN.test(name) || /[\r\n\0]/.test(value)) {
+      throw new Fault("invalidParameter", `header "${name}" has characters that are not allowed`);
+    }
+    text += `${name}: ${value}\r\n`;
+  }
+  return `${text}\r\n`;
+}
+
+/** Returns the index just behind the empty line that ends a head, -1 when it is not there yet. */
+export function endOfHead(bytes: Uint8Array): number {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const at = buffer.indexOf("\r\n\r\n");
+  return at < 0 ? -1 : at + 4;
+}
+
+/** Reads a response head (with its empty line). Throws Fault(unavailable, "http.malformed"). */
+export function parseResponseHead(bytes: Uint8Array): ResponseHead {
+  const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    .toString("latin1")
+    .split("\r\n");
+  const statusLine = /^HTTP\/1\.[01] ([0-9]{3})(?: (.*))?$/.exec(lines[0] ?? "");
+  if (statusLine === null) throw malformed("no status line");
+  if (lines.length > MAX_FIELDS) throw malformed("too many header fields");
+  const headers = new Map<string, string>();
+  for (const line of lines.slice(1)) {
+    if (line === "") break;
+    const colon = line.indexOf(":");
+    const name = line.slice(0, Math.max(colon, 0)).toLowerCase();
+    if (!TOKEN.test(name)) throw malformed("bad header field");
+    const value = line.slice(colon + 1).trim();
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
+  }
+  return { status: Number(statusLine[1]), reason: statusLine[2] ?? "", headers };
+}
+
+/** How the end of a response's body is known (RFC 9112 section 6.3). */
+export type BodyFraming =
+  | { readonly kind: "none" }
+  | { readonly kind: "length"; readonly bytes: number }
+  | { readonly kind: "chunked" }
+  | { readonly kind: "untilClose" };
+
+export function framingOf(method: string, head: ResponseHead): BodyFraming {
+  const { status, headers } = head;
+  if (method === "HEAD" || status === 204 || status === 304 || status < 200) return { kind: "none" };
+  if ((headers.get("transfer-encoding") ?? "").toLowerCase().split(",").pop()?.trim() === "chunked") {
+    return { kind: "chunked" };
+  }
+  const length = headers.get("content-length");
+  if (length === undefined) return { kind: "untilClose" };
+  const same = length.split(",").map((part) => part.trim());
+  const first = same[0] ?? "";
+  if (!/^[0-9]{1,15}$/.test(first) || same.some((part) => part !== first))
+    throw malformed("bad content-length");
+  return { kind: "length", bytes: Number(first) };
+}
