@@ -78,8 +78,11 @@ export interface AttachPlan {
   /** To be run after the register holds the container's namespace; undone by keel when a later operation fails. */
   ops: readonly Op[];
   record: EndpointRecord;
-  /** Gives back ports and bookkeeping after the request failed or was never sent. Idempotent. */
-  undo(): Promise<void>;
+  /**
+   * Gives back ports and bookkeeping after the request failed or was never sent. `cause` is the failure: when the
+   * network's own operations failed, bridge and firewall are repaired for the next attempt. Idempotent.
+   */
+  undo(cause?: unknown): Promise<void>;
 }
 
 /** Choice of a subnet made by `NetworkDriver.chooseSubnet`. */
@@ -111,7 +114,10 @@ export interface NetworkDriver {
   planAttach(request: EndpointRequest, reg: number): Promise<AttachPlan>;
   /** Unplugs an endpoint: firewall entries, the veth pair, ports. Unknown endpoints are fine. */
   detach(endpointId: string): Promise<void>;
-  /** After a restart of the daemon: adopts running endpoints, takes their ports again, reconciles the firewall; yields warnings. */
+  /**
+   * To be called once at start-up, after ensureNetwork for all networks: adopts running endpoints, takes their ports
+   * again, reconciles the firewall and removes leftovers of a crash; yields warnings.
+   */
   restore(endpoints: readonly EndpointRecord[]): Promise<string[]>;
   /** Releases ports and sockets; with `remove` also table and devices, so that nothing of the daemon is left. */
   close(options: { remove: boolean }): Promise<void>;

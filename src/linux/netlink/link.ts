@@ -188,7 +188,7 @@ export function getLink(ref: LinkRef): Message {
   const byName = "name" in ref;
   return {
     type: RTM.getLink,
-    flags: NLM_F.request,
+    flags: CHANGE, // with an ack, which tells keel that the answer is complete
     header: ifinfomsg(byName ? 0 : ref.index, undefined),
     attrs: byName ? [text(IFLA.ifname, ref.name)] : [],
   };

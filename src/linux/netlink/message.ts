@@ -29,9 +29,9 @@ const NLA_F_NESTED = 0x8000;
 const NLA_TYPE_MASK = 0x3fff;
 const FIRST_FAMILY_TYPE = 16; // below: NOOP, ERROR, DONE, OVERRUN
 
-/** One attribute: plain bytes, a nest, or a number that keel fills in with the descriptor of a register. */
+/** One attribute: bytes (`isNest`: attributes as they were received), a nest, or a number that keel fills in with the descriptor of a register. */
 export type Attr =
-  | { readonly type: number; readonly bytes: Uint8Array }
+  | { readonly type: number; readonly bytes: Uint8Array; readonly isNest?: boolean }
   | { readonly type: number; readonly nest: readonly Attr[]; readonly header?: Uint8Array }
   | { readonly type: number; readonly reg: Register };
 
@@ -134,7 +134,7 @@ function writeAttrs(
     const size = attrSize(a);
     if (size > 0xffff) throw new Fault("system", `netlink attribute ${a.type}: ${size} bytes are too many`);
     view.setUint16(at, size, true);
-    const isNest = "nest" in a && a.header === undefined;
+    const isNest = "nest" in a ? a.header === undefined : "isNest" in a && a.isNest === true;
     view.setUint16(at + 2, isNest ? a.type | NLA_F_NESTED : a.type, true);
     if ("bytes" in a) bytes.set(a.bytes, at + 4);
     else if ("reg" in a) patches.push([at + 4, a.reg]);

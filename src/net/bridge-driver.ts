@@ -1,0 +1,384 @@
+// Docker's `bridge` driver: networks made of a bridge device, veth pairs, an nftables table and held host ports.
+// Owns the daemon's bookkeeping of them (in memory; the engine stores EndpointRecords) and turns requests into
+// operations of the folders beside it. Not here: address allocation (ipam/ is used by the engine), texts of files.
+//
+//   open → ensureNetwork for every known network → restore(endpoints) → planAttach / detach … → close
+//
+// Invariant: the kernel's table is always the image of `#networks` and `#endpoints`, or is made so by one transaction
+// (`#reconcile`). Until restore nothing in the table is touched: published ports of running containers keep working
+// while a daemon restarts.
+
+import { randomBytes } from "node:crypto";
+import { Fault, SysError, messageOf } from "../lib/errors.ts";
+import type { Keel } from "../linux/keel.ts";
+import { AF_INET, parsePrefix, prefixText } from "../linux/netlink/address.ts";
+import { decodeConntrack, deleteConntrack, dumpConntrack } from "../linux/netlink/conntrack.ts";
+import { decodeLinks, getLink } from "../linux/netlink/link.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE, netlinkOp } from "../linux/netlink/message.ts";
+import { IP_PROTO } from "../linux/nft/datatype.ts";
+import { HOST_NS, type Op, type Register } from "../linux/ops.ts";
+import {
+  bridgeAlias,
+  chooseBridge,
+  endpointAlias,
+  endpointOfLink,
+  isOwnBridge,
+  planConfigureBridge,
+  planCreateBridge,
+  planRemoveBridge,
+} from "./bridge/device.ts";
+import {
+  planAddEndpoint,
+  planAddNetwork,
+  planDestroy,
+  planRemoveEndpoint,
+  planRemoveNetwork,
+  planReplaceAll,
+} from "./firewall/plan.ts";
+import type { FirewallNetwork, FirewallState, Publication } from "./firewall/ruleset.ts";
+import { type HostFacts, readHostFacts, readHostState, takenPrefixes } from "./host-state.ts";
+import { chooseSubnet } from "./ipam/subnet.ts";
+import type {
+  AttachPlan,
+  BridgeNetwork,
+  EndpointRecord,
+  EndpointRequest,
+  NetworkDriver,
+  PortRequest,
+  PublishedPort,
+  SubnetChoice,
+} from "./model.ts";
+import { PortAllocator, type PortLease } from "./port/port-allocator.ts";
+import { interfaceAddress, macForIp, planDetach, planEndpoint } from "./sandbox/endpoint.ts";
+
+const ENOENT = 2;
+const ENODEV = 19;
+
+/** Ports of the driver. */
+export interface BridgeDriverOptions {
+  keel: Keel;
+  /** Names this daemon among others on the host, in aliases of devices. */
+  owner: string;
+  /** Name of the daemon's nftables table, "berth-1a2b3c4d". */
+  tableName: string;
+  /** Takes one line for the daemon's log. */
+  log?: (line: string) => void;
+}
+
+interface NetworkState {
+  spec: BridgeNetwork;
+  bridgeName: string;
+  bridgeIndex: number;
+}
+
+interface EndpointState {
+  record: EndpointRecord;
+  lease: PortLease | undefined;
+}
+
+/** The driver; see NetworkDriver in model.ts for the contract of each method. */
+export class BridgeDriver implements NetworkDriver {
+  readonly #keel: Keel;
+  readonly #owner: string;
+  readonly #tableName: string;
+  readonly #log: (line: string) => void;
+  readonly #facts: HostFacts;
+  readonly #ports: PortAllocator;
+  readonly #networks = new Map<string, NetworkState>();
+  readonly #endpoints = new Map<string, EndpointState>();
+  /** The table is ours to change: restore has run. */
+  #isLive = false;
+
+  private constructor(options: BridgeDriverOptions, facts: HostFacts) {
+    this.#keel = options.keel;
+    this.#owner = options.owner;
+    this.#tableName = options.tableName;
+    this.#log = options.log ?? (() => undefined);
+    this.#facts = facts;
+    this.#ports = new PortAllocator({ ephemeral: facts.ephemeral, hasIpv6: facts.canListenIpv6 });
+  }
+
+  /** Opens the driver; changes nothing on the host yet. */
+  static async open(options: BridgeDriverOptions): Promise<BridgeDriver> {
+    return new BridgeDriver(options, await readHostFacts());
+  }
+
+  async chooseSubnet(wanted?: string, gateway?: string): Promise<SubnetChoice> {
+    const host = takenPrefixes(await readHostState(this.#keel), (l) => isOwnBridge(l, this.#owner));
+    const known = [...this.#networks.values()].map((n) => ({
+      prefix: parsePrefix(n.spec.subnet),
+      holder: `network ${n.spec.id}`,
+    }));
+    return chooseSubnet({
+      ...(wanted === undefined ? {} : { wanted }),
+      ...(gateway === undefined ? {} : { gateway }),
+      networks: [...known, ...host.addresses],
+      routes: host.routes,
+    });
+  }
+
+  async ensureNetwork(network: BridgeNetwork): Promise<{ bridgeName: string }> {
+    const prefix = parsePrefix(network.subnet);
+    if (prefix.family !== AF_INET)
+      throw new Fault("notImplemented", `network subnet ${network.subnet} is not IPv4`, {
+        code: "network.ipv6",
+      });
+    const spec = { ...network, subnet: prefixText(prefix) };
+    const before = this.#networks.get(spec.id);
+    const device = await this.#ensureDevice(spec);
+    const state = { spec, ...device };
+    this.#networks.set(spec.id, state);
+    if (!this.#isLive) return { bridgeName: state.bridgeName };
+    try {
+      if (before === undefined) await this.#keel.run(planAddNetwork(this.#tableName, firewallNetwork(state)));
+      else await this.#reconcile();
+    } catch (error) {
+      if (before === undefined) await this.#dropNetwork(state);
+      throw asFault(`cannot add network ${spec.id} to the firewall`, error);
+    }
+    return { bridgeName: state.bridgeName };
+  }
+
+  async #ensureDevice(spec: BridgeNetwork): Promise<{ bridgeName: string; bridgeIndex: number }> {
+    const { links, addresses } = await readHostState(this.#keel);
+    const id = { owner: this.#owner, networkId: spec.id };
+    const { name, existing } = chooseBridge(links, id, spec.bridgeName);
+    const settings = {
+      name,
+      alias: bridgeAlias(id),
+      mac: macForIp(spec.gateway),
+      mtu: spec.mtu,
+      address: interfaceAddress(spec.gateway, spec.subnet),
+      hasIpv6: this.#facts.hasIpv6,
+    };
+    try {
+      const index = existing?.index ?? (await this.#createDevice(name, planCreateBridge(settings)));
+      const has = addresses.filter((a) => a.family === AF_INET);
+      await this.#keel.run(planConfigureBridge(index, has, settings));
+      return { bridgeName: name, bridgeIndex: index };
+    } catch (error) {
+      if (existing === undefined)
+        await this.#runTolerant(planRemoveBridge(name), ENODEV).catch(() => undefined); // ignored: the first failure counts
+      throw asFault(`cannot set up bridge ${name}`, error);
+    }
+  }
+
+  async #createDevice(name: string, create: readonly Op[]): Promise<number> {
+    const { results } = await this.#keel.run([
+      ...create,
+      netlinkOp(NETLINK_ROUTE, HOST_NS, [getLink({ name })]),
+    ]);
+    const link = decodeLinks(results.at(-1) as Uint8Array)[0];
+    if (link === undefined) throw new Fault("system", `network device ${name} vanished`);
+    return link.index;
+  }
+
+  async removeNetwork(networkId: string): Promise<void> {
+    const network = this.#networks.get(networkId);
+    if (network === undefined) return;
+    await this.#dropNetwork(network);
+  }
+
+  async #dropNetwork(network: NetworkState): Promise<void> {
+    this.#networks.delete(network.spec.id);
+    if (this.#isLive)
+      await this.#runTolerant(planRemoveNetwork(this.#tableName, firewallNetwork(network)), ENOENT);
+    await this.#runTolerant(planRemoveBridge(network.bridgeName), ENODEV);
+  }
+
+  async planAttach(request: EndpointRequest, reg: Register): Promise<AttachPlan> {
+    const network = this.#networks.get(request.networkId);
+    if (network === undefined)
+      throw new Fault("notFound", `network ${request.networkId} is not known to the bridge driver`, {
+        code: "network.unknown",
+      });
+    if (!this.#isLive) await this.#goLive();
+    const lease = await this.#ports.lease(publishable(network, request.ports), request);
+    const record: EndpointRecord = {
+      endpointId: request.endpointId,
+      networkId: request.networkId,
+      containerId: request.containerId,
+      ip: request.ip,
+      mac: request.mac,
+      hostIfName: `veth${randomBytes(4).toString("hex").slice(0, 7)}`, // compat: docker's form
+      ports: lease.ports,
+    };
+    const state = { record, lease };
+    this.#endpoints.set(request.endpointId, state);
+    return {
+      ops: [
+        ...planEndpoint(this.#endpointPlan(network, request, record.hostIfName, reg)),
+        ...planAddEndpoint(this.#tableName, publications(record)),
+      ],
+      record,
+      undo: (cause) => this.#undo(state, cause),
+    };
+  }
+
+  #endpointPlan(network: NetworkState, request: EndpointRequest, hostIfName: string, netnsReg: Register) {
+    const { spec } = network;
+    const hasGateway = request.hasDefaultRoute && !spec.internal;
+    return {
+      bridgeIndex: network.bridgeIndex,
+      mtu: spec.mtu,
+      isIsolated: !spec.icc,
+      netnsReg,
+      hostIfName,
+      alias: endpointAlias(this.#owner, request.endpointId),
+      ifName: request.ifName,
+      address: interfaceAddress(request.ip, spec.subnet),
+      mac: request.mac,
+      hasIpv6: this.#facts.hasIpv6,
+      ...(hasGateway ? { gateway: spec.gateway } : {}),
+    };
+  }
+
+  async #undo(state: EndpointState, cause: unknown): Promise<void> {
+    const { endpointId, networkId } = state.record;
+    if (this.#endpoints.get(endpointId) !== state) return;
+    this.#endpoints.delete(endpointId);
+    await state.lease?.release();
+    if (!(cause instanceof SysError) || cause.op !== "netlink") return;
+    // Somebody may have removed our bridge or flushed our table: make both whole for the next attempt.
+    const network = this.#networks.get(networkId);
+    try {
+      if (network !== undefined)
+        await this.ensureNetwork({ ...network.spec, bridgeName: network.bridgeName });
+    } catch (error) {
+      this.#log(`cannot repair network ${networkId}: ${messageOf(error)}`);
+    }
+  }
+
+  async detach(endpointId: string): Promise<void> {
+    const state = this.#endpoints.get(endpointId);
+    if (state === undefined) return;
+    this.#endpoints.delete(endpointId);
+    const { record, lease } = state;
+    await this.#runTolerant(planRemoveEndpoint(this.#tableName, publications(record)), ENOENT);
+    await this.#runTolerant(planDetach(record.hostIfName), ENODEV);
+    await lease?.release();
+    if (record.ports.some((p) => p.proto === "udp")) await this.#forgetConnections(record.ip);
+  }
+
+  /** Ends the kernel's memory of UDP traffic to an address that may soon be another container's. */
+  async #forgetConnections(ip: string): Promise<void> {
+    const op = (message: ReturnType<typeof dumpConntrack>): Op =>
+      netlinkOp(NETLINK_NETFILTER, HOST_NS, [message]);
+    try {
+      const { results } = await this.#keel.run([op(dumpConntrack(ip, IP_PROTO.udp))]);
+      for (const entry of decodeConntrack(results[0] as Uint8Array))
+        await this.#runTolerant([op(deleteConntrack(entry))], ENOENT);
+    } catch (error) {
+      this.#log(`cannot forget UDP connections of ${ip}: ${messageOf(error)}`); // kernels without ctnetlink
+    }
+  }
+
+  async restore(endpoints: readonly EndpointRecord[]): Promise<string[]> {
+    const warnings: string[] = [];
+    for (const record of endpoints) {
+      if (this.#endpoints.has(record.endpointId)) continue;
+      if (!this.#networks.has(record.networkId)) {
+        warnings.push(`endpoint ${record.endpointId}: its network ${record.networkId} is gone`);
+        continue;
+      }
+      this.#endpoints.set(record.endpointId, { record, lease: await this.#leaseAgain(record, warnings) });
+    }
+    await this.#goLive();
+    await this.#removeOrphans();
+    return warnings;
+  }
+
+  /** Takes the ports of a running container again; where another process was faster the kernel's rule stays ours. */
+  async #leaseAgain(record: EndpointRecord, warnings: string[]): Promise<PortLease | undefined> {
+    try {
+      return await this.#ports.lease(record.ports.map(asRequest), record);
+    } catch (error) {
+      warnings.push(`container ${record.containerId}: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+
+  /** Removes devices of this daemon that belong to no known network or endpoint: leftovers of a crash. */
+  async #removeOrphans(): Promise<void> {
+    const { links } = await readHostState(this.#keel);
+    const bridges = new Set([...this.#networks.values()].map((n) => n.bridgeName));
+    for (const link of links) {
+      const endpointId = endpointOfLink(link, this.#owner);
+      const isOrphanEnd = endpointId !== undefined && !this.#endpoints.has(endpointId);
+      const isOrphanBridge = isOwnBridge(link, this.#owner) && !bridges.has(link.name);
+      if (isOrphanEnd || isOrphanBridge) await this.#runTolerant(planDetach(link.name), ENODEV);
+    }
+  }
+
+  async #goLive(): Promise<void> {
+    await this.#reconcile();
+    this.#isLive = true;
+  }
+
+  async #reconcile(): Promise<void> {
+    const state: FirewallState = {
+      networks: [...this.#networks.values()].map(firewallNetwork),
+      publications: [...this.#endpoints.values()].flatMap((e) => publications(e.record)),
+    };
+    try {
+      await this.#keel.run(planReplaceAll(this.#tableName, state));
+    } catch (error) {
+      throw asFault(`cannot write nftables table ${this.#tableName}`, error);
+    }
+  }
+
+  /** Runs operations where one errno means that the work was done already. */
+  async #runTolerant(ops: readonly Op[], errno: number): Promise<void> {
+    if (ops.length === 0) return;
+    try {
+      await this.#keel.run(ops);
+    } catch (error) {
+      if (!(error instanceof SysError) || error.errno !== errno) throw error;
+    }
+  }
+
+  async close(options: { remove: boolean }): Promise<void> {
+    await Promise.all([...this.#endpoints.values()].map((e) => e.lease?.release()));
+    if (options.remove) {
+      for (const { record } of this.#endpoints.values())
+        await this.#runTolerant(planDetach(record.hostIfName), ENODEV);
+      for (const network of this.#networks.values())
+        await this.#runTolerant(planRemoveBridge(network.bridgeName), ENODEV);
+      await this.#keel.run(planDestroy(this.#tableName));
+    }
+    this.#endpoints.clear();
+    this.#networks.clear();
+    this.#isLive = false;
+  }
+}
+
+const firewallNetwork = ({ spec, bridgeName }: NetworkState): FirewallNetwork => ({ ...spec, bridgeName });
+
+/** compat: ports of internal networks are not published (libnetwork bridge driver). */
+const publishable = (network: NetworkState, ports: readonly PortRequest[]): readonly PortRequest[] =>
+  network.spec.internal ? [] : ports;
+
+/** The ports of an endpoint that the kernel translates; IPv6 ones are carried by the sockets of port/. */
+function publications(record: EndpointRecord): Publication[] {
+  return record.ports
+    .filter((p) => !p.hostIp.includes(":"))
+    .map((p) => ({
+      proto: p.proto,
+      hostIp: p.hostIp,
+      hostPort: p.hostPort,
+      containerIp: record.ip,
+      containerPort: p.containerPort,
+    }));
+}
+
+const asRequest = (p: PublishedPort): PortRequest => ({
+  proto: p.proto,
+  containerPort: p.containerPort,
+  hostIp: p.hostIp,
+  hostPort: p.hostPort,
+});
+
+const asFault = (what: string, error: unknown): Fault =>
+  error instanceof Fault
+    ? error
+    : new Fault("system", `${what}: ${messageOf(error)}`, { code: "network.setup-failed", cause: error });

@@ -1,0 +1,85 @@
+// What the network floor reads of the host: devices, addresses and routes through keel, and a few facts from procfs.
+// Reading only. One home for it, so that planners stay pure.
+
+import { readFile } from "node:fs/promises";
+import { type Prefix, widthOf } from "../linux/netlink/address.ts";
+import { type Link, decodeLinks, dumpLinks } from "../linux/netlink/link.ts";
+import { NETLINK_ROUTE, netlinkOp } from "../linux/netlink/message.ts";
+import {
+  type InterfaceAddress,
+  type Route,
+  addressPrefix,
+  decodeAddresses,
+  decodeRoutes,
+  dumpAddresses,
+  dumpRoutes,
+  routePrefix,
+} from "../linux/netlink/route.ts";
+import { HOST_NS } from "../linux/ops.ts";
+import type { Keel } from "../linux/keel.ts";
+import type { TakenPrefix } from "./ipam/subnet.ts";
+
+/** A moment's view of the host's network. */
+export interface HostState {
+  links: Link[];
+  addresses: InterfaceAddress[];
+  routes: Route[];
+}
+
+/** Reads devices, addresses and routes. */
+export async function readHostState(keel: Keel): Promise<HostState> {
+  const { results } = await keel.run(
+    [dumpLinks(), dumpAddresses(), dumpRoutes()].map((m) => netlinkOp(NETLINK_ROUTE, HOST_NS, [m])),
+  );
+  const [links, addresses, routes] = results as Uint8Array[];
+  return {
+    links: decodeLinks(links as Uint8Array),
+    addresses: decodeAddresses(addresses as Uint8Array),
+    routes: decodeRoutes(routes as Uint8Array),
+  };
+}
+
+/**
+ * Lists the prefixes that devices and routes of others occupy. `isOwn` tells devices that are ours, whose prefixes do
+ * not count. Default routes and loopback are no conflict.
+ */
+export function takenPrefixes(
+  state: HostState,
+  isOwn: (link: Link) => boolean,
+): { addresses: TakenPrefix[]; routes: TakenPrefix[] } {
+  const others = new Map(state.links.filter((l) => !isOwn(l) && !l.isLoopback).map((l) => [l.index, l.name]));
+  const entry = (index: number, prefix: Prefix, what: string): TakenPrefix[] => {
+    const device = others.get(index);
+    return device === undefined || prefix.length === 0 ? [] : [{ prefix, holder: `${what} ${device}` }];
+  };
+  return {
+    addresses: state.addresses
+      .filter((a) => a.prefixLength < widthOf(a.family))
+      .flatMap((a) => entry(a.index, addressPrefix(a), "device")),
+    routes: state.routes.flatMap((r) => entry(r.index, routePrefix(r), "a route by")),
+  };
+}
+
+/** Facts that do not change while the daemon runs. */
+export interface HostFacts {
+  /** The kernel has IPv6 at all (it may be switched off per device). */
+  hasIpv6: boolean;
+  /** Sockets can be bound to IPv6 addresses: loopback has ::1. */
+  canListenIpv6: boolean;
+  /** net.ipv4.ip_local_port_range */
+  ephemeral: readonly [first: number, last: number];
+}
+
+/** Reads the facts; what is missing gets the kernel's default. */
+export async function readHostFacts(): Promise<HostFacts> {
+  const [addresses, range] = await Promise.all([
+    readFile("/proc/net/if_inet6", "utf8").catch(() => undefined), // ignored: the kernel has no IPv6
+    readFile("/proc/sys/net/ipv4/ip_local_port_range", "utf8").catch(() => ""), // ignored: a default follows
+  ]);
+  const [first, last] = range.trim().split(/\s+/).map(Number);
+  return {
+    hasIpv6: addresses !== undefined,
+    canListenIpv6: addresses?.includes("00000000000000000000000000000001 ") === true,
+    ephemeral: first !== undefined && last !== undefined && first <= last ? [first, last] : [32768, 60999],
+  };
+}

@@ -1,0 +1,223 @@
+// Grants host ports to containers. Every granted TCP and UDP port is really held by a socket of the daemon, so a
+// conflict with any process shows here and not as a dead port later, and no other process can take it meanwhile.
+// All ports of an endpoint are granted or none. Conflicts among our own containers are found in memory first,
+// because only that tells whose they are. SCTP ports are kept in memory only: node has no SCTP sockets.
+
+import { isIP, isIPv6 } from "node:net";
+import { Fault, messageOf } from "../../lib/errors.ts";
+import type { PortProto, PortRequest, PublishedPort } from "../model.ts";
+import { findPortHolder } from "./holder.ts";
+import { type HeldPort, holdTcpPort } from "./tcp-socket.ts";
+import { holdUdpPort } from "./udp-socket.ts";
+
+/** Who asks, and where the traffic goes. */
+export interface PortOwner {
+  containerId: string;
+  /** The container's address. */
+  ip: string;
+}
+
+/** Granted ports. */
+export interface PortLease {
+  readonly ports: readonly PublishedPort[];
+  /** Gives everything back. Idempotent. */
+  release(): Promise<void>;
+}
+
+/** Settings of the allocator. */
+export interface PortAllocatorOptions {
+  /** First and last port for requests without one: net.ipv4.ip_local_port_range. */
+  ephemeral?: readonly [first: number, last: number];
+  /** The host has IPv6: an empty host address then means both families. */
+  hasIpv6: boolean;
+}
+
+interface Grant {
+  proto: PortProto;
+  ip: string;
+  port: number;
+  containerId: string;
+  held: HeldPort | undefined;
+}
+
+const ANY = { v4: "0.0.0.0", v6: "::" } as const;
+
+/** The ports of one daemon. */
+export class PortAllocator {
+  readonly #grants = new Map<string, Grant[]>(); // by protocol and port
+  readonly #ephemeral: readonly [number, number];
+  readonly #hasIpv6: boolean;
+  #cursor: number;
+
+  constructor(options: PortAllocatorOptions) {
+    this.#ephemeral = options.ephemeral ?? [32768, 60999];
+    this.#hasIpv6 = options.hasIpv6;
+    this.#cursor = this.#ephemeral[0];
+  }
+
+  /**
+   * Grants the wishes in order, each with the first port of its range that is free on all its addresses.
+   * Throws Fault conflict `port.in-use` (detail: proto, hostIp, hostPort and containerId or pid and process),
+   * unavailable `port.exhausted`, system `port.bind-failed`, invalidParameter `port.invalid`.
+   */
+  async lease(requests: readonly PortRequest[], owner: PortOwner): Promise<PortLease> {
+    const grants: Grant[] = [];
+    const ports: PublishedPort[] = [];
+    const release = async (): Promise<void> => {
+      await Promise.all(grants.splice(0).map((g) => this.#drop(g)));
+    };
+    try {
+      for (const request of requests) {
+        const granted = await this.#grant(request, owner);
+        grants.push(...granted);
+        const { proto, containerPort } = request;
+        ports.push(...granted.map((g) => ({ proto, containerPort, hostIp: g.ip, hostPort: g.port })));
+      }
+    } catch (error) {
+      await release();
+      throw error;
+    }
+    return { ports, release };
+  }
+
+  async #grant(request: PortRequest, owner: PortOwner): Promise<Grant[]> {
+    const ips = this.#addresses(request.hostIp);
+    const candidates = this.#candidates(request);
+    let problem: unknown;
+    for (const port of candidates) {
+      try {
+        const granted = await this.#grantOn(request, owner, ips, port);
+        if (request.hostPort === 0) this.#cursor = port >= this.#ephemeral[1] ? this.#ephemeral[0] : port + 1;
+        return granted;
+      } catch (error) {
+        if (!(error instanceof Fault) || error.code !== "port.in-use") throw error;
+        problem = error;
+      }
+    }
+    if (request.hostPort !== 0 && problem !== undefined) throw await withHolder(problem as Fault);
+    // compat: docker's text (libnetwork portallocator ErrAllPortsAllocated)
+    throw new Fault("unavailable", "all ports are allocated", { code: "port.exhausted" });
+  }
+
+  /** "" is every address; IPv6 only where the host has it. */
+  #addresses(hostIp: string): string[] {
+    if (hostIp !== "" && isIP(hostIp) === 0)
+      throw new Fault("invalidParameter", `invalid IP address: ${hostIp}`, { code: "address.invalid" });
+    if (hostIp !== "") return [hostIp];
+    return this.#hasIpv6 ? [ANY.v4, ANY.v6] : [ANY.v4];
+  }
+
+  *#candidates(request: PortRequest): Generator<number> {
+    const last = request.hostPortEnd ?? request.hostPort;
+    if (!isPort(request.hostPort, 0) || !isPort(last, request.hostPort) || !isPort(request.containerPort, 1))
+      throw new Fault(
+        "invalidParameter",
+        `invalid port: ${request.hostPort}-${last}:${request.containerPort}`,
+        {
+          code: "port.invalid",
+        },
+      );
+    if (request.hostPort !== 0) {
+      for (let port = request.hostPort; port <= last; port++) yield port;
+      return;
+    }
+    const [first, end] = this.#ephemeral;
+    for (let i = 0, port = this.#cursor; i <= end - first; i++, port = port >= end ? first : port + 1)
+      yield port;
+  }
+
+  async #grantOn(
+    request: PortRequest,
+    owner: PortOwner,
+    ips: readonly string[],
+    port: number,
+  ): Promise<Grant[]> {
+    const { proto } = request;
+    const grants: Grant[] = [];
+    for (const ip of ips) this.#checkOwn(proto, ip, port);
+    // Entered before the sockets are opened: another lease of the same port must not slip in between.
+    for (const ip of ips)
+      grants.push(this.#enter({ proto, ip, port, containerId: owner.containerId, held: undefined }));
+    try {
+      for (const grant of grants)
+        grant.held = await hold(grant, { ip: owner.ip, port: request.containerPort });
+    } catch (error) {
+      await Promise.all(grants.map((g) => this.#drop(g)));
+      throw bindFault(error, grants.find((g) => g.held === undefined) ?? grants[0], request, owner);
+    }
+    return grants;
+  }
+
+  #checkOwn(proto: PortProto, ip: string, port: number): void {
+    const clash = this.#grants.get(`${proto} ${port}`)?.find((g) => addressesClash(g.ip, ip));
+    if (clash === undefined) return;
+    // compat: docker's text (libnetwork portallocator)
+    throw new Fault("conflict", `Bind for ${hostPort(ip, port)} failed: port is already allocated`, {
+      code: "port.in-use",
+      detail: { proto, hostIp: ip, hostPort: port, containerId: clash.containerId },
+    });
+  }
+
+  #enter(grant: Grant): Grant {
+    const key = `${grant.proto} ${grant.port}`;
+    const list = this.#grants.get(key);
+    if (list === undefined) this.#grants.set(key, [grant]);
+    else list.push(grant);
+    return grant;
+  }
+
+  async #drop(grant: Grant): Promise<void> {
+    await grant.held?.close();
+    const key = `${grant.proto} ${grant.port}`;
+    const left = this.#grants.get(key)?.filter((g) => g !== grant) ?? [];
+    if (left.length === 0) this.#grants.delete(key);
+    else this.#grants.set(key, left);
+  }
+}
+
+const isPort = (n: number, atLeast: number): boolean => Number.isInteger(n) && n >= atLeast && n <= 65535;
+
+const addressesClash = (a: string, b: string): boolean =>
+  isIPv6(a) === isIPv6(b) && (a === b || a === ANY.v4 || b === ANY.v4 || a === ANY.v6 || b === ANY.v6);
+
+const hostPort = (ip: string, port: number): string => (isIPv6(ip) ? `[${ip}]:${port}` : `${ip}:${port}`);
+
+async function hold(grant: Grant, target: { ip: string; port: number }): Promise<HeldPort> {
+  if (grant.proto === "tcp") return holdTcpPort(grant.ip, grant.port, target);
+  if (grant.proto === "udp") return holdUdpPort(grant.ip, grant.port, target);
+  return { close: async () => undefined };
+}
+
+const BIND_ERRORS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "address already in use",
+  EADDRNOTAVAIL: "cannot assign requested address",
+  EACCES: "permission denied",
+};
+
+function bindFault(error: unknown, grant: Grant | undefined, request: PortRequest, owner: PortOwner): Fault {
+  const code = (error as { code?: unknown }).code;
+  const reason = (typeof code === "string" ? BIND_ERRORS[code] : undefined) ?? messageOf(error);
+  const { proto, containerPort } = request;
+  const [hostIp, port] = [grant?.ip ?? request.hostIp, grant?.port ?? request.hostPort];
+  const isInUse = code === "EADDRINUSE";
+  // compat: docker's text (libnetwork portmapper), "HOST:PORT:CONTAINER:PORT/PROTO"
+  const where = `${hostPort(hostIp, port)}:${hostPort(owner.ip, containerPort)}/${proto}`;
+  return new Fault(isInUse ? "conflict" : "system", `failed to bind host port for ${where}: ${reason}`, {
+    code: isInUse ? "port.in-use" : "port.bind-failed",
+    detail: { proto, hostIp, hostPort: port },
+    cause: error,
+  });
+}
+
+/** Adds who holds the port, when it is a process that is not ours and can be seen. */
+async function withHolder(fault: Fault): Promise<Fault> {
+  if (fault.detail.containerId !== undefined) return fault;
+  const { proto, hostPort: port } = fault.detail as { proto: PortProto; hostPort: number };
+  const holder = await findPortHolder(proto, port);
+  if (holder === undefined) return fault;
+  return new Fault(fault.kind, `${fault.message} (by ${holder.name}, pid ${holder.pid})`, {
+    code: fault.code,
+    detail: { ...fault.detail, pid: holder.pid, process: holder.name },
+    cause: fault.cause,
+  });
+}

@@ -1,0 +1,55 @@
+// One listening TCP socket on the host for one published port. Two jobs in one descriptor: nobody else can take the
+// port while it is open, and connections that the kernel does not translate (IPv6 to a container's IPv4, see
+// ../firewall/ruleset.ts) are carried to the container from here. What nftables translates never reaches it.
+// Invariant: half-closes pass through in both directions; an error on one side ends both.
+
+import { type Server, type Socket, connect, createServer } from "node:net";
+
+/** Address and port of a container. */
+export interface Target {
+  ip: string;
+  port: number;
+}
+
+/** A held host port. */
+export interface HeldPort {
+  close(): Promise<void>;
+}
+
+/** Listens on `ip`:`port`. Rejects with the system's error (EADDRINUSE, EADDRNOTAVAIL, EACCES…). */
+export function holdTcpPort(ip: string, port: number, target: Target): Promise<HeldPort> {
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (client) => carry(client, target, open));
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host: ip, port, ipv6Only: true, exclusive: true }, () => {
+      server.off("error", reject);
+      server.on("error", () => undefined); // ignored: a failed accept concerns one client
+      resolve({ close: () => closeAll(server, open) });
+    });
+  });
+}
+
+function carry(client: Socket, target: Target, open: Set<Socket>): void {
+  const upstream = connect({ host: target.ip, port: target.port, allowHalfOpen: true });
+  for (const [socket, other] of [
+    [client, upstream],
+    [upstream, client],
+  ] as const) {
+    open.add(socket);
+    socket.setNoDelay(true);
+    socket.on("error", () => undefined); // ignored: "close" follows and ends the other side
+    socket.once("close", (hadError) => {
+      open.delete(socket);
+      if (hadError || !other.readableEnded) other.destroy();
+    });
+  }
+  client.pipe(upstream);
+  upstream.pipe(client);
+}
+
+async function closeAll(server: Server, open: Set<Socket>): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  for (const socket of open) socket.destroy();
+  await closed;
+}
