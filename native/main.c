@@ -1,6 +1,7 @@
 // keel: the C core. This file only chooses the program; each one is in a file of its own.
 #include "agent.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

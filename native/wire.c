@@ -313,14 +313,22 @@ int send_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
-int frame_send(int fd, struct writer *w)
+const uint8_t *frame_bytes(struct writer *w, size_t *size)
 {
 	while (w->depth > 0 && !w->failed)
 		write_close(w);
 	if (w->failed || w->size < FRAME_HEAD + LIST_HEAD)
-		return -EMSGSIZE;
+		return NULL;
 	put_u32(w->data, (uint32_t)(w->size - FRAME_HEAD));
-	return send_all(fd, w->data, w->size);
+	*size = w->size;
+	return w->data;
+}
+
+int frame_send(int fd, struct writer *w)
+{
+	size_t size;
+	const uint8_t *bytes = frame_bytes(w, &size);
+	return bytes ? send_all(fd, bytes, size) : -EMSGSIZE;
 }
 
 // Reads exactly `size` bytes: 1, 0 = end of file before the first, or -errno.

@@ -45,6 +45,7 @@ uint8_t *write_space(struct writer *w, size_t size);                // a byte st
 void write_nested(struct writer *w, struct writer *from);           // the outer list of `from` as one value
 void write_free(struct writer *w);
 
+const uint8_t *frame_bytes(struct writer *w, size_t *size);         // closes the outer list: the frame's bytes, or NULL
 int frame_send(int fd, struct writer *w);                           // closes the outer list, writes all; 0 or -errno
 int frame_recv(int fd, uint8_t **body, size_t *size);               // 1 = frame (malloc'ed), 0 = end of file, or -errno
 int send_all(int fd, const void *data, size_t size);                // raw bytes, never SIGPIPE; 0 or -errno

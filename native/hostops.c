@@ -1,0 +1,456 @@
+// Host operations, see hostops.h. A table gives each operation's argument types and function; the whole list is checked against
+// it before the first one runs. Paths are the daemon's own and absolute, so they are used as they are.
+#include "hostops.h"
+
+#include "netns.h"
+#include "ops.h"
+#include "tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_UNDO = 256 };
+
+struct host {
+	int regs[HOST_REGISTERS];
+	struct reader undo[MAX_UNDO]; // operations to run when something fails
+	unsigned undo_count;
+	struct writer *results, *warnings;
+	bool wrote; // the operation wrote its result itself
+};
+
+static int cancel_sock = -1;
+
+void host_cancel_on_hangup(int sock)
+{
+	cancel_sock = sock;
+}
+
+static int op_on_failure(struct host *h, struct reader *args, struct fault *f)
+{
+	if (h->undo_count == MAX_UNDO)
+		return fault_set(f, E2BIG, "onFailure", "", NULL);
+	wire_list(args, &h->undo[h->undo_count++]);
+	return 0;
+}
+
+static int make_directory(const char *path, mode_t mode)
+{
+	struct stat st;
+	if (mkdir(path, mode) == 0)
+		return 0;
+	int err = errno;
+	return err == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : -err;
+}
+
+static int op_mkdir(struct host *h, struct reader *args, struct fault *f)
+{
+	(void)h;
+	const char *path;
+	int64_t mode, parents;
+	wire_str(args, &path);
+	wire_int(args, &mode);
+	wire_int(args, &parents);
+	int rc = make_directory(path, (mode_t)mode & 07777);
+	if (rc == -ENOENT && parents) {
+		CLEAN_FREE char *copy = strdup(path);
+		if (!copy)
+			return fault_set(f, ENOMEM, "mkdir", path, NULL);
+		// From the top down; what exists costs one failing mkdir each.
+		for (char *slash = copy; (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
+			*slash = 0;
+			rc = make_directory(copy, (mode_t)mode & 07777);
+			if (rc < 0)
+				return fault_set(f, -rc, "mkdir", copy, NULL);
+		}
+		rc = make_directory(path, (mode_t)mode & 07777);
+	}
+	return rc < 0 ? fault_set(f, -rc, "mkdir", path, NULL) : 0;
+}
+
+static int op_rmdir(struct host *h, struct reader *args, struct fault *f)
+{
+	(void)h;
+	const char *path;
+	wire_str(args, &path);
+	long waited_us = 0, pause_us = 500;
+	while (rmdir(path) < 0 && errno != ENOENT) {
+		// A cgroup stays busy for a moment after its last process was reaped.
+		if (errno != EBUSY || waited_us > 1000000)
+			return fault_set(f, errno, "rmdir", path, NULL);
+		nanosleep(&(struct timespec){.tv_nsec = pause_us * 1000}, NULL);
+		waited_us += pause_us;
+		pause_us = pause_us < 16000 ? pause_us * 2 : pause_us;
+	}
+	return 0;
+}
+
+static int write_once(const char *path, const uint8_t *data, size_t size)
+{
+	CLEAN_FD int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	ssize_t n = write(fd, data, size);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == size ? 0 : -EIO; // pseudo files take a value whole or not at all
+}
+
+static int op_write(struct host *h, struct reader *args, struct fault *f)
+{
+	const char *path;
+	const uint8_t *data;
+	size_t size;
+	int64_t optional;
+	wire_str(args, &path);
+	wire_bytes(args, &data, &size);
+	wire_int(args, &optional);
+	int rc = write_once(path, data, size);
+	if (rc == 0)
+		return 0;
+	fault_set(f, -rc, "write", path, NULL);
+	if (!optional)
+		return rc;
+	char text[sizeof f->path + sizeof f->text + 16];
+	snprintf(text, sizeof text, "write %s: %s", f->path, f->text);
+	write_str(h->warnings, text);
+	return 0;
+}
+
+// Writes everything to a new file in the directory of `path` and renames it into place.
+static int replace_file(const char *path, const uint8_t *data, size_t size, mode_t mode)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	char temporary[PATH_MAX];
+	int n = snprintf(temporary, sizeof temporary, "%.*s.%.200s.keel-%d", (int)(name - path), path, name, (int)getpid());
+	if (n < 0 || (size_t)n >= sizeof temporary)
+		return -ENAMETOOLONG;
+	if (unlink(temporary) < 0 && errno != ENOENT) // of a killed predecessor with our pid
+		return -errno;
+	CLEAN_FD int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	int rc = 0;
+	while (size > 0 && rc == 0) {
+		ssize_t written = write(fd, data, size);
+		if (written < 0) {
+			rc = errno == EINTR ? 0 : -errno;
+			continue;
+		}
+		data += written;
+		size -= (size_t)written;
+	}
+	if (rc == 0 && (fchmod(fd, mode) < 0 || rename(temporary, path) < 0))
+		rc = -errno;
+	if (rc < 0)
+		unlink(temporary);
+	return rc;
+}
+
+static int op_put(struct host *h, struct reader *args, struct fault *f)
+{
+	(void)h;
+	const char *path;
+	const uint8_t *data;
+	size_t size;
+	int64_t mode;
+	wire_str(args, &path);
+	wire_bytes(args, &data, &size);
+	wire_int(args, &mode);
+	int rc = replace_file(path, data, size, (mode_t)mode & 07777);
+	return rc < 0 ? fault_set(f, -rc, "put", path, NULL) : 0;
+}
+
+static int op_remove(struct host *h, struct reader *args, struct fault *f)
+{
+	(void)h;
+	const char *path;
+	wire_str(args, &path);
+	CLEAN_FREE char *copy = strdup(path);
+	if (!copy)
+		return fault_set(f, ENOMEM, "remove", path, NULL);
+	for (size_t end = strlen(copy); end > 1 && copy[end - 1] == '/'; end--)
+		copy[end - 1] = 0;
+	char *slash = strrchr(copy, '/');
+	const char *name = slash ? slash + 1 : "";
+	if (*name == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return fault_set(f, EINVAL, "remove", path, "not a path that can be removed");
+	if (slash != copy)
+		*slash = 0;
+	CLEAN_FD int dir = open(slash == copy ? "/" : copy, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 && errno == ENOENT)
+		return 0;
+	if (dir < 0)
+		return fault_set(f, errno, "open", copy, NULL);
+	return tree_remove(dir, name, path, f);
+}
+
+static int op_rename(struct host *h, struct reader *args, struct fault *f)
+{
+	(void)h;
+	const char *from, *to;
+	wire_str(args, &from);
+	wire_str(args, &to);
+	return rename(from, to) < 0 ? fault_set(f, errno, "rename", from, NULL) : 0;
+}
+
+static int op_syncfs(struct host *h, struct reader *args, struct fault *f)
+{
+	(void)h;
+	const char *path;
+	wire_str(args, &path);
+	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 || syncfs(fd) < 0 ? fault_set(f, errno, "syncfs", path, NULL) : 0;
+}
+
+static int set_register(struct host *h, int64_t reg, int fd, struct fault *f)
+{
+	if (fd < 0)
+		return fd;
+	if (reg < 0 || reg >= HOST_REGISTERS || h->regs[reg] >= 0) {
+		close(fd);
+		return fault_set(f, EINVAL, "protocol", "", "no such register, or it is in use");
+	}
+	h->regs[reg] = fd;
+	return 0;
+}
+
+// The descriptor in a register; -1 stands for the host's namespace.
+static int get_register(const struct host *h, int64_t reg, int *fd, struct fault *f)
+{
+	*fd = -1;
+	if (reg == -1)
+		return 0;
+	if (reg < 0 || reg >= HOST_REGISTERS || h->regs[reg] < 0)
+		return fault_set(f, EINVAL, "protocol", "", "an empty register");
+	*fd = h->regs[reg];
+	return 0;
+}
+
+static int op_netns_new(struct host *h, struct reader *args, struct fault *f)
+{
+	int64_t reg;
+	wire_int(args, &reg);
+	return set_register(h, reg, netns_new(f), f);
+}
+
+static int op_netns_open(struct host *h, struct reader *args, struct fault *f)
+{
+	int64_t reg;
+	const char *path;
+	wire_int(args, &reg);
+	wire_str(args, &path);
+	return set_register(h, reg, netns_open(path, f), f);
+}
+
+// Overwrites the u32 at each [offset, register] with that register's descriptor number.
+static int apply_patches(const struct host *h, struct reader *patches, uint8_t *messages, size_t size, struct fault *f)
+{
+	while (patches->left > 0) {
+		struct reader patch;
+		int64_t offset, reg;
+		int fd;
+		if (!wire_list(patches, &patch) || !wire_int(&patch, &offset) || !wire_int(&patch, &reg) || !wire_done(&patch))
+			return fault_set(f, EINVAL, "protocol", "", "malformed patch");
+		if (offset < 0 || size < sizeof(uint32_t) || (uint64_t)offset > size - sizeof(uint32_t))
+			return fault_set(f, EINVAL, "protocol", "", "a patch outside of the messages");
+		int rc = get_register(h, reg, &fd, f);
+		if (rc < 0)
+			return rc;
+		if (fd < 0)
+			return fault_set(f, EINVAL, "protocol", "", "a patch needs a register");
+		memcpy(messages + offset, &(uint32_t){(uint32_t)fd}, sizeof(uint32_t));
+	}
+	return 0;
+}
+
+static int op_netlink(struct host *h, struct reader *args, struct fault *f)
+{
+	int64_t protocol, reg;
+	const uint8_t *bytes;
+	size_t size;
+	struct reader patches;
+	int ns;
+	wire_int(args, &protocol);
+	wire_int(args, &reg);
+	wire_bytes(args, &bytes, &size);
+	wire_list(args, &patches);
+	CLEAN_FREE uint8_t *messages = malloc(size + 1);
+	if (!messages)
+		return fault_set(f, ENOMEM, "netlink", "", NULL);
+	memcpy(messages, bytes, size);
+	int rc = get_register(h, reg, &ns, f);
+	if (rc == 0)
+		rc = apply_patches(h, &patches, messages, size, f);
+	if (rc < 0)
+		return rc;
+	h->wrote = true;
+	return netlink_exchange((int)protocol, ns, messages, size, h->results, h->warnings, f);
+}
+
+static int op_shim(struct host *h, struct reader *args, struct fault *f)
+{
+	h->wrote = true;
+	return shim_start(args, h->regs, h->results, f);
+}
+
+static int op_sysctl_host(struct host *h, struct reader *args, struct fault *f)
+{
+	int64_t reg;
+	const char *name, *value;
+	int ns;
+	wire_int(args, &reg);
+	wire_str(args, &name);
+	wire_str(args, &value);
+	int rc = get_register(h, reg, &ns, f);
+	return rc < 0 ? rc : netns_sysctl(ns, name, value, f);
+}
+
+struct operation {
+	uint8_t code;
+	const char *shape;
+	int (*run)(struct host *h, struct reader *args, struct fault *f);
+};
+
+static const struct operation operations[] = {
+	{OP_ON_FAILURE, "l", op_on_failure},
+	{OP_MKDIR, "sii", op_mkdir},
+	{OP_RMDIR, "s", op_rmdir},
+	{OP_WRITE, "sbi", op_write},
+	{OP_PUT, "sbi", op_put},
+	{OP_REMOVE, "s", op_remove},
+	{OP_RENAME, "ss", op_rename},
+	{OP_SYNCFS, "s", op_syncfs},
+	{OP_NETNS_NEW, "i", op_netns_new},
+	{OP_NETNS_OPEN, "is", op_netns_open},
+	{OP_NETLINK, "iibl", op_netlink},
+	{OP_SHIM, "*", op_shim},
+	{OP_SYSCTL_HOST, "iss", op_sysctl_host},
+};
+
+// Reads the opcode and finds its operation; the reader is left at the first argument.
+static const struct operation *find_operation(struct reader *op)
+{
+	int64_t code;
+	if (!wire_int(op, &code))
+		return NULL;
+	for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
+		if (operations[i].code == code)
+			return &operations[i];
+	return NULL;
+}
+
+static bool is_well_formed(struct reader op)
+{
+	const struct operation *o = find_operation(&op);
+	if (!o || !wire_matches(op, o->shape))
+		return false;
+	if (o->code != OP_ON_FAILURE)
+		return true;
+	struct reader inner;
+	wire_list(&op, &inner);
+	o = find_operation(&inner);
+	return o && o->code != OP_ON_FAILURE && wire_matches(inner, o->shape);
+}
+
+static int check_all(struct reader ops, struct fault *f)
+{
+	for (int index = 0; ops.left > 0; index++) {
+		struct reader op;
+		if (wire_list(&ops, &op) && is_well_formed(op))
+			continue;
+		int64_t code = 0;
+		wire_int(&op, &code);
+		int rc = fault_set(f, EINVAL, "protocol", op_name(code), "not a host operation, or wrong arguments");
+		f->index = index;
+		return rc;
+	}
+	return 0;
+}
+
+static int run_one(struct host *h, struct reader op, struct fault *f)
+{
+	h->wrote = false;
+	int rc = find_operation(&op)->run(h, &op, f);
+	if (rc == 0 && !h->wrote)
+		write_int(h->results, 0);
+	return rc;
+}
+
+static bool is_cancelled(void)
+{
+	// The handler's socket only: one poll costs less than a microsecond and lets an abort stop a long list.
+	struct pollfd peer = {.fd = cancel_sock, .events = POLLRDHUP};
+	return cancel_sock >= 0 && poll(&peer, 1, 0) > 0 && (peer.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
+static void host_init(struct host *h, struct writer *results, struct writer *warnings)
+{
+	for (int i = 0; i < HOST_REGISTERS; i++)
+		h->regs[i] = -1;
+	h->undo_count = 0;
+	h->results = results;
+	h->warnings = warnings;
+}
+
+static void host_close(struct host *h)
+{
+	for (int i = 0; i < HOST_REGISTERS; i++)
+		clean_fd(&h->regs[i]);
+}
+
+// Runs what was registered with onFailure, newest first. Their failures are ignored: the first one is the story.
+static void host_undo(struct host *h)
+{
+	while (h->undo_count > 0) {
+		struct fault ignored;
+		run_one(h, h->undo[--h->undo_count], &ignored);
+	}
+}
+
+int host_run(struct reader *ops, struct writer *results, struct writer *warnings, struct fault *f)
+{
+	int rc = check_all(*ops, f);
+	if (rc < 0)
+		return rc;
+	struct host h;
+	host_init(&h, results, warnings);
+	for (int index = 0; rc == 0 && ops->left > 0; index++) {
+		struct reader op;
+		wire_list(ops, &op);
+		rc = is_cancelled() ? fault_set(f, ECANCELED, "cancelled", "", NULL) : run_one(&h, op, f);
+		if (rc < 0)
+			f->index = index;
+	}
+	if (rc < 0)
+		host_undo(&h);
+	host_close(&h);
+	return rc;
+}
+
+void host_run_all(struct reader *ops)
+{
+	struct fault ignored;
+	struct writer nowhere = {0};
+	struct host h;
+	host_init(&h, &nowhere, &nowhere);
+	while (ops->left > 0) {
+		struct reader op;
+		if (!wire_list(ops, &op))
+			break;
+		write_begin(&nowhere);
+		if (is_well_formed(op))
+			run_one(&h, op, &ignored);
+	}
+	host_close(&h);
+	write_free(&nowhere);
+}
