@@ -268,6 +268,8 @@ export interface OciSeccompArg {
   value: number | bigint;
   valueTwo?: number | bigint;
   op: OciSeccompOperator;
+  /** Berth's own: look at the lower half only, for arguments that the kernel takes as int. */
+  bits?: 32;
 }
 
 export interface OciIntelRdt {

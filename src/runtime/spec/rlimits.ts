@@ -1,0 +1,61 @@
+// Resource limits: Docker's names (`nofile`), OCI's (`RLIMIT_NOFILE`) and the kernel's numbers (getrlimit(2)).
+
+import { Fault } from "../../lib/errors.ts";
+import type { SpecUlimit } from "./input.ts";
+import type { OciRlimit } from "./oci.ts";
+
+/** RLIM_INFINITY as a double; OCI's file has 18446744073709551615. */
+export const RLIM_INFINITY = 2 ** 64;
+
+const NUMBERS: ReadonlyMap<string, number> = new Map(
+  [
+    "CPU",
+    "FSIZE",
+    "DATA",
+    "STACK",
+    "CORE",
+    "RSS",
+    "NPROC",
+    "NOFILE",
+    "MEMLOCK",
+    "AS",
+    "LOCKS",
+    "SIGPENDING",
+    "MSGQUEUE",
+    "NICE",
+    "RTPRIO",
+    "RTTIME",
+  ].map((name, number) => [`RLIMIT_${name}`, number]),
+);
+
+/** Returns the kernel's number of an OCI rlimit type. Throws Fault invalidParameter for an unknown one. */
+export function rlimitNumber(type: string): number {
+  const number = NUMBERS.get(type);
+  if (number === undefined) throw invalid(`invalid rlimit type: ${type}`);
+  return number;
+}
+
+/** Returns the OCI form of one `--ulimit`; -1 is unlimited. Throws Fault invalidParameter. */
+export function rlimitOf(ulimit: SpecUlimit): OciRlimit {
+  const type = `RLIMIT_${ulimit.name.toUpperCase()}`;
+  if (!NUMBERS.has(type)) throw invalid(`invalid ulimit type: ${ulimit.name}`);
+  const soft = limitOf(ulimit.soft);
+  const hard = limitOf(ulimit.hard);
+  if (soft > hard) {
+    throw invalid(
+      `ulimit soft limit must be less than or equal to hard limit: ${ulimit.soft} > ${ulimit.hard}`,
+    );
+  }
+  return { type, soft, hard };
+}
+
+const limitOf = (n: number) => (n < 0 ? RLIM_INFINITY : n);
+
+/** Returns the value for keel's rlimit operation, where -1 is RLIM_INFINITY. */
+export function rlimitValue(limit: number): number {
+  return limit < 0 || limit >= 2 ** 63 ? -1 : limit;
+}
+
+function invalid(message: string): Fault {
+  return new Fault("invalidParameter", message, { code: "container.invalid-ulimit" });
+}
