@@ -1,0 +1,77 @@
+// The few file operations the record store needs, as a port: the real disk here, a recording one in disk-fake.ts,
+// with which tests cut the power at every point. Invariant the store relies on: what was written before a
+// datasync (files) or syncDir (names) that succeeded survives a power cut; anything else may or may not.
+
+import * as fs from "node:fs";
+import { join } from "node:path";
+
+/** An open file; all offsets are explicit. */
+export interface DiskFile {
+  write(bytes: Uint8Array, at: number): Promise<void>;
+  datasync(): Promise<void>;
+  truncate(sizeBytes: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DiskIo {
+  /** Makes the directory with mode 0700 unless it is there. */
+  makeDir(dir: string): Promise<void>;
+  /** Returns the names in `dir`. */
+  list(dir: string): Promise<string[]>;
+  /** Returns a whole file. */
+  read(path: string): Promise<Buffer>;
+  /** Opens for writing with mode 0600, made when missing; with `truncate`, emptied. */
+  open(path: string, options?: { truncate?: boolean }): Promise<DiskFile>;
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file; a missing one is fine. */
+  remove(path: string): Promise<void>;
+  syncDir(dir: string): Promise<void>;
+}
+
+// The callback form of node:fs: twice as fast as node:fs/promises under Bun (measured: 0.16 against 0.27 ms for
+// a write and an fdatasync), and commits wait for exactly this.
+function call<T = void>(
+  start: (done: (error: NodeJS.ErrnoException | null, value?: T) => void) => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    start((error, value) => (error ? reject(error) : resolve(value as T)));
+  });
+}
+
+/** The machine's file system. */
+export const nodeDisk: DiskIo = {
+  async makeDir(dir) {
+    await fs.promises.mkdir(dir, { recursive: true, mode: 0o700 });
+  },
+  list: (dir) => fs.promises.readdir(dir),
+  read: (path) => fs.promises.readFile(path),
+  async open(path, options = {}) {
+    const flags =
+      fs.constants.O_WRONLY | fs.constants.O_CREAT | (options.truncate ? fs.constants.O_TRUNC : 0);
+    const fd = await call<number>((done) => fs.open(path, flags, 0o600, done));
+    return openFile(fd);
+  },
+  rename: (from, to) => fs.promises.rename(from, to),
+  remove: (path) => fs.promises.rm(path, { force: true }),
+  async syncDir(dir) {
+    const fd = await call<number>((done) => fs.open(join(dir, "."), fs.constants.O_RDONLY, done));
+    try {
+      await call((done) => fs.fsync(fd, done));
+    } finally {
+      fs.closeSync(fd);
+    }
+  },
+};
+
+function openFile(fd: number): DiskFile {
+  return {
+    async write(bytes, at) {
+      for (let done = 0; done < bytes.length; ) {
+        done += await call<number>((d) => fs.write(fd, bytes, done, bytes.length - done, at + done, d));
+      }
+    },
+    datasync: () => call((done) => fs.fdatasync(fd, done)),
+    truncate: (sizeBytes) => call((done) => fs.ftruncate(fd, sizeBytes, done)),
+    close: () => call((done) => fs.close(fd, done)),
+  };
+}
