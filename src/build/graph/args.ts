@@ -63,6 +63,11 @@ export class BuildArgs {
     this.seen.add(name);
   }
 
+  /** Notes that a stage which is not built would declare it, so that it does not count as unused. */
+  noteDeclared(name: string): void {
+    this.seen.add(name);
+  }
+
   /** Declares an argument before the first FROM. */
   declareMeta(name: string, defaultValue: string | undefined): void {
     this.meta.set(name, defaultValue);

@@ -76,6 +76,10 @@ class Planner {
     for (const stage of outline.needed) await this.planStage(stage);
     const stages = [...this.planned.values()].sort((a, b) => a.index - b.index);
     const target = this.lastOf(outline.target.index);
+    for (const { index, instructions } of file.stages) {
+      if (this.planned.has(index)) continue;
+      for (const i of instructions) if (i.kind === "arg") for (const a of i.args) args.noteDeclared(a.name);
+    }
     return {
       vertices: this.vertices,
       stages,

@@ -1,0 +1,76 @@
+// `--chown` and `--chmod`: names looked up in the passwd and group files of the root that is written to.
+
+import { Fault, SysError } from "../../lib/errors.ts";
+import type { FsSession } from "../../linux/keel.ts";
+import { fs } from "../../linux/ops.ts";
+
+const MAX_FILE_BYTES = 8 << 20;
+/** (uid_t)-1 means "keep" to the kernel. */
+const MAX_ID = 2 ** 32 - 2;
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+function invalid(message: string): Fault {
+  return new Fault("invalidParameter", `unable to convert uid/gid chown string to host mapping: ${message}`, {
+    code: "build.chown",
+  });
+}
+
+async function readText(session: FsSession, path: string): Promise<string> {
+  try {
+    const [bytes] = await session.sync([fs.read(path, MAX_FILE_BYTES)]);
+    return bytes instanceof Uint8Array ? Buffer.from(bytes).toString("utf8") : "";
+  } catch (cause) {
+    if (cause instanceof SysError) throw invalid(`cannot read ${path} in the image: ${cause.message}`);
+    throw cause;
+  }
+}
+
+/** Finds the third field of the line whose first field is `name`. */
+function findId(table: string, name: string): number | undefined {
+  for (const line of table.split("\n")) {
+    const fields = line.split(":");
+    if (fields[0] === name && /^\d+$/.test(fields[2] ?? "")) return Number(fields[2]);
+  }
+  return undefined;
+}
+
+async function idOf(session: FsSession, word: string, kind: "user" | "group"): Promise<number> {
+  const [path, what] = kind === "user" ? ["/etc/passwd", "uid"] : ["/etc/group", "gid"];
+  const id = /^\d+$/.test(word) ? Number(word) : findId(await readText(session, path), word);
+  if (id === undefined) throw invalid(`can't find ${what} for ${kind} ${word}: no such ${kind}: ${word}`);
+  if (id > MAX_ID) throw invalid(`${what} ${word} is out of range`);
+  return id;
+}
+
+/** Returns who `--chown` names: `user`, `user:group`, numbers or names; a user alone is its own group. */
+export async function resolveOwner(session: FsSession, chown: string): Promise<Owner> {
+  const [user = "", group = user, ...more] = chown.split(":");
+  if (more.length > 0) throw invalid(`invalid chown string format: ${chown}`);
+  const uid = await idOf(session, user, "user");
+  return { uid, gid: group === user && /^\d+$/.test(user) ? uid : await idOf(session, group, "group") };
+}
+
+/** Returns the permission bits of `--chmod`; throws Fault for symbolic modes, which are not supported yet. */
+export function parseMode(chmod: string): number {
+  if (/^[0-7]{1,5}$/.test(chmod) && Number.parseInt(chmod, 8) <= 0o7777) return Number.parseInt(chmod, 8);
+  if (/^[ugoa]*[-+=][rwxXst]*/.test(chmod)) {
+    throw new Fault(
+      "notImplemented",
+      `--chmod=${chmod}: symbolic modes are not supported yet, use octal digits`,
+      {
+        code: "build.unsupported",
+      },
+    );
+  }
+  throw new Fault(
+    "invalidParameter",
+    `invalid chmod parameter: '${chmod}'. it should be octal string and between 0 and 07777`,
+    {
+      code: "build.chmod",
+    },
+  );
+}

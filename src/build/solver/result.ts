@@ -1,0 +1,103 @@
+// What a solved step stands for: files (layers), configuration and history, and the image that would be made of them.
+
+import type { Digest } from "../../oci/digest.ts";
+import {
+  type ChainId,
+  chainIdsOf,
+  encodeImageConfig,
+  type HistoryEntry,
+  type ImageConfig,
+  imageIdOf,
+  type RunConfig,
+} from "../../oci/image-config.ts";
+import type { Platform } from "../../oci/platform.ts";
+import type { LayerId } from "../../storage/layer/types.ts";
+import type { CacheRecord, SourceImage } from "./ports.ts";
+
+/** A root file system as layers. */
+export interface RootFiles {
+  /** Bottom first. */
+  readonly layers: readonly LayerId[];
+  readonly diffIds: readonly Digest[];
+  /** Identity of the content; "" for an empty root. */
+  readonly chainId: ChainId | "";
+}
+
+/** A step that is done. */
+export interface StepResult {
+  /** Key of the step. */
+  readonly key: string;
+  readonly files: RootFiles;
+  /** The image as of this step. */
+  readonly image: ImageConfig;
+  /** Its id; "" for scratch, which is no image. */
+  readonly imageId: string;
+  /** The encoded `image`; absent when the image is not ours but the base. */
+  readonly config?: Uint8Array;
+  /** Id of the image that the stage began with, "" on scratch. */
+  readonly parentId: string;
+}
+
+const EMPTY_FILES: RootFiles = { layers: [], diffIds: [], chainId: "" };
+
+/** Returns the result of FROM an image. */
+export function resultOfImage(image: SourceImage, key: string): StepResult {
+  const { diffIds } = image.config;
+  return {
+    key,
+    files: { layers: image.layers, diffIds, chainId: chainIdsOf(diffIds).at(-1) ?? "" },
+    image: image.config,
+    imageId: image.id,
+    parentId: image.id,
+  };
+}
+
+/** Returns the result of FROM scratch. */
+export function resultOfScratch(platform: Platform, key: string): StepResult {
+  const image: ImageConfig = {
+    architecture: platform.architecture,
+    os: platform.os,
+    ...(platform.variant === undefined ? {} : { variant: platform.variant }),
+    config: {},
+    diffIds: [],
+    history: [],
+  };
+  return { key, files: EMPTY_FILES, image, imageId: "", parentId: "" };
+}
+
+/** What a step adds to its parent. */
+export interface StepAddition {
+  readonly key: string;
+  readonly record: CacheRecord;
+  readonly config: RunConfig;
+  readonly author: string;
+  readonly createdBy: string;
+}
+
+function addLayer(files: RootFiles, layer: CacheRecord["layer"]): RootFiles {
+  if (layer === undefined) return files;
+  const diffIds = [...files.diffIds, layer.diffId];
+  return { layers: [...files.layers, layer.id], diffIds, chainId: chainIdsOf(diffIds).at(-1) as ChainId };
+}
+
+/** Returns the result of a step on top of its parent's. */
+export function resultOfStep(parent: StepResult, step: StepAddition): StepResult {
+  const files = addLayer(parent.files, step.record.layer);
+  const entry: HistoryEntry = {
+    created: step.record.createdAt,
+    createdBy: step.createdBy,
+    ...(step.author === "" ? {} : { author: step.author }),
+    ...(step.record.layer === undefined ? { emptyLayer: true } : {}),
+  };
+  const { author: _, ...base } = parent.image;
+  const image: ImageConfig = {
+    ...base,
+    created: step.record.createdAt,
+    ...(step.author === "" ? {} : { author: step.author }),
+    config: step.config,
+    diffIds: files.diffIds,
+    history: [...parent.image.history, entry],
+  };
+  const config = encodeImageConfig(image);
+  return { key: step.key, files, image, imageId: imageIdOf(config), config, parentId: parent.parentId };
+}
