@@ -1,0 +1,84 @@
+// The container's side of a start: what runs between clone and exec, in the process that becomes the container's (or an
+// exec's) first program. It is single-threaded, not dumpable, has the host's file systems in view until `pivot`,
+// and says what happens over a SOCK_SEQPACKET channel whose end of file means that exec succeeded.
+#ifndef KEEL_CONTAINER_H
+#define KEEL_CONTAINER_H
+
+#include "fault.h"
+#include "wire.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum note_kind {
+	NOTE_PID = 1, // the process that matters is `pid`, the sender was only a step on the way
+	NOTE_WARNING, // fault.text
+	NOTE_PTY,     // carries the master of the terminal
+	NOTE_BARRIER, // waits for one byte before it goes on
+	NOTE_EXEC,    // execve comes next: end of file now means success
+	NOTE_FAULT,
+};
+
+struct note {
+	int kind;
+	pid_t pid;
+	struct fault fault;
+};
+
+struct container {
+	int chan;
+	bool is_exec; // joins a running container: nothing is mounted, the root is there already
+	bool is_tty;
+	unsigned rows, columns;
+	int root;      // O_PATH of the container's root, -1 until a root operation or exec's setns
+	int host_proc; // O_PATH of a procfs that the container cannot have prepared
+	int dev_null;  // O_PATH of the host's /dev/null in this mount namespace, -1 after pivot
+	int masked;    // an empty read-only tmpfs, made for the first masked directory
+	bool is_pivoted, has_seccomp, has_console;
+	bool has_propagation; // of the host tree in the new mount namespace
+	mode_t mask;   // umask of the program
+	uid_t uid;
+	char home[256]; // of the user, for HOME; "" until `credentials`
+};
+
+// Runs the operations in order. Returns only on failure, with `f` filled in; `exec` does not come back.
+int container_run(struct container *c, struct reader *ops, struct fault *f);
+
+// Sends a note; `fd` >= 0 goes with it. False when the shim is gone.
+bool container_note(const struct container *c, enum note_kind kind, const struct fault *f, int fd);
+void container_warn(const struct container *c, const char *op, const char *path, int err, const char *text);
+
+// rootmount.c
+int root_overlay(struct container *c, const char *layers_dir, const char *lower, const char *upper, const char *work,
+                 const char *options, const char *target, struct fault *f);
+int root_bind(struct container *c, const char *source, const char *target, struct fault *f);
+int mount_new(struct container *c, const char *type, const char *source, const char *dest, int64_t flags, const char *data,
+              struct fault *f);
+int mount_bind(struct container *c, const char *source, const char *dest, bool recursive, uint64_t attr, bool attr_recursive,
+               uint64_t propagation, struct fault *f);
+int mount_mask(struct container *c, const char *path, struct fault *f);
+int mount_readonly(struct container *c, const char *path, struct fault *f);
+int root_readonly(struct container *c, struct fault *f);
+int root_propagation(struct container *c, int64_t flags, struct fault *f);
+int root_pivot(struct container *c, struct fault *f);
+int mount_over(int tree, int dest, const char *path, struct fault *f); // move_mount of a detached tree onto a descriptor
+
+// nodes.c
+int make_device(struct container *c, const char *path, const char *type, int64_t major, int64_t minor, int64_t mode, int64_t uid,
+                int64_t gid, struct fault *f);
+int make_symlink(struct container *c, const char *target, const char *path, struct fault *f);
+int make_directory(struct container *c, const char *path, int64_t mode, int64_t uid, int64_t gid, struct fault *f);
+
+// console.c
+int console_open(struct container *c, struct fault *f);
+
+// credentials.c
+struct cap_masks {
+	uint64_t bounding, effective, permitted, inheritable, ambient;
+};
+int credentials_apply(struct container *c, const char *user, struct reader *groups, const struct cap_masks *caps, struct fault *f);
+
+// exec.c
+int exec_run(struct container *c, struct reader *argv, struct reader *env, struct fault *f);
+
+#endif

@@ -1,0 +1,54 @@
+// The container's log in Docker's json-file format (PROTOCOL.md "Log"), with rotation. Writes are gathered in one buffer and
+// leave with one write(2) per batch. A log that cannot be written never stops the container: the batch is dropped.
+#ifndef KEEL_JSONLOG_H
+#define KEEL_JSONLOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+// moby's daemon/logger/copier.go cuts lines into pieces of this size.
+enum { JSONLOG_PIECE = 16 << 10, JSONLOG_BUFFER = 192 << 10 };
+
+struct jsonlog_stream {
+	uint8_t pending[JSONLOG_PIECE]; // the unfinished line
+	size_t size;
+	bool is_split;         // pieces of this line were written already
+	struct timespec began; // the time they all carry
+};
+
+struct jsonlog {
+	int fd; // -1: no log, everything is dropped
+	const char *path, *attrs;
+	int64_t max_size; // <= 0: never rotated
+	unsigned max_files;
+	int64_t size;      // of the file, without what is buffered
+	int64_t rotate_at; // size at which the next line goes to a new file
+	int error;        // errno of the last failed batch, 0 after a good one
+	size_t used;      // bytes in the buffer
+	time_t shown;     // second that `date` spells
+	char date[20];    // 2006-01-02T15:04:05
+	struct jsonlog_stream streams[2]; // stdout, stderr
+	uint8_t buffer[JSONLOG_BUFFER];
+};
+
+// Opens or makes the file, 0640 as Docker does, and appends to it. `path` and `attrs` must outlive the log. 0 or -errno.
+int jsonlog_open(struct jsonlog *l, const char *path, const char *attrs, int64_t max_size, unsigned max_files);
+
+// Takes bytes of a stream (0 stdout, 1 stderr); whole lines go to the buffer, the rest waits for its end.
+void jsonlog_put(struct jsonlog *l, unsigned stream, const uint8_t *data, size_t size);
+
+// The stream is at its end: an unterminated rest is written without a newline.
+void jsonlog_end(struct jsonlog *l, unsigned stream);
+
+// Writes what is buffered.
+void jsonlog_flush(struct jsonlog *l);
+
+void jsonlog_close(struct jsonlog *l);
+
+// Writes `text` JSON-escaped as moby does: at most six bytes per input byte.
+// Returns the end of the output.
+uint8_t *jsonlog_escape(uint8_t *out, const uint8_t *text, size_t size);
+
+#endif

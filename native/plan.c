@@ -1,0 +1,246 @@
+// Decoding and checking of plans, see plan.h. Pure: no system call is made here, which makes it easy to fuzz.
+#include "plan.h"
+
+#include "ops.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/sched.h>
+#include <string.h>
+
+enum { NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUSER | CLONE_NEWCGROUP };
+static const uint64_t all_namespaces = (uint32_t)NAMESPACES | CLONE_NEWTIME;
+
+// What an operation takes, and what has to be private to the container before it is run: without that it would
+// change the host.
+struct shape {
+	uint8_t code;
+	bool in_exec;      // allowed in an exec plan
+	const char *args;  // i integer, s string, b bytes, l list of strings
+	uint32_t needs;    // CLONE_NEW* that must be new (or, for UTS, joined)
+};
+
+static const struct shape shapes[] = {
+	{OP_ROOT_OVERLAY, false, "ssssss", CLONE_NEWNS},
+	{OP_ROOT_BIND, false, "ss", CLONE_NEWNS},
+	{OP_MOUNT, false, "sssis", CLONE_NEWNS},
+	{OP_BIND, false, "ssiiii", CLONE_NEWNS},
+	{OP_DEVICE, false, "ssiiiii", CLONE_NEWNS},
+	{OP_SYMLINK, false, "ss", CLONE_NEWNS},
+	{OP_MKDIR_IN, false, "siii", CLONE_NEWNS},
+	{OP_MASK, false, "s", CLONE_NEWNS},
+	{OP_READONLY, false, "s", CLONE_NEWNS},
+	{OP_CONSOLE, true, "", 0},
+	{OP_PIVOT, false, "", CLONE_NEWNS},
+	{OP_ROOT_READONLY, false, "", CLONE_NEWNS},
+	{OP_ROOT_PROPAGATION, false, "i", CLONE_NEWNS},
+	{OP_HOSTNAME, false, "s", CLONE_NEWUTS},
+	{OP_DOMAINNAME, false, "s", CLONE_NEWUTS},
+	{OP_SYSCTL, false, "ss", 0},
+	{OP_RLIMIT, true, "iii", 0},
+	{OP_OOM_SCORE_ADJ, true, "i", 0},
+	{OP_LOOPBACK_UP, false, "", 0},
+	{OP_CHDIR, true, "si", 0},
+	{OP_UMASK, true, "i", 0},
+	{OP_SECCOMP, true, "bi", 0},
+	{OP_CREDENTIALS, true, "sliiiii", 0},
+	{OP_NO_NEW_PRIVS, true, "", 0},
+	{OP_KEYRING, true, "s", 0},
+	{OP_BARRIER, false, "", 0},
+	{OP_EXEC, true, "ll", 0},
+};
+
+static int refuse(struct fault *f, const char *what, const char *why)
+{
+	return fault_set(f, EINVAL, "protocol", what, why);
+}
+
+static const struct shape *find_shape(int64_t code)
+{
+	for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+		if (shapes[i].code == code)
+			return &shapes[i];
+	return NULL;
+}
+
+static void skip_strings(struct reader *op)
+{
+	struct reader list = {.bad = true};
+	const char *s;
+	if (!wire_list(op, &list))
+		return;
+	while (list.left > 0 && wire_str(&list, &s))
+		;
+	op->bad |= !wire_done(&list);
+}
+
+static bool check_args(struct reader *op, const char *args)
+{
+	int64_t i;
+	const char *s;
+	const uint8_t *b;
+	size_t size;
+	for (; *args; args++) {
+		if (*args == 'i')
+			wire_int(op, &i);
+		else if (*args == 's')
+			wire_str(op, &s);
+		else if (*args == 'b')
+			wire_bytes(op, &b, &size);
+		else
+			skip_strings(op);
+	}
+	return wire_done(op);
+}
+
+// Walks a list of container operations once. `owned` are the namespaces that belong to the container.
+static int check_ops(struct reader ops, bool in_exec, uint64_t owned, bool *has_barrier, struct fault *f)
+{
+	if (ops.left > MAX_PLAN_OPS)
+		return refuse(f, "ops", "too many operations");
+	bool ends = false;
+	for (int index = 0; ops.left > 0; index++) {
+		struct reader op;
+		int64_t code = 0;
+		if (!wire_list(&ops, &op) || !wire_int(&op, &code))
+			return refuse(f, "ops", "an operation must be a list that begins with its code");
+		const struct shape *shape = find_shape(code);
+		const char *why = NULL;
+		if (!shape)
+			why = "unknown operation";
+		else if (ends)
+			why = "exec must be the last operation";
+		else if (in_exec && !shape->in_exec)
+			why = "operation is not allowed in an exec";
+		else if (!in_exec && (shape->needs & ~owned))
+			why = "operation needs a namespace of the container's own";
+		else if (!check_args(&op, shape->args))
+			why = "wrong arguments";
+		if (why) {
+			refuse(f, op_name(code), why);
+			f->index = index;
+			return -EINVAL;
+		}
+		*has_barrier |= code == OP_BARRIER;
+		ends = code == OP_EXEC;
+	}
+	return ends ? 0 : refuse(f, "ops", "exec must be the last operation");
+}
+
+static bool get_uint(struct reader *r, int64_t max, unsigned *out)
+{
+	int64_t v = 0;
+	if (!wire_int(r, &v))
+		return false;
+	if (v < 0 || v > max)
+		r->bad = true;
+	*out = (unsigned)v;
+	return !r->bad;
+}
+
+static void read_joins(struct reader *values, struct plan *p)
+{
+	struct reader list = {.bad = true};
+	wire_list(values, &list);
+	while (list.left > 0 && p->join_count < MAX_JOINS) {
+		struct reader item = {.bad = true};
+		struct join *j = &p->joins[p->join_count++];
+		int64_t type = 0, reg = 0;
+		wire_list(&list, &item);
+		wire_int(&item, &type);
+		wire_int(&item, &reg);
+		wire_str(&item, &j->path);
+		// Exactly one kind of namespace, from a register or from an absolute path.
+		bool one = type > 0 && ((uint64_t)type & (all_namespaces)) == (uint64_t)type && (type & (type - 1)) == 0;
+		if (!wire_done(&item) || !one || reg < -1 || reg > 31 || (reg < 0 && j->path[0] != '/'))
+			values->bad = true;
+		if (values->bad)
+			return;
+		j->type = (int)type;
+		j->reg = (int)reg;
+		j->fd = -1;
+	}
+	values->bad |= !wire_done(&list);
+}
+
+static void read_cgroups(struct reader *values, struct plan *p)
+{
+	struct reader list = {.bad = true};
+	wire_list(values, &list);
+	while (list.left > 0 && p->cgroup_count < MAX_CGROUPS && wire_str(&list, &p->cgroups[p->cgroup_count]))
+		if (p->cgroups[p->cgroup_count++][0] != '/')
+			values->bad = true;
+	values->bad |= !wire_done(&list);
+}
+
+static void read_log(struct reader *values, struct plan *p)
+{
+	struct reader log = {.bad = true};
+	int64_t kind = -1;
+	wire_list(values, &log);
+	wire_int(&log, &kind);
+	if (kind == 1) {
+		p->has_log = true;
+		wire_str(&log, &p->log_path);
+		wire_int(&log, &p->log_max_size);
+		get_uint(&log, 10000, &p->log_max_files);
+		wire_str(&log, &p->log_attrs);
+	}
+	if (!wire_done(&log) || kind < 0 || kind > 1 || (kind == 1 && (p->log_path[0] != '/' || strlen(p->log_attrs) > MAX_ATTRS)))
+		values->bad = true;
+}
+
+static bool valid_id(const char *id)
+{
+	size_t length = strlen(id);
+	return length > 0 && length < MAX_ID && !strchr(id, '/');
+}
+
+int plan_decode(struct reader *values, struct plan *p, struct fault *f)
+{
+	memset(p, 0, sizeof *p);
+	int64_t clone_flags = 0;
+	wire_str(values, &p->id);
+	wire_str(values, &p->state_dir);
+	get_uint(values, 7, &p->flags);
+	get_uint(values, USHRT_MAX, &p->rows);
+	get_uint(values, USHRT_MAX, &p->columns);
+	wire_int(values, &clone_flags);
+	read_joins(values, p);
+	read_cgroups(values, p);
+	wire_str(values, &p->cgroup2);
+	wire_str(values, &p->oom_file);
+	read_log(values, p);
+	wire_list(values, &p->ops);
+	wire_list(values, &p->exit_ops);
+	if (!wire_done(values))
+		return refuse(f, "shim", "malformed plan");
+	if (!valid_id(p->id))
+		return refuse(f, "id", "not a container id");
+	if (p->state_dir[0] != '/' || (p->cgroup2[0] && p->cgroup2[0] != '/') || (p->oom_file[0] && p->oom_file[0] != '/'))
+		return refuse(f, "shim", "paths must be absolute");
+	if ((uint64_t)clone_flags & ~all_namespaces)
+		return refuse(f, "cloneFlags", "not a set of namespaces");
+	p->clone_flags = (uint64_t)clone_flags;
+	uint64_t owned = p->clone_flags;
+	for (unsigned i = 0; i < p->join_count; i++)
+		if (p->joins[i].type == CLONE_NEWUTS) // a pod's shared name; a shared mount namespace is never ours to rearrange
+			owned |= CLONE_NEWUTS;
+	return check_ops(p->ops, false, owned, &p->has_barrier, f);
+}
+
+int exec_plan_decode(struct reader *values, struct exec_plan *p, struct fault *f)
+{
+	bool barrier = false;
+	memset(p, 0, sizeof *p);
+	wire_str(values, &p->id);
+	get_uint(values, 3, &p->flags);
+	get_uint(values, USHRT_MAX, &p->rows);
+	get_uint(values, USHRT_MAX, &p->columns);
+	wire_list(values, &p->ops);
+	if (!wire_done(values))
+		return refuse(f, "exec", "malformed plan");
+	if (!valid_id(p->id))
+		return refuse(f, "execId", "not an exec id");
+	return check_ops(p->ops, true, 0, &barrier, f);
+}

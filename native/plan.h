@@ -1,0 +1,52 @@
+// The plans of a shim (src/linux/ops.ts: ShimPlan, ExecPlan) as C reads them: checked to the last operation before anything is
+// executed, so that a malformed plan never becomes a half-executed one. Strings point into the frame that was decoded.
+#ifndef KEEL_PLAN_H
+#define KEEL_PLAN_H
+
+#include "fault.h"
+#include "wire.h"
+
+enum { PLAN_TTY = 1, PLAN_STDIN = 2, PLAN_STDIN_ONCE = 4 };
+enum { MAX_JOINS = 16, MAX_CGROUPS = 32, MAX_ID = 128, MAX_ATTRS = 32 << 10, MAX_PLAN_OPS = 4096 };
+
+// A namespace that is joined: the register or the path it comes from; `fd` once it is open.
+struct join {
+	int type; // CLONE_NEW*
+	int reg;  // -1: by path
+	const char *path;
+	int fd;
+};
+
+struct plan {
+	const char *id, *state_dir;
+	unsigned flags; // PLAN_*
+	unsigned rows, columns;
+	uint64_t clone_flags;
+	struct join joins[MAX_JOINS];
+	unsigned join_count;
+	const char *cgroups[MAX_CGROUPS]; // version 1 directories
+	unsigned cgroup_count;
+	const char *cgroup2; // "" for none
+	const char *oom_file;
+	bool has_log;
+	const char *log_path, *log_attrs;
+	int64_t log_max_size;
+	unsigned log_max_files;
+	struct reader ops, exit_ops;
+	bool has_barrier;
+};
+
+struct exec_plan {
+	const char *id;
+	unsigned flags;
+	unsigned rows, columns;
+	struct reader ops;
+};
+
+// Decodes and checks the values of a shim plan, in the order of encodeShimPlan. 0 or -EINVAL, op "protocol".
+int plan_decode(struct reader *values, struct plan *p, struct fault *f);
+
+// The same for an exec plan (encodeExecPlan). Its operations may not mount, pivot or wait.
+int exec_plan_decode(struct reader *values, struct exec_plan *p, struct fault *f);
+
+#endif

@@ -1,0 +1,380 @@
+// The container's file systems: its root, what is mounted in it, what is hidden, and the pivot. Host paths (layers, bind sources) are
+// trusted and opened in the host's view, which lasts until pivot. Paths in the root belong to the image: they are resolved
+// once, below the root (resolve.h), and everything is attached to that descriptor, never to a path that could change
+// between the look and the mount (the class of CVE-2019-19921, CVE-2021-30465, CVE-2024-45310, CVE-2025-31133).
+#include "container.h"
+
+#include "resolve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+enum { OPTION_PAGE = 4096, CLONE_TREE = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC };
+
+// The path under which mount(2) finds a descriptor; `host_view` only, since it goes through the host's /proc.
+struct fd_path {
+	char text[32];
+};
+
+static struct fd_path fd_path(int fd)
+{
+	struct fd_path p;
+	char digits[12], *at = digits + sizeof digits;
+	*--at = 0;
+	do
+		*--at = (char)('0' + fd % 10);
+	while (fd /= 10);
+	memcpy(p.text, "/proc/self/fd/", 14);
+	memcpy(p.text + 14, at, strlen(at) + 1);
+	return p;
+}
+
+static int host_view(const struct container *c, const char *op, const char *path, struct fault *f)
+{
+	if (c->is_pivoted)
+		return fault_set(f, EINVAL, op, path, "must come before pivot");
+	if (c->root < 0)
+		return fault_set(f, EINVAL, op, path, "must come after a root operation");
+	return 0;
+}
+
+int mount_over(int tree, int dest, const char *path, struct fault *f)
+{
+	if (move_mount(tree, "", dest, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0)
+		return 0;
+	const char *text = NULL;
+	if (errno == ENOTDIR || errno == EISDIR)
+		text = "not a directory: Are you trying to mount a directory onto a file (or vice-versa)?";
+	return fault_set(f, errno, "mount", path, text);
+}
+
+// Remounts an attached tree the old way, for kernels before 5.12. Flags it has already must be repeated, or they would go.
+static int remount_flags(const struct container *c, int tree, uint64_t attr, const char *path, struct fault *f)
+{
+	struct statfs fs;
+	if (c->is_pivoted || fstatfs(tree, &fs) < 0)
+		return fault_set(f, ENOSYS, "mount_setattr", path, NULL);
+	// statfs and mount(2) agree on these bits; relatime is where they differ.
+	unsigned long flags = (unsigned long)fs.f_flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME);
+	flags |= attr & MOUNT_ATTR_RDONLY ? MS_RDONLY : 0;
+	flags |= attr & MOUNT_ATTR_NOSUID ? MS_NOSUID : 0;
+	flags |= attr & MOUNT_ATTR_NODEV ? MS_NODEV : 0;
+	flags |= attr & MOUNT_ATTR_NOEXEC ? MS_NOEXEC : 0;
+	flags |= attr & MOUNT_ATTR_NOATIME ? MS_NOATIME : 0;
+	struct fd_path at = fd_path(tree);
+	if (mount(NULL, at.text, NULL, MS_REMOUNT | MS_BIND | flags, NULL) < 0)
+		return fault_set(f, errno, "mount", path, NULL);
+	return 0;
+}
+
+// Sets attributes on a tree. 1: this kernel cannot, do it by remount after it is attached.
+static int set_attributes(int tree, uint64_t attr, bool recursive, const char *path, struct fault *f)
+{
+	struct mount_attr want = {.attr_set = attr};
+	if (attr == 0)
+		return 0;
+	if (attr & MOUNT_ATTR__ATIME) // a choice of one: the old one has to be cleared
+		want.attr_clr = MOUNT_ATTR__ATIME;
+	if (mount_setattr(tree, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &want, sizeof want) == 0)
+		return 0;
+	if (errno == ENOSYS && !recursive)
+		return 1;
+	return fault_set(f, errno, "mount_setattr", path, NULL);
+}
+
+// Gives a clone its attributes and puts it in place. Until it is attached nobody can see it, so there is no moment at which a
+// read-only bind could be written to.
+static int attach(const struct container *c, int tree, int dest, uint64_t attr, bool recursive, const char *path, struct fault *f)
+{
+	int later = set_attributes(tree, attr, recursive, path, f);
+	if (later < 0)
+		return later;
+	int rc = mount_over(tree, dest, path, f);
+	return rc < 0 || !later ? rc : remount_flags(c, tree, attr, path, f);
+}
+
+// Before the first mount: nothing that is mounted here may show up on the host.
+static int detach_propagation(struct container *c, struct fault *f)
+{
+	if (c->has_propagation)
+		return 0;
+	c->has_propagation = true;
+	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return fault_set(f, errno, "mount", "/", "cannot make the mounts of the new namespace slaves");
+	return 0;
+}
+
+// A plan that shares propagation with the host (`rshared` volumes) still must not mount its root there, and pivot_root refuses
+// a root under a shared mount: the mount that holds `target` is made private. It is the nearest parent that is one.
+static int make_parent_private(const char *target, struct fault *f)
+{
+	char path[PATH_MAX];
+	size_t length = strlen(target);
+	if (target[0] != '/' || length >= sizeof path)
+		return fault_set(f, EINVAL, "mount", target, "not an absolute path");
+	memcpy(path, target, length + 1);
+	for (;;) {
+		if (mount(NULL, path, NULL, MS_PRIVATE, NULL) == 0)
+			return 0;
+		if (errno != EINVAL || path[1] == 0)
+			return fault_set(f, errno, "mount", path, NULL);
+		char *slash = strrchr(path, '/');
+		slash[slash == path] = 0;
+	}
+}
+
+static int open_root(struct container *c, const char *target, struct fault *f)
+{
+	c->root = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return c->root < 0 ? fault_set(f, errno, "open", target, NULL) : 0;
+}
+
+static int prepare_root(struct container *c, const char *target, struct fault *f)
+{
+	if (c->root >= 0 || c->is_pivoted)
+		return fault_set(f, EINVAL, "root", target, "there is a root already");
+	int rc = detach_propagation(c, f);
+	return rc < 0 ? rc : make_parent_private(target, f);
+}
+
+int root_bind(struct container *c, const char *source, const char *target, struct fault *f)
+{
+	int rc = prepare_root(c, target, f);
+	if (rc < 0)
+		return rc;
+	CLEAN_FD int tree = open_tree(AT_FDCWD, source, CLONE_TREE | AT_RECURSIVE);
+	if (tree < 0)
+		return fault_set(f, errno, "open_tree", source, NULL);
+	CLEAN_FD int dest = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dest < 0)
+		return fault_set(f, errno, "open", target, NULL);
+	rc = mount_over(tree, dest, target, f);
+	if (rc < 0)
+		return rc;
+	mount(NULL, fd_path(tree).text, NULL, MS_PRIVATE, NULL); // pivot_root wants it; ignored: it is at least a slave
+	return open_root(c, target, f);
+}
+
+struct options {
+	char text[OPTION_PAGE];
+	size_t size;
+	bool overflow;
+};
+
+static void add_text(struct options *o, const char *text, bool escape)
+{
+	for (; *text && !o->overflow; text++) {
+		bool special = escape && (*text == ',' || *text == '\\');
+		if (o->size + 2 + special >= sizeof o->text) {
+			o->overflow = true;
+			return;
+		}
+		if (special)
+			o->text[o->size++] = '\\';
+		o->text[o->size++] = *text;
+	}
+	o->text[o->size] = 0;
+}
+
+static void add_option(struct options *o, const char *key, const char *value, bool escape)
+{
+	if (o->size > 0)
+		add_text(o, ",", false);
+	add_text(o, key, false);
+	add_text(o, value, escape);
+}
+
+// One layer and nothing to write to: overlayfs wants two, a read-only bind is the same thing.
+static int bind_single_layer(struct container *c, const char *lower, const char *target, struct fault *f)
+{
+	CLEAN_FD int tree = open_tree(AT_FDCWD, lower, CLONE_TREE);
+	if (tree < 0)
+		return fault_set(f, errno, "open_tree", lower, NULL);
+	CLEAN_FD int dest = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dest < 0)
+		return fault_set(f, errno, "open", target, NULL);
+	return attach(c, tree, dest, MOUNT_ATTR_RDONLY, false, target, f);
+}
+
+int root_overlay(struct container *c, const char *layers_dir, const char *lower, const char *upper, const char *work,
+                 const char *options, const char *target, struct fault *f)
+{
+	struct options o = {.size = 0};
+	int rc = prepare_root(c, target, f);
+	if (rc < 0)
+		return rc;
+	// mount(2) takes one page of options: from inside the layers' directory their names are short. fsconfig(2) would take layers one
+	// by one, but only since Linux 6.7.
+	if (chdir(layers_dir) < 0)
+		return fault_set(f, errno, "chdir", layers_dir, NULL);
+	add_option(&o, "lowerdir=", lower, false);
+	if (upper[0]) {
+		add_option(&o, "upperdir=", upper, true);
+		add_option(&o, "workdir=", work, true);
+	}
+	if (options[0])
+		add_option(&o, options, "", false);
+	if (o.overflow)
+		rc = fault_set(f, E2BIG, "mount", target, "too many layers for one page of mount options");
+	else if (!upper[0] && !strchr(lower, ':'))
+		rc = bind_single_layer(c, lower, target, f);
+	else if (mount("overlay", target, "overlay", 0, o.text) < 0)
+		rc = fault_set(f, errno, "mount", target, NULL);
+	if (chdir("/") < 0 && rc == 0)
+		rc = fault_set(f, errno, "chdir", "/", NULL);
+	return rc < 0 ? rc : open_root(c, target, f);
+}
+
+int mount_new(struct container *c, const char *type, const char *source, const char *dest, int64_t flags, const char *data,
+              struct fault *f)
+{
+	int rc = host_view(c, "mount", dest, f);
+	if (rc < 0)
+		return rc;
+	CLEAN_FD int at = resolve_mkdirs(c->root, dest, 0755, f);
+	if (at < 0)
+		return at;
+	if (mount(source, fd_path(at).text, type, (unsigned long)flags, data[0] ? data : NULL) < 0)
+		return fault_set(f, errno, "mount", dest, NULL);
+	return 0;
+}
+
+int mount_bind(struct container *c, const char *source, const char *dest, bool recursive, uint64_t attr, bool attr_recursive,
+               uint64_t propagation, struct fault *f)
+{
+	struct stat st;
+	int rc = host_view(c, "bind", dest, f);
+	if (rc < 0)
+		return rc;
+	CLEAN_FD int tree = open_tree(AT_FDCWD, source, CLONE_TREE | (recursive ? AT_RECURSIVE : 0));
+	if (tree < 0)
+		return fault_set(f, errno, "bind", source, NULL);
+	if (fstat(tree, &st) < 0)
+		return fault_set(f, errno, "stat", source, NULL);
+	CLEAN_FD int at = S_ISDIR(st.st_mode) ? resolve_mkdirs(c->root, dest, 0755, f) : resolve_mkfile(c->root, dest, 0755, f);
+	if (at < 0)
+		return at;
+	rc = attach(c, tree, at, attr, attr_recursive, dest, f);
+	if (rc < 0 || propagation == 0)
+		return rc;
+	if (mount(NULL, fd_path(tree).text, NULL, (unsigned long)propagation, NULL) < 0)
+		return fault_set(f, errno, "mount", dest, NULL);
+	return 0;
+}
+
+// Returns a clone of the empty read-only tmpfs that hides directories. One superblock serves all of them.
+static int empty_tree(struct container *c, bool *is_first)
+{
+	*is_first = c->masked < 0;
+	if (!*is_first)
+		return open_tree(c->masked, "", CLONE_TREE | AT_EMPTY_PATH);
+	CLEAN_FD int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	if (fs < 0)
+		return -1;
+	fsconfig(fs, FSCONFIG_SET_STRING, "size", "4k", 0);
+	fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755", 0);
+	if (fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -1;
+	return fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+int mount_mask(struct container *c, const char *path, struct fault *f)
+{
+	struct stat st;
+	bool is_first = false;
+	int rc = host_view(c, "mask", path, f);
+	if (rc < 0)
+		return rc;
+	CLEAN_FD int at = resolve_open(c->root, path, O_PATH, 0, f);
+	if (at == -ENOENT || at == -ENOTDIR)
+		return 0;
+	if (at < 0)
+		return at;
+	if (fstat(at, &st) < 0)
+		return fault_set(f, errno, "stat", path, NULL);
+	// The host's null device, never the container's: its /dev may be anything (CVE-2025-31133).
+	int tree = S_ISDIR(st.st_mode) ? empty_tree(c, &is_first) : open_tree(c->dev_null, "", CLONE_TREE | AT_EMPTY_PATH);
+	if (tree < 0)
+		return fault_set(f, errno, "mask", path, NULL);
+	rc = mount_over(tree, at, path, f);
+	if (is_first && rc == 0)
+		c->masked = tree;
+	else
+		close(tree);
+	return rc;
+}
+
+int mount_readonly(struct container *c, const char *path, struct fault *f)
+{
+	int rc = host_view(c, "readonly", path, f);
+	if (rc < 0)
+		return rc;
+	CLEAN_FD int at = resolve_open(c->root, path, O_PATH, 0, f);
+	if (at == -ENOENT || at == -ENOTDIR)
+		return 0;
+	if (at < 0)
+		return at;
+	CLEAN_FD int tree = open_tree(at, "", CLONE_TREE | AT_EMPTY_PATH | AT_RECURSIVE);
+	if (tree < 0)
+		return fault_set(f, errno, "open_tree", path, NULL);
+	return attach(c, tree, at, MOUNT_ATTR_RDONLY, false, path, f);
+}
+
+int root_readonly(struct container *c, struct fault *f)
+{
+	if (c->root < 0)
+		return fault_set(f, EINVAL, "rootReadonly", "/", "must come after a root operation");
+	int later = set_attributes(c->root, MOUNT_ATTR_RDONLY, false, "/", f);
+	if (later <= 0)
+		return later;
+	if (!c->is_pivoted)
+		return remount_flags(c, c->root, MOUNT_ATTR_RDONLY, "/", f);
+	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
+		return fault_set(f, errno, "mount", "/", NULL);
+	return 0;
+}
+
+// Before the root is mounted it is about the host's tree as this namespace sees it, afterwards about the container's root.
+int root_propagation(struct container *c, int64_t flags, struct fault *f)
+{
+	const int64_t kinds = MS_PRIVATE | MS_SLAVE | MS_SHARED | MS_UNBINDABLE;
+	int64_t kind = flags & kinds;
+	if ((flags & ~(kinds | MS_REC)) || kind == 0 || (kind & (kind - 1)))
+		return fault_set(f, EINVAL, "rootPropagation", "/", "not a propagation");
+	if (c->root >= 0 && !c->is_pivoted)
+		return fault_set(f, EINVAL, "rootPropagation", "/", "must come before the root or after pivot");
+	c->has_propagation = true;
+	if (mount(NULL, "/", NULL, (unsigned long)flags, NULL) < 0)
+		return fault_set(f, errno, "mount", "/", NULL);
+	return 0;
+}
+
+int root_pivot(struct container *c, struct fault *f)
+{
+	int rc = host_view(c, "pivot_root", "/", f);
+	if (rc < 0)
+		return rc;
+	CLEAN_FD int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (old < 0 || fchdir(c->root) < 0)
+		return fault_set(f, errno, "chdir", "/", NULL);
+	// With "." twice the old root ends up on top of the new one: no directory for it has to exist in the image.
+	if (syscall(SYS_pivot_root, ".", ".") < 0)
+		return fault_set(f, errno, "pivot_root", "/", NULL);
+	// Slave first: unmounting shared mounts would propagate to the host.
+	if (fchdir(old) < 0 || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0 || umount2(".", MNT_DETACH) < 0)
+		return fault_set(f, errno, "umount", "/", NULL);
+	if (chdir("/") < 0)
+		return fault_set(f, errno, "chdir", "/", NULL);
+	c->is_pivoted = true;
+	clean_fd(&c->dev_null);
+	clean_fd(&c->masked);
+	c->dev_null = c->masked = -1;
+	return 0;
+}

@@ -1,0 +1,297 @@
+// The bytes of a process: its outputs go to the log and to every attached client, the input of clients goes to its stdin. A slow client
+// slows the process down, a dead one is dropped (verbs.c: clients_sweep); the log never waits for longer than that.
+#include "shim.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { READS_PER_TURN = 8, STREAM_HEAD = 8 };
+
+size_t client_waiting(const struct client *c)
+{
+	return c->out_size - c->out_at;
+}
+
+// Keeps what the socket did not take.
+static bool keep(struct client *c, const uint8_t *data, size_t size)
+{
+	if (c->out_at > 0 && c->out_size + size > c->out_room) {
+		memmove(c->out, c->out + c->out_at, c->out_size - c->out_at);
+		c->out_size -= c->out_at;
+		c->out_at = 0;
+	}
+	if (c->out_size + size > c->out_room) {
+		size_t room = c->out_room ? c->out_room : 1024;
+		while (room < c->out_size + size)
+			room *= 2;
+		uint8_t *out = realloc(c->out, room);
+		if (!out)
+			return false;
+		c->out = out;
+		c->out_room = room;
+	}
+	memcpy(c->out + c->out_size, data, size);
+	c->out_size += size;
+	return true;
+}
+
+void client_send(struct client *c, const struct iovec *parts, int count)
+{
+	size_t sent = 0;
+	if (c->is_deaf || c->is_dropped)
+		return;
+	if (client_waiting(c) == 0) {
+		struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)count};
+		ssize_t n = sendmsg(c->w.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			c->is_deaf = true;
+			return;
+		}
+		sent = n > 0 ? (size_t)n : 0;
+		c->progress_at = now_ms();
+	}
+	for (int i = 0; i < count; i++) {
+		size_t skip = sent < parts[i].iov_len ? sent : parts[i].iov_len;
+		sent -= skip;
+		if (skip < parts[i].iov_len && !keep(c, (const uint8_t *)parts[i].iov_base + skip, parts[i].iov_len - skip)) {
+			client_drop(c); // no memory: better one client than the container
+			return;
+		}
+	}
+	if (client_waiting(c) > 0)
+		watch_set(&c->w, c->w.events | EPOLLOUT);
+}
+
+void client_flush(struct client *c)
+{
+	while (client_waiting(c) > 0) {
+		ssize_t n = send(c->w.fd, c->out + c->out_at, client_waiting(c), MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0) {
+			c->is_deaf = true;
+			break;
+		}
+		c->out_at += (size_t)n;
+		c->progress_at = now_ms();
+	}
+	free(c->out);
+	c->out = NULL;
+	c->out_at = c->out_size = c->out_room = 0;
+	watch_set(&c->w, c->w.events & ~(uint32_t)EPOLLOUT);
+}
+
+static bool wants(const struct client *c, const struct process *p, unsigned stream)
+{
+	unsigned bit = stream ? STREAM_STDERR : STREAM_STDOUT;
+	if (p->is_tty) // one stream for both
+		bit = STREAM_STDOUT | STREAM_STDERR;
+	return c->kind == CLIENT_STREAM && c->process == p && (c->streams & bit) && !c->is_dropped && !c->is_deaf;
+}
+
+// False when a client has as much waiting as it may. At the end of a process the rest (at most what pipes hold) is read regardless.
+static bool has_room(const struct process *p, unsigned stream)
+{
+	size_t limit = p->phase >= PHASE_EXITED ? 4 * (size_t)CLIENT_LIMIT : CLIENT_LIMIT;
+	for (const struct client *c = shim.clients; c; c = c->next)
+		if (wants(c, p, stream) && client_waiting(c) >= limit)
+			return false;
+	return true;
+}
+
+static void deliver(struct source *s, uint8_t *data, size_t size)
+{
+	const struct process *p = s->process;
+	uint32_t length = (uint32_t)size;
+	// Docker's multiplexing; a terminal is raw.
+	uint8_t head[STREAM_HEAD] = {(uint8_t)(s->stream + 1), 0,   0, 0, (uint8_t)(length >> 24), (uint8_t)(length >> 16),
+	                             (uint8_t)(length >> 8),   (uint8_t)length};
+	struct iovec parts[2] = {{head, sizeof head}, {data, size}};
+	int skip = p->is_tty ? 1 : 0;
+	if (p == &shim.container)
+		jsonlog_put(&shim_log, s->stream, data, size);
+	for (struct client *c = shim.clients, *next; c; c = next) {
+		next = c->next;
+		if (wants(c, p, s->stream))
+			client_send(c, parts + skip, 2 - skip);
+	}
+}
+
+static void source_end(struct source *s)
+{
+	watch_close(&s->w);
+	if (s->process == &shim.container)
+		jsonlog_end(&shim_log, s->stream);
+}
+
+static void read_source(struct source *s)
+{
+	for (int turn = 0; turn < READS_PER_TURN && s->w.fd >= 0; turn++) {
+		if (!has_room(s->process, s->stream)) {
+			watch_off(&s->w); // client_flush's caller turns it on again
+			return;
+		}
+		ssize_t n = read(s->w.fd, shim_scratch, SCRATCH_SIZE);
+		if (n > 0) {
+			deliver(s, shim_scratch, (size_t)n);
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		source_end(s); // end of file; EIO is a terminal's word for it
+	}
+}
+
+void source_on(struct watch *w, uint32_t events)
+{
+	struct source *s = (struct source *)w;
+	(void)events;
+	loop_touch_buffers();
+	read_source(s);
+	jsonlog_flush(&shim_log);
+}
+
+bool process_is_silent(const struct process *p)
+{
+	return p->out[0].w.fd < 0 && p->out[1].w.fd < 0;
+}
+
+// Takes what is there and closes, although others may hold the other ends.
+void process_end_output(struct process *p)
+{
+	for (int i = 0; i < 2; i++) {
+		read_source(&p->out[i]);
+		if (p->out[i].w.fd >= 0)
+			source_end(&p->out[i]);
+	}
+}
+
+void process_resume(struct process *p)
+{
+	for (int i = 0; i < 2; i++)
+		if (p->out[i].w.fd >= 0 && !p->out[i].w.is_on && p->phase != PHASE_STARTING && has_room(p, (unsigned)i))
+			watch_set(&p->out[i].w, EPOLLIN);
+}
+
+static void sink_close(struct sink *in)
+{
+	watch_close(&in->w);
+	free(in->data);
+	in->data = NULL;
+	in->at = in->size = 0;
+}
+
+// Writes to stdin; false when something had to be kept.
+static void sink_write(struct process *p, const uint8_t *data, size_t size)
+{
+	struct sink *in = &p->in;
+	while (size > 0 && in->w.fd >= 0) {
+		ssize_t n = write(in->w.fd, data, size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0) { // the process closed its end: what clients send from now on goes nowhere
+			sink_close(in);
+			return;
+		}
+		data += n;
+		size -= (size_t)n;
+	}
+	if (size == 0 || in->w.fd < 0)
+		return;
+	in->data = malloc(size);
+	if (!in->data)
+		return; // ignored: input is lost rather than the container
+	memcpy(in->data, data, size);
+	in->at = 0;
+	in->size = size;
+	watch_set(&in->w, EPOLLOUT);
+}
+
+void sink_flush(struct process *p)
+{
+	struct sink *in = &p->in;
+	while (in->at < in->size && in->w.fd >= 0) {
+		ssize_t n = write(in->w.fd, in->data + in->at, in->size - in->at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0)
+			sink_close(in);
+		else
+			in->at += (size_t)n;
+	}
+	free(in->data);
+	in->data = NULL;
+	in->at = in->size = 0;
+	if (in->is_ending)
+		sink_close(in);
+	else
+		watch_off(&in->w);
+	for (struct client *c = shim.clients, *next; c && in->size == 0; c = next) {
+		next = c->next;
+		if (c->kind == CLIENT_STREAM && c->process == p && !c->input_over && !c->is_dropped)
+			client_read_stdin(c);
+	}
+}
+
+void sink_on(struct watch *w, uint32_t events)
+{
+	struct sink *in = (struct sink *)w;
+	if (in->size == 0 && (events & (EPOLLERR | EPOLLHUP))) {
+		sink_close(in);
+		return;
+	}
+	sink_flush(in->process);
+}
+
+static void input_ended(struct client *c)
+{
+	struct sink *in = &c->process->in;
+	c->input_over = true;
+	watch_set(&c->w, c->w.events & ~(uint32_t)EPOLLIN);
+	if (!(c->streams & STREAM_STDIN) || c->process->is_tty || !c->process->closes_stdin)
+		return;
+	in->is_ending = true;
+	if (in->size == 0)
+		sink_close(in);
+}
+
+// Reads a client until its socket or the process's stdin has had enough. Input of a client that has no stdin is dropped, but
+// read: its end of file must not go unnoticed.
+void client_read_stdin(struct client *c)
+{
+	struct sink *in = &c->process->in;
+	loop_touch_buffers();
+	for (int turn = 0; turn < READS_PER_TURN && !c->is_dropped && !c->input_over; turn++) {
+		bool feeds = (c->streams & STREAM_STDIN) && in->w.fd >= 0;
+		if (feeds && in->size > 0) {
+			watch_set(&c->w, c->w.events & ~(uint32_t)EPOLLIN);
+			return;
+		}
+		ssize_t n = recv(c->w.fd, shim_scratch, SCRATCH_SIZE, MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			watch_set(&c->w, c->w.events | EPOLLIN);
+			return;
+		}
+		if (n <= 0)
+			input_ended(c);
+		else if (feeds)
+			sink_write(c->process, shim_scratch, (size_t)n);
+	}
+	if (!c->is_dropped && !c->input_over)
+		watch_set(&c->w, c->w.events | EPOLLIN);
+}
