@@ -31,6 +31,8 @@ export interface CgroupRequest {
 /** All that is to be done about a container's cgroups. */
 export interface CgroupPlan {
   paths: CgroupPaths;
+  /** The hierarchies as a container should see them in /sys/fs/cgroup. */
+  views: CgroupView[];
   /** Host operations before the shim starts, each directory with its removal on failure. */
   create: Op[];
   /** For ShimPlan.cgroups and ShimPlan.cgroup2. */
@@ -40,6 +42,16 @@ export interface CgroupPlan {
   /** For ShimPlan.oomFile. */
   oomFile: string;
   warnings: string[];
+}
+
+/** One hierarchy: where it appears, what mount(2) calls it, and the container's own directory in it. */
+export interface CgroupView {
+  version: 1 | 2;
+  /** Name below /sys/fs/cgroup (that of the host's mount point), "" for a v2 hierarchy that is all there is. */
+  name: string;
+  /** Controllers or `name=…` for a v1 mount. */
+  data: string;
+  dir: string;
 }
 
 export const DEFAULT_CGROUP_PARENT = "/docker";
@@ -90,6 +102,7 @@ export function planCgroup(
   }
   return {
     paths,
+    views: viewsOf(host, paths),
     create,
     join: { cgroups: v1Dirs, cgroup2: paths.v2 },
     remove: dirs.map((dir) => hostOp.rmdir(dir)),
@@ -131,6 +144,15 @@ export function planCgroupParentRemoval(host: CgroupHost, parent = DEFAULT_CGROU
   const dirs = unique(Object.values(paths.v1));
   if (paths.v2 !== "") dirs.push(paths.v2);
   return dirs.map((dir) => hostOp.rmdir(dir));
+}
+
+function viewsOf(host: CgroupHost, paths: CgroupPaths): CgroupView[] {
+  if (host.mode === "unified") return [{ version: 2, name: "", data: "", dir: paths.v2 }];
+  return host.v1.map((h) => {
+    const data = h.name === "" ? h.controllers.join(",") : `name=${h.name}`;
+    const dir = paths.v1[h.name === "" ? (h.controllers[0] ?? "") : data] ?? "";
+    return { version: 1, name: h.mountpoint.slice(h.mountpoint.lastIndexOf("/") + 1), data, dir };
+  });
 }
 
 function unique(dirs: readonly string[]): string[] {

@@ -7,7 +7,7 @@ import { cleanCgroupPath } from "../../linux/cgroupfs/hierarchy.ts";
 import { DEFAULT_CAPABILITIES } from "../caps/names.ts";
 import { containerCapabilities } from "../caps/sets.ts";
 import { DEFAULT_PROFILE } from "../seccomp/default-profile.ts";
-import { resolveProfile } from "../seccomp/profile.ts";
+import { cachedResolve } from "../seccomp/cache.ts";
 import {
   DEFAULT_NET_SYSCTLS,
   DEFAULT_PATH,
@@ -35,20 +35,19 @@ import { parseSecurityOpts, type SecurityOptions } from "./security-opts.ts";
 import { dottedSysctl } from "./sysctl.ts";
 import { validateResources, validateSpecInput } from "./validate.ts";
 
-export interface GenerateOptions {
-  host?: SpecHost;
-  /** Takes each warning for the user, such as a limit that this machine cannot enforce. */
-  warn?: (text: string) => void;
+export interface GeneratedSpec {
+  spec: OciSpec;
+  /** For the user, such as limits that this machine cannot enforce and that were left out. */
+  warnings: string[];
 }
 
 /**
  * Returns the specification of a container. Throws Fault invalidParameter, with Docker's text, for anything that
  * contradicts itself or that this machine refuses.
  */
-export function generateSpec(input: SpecInput, options: GenerateOptions = {}): OciSpec {
-  const host = options.host ?? loadSpecHost();
-  const warn = options.warn ?? (() => undefined);
-  for (const warning of validateSpecInput(input, host)) warn(warning);
+export function generateSpec(input: SpecInput, host: SpecHost = loadSpecHost()): GeneratedSpec {
+  const warnings = validateSpecInput(input, host);
+  const warn = (text: string) => void warnings.push(text);
   const security = parseSecurityOpts(input.securityOpts ?? []);
   const capabilities = containerCapabilities(
     DEFAULT_CAPABILITIES,
@@ -56,7 +55,7 @@ export function generateSpec(input: SpecInput, options: GenerateOptions = {}): O
     host.boundingMask,
   );
   const seccomp = generateSeccomp(input, security, capabilities, host);
-  return {
+  const spec: OciSpec = {
     ociVersion: OCI_VERSION,
     process: generateProcess(input, security, capabilities),
     root: { path: input.rootPath ?? "rootfs", ...(input.readonlyRootfs ? { readonly: true } : {}) },
@@ -67,6 +66,7 @@ export function generateSpec(input: SpecInput, options: GenerateOptions = {}): O
       ? { annotations: { ...input.annotations } }
       : {}),
   };
+  return { spec, warnings };
 }
 
 const hasOwnUts = (input: SpecInput) => (input.namespaces?.uts?.kind ?? "private") === "private";
@@ -148,7 +148,7 @@ function generateSeccomp(
   const fallback = input.seccompProfile ?? DEFAULT_PROFILE;
   const profile = asked === "builtin" ? DEFAULT_PROFILE : (asked ?? fallback);
   if (profile === "unconfined") return undefined;
-  return resolveProfile(profile, { arch: host.arch, capabilities, kernel: host.kernelRelease });
+  return cachedResolve(profile, { arch: host.arch, capabilities, kernel: host.kernelRelease });
 }
 
 function generateLinux(
@@ -162,7 +162,6 @@ function generateLinux(
   const { mounts, rootfsPropagation } = generateMounts(input, { hasWritableCgroups }, host);
   const { devices, rules } = generateDevices(input, host, warn);
   const limits = validateResources(input.resources ?? {}, host, []);
-  const masked = input.privileged ? [] : [...MASKED_PATHS, ...host.thermalPaths];
   const linux: OciLinux = {
     ...optionalMap("sysctl", generateSysctls(input, host)),
     resources: generateResources(limits, rules, host),
@@ -171,10 +170,15 @@ function generateLinux(
     devices,
     ...(seccomp ? { seccomp } : {}),
     ...(rootfsPropagation === "" ? {} : { rootfsPropagation }),
-    maskedPaths: [...(input.maskedPaths ?? masked)],
+    maskedPaths: [...(input.maskedPaths ?? (input.privileged ? [] : defaultMaskedPaths(host)))],
     readonlyPaths: [...(input.readonlyPaths ?? (input.privileged ? [] : READONLY_PATHS))],
   };
   return { mounts, linux };
+}
+
+/** What is masked on this machine when nothing else is said (API HostConfig.MaskedPaths shows it). */
+export function defaultMaskedPaths(host: Pick<SpecHost, "thermalPaths">): string[] {
+  return [...MASKED_PATHS, ...host.thermalPaths];
 }
 
 function optionalMap<K extends string, V extends object>(key: K, map: V): { [P in K]?: V } {

@@ -1,0 +1,70 @@
+// A further process in a running container: the same privileges, filter and limits as its first one, with what the
+// request changes. The shim joins namespaces and cgroups; the plan starts after that.
+
+import { Fault } from "../../lib/errors.ts";
+import { type ExecPlan, inner } from "../../linux/ops.ts";
+import { namesOfMask } from "../caps/sets.ts";
+import { mergeEnv } from "../spec/generate.ts";
+import { goArch, loadSpecHost } from "../spec/host.ts";
+import type { OciProcess, OciSpec } from "../spec/oci.ts";
+import type { ExecRequest } from "./input.ts";
+import { planPrivileges, planProgram, planRlimits } from "./process.ts";
+
+/**
+ * Plans an exec. `spec` is the container's, `available` the daemon's bounding set, which a privileged exec gets whole.
+ * Throws Fault invalidParameter for a working directory that is not absolute and for an empty command.
+ */
+export function planExec(
+  spec: OciSpec,
+  request: ExecRequest,
+  available = loadSpecHost().boundingMask,
+): ExecPlan {
+  const own = spec.process;
+  if (!own) throw invalid("the specification has no process");
+  if (request.cwd && !request.cwd.startsWith("/")) {
+    throw invalid(`Cwd must be an absolute path: ${request.cwd}`);
+  }
+  const process = execProcess(own, request, available);
+  return {
+    execId: request.execId,
+    isTty: request.tty === true,
+    hasStdin: request.hasStdin === true,
+    rows: request.terminal?.rows ?? 0,
+    columns: request.terminal?.columns ?? 0,
+    ops: [
+      ...planRlimits(process),
+      ...(process.oomScoreAdj === undefined ? [] : [inner.oomScoreAdj(process.oomScoreAdj)]),
+      inner.umask(process.user.umask ?? 0o022),
+      ...(request.tty ? [inner.console()] : []),
+      inner.chdir(process.cwd, { create: false }),
+      ...planPrivileges(process, { seccomp: spec.linux?.seccomp, arch: goArch(globalThis.process.arch) }),
+      planProgram(process.args ?? [], process.env ?? []),
+    ],
+  };
+}
+
+function execProcess(own: OciProcess, request: ExecRequest, available: number): OciProcess {
+  const { umask, additionalGroups } = own.user;
+  const all = namesOfMask(available);
+  return {
+    ...own,
+    args: [...request.args],
+    // compat: a terminal brings TERM along, whether the container's own process has one or not
+    env: mergeEnv(request.tty ? mergeEnv(["TERM=xterm"], own.env ?? []) : (own.env ?? []), request.env ?? []),
+    cwd: request.cwd || own.cwd,
+    user: request.user
+      ? {
+          uid: 0,
+          gid: 0,
+          username: request.user,
+          ...(umask === undefined ? {} : { umask }),
+          ...(additionalGroups === undefined ? {} : { additionalGroups }),
+        }
+      : own.user,
+    ...(request.isPrivileged ? { capabilities: { bounding: all, effective: all, permitted: all } } : {}),
+  };
+}
+
+function invalid(message: string): Fault {
+  return new Fault("invalidParameter", message, { code: "exec.invalid-request" });
+}

@@ -1,0 +1,152 @@
+// From an OCI specification to the kernel operations that make the container, one by one and in order.
+// Decides everything and touches nothing; keel executes. The order is the story of a container's birth:
+//
+//   host:   state directory, cgroups (each with its removal on failure), then the shim
+//   inside: propagation → root → mounts → /dev → masks → console → pivot → names, sysctls → limits →
+//           working directory → read-only root → privileges → barrier → program
+//
+// Masks come before the working directory is entered, so that a directory below a mask cannot be kept open;
+// the root becomes read-only after the working directory had its chance to be made.
+
+import { Fault } from "../../lib/errors.ts";
+import { MS, propagationFlags } from "../../linux/mount-flags.ts";
+import { host as hostOp, inner, type Op, type ShimPlan } from "../../linux/ops.ts";
+import { DEFAULT_DEVICES, DEV_SYMLINKS } from "../spec/defaults.ts";
+import { goArch } from "../spec/host.ts";
+import type { OciDevice, OciProcess, OciSpec } from "../spec/oci.ts";
+import { sysctlPath } from "../spec/sysctl.ts";
+import type { ContainerPlan, PlanInput } from "./input.ts";
+import { planMounts, planTreePropagation } from "./mounts.ts";
+import { type NamespacePlan, planNamespaces } from "./namespaces.ts";
+import { planPrivileges, planProgram, planRlimits, unsupportedOf } from "./process.ts";
+
+/** Plans a container. Throws Fault invalidParameter or notImplemented for a specification that cannot be carried out. */
+export function planContainer(input: PlanInput): ContainerPlan {
+  const { spec, cgroup } = input;
+  const process = spec.process;
+  if (!process) throw invalid("the specification has no process");
+  const namespaces = planNamespaces(spec, input.netns);
+  const warnings = unsupportedIn(spec, process).map((name) => `${name} is not supported: ignored`);
+  const ops = [
+    ...planRoot(input, namespaces),
+    ...planIdentity(spec, namespaces),
+    ...planSetting(input, process),
+    ...planPrivileges(process, { seccomp: spec.linux?.seccomp, arch: goArch(globalThis.process.arch) }),
+    ...(input.hasBarrier ? [inner.barrier()] : []),
+    planProgram(process.args ?? [], process.env ?? []),
+  ];
+  const shim: ShimPlan = {
+    id: input.id,
+    stateDir: input.stateDir,
+    isTty: process.terminal === true,
+    hasStdin: input.stdin?.isOpen === true,
+    stdinOnce: input.stdin?.isOnce === true,
+    rows: input.terminal?.rows || process.consoleSize?.height || 0,
+    columns: input.terminal?.columns || process.consoleSize?.width || 0,
+    cloneFlags: namespaces.cloneFlags,
+    joins: namespaces.joins,
+    cgroups: cgroup?.join.cgroups ?? [],
+    cgroup2: cgroup?.join.cgroup2 ?? "",
+    oomFile: cgroup?.oomFile ?? "",
+    log: input.log,
+    ops,
+    exitOps: [...(cgroup?.remove ?? []), ...(input.exitOps ?? [])],
+  };
+  return { hostOps: [hostOp.mkdir(input.stateDir, 0o700), ...(cgroup?.create ?? [])], shim, warnings };
+}
+
+/** Everything up to pivot: from here on the host is out of sight. */
+function planRoot(input: PlanInput, namespaces: NamespacePlan): Op[] {
+  const { spec, cgroup } = input;
+  const linux = spec.linux ?? {};
+  return [
+    inner.rootPropagation(planTreePropagation(spec)),
+    inner.root(input.root, input.rootTarget),
+    ...planMounts(spec, {
+      views: cgroup?.views ?? [],
+      hasOwnCgroupNamespace: namespaces.hasOwnCgroup,
+    }),
+    ...planDev(spec),
+    ...(linux.readonlyPaths ?? []).map((path) => inner.readonly(path)),
+    ...(linux.maskedPaths ?? []).map((path) => inner.mask(path)),
+    ...(spec.process?.terminal ? [inner.console()] : []),
+    inner.pivot(),
+    ...planRootPropagation(linux.rootfsPropagation),
+  ];
+}
+
+/** Private and slave came with the tree; what shares must be said of the root itself, too. */
+function planRootPropagation(name: string | undefined): Op[] {
+  const flags = propagationFlags(name ?? "") ?? 0;
+  return flags & (MS.SHARED | MS.UNBINDABLE) ? [inner.rootPropagation(flags)] : [];
+}
+
+/** /dev: unless the user brought one of his own, the nodes and links that every container has, then the extra nodes. */
+function planDev(spec: OciSpec): Op[] {
+  const isForeign = spec.mounts?.some((m) => m.destination === "/dev" && m.type === "bind") === true;
+  if (isForeign) return [];
+  const extra = spec.linux?.devices ?? [];
+  const overridden = new Set(extra.map((d) => d.path));
+  return [
+    ...DEFAULT_DEVICES.filter((d) => !overridden.has(d.path)).map((d) =>
+      inner.device(d.path, "c", d.major, d.minor, 0o666),
+    ),
+    ...extra.map(deviceOp),
+    ...DEV_SYMLINKS.map(([target, path]) => inner.symlink(target, path)),
+  ];
+}
+
+function deviceOp(d: OciDevice): Op {
+  const type = d.type === "u" ? "c" : d.type;
+  if (type !== "c" && type !== "b" && type !== "p")
+    throw invalid(`device ${d.path} has the unknown type "${d.type}"`);
+  if (!d.path.startsWith("/")) throw invalid(`device path ${d.path} is not absolute`);
+  return inner.device(
+    d.path,
+    type,
+    d.major ?? 0,
+    d.minor ?? 0,
+    (d.fileMode ?? 0o666) & 0o7777,
+    d.uid ?? 0,
+    d.gid ?? 0,
+  );
+}
+
+function planIdentity(spec: OciSpec, namespaces: NamespacePlan): Op[] {
+  const sysctls = Object.entries(spec.linux?.sysctl ?? {});
+  return [
+    ...(namespaces.hasEmptyNetwork ? [inner.loopbackUp()] : []),
+    ...(spec.hostname ? [inner.hostname(spec.hostname)] : []),
+    ...(spec.domainname ? [inner.domainname(spec.domainname)] : []),
+    ...sysctls.map(([name, value]) => inner.sysctl(sysctlPath(name), value)),
+  ];
+}
+
+function planSetting(input: PlanInput, process: OciProcess): Op[] {
+  return [
+    ...planRlimits(process),
+    ...(process.oomScoreAdj === undefined ? [] : [inner.oomScoreAdj(process.oomScoreAdj)]),
+    inner.keyring(`_ses.${input.id}`),
+    inner.umask(process.user.umask ?? 0o022),
+    inner.chdir(process.cwd, { create: true }),
+    ...(input.spec.root?.readonly ? [inner.rootReadonly()] : []),
+  ];
+}
+
+function unsupportedIn(spec: OciSpec, process: OciProcess): string[] {
+  const { linux = {}, hooks = {} } = spec;
+  const names = unsupportedOf(process);
+  for (const [name, list] of Object.entries(hooks)) if (list?.length) names.push(`hooks.${name}`);
+  if (linux.intelRdt) names.push("linux.intelRdt");
+  if (linux.memoryPolicy) names.push("linux.memoryPolicy");
+  if (linux.personality && linux.personality.domain !== "LINUX") names.push("linux.personality");
+  if (Object.keys(linux.timeOffsets ?? {}).length > 0) names.push("linux.timeOffsets");
+  if (Object.keys(linux.netDevices ?? {}).length > 0) names.push("linux.netDevices");
+  if (linux.mountLabel) names.push("linux.mountLabel");
+  if (spec.mounts?.some((m) => m.uidMappings?.length)) names.push("mounts.uidMappings");
+  return names;
+}
+
+function invalid(message: string): Fault {
+  return new Fault("invalidParameter", message, { code: "container.invalid-spec" });
+}
