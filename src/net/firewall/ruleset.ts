@@ -4,14 +4,15 @@
 //
 // What a packet meets (a verdict `accept` ends only our chain, never those of other tables):
 //
-//   guard        prerouting, raw   nothing from a container may claim to go to 127.0.0.0/8 (bridges have route_localnet)
+//   guard        prerouting, raw   nothing may claim to come from or go to 127.0.0.0/8: our bridges have route_localnet,
+//                                  and hosts exist that set it everywhere
 //   prerouting   dstnat            from outside and from containers to an address of the host: published?
 //   output       dstnat            from the host itself to an address of the host, loopback included: published?
 //   forward      filter            the only ways into a bridge: answers, published ports, neighbours on the same bridge
 //   postrouting  srcnat            hide containers on their way out; make answers to rewritten packets come back to us
 //
-// A port published on 127.0.0.1 can be reached only from the host: packets from elsewhere to 127.0.0.0/8 never reach the
-// maps, and packets sent straight to a container's address were not rewritten, so `forward` drops them
+// A port published on 127.0.0.1 can be reached only from the host: packets from elsewhere to 127.0.0.0/8 end in `guard`,
+// and packets sent straight to a container's address were not rewritten, so `forward` drops them
 // (CVE-2025-54388 was a hole of this class).
 
 import { IP_PROTO } from "../../linux/nft/datatype.ts";
@@ -21,6 +22,7 @@ import {
   ctState,
   ctStatus,
   deviceIn,
+  deviceIs,
   family,
   fieldIn,
   fieldLoad,
@@ -165,6 +167,8 @@ const toContainer = (map: NftSet): Expr[] => [
   nat("dnat", "ipv4", regAt(0), regAt(1)),
 ];
 const fromLoopback = fieldIn("ipSource", "ipv4_addr", "127.0.0.0", 8);
+const LOOPBACK_ONLY_INSIDE = "127.0.0.0/8 never comes by wire";
+const notLoopbackDevice = deviceIs("iifname", "lo", "neq");
 const loopbackDestination = fieldIn("ipDestination", "ipv4_addr", "127.0.0.0", 8);
 
 const CHAINS: Ruleset["chains"] = [
@@ -187,21 +191,19 @@ const CHAINS: Ruleset["chains"] = [
     chain: { name: "guard", hook: { type: "filter", hook: "prerouting", priority: -300 } },
     rules: [
       rule(
-        "host loopback is not for containers",
-        deviceIn("iifname", SETS.bridges.name),
+        LOOPBACK_ONLY_INSIDE,
+        notLoopbackDevice,
         family("ipv4"),
         loopbackDestination,
         counter(),
         verdict("drop"),
       ),
+      rule(LOOPBACK_ONLY_INSIDE, notLoopbackDevice, family("ipv4"), fromLoopback, counter(), verdict("drop")),
     ],
   },
   {
     chain: { name: "prerouting", hook: { type: "nat", hook: "prerouting", priority: -100 } },
-    rules: [
-      rule("loopback only from the host", family("ipv4"), loopbackDestination, verdict("return")),
-      rule("", toLocalAddress(), verdict({ jump: "publish" })),
-    ],
+    rules: [rule("", toLocalAddress(), verdict({ jump: "publish" }))],
   },
   {
     chain: { name: "output", hook: { type: "nat", hook: "output", priority: -100 } },
