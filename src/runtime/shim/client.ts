@@ -1,0 +1,282 @@
+// The client of `keel shim` (native/PROTOCOL.md "keel shim"): one shim per container, reached over `shim.sock` in the
+// container's state directory. It owns nothing: shims outlive every client, and a new daemon connects to them like the old one.
+// Invariant: a request either gets its reply or fails with Fault("unavailable"); what keel refuses is a SysError.
+//
+//   control: connect → state | start | signal | resize … → close
+//   events:  connect → reply → events → end (after the container's exit, or when the shim is lost)
+//   stream:  connect → attach | exec → reply → raw bytes both ways → end
+
+import { readFile } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { join } from "node:path";
+import { Fault, messageOf } from "../../lib/errors.ts";
+import { connectFrames, type FrameSocket } from "../../linux/frame-socket.ts";
+import { readReply } from "../../linux/keel.ts";
+import { type ExecPlan, encodeExecPlan, type Value } from "../../linux/ops.ts";
+import { asList, asNumber, asText, encodeFrame, type Reply } from "../../linux/wire.ts";
+
+const VERB = { state: 1, start: 2, signal: 3, resize: 4, events: 5, attach: 6, exec: 7 } as const;
+const EVENT = { exit: 1, execExit: 2, warnings: 3 } as const;
+const STREAM = { stdin: 1, stdout: 2, stderr: 4 } as const;
+const STATUSES = ["created", "running", "exited"] as const;
+
+/** How a container's first process ended. */
+export interface ShimExit {
+  /** 128 + signal for a killed process. */
+  exitCode: number;
+  /** The signal that killed it, 0 when it ended by itself. */
+  signal: number;
+  isOomKilled: boolean;
+  /** Nanoseconds since the epoch. */
+  finishedAtNano: bigint;
+}
+
+export interface ShimExecExit {
+  execId: string;
+  /** 128 + signal for a killed process. */
+  exitCode: number;
+}
+
+export interface ShimState {
+  status: (typeof STATUSES)[number];
+  shimPid: number;
+  /** The container's first process, as the host numbers it. */
+  initPid: number;
+  /** Valid when exited. */
+  exitCode: number;
+  /** Nanoseconds since the epoch, 0 before it happened. */
+  startedAtNano: bigint;
+  finishedAtNano: bigint;
+  isOomKilled: boolean;
+}
+
+/** The control connection of one shim. Requests are answered in order. */
+export interface ShimClient {
+  state(): Promise<ShimState>;
+  /**
+   * Lets the process at its barrier go on. Throws SysError with op "exec" and errno ENOENT or EACCES when the program cannot be
+   * executed; the container has ended then, and its exit event says 127, 126 or 128.
+   */
+  start(): Promise<{ pid: number; warnings: string[] }>;
+  /** kill(2); `all` also reaches every other process of the container. Throws SysError ESRCH after its end. */
+  signal(signo: number, options?: { all?: boolean }): Promise<void>;
+  /** Sets the terminal's size, of the container (null) or of an exec. Throws SysError ENOTTY without a terminal. */
+  resize(execId: string | null, rows: number, columns: number): Promise<void>;
+  close(): void;
+}
+
+async function request(
+  connection: FrameSocket,
+  message: readonly Value[],
+): Promise<{ warnings: string[]; rest: Reply[] }> {
+  const full = connection.send(encodeFrame(message));
+  full?.catch(() => undefined); // ignored: the reply fails for the same reason
+  return connection.inTurn(async () => readReply(await connection.receive()));
+}
+
+/** Sends the request of a connection that serves only this one; a refusal closes it. */
+async function openWith(
+  socketPath: string,
+  message: readonly Value[],
+): Promise<{ connection: FrameSocket; warnings: string[]; rest: Reply[] }> {
+  const connection = await connectFrames(socketPath);
+  try {
+    return { connection, ...(await request(connection, message)) };
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
+}
+
+function asNano(value: Reply | undefined): bigint {
+  return typeof value === "bigint" ? value : BigInt(asNumber(value));
+}
+
+function readState(rest: Reply[]): ShimState {
+  return {
+    status: STATUSES[asNumber(rest[0])] ?? "exited",
+    shimPid: asNumber(rest[1]),
+    initPid: asNumber(rest[2]),
+    exitCode: asNumber(rest[3]),
+    startedAtNano: asNano(rest[4]),
+    finishedAtNano: asNano(rest[5]),
+    isOomKilled: rest[6] === 1,
+  };
+}
+
+/** Opens a control connection. Throws Fault("unavailable") when there is no shim: it has ended, see readExitFile. */
+export async function connectShim(socketPath: string): Promise<ShimClient> {
+  const connection = await connectFrames(socketPath);
+  return {
+    state: async () => readState((await request(connection, [VERB.state])).rest),
+    start: async () => {
+      const { rest, warnings } = await request(connection, [VERB.start]);
+      return { pid: asNumber(rest[0]), warnings };
+    },
+    signal: async (signo, options = {}) => {
+      await request(connection, [VERB.signal, signo, options.all ? 1 : 0]);
+    },
+    resize: async (execId, rows, columns) => {
+      await request(connection, [VERB.resize, execId ?? "", rows, columns]);
+    },
+    close: () => connection.destroy(),
+  };
+}
+
+export interface ShimEventHandlers {
+  /** The container's end; the last event. Called at once when it has ended already. */
+  onExit(exit: ShimExit): void;
+  /** The end of an exec, after its output was delivered. */
+  onExecExit(exit: ShimExecExit): void;
+  onWarning(warning: string): void;
+  /** The shim is gone without an exit event: readExitFile may still know more. */
+  onLost(): void;
+}
+
+/** Hands one event on. True after the last one. */
+function dispatch(event: Reply[], handlers: ShimEventHandlers): boolean {
+  switch (asNumber(event[0])) {
+    case EVENT.exit:
+      handlers.onExit({
+        exitCode: asNumber(event[1]),
+        signal: asNumber(event[2]),
+        finishedAtNano: asNano(event[3]),
+        isOomKilled: event[4] === 1,
+      });
+      return true;
+    case EVENT.execExit:
+      handlers.onExecExit({ execId: asText(event[1]), exitCode: asNumber(event[2]) });
+      return false;
+    case EVENT.warnings:
+      for (const warning of asList(event[1])) handlers.onWarning(asText(warning));
+      return false;
+    default:
+      return false; // of a newer keel
+  }
+}
+
+async function readEvents(connection: FrameSocket, handlers: ShimEventHandlers): Promise<boolean> {
+  for (;;) {
+    const event = await connection.receive();
+    if (event === null) return false;
+    if (dispatch(event, handlers)) return true;
+  }
+}
+
+/** Listens until the container's exit. Disposing ends it silently. Throws Fault("unavailable") when there is no shim. */
+export async function openShimEvents(socketPath: string, handlers: ShimEventHandlers): Promise<Disposable> {
+  const { connection } = await openWith(socketPath, [VERB.events]);
+  let isDisposed = false;
+  const listen = async (): Promise<void> => {
+    let isOver = false;
+    try {
+      isOver = await readEvents(connection, handlers);
+    } catch {
+      // ignored: a torn connection is a lost shim like any other
+    }
+    connection.destroy();
+    if (!isOver && !isDisposed) handlers.onLost();
+  };
+  void listen();
+  return {
+    [Symbol.dispose]: () => {
+      isDisposed = true;
+      connection.destroy();
+    },
+  };
+}
+
+export interface StreamChoice {
+  stdin?: boolean;
+  stdout?: boolean;
+  stderr?: boolean;
+}
+
+function streamBits(streams: StreamChoice): number {
+  return (
+    (streams.stdin ? STREAM.stdin : 0) |
+    (streams.stdout ? STREAM.stdout : 0) |
+    (streams.stderr ? STREAM.stderr : 0)
+  );
+}
+
+/** Makes a raw stream of a connection; what was read too much comes first. Its end is the end of the process's output. */
+function streamOf(connection: FrameSocket): Socket {
+  const { socket, rest } = connection.release();
+  // The shim never half-closes: when it is done, so are we, and "close" follows.
+  socket.once("end", () => socket.end());
+  socket.on("error", () => undefined); // ignored: "close" follows, and a shim that is gone takes no more input
+  if (rest.length > 0) socket.unshift(rest);
+  return socket;
+}
+
+/**
+ * Attaches to the container's streams, from now on. Without a terminal the stream is Docker's multiplexing (8-byte heads), with
+ * one it is raw. Ending the stream is end of file on stdin where the plan says stdinOnce. The stream is paused until it is read.
+ * Throws SysError ESRCH when the container has ended.
+ */
+export async function openAttach(
+  socketPath: string,
+  streams: StreamChoice,
+): Promise<{ isTty: boolean; stream: Socket }> {
+  const { connection, rest } = await openWith(socketPath, [VERB.attach, streamBits(streams)]);
+  return { isTty: asNumber(rest[0]) === 1, stream: streamOf(connection) };
+}
+
+/**
+ * Starts a further process; `stream` is null without streams. Throws SysError: ESRCH when the container is not running, EEXIST for
+ * an execId in use, op "exec" with ENOENT or EACCES for a program that cannot be executed.
+ */
+export async function openExec(
+  socketPath: string,
+  plan: ExecPlan,
+  streams: StreamChoice,
+): Promise<{ pid: number; warnings: string[]; stream: Socket | null }> {
+  const bits = streamBits(streams);
+  const { connection, rest, warnings } = await openWith(socketPath, [
+    VERB.exec,
+    bits,
+    ...encodeExecPlan(plan),
+  ]);
+  const pid = asNumber(rest[0]);
+  if (bits !== 0) return { pid, warnings, stream: streamOf(connection) };
+  connection.destroy();
+  return { pid, warnings, stream: null };
+}
+
+/** exit.json carries nanoseconds that a double cannot hold: they are picked from the text. */
+const FINISHED_AT = /"finishedAtNs":(\d{1,19})/;
+
+/** Reads what a shim left behind when its container ended; null when there is nothing, or nothing whole. */
+export async function readExitFile(stateDir: string): Promise<ShimExit | null> {
+  const path = join(stateDir, "exit.json");
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw new Fault("system", `cannot read "${path}": ${messageOf(error)}`, {
+      code: "shim.exit-file",
+      cause: error,
+    });
+  }
+  return parseExitFile(text);
+}
+
+function parseExitFile(text: string): ShimExit | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null; // ignored: not whole, which is what null says
+  }
+  const { exitCode, signal, oomKilled } = (value ?? {}) as Record<string, unknown>;
+  const finishedAt = FINISHED_AT.exec(text);
+  if (typeof exitCode !== "number" || typeof signal !== "number" || finishedAt === null) return null;
+  return {
+    exitCode,
+    signal,
+    isOomKilled: oomKilled === true,
+    finishedAtNano: BigInt(finishedAt[1] as string),
+  };
+}
