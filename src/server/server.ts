@@ -1,14 +1,38 @@
-// The daemon's HTTP server as a whole; main's wiring makes one per daemon.
+// The daemon's HTTP server: listeners in front, node:http as parser, the contract's routes behind. Wiring makes one per
+// daemon and fills the ports. Connections come from net servers of our own and are handed to node:http, because
+// hijacking, half-close and TLS client certificates work only so on Bun (design/libraries.md, facts 3 and 4).
+// Not here: what operations do (ports), how they are bound (routes/).
 
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { API_VERSION } from "../api/contract.ts";
+import { Fault, messageOf } from "../lib/errors.ts";
+import { errorBody, Exchange, statusOfError } from "./exchange.ts";
+import { type HijackTransport, plainTransport, upgradeTransport } from "./hijack.ts";
+import { checkJsonType, readParameters } from "./input.ts";
+import { type Listener, openListener } from "./listen.ts";
 import type { Ports } from "./ports.ts";
+import type { Route } from "./route.ts";
+import { createRouter, type RouteMatch } from "./router.ts";
+import { buildRoutes } from "./routes/build.ts";
+import { containerRoutes } from "./routes/container.ts";
+import { execRoutes } from "./routes/exec.ts";
+import { imageRoutes } from "./routes/image.ts";
+import { networkRoutes } from "./routes/network.ts";
+import { systemRoutes } from "./routes/system.ts";
+import { volumeRoutes } from "./routes/volume.ts";
+import { negotiateVersion, splitVersion } from "./version.ts";
+import { isAtLeast } from "../api/version.ts";
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
 
 export interface ServerOptions {
   readonly ports: Ports;
-  /** Product version for the Server header and /version's fallback. */
+  /** Product version, for the Server header. */
   readonly productVersion: string;
   /** Writes one log line. */
-  readonly log?: (level: "debug" | "info" | "warn" | "error", message: string) => void;
-  /** Value of the Builder-Version header: "1" classic, "2" BuildKit. */
+  readonly log?: (level: LogLevel, message: string) => void;
+  /** Value of the Builder-Version header: "1" classic (default), "2" BuildKit. */
   readonly builderVersion?: "1" | "2";
   readonly isExperimental?: boolean;
 }
@@ -18,4 +42,215 @@ export interface Server {
   listen(address: string): Promise<string>;
   /** Stops accepting, aborts what runs, closes every connection and removes its unix sockets. */
   close(): Promise<void>;
+}
+
+/** The largest request head taken; X-Registry-Config can be long. Go's default. */
+const MAX_HEAD_BYTES = 1024 * 1024;
+/** How long a client may take to send a request's head, as dockerd. */
+const HEAD_TIMEOUT_MS = 5 * 60 * 1000;
+
+/** Every route of the API over these ports. */
+export function allRoutes(ports: Ports, builderVersion = "1"): Route[] {
+  return [
+    ...systemRoutes(ports.system ?? {}, { builderVersion, swarm: "inactive" }),
+    ...containerRoutes(ports.container ?? {}),
+    ...execRoutes(ports.exec ?? {}),
+    ...imageRoutes(ports.image ?? {}),
+    ...buildRoutes(ports.build ?? {}),
+    ...networkRoutes(ports.network ?? {}),
+    ...volumeRoutes(ports.volume ?? {}),
+  ];
+}
+
+interface Target {
+  readonly version: string | undefined;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+/** Reads a request target. Throws Fault(invalidParameter) for a malformed escape. */
+function parseTarget(url: string): Target {
+  const relative = url.replace(/^https?:\/\/[^/]*/, "");
+  const mark = relative.indexOf("?");
+  const rawPath = mark < 0 ? relative : relative.slice(0, mark);
+  let path: string;
+  try {
+    path = decodeURIComponent(rawPath);
+  } catch (cause) {
+    throw new Fault("invalidParameter", "invalid URL escape", { code: "request.bad-url", cause });
+  }
+  return { ...splitVersion(path), query: new URLSearchParams(mark < 0 ? "" : relative.slice(mark + 1)) };
+}
+
+type Reply = (status: number, headers: Readonly<Record<string, string>>, body: string) => void;
+
+const JSON_TYPE = { "Content-Type": "application/json" } as const;
+
+class HttpServer implements Server {
+  readonly #router;
+  readonly #http;
+  readonly #log: (level: LogLevel, message: string) => void;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #listeners: Listener[] = [];
+  readonly #sockets = new Set<Socket>();
+  readonly #exchanges = new Set<Exchange>();
+
+  constructor(options: ServerOptions) {
+    this.#log = options.log ?? (() => {});
+    this.#headers = {
+      "Api-Version": API_VERSION,
+      "Docker-Experimental": String(options.isExperimental ?? false),
+      Ostype: "linux",
+      Server: `Berth/${options.productVersion} (linux)`,
+    };
+    this.#router = createRouter(allRoutes(options.ports, options.builderVersion));
+    this.#http = createHttpServer({
+      maxHeaderSize: MAX_HEAD_BYTES,
+      headersTimeout: HEAD_TIMEOUT_MS,
+      requestTimeout: 0, // uploads may take any time
+      keepAliveTimeout: 0, // pooled connections of clients must not be cut under them
+      shouldUpgradeCallback: (req: IncomingMessage) => this.#isHijack(req),
+    } as object);
+    this.#http.on("request", (req, res) => this.#onRequest(req, res));
+    this.#http.on("upgrade", (req, socket, head) => this.#onUpgrade(req, socket as Socket, head));
+    this.#http.on("clientError", (error, socket) => {
+      this.#log("debug", `bad request: ${messageOf(error)}`);
+      if (!socket.writable) return;
+      socket.end(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request",
+      );
+    });
+  }
+
+  async listen(address: string): Promise<string> {
+    const listener = await openListener(address, {
+      onConnection: (socket) => this.#onConnection(socket),
+      log: (message) => this.#log("warn", message),
+    });
+    this.#listeners.push(listener);
+    this.#log("info", `API listen on ${listener.address}`);
+    return listener.address;
+  }
+
+  async close(): Promise<void> {
+    for (const listener of this.#listeners.splice(0)) listener.close();
+    for (const exchange of this.#exchanges) exchange.abort("the daemon is shutting down");
+    const closed = [...this.#sockets].map(
+      (socket) =>
+        new Promise<void>((resolve) => {
+          socket.once("close", resolve);
+          socket.destroy();
+        }),
+    );
+    await Promise.all(closed);
+  }
+
+  #onConnection(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+    socket.on("error", () => {}); // ignored: `close` follows, and that is what counts
+    this.#http.emit("connection", socket);
+  }
+
+  #isHijack(req: IncomingMessage): boolean {
+    try {
+      const { path } = parseTarget(req.url ?? "/");
+      return this.#router.match(req.method ?? "", path)?.route.operation.success.kind === "hijack";
+    } catch {
+      return false; // ignored: the request handler answers it with 400
+    }
+  }
+
+  #onRequest(req: IncomingMessage, res: ServerResponse): void {
+    const reply: Reply = (status, headers, body) => {
+      res.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(body) });
+      res.end(body);
+      req.resume();
+    };
+    if (req.method === "OPTIONS") return reply(200, this.#headers, "");
+    this.#serve(req, res, reply, () => plainTransport(req, res, this.#headers));
+  }
+
+  #onUpgrade(req: IncomingMessage, socket: Socket, head: Uint8Array): void {
+    const transport = upgradeTransport(req, socket, head, this.#headers);
+    this.#serve(req, undefined, transport.respond, () => transport);
+  }
+
+  /** Finds the route and runs it; whatever happens, the request is answered or its connection closed. */
+  #serve(
+    req: IncomingMessage,
+    res: ServerResponse | undefined,
+    reply: Reply,
+    transport: () => HijackTransport,
+  ): void {
+    let target: Target | undefined;
+    try {
+      target = parseTarget(req.url ?? "/");
+      const match = this.#router.match(req.method ?? "", target.path);
+      if (match === undefined) return reply(404, JSON_TYPE, errorBody("page not found"));
+      const { operation } = match.route;
+      for (const [name, value] of Object.entries(this.#headers)) res?.setHeader(name, value);
+      const version = negotiateVersion(target.version);
+      const isHijack = operation.success.kind === "hijack";
+      const exchange = new Exchange({
+        operation,
+        version,
+        req,
+        res,
+        transport: isHijack ? transport() : undefined,
+      });
+      this.#exchanges.add(exchange);
+      this.#run(match, exchange, target.query)
+        .catch((error: unknown) => this.#onFailure(exchange, error))
+        .finally(() => this.#exchanges.delete(exchange));
+    } catch (error) {
+      // compat: clients older than 1.24 print the body as it is, so they get plain text.
+      const isAncient = target?.version !== undefined && !isAtLeast(target.version, "1.24");
+      const message = messageOf(error);
+      if (isAncient)
+        reply(statusOfError(error), { "Content-Type": "text/plain; charset=utf-8" }, `${message}\n`);
+      else reply(statusOfError(error), JSON_TYPE, errorBody(message));
+    }
+  }
+
+  async #run(match: RouteMatch<Route>, exchange: Exchange, query: URLSearchParams): Promise<void> {
+    const { operation, handle } = match.route;
+    const { version } = exchange.call;
+    if (operation.since !== undefined && !isAtLeast(version, operation.since)) {
+      const what = `${operation.method} ${operation.path} requires minimum API version ${operation.since}`;
+      throw new Fault("invalidParameter", what, { code: "api.version-too-old" });
+    }
+    if (handle === undefined) {
+      throw new Fault("notImplemented", `${operation.name} is not implemented`, {
+        code: "api.not-implemented",
+      });
+    }
+    const { headers } = exchange.req;
+    const input = readParameters(operation, { params: match.params, query, headers, version });
+    if (operation.body?.kind === "json") {
+      const length = headers["content-length"] ?? "0";
+      checkJsonType(headers["content-type"], length !== "0" || headers["transfer-encoding"] !== undefined);
+      input["body"] = await exchange.readJson();
+    }
+    await handle(input, exchange);
+  }
+
+  #onFailure(exchange: Exchange, error: unknown): void {
+    const status = statusOfError(error);
+    const { name } = exchange.operation;
+    if (exchange.call.signal.aborted) this.#log("debug", `${name}: cancelled by the client`);
+    else if (status >= 500 || exchange.isAnswered) {
+      const text =
+        error instanceof Fault || !(error instanceof Error)
+          ? messageOf(error)
+          : (error.stack ?? error.message);
+      this.#log(status === 501 ? "debug" : "error", `${name}: ${text}`);
+    }
+    exchange.fail(error);
+  }
+}
+
+/** Creates the server; it accepts nothing before `listen`. */
+export function createServer(options: ServerOptions): Server {
+  return new HttpServer(options);
 }

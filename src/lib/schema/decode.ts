@@ -47,7 +47,9 @@ function mismatch(what: string, goType: string, place: Place): Fault {
     place.struct === ""
       ? `Go value of type ${goType}`
       : `Go struct field ${place.struct}.${place.path} of type ${goType}`;
-  return new Fault("invalidParameter", `json: cannot unmarshal ${what} into ${target}`, { code: "json.type" });
+  return new Fault("invalidParameter", `json: cannot unmarshal ${what} into ${target}`, {
+    code: "json.type",
+  });
 }
 
 const byFoldedName = new WeakMap<object, Map<string, string>>();
@@ -136,7 +138,13 @@ function decodeAt(schema: Schema, value: unknown, place: Place): unknown {
   }
 }
 
-function decodeList(item: Schema, orSingle: boolean, goType: string, value: unknown, place: Place): unknown[] {
+function decodeList(
+  item: Schema,
+  orSingle: boolean,
+  goType: string,
+  value: unknown,
+  place: Place,
+): unknown[] {
   if (!Array.isArray(value)) {
     // compat: moby's StrSlice falls back to a lone string and reports only that attempt.
     if (orSingle) return [decodeAt(item, value, place)];
@@ -159,7 +167,12 @@ function decodeMap(item: Schema, goType: string, value: unknown, place: Place): 
   return result;
 }
 
-/** Returns the value as the schema types it; a null document is the schema's zero value. */
+/** Returns the value as the schema says; a null document is the schema's zero value. */
+export function decodeUntyped(schema: Schema, value: unknown): unknown {
+  return value === null ? zeroOf(schema) : decodeAt(schema, value, ROOT);
+}
+
+/** As decodeUntyped, typed by the schema. */
 export function decode<S extends Schema>(schema: S, value: unknown): Input<S> {
-  return (value === null ? zeroOf(schema) : decodeAt(schema, value, ROOT)) as Input<S>;
+  return decodeUntyped(schema, value) as Input<S>;
 }

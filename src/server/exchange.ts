@@ -1,0 +1,241 @@
+// One request on its way through the server: its context, its body and the ways to answer it. Knows HTTP and the contract's
+// success kinds, no operation. Every answer is flushed as it is written; a slow client slows the writer down.
+// Invariant: `signal` aborts when the client goes away before the answer is complete, and never after.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Call, Hijack, OutputChunk, ProgressSink } from "../api/call.ts";
+import type { OperationSpec } from "../api/contract.ts";
+import { statusOf } from "../api/errors.ts";
+import { encodeFrames, FRAME_TYPES } from "../api/stream.ts";
+import { isAtLeast } from "../api/version.ts";
+import { Fault, messageOf } from "../lib/errors.ts";
+import { stringifyJson } from "../lib/json/parse.ts";
+import { type HijackTransport, MULTIPLEXED_STREAM, RAW_STREAM } from "./hijack.ts";
+import { readJsonBody } from "./input.ts";
+
+/** Larger JSON bodies are refused; the largest real ones (service and container specs) have some hundred kB. */
+const MAX_JSON_BODY_BYTES = 16 * 1024 * 1024;
+
+const JSON_TYPE = { "Content-Type": "application/json" } as const;
+
+/** The JSON of an error, as every Docker client reads it. */
+export function errorBody(message: string): string {
+  return `${stringifyJson({ message })}\n`;
+}
+
+/** Returns the status code for whatever was thrown. */
+export function statusOfError(error: unknown): number {
+  return error instanceof Fault ? statusOf(error.kind) : 500;
+}
+
+export interface ExchangeOptions {
+  readonly operation: OperationSpec;
+  readonly version: string;
+  readonly req: IncomingMessage;
+  /** Absent for upgrade requests. */
+  readonly res: ServerResponse | undefined;
+  /** Present for operations that hijack. */
+  readonly transport: HijackTransport | undefined;
+}
+
+export class Exchange {
+  readonly operation: OperationSpec;
+  readonly call: Call;
+  readonly req: IncomingMessage;
+  readonly #options: ExchangeOptions;
+  readonly #abort = new AbortController();
+  #stream: Duplex | undefined;
+  #isTty = false;
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+    this.operation = options.operation;
+    this.req = options.req;
+    this.call = { signal: this.#abort.signal, version: options.version };
+    const { res } = options;
+    if (res) res.on("close", () => res.writableFinished || this.abort("client went away"));
+    else options.transport?.socket.on("close", () => this.abort("client went away"));
+  }
+
+  abort(why: string): void {
+    if (!this.#abort.signal.aborted) this.#abort.abort(new Fault("cancelled", why));
+  }
+
+  /** Whether part of a success answer is out, so that no status code can be given any more. */
+  get isAnswered(): boolean {
+    return this.#stream !== undefined || (this.#options.res?.headersSent ?? false);
+  }
+
+  get #res(): ServerResponse {
+    const { res } = this.#options;
+    if (res) return res;
+    throw new Fault("invalidParameter", "this operation does not upgrade the connection");
+  }
+
+  async readJson(): Promise<unknown> {
+    const { operation, req } = this;
+    if (operation.body?.kind !== "json") return undefined;
+    const source = this.#options.transport ? await this.#options.transport.readBody() : await readText(req);
+    return readJsonBody(operation, source);
+  }
+
+  /** Answers with a body, or with none when it is undefined. */
+  send(status: number, headers: Readonly<Record<string, string>>, body: string | undefined): void {
+    const { res, transport } = this.#options;
+    if (res === undefined) {
+      transport?.respond(status, headers, body ?? "");
+      return;
+    }
+    const length =
+      status === 204 || status === 304 ? {} : { "Content-Length": String(Buffer.byteLength(body ?? "")) };
+    res.writeHead(status, { ...length, ...headers });
+    res.end(body);
+    this.#dropUpload();
+  }
+
+  json(status: number, value: unknown): void {
+    this.send(status, JSON_TYPE, `${stringifyJson(value)}\n`);
+  }
+
+  /** Answers with an error; after the answer has begun the connection is cut instead, so that nobody takes it for whole. */
+  fail(error: unknown): void {
+    if (this.isAnswered) {
+      (this.#stream ?? this.#options.res)?.destroy();
+      return;
+    }
+    const status = statusOfError(error);
+    if (status === 304) this.send(304, {}, undefined);
+    else this.send(status, JSON_TYPE, errorBody(messageOf(error)));
+  }
+
+  /** Sends the head of a streamed answer at once. */
+  open(headers: Readonly<Record<string, string>>): void {
+    const res = this.#res;
+    res.writeHead(200, headers);
+    res.flushHeaders();
+  }
+
+  /** Writes a piece of a streamed answer; resolves when more may be written, also when the client is gone. */
+  write(piece: string | Uint8Array): Promise<void> {
+    const res = this.#res;
+    if (this.call.signal.aborted || res.write(piece)) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        res.removeListener("drain", done);
+        res.removeListener("close", done);
+        resolve();
+      };
+      res.on("drain", done);
+      res.on("close", done);
+    });
+  }
+
+  end(): void {
+    this.#res.end();
+    this.#dropUpload();
+  }
+
+  /** A sink of JSON lines; the first one starts the answer. */
+  progress(): ProgressSink {
+    return {
+      write: (line) => {
+        if (!this.isAnswered && !this.call.signal.aborted) this.open(JSON_TYPE);
+        return this.write(`${stringifyJson(line)}\r\n`);
+      },
+    };
+  }
+
+  /** Streams pieces until they end or the client goes away; closes the iterator in either case. */
+  async pipe<T>(items: AsyncIterable<T>, write: (item: T) => Promise<void> | undefined): Promise<void> {
+    const iterator = items[Symbol.asyncIterator]();
+    const { signal } = this.call;
+    const gone = Promise.withResolvers<undefined>();
+    const onAbort = () => gone.resolve(undefined);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      while (!signal.aborted) {
+        const next = await Promise.race([iterator.next(), gone.promise]);
+        if (next === undefined || next.done === true) break;
+        await write(next.value);
+      }
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      // Not awaited when the client is gone: a generator that waits for its next value would never return.
+      const closing = Promise.resolve(iterator.return?.());
+      if (signal.aborted)
+        closing.catch(() => {}); // ignored: nobody is left to hear of it
+      else await closing;
+    }
+  }
+
+  /** Media type of a container's output. */
+  outputType(isTty: boolean): string {
+    return !isTty && isAtLeast(this.call.version, "1.42") ? MULTIPLEXED_STREAM : RAW_STREAM;
+  }
+
+  /** Returns output as it goes over the wire: framed unless it is a tty's. */
+  encodeOutput(chunks: readonly OutputChunk[], isTty: boolean): Uint8Array {
+    if (isTty) return Buffer.concat(chunks.map((chunk) => chunk.data));
+    return encodeFrames(chunks.map(({ stream, data }) => ({ type: FRAME_TYPES[stream], data })));
+  }
+
+  get hijack(): Hijack {
+    return {
+      accept: ({ isTty }) => {
+        const { transport, version } = this.#options;
+        if (transport === undefined) throw new Fault("system", `${this.operation.name} cannot be hijacked`);
+        this.#isTty = isTty;
+        this.#stream = transport.accept({ isTty, version });
+        this.#stream.on("close", () => this.abort("client went away"));
+        return this.#stream;
+      },
+    };
+  }
+
+  /** Ends a hijacked connection: our side now, the client's when it closes, or after a grace period. */
+  closeStream(error?: unknown): void {
+    const stream = this.#stream;
+    if (stream === undefined || stream.destroyed) return;
+    if (error !== undefined && stream.writable) {
+      const data = Buffer.from(`${messageOf(error)}\r\n`);
+      stream.write(this.encodeOutput([{ stream: "stdout", data }], this.#isTty));
+    }
+    if (stream.writable) stream.end();
+    stream.resume(); // unread stdin would hide the client's end
+    const timer = setTimeout(() => stream.destroy(), STREAM_GRACE_MS);
+    timer.unref();
+    stream.on("close", () => clearTimeout(timer));
+    stream.on("end", () => stream.destroy());
+    if (stream.readableEnded) stream.once("finish", () => stream.destroy());
+  }
+
+  /** Lets go of a body that nobody read: reads it away for a while, then cuts the connection. */
+  #dropUpload(): void {
+    const { req } = this;
+    if (req.complete || req.destroyed) return;
+    req.resume();
+    const timer = setTimeout(() => req.socket.destroy(), UPLOAD_GRACE_MS);
+    timer.unref();
+    req.once("close", () => clearTimeout(timer));
+    req.once("end", () => clearTimeout(timer));
+  }
+}
+
+/** How long a client may go on sending a body after its answer. */
+const UPLOAD_GRACE_MS = 10_000;
+/** How long a client may keep its side of a finished stream open. */
+const STREAM_GRACE_MS = 30_000;
+
+async function readText(req: IncomingMessage): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of req as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > MAX_JSON_BODY_BYTES) {
+      throw new Fault("invalidParameter", `request body is larger than ${MAX_JSON_BODY_BYTES} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}

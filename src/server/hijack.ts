@@ -1,0 +1,160 @@
+// Turns an HTTP exchange into a two-way stream (attach, exec), with or without an Upgrade header.
+// Until `accept` the request can still be answered with a status code; after it the connection is the engine's.
+// bun: with net + emit('connection') an upgrade request's body arrives in `head` or on the socket, with node in `req`;
+// upgradeBody reads whichever it is.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { isAtLeast } from "../api/version.ts";
+import { Fault } from "../lib/errors.ts";
+
+export const RAW_STREAM = "application/vnd.docker.raw-stream";
+export const MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream";
+
+/** Bodies of hijacking requests are small JSON documents (ExecStart). */
+const MAX_UPGRADE_BODY_BYTES = 64 * 1024;
+
+/** How a request that may be hijacked is answered. */
+export interface HijackTransport {
+  /** The request's body, "" when it has none. */
+  readBody(): Promise<string>;
+  /** Answers with a whole response; the connection is closed afterwards. */
+  respond(status: number, headers: Readonly<Record<string, string>>, body: string): void;
+  /** Writes the response head and returns the connection. */
+  accept(options: { readonly isTty: boolean; readonly version: string }): Duplex;
+  /** The connection, for noticing that the client went away. */
+  readonly socket: Socket;
+}
+
+function tooLarge(): Fault {
+  return new Fault("invalidParameter", `request body is larger than ${MAX_UPGRADE_BODY_BYTES} bytes`);
+}
+
+async function readStream(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of stream) {
+    bytes += chunk.length;
+    if (bytes > MAX_UPGRADE_BODY_BYTES) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Resolves with the next bytes off the socket, undefined at its end. */
+function nextChunk(socket: Socket): Promise<Uint8Array | undefined> {
+  return new Promise((resolve) => {
+    const settle = (chunk?: Uint8Array) => {
+      socket.removeListener("data", settle);
+      socket.removeListener("end", onEnd);
+      socket.removeListener("close", onEnd);
+      socket.pause();
+      resolve(chunk);
+    };
+    const onEnd = () => settle();
+    socket.on("data", settle);
+    socket.on("end", onEnd);
+    socket.on("close", onEnd);
+    socket.resume();
+  });
+}
+
+/**
+ * Reads an upgrade request's body up to its Content-Length and puts what follows back onto the socket.
+ * Throws Fault(invalidParameter) for chunked, oversized and incomplete bodies.
+ */
+export async function upgradeBody(req: IncomingMessage, socket: Socket, head: Uint8Array): Promise<string> {
+  if (req.headers["transfer-encoding"] !== undefined) {
+    throw new Fault(
+      "invalidParameter",
+      "a request that upgrades the connection must not have a chunked body",
+    );
+  }
+  const length = Number(req.headers["content-length"] ?? 0);
+  if (length > MAX_UPGRADE_BODY_BYTES) throw tooLarge();
+  let received = Buffer.concat([await readStream(req), head]);
+  while (received.length < length) {
+    const chunk = await nextChunk(socket);
+    if (chunk === undefined)
+      throw new Fault("invalidParameter", "connection closed before the request was complete");
+    received = Buffer.concat([received, chunk]);
+  }
+  if (received.length > length) socket.unshift(received.subarray(length));
+  return received.subarray(0, length).toString("utf8");
+}
+
+function headText(statusLine: string, headers: Readonly<Record<string, string>>): string {
+  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${statusLine}\r\n${fields.join("")}\r\n`;
+}
+
+/** For a request with an Upgrade header: the socket is already free of the HTTP parser. */
+export function upgradeTransport(
+  req: IncomingMessage,
+  socket: Socket,
+  head: Uint8Array,
+  common: Readonly<Record<string, string>>,
+): HijackTransport {
+  return {
+    socket,
+    readBody: () => upgradeBody(req, socket, head),
+    respond(status, headers, body) {
+      const fields = {
+        ...common,
+        ...headers,
+        "Content-Length": String(Buffer.byteLength(body)),
+        Connection: "close",
+      };
+      socket.end(`${headText(`${status} ${REASONS[status] ?? "Error"}`, fields)}${body}`);
+      socket.resume(); // lets the peer's end be noticed
+    },
+    accept({ isTty, version }) {
+      const type = !isTty && isAtLeast(version, "1.42") ? MULTIPLEXED_STREAM : RAW_STREAM;
+      const fields = { "Content-Type": type, Connection: "Upgrade", Upgrade: "tcp", ...common };
+      socket.write(headText("101 UPGRADED", fields));
+      return socket;
+    },
+  };
+}
+
+const PARSER_EVENTS = ["data", "end", "error", "close", "readable", "drain", "timeout", "pause", "resume"];
+
+/** For a request without Upgrade header: takes the socket out of the HTTP server's hands at `accept`. */
+export function plainTransport(
+  req: IncomingMessage,
+  res: ServerResponse,
+  common: Readonly<Record<string, string>>,
+): HijackTransport {
+  const { socket } = req;
+  return {
+    socket,
+    readBody: async () => (await readStream(req)).toString("utf8"),
+    respond(status, headers, body) {
+      res.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(body) });
+      res.end(body);
+    },
+    accept() {
+      res.detachSocket(socket);
+      socket.pause();
+      for (const event of PARSER_EVENTS) socket.removeAllListeners(event);
+      socket.on("error", () => {}); // ignored: `close` follows and is what the engine watches
+      socket.setTimeout(0);
+      socket.write(headText("200 OK", { "Content-Type": RAW_STREAM, ...common }));
+      return socket;
+    },
+  };
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  200: "OK",
+  304: "Not Modified",
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  409: "Conflict",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  503: "Service Unavailable",
+};

@@ -1,0 +1,125 @@
+// Opens listening sockets: `unix:///path` and `tcp://host:port`. A unix socket is 0660 and belongs to group docker where
+// that exists; a leftover of a dead daemon is replaced, a live one is not.
+
+import { chmodSync, chownSync, lstatSync, readFileSync, unlinkSync } from "node:fs";
+import { connect, createServer, type Server as NetServer, type Socket } from "node:net";
+import { Fault, messageOf } from "../lib/errors.ts";
+
+/** sizeof(sun_path) - 1 on Linux. */
+const MAX_UNIX_PATH_BYTES = 107;
+
+export interface Listener {
+  /** The address in force, a chosen port included. */
+  readonly address: string;
+  /** Stops accepting and removes the unix socket. */
+  close(): void;
+}
+
+function isAlive(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect({ path });
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", () => resolve(false));
+  });
+}
+
+/** Removes the socket of a daemon that is gone. Throws Fault(conflict, "listen.in-use") when it is not, or no socket. */
+async function clearStaleSocket(path: string): Promise<void> {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return;
+  const inUse = (why: string) =>
+    new Fault("conflict", `cannot listen on unix://${path}: ${why}`, { code: "listen.in-use" });
+  if (!stat.isSocket()) throw inUse("there is a file that is not a socket");
+  if (await isAlive(path)) throw inUse("another daemon is listening there");
+  unlinkSync(path);
+}
+
+/** Returns the id of a group, undefined when there is none of that name. */
+function groupId(name: string): number | undefined {
+  let table: string;
+  try {
+    table = readFileSync("/etc/group", "utf8");
+  } catch {
+    return undefined; // ignored: a machine without groups has no group docker
+  }
+  const line = table.split("\n").find((entry) => entry.startsWith(`${name}:`));
+  const id = Number(line?.split(":")[2]);
+  return Number.isInteger(id) ? id : undefined;
+}
+
+function giveToGroup(path: string, log: (message: string) => void): void {
+  chmodSync(path, 0o660);
+  const group = groupId("docker");
+  if (group === undefined) return;
+  try {
+    chownSync(path, process.getuid?.() ?? 0, group);
+  } catch (error) {
+    log(`cannot give unix://${path} to group docker: ${messageOf(error)}`);
+  }
+}
+
+function listening(server: NetServer, address: string, options: object): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) =>
+      reject(
+        new Fault("system", `cannot listen on ${address}: ${messageOf(error)}`, {
+          code: "listen.failed",
+          cause: error,
+        }),
+      ),
+    );
+    server.listen(options, resolve);
+  });
+}
+
+export interface ListenOptions {
+  readonly onConnection: (socket: Socket) => void;
+  readonly log: (message: string) => void;
+}
+
+async function listenUnix(path: string, options: ListenOptions): Promise<Listener> {
+  if (Buffer.byteLength(path) > MAX_UNIX_PATH_BYTES) {
+    throw new Fault(
+      "invalidParameter",
+      `cannot listen on unix://${path}: path is longer than ${MAX_UNIX_PATH_BYTES} bytes`,
+    );
+  }
+  await clearStaleSocket(path);
+  const server = createServer({ allowHalfOpen: true }, options.onConnection);
+  // The socket must at no moment be open to everybody, so the mask applies when bind creates it.
+  const mask = process.umask(0o177);
+  try {
+    const ready = listening(server, `unix://${path}`, { path });
+    await ready;
+  } finally {
+    process.umask(mask);
+  }
+  giveToGroup(path, options.log);
+  return { address: `unix://${path}`, close: () => server.close() };
+}
+
+async function listenTcp(authority: string, options: ListenOptions): Promise<Listener> {
+  const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):([0-9]{1,5})$/.exec(authority);
+  if (parts === null || Number(parts[3]) > 65535) {
+    throw new Fault("invalidParameter", `invalid bind address (tcp://${authority}): want tcp://host:port`);
+  }
+  const host = parts[1] ?? (parts[2] || "127.0.0.1");
+  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, options.onConnection);
+  await listening(server, `tcp://${authority}`, { host, port: Number(parts[3]) });
+  const bound = server.address();
+  const port = bound !== null && typeof bound === "object" ? bound.port : Number(parts[3]);
+  return { address: `tcp://${host.includes(":") ? `[${host}]` : host}:${port}`, close: () => server.close() };
+}
+
+/** Starts to accept. Throws Fault(invalidParameter | conflict | system). */
+export async function openListener(address: string, options: ListenOptions): Promise<Listener> {
+  if (address.startsWith("unix://")) return listenUnix(address.slice("unix://".length), options);
+  if (address.startsWith("tcp://")) return listenTcp(address.slice("tcp://".length), options);
+  throw new Fault(
+    "invalidParameter",
+    `invalid bind address (${address}): want unix://path or tcp://host:port`,
+  );
+}

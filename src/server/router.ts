@@ -1,0 +1,60 @@
+// Finds the route of a request. Paths have at most one parameter, which may contain slashes (image names), so a route is
+// an exact path, or a prefix and a suffix around the parameter; longer suffixes are tried first, as are exact paths.
+
+import type { OperationSpec } from "../api/contract.ts";
+
+export interface Routable {
+  readonly operation: OperationSpec;
+}
+
+export interface RouteMatch<R> {
+  readonly route: R;
+  /** Decoded path parameter by name, empty when the path has none. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+interface Pattern<R> {
+  readonly route: R;
+  readonly prefix: string;
+  readonly suffix: string;
+  readonly name: string;
+}
+
+export interface Router<R> {
+  /** Returns the route for a decoded path without version prefix, undefined when there is none (404). */
+  match(method: string, path: string): RouteMatch<R> | undefined;
+}
+
+function patternOf<R extends Routable>(route: R): Pattern<R> | undefined {
+  const parts = /^(.*)\{(\w+)\}(.*)$/.exec(route.operation.path);
+  if (parts === null) return undefined;
+  return { route, prefix: parts[1] ?? "", name: parts[2] ?? "", suffix: parts[3] ?? "" };
+}
+
+/** Builds the table. */
+export function createRouter<R extends Routable>(routes: readonly R[]): Router<R> {
+  const exact = new Map<string, R>();
+  const patterns = new Map<string, Pattern<R>[]>();
+  for (const route of routes) {
+    const pattern = patternOf(route);
+    if (pattern === undefined) exact.set(`${route.operation.method} ${route.operation.path}`, route);
+    else {
+      const key = `${route.operation.method} ${pattern.prefix}`;
+      patterns.set(key, [...(patterns.get(key) ?? []), pattern]);
+    }
+  }
+  for (const list of patterns.values()) list.sort((a, b) => b.suffix.length - a.suffix.length);
+  return {
+    match(method, path) {
+      const route = exact.get(`${method} ${path}`);
+      if (route !== undefined) return { route, params: {} };
+      const prefix = path.slice(0, path.indexOf("/", 1) + 1);
+      for (const pattern of patterns.get(`${method} ${prefix}`) ?? []) {
+        const end = path.length - pattern.suffix.length;
+        if (end <= prefix.length || !path.endsWith(pattern.suffix)) continue;
+        return { route: pattern.route, params: { [pattern.name]: path.slice(prefix.length, end) } };
+      }
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,15 @@
+// Binds the volume operations to the engine's volume port.
+
+import * as operations from "../../api/operations/volume.ts";
+import type { VolumePort } from "../ports.ts";
+import { answer, type Route } from "../route.ts";
+
+export function volumeRoutes(port: VolumePort): Route[] {
+  return [
+    answer(operations.volumeList, port.list?.bind(port)),
+    answer(operations.volumeCreate, port.create?.bind(port)),
+    answer(operations.volumeInspect, port.inspect?.bind(port)),
+    answer(operations.volumeDelete, port.delete?.bind(port)),
+    answer(operations.volumePrune, port.prune?.bind(port)),
+  ];
+}

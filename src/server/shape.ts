@@ -1,0 +1,248 @@
+// Makes responses look as the client's API version has them. The engine always answers in the newest shape; older
+// clients get the fields that were removed since and not those that came later (moby's routers, API version history).
+// Works on a shallow copy; the engine's values are not changed.
+
+import type { DiskUsage } from "../api/schemas/system.ts";
+import { compareVersions } from "../api/version.ts";
+
+type Json = Record<string, unknown>;
+
+interface Rule {
+  /** Applies to clients older than this. */
+  readonly before: string;
+  apply(value: Json): void;
+}
+
+function drop(before: string, ...names: string[]): Rule {
+  return {
+    before,
+    apply(value) {
+      for (const name of names) delete value[name];
+    },
+  };
+}
+
+function copyOf(value: unknown): Json {
+  return { ...(value as Json) };
+}
+
+function isUserDefined(network: string): boolean {
+  return !["bridge", "host", "none", "default"].includes(network) && !network.startsWith("container:");
+}
+
+/** compat: before 1.45 aliases named the container's short id and host name too. */
+const aliasesWithId: Rule = {
+  before: "1.45",
+  apply(value) {
+    const settings = copyOf(value["NetworkSettings"]);
+    const networks = copyOf(settings["Networks"]);
+    const hostname = (value["Config"] as Json | undefined)?.["Hostname"];
+    for (const [name, endpoint] of Object.entries(networks)) {
+      if (!isUserDefined(name)) continue;
+      const aliases = ((endpoint as Json)["Aliases"] as string[] | null) ?? [];
+      const all = new Set([...aliases, String(value["Id"]).slice(0, 12), String(hostname ?? "")]);
+      networks[name] = { ...(endpoint as Json), Aliases: [...all].filter((alias) => alias !== "") };
+    }
+    value["NetworkSettings"] = { ...settings, Networks: networks };
+  },
+};
+
+const BRIDGE_FIELDS = [
+  "EndpointID",
+  "Gateway",
+  "GlobalIPv6Address",
+  "GlobalIPv6PrefixLen",
+  "IPAddress",
+  "IPPrefixLen",
+  "IPv6Gateway",
+  "MacAddress",
+];
+
+/** compat: before 1.52 the default bridge's endpoint was repeated in NetworkSettings itself, empty when not attached. */
+const flatBridge: Rule = {
+  before: "1.52",
+  apply(value) {
+    const settings = copyOf(value["NetworkSettings"]);
+    const bridge = (settings["Networks"] as Json | undefined)?.["bridge"] as Json | undefined;
+    if (bridge !== undefined) for (const name of BRIDGE_FIELDS) settings[name] = bridge[name];
+    value["NetworkSettings"] = settings;
+  },
+};
+
+const graphDriver: Rule = {
+  before: "1.52",
+  apply(value) {
+    const rootFs = (value["Storage"] as Json | undefined)?.["RootFS"] as Json | undefined;
+    const name = (rootFs?.["Snapshot"] as Json | undefined)?.["Name"];
+    if (value["GraphDriver"] !== undefined || name === undefined) return;
+    value["GraphDriver"] = { Data: null, Name: name };
+    delete value["Storage"];
+  },
+};
+
+const annotations: Rule = {
+  before: "1.46",
+  apply(value) {
+    const hostConfig = copyOf(value["HostConfig"]);
+    delete hostConfig["Annotations"];
+    value["HostConfig"] = hostConfig;
+  },
+};
+
+const virtualSize: Rule = {
+  before: "1.44",
+  apply(value) {
+    value["VirtualSize"] = value["Size"];
+  },
+};
+
+const noneTags: Rule = {
+  before: "1.43",
+  apply(value) {
+    if ((value["RepoTags"] as string[]).length > 0 || (value["RepoDigests"] as string[]).length > 0) return;
+    value["RepoTags"] = ["<none>:<none>"];
+    value["RepoDigests"] = ["<none>@<none>"];
+  },
+};
+
+function legacyConfig(before: string, fields: Json): Rule {
+  return {
+    before,
+    apply(value) {
+      value["Config"] = { ...fields, ...copyOf(value["Config"]) };
+    },
+  };
+}
+
+const CONFIG_1_51 = {
+  Cmd: null,
+  Entrypoint: null,
+  Env: null,
+  Labels: null,
+  OnBuild: null,
+  User: "",
+  Volumes: null,
+  WorkingDir: "",
+};
+
+const CONFIG_1_49 = {
+  AttachStderr: false,
+  AttachStdin: false,
+  AttachStdout: false,
+  Domainname: "",
+  Hostname: "",
+  Image: "",
+  OpenStdin: false,
+  StdinOnce: false,
+  Tty: false,
+};
+
+/** Fills fields that older versions always had. */
+function fill(before: string, fields: Json): Rule {
+  return {
+    before,
+    apply(value) {
+      for (const [name, empty] of Object.entries(fields)) value[name] ??= empty;
+    },
+  };
+}
+
+const expectedCommits: Rule = {
+  before: "1.49",
+  apply(value) {
+    for (const name of ["ContainerdCommit", "RuncCommit", "InitCommit"]) {
+      const commit = copyOf(value[name]);
+      value[name] = { ...commit, Expected: commit["ID"] };
+    }
+  },
+};
+
+const legacyEvent: Rule = {
+  before: "1.52",
+  apply(value) {
+    if (value["Type"] !== "container" && value["Type"] !== "image") return;
+    const actor = value["Actor"] as { ID: string; Attributes: Record<string, string> };
+    value["status"] = value["Action"];
+    value["id"] = actor.ID;
+    if (value["Type"] === "container") value["from"] = actor.Attributes["image"] ?? "";
+  },
+};
+
+const RULES: Readonly<Record<string, readonly Rule[]>> = {
+  ContainerList: [annotations, drop("1.48", "ImageManifestDescriptor"), drop("1.52", "Health")],
+  ContainerInspect: [aliasesWithId, drop("1.48", "ImageManifestDescriptor"), flatBridge, graphDriver],
+  ImageList: [
+    noneTags,
+    virtualSize,
+    drop("1.48", "Descriptor"),
+    { before: "1.51", apply: (value) => (value["Containers"] = -1) },
+  ],
+  ImageInspect: [
+    fill("1.44", { Created: "0001-01-01T00:00:00Z" }),
+    virtualSize,
+    fill("1.45", { Container: "", ContainerConfig: null }),
+    drop("1.48", "Descriptor"),
+    fill("1.52", { Parent: "", Comment: "", DockerVersion: "", Author: "" }),
+    legacyConfig("1.50", CONFIG_1_49),
+    legacyConfig("1.52", CONFIG_1_51),
+  ],
+  NetworkInspect: [drop("1.52", "Status")],
+  SystemInfo: [
+    drop("1.46", "Containerd"),
+    drop("1.49", "FirewallBackend"),
+    expectedCommits,
+    drop("1.50", "DiscoveredDevices"),
+    fill("1.50", { BridgeNfIptables: false, BridgeNfIp6tables: false }),
+  ],
+  SystemEvents: [legacyEvent],
+};
+
+function shapeOne(rules: readonly Rule[], value: unknown): unknown {
+  const copy = copyOf(value);
+  for (const rule of rules) rule.apply(copy);
+  return copy;
+}
+
+/** Returns the response of an operation as the version has it; lists are shaped item by item. */
+export function shapeResponse(operation: string, version: string, value: unknown): unknown {
+  const rules = (RULES[operation] ?? []).filter((rule) => compareVersions(version, rule.before) < 0);
+  if (rules.length === 0 || value === null || typeof value !== "object") return value;
+  return Array.isArray(value) ? value.map((item) => shapeOne(rules, item)) : shapeOne(rules, value);
+}
+
+/** Returns whether an event is sent at all: creation of images is news since 1.46. */
+export function isEventKnown(
+  version: string,
+  event: { readonly Type: string; readonly Action: string },
+): boolean {
+  return !(event.Type === "image" && event.Action === "create" && compareVersions(version, "1.46") < 0);
+}
+
+type Usage = { Items?: unknown[] | undefined; TotalSize: number } | undefined;
+
+const USAGES = [
+  ["Images", "ImageUsage", "ImageList"],
+  ["Containers", "ContainerUsage", "ContainerList"],
+  ["Volumes", "VolumeUsage", ""],
+  ["BuildCache", "BuildCacheUsage", ""],
+] as const;
+
+/**
+ * SystemDataUsage: the engine answers the `…Usage` objects with their Items. Before 1.52 clients get flat lists; from
+ * 1.52 on the objects, with Items only when verbose, and beside them the flat lists unless verbose (for unversioned clients).
+ */
+export function shapeDiskUsage(version: string, isVerbose: boolean, value: DiskUsage): unknown {
+  const isOld = compareVersions(version, "1.52") < 0;
+  const result: Json = {};
+  for (const [flat, object, operation] of USAGES) {
+    const usage = value[object] as Usage;
+    if (usage === undefined) continue;
+    if (isOld || !isVerbose) {
+      if (object === "ImageUsage") result["LayersSize"] = usage.TotalSize;
+      result[flat] = shapeResponse(operation, version, usage.Items ?? []);
+    }
+    if (isOld) continue;
+    result[object] = isVerbose ? usage : { ...usage, Items: undefined };
+  }
+  return result;
+}
