@@ -66,6 +66,7 @@ class Planner {
   private readonly options: PlanOptions;
   private readonly vertices: Vertex[] = [];
   private readonly planned = new Map<number, GraphStage>();
+  private readonly shown: GraphStage[] = [];
 
   constructor(options: PlanOptions) {
     this.options = options;
@@ -74,7 +75,6 @@ class Planner {
   async run(): Promise<BuildGraph> {
     const { file, outline, args } = this.options;
     for (const stage of outline.needed) await this.planStage(stage);
-    const stages = [...this.planned.values()].sort((a, b) => a.index - b.index);
     const target = this.lastOf(outline.target.index);
     for (const { index, instructions } of file.stages) {
       if (this.planned.has(index)) continue;
@@ -82,7 +82,7 @@ class Planner {
     }
     return {
       vertices: this.vertices,
-      stages,
+      stages: this.shown,
       target,
       metaTexts: file.metaArgs.map((arg) => arg.text),
       totalSteps: outline.totalSteps,
@@ -94,12 +94,14 @@ class Planner {
     return this.planned.get(stage)?.vertices.at(-1) as VertexId;
   }
 
-  private async planStage({ stage, base, firstStep }: OutlinedStage): Promise<void> {
+  /** Plans a stage. With `quietly` its steps show as part of that place instead of having numbers of their own. */
+  private async planStage({ stage, base, firstStep }: OutlinedStage, quietly?: Where): Promise<void> {
     const ids: VertexId[] = [];
+    const place = (where: Where): Where => quietly ?? where;
     const { config, op } = await this.startOf(base, firstStep, stage);
     const state = new StageState(config, this.options.args.forStage(), this.options.file.escape);
     const triggers = state.takeTriggers();
-    const from: Where = { stage, step: firstStep, text: stage.from.text, lines: stage.from.lines };
+    const from = place({ stage, step: firstStep, text: stage.from.text, lines: stage.from.lines });
     ids.push(this.add(op, undefined, from, state));
     for (const trigger of triggers) {
       const instruction = parseTrigger(trigger);
@@ -109,7 +111,7 @@ class Planner {
     }
     let step = firstStep;
     for (const instruction of stage.instructions) {
-      const where: Where = { stage, step: ++step, text: instruction.text, lines: instruction.lines };
+      const where = place({ stage, step: ++step, text: instruction.text, lines: instruction.lines });
       ids.push(await this.planInstruction(instruction, ids.at(-1) as VertexId, where, state));
     }
     if (stage === this.options.outline.target) {
@@ -120,7 +122,9 @@ class Planner {
         ids.push(this.add(config, ids.at(-1), where, state));
       }
     }
-    this.planned.set(stage.index, { index: stage.index, vertices: ids, triggerCount: triggers.length });
+    const planned = { index: stage.index, vertices: ids, triggerCount: triggers.length };
+    this.planned.set(stage.index, planned);
+    if (quietly === undefined) this.shown.push(planned);
   }
 
   private add(op: VertexOp, parent: VertexId | undefined, where: Where, state: StageState): VertexId {
@@ -201,7 +205,8 @@ class Planner {
       if (!this.planned.has(found.index)) {
         // Only a trigger can name a stage that the outline did not see; it is built without steps of its own.
         const base = outline.bases[found.index] as StageBase;
-        await this.planStage({ stage: found, base, firstStep: where.step });
+        const { text: _, ...quietly } = where;
+        await this.planStage({ stage: found, base, firstStep: where.step }, quietly);
       }
       return this.lastOf(found.index);
     }

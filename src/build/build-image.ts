@@ -1,0 +1,158 @@
+// The builder's façade: a request and the ports in, events and an image id out. The story of a build, step by step:
+// unpack the context, parse, outline, find the base images, plan, solve.
+
+import { Fault } from "../lib/errors.ts";
+import { hostPlatform, type Platform } from "../oci/platform.ts";
+import { openContext, type OpenedContext } from "./context/open-context.ts";
+import { parseDockerfile } from "./dockerfile/parse.ts";
+import { groupStages, type StagedDockerfile } from "./dockerfile/stages.ts";
+import type { BuildEvent } from "./events.ts";
+import { BuildArgs, platformArgs } from "./graph/args.ts";
+import { declareMetaArgs, type Outline, outlineBuild } from "./graph/outline.ts";
+import { type ImageResolver, planBuild } from "./graph/plan.ts";
+import type { BuildRequest, BuildResult } from "./request.ts";
+import { removeScratch } from "./solver/scratch.ts";
+import type { BuildPorts, SourceImage } from "./solver/ports.ts";
+import { solveGraph } from "./solver/solve.ts";
+
+export interface BuildOptions {
+  readonly signal: AbortSignal;
+  /** Called with every event, in order, synchronously. */
+  readonly onEvent: (event: BuildEvent) => void;
+}
+
+function parse(context: OpenedContext): StagedDockerfile {
+  const name = context.dockerfileName;
+  if (context.dockerfile === "") {
+    throw new Fault("invalidParameter", `the Dockerfile (${name}) cannot be empty`, {
+      code: "dockerfile.empty",
+    });
+  }
+  try {
+    return groupStages(parseDockerfile(context.dockerfile));
+  } catch (error) {
+    // compat: what the instructions' parser says stands alone, what the line reader says is introduced.
+    const isBare =
+      error instanceof Fault &&
+      /^(?:dockerfile parse error|no build stage|.* stage name already)/.test(error.message);
+    if (!(error instanceof Fault) || isBare) throw error;
+    throw new Fault(error.kind, `failed to parse ${name}: ${error.message}`, {
+      code: error.code,
+      detail: error.detail,
+    });
+  }
+}
+
+interface ResolverOptions {
+  readonly request: BuildRequest;
+  readonly ports: BuildPorts;
+  readonly options: BuildOptions;
+}
+
+/** Returns a resolver that asks for each image once, whatever the number of stages that name it. */
+function makeResolver({ request, ports, options }: ResolverOptions): ImageResolver {
+  const known = new Map<string, Promise<SourceImage>>();
+  return (base, step, stage) => {
+    const platform = base.platform ?? request.platform;
+    const key = JSON.stringify([base.reference, platform]);
+    let image = known.get(key);
+    if (image === undefined) {
+      image = ports.images.resolve({
+        reference: base.reference,
+        ...(platform === undefined ? {} : { platform }),
+        pull: request.pull ?? false,
+        onProgress: (line) => options.onEvent({ type: "pull", at: { stage, step }, line }),
+        signal: options.signal,
+      });
+      image.catch(() => undefined); // ignored: whoever needs the image awaits it
+      known.set(key, image);
+    }
+    return image;
+  };
+}
+
+function makeArgs(request: BuildRequest): BuildArgs {
+  const host: Platform = hostPlatform();
+  return new BuildArgs(request.buildArgs ?? {}, platformArgs(request.platform ?? host, host));
+}
+
+function announce(file: StagedDockerfile, outline: Outline, onEvent: (event: BuildEvent) => void): void {
+  const [first] = outline.needed;
+  onEvent({ type: "planned", total: outline.totalSteps, stages: outline.needed.map((s) => s.stage.index) });
+  for (const message of file.warnings) onEvent({ type: "warning", message });
+  for (const [i, arg] of file.metaArgs.entries()) {
+    onEvent({ type: "step", at: { stage: first?.stage.index ?? 0, step: i + 1 }, text: arg.text });
+  }
+  for (const { stage, firstStep } of outline.needed) {
+    onEvent({ type: "step", at: { stage: stage.index, step: firstStep }, text: stage.from.text });
+  }
+}
+
+async function build(
+  request: BuildRequest,
+  ports: BuildPorts,
+  options: BuildOptions,
+  stack: AsyncDisposableStack,
+) {
+  const directory = await ports.makeScratch();
+  stack.defer(() => removeScratch(directory));
+  const context = await openContext(request, directory, options.signal);
+  stack.defer(() => context.close());
+  const file = parse(context);
+  const args = makeArgs(request);
+  declareMetaArgs(file, args);
+  const labels = request.labels ?? {};
+  const outline = outlineBuild(file, args, {
+    target: request.target,
+    extraSteps: Object.keys(labels).length,
+  });
+  announce(file, outline, options.onEvent);
+  const resolve = makeResolver({ request, ports, options });
+  // All base images at once; the plan then waits for each in its turn.
+  for (const { base, firstStep, stage } of outline.needed) {
+    if (base.kind === "image") void resolve(base, firstStep, stage.index);
+  }
+  const graph = await planBuild({
+    file,
+    outline,
+    args,
+    resolve,
+    labels,
+    network: request.network || "default",
+  });
+  const imageId = await solveGraph({
+    graph,
+    ports,
+    context,
+    noCache: request.noCache ?? false,
+    platform: request.platform,
+    extraHosts: request.extraHosts ?? [],
+    shmSizeBytes: request.shmSizeBytes ?? 0,
+    emit: options.onEvent,
+    signal: options.signal,
+  });
+  if (graph.unusedArgs.length > 0) options.onEvent({ type: "unused-args", names: graph.unusedArgs });
+  options.onEvent({ type: "built", imageId });
+  return { imageId };
+}
+
+/**
+ * Builds an image. Throws a Fault: `dockerfile.*` and `build.*` for the user's mistakes, `build.step-failed` with
+ * `detail.exitCode` for a failing RUN, kind cancelled when the signal was aborted. Afterwards no draft, container
+ * or temporary file is left, whatever happened.
+ */
+export async function buildImage(
+  request: BuildRequest,
+  ports: BuildPorts,
+  options: BuildOptions,
+): Promise<BuildResult> {
+  await using stack = new AsyncDisposableStack();
+  try {
+    return await build(request, ports, options, stack);
+  } catch (error) {
+    if (options.signal.aborted && !(error instanceof Fault && error.kind === "cancelled")) {
+      throw new Fault("cancelled", "build cancelled", { code: "build.cancelled", cause: error });
+    }
+    throw error;
+  }
+}

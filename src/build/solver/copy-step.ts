@@ -1,0 +1,249 @@
+// The COPY and ADD steps: selects the sources, digests them into the step's key, and, when the key is unknown, copies
+// them into a draft. Sources are digested before anything is written, so that a cached step costs reading only.
+
+import { createHash } from "node:crypto";
+import { Fault } from "../../lib/errors.ts";
+import { compileIgnorePatterns, type IgnorePatterns } from "../../lib/patternmatch/ignore-patterns.ts";
+import type { FsSession } from "../../linux/keel.ts";
+import { keyOf } from "../cache/key.ts";
+import type { BlobStore } from "../context/blobs.ts";
+import { type Downloaded, download, isUrl } from "../context/download.ts";
+import {
+  copySelected,
+  type CopyRules,
+  metaAfter,
+  resolveDestination,
+  withoutExcluded,
+} from "../files/copy.ts";
+import { extractArchive, openArchive } from "../files/extract.ts";
+import { parseMode, resolveOwner } from "../files/owner.ts";
+import { type Selected, selectSources } from "../files/select.ts";
+import { type SourceTree, TreeDigester, type WalkedFile } from "../files/source-tree.ts";
+import type { CopyOp } from "../graph/vertex.ts";
+import type { CacheStore } from "./ports.ts";
+
+/** One thing to be copied: a selected file or directory and the tree it is in. */
+interface CopyItem {
+  readonly tree: SourceTree;
+  readonly selected: Selected;
+  /** `file:…` or `dir:…`, as the history shows it. */
+  readonly digest: string;
+  readonly isRemote: boolean;
+}
+
+/** A COPY whose sources are known. */
+export interface PreparedCopy {
+  readonly op: CopyOp;
+  readonly items: readonly CopyItem[];
+  readonly excludes: IgnorePatterns | undefined;
+  readonly createdBy: string;
+}
+
+export interface CopySources {
+  /** The context, or the root that --from names; undefined when nothing was uploaded. */
+  readonly tree: SourceTree | undefined;
+  /** Content identity of the tree, for the memo of digests; undefined for the context, whose digests are known. */
+  readonly identity: string | undefined;
+  readonly blobs: BlobStore;
+  readonly cache: CacheStore;
+  readonly signal: AbortSignal;
+  readonly now: () => string;
+}
+
+const CONTEXT_OWNER = { uid: 0, gid: 0 };
+
+/** A tree of one file. */
+function singleFile(file: WalkedFile): SourceTree {
+  return {
+    lstat: async () => file.node,
+    list: async () => [],
+    async *walk() {
+      yield file;
+    },
+  };
+}
+
+function inlineFile(text: string): WalkedFile {
+  const bytes = Buffer.from(text);
+  return {
+    path: "",
+    node: {
+      type: "file",
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      sizeBytes: bytes.length,
+      mtimeSec: 0,
+      mtimeNsec: 0,
+      linkTarget: "",
+    },
+    xattrs: [],
+    async *content() {
+      if (bytes.length > 0) yield bytes;
+    },
+    contentDigest: createHash("sha256").update(bytes).digest("hex"),
+  };
+}
+
+class Preparation {
+  private readonly op: CopyOp;
+  private readonly sources: CopySources;
+  private readonly excludes: IgnorePatterns | undefined;
+  private readonly mode: number | undefined;
+  private readonly items: CopyItem[] = [];
+
+  constructor(op: CopyOp, sources: CopySources) {
+    this.op = op;
+    this.sources = sources;
+    this.excludes = op.excludes.length === 0 ? undefined : compileIgnorePatterns(op.excludes);
+    this.mode = op.chmod === "" ? undefined : parseMode(op.chmod);
+  }
+
+  async run(): Promise<PreparedCopy> {
+    const { op } = this;
+    for (const source of op.sources) {
+      if (isUrl(source)) await this.addRemote(source);
+      else await this.addLocal(source);
+    }
+    for (const { name, text } of op.contents) {
+      const file = inlineFile(text);
+      await this.add(singleFile(file), { name, path: "/", node: file.node }, { isRemote: true });
+    }
+    if (this.items.length === 0) throw this.failed("no source files were specified");
+    if (this.items.length > 1 && !op.destination.endsWith("/") && op.destination !== "/") {
+      throw new Fault(
+        "invalidParameter",
+        `When using ${op.verb} with more than one source file, the destination must be a directory and end with a /`,
+        { code: "build.copy" },
+      );
+    }
+    return { op, items: this.items, excludes: this.excludes, createdBy: createdBy(op, this.items) };
+  }
+
+  private failed(why: string): Fault {
+    return new Fault("invalidParameter", `${this.op.verb} failed: ${why}`, { code: "build.copy" });
+  }
+
+  private async addLocal(source: string): Promise<void> {
+    const { tree } = this.sources;
+    if (tree === undefined) throw this.failed("missing build context");
+    const isContext = this.op.source === "context";
+    for (const selected of await selectSources(tree, [source], { verb: this.op.verb, isContext })) {
+      await this.add(tree, selected, { isRemote: false });
+    }
+  }
+
+  private async addRemote(source: string): Promise<void> {
+    if (this.op.verb === "COPY") throw this.failed("source can't be a URL for COPY");
+    const got: Downloaded = await download(source, this.sources.blobs, this.sources.signal);
+    if (this.op.checksum !== "" && this.op.checksum !== `sha256:${got.digest}`) {
+      throw this.failed(`digest mismatch sha256:${got.digest}: ${this.op.checksum}`);
+    }
+    if (got.name === "" && this.op.destination.endsWith("/")) {
+      throw this.failed(`cannot determine filename for source ${source}`);
+    }
+    const selected = { name: got.name || "__unnamed__", path: "/", node: got.file.node };
+    await this.add(singleFile(got.file), selected, { isRemote: true });
+  }
+
+  private async add(tree: SourceTree, selected: Selected, how: { isRemote: boolean }): Promise<void> {
+    const digest = await this.digestOf(tree, selected, how);
+    const kind = selected.node.type === "directory" ? "dir" : "file";
+    this.items.push({ tree, selected, digest: `${kind}:${digest}`, isRemote: how.isRemote });
+  }
+
+  private async digestOf(tree: SourceTree, selected: Selected, how: { isRemote: boolean }): Promise<string> {
+    const { cache, identity, now } = this.sources;
+    const rules = this.digestRules(how.isRemote);
+    const memoKey =
+      identity === undefined || how.isRemote
+        ? undefined
+        : keyOf("source", [identity, selected.path, rules.owner ?? null, this.mode ?? -1, this.op.excludes]);
+    const known = memoKey === undefined ? undefined : (await cache.get(memoKey))?.sourceDigest;
+    if (known !== undefined) return known;
+    const digester = new TreeDigester();
+    for await (const file of withoutExcluded(tree.walk(selected.path), this.excludes)) {
+      await digester.add(file, { path: file.path, ...metaAfter(file, rules) });
+    }
+    const digest = digester.finish();
+    if (memoKey !== undefined) {
+      await cache.put(memoKey, { version: 1, createdAt: now(), sourceDigest: digest });
+    }
+    return digest;
+  }
+
+  /** Owners as far as they are known without the destination's root: names of --chown are part of the key instead. */
+  private digestRules(isRemote: boolean): CopyRules {
+    const keepsOwner = this.op.source !== "context" && this.op.chown === "" && !isRemote;
+    return {
+      owner: keepsOwner ? undefined : CONTEXT_OWNER,
+      mode: this.mode,
+      excludes: this.excludes,
+      isLink: this.op.isLink,
+    };
+  }
+}
+
+function createdBy(op: CopyOp, items: readonly CopyItem[]): string {
+  const [only, ...more] = items.map((i) => i.digest);
+  const hash =
+    more.length === 0
+      ? only
+      : `multi:${createHash("sha256")
+          .update([only, ...more].join(","))
+          .digest("hex")}`;
+  const chown = op.chown === "" ? "" : `--chown=${op.chown}`;
+  return [...op.shell, `#(nop) ${op.verb} ${chown}${hash} in ${op.shownDestination} `].join(" ");
+}
+
+/** Finds and digests the sources. Throws Fault `build.copy` with Docker's texts. */
+export function prepareCopy(op: CopyOp, sources: CopySources): Promise<PreparedCopy> {
+  return new Preparation(op, sources).run();
+}
+
+/** Returns the key of a prepared copy on top of a root. */
+export function keyOfCopy(copy: PreparedCopy, parentChain: string): string {
+  const { op, items } = copy;
+  return keyOf("copy", [
+    parentChain,
+    op.destination,
+    items.map((i) => [i.selected.name, i.digest, i.isRemote]),
+    op.chown,
+    op.isLink,
+    op.unpacksLocal,
+    op.unpacksRemote,
+  ]);
+}
+
+async function unpackItem(
+  item: CopyItem,
+  session: FsSession,
+  destination: string,
+  rules: CopyRules,
+): Promise<boolean> {
+  for await (const file of item.tree.walk(item.selected.path)) {
+    const archive = await openArchive(file.content());
+    if (archive === undefined) return false;
+    const target = await resolveDestination(session, destination, rules);
+    await extractArchive(archive, session, target.path, rules.owner);
+    return true;
+  }
+  return false;
+}
+
+/** Copies prepared sources into a draft's root. */
+export async function executeCopy(copy: PreparedCopy, session: FsSession): Promise<void> {
+  const { op, items, excludes } = copy;
+  const chown = op.chown === "" ? undefined : await resolveOwner(session, op.chown);
+  const mode = op.chmod === "" ? undefined : parseMode(op.chmod);
+  for (const item of items) {
+    const keepsOwner = op.source !== "context" && !item.isRemote;
+    const owner = chown ?? (keepsOwner ? undefined : CONTEXT_OWNER);
+    const rules: CopyRules = { owner, mode, excludes, isLink: op.isLink };
+    const unpacks = item.isRemote ? op.unpacksRemote : op.unpacksLocal;
+    const isFile = item.selected.node.type === "file";
+    if (unpacks && isFile && (await unpackItem(item, session, op.destination, { ...rules, owner: chown })))
+      continue;
+    await copySelected(session, item.tree, item.selected, op.destination, rules);
+  }
+}

@@ -1,0 +1,352 @@
+// Works a build graph off, from the target down: inputs first, independent stages at the same time, equal steps once,
+// known results from the cache. What goes wrong first is what the build fails with; everything else is stopped and
+// waited for, so that no draft, session or container is left when the promise settles.
+
+import { availableParallelism } from "node:os";
+import { Fault } from "../../lib/errors.ts";
+import { newId } from "../../lib/id.ts";
+import type { FsSession } from "../../linux/keel.ts";
+import { hostPlatform, type Platform } from "../../oci/platform.ts";
+import type { LayerId } from "../../storage/layer/types.ts";
+import { keyOf } from "../cache/key.ts";
+import type { OpenedContext } from "../context/open-context.ts";
+import type { BuildEvent, StepRef } from "../events.ts";
+import { TreeWriter } from "../files/copy.ts";
+import { LayerTree, linkReader } from "../files/layer-tree.ts";
+import { resolveInTree } from "../files/resolve.ts";
+import { EMPTY_TREE, type SourceTree } from "../files/source-tree.ts";
+import type { BuildGraph, CopyOp, RunOp, Vertex, VertexId } from "../graph/vertex.ts";
+import { executeCopy, keyOfCopy, prepareCopy } from "./copy-step.ts";
+import type { BuildPorts, CacheRecord, LayerDraft } from "./ports.ts";
+import { resultOfImage, resultOfScratch, resultOfStep, type StepResult } from "./result.ts";
+import { Semaphore } from "./semaphore.ts";
+
+export interface SolveOptions {
+  readonly graph: BuildGraph;
+  readonly ports: BuildPorts;
+  readonly context: OpenedContext;
+  readonly noCache: boolean;
+  readonly platform: Platform | undefined;
+  readonly extraHosts: readonly string[];
+  readonly shmSizeBytes: number;
+  readonly emit: (event: BuildEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+/** A step on its way: how it is looked up and how it is done. */
+interface Execution {
+  readonly key: string;
+  readonly createdBy: string;
+  /** Changes the draft; absent for steps that touch no file. */
+  readonly change?: (draft: LayerDraft) => Promise<void>;
+}
+
+class Solver {
+  private readonly options: SolveOptions;
+  private readonly abort = new AbortController();
+  private readonly results = new Map<VertexId, Promise<StepResult>>();
+  /** Records in the making, by key, so that equal steps of parallel stages are done once. */
+  private readonly inFlight = new Map<string, Promise<CacheRecord>>();
+  private readonly runs = new Semaphore(Math.max(2, availableParallelism()));
+  /** Images of steps, stored while the build goes on. */
+  private readonly stored: Promise<unknown>[] = [];
+  private readonly signal: AbortSignal;
+  /** What went wrong first; what follows from it is only "cancelled". */
+  private firstFailure: { error: unknown } | undefined;
+
+  constructor(options: SolveOptions) {
+    this.options = options;
+    this.signal = AbortSignal.any([options.signal, this.abort.signal]);
+  }
+
+  async run(): Promise<string> {
+    const { graph, ports } = this.options;
+    try {
+      const result = await this.solve(graph.target);
+      await Promise.all(this.stored);
+      if (result.imageId === "") {
+        throw new Fault("invalidParameter", "No image was generated. Is your Dockerfile empty?", {
+          code: "build.no-image",
+        });
+      }
+      if (result.config === undefined) return result.imageId;
+      return await ports.images.create({
+        config: result.config,
+        layers: result.files.layers,
+        isIntermediate: false,
+        ...(result.parentId === "" ? {} : { parentId: result.parentId }),
+      });
+    } catch (error) {
+      throw this.fail(error);
+    } finally {
+      await Promise.allSettled([...this.results.values(), ...this.stored]);
+    }
+  }
+
+  private fail(error: unknown): unknown {
+    this.firstFailure ??= { error };
+    this.abort.abort(new Fault("cancelled", "another step of the build failed", { cause: error }));
+    return this.firstFailure.error;
+  }
+
+  private vertex(id: VertexId): Vertex {
+    return this.options.graph.vertices[id] as Vertex;
+  }
+
+  private solve(id: VertexId): Promise<StepResult> {
+    let result = this.results.get(id);
+    if (result === undefined) {
+      result = this.solveVertex(this.vertex(id)).catch((error: unknown) => {
+        // The first failure stops the others at once, not only when its promise is looked at.
+        throw this.fail(error);
+      });
+      this.results.set(id, result);
+    }
+    return result;
+  }
+
+  private async solveVertex(vertex: Vertex): Promise<StepResult> {
+    const { op } = vertex;
+    // Inputs start together; what fails first is what counts.
+    const sourceId = op.kind === "copy" && op.source !== "context" ? op.source : undefined;
+    const inputs = [vertex.parent, sourceId, op.kind === "stage" ? op.vertex : undefined];
+    const [parent, source, base] = await Promise.all(
+      inputs.map((input) => (input === undefined ? undefined : this.solve(input))),
+    );
+    this.signal.throwIfAborted();
+    const at: StepRef = { stage: vertex.stage, step: vertex.step };
+    const { emit } = this.options;
+    // Those of FROM are announced before the images are looked for.
+    if (vertex.text !== undefined && parent !== undefined) emit({ type: "step", at, text: vertex.text });
+    const result =
+      parent === undefined ? this.firstResult(vertex, base) : await this.execute(vertex, parent, source);
+    this.finishStep(vertex, result, at);
+    return result;
+  }
+
+  private finishStep(vertex: Vertex, result: StepResult, at: StepRef): void {
+    const { emit, graph } = this.options;
+    const stage = graph.stages.find((s) => s.index === vertex.stage);
+    const triggers = stage?.triggerCount ?? 0;
+    const isFirst = stage?.vertices[0] === vertex.id;
+    if (isFirst && triggers > 0) emit({ type: "triggers", at, count: triggers });
+    // FROM is done when its triggers are.
+    const isLastTrigger = triggers > 0 && stage?.vertices[triggers] === vertex.id;
+    const isDone = isFirst ? triggers === 0 : vertex.text !== undefined || isLastTrigger;
+    if (isDone) emit({ type: "done", at, imageId: result.imageId });
+    if (stage?.vertices.at(-1) === vertex.id) {
+      emit({ type: "stage-done", stage: vertex.stage, imageId: result.imageId });
+    }
+  }
+
+  private firstResult(vertex: Vertex, base: StepResult | undefined): StepResult {
+    const { op } = vertex;
+    if (op.kind === "image") return resultOfImage(op.image, keyOf("image", [op.image.id]));
+    if (op.kind === "stage" && base !== undefined) return { ...base, parentId: base.imageId };
+    const platform = this.options.platform ?? hostPlatform();
+    return resultOfScratch(platform, keyOf("scratch", [platform]));
+  }
+
+  private async execute(
+    vertex: Vertex,
+    parent: StepResult,
+    source: StepResult | undefined,
+  ): Promise<StepResult> {
+    await using stack = new AsyncDisposableStack();
+    const execution = await this.prepare(vertex, parent, source, stack);
+    const { key, createdBy } = execution;
+    const { record, isCached } = await this.record(parent, execution);
+    const at: StepRef = { stage: vertex.stage, step: vertex.step };
+    if (isCached) this.options.emit({ type: "cached", at });
+    const { config, author } = vertex;
+    const result = resultOfStep(parent, { key, record, config, author, createdBy });
+    if (!isCached) this.storeIntermediate(vertex, result);
+    return result;
+  }
+
+  /** Stores the image of a step, for those who want to look into it (`docker run <id>`); the target's comes last. */
+  private storeIntermediate(vertex: Vertex, result: StepResult): void {
+    if (vertex.id === this.options.graph.target || result.config === undefined) return;
+    const stored = this.options.ports.images.create({
+      config: result.config,
+      layers: result.files.layers,
+      isIntermediate: true,
+      ...(result.parentId === "" ? {} : { parentId: result.parentId }),
+    });
+    stored.catch(() => undefined); // ignored: run() awaits and reports it
+    this.stored.push(stored);
+  }
+
+  private async prepare(
+    vertex: Vertex,
+    parent: StepResult,
+    source: StepResult | undefined,
+    stack: AsyncDisposableStack,
+  ): Promise<Execution> {
+    const { op } = vertex;
+    const { chainId } = parent.files;
+    switch (op.kind) {
+      case "run":
+        return {
+          key: keyOf("run", [chainId, op.args, op.keyEnv, op.cwd, op.user, op.network, op.files]),
+          createdBy: op.createdBy,
+          change: (draft) => this.runStep(vertex, op, draft),
+        };
+      case "copy":
+        return this.prepareCopyStep(op, parent, source, stack);
+      case "workdir":
+        return {
+          key: keyOf("workdir", [chainId, op.path]),
+          createdBy: op.createdBy,
+          change: (draft) => makeWorkdir(draft, op.path),
+        };
+      case "config":
+        for (const message of op.notes) {
+          this.options.emit({ type: "note", at: { stage: vertex.stage, step: vertex.step }, message });
+        }
+        return { key: keyOf("config", [parent.key, op.createdBy]), createdBy: op.createdBy };
+      default:
+        throw new Fault("system", `a step of kind ${op.kind} cannot follow another`);
+    }
+  }
+
+  private async prepareCopyStep(
+    op: CopyOp,
+    parent: StepResult,
+    source: StepResult | undefined,
+    stack: AsyncDisposableStack,
+  ): Promise<Execution> {
+    const { context, ports } = this.options;
+    const tree = source === undefined ? context.tree : await this.openSource(source, stack);
+    const copy = await prepareCopy(op, {
+      tree,
+      identity: source?.files.chainId,
+      blobs: context.blobs,
+      cache: ports.cache,
+      signal: this.signal,
+      now: ports.now,
+    });
+    return {
+      key: keyOfCopy(copy, parent.files.chainId),
+      createdBy: copy.createdBy,
+      change: async (draft) => {
+        await using session = await draft.openFs();
+        await executeCopy(copy, session);
+      },
+    };
+  }
+
+  private async openSource(source: StepResult, stack: AsyncDisposableStack): Promise<SourceTree> {
+    const top = source.files.layers.at(-1);
+    if (top === undefined) return EMPTY_TREE;
+    const session: FsSession = await this.options.ports.layers.openView(top);
+    stack.use(session);
+    return new LayerTree(session);
+  }
+
+  /** Finds the record of a step, or does it; a step that another stage is doing right now is waited for. */
+  private async record(
+    parent: StepResult,
+    execution: Execution,
+  ): Promise<{ record: CacheRecord; isCached: boolean }> {
+    const running = this.inFlight.get(execution.key);
+    if (running !== undefined) return { record: await running, isCached: true };
+    if (!this.options.noCache) {
+      const known = await this.lookUp(execution.key);
+      if (known !== undefined) return { record: known, isCached: true };
+      const started = this.inFlight.get(execution.key);
+      if (started !== undefined) return { record: await started, isCached: true };
+    }
+    const record = this.perform(parent, execution);
+    this.inFlight.set(execution.key, record);
+    return { record: await record, isCached: false };
+  }
+
+  private async lookUp(key: string): Promise<CacheRecord | undefined> {
+    const { cache, layers } = this.options.ports;
+    const known = await cache.get(key);
+    if (known?.layer !== undefined && !(await layers.has(known.layer.id))) return undefined;
+    return known;
+  }
+
+  private async perform(parent: StepResult, execution: Execution): Promise<CacheRecord> {
+    const { ports } = this.options;
+    const layer =
+      execution.change === undefined
+        ? undefined
+        : await this.makeLayer(parent.files.layers.at(-1) ?? null, execution.change);
+    const record: CacheRecord = {
+      version: 1,
+      createdAt: ports.now(),
+      ...(layer === undefined ? {} : { layer }),
+    };
+    await ports.cache.put(execution.key, record);
+    return record;
+  }
+
+  private async makeLayer(
+    parent: LayerId | null,
+    change: (draft: LayerDraft) => Promise<void>,
+  ): Promise<CacheRecord["layer"]> {
+    await using stack = new AsyncDisposableStack();
+    const draft = await this.options.ports.layers.beginDiff(parent);
+    stack.defer(() => draft.discard());
+    await change(draft);
+    this.signal.throwIfAborted();
+    const committed = await draft.commit();
+    return committed.isEmpty ? undefined : { id: committed.id, diffId: committed.diffId };
+  }
+
+  private async runStep(vertex: Vertex, op: RunOp, draft: LayerDraft): Promise<void> {
+    const { ports, emit, extraHosts, shmSizeBytes } = this.options;
+    const at: StepRef = { stage: vertex.stage, step: vertex.step };
+    const containerId = newId();
+    await this.runs.run(async () => {
+      this.signal.throwIfAborted();
+      emit({ type: "running", at, containerId });
+      const { exitCode } = await ports.steps.run({
+        containerId,
+        root: draft.root(),
+        args: op.args,
+        env: op.env,
+        cwd: op.cwd,
+        user: op.user,
+        network: op.network,
+        hostname: containerId.slice(0, 12),
+        extraHosts,
+        shmSizeBytes,
+        files: op.files,
+        onOutput: (stream, bytes) => emit({ type: "output", at, stream, bytes }),
+        signal: this.signal,
+      });
+      if (exitCode !== 0) {
+        const command = op.args.join(" ");
+        throw new Fault("system", `The command '${command}' returned a non-zero code: ${exitCode}`, {
+          code: "build.step-failed",
+          detail: { exitCode, command, line: vertex.lines.start, endLine: vertex.lines.end },
+        });
+      }
+      emit({ type: "removed", at, containerId });
+    });
+  }
+}
+
+/** Makes the working directory where it is missing, owned by root; what is there stays as it is. */
+async function makeWorkdir(draft: LayerDraft, path: string): Promise<void> {
+  await using session = await draft.openFs();
+  const target = await resolveInTree(linkReader(session), path);
+  if (target.exists && !target.isDirectory) {
+    throw new Fault("invalidParameter", `Cannot mkdir: ${path} is not a directory`, {
+      code: "build.workdir",
+    });
+  }
+  if (target.exists) return;
+  const writer = new TreeWriter(session);
+  await writer.makeDirectories(target.path, { uid: 0, gid: 0 });
+  await writer.finish();
+}
+
+/** Solves a graph and returns the id of the target's image. Throws the Fault of the first step that failed. */
+export function solveGraph(options: SolveOptions): Promise<string> {
+  return new Solver(options).run();
+}
