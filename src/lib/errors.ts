@@ -46,6 +46,8 @@ export class SysError extends Error {
   readonly errno: number;
   /** Index of the failed operation in its request, -1 when not applicable. */
   readonly index: number;
+  /** What went wrong, without operation and path. */
+  readonly text: string;
   constructor(op: string, path: string, errno: number, text: string, index = -1) {
     super(path === "" ? `${op}: ${text}` : `${op} ${path}: ${text}`);
     this.name = "SysError";
@@ -53,6 +55,7 @@ export class SysError extends Error {
     this.path = path;
     this.errno = errno;
     this.index = index;
+    this.text = text;
   }
 }
 

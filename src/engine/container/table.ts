@@ -29,7 +29,8 @@ export class LiveContainer {
   readonly lane = new Lane();
   run: Run | null = null;
   readonly pendingAttaches = new Set<PendingAttach>();
-  readonly execIds = new Set<string>();
+  /** Running execs: told when they end. */
+  readonly #execs = new Map<string, (exitCode: number) => void>();
   /** Called with the exit code after the next end of the process. */
   readonly exitWaiters = new Set<(exitCode: number) => void>();
   /** Called with the last exit code when the container is gone. */
@@ -39,6 +40,21 @@ export class LiveContainer {
   restartDelayMs = 0;
   constructor(id: string) {
     this.id = id;
+  }
+
+  get execIds(): string[] {
+    return [...this.#execs.keys()];
+  }
+
+  /** Registers a running exec; `onEnd` is called once with its exit code. */
+  addExec(execId: string, onEnd: (exitCode: number) => void): void {
+    this.#execs.set(execId, onEnd);
+  }
+
+  execEnded(execId: string, exitCode: number): void {
+    const onEnd = this.#execs.get(execId);
+    this.#execs.delete(execId);
+    onEnd?.(exitCode);
   }
 }
 

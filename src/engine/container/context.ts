@@ -1,0 +1,89 @@
+// What the operations on containers work with: the stores and services of the floors below, the paths on disk, the
+// daemon's defaults. One object, made by the wiring; the modules of this folder take it as their first argument.
+import { join } from "node:path";
+import type { CgroupHost } from "../../linux/cgroupfs/hierarchy.ts";
+import type { Keel } from "../../linux/keel.ts";
+import type { ShimExit } from "../../runtime/shim/client.ts";
+import type { LayerStore } from "../../storage/layer/store.ts";
+import type { EventBus } from "../event/bus.ts";
+import type { ImageService } from "../image/service.ts";
+import type { NetworkService } from "../network/service.ts";
+import type { ContainerDefaults } from "./config.ts";
+import type { ContainerRecord } from "./record.ts";
+import type { ContainerTable } from "./table.ts";
+
+export type Log = (level: "debug" | "info" | "warn" | "error", message: string) => void;
+
+export interface ContainerContext {
+  readonly table: ContainerTable;
+  readonly keel: Keel;
+  readonly layers: LayerStore;
+  readonly images: ImageService;
+  readonly networks: NetworkService;
+  readonly events: EventBus;
+  readonly cgroups: CgroupHost;
+  readonly defaults: ContainerDefaults;
+  readonly paths: ContainerPaths;
+  readonly log: Log;
+  /** Runs work that nobody waits for; it is finished before the daemon ends, and its failure is logged as `what`. */
+  inBackground(what: string, work: () => Promise<void>): void;
+  /** Lets a frozen container run on. */
+  thaw(id: string): Promise<void>;
+  /** What is known of a run whose shim is gone without a word. */
+  lostExit(id: string): ShimExit;
+}
+
+/** Where a container's files are on the host. */
+export class ContainerPaths {
+  readonly #dataRoot: string;
+  readonly #execRoot: string;
+  /** keel's executable, bound into containers that want an init process. */
+  readonly keelPath: string;
+  constructor(dataRoot: string, execRoot: string, keelPath: string) {
+    this.#dataRoot = dataRoot;
+    this.#execRoot = execRoot;
+    this.keelPath = keelPath;
+  }
+
+  /** Files of the container that survive a restart of the host. */
+  dir(id: string): string {
+    return join(this.#dataRoot, "containers", id);
+  }
+
+  etcFile(id: string, name: "hostname" | "hosts" | "resolv.conf"): string {
+    return join(this.dir(id), name);
+  }
+
+  log(id: string): string {
+    return join(this.dir(id), `${id}-json.log`);
+  }
+
+  /** The shim's directory, while the container runs. */
+  stateDir(id: string): string {
+    return join(this.#execRoot, "c", id);
+  }
+
+  socket(id: string): string {
+    return join(this.stateDir(id), "shim.sock");
+  }
+
+  /** Where roots are mounted, each in the mount namespace of its container only. */
+  rootTarget(): string {
+    return join(this.#execRoot, "root");
+  }
+}
+
+/** Publishes a container event with the attributes that Docker gives it: image, name, labels and `more`. */
+export function publish(
+  context: Pick<ContainerContext, "events">,
+  record: ContainerRecord,
+  action: string,
+  more: Readonly<Record<string, string>> = {},
+): void {
+  context.events.publish({
+    type: "container",
+    action,
+    actorId: record.id,
+    attributes: { ...record.config.Labels, image: record.config.Image, name: record.name, ...more },
+  });
+}

@@ -1,0 +1,116 @@
+// Creates a container: request and image make a record, one commit, and the writable directories. No mount, no process.
+import { mkdir } from "node:fs/promises";
+import type { InputOf } from "../../api/contract.ts";
+import type { containerCreate } from "../../api/operations/container.ts";
+import type { ContainerCreateResponse } from "../../api/schemas/container.ts";
+import type { HostConfig } from "../../api/schemas/host-config.ts";
+import { Fault } from "../../lib/errors.ts";
+import { newId } from "../../lib/id.ts";
+import { formatNano, nowNano } from "../../lib/time.ts";
+import { generateSpec } from "../../runtime/spec/generate.ts";
+import { completeConfig, completeHostConfig } from "./config.ts";
+import { type ContainerContext, publish } from "./context.ts";
+import { mountsOf } from "./mounts.ts";
+import { generateName, parseName } from "./names.ts";
+import { portRequests } from "./ports.ts";
+import { type ContainerRecord, type NetworkEndpoint, NEVER_RAN } from "./record.ts";
+import { parseSignal } from "./signals.ts";
+import { specInputOf } from "./spec-input.ts";
+import { parseLogSize } from "./start.ts";
+
+type CreateInput = InputOf<typeof containerCreate>;
+type CreateBody = CreateInput["body"];
+
+/** Creates a container. Fails with notFound (image), conflict (name), invalidParameter, notImplemented. */
+export async function createContainer(context: ContainerContext, input: CreateInput): Promise<ContainerCreateResponse> {
+  const { body } = input;
+  const image = context.images.resolve(body.Image ?? "", input.platform);
+  const id = newId();
+  const config = completeConfig(body, image.config.config, id);
+  const hostConfig = await joinedTo(context, completeHostConfig(body.HostConfig, context.defaults));
+  const name = chooseName(context, input.name);
+  using _ = context.table.reserveName(name);
+  const [path = "", ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
+  const record: ContainerRecord = {
+    version: 1,
+    id,
+    name,
+    createdAt: formatNano(nowNano()),
+    imageId: image.id,
+    layer: image.topLayer,
+    platform: "linux",
+    path,
+    args,
+    config,
+    hostConfig,
+    endpoints: endpointsOf(context, body, hostConfig),
+    state: NEVER_RAN,
+  };
+  const warnings = validate(context, record);
+  await context.layers.createUpper(id);
+  await mkdir(context.paths.dir(id), { recursive: true, mode: 0o710 });
+  try {
+    await context.table.add(record);
+  } catch (error) {
+    await context.layers.removeUpper(id);
+    throw error;
+  }
+  publish(context, record, "create");
+  return { Id: id, Warnings: warnings };
+}
+
+function chooseName(context: ContainerContext, wanted: string | undefined): string {
+  if (wanted === undefined) return generateName((n) => context.table.isNameTaken(n));
+  const name = parseName(wanted);
+  if (!context.table.isNameTaken(name)) return name;
+  const holder = context.table.idOfName(name) ?? "";
+  throw new Fault(
+    "conflict",
+    `Conflict. The container name "/${name}" is already in use by container "${holder}". You have to remove (or rename) that container to be able to reuse that name.`,
+    { code: "container.name-taken", detail: { holder } },
+  );
+}
+
+/** Namespaces shared with another container name it by id from here on, as Docker stores it. */
+async function joinedTo(context: ContainerContext, h: HostConfig): Promise<HostConfig> {
+  const byId = (mode: string): string =>
+    mode.startsWith("container:") ? `container:${context.table.find(mode.slice(10)).id}` : mode;
+  return { ...h, NetworkMode: byId(h.NetworkMode), PidMode: byId(h.PidMode), IpcMode: byId(h.IpcMode) };
+}
+
+function endpointsOf(context: ContainerContext, body: CreateBody, h: HostConfig): NetworkEndpoint[] {
+  const wishes = Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {});
+  if (h.NetworkMode.startsWith("container:")) {
+    if (wishes.length > 0)
+      throw new Fault("invalidParameter", "conflicting options: cannot attach both user-defined and non-user-defined network-modes", { code: "network.conflict" });
+    return [];
+  }
+  const network = context.networks.find(h.NetworkMode);
+  const others = wishes.filter(([n]) => n !== "default" && n !== h.NetworkMode && context.networks.find(n).id !== network.id);
+  if (others.length > 0)
+    throw new Fault("notImplemented", "a container in several networks is not supported by this version", { code: "network.several" });
+  const wish = wishes[0]?.[1];
+  if (wish?.IPAMConfig?.IPv4Address && network.name === "bridge")
+    throw new Fault("invalidParameter", "user specified IP address is supported on user defined networks only", { code: "network.static-ip" });
+  return [
+    {
+      networkName: network.name,
+      networkId: network.id,
+      aliases: wish?.Aliases ?? [],
+      wantedIp: wish?.IPAMConfig?.IPv4Address ?? "",
+      wantedMac: wish?.MacAddress || body.MacAddress || "",
+    },
+  ];
+}
+
+/** Refuses now what would fail at every start; returns the runtime's warnings. */
+function validate(context: ContainerContext, record: ContainerRecord): string[] {
+  const { config, hostConfig } = record;
+  if (config.StopSignal) parseSignal(config.StopSignal);
+  if (config.WorkingDir !== "" && !config.WorkingDir.startsWith("/"))
+    throw new Fault("invalidParameter", `the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`, { code: "container.workdir" });
+  mountsOf(hostConfig);
+  portRequests(hostConfig, Object.keys(config.ExposedPorts ?? {}));
+  parseLogSize(hostConfig.LogConfig.Config?.["max-size"] ?? "-1");
+  return generateSpec(specInputOf(record, context.paths, () => process.pid)).warnings;
+}

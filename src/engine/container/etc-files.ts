@@ -1,0 +1,40 @@
+// The three files that are bound over a container's /etc: hostname, hosts, resolv.conf. Written at every start, in the
+// container's directory on the host.
+import { writeFile } from "node:fs/promises";
+import { Fault } from "../../lib/errors.ts";
+import { containerResolvConf, loadHostResolvConf } from "../../net/dns/resolv-conf.ts";
+import { type HostEntry, hostnameFile, hostsFile } from "../../net/sandbox/hosts-file.ts";
+import type { PlannedEndpoint } from "../network/service.ts";
+import type { ContainerPaths } from "./context.ts";
+import type { ContainerRecord } from "./record.ts";
+
+/** What `--add-host name:host-gateway` stands for. */
+const HOST_GATEWAY = "host-gateway";
+
+/** Writes the files for the next run; fails with invalidParameter on impossible hosts or name servers. */
+export async function writeEtcFiles(paths: ContainerPaths, record: ContainerRecord, endpoint: PlannedEndpoint | null): Promise<void> {
+  const { config, hostConfig: h, id } = record;
+  const hosts = hostsFile({
+    hostname: config.Hostname,
+    domainname: config.Domainname,
+    addresses: endpoint === null ? [] : [endpoint.record.ip],
+    extra: (h.ExtraHosts ?? []).map((text) => parseExtraHost(text, endpoint?.gateway ?? "127.0.0.1")),
+  });
+  const host = await loadHostResolvConf();
+  // compat: a container in the host's network resolves exactly as the host does.
+  const wishes = { servers: h.Dns ?? [], search: h.DnsSearch ?? [], options: h.DnsOptions ?? [] };
+  const isHosts = h.NetworkMode === "host" && Object.values(wishes).every((w) => w.length === 0);
+  const resolvConf = isHosts ? host.content : containerResolvConf(host.conf, wishes);
+  await Promise.all([
+    writeFile(paths.etcFile(id, "hostname"), hostnameFile(config.Hostname)),
+    writeFile(paths.etcFile(id, "hosts"), hosts),
+    writeFile(paths.etcFile(id, "resolv.conf"), resolvConf),
+  ]);
+}
+
+function parseExtraHost(text: string, gateway: string): HostEntry {
+  const at = text.search(/[:=]/);
+  if (at < 1) throw new Fault("invalidParameter", `bad format for add-host: "${text}"`, { code: "container.add-host" });
+  const ip = text.slice(at + 1);
+  return { ip: ip === HOST_GATEWAY ? gateway : ip.replace(/^\[(.*)\]$/, "$1"), names: [text.slice(0, at)] };
+}

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { selectContainers } from "./list.ts";
+import { type ContainerRecord, NEVER_RAN } from "./record.ts";
+
+function container(name: string, status: ContainerRecord["state"]["status"], more: object = {}): ContainerRecord {
+  const port = { proto: "tcp", containerPort: 80, hostIp: "0.0.0.0", hostPort: 8080 };
+  return {
+    id: name.padEnd(64, "0"),
+    name,
+    imageId: `image-of-${name}`,
+    config: { Labels: { tier: name }, ExposedPorts: { "80/tcp": {} } },
+    hostConfig: { Binds: null },
+    endpoints: [{ networkName: "bridge", networkId: "n1", aliases: [], wantedIp: "", wantedMac: "", attached: { ports: [port] } }],
+    state: { ...NEVER_RAN, status, exitCode: 3 },
+    ...more,
+  } as unknown as ContainerRecord;
+}
+
+const all = [container("c3", "running"), container("b2", "exited"), container("a1", "created")];
+const context = {
+  find: (name: string) => all.find((r) => r.name === name) as ContainerRecord,
+  isDescendant: (r: ContainerRecord, image: string) => r.imageId === image,
+};
+const select = (query: Partial<Parameters<typeof selectContainers>[1]>): string[] =>
+  selectContainers(all, { all: false, filters: {}, ...query }, context).map((r) => r.name);
+
+test("selectContainers shows running ones, all of them, or the newest", () => {
+  assert.deepEqual(select({}), ["c3"]);
+  assert.deepEqual(select({ all: true }), ["c3", "b2", "a1"]);
+  assert.deepEqual(select({ limit: 2 }), ["c3", "b2"]);
+});
+
+test("selectContainers filters as Docker does", () => {
+  const filtered = (filters: Record<string, string[]>): string[] => select({ all: true, filters });
+  assert.deepEqual(filtered({ name: ["^/b2$"] }), ["b2"]);
+  assert.deepEqual(filtered({ name: ["2", "a"] }), ["b2", "a1"]);
+  assert.deepEqual(filtered({ label: ["tier", "tier=c3"] }), ["c3"]);
+  assert.deepEqual(filtered({ exited: ["3"] }), ["b2"]);
+  assert.deepEqual(filtered({ publish: ["8000-9000"] }), ["c3", "b2", "a1"]);
+  assert.deepEqual(filtered({ publish: ["8080/udp"] }), []);
+  assert.deepEqual(filtered({ before: ["b2"] }), ["a1"]);
+  assert.deepEqual(filtered({ since: ["b2"] }), ["c3"]);
+  assert.deepEqual(filtered({ ancestor: ["image-of-a1"] }), ["a1"]);
+  assert.deepEqual(select({ filters: { status: ["created"] } }), ["a1"]);
+  assert.throws(() => filtered({ colour: ["red"] }), /invalid filter 'colour'/);
+  assert.throws(() => filtered({ status: ["asleep"] }), /invalid filter 'status=asleep'/);
+});

@@ -1,0 +1,78 @@
+// After a restart of the daemon: running containers are found by their shims, those that ended meanwhile by the exit file
+// their shims left, and the restart policy is applied as it would have been.
+import { messageOf } from "../../lib/errors.ts";
+import { nowNano } from "../../lib/time.ts";
+import { readExitFile, type ShimExit } from "../../runtime/shim/client.ts";
+import type { ContainerContext } from "./context.ts";
+import { settleExit } from "./exit.ts";
+import { type ContainerRecord, isRunning } from "./record.ts";
+import { connectRun, type OnExit } from "./start.ts";
+import type { LiveContainer } from "./table.ts";
+
+/** What Docker shows for a container whose end nobody saw. */
+const UNKNOWN_EXIT_CODE = 255;
+
+/** Restores all runs; a container that cannot be restored counts as ended, and never keeps the daemon from starting. */
+export async function restoreRuns(
+  context: ContainerContext,
+  onExit: OnExit,
+  start: (live: LiveContainer) => Promise<void>,
+): Promise<void> {
+  const records = context.table.all();
+  const adopted: ContainerRecord[] = [];
+  await Promise.all(
+    records.filter(isRunning).map(async (record) => {
+      if (await adopt(context, record, onExit)) adopted.push(record);
+    }),
+  );
+  const endpoints = adopted.flatMap((r) => r.endpoints.flatMap((e) => (e.attached === undefined ? [] : [e.attached])));
+  for (const warning of await context.networks.restore(endpoints)) context.log("warn", warning);
+  const settled: ContainerRecord[] = [];
+  for (const record of records.filter((r) => isRunning(r) && !adopted.includes(r))) {
+    await settleExit(context, context.table.live(record.id), null, await lastExit(context, record.id), start);
+    settled.push(record);
+  }
+  await startByPolicy(context, records.filter((r) => !isRunning(r)), start);
+}
+
+async function adopt(context: ContainerContext, record: ContainerRecord, onExit: OnExit): Promise<boolean> {
+  const live = context.table.live(record.id);
+  try {
+    const run = await connectRun(context, live, record.id, record.state.pid, onExit);
+    live.run = run;
+    run.begin();
+    return true;
+  } catch (error) {
+    context.log("debug", `container ${record.id.slice(0, 12)}: no shim: ${messageOf(error)}`);
+    return false;
+  }
+}
+
+async function lastExit(context: ContainerContext, id: string): Promise<ShimExit> {
+  return (await readExitFile(context.paths.stateDir(id))) ?? unknownExit();
+}
+
+/** What is said of an end that nobody saw: the host or the shim went down with the container. */
+export function unknownExit(): ShimExit {
+  return { exitCode: UNKNOWN_EXIT_CODE, signal: 0, isOomKilled: false, finishedAtNano: nowNano() };
+}
+
+/** Starts what a policy wants running: `always` whatever happened before, the others unless a user stopped them. */
+async function startByPolicy(
+  context: ContainerContext,
+  records: readonly ContainerRecord[],
+  start: (live: LiveContainer) => Promise<void>,
+): Promise<void> {
+  const wanted = records.filter((r) => {
+    const { Name } = r.hostConfig.RestartPolicy;
+    if (r.state.status === "created") return false;
+    return Name === "always" || (Name === "unless-stopped" && !r.state.isStoppedByUser) || r.state.status === "restarting";
+  });
+  await Promise.all(
+    wanted.map((r) =>
+      start(context.table.live(r.id)).catch((error: unknown) => {
+        context.log("error", `container ${r.id.slice(0, 12)}: cannot be started: ${messageOf(error)}`);
+      }),
+    ),
+  );
+}

@@ -1,0 +1,258 @@
+// The containers of the daemon: what ContainerPort (server/ports.ts) asks for, each operation in a module of its own. This
+// class finds the container, takes its lane, and calls; it also brings runs back after a restart of the daemon.
+import type { Call, Hijack, OutputStream, PendingWait } from "../../api/call.ts";
+import type { InputOf } from "../../api/contract.ts";
+import type * as operations from "../../api/operations/container.ts";
+import type { ContainerCreateResponse, ContainerInspect, ContainerSummary, ContainerTop } from "../../api/schemas/container.ts";
+import { Fault } from "../../lib/errors.ts";
+import { freezeCgroup, planThaw } from "../../linux/cgroupfs/freezer.ts";
+import type { CgroupPaths } from "../../linux/cgroupfs/hierarchy.ts";
+import { listPids } from "../../linux/cgroupfs/processes.ts";
+import { psTable } from "../../linux/procfs/ps.ts";
+import { containerCgroup } from "../../runtime/cgroup/plan.ts";
+import { attach } from "./attach.ts";
+import { type ContainerContext, publish } from "./context.ts";
+import { createContainer } from "./create.ts";
+import { settleExit } from "./exit.ts";
+import { inspectOf, summaryOf } from "./inspect.ts";
+import { selectContainers } from "./list.ts";
+import { openLogs } from "./log-stream.ts";
+import { parseName } from "./names.ts";
+import { type ContainerRecord, isRunning } from "./record.ts";
+import { removeStopped } from "./remove.ts";
+import { restoreRuns } from "./restore.ts";
+import { type OnExit, startContainer } from "./start.ts";
+import { killContainer, type StopOptions, stopRunning } from "./stop.ts";
+import type { LiveContainer } from "./table.ts";
+import { waitFor } from "./wait.ts";
+
+type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
+
+export class ContainerService {
+  readonly #context: ContainerContext;
+
+  constructor(context: ContainerContext) {
+    this.#context = context;
+  }
+
+  /** Finds the runs that went on while no daemon was there, and settles those that ended. */
+  restore(): Promise<void> {
+    return restoreRuns(this.#context, this.#onExit, this.#start);
+  }
+
+  readonly #onExit: OnExit = (live, run, exit) => settleExit(this.#context, live, run, exit, this.#restart);
+
+  readonly #start = (live: LiveContainer): Promise<void> =>
+    live.lane.run(() => startContainer(this.#context, live, this.#onExit));
+
+  /** A start by the restart policy: counted, and given up silently when somebody else was faster. */
+  readonly #restart = async (live: LiveContainer): Promise<void> => {
+    await live.lane.run(async () => {
+      const record = this.#context.table.get(live.id);
+      if (record?.state.status !== "restarting" || live.isRemoving) return;
+      await this.#context.table.putState(live.id, { restartCount: record.state.restartCount + 1 });
+      await startContainer(this.#context, live, this.#onExit);
+    });
+  };
+
+  #find(reference: string): { record: ContainerRecord; live: LiveContainer } {
+    const record = this.#context.table.find(reference);
+    return { record, live: this.#context.table.live(record.id) };
+  }
+
+  create(input: Input<"containerCreate">): Promise<ContainerCreateResponse> {
+    return createContainer(this.#context, input);
+  }
+
+  async start(input: Input<"containerStart">): Promise<void> {
+    if (input.checkpoint !== undefined)
+      throw new Fault("notImplemented", "checkpoints are not supported by this version", { code: "container.checkpoint" });
+    const { live, record } = this.#find(input.id);
+    try {
+      await this.#start(live);
+    } catch (error) {
+      const isStartFailure = error instanceof Fault && !["notModified", "conflict"].includes(error.kind);
+      if (isStartFailure && record.hostConfig.AutoRemove) await live.lane.run(() => this.#remove(live));
+      throw error;
+    }
+  }
+
+  async stop(input: Input<"containerStop">): Promise<void> {
+    const { live, record } = this.#find(input.id);
+    await live.lane.run(async () => {
+      const status = this.#context.table.find(record.id).state.status;
+      if (status === "restarting") return this.#cancelRestart(live);
+      if (live.run === null) throw new Fault("notModified", "container is already stopped", { code: "container.not-running" });
+      await this.#stop(live, input);
+    });
+  }
+
+  async #stop(live: LiveContainer, options: StopOptions): Promise<void> {
+    await stopRunning(this.#context, live, options);
+    const record = this.#context.table.get(live.id);
+    if (record !== undefined) publish(this.#context, record, "stop");
+  }
+
+  async #cancelRestart(live: LiveContainer): Promise<void> {
+    clearTimeout(live.restartTimer);
+    await this.#context.table.putState(live.id, { status: "exited", isStoppedByUser: true });
+    const record = this.#context.table.find(live.id);
+    for (const tell of [...live.exitWaiters]) tell(record.state.exitCode);
+    live.exitWaiters.clear();
+  }
+
+  async restart(input: Input<"containerRestart">): Promise<void> {
+    const { live } = this.#find(input.id);
+    await live.lane.run(async () => {
+      clearTimeout(live.restartTimer);
+      if (live.run !== null) await this.#stop(live, input);
+      await startContainer(this.#context, live, this.#onExit);
+    });
+    publish(this.#context, this.#context.table.find(live.id), "restart");
+  }
+
+  async kill(input: Input<"containerKill">): Promise<void> {
+    const { live } = this.#find(input.id);
+    await killContainer(this.#context, live, input.signal);
+  }
+
+  #cgroup(record: ContainerRecord): CgroupPaths {
+    const parent = record.hostConfig.CgroupParent;
+    return containerCgroup(this.#context.cgroups, { ...(parent === "" ? {} : { parent }), id: record.id });
+  }
+
+  async pause(input: Input<"containerPause">, call: Call): Promise<void> {
+    const { live } = this.#find(input.id);
+    await live.lane.run(async () => {
+      const record = this.#context.table.find(live.id);
+      if (record.state.status === "paused") throw new Fault("conflict", `container ${input.id} is already paused`, { code: "container.paused" });
+      if (!isRunning(record)) throw notRunning(input.id);
+      await freezeCgroup((ops) => this.#context.keel.run(ops), this.#cgroup(record), { signal: call.signal });
+      publish(this.#context, await this.#context.table.putState(live.id, { status: "paused" }), "pause");
+    });
+  }
+
+  async unpause(input: Input<"containerUnpause">): Promise<void> {
+    const { live } = this.#find(input.id);
+    await live.lane.run(async () => {
+      const record = this.#context.table.find(live.id);
+      if (record.state.status !== "paused") throw new Fault("conflict", `container ${input.id} is not paused`, { code: "container.not-paused" });
+      await this.#context.thaw(live.id);
+      publish(this.#context, this.#context.table.find(live.id), "unpause");
+    });
+  }
+
+  /** Lets a frozen container run on and says so in its record. */
+  async thaw(id: string): Promise<void> {
+    const record = this.#context.table.find(id);
+    await this.#context.keel.run(planThaw(this.#cgroup(record)));
+    await this.#context.table.putState(id, { status: "running" });
+  }
+
+  async rename(input: Input<"containerRename">): Promise<void> {
+    const { live, record } = this.#find(input.id);
+    const name = parseName(input.name ?? "");
+    await live.lane.run(async () => {
+      if (this.#context.table.isNameTaken(name))
+        throw new Fault("conflict", `Conflict. The container name "/${name}" is already in use by container "${this.#context.table.idOfName(name) ?? ""}". You have to remove (or rename) that container to be able to reuse that name.`, { code: "container.name-taken" });
+      const current = this.#context.table.find(live.id);
+      const renamed = await this.#context.table.put({ ...current, name });
+      publish(this.#context, renamed, "rename", { oldName: `/${record.name}` });
+    });
+  }
+
+  async delete(input: Input<"containerDelete">): Promise<void> {
+    if (input.link) throw new Fault("notImplemented", "links are not supported by this version", { code: "container.link" });
+    const { live, record } = this.#find(input.id);
+    if (live.isRemoving)
+      throw new Fault("conflict", `removal of container ${input.id} is already in progress`, { code: "container.removing" });
+    if (input.force) live.isRemoving = true;
+    try {
+      if (input.force && live.run !== null) await killContainer(this.#context, live, "SIGKILL").catch(ignoreNotRunning);
+      await live.lane.run(() => {
+        const { status } = this.#context.table.find(record.id).state;
+        if (live.run !== null || status === "restarting" || status === "paused")
+          if (!input.force)
+            throw new Fault("conflict", `cannot remove container "${record.name}": container is ${status}: stop the container before removing or force remove`, { code: "container.running" });
+        return this.#remove(live);
+      });
+    } catch (error) {
+      live.isRemoving = false;
+      throw error;
+    }
+  }
+
+  async #remove(live: LiveContainer): Promise<void> {
+    const { run } = live;
+    live.isRemoving = true;
+    if (run !== null) {
+      await run.shim.signal(9, { all: true }).catch(() => {}); // ignored: its exit is being settled
+      await run.settled;
+    }
+    const record = this.#context.table.get(live.id);
+    if (record !== undefined) await removeStopped(this.#context, live, record);
+  }
+
+  async wait(input: Input<"containerWait">, call: Call): Promise<PendingWait> {
+    const code = waitFor(this.#context.table, input.id, input.condition, call.signal);
+    return { exit: code.then((StatusCode) => ({ StatusCode })) };
+  }
+
+  attach(input: Input<"containerAttach">, hijack: Hijack, call: Call): Promise<void> {
+    return attach(this.#context, this.#find(input.id).live, input, hijack, call.signal);
+  }
+
+  async logs(input: Input<"containerLogs">, call: Call): Promise<OutputStream> {
+    const { live, record } = this.#find(input.id);
+    return openLogs(this.#context, live, record, input, call.signal);
+  }
+
+  async resize(input: Input<"containerResize">): Promise<void> {
+    const { live } = this.#find(input.id);
+    if (live.run === null) throw notRunning(input.id);
+    await live.run.shim.resize(null, input.height, input.width);
+  }
+
+  async top(input: Input<"containerTop">): Promise<ContainerTop> {
+    const { record } = this.#find(input.id);
+    if (!isRunning(record)) throw notRunning(record.id);
+    const { titles, processes } = psTable(listPids(this.#cgroup(record)), input.psArgs ?? "");
+    return { Titles: [...titles], Processes: processes.map((p) => [...p]) };
+  }
+
+  async inspect(input: Input<"containerInspect">): Promise<ContainerInspect> {
+    const { record, live } = this.#find(input.id);
+    const graph = this.#context.layers.graphOf(record.layer, record.id);
+    return inspectOf(record, { paths: this.#context.paths, execIds: live.execIds, graph });
+  }
+
+  async list(input: Input<"containerList">): Promise<ContainerSummary[]> {
+    const { table, images } = this.#context;
+    const now = Date.now();
+    const isDescendant = (r: ContainerRecord, image: string): boolean => images.isDescendant(r.imageId, image);
+    return selectContainers(table.all(), input, { find: (ref) => table.find(ref), isDescendant }).map((r) =>
+      summaryOf(r, images.nameFor(r.config.Image, r.imageId), now),
+    );
+  }
+
+  /** Stops everything, at an orderly end of a daemon that does not leave containers running (`live-restore: false`). */
+  async stopAll(): Promise<void> {
+    const running = this.#context.table.all().filter(isRunning);
+    await Promise.all(
+      running.map((r) => stopRunning(this.#context, this.#context.table.live(r.id), { isByUser: false })),
+    );
+  }
+
+  /** Number of containers whose process exists. */
+  get runningCount(): number {
+    return this.#context.table.all().filter(isRunning).length;
+  }
+}
+
+function notRunning(id: string): Fault {
+  return new Fault("conflict", `container ${id} is not running`, { code: "container.not-running" });
+}
+
+function ignoreNotRunning(error: unknown): void {
+  if (!(error instanceof Fault && error.code === "container.not-running")) throw error;
+}

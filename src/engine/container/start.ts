@@ -1,0 +1,260 @@
+// Starts a container: the endpoint, the runtime's plan and the shim in one message to keel, then attached clients, then
+// the process itself. Called in the container's lane. Whatever fails on the way is undone, and the record says why.
+import { mkdir, stat } from "node:fs/promises";
+import { Fault, messageOf, SysError } from "../../lib/errors.ts";
+import { formatNano, nowNano } from "../../lib/time.ts";
+import { host, type Op, type Register } from "../../linux/ops.ts";
+import { planCgroup } from "../../runtime/cgroup/plan.ts";
+import { planContainer } from "../../runtime/plan/plan.ts";
+import { connectShim, openShimEvents, type ShimExit } from "../../runtime/shim/client.ts";
+import { generateSpec } from "../../runtime/spec/generate.ts";
+import type { PlannedEndpoint } from "../network/service.ts";
+import { type ContainerContext, publish } from "./context.ts";
+import { writeEtcFiles } from "./etc-files.ts";
+import { mountsOf } from "./mounts.ts";
+import { portRequests } from "./ports.ts";
+import { type AttachedEndpoint, type ContainerRecord, isRunning, type NetworkEndpoint } from "./record.ts";
+import { specInputOf } from "./spec-input.ts";
+import type { LiveContainer, Run } from "./table.ts";
+
+const NETNS: Register = 0;
+
+/** What happens when a run has ended; exit.ts provides it, the service passes it in (the two would import each other). */
+export type OnExit = (live: LiveContainer, run: Run, exit: ShimExit) => Promise<void>;
+
+/** Starts the container; fails with notModified when it runs, and with the reason when it cannot be started. */
+export async function startContainer(context: ContainerContext, live: LiveContainer, onExit: OnExit): Promise<void> {
+  const record = context.table.find(live.id);
+  if (live.isRemoving)
+    throw new Fault("conflict", "container is marked for removal and cannot be started", { code: "container.removing" });
+  if (record.state.status === "paused")
+    throw new Fault("conflict", "cannot start a paused container, try unpause instead", { code: "container.paused" });
+  if (isRunning(record)) throw new Fault("notModified", "container is already running", { code: "container.running" });
+  clearTimeout(live.restartTimer);
+  try {
+    await launch(context, live, record, onExit);
+  } catch (error) {
+    throw await recordFailure(context, record, error);
+  }
+}
+
+async function launch(context: ContainerContext, live: LiveContainer, record: ContainerRecord, onExit: OnExit): Promise<void> {
+  await using undo = new AsyncDisposableStack();
+  await prepareBindSources(record);
+  const plan = await planNetwork(context, record, undo);
+  const endpoint = plan.endpoint;
+  await writeEtcFiles(context.paths, record, endpoint);
+  const shimPlan = planShim(context, record, plan.netns);
+  for (const warning of shimPlan.warnings) context.log("warn", `container ${record.id.slice(0, 12)}: ${warning}`);
+  const { results } = await context.keel.run([...plan.ops, ...shimPlan.ops]);
+  const [, pid] = results.at(-1) as [number, number];
+  undo.defer(() => killLaunched(context, record.id));
+  const run = await connectRun(context, live, record.id, pid, onExit);
+  await Promise.all([...live.pendingAttaches].map((a) => a.connect(run.socketPath)));
+  live.pendingAttaches.clear();
+  await run.shim.start();
+  undo.move();
+  live.run = run;
+  const started = await context.table.putState(
+    record.id,
+    { status: "running", pid, exitCode: 0, error: "", isOomKilled: false, startedAt: formatNano(nowNano()), finishedAt: record.state.finishedAt, isStoppedByUser: false },
+    { endpoints: withAttached(record.endpoints, endpoint) },
+  );
+  if (endpoint !== null)
+    context.events.publish({
+      type: "network",
+      action: "connect",
+      actorId: endpoint.network.id,
+      attributes: { container: record.id, name: endpoint.network.name, type: endpoint.network.driver },
+    });
+  publish(context, started, "start");
+  run.begin();
+}
+
+interface NetworkPlan {
+  ops: readonly Op[];
+  /** The register or namespace file that the container joins, undefined for the one its specification names. */
+  netns: Register | string | undefined;
+  endpoint: PlannedEndpoint | null;
+}
+
+async function planNetwork(context: ContainerContext, record: ContainerRecord, undo: AsyncDisposableStack): Promise<NetworkPlan> {
+  const mode = record.hostConfig.NetworkMode;
+  if (mode === "host") return { ops: [], netns: undefined, endpoint: null };
+  if (mode.startsWith("container:"))
+    return { ops: [], netns: `/proc/${pidOfRunning(context, mode.slice(10))}/ns/net`, endpoint: null };
+  const own = host.netnsNew(NETNS);
+  const wish = record.endpoints[0];
+  if (mode === "none" || record.config.NetworkDisabled || wish === undefined) return { ops: [own], netns: NETNS, endpoint: null };
+  const endpoint = await context.networks.planAttach(
+    {
+      networkName: wish.networkName,
+      containerId: record.id,
+      ip: wish.wantedIp,
+      mac: wish.wantedMac,
+      ports: portRequests(record.hostConfig, Object.keys(record.config.ExposedPorts ?? {})),
+    },
+    NETNS,
+  );
+  undo.defer(() => endpoint.undo());
+  return { ops: [own, ...endpoint.ops], netns: NETNS, endpoint };
+}
+
+/** Returns the process id of a running container, for namespaces that are shared with it. */
+export function pidOfRunning(context: Pick<ContainerContext, "table">, reference: string): number {
+  const other = context.table.find(reference);
+  if (!isRunning(other))
+    throw new Fault("conflict", `cannot join network of a non running container: ${other.id}`, { code: "container.not-running" });
+  return other.state.pid;
+}
+
+function planShim(context: ContainerContext, record: ContainerRecord, netns: Register | string | undefined): { ops: Op[]; warnings: string[] } {
+  const { paths } = context;
+  const spec = generateSpec(specInputOf(record, paths, (other) => pidOfRunning(context, other)));
+  const parent = record.hostConfig.CgroupParent;
+  const resources = spec.spec.linux?.resources;
+  const cgroup = planCgroup(context.cgroups, {
+    ...(parent === "" ? {} : { parent }),
+    id: record.id,
+    ...(resources === undefined ? {} : { resources }),
+  });
+  const dirs = context.layers.upperDirs(record.id);
+  const plan = planContainer({
+    id: record.id,
+    spec: spec.spec,
+    root: context.layers.rootSource(record.layer, dirs),
+    rootTarget: paths.rootTarget(),
+    stateDir: paths.stateDir(record.id),
+    log: logOf(record, paths.log(record.id)),
+    stdin: { isOpen: record.config.OpenStdin, isOnce: record.config.StdinOnce },
+    terminal: { rows: record.hostConfig.ConsoleSize[0] ?? 0, columns: record.hostConfig.ConsoleSize[1] ?? 0 },
+    ...(netns === undefined ? {} : { netns }),
+    cgroup,
+    hasBarrier: true,
+  });
+  return { ops: [...plan.hostOps, host.shim(plan.shim)], warnings: [...spec.warnings, ...cgroup.warnings, ...plan.warnings] };
+}
+
+function logOf(record: ContainerRecord, path: string): Parameters<typeof planContainer>[0]["log"] {
+  const { Type, Config } = record.hostConfig.LogConfig;
+  if (Type === "none") return { kind: "none" };
+  const options = Config ?? {};
+  return {
+    kind: "json-file",
+    path,
+    maxSizeBytes: parseLogSize(options["max-size"] ?? "-1"),
+    maxFiles: Number(options["max-file"] ?? 1),
+    attrs: "",
+  };
+}
+
+/** Returns bytes of `10m`, `1g`, `-1` (unlimited, 0 here); fails with invalidParameter. */
+export function parseLogSize(text: string): number {
+  if (text === "-1") return 0;
+  const m = /^(\d+)\s*([kmg]?)b?$/i.exec(text);
+  if (m === null) throw new Fault("invalidParameter", `invalid value for max-size: ${text}`, { code: "log.option" });
+  const unit = { "": 1, k: 1 << 10, m: 1 << 20, g: 1 << 30 }[m[2]?.toLowerCase() as "" | "k" | "m" | "g"];
+  return Number(m[1]) * unit;
+}
+
+/** `-v` makes a missing source directory, `--mount` insists that it is there. */
+async function prepareBindSources(record: ContainerRecord): Promise<void> {
+  for (const bind of mountsOf(record.hostConfig).binds) {
+    if ((await stat(bind.source).catch(() => null)) !== null) continue; // ignored: missing is what is asked here
+    if (!bind.createsSource)
+      throw new Fault("invalidParameter", `invalid mount config for type "bind": bind source path does not exist: ${bind.source}`, { code: "mount.source-missing" });
+    await mkdir(bind.source, { recursive: true });
+  }
+}
+
+/** Connects to a shim whose process waits at the barrier, or runs already (after a restart of the daemon). */
+export async function connectRun(
+  context: ContainerContext,
+  live: LiveContainer,
+  id: string,
+  pid: number,
+  onExit: OnExit,
+): Promise<Run & { begin(): void }> {
+  const socketPath = context.paths.socket(id);
+  const exit = Promise.withResolvers<ShimExit>();
+  const settled = Promise.withResolvers<void>();
+  const events = await openShimEvents(socketPath, {
+    onExit: (e) => exit.resolve(e),
+    onExecExit: (e) => live.execEnded(e.execId, e.exitCode),
+    onWarning: (w) => context.log("warn", `container ${id.slice(0, 12)}: ${w}`),
+    onLost: () => exit.resolve(context.lostExit(id)),
+  });
+  const shim = await connectShim(socketPath);
+  const run = {
+    pid,
+    socketPath,
+    shim,
+    exited: exit.promise,
+    settled: settled.promise,
+    /** From here on the end of the process is acted on; before, the start itself may still fail. */
+    begin(): void {
+      void exit.promise.then(async (e) => {
+        events[Symbol.dispose]();
+        shim.close();
+        try {
+          await onExit(live, run, e);
+        } catch (error) {
+          context.log("error", `container ${id.slice(0, 12)}: after its exit: ${messageOf(error)}`);
+        }
+        settled.resolve();
+      });
+    },
+  };
+  return run;
+}
+
+async function killLaunched(context: ContainerContext, id: string): Promise<void> {
+  try {
+    const shim = await connectShim(context.paths.socket(id));
+    await shim.signal(9, { all: true });
+    shim.close();
+  } catch {
+    // ignored: a shim that does not answer has taken its container with it
+  }
+}
+
+function withAttached(endpoints: readonly NetworkEndpoint[], planned: PlannedEndpoint | null): NetworkEndpoint[] {
+  return endpoints.map((e) => {
+    if (planned === null || e.networkName !== planned.network.name) return e;
+    const attached: AttachedEndpoint = { ...planned.record, gateway: planned.gateway, prefixLength: planned.prefixLength };
+    return { ...e, networkId: planned.network.id, attached };
+  });
+}
+
+const ENOENT = 2;
+const EACCES = 13;
+const ENOTDIR = 20;
+const ENOEXEC = 8;
+
+/** Returns the exit code that stands for a failed exec, as a shell would give it. */
+function exitCodeOf(error: unknown): number {
+  if (!(error instanceof SysError) || error.op !== "exec") return 128;
+  return error.errno === ENOENT || error.errno === ENOTDIR ? 127 : error.errno === EACCES || error.errno === ENOEXEC ? 126 : 128;
+}
+
+/** Writes the reason into the record and returns the fault for the user, in Docker's words. */
+async function recordFailure(context: ContainerContext, record: ContainerRecord, error: unknown): Promise<Fault> {
+  const fault = startFault(error);
+  const exitCode = exitCodeOf(error);
+  await context.table.putState(record.id, { status: record.state.status === "restarting" ? "exited" : record.state.status, pid: 0, exitCode, error: fault.message });
+  if (error instanceof SysError) publish(context, record, "die", { exitCode: String(exitCode) });
+  return fault;
+}
+
+function startFault(error: unknown): Fault {
+  if (error instanceof Fault) return error;
+  if (!(error instanceof SysError)) return new Fault("system", messageOf(error), { cause: error });
+  // compat: clients look for runc's words to choose the exit codes 126 and 127.
+  const what = error.op === "exec" ? error.text : `error during container init: ${error.message}`;
+  const kind = error.op === "exec" ? "invalidParameter" : "system";
+  return new Fault(kind, `failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: ${what}: unknown`, {
+    code: "container.start-failed",
+    detail: { op: error.op, path: error.path, errno: error.errno },
+    cause: error,
+  });
+}

@@ -1,0 +1,192 @@
+// Further processes in running containers (`docker exec`): an exec is made, started once, and remembered with its exit
+// code until its container is gone or a while has passed. Kept in memory only, as Docker does.
+import type { Duplex } from "node:stream";
+import type { Call, Hijack } from "../../api/call.ts";
+import type { InputOf } from "../../api/contract.ts";
+import type * as operations from "../../api/operations/exec.ts";
+import type { ExecCreateResponse, ExecInspect } from "../../api/schemas/exec.ts";
+import { Fault, SysError } from "../../lib/errors.ts";
+import { newId } from "../../lib/id.ts";
+import { planExec } from "../../runtime/plan/exec.ts";
+import { openExec } from "../../runtime/shim/client.ts";
+import { generateSpec } from "../../runtime/spec/generate.ts";
+import { splice } from "../container/attach.ts";
+import { type ContainerContext, publish } from "../container/context.ts";
+import { type ContainerRecord, isRunning } from "../container/record.ts";
+import { specInputOf } from "../container/spec-input.ts";
+
+type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
+type ExecBody = Input<"containerExec">["body"];
+
+/** An exec in its life: created → running → ended; failed starts end with an exit code, too. */
+interface Exec {
+  readonly id: string;
+  readonly containerId: string;
+  readonly request: ExecBody;
+  readonly command: readonly string[];
+  state: "created" | "running" | "ended";
+  pid: number;
+  exitCode: number | null;
+  readonly ended: PromiseWithResolvers<number>;
+}
+
+/** Ended execs are kept this long for those who ask for the exit code. */
+const REMEMBER_MS = 5 * 60_000;
+
+export class ExecService {
+  readonly #context: ContainerContext;
+  readonly #execs = new Map<string, Exec>();
+
+  constructor(context: ContainerContext) {
+    this.#context = context;
+  }
+
+  #find(id: string): Exec {
+    const exec = this.#execs.get(id);
+    if (exec === undefined || this.#context.table.get(exec.containerId) === undefined)
+      throw new Fault("notFound", `No such exec instance: ${id}`, { code: "exec.not-found" });
+    return exec;
+  }
+
+  #running(reference: string): ContainerRecord {
+    const record = this.#context.table.find(reference);
+    if (record.state.status === "paused")
+      throw new Fault("conflict", `container ${record.id} is paused, unpause the container before exec`, { code: "container.paused" });
+    if (!isRunning(record)) throw new Fault("conflict", `container ${record.id} is not running`, { code: "container.not-running" });
+    return record;
+  }
+
+  async create(input: Input<"containerExec">): Promise<ExecCreateResponse> {
+    const record = this.#running(input.id);
+    const command = input.body.Cmd ?? [];
+    if (command.length === 0) throw new Fault("invalidParameter", "No exec command specified", { code: "exec.no-command" });
+    const id = newId();
+    this.#execs.set(id, {
+      id,
+      containerId: record.id,
+      request: input.body,
+      command,
+      state: "created",
+      pid: 0,
+      exitCode: null,
+      ended: Promise.withResolvers<number>(),
+    });
+    publish(this.#context, record, `exec_create: ${command.join(" ")}`, { execID: id });
+    return { Id: id };
+  }
+
+  async start(input: Input<"execStart">, hijack: Hijack, _call: Call): Promise<void> {
+    const { exec, record } = this.#claim(input.id);
+    const request = exec.request;
+    const streams = {
+      stdin: request.AttachStdin ?? false,
+      stdout: request.AttachStdout ?? false,
+      stderr: request.AttachStderr ?? false,
+    };
+    const stream = await this.#launch(exec, record, streams, input.body?.ConsoleSize ?? undefined);
+    const client = hijack.accept({ isTty: request.Tty ?? false });
+    client.on("error", () => {}); // ignored: a client that has gone is seen by its `close`
+    if (stream !== null) await splice(client, stream, streams.stdin, exec.ended.promise);
+    else client.end();
+  }
+
+  async startDetached(input: Input<"execStart">): Promise<void> {
+    const { exec, record } = this.#claim(input.id);
+    await this.#launch(exec, record, { stdin: false, stdout: false, stderr: false });
+  }
+
+  #claim(id: string): { exec: Exec; record: ContainerRecord } {
+    const exec = this.#find(id);
+    if (exec.state === "running") throw new Fault("conflict", `exec command ${id} is already running`, { code: "exec.running" });
+    if (exec.state === "ended") throw new Fault("conflict", `exec command ${id} has already run`, { code: "exec.ended" });
+    const record = this.#running(exec.containerId);
+    exec.state = "running";
+    return { exec, record };
+  }
+
+  async #launch(
+    exec: Exec,
+    record: ContainerRecord,
+    streams: { stdin: boolean; stdout: boolean; stderr: boolean },
+    size?: readonly number[],
+  ): Promise<Duplex | null> {
+    const { request } = exec;
+    const live = this.#context.table.live(record.id);
+    live.addExec(exec.id, (exitCode) => this.#settle(exec, exitCode));
+    publish(this.#context, record, `exec_start: ${exec.command.join(" ")}`, { execID: exec.id });
+    try {
+      const [rows = 0, columns = 0] = size ?? request.ConsoleSize ?? [];
+      const { spec } = generateSpec(specInputOf(record, this.#context.paths, () => record.state.pid));
+      const plan = planExec(spec, {
+        execId: exec.id,
+        args: exec.command,
+        env: request.Env ?? [],
+        ...(request.User ? { user: request.User } : {}),
+        ...(request.WorkingDir ? { cwd: request.WorkingDir } : {}),
+        tty: request.Tty ?? false,
+        isPrivileged: request.Privileged ?? false,
+        hasStdin: streams.stdin,
+        terminal: { rows, columns },
+      });
+      const opened = await openExec(this.#context.paths.socket(record.id), plan, streams);
+      exec.pid = opened.pid;
+      return opened.stream;
+    } catch (error) {
+      live.execEnded(exec.id, error instanceof SysError && error.errno === 13 ? 126 : 127);
+      throw execFault(error);
+    }
+  }
+
+  #settle(exec: Exec, exitCode: number): void {
+    exec.state = "ended";
+    exec.exitCode = exitCode;
+    exec.ended.resolve(exitCode);
+    const record = this.#context.table.get(exec.containerId);
+    if (record !== undefined) publish(this.#context, record, "exec_die", { execID: exec.id, exitCode: String(exitCode) });
+    setTimeout(() => this.#execs.delete(exec.id), REMEMBER_MS).unref();
+  }
+
+  async resize(input: Input<"execResize">): Promise<void> {
+    const exec = this.#find(input.id);
+    const run = this.#context.table.live(exec.containerId).run;
+    if (exec.state !== "running" || run === null)
+      throw new Fault("conflict", `exec command ${input.id} is not running`, { code: "exec.not-running" });
+    await run.shim.resize(exec.id, input.height, input.width);
+  }
+
+  async inspect(input: Input<"execInspect">): Promise<ExecInspect> {
+    const exec = this.#find(input.id);
+    const { request } = exec;
+    const [entrypoint = "", ...args] = exec.command;
+    return {
+      ID: exec.id,
+      Running: exec.state === "running",
+      ExitCode: exec.exitCode,
+      ProcessConfig: {
+        tty: request.Tty ?? false,
+        entrypoint,
+        arguments: args,
+        privileged: request.Privileged ?? false,
+        ...(request.User ? { user: request.User } : {}),
+      },
+      OpenStdin: request.AttachStdin ?? false,
+      OpenStderr: request.AttachStderr ?? false,
+      OpenStdout: request.AttachStdout ?? false,
+      CanRemove: false,
+      ContainerID: exec.containerId,
+      DetachKeys: request.DetachKeys ?? "",
+      Pid: exec.pid,
+    };
+  }
+}
+
+/** compat: clients look for runc's words to choose the exit codes 126 and 127. */
+function execFault(error: unknown): unknown {
+  if (!(error instanceof SysError)) return error;
+  const what = error.op === "exec" ? error.text : error.message;
+  return new Fault(
+    error.op === "exec" ? "invalidParameter" : "system",
+    `OCI runtime exec failed: exec failed: unable to start container process: ${what}: unknown`,
+    { code: "exec.start-failed", detail: { errno: error.errno }, cause: error },
+  );
+}

@@ -1,0 +1,73 @@
+// ImageCreate with fromSrc: a file system archive becomes an image of one layer (`docker import`).
+import type { ProgressSink, UploadBody } from "../../api/call.ts";
+import type { InputOf } from "../../api/contract.ts";
+import type { imageCreate } from "../../api/operations/image.ts";
+import { applyChanges } from "../../build/dockerfile/changes.ts";
+import { Fault } from "../../lib/errors.ts";
+import { formatNano, nowNano } from "../../lib/time.ts";
+import { encodeImageConfig, imageIdOf } from "../../oci/image-config.ts";
+import { hostPlatform, parsePlatform } from "../../oci/platform.ts";
+import { parseReference, withDefaultTag, withTag } from "../../oci/reference.ts";
+import type { ImageRecord } from "./record.ts";
+import type { ImageContext } from "./service.ts";
+
+/** Imports an archive; fails with invalidParameter, leaves nothing behind. */
+export async function importImage(
+  context: ImageContext,
+  input: InputOf<typeof imageCreate>,
+  body: UploadBody,
+  out: ProgressSink,
+  signal: AbortSignal,
+): Promise<ImageRecord> {
+  const name = nameOf(input);
+  const source = input.fromSrc ?? "-";
+  const archive = source === "-" ? body : await download(source, signal);
+  const created = formatNano(nowNano());
+  const config = applyChanges({}, input.changes);
+  const comment = input.message ?? `Imported from ${source}`;
+  const layer = await context.layers.unpack(archive, null, { history: { created, comment }, signal });
+  const platform = input.platform === undefined ? hostPlatform() : parsePlatform(input.platform);
+  const bytes = encodeImageConfig({
+    architecture: platform.architecture,
+    ...(platform.variant === undefined ? {} : { variant: platform.variant }),
+    os: platform.os,
+    created,
+    config,
+    diffIds: [layer.diffId],
+    history: [{ created, comment }],
+  });
+  const image: ImageRecord = {
+    version: 1,
+    id: imageIdOf(bytes),
+    configText: Buffer.from(bytes).toString("utf8"),
+    layers: [layer.id],
+    sizeBytes: layer.sizeBytes,
+    repoDigests: [],
+    parentId: "",
+    isIntermediate: false,
+  };
+  await context.table.add(image, name === undefined ? [] : [name]);
+  await out.write({ status: image.id });
+  return image;
+}
+
+function nameOf(input: InputOf<typeof imageCreate>): ReturnType<typeof parseReference> | undefined {
+  if (input.repo === undefined || input.repo === "") return undefined;
+  const reference = parseReference(input.repo);
+  if (reference.digest !== undefined) throw new Fault("invalidParameter", "cannot import digest reference", { code: "image.import-digest" });
+  return input.tag === undefined || input.tag === "" ? withDefaultTag(reference) : withTag(reference, input.tag);
+}
+
+async function download(source: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  const url = URL.parse(/^https?:\/\//.test(source) ? source : `http://${source}`);
+  if (url === null) throw new Fault("invalidParameter", `invalid source: ${source}`, { code: "image.import-source" });
+  try {
+    const response = await fetch(url, { signal });
+    if (!response.ok || response.body === null)
+      throw new Fault("system", `cannot download ${source}: the server answered ${response.status}`, { code: "image.import-source" });
+    return response.body;
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    throw new Fault("unavailable", `cannot download ${source}`, { cause: error });
+  }
+}

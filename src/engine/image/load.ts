@@ -1,0 +1,236 @@
+// ImageLoad: archives of `docker save` (manifest.json) and OCI image layouts (index.json), plain or compressed, in one pass:
+// documents are kept, everything else is taken for a layer and unpacked while it arrives, before it is known whose it is.
+// The archive is hostile: documents are bounded, layers are verified against the configuration's diff ids.
+import type { ProgressSink, UploadBody } from "../../api/call.ts";
+import { decompress } from "../../lib/compress/stream.ts";
+import { Fault } from "../../lib/errors.ts";
+import type { TarEvent } from "../../lib/tar/entry.ts";
+import { readTar } from "../../lib/tar/reader.ts";
+import { parseDigest } from "../../oci/digest.ts";
+import { type ImageId, imageIdOf, parseImageConfig } from "../../oci/image-config.ts";
+import { type Descriptor, parseManifest } from "../../oci/manifest.ts";
+import { bestPlatform, hostPlatform } from "../../oci/platform.ts";
+import { familiarString, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
+import type { DetachedLayer, LayerId, LayerRecord } from "../../storage/layer/types.ts";
+import type { ImageRecord } from "./record.ts";
+import type { ImageContext } from "./service.ts";
+
+const MAX_DOCUMENT_BYTES = 8 << 20;
+const MAX_DOCUMENTS_BYTES = 64 << 20;
+
+/** What an archive held: documents and layers by their cleaned names, links from one name to another. */
+interface Contents {
+  documents: Map<string, Buffer>;
+  layers: Map<string, DetachedLayer>;
+  links: Map<string, string>;
+}
+
+/** One image of the archive, as its manifest describes it. */
+interface Found {
+  configPath: string;
+  layerPaths: readonly string[];
+  names: readonly Reference[];
+}
+
+const malformed = (why: string): Fault => new Fault("invalidParameter", `invalid image archive: ${why}`, { code: "image.archive" });
+
+/** Loads all images of an archive, writes Docker's lines, and returns them. Leaves nothing of what no image uses. */
+export async function loadImages(context: ImageContext, body: UploadBody, out: ProgressSink, signal: AbortSignal): Promise<ImageRecord[]> {
+  const contents: Contents = { documents: new Map(), layers: new Map(), links: new Map() };
+  try {
+    await readArchive(context, (await decompress(body)).stream, contents, signal);
+    const images: ImageRecord[] = [];
+    for (const found of imagesIn(contents)) images.push(await storeImage(context, contents, found, out));
+    return images;
+  } finally {
+    for (const layer of contents.layers.values()) await layer.discard();
+  }
+}
+
+async function readArchive(context: ImageContext, stream: AsyncIterable<Uint8Array>, contents: Contents, signal: AbortSignal): Promise<void> {
+  let documentBytes = 0;
+  for await (const entry of archiveFiles(stream)) {
+    const name = cleanName(entry.name);
+    if (entry.link !== undefined) {
+      contents.links.set(name, entry.link);
+      continue;
+    }
+    const { head, rest } = await peek(entry.content);
+    if (looksLikeDocument(name, head, entry.sizeBytes)) {
+      documentBytes += entry.sizeBytes;
+      if (documentBytes > MAX_DOCUMENTS_BYTES) throw malformed("too many documents");
+      contents.documents.set(name, await collect(rest));
+    } else if (entry.sizeBytes > 0) {
+      contents.layers.set(name, await context.layers.unpackDetached(rest, { signal }));
+    }
+  }
+}
+
+/** JSON documents begin with a brace or a bracket; tar archives and compressed ones never do. */
+function looksLikeDocument(name: string, head: Uint8Array, sizeBytes: number): boolean {
+  if (/(^|\/)(VERSION|oci-layout|repositories|json)$/.test(name) || name.endsWith(".json")) return sizeBytes <= MAX_DOCUMENT_BYTES;
+  return sizeBytes <= MAX_DOCUMENT_BYTES && (head[0] === 0x7b || head[0] === 0x5b);
+}
+
+interface ArchiveFile {
+  name: string;
+  sizeBytes: number;
+  /** Name that a symbolic or hard link points to, cleaned. */
+  link?: string;
+  content: AsyncIterable<Uint8Array>;
+}
+
+/** Yields the archive's files; each content has to be read (or dropped) before the next file is asked for. */
+async function* archiveFiles(stream: AsyncIterable<Uint8Array>): AsyncGenerator<ArchiveFile> {
+  const batches = readTar(stream);
+  let events: TarEvent[] = [];
+  let at = 0;
+  const next = async (): Promise<TarEvent | null> => {
+    while (at >= events.length) {
+      const batch = await batches.next();
+      if (batch.done) return null;
+      events = batch.value;
+      at = 0;
+    }
+    return events[at++] ?? null;
+  };
+  async function* content(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const event = await next();
+      if (event === null || event.kind === "end") return;
+      if (event.kind === "data") yield event.bytes;
+    }
+  }
+  for (let event = await next(); event !== null; event = await next()) {
+    if (event.kind !== "entry") continue;
+    const { entry } = event;
+    const body = content();
+    if (entry.type === "symlink" || entry.type === "hardlink") {
+      const base = entry.type === "symlink" ? entry.name.replace(/[^/]*$/, "") : "";
+      yield { name: entry.name, sizeBytes: 0, link: cleanName(base + entry.linkName), content: body };
+    } else if (entry.type === "file") yield { name: entry.name, sizeBytes: entry.sizeBytes, content: body };
+    for await (const _ of body); // whatever was not read
+  }
+}
+
+async function peek(stream: AsyncIterable<Uint8Array>): Promise<{ head: Uint8Array; rest: AsyncIterable<Uint8Array> }> {
+  const iterator = stream[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  const head: Uint8Array = first.done ? new Uint8Array(0) : first.value;
+  async function* rest(): AsyncGenerator<Uint8Array> {
+    if (head.length > 0) yield head;
+    for (let r = await iterator.next(); !r.done; r = await iterator.next()) yield r.value;
+  }
+  return { head, rest: rest() };
+}
+
+async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}
+
+function cleanName(name: string): string {
+  const parts: string[] = [];
+  for (const part of name.split("/"))
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  return parts.join("/");
+}
+
+function imagesIn(contents: Contents): Found[] {
+  const manifest = contents.documents.get("manifest.json");
+  if (manifest !== undefined) return fromDockerManifest(manifest);
+  const index = contents.documents.get("index.json");
+  if (index !== undefined) return fromOciLayout(contents, index);
+  throw malformed("neither manifest.json nor index.json in it");
+}
+
+function fromDockerManifest(bytes: Buffer): Found[] {
+  const list: unknown = parseJson(bytes, "manifest.json");
+  if (!Array.isArray(list)) throw malformed("manifest.json is not a list");
+  return list.map((item: { Config?: unknown; RepoTags?: unknown; Layers?: unknown }) => {
+    if (typeof item?.Config !== "string" || !isTexts(item.Layers)) throw malformed("manifest.json lacks Config or Layers");
+    const tags = isTexts(item.RepoTags) ? item.RepoTags : [];
+    return { configPath: cleanName(item.Config), layerPaths: item.Layers.map(cleanName), names: tags.map((t) => withDefaultTag(parseReference(t))) };
+  });
+}
+
+const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every((v) => typeof v === "string");
+
+function parseJson(bytes: Buffer, what: string): unknown {
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch (error) {
+    throw new Fault("invalidParameter", `invalid image archive: ${what} is not JSON`, { code: "image.archive", cause: error });
+  }
+}
+
+const blobPath = (digest: string): string => `blobs/${digest.replace(":", "/")}`;
+
+function fromOciLayout(contents: Contents, bytes: Buffer): Found[] {
+  const index = parseManifest(bytes, "application/vnd.oci.image.index.v1+json");
+  if (index.kind !== "index") throw malformed("index.json is not an index");
+  return index.manifests.flatMap((d) => {
+    const manifest = manifestBehind(contents, d);
+    if (manifest === undefined) return [];
+    const name = d.annotations?.["io.containerd.image.name"] ?? d.annotations?.["org.opencontainers.image.ref.name"];
+    return [
+      {
+        configPath: blobPath(manifest.config.digest),
+        layerPaths: manifest.layers.map((l) => blobPath(l.digest)),
+        names: name === undefined || !/[/:]/.test(name) ? [] : [withDefaultTag(parseReference(name))],
+      },
+    ];
+  });
+}
+
+function manifestBehind(contents: Contents, descriptor: Descriptor): { config: Descriptor; layers: readonly Descriptor[] } | undefined {
+  const bytes = contents.documents.get(blobPath(descriptor.digest));
+  if (bytes === undefined) return undefined;
+  const parsed = parseManifest(bytes, descriptor.mediaType);
+  if (parsed.kind === "manifest") return parsed;
+  const best = bestPlatform(hostPlatform(), parsed.manifests);
+  return best === undefined ? undefined : manifestBehind(contents, best);
+}
+
+async function storeImage(context: ImageContext, contents: Contents, found: Found, out: ProgressSink): Promise<ImageRecord> {
+  const bytes = contents.documents.get(resolveLink(contents, found.configPath));
+  if (bytes === undefined) throw malformed(`${found.configPath} is missing`);
+  const config = parseImageConfig(bytes);
+  if (config.diffIds.length !== found.layerPaths.length)
+    throw malformed(`invalid manifest, layers length mismatch: expected ${found.layerPaths.length}, got ${config.diffIds.length}`);
+  const layers: LayerRecord[] = [];
+  for (const [i, path] of found.layerPaths.entries()) {
+    const layer = contents.layers.get(resolveLink(contents, path));
+    const parent: LayerId | null = layers.at(-1)?.id ?? null;
+    const diffId = parseDigest(config.diffIds[i] as string);
+    if (layer === undefined) throw malformed(`${path} is missing`);
+    if (layer.diffId !== diffId) throw malformed(`layer ${path} has the diff id ${layer.diffId}, its image says ${diffId}`);
+    layers.push(await layer.commit(parent));
+  }
+  const image: ImageRecord = {
+    version: 1,
+    id: imageIdOf(bytes) as ImageId,
+    configText: bytes.toString("utf8"),
+    layers: layers.map((l) => l.id),
+    sizeBytes: layers.reduce((sum, l) => sum + l.sizeBytes, 0),
+    repoDigests: [],
+    parentId: "",
+    isIntermediate: false,
+  };
+  await context.table.add(image, found.names);
+  for (const name of found.names) await out.write({ stream: `Loaded image: ${familiarString(name)}\n` });
+  if (found.names.length === 0) await out.write({ stream: `Loaded image ID: ${image.id}\n` });
+  return image;
+}
+
+function resolveLink(contents: Contents, path: string): string {
+  let at = path;
+  for (let hops = 0; hops < 8; hops++) {
+    const target = contents.links.get(at);
+    if (target === undefined) return at;
+    at = target;
+  }
+  return at;
+}

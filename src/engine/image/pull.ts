@@ -1,0 +1,172 @@
+// ImageCreate with fromImage: pulls an image from its registry, layers in parallel, each unpacked while it downloads,
+// with Docker's progress lines. The registry is untrusted: every digest is checked on the way in.
+import type { ProgressSink } from "../../api/call.ts";
+import type { InputOf } from "../../api/contract.ts";
+import type { imageCreate } from "../../api/operations/image.ts";
+import { Fault } from "../../lib/errors.ts";
+import { chainIdsOf, type ImageConfig, type ImageId, imageIdOf, parseImageConfig } from "../../oci/image-config.ts";
+import type { Descriptor } from "../../oci/manifest.ts";
+import { hostPlatform, parsePlatform } from "../../oci/platform.ts";
+import { canonicalName, familiarName, familiarString, parseReference, type Reference, withDefaultTag, withTag } from "../../oci/reference.ts";
+import { parseDigest } from "../../oci/digest.ts";
+import { RegistryRepository } from "../../registry/repository.ts";
+import type { RegistryAuth } from "../../registry/transport.ts";
+import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
+import type { ImageRecord } from "./record.ts";
+import type { ImageContext } from "./service.ts";
+
+/** The daemon's registry configuration (daemon.json). */
+export interface RegistrySettings {
+  /** URLs to be asked before docker.io for its images. */
+  readonly mirrors: readonly string[];
+  readonly insecure: readonly string[];
+}
+
+type PullInput = InputOf<typeof imageCreate>;
+
+const PROGRESS_INTERVAL_MS = 100;
+
+/** Pulls an image and returns its familiar name. */
+export async function pullImage(context: ImageContext, input: PullInput, out: ProgressSink, signal: AbortSignal): Promise<{ name: string }> {
+  const reference = referenceOf(input);
+  const wanted = input.platform === undefined ? hostPlatform() : parsePlatform(input.platform);
+  const { repository, resolved } = await firstAnswering(context, reference, input, async (repository) => ({
+    repository,
+    resolved: await repository.resolve(reference.digest ?? reference.tag ?? "latest", wanted, signal),
+  }));
+  await out.write({ status: `Pulling from ${familiarName(reference).replace(/^docker\.io\//, "")}`, id: reference.digest ?? reference.tag ?? "latest" });
+  const configBytes = await repository.blobBytes(resolved.manifest.config, signal);
+  const config = parseImageConfig(configBytes);
+  const id = imageIdOf(configBytes);
+  const isNew = context.table.get(id) === undefined;
+  const layers = await pullLayers(context, repository, resolved.manifest.layers, config, out, signal);
+  const repoDigest = `${canonicalName(reference)}@${resolved.digest}`;
+  await context.table.add(recordOf(id, configBytes, layers, repoDigest), reference.digest === undefined ? [reference] : []);
+  await out.write({ status: `Digest: ${resolved.digest}` });
+  const shown = familiarString(reference);
+  await out.write({ status: isNew ? `Status: Downloaded newer image for ${shown}` : `Status: Image is up to date for ${shown}` });
+  return { name: shown };
+}
+
+function recordOf(id: ImageId, configBytes: Uint8Array, layers: readonly LayerRecord[], repoDigest: string): ImageRecord {
+  return {
+    version: 1,
+    id,
+    configText: Buffer.from(configBytes).toString("utf8"),
+    layers: layers.map((l) => l.id),
+    sizeBytes: layers.reduce((sum, l) => sum + l.sizeBytes, 0),
+    repoDigests: [repoDigest],
+    parentId: "",
+    isIntermediate: false,
+  };
+}
+
+function referenceOf(input: PullInput): Reference {
+  const reference = parseReference(input.fromImage ?? "");
+  const tag = input.tag ?? "";
+  if (tag === "") return withDefaultTag(reference);
+  if (tag.includes(":")) return { domain: reference.domain, path: reference.path, digest: parseDigest(tag) };
+  return withTag(reference, tag);
+}
+
+/** Asks the mirrors of docker.io first; what the last one says is the answer. */
+async function firstAnswering<T>(
+  context: ImageContext,
+  reference: Reference,
+  input: PullInput,
+  ask: (repository: RegistryRepository) => Promise<T>,
+): Promise<T> {
+  const mirrors = reference.domain === "docker.io" ? context.registries.mirrors : [];
+  const isInsecure = context.registries.insecure.includes(reference.domain);
+  for (const mirror of mirrors) {
+    try {
+      return await ask(new RegistryRepository(mirror, reference.path));
+    } catch {
+      // ignored: a mirror that has it not, or is not there, is no reason to fail
+    }
+  }
+  try {
+    return await ask(new RegistryRepository(reference.domain, reference.path, authOf(input), { isInsecure }));
+  } catch (error) {
+    throw pullFault(error, reference);
+  }
+}
+
+function authOf(input: PullInput): RegistryAuth | undefined {
+  const a = input.registryAuth;
+  if (a === undefined) return undefined;
+  return {
+    ...(a.username ? { username: a.username } : {}),
+    ...(a.password ? { password: a.password } : {}),
+    ...(a.identitytoken ? { identityToken: a.identitytoken } : {}),
+    ...(a.registrytoken ? { registryToken: a.registrytoken } : {}),
+  };
+}
+
+/** compat: Docker's words for an image that is not there, or not for us. */
+function pullFault(error: unknown, reference: Reference): unknown {
+  if (!(error instanceof Fault)) return error;
+  if (error.kind === "notFound")
+    return new Fault("notFound", `manifest for ${familiarString(reference)} not found: ${error.message}`, { code: "image.not-found", cause: error });
+  if (error.kind === "unauthorized" || error.kind === "forbidden")
+    return new Fault("notFound", `pull access denied for ${familiarName(reference)}, repository does not exist or may require 'docker login': ${error.message}`, { code: "image.denied", cause: error });
+  return error;
+}
+
+/** Downloads and unpacks what is missing, all layers at once, and returns them bottom first. */
+async function pullLayers(
+  context: ImageContext,
+  repository: RegistryRepository,
+  descriptors: readonly Descriptor[],
+  config: ImageConfig,
+  out: ProgressSink,
+  signal: AbortSignal,
+): Promise<LayerRecord[]> {
+  if (descriptors.length !== config.diffIds.length)
+    throw new Fault("dataLoss", `image has ${descriptors.length} layers but ${config.diffIds.length} diff ids`, { code: "image.malformed" });
+  const abort = new AbortController();
+  const both = AbortSignal.any([signal, abort.signal]);
+  const chain = chainIdsOf(config.diffIds);
+  const unpacked = descriptors.map(async (descriptor, i) => {
+    const diffId = config.diffIds[i] as NonNullable<(typeof config.diffIds)[number]>;
+    const shown = descriptor.digest.slice(7, 19);
+    if (context.layers.byChain(chain[i] as never) !== undefined) {
+      await out.write({ status: "Already exists", progressDetail: {}, id: shown });
+      return null;
+    }
+    await out.write({ status: "Pulling fs layer", progressDetail: {}, id: shown });
+    return context.layers.unpackDetached(repository.blob(descriptor, both), {
+      expectedDiffId: diffId,
+      keepBlob: { mediaType: descriptor.mediaType, digest: descriptor.digest, sizeBytes: descriptor.sizeBytes },
+      onProgress: reporter(out, shown, descriptor.sizeBytes),
+      signal: both,
+    });
+  });
+  try {
+    const layers: LayerRecord[] = [];
+    let parent: LayerId | null = null;
+    for (const [i, pending] of unpacked.entries()) {
+      const draft = await pending;
+      const layer: LayerRecord = draft === null ? (context.layers.byChain(chain[i] as never) as LayerRecord) : await draft.commit(parent);
+      if (draft !== null) await out.write({ status: "Pull complete", progressDetail: {}, id: (descriptors[i] as Descriptor).digest.slice(7, 19) });
+      layers.push(layer);
+      parent = layer.id;
+    }
+    return layers;
+  } catch (error) {
+    abort.abort(error);
+    for (const settled of await Promise.allSettled(unpacked))
+      if (settled.status === "fulfilled" && settled.value !== null) await settled.value.discard();
+    throw error;
+  }
+}
+
+function reporter(out: ProgressSink, id: string, total: number): (bytes: number) => void {
+  let last = 0;
+  return (current) => {
+    const now = Date.now();
+    if (now - last < PROGRESS_INTERVAL_MS && current < total) return;
+    last = now;
+    void out.write({ status: "Downloading", progressDetail: { current, total }, id });
+  };
+}

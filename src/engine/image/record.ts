@@ -1,0 +1,40 @@
+// What the store keeps of images: tables `images` (key = image id) and `tags` (key = full reference, docker.io/library/x:y).
+import { type ImageConfig, type ImageId, parseImageConfig } from "../../oci/image-config.ts";
+import type { LayerId } from "../../storage/layer/types.ts";
+
+/** An image: a configuration and its unpacked layers. */
+export interface ImageRecord {
+  readonly version: 1;
+  readonly id: ImageId;
+  /** The configuration's text, byte for byte what the id is the digest of. */
+  readonly configText: string;
+  /** Bottom first, one for each diff id. */
+  readonly layers: readonly LayerId[];
+  readonly sizeBytes: number;
+  /** `repository@digest` of every manifest it was pulled by or pushed as. */
+  readonly repoDigests: readonly string[];
+  /** Image that it was built on, "" when unknown. */
+  readonly parentId: string;
+  /** A build step's image: shown only by `images -a`. */
+  readonly isIntermediate: boolean;
+}
+
+/** A name of an image. */
+export interface TagRecord {
+  readonly version: 1;
+  readonly imageId: ImageId;
+  /** RFC 3339. */
+  readonly taggedAt: string;
+}
+
+const parsed = new WeakMap<ImageRecord, ImageConfig>();
+
+/** Returns the image's configuration; parsed once for each record. */
+export function configOf(record: ImageRecord): ImageConfig {
+  let config = parsed.get(record);
+  if (config === undefined) {
+    config = parseImageConfig(Buffer.from(record.configText));
+    parsed.set(record, config);
+  }
+  return config;
+}

@@ -1,0 +1,172 @@
+// The images of the daemon: what ImagePort (server/ports.ts) asks for, and what containers and builds need of images.
+import type { ByteStream, Call, ProgressSink, UploadBody } from "../../api/call.ts";
+import type { InputOf } from "../../api/contract.ts";
+import type * as operations from "../../api/operations/image.ts";
+import type { ImageDeleted, ImageHistory, ImageInspect, ImageSummary } from "../../api/schemas/image.ts";
+import { Fault } from "../../lib/errors.ts";
+import type { ImageConfig, ImageId } from "../../oci/image-config.ts";
+import { familiarString, parseReference, type Reference, withDefaultTag, withTag } from "../../oci/reference.ts";
+import type { ContentStore } from "../../storage/content/types.ts";
+import type { LayerStore } from "../../storage/layer/store.ts";
+import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
+import type { EventBus } from "../event/bus.ts";
+import { type ImageUser, planDelete } from "./delete.ts";
+import { importImage } from "./import.ts";
+import { type ImageFacts, historyOf, inspectOf, summaryOf } from "./inspect.ts";
+import { selectImages } from "./list.ts";
+import { loadImages } from "./load.ts";
+import { pullImage, type RegistrySettings } from "./pull.ts";
+import { configOf, type ImageRecord } from "./record.ts";
+import { saveImages } from "./save.ts";
+import { ImageTable } from "./table.ts";
+
+type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
+
+/** What the image operations work with. */
+export interface ImageContext {
+  readonly table: ImageTable;
+  readonly layers: LayerStore;
+  readonly content: ContentStore;
+  readonly events: EventBus;
+  readonly registries: RegistrySettings;
+}
+
+/** An image as a container needs it. */
+export interface ResolvedImage {
+  id: ImageId;
+  config: ImageConfig;
+  topLayer: LayerId | null;
+}
+
+export class ImageService {
+  readonly #context: ImageContext;
+  #usersOf: (imageId: string) => readonly ImageUser[] = () => [];
+
+  constructor(context: ImageContext) {
+    this.#context = context;
+  }
+
+  /** Says how to find the containers of an image; set once by the wiring. */
+  setUserLister(usersOf: (imageId: string) => readonly ImageUser[]): void {
+    this.#usersOf = usersOf;
+  }
+
+  get count(): number {
+    return this.#context.table.size;
+  }
+
+  /** Returns the image that a create request names. Fails with notFound in Docker's words. */
+  resolve(text: string, platform?: string): ResolvedImage {
+    const { image } = this.#context.table.find(text);
+    const config = configOf(image);
+    if (platform !== undefined && platform !== "" && !`${config.os}/${config.architecture}`.startsWith(platform.split("/").slice(0, 2).join("/")))
+      throw new Fault("notFound", `image with reference ${text} was found but does not provide the specified platform (${platform})`, { code: "image.platform" });
+    return { id: image.id, config, topLayer: image.layers.at(-1) ?? null };
+  }
+
+  /** Returns the record that a name or id means; fails with notFound. */
+  find(text: string): ImageRecord {
+    return this.#context.table.find(text).image;
+  }
+
+  /** Stores an image whose layers are there; used by the builder. */
+  add(image: ImageRecord, names: readonly Reference[] = []): Promise<void> {
+    return this.#context.table.add(image, names);
+  }
+
+  /** What `ps` calls a container's image: the name it was created by as long as it means the same image, else the id. */
+  nameFor(name: string, imageId: string): string {
+    try {
+      if (this.#context.table.find(name).image.id === imageId) return name;
+    } catch {
+      // ignored: the name is gone, the id remains
+    }
+    return imageId;
+  }
+
+  /** Whether an image is `reference` or built on it. */
+  isDescendant(imageId: string, reference: string): boolean {
+    const { image } = this.#context.table.find(reference);
+    if (image.id === imageId) return true;
+    const other = this.#context.table.get(imageId);
+    return other !== undefined && image.layers.length > 0 && image.layers.every((l, i) => other.layers[i] === l);
+  }
+
+  #facts(image: ImageRecord, tags: readonly string[]): ImageFacts {
+    const { table, layers } = this.#context;
+    return {
+      tags,
+      lastTagTime: table.lastTagTime(image.id),
+      containers: this.#usersOf(image.id).length,
+      sharedBytes: -1,
+      graph: layers.graphData(image.layers),
+    };
+  }
+
+  async list(input: Input<"imageList">): Promise<ImageSummary[]> {
+    return selectImages(this.#context.table, input).map(({ image, tags }) => ({
+      ...summaryOf(image, this.#facts(image, tags)),
+      Containers: -1,
+    }));
+  }
+
+  async inspect(input: Input<"imageInspect">): Promise<ImageInspect> {
+    const { image } = this.#context.table.find(input.name);
+    return inspectOf(image, this.#facts(image, this.#context.table.tagsOf(image.id)));
+  }
+
+  async history(input: Input<"imageHistory">): Promise<ImageHistory> {
+    const { image } = this.#context.table.find(input.name);
+    return historyOf(image, this.#layersOf(image), this.#context.table.tagsOf(image.id));
+  }
+
+  #layersOf(image: ImageRecord): LayerRecord[] {
+    return image.layers.flatMap((id) => this.#context.layers.get(id) ?? []);
+  }
+
+  async tag(input: Input<"imageTag">): Promise<void> {
+    const { image } = this.#context.table.find(input.name);
+    const repo = parseReference(input.repo ?? "");
+    if (repo.digest !== undefined) throw new Fault("invalidParameter", "refusing to create a tag with a digest reference", { code: "image.tag-digest" });
+    await this.addName(image, input.tag === undefined ? withDefaultTag(repo) : withTag(repo, input.tag));
+  }
+
+  /** Gives an image a name, taking it from the image that had it. */
+  async addName(image: ImageRecord, name: Reference): Promise<void> {
+    await this.#context.table.tag(image, name);
+    this.#publish("tag", image.id, familiarString(withDefaultTag(name)));
+  }
+
+  #publish(action: string, id: string, name: string): void {
+    this.#context.events.publish({ type: "image", action, actorId: id, attributes: { name } });
+  }
+
+  async delete(input: Input<"imageDelete">): Promise<ImageDeleted[]> {
+    const { table } = this.#context;
+    const plan = planDelete(table, input.name, input, this.#usersOf);
+    await table.commit([...plan.untag.map((t) => table.untagChange(t)), ...plan.remove.map((i) => table.removeChange(i))]);
+    const id = plan.remove[0]?.id ?? "";
+    for (const name of plan.untag) this.#publish("untag", id, name);
+    for (const image of plan.remove) this.#publish("delete", image.id, image.id);
+    await this.#context.layers.removeUnreferenced();
+    return plan.answer;
+  }
+
+  async pull(input: Input<"imageCreate">, out: ProgressSink, call: Call): Promise<void> {
+    const image = await pullImage(this.#context, input, out, call.signal);
+    this.#publish("pull", image.name, image.name);
+  }
+
+  async import(input: Input<"imageCreate">, body: UploadBody, out: ProgressSink, call: Call): Promise<void> {
+    const image = await importImage(this.#context, input, body, out, call.signal);
+    this.#publish("import", image.id, input.repo ?? "");
+  }
+
+  async load(_input: Input<"imageLoad">, body: UploadBody, out: ProgressSink, call: Call): Promise<void> {
+    for (const image of await loadImages(this.#context, body, out, call.signal)) this.#publish("load", image.id, image.id);
+  }
+
+  async save(input: Input<"imageGetAll">, call: Call): Promise<ByteStream> {
+    return saveImages(this.#context, input.names, call.signal);
+  }
+}

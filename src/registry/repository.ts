@@ -1,0 +1,77 @@
+// One repository in one registry, as a puller sees it: manifests resolved for a platform, blobs as streams. Every
+// digest is verified here or by the store that takes the stream. Source: OCI distribution specification 1.1, "Pull".
+import { Fault } from "../lib/errors.ts";
+import { type Digest, digestOf, isDigest } from "../oci/digest.ts";
+import { type Descriptor, MAX_MANIFEST_BYTES, type Manifest, parseManifest } from "../oci/manifest.ts";
+import { MEDIA_TYPES } from "../oci/mediatype.ts";
+import { bestPlatform, formatPlatform, type Platform } from "../oci/platform.ts";
+import { MAX_CONFIG_BYTES } from "../oci/image-config.ts";
+import { readBytes, type RegistryAuth, RegistryTransport } from "./transport.ts";
+
+const ACCEPT = [
+  MEDIA_TYPES.ociIndex,
+  MEDIA_TYPES.dockerManifestList,
+  MEDIA_TYPES.ociManifest,
+  MEDIA_TYPES.dockerManifest,
+].join(", ");
+
+/** What a tag or digest stands for. */
+export interface ResolvedManifest {
+  /** Digest of what the reference itself names: the index where there is one. */
+  digest: Digest;
+  manifest: Manifest;
+}
+
+export class RegistryRepository {
+  readonly #transport: RegistryTransport;
+  readonly #path: string;
+
+  /** `address` is the registry's host[:port] or URL, `path` the repository without it (`library/debian`). */
+  constructor(address: string, path: string, auth?: RegistryAuth, options: { isInsecure?: boolean } = {}) {
+    this.#transport = new RegistryTransport(address, auth, options);
+    this.#path = path;
+  }
+
+  get #scope(): string {
+    return `repository:${this.#path}:pull`;
+  }
+
+  /** Returns the manifest that `reference` (tag or digest) has for `platform`. Fails with notFound, unauthorized, unavailable, dataLoss. */
+  async resolve(reference: string, platform: Platform, signal: AbortSignal): Promise<ResolvedManifest> {
+    const top = await this.#manifest(reference, signal);
+    if (top.parsed.kind === "manifest") return { digest: top.digest, manifest: top.parsed };
+    // Attestations are listed with the platform unknown/unknown; they never match.
+    const best = bestPlatform(platform, top.parsed.manifests);
+    if (best === undefined)
+      throw new Fault("notFound", `no matching manifest for ${formatPlatform(platform)} in the manifest list entries`, { code: "image.platform" });
+    const inner = await this.#manifest(best.digest, signal);
+    if (inner.parsed.kind !== "manifest")
+      throw new Fault("dataLoss", "a manifest list inside a manifest list is not supported", { code: "image.malformed" });
+    return { digest: top.digest, manifest: inner.parsed };
+  }
+
+  async #manifest(reference: string, signal: AbortSignal): Promise<{ digest: Digest; parsed: ReturnType<typeof parseManifest> }> {
+    const response = await this.#transport.send(`${this.#path}/manifests/${reference}`, this.#scope, { headers: { Accept: ACCEPT }, signal });
+    const bytes = await readBytes(response, MAX_MANIFEST_BYTES);
+    const digest = digestOf(bytes);
+    if (isDigest(reference) && digest !== reference)
+      throw new Fault("dataLoss", `manifest verification failed for digest ${reference}: the registry sent ${digest}`, { code: "registry.digest" });
+    return { digest, parsed: parseManifest(bytes, response.headers.get("content-type")?.split(";")[0]?.trim()) };
+  }
+
+  /** Returns a small blob (an image configuration), verified. */
+  async blobBytes(descriptor: Descriptor, signal: AbortSignal): Promise<Uint8Array> {
+    const response = await this.#transport.send(`${this.#path}/blobs/${descriptor.digest}`, this.#scope, { signal });
+    const bytes = await readBytes(response, MAX_CONFIG_BYTES);
+    if (digestOf(bytes) !== descriptor.digest)
+      throw new Fault("dataLoss", `filesystem layer verification failed for digest ${descriptor.digest}`, { code: "registry.digest" });
+    return bytes;
+  }
+
+  /** Streams a blob; its digest is for the taker to verify. */
+  async *blob(descriptor: Descriptor, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const response = await this.#transport.send(`${this.#path}/blobs/${descriptor.digest}`, this.#scope, { signal });
+    if (response.body === null) throw new Fault("unavailable", `registry sent no body for ${descriptor.digest}`, { code: "registry.protocol" });
+    yield* response.body;
+  }
+}
