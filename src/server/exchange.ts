@@ -73,11 +73,15 @@ export class Exchange {
     throw new Fault("invalidParameter", "this operation does not upgrade the connection");
   }
 
+  /** Reads the JSON body; of a request that may be hijacked it also sets free what follows the body: early stdin. */
   async readJson(): Promise<unknown> {
     const { operation, req } = this;
-    if (operation.body?.kind !== "json") return undefined;
-    const source = this.#options.transport ? await this.#options.transport.readBody() : await readText(req);
-    return readJsonBody(operation, source);
+    const { transport } = this.#options;
+    if (operation.body?.kind !== "json") {
+      await transport?.readBody();
+      return undefined;
+    }
+    return readJsonBody(operation, transport ? await transport.readBody() : await readText(req));
   }
 
   /** Answers with a body, or with none when it is undefined. */

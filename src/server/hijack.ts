@@ -118,7 +118,8 @@ export function upgradeTransport(
   };
 }
 
-const PARSER_EVENTS = ["data", "end", "error", "close", "readable", "drain", "timeout", "pause", "resume"];
+/** What the HTTP parser listens to; `close` stays, it does the server's book-keeping too. */
+const PARSER_EVENTS = ["data", "end", "error", "readable", "drain", "timeout"];
 
 /** For a request without Upgrade header: takes the socket out of the HTTP server's hands at `accept`. */
 export function plainTransport(

@@ -230,8 +230,9 @@ class HttpServer implements Server {
     if (operation.body?.kind === "json") {
       const length = headers["content-length"] ?? "0";
       checkJsonType(headers["content-type"], length !== "0" || headers["transfer-encoding"] !== undefined);
-      input["body"] = await exchange.readJson();
     }
+    const body = await exchange.readJson();
+    if (operation.body?.kind === "json") input["body"] = body;
     await handle(input, exchange);
   }
 

@@ -1,0 +1,173 @@
+// An engine made of canned answers, for tests of server/ and of its clients. Behaves as the real one where the
+// two-phase rule matters: unknown containers are refused before any stream begins.
+
+import type { OutputChunk } from "../api/call.ts";
+import type { ContainerSummary } from "../api/schemas/container.ts";
+import type { EventMessage } from "../api/schemas/system.ts";
+import { encodeFrames, FRAME_TYPES } from "../api/stream.ts";
+import { Fault } from "../lib/errors.ts";
+import type { ContainerPort, ExecPort, ImagePort, Ports, SystemPort } from "./ports.ts";
+
+/** What the fake was asked, in order: name of the port's method and its input. */
+export type Recorded = readonly [method: string, input: unknown];
+
+export interface FakePorts extends Ports {
+  readonly calls: Recorded[];
+  /** Resolves each time a call's signal aborts. */
+  readonly aborted: Promise<string>;
+}
+
+/** The one container the fake knows; "tty" is the same with a terminal. */
+export const FAKE_ID = "4".repeat(64);
+
+function summary(): ContainerSummary {
+  return {
+    Id: FAKE_ID,
+    Names: ["/web"],
+    Image: "nginx",
+    ImageID: `sha256:${"5".repeat(64)}`,
+    Command: "nginx -g 'daemon off;'",
+    Created: 1_700_000_000,
+    Ports: [{ IP: "0.0.0.0", PrivatePort: 80, PublicPort: 8080, Type: "tcp" }],
+    Labels: { tier: "front" },
+    State: "running",
+    Status: "Up 2 minutes",
+    HostConfig: { NetworkMode: "bridge", Annotations: { a: "b" } },
+    NetworkSettings: { Networks: {} },
+    Mounts: [],
+    Health: { Status: "none", FailingStreak: 0 },
+  };
+}
+
+function find(id: string): void {
+  if (id !== "web" && id !== "tty" && id !== FAKE_ID) throw new Fault("notFound", `No such container: ${id}`);
+}
+
+async function* batches(count: number, bytes: number): AsyncGenerator<readonly OutputChunk[]> {
+  for (let i = 0; i < count; i++) {
+    yield [
+      { stream: "stdout", data: Buffer.alloc(bytes, "o") },
+      { stream: "stderr", data: Buffer.from("e") },
+    ];
+  }
+}
+
+export function createFakePorts(): FakePorts {
+  const calls: Recorded[] = [];
+  const { promise: aborted, resolve: onAbort } = Promise.withResolvers<string>();
+  const note = (method: string, input: unknown) => calls.push([method, input]);
+  const untilAbort = (signal: AbortSignal) =>
+    new Promise<never>((_resolve, reject) => {
+      signal.addEventListener("abort", () => {
+        onAbort(String((signal.reason as Error).message));
+        reject(signal.reason);
+      });
+    });
+
+  const container: ContainerPort = {
+    async list(input) {
+      note("list", input);
+      return [summary()];
+    },
+    async create(input) {
+      note("create", input);
+      if (input.body.Image === "missing") throw new Fault("notFound", "No such image: missing:latest");
+      if (input.name === "web") throw new Fault("conflict", "name in use");
+      return { Id: FAKE_ID, Warnings: [] };
+    },
+    async start(input) {
+      find(input.id);
+      if (input.id === "web") throw new Fault("notModified", "already started");
+    },
+    async logs(input) {
+      find(input.id);
+      return { isTty: input.id === "tty", batches: batches(Number(input.tail ?? 2), 5) };
+    },
+    async attach(input, hijack, call) {
+      find(input.id);
+      const isTty = input.id === "tty";
+      const stream = hijack.accept({ isTty });
+      note("attach", input);
+      call.signal.addEventListener("abort", () => onAbort(String((call.signal.reason as Error).message)));
+      for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
+        const isRoom = stream.write(
+          isTty ? chunk : encodeFrames([{ type: FRAME_TYPES.stdout, data: chunk }]),
+        );
+        if (!isRoom) await new Promise((resolve) => stream.once("drain", resolve));
+      }
+      stream.write(isTty ? "bye" : encodeFrames([{ type: FRAME_TYPES.stderr, data: Buffer.from("bye") }]));
+    },
+    async wait(input, call) {
+      find(input.id);
+      note("wait", input);
+      if (input.condition === "removed") return { exit: untilAbort(call.signal) };
+      return { exit: Promise.resolve({ StatusCode: 7 }) };
+    },
+    async archiveInfo(input) {
+      find(input.id);
+      return { name: "etc", size: 4096, mode: 2147484141, mtime: "2026-01-02T03:04:05Z", linkTarget: "" };
+    },
+    async putArchive(input, body) {
+      if (input.path === "/no") throw new Fault("notFound", "Could not find the file /no in container");
+      let bytes = 0;
+      for await (const chunk of body as AsyncIterable<Uint8Array>) bytes += chunk.length;
+      note("putArchive", bytes);
+    },
+    async export(input) {
+      find(input.id);
+      return (async function* () {
+        for (let i = 0; i < 64; i++) yield Buffer.alloc(64 * 1024, i);
+      })();
+    },
+    async top() {
+      throw new TypeError("a bug in the engine");
+    },
+  };
+  const exec: ExecPort = {
+    async start(input, hijack) {
+      note("exec.start", input);
+      const stream = hijack.accept({ isTty: input.body?.Tty === true });
+      throw new Fault("system", `exec failed after accept${stream.writable ? "" : "?"}`);
+    },
+    async startDetached(input) {
+      note("exec.startDetached", input);
+    },
+  };
+  const image: ImagePort = {
+    async pull(input, out) {
+      note("pull", input);
+      if (input.fromImage === "nope") throw new Fault("notFound", "manifest unknown");
+      await out.write({ status: "Pulling from library/busybox", id: "latest" });
+      if (input.fromImage === "broken") throw new Fault("system", "connection reset");
+      await out.write({ status: "Done" });
+    },
+    async load(_input, body, out) {
+      let bytes = 0;
+      for await (const chunk of body as AsyncIterable<Uint8Array>) {
+        if (bytes === 0) await out.write({ status: "loading" });
+        bytes += chunk.length;
+      }
+      await out.write({ stream: `Loaded ${bytes} bytes\n` });
+    },
+  };
+  const system: SystemPort = {
+    async events(input, call) {
+      note("events", input);
+      if (input.since === "x") throw new Fault("invalidParameter", "invalid value for 'since'");
+      const event: EventMessage = {
+        Type: "container",
+        Action: "start",
+        Actor: { ID: FAKE_ID, Attributes: { image: "nginx" } },
+        scope: "local",
+        time: 1_763_712_345,
+        timeNano: 1_763_712_345_123_456_789n,
+      };
+      return (async function* () {
+        yield event;
+        yield { ...event, Action: "die" };
+        if (input.until === undefined) await untilAbort(call.signal);
+      })();
+    },
+  };
+  return { container, exec, image, system, calls, aborted };
+}
