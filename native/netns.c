@@ -184,7 +184,7 @@ static int open_socket(const struct exchange *x, int ns, struct fault *f)
 	leave(ns);
 	if (sock < 0)
 		return fault_set(f, err, "socket", "netlink", NULL);
-	int on = 1, room = SOCKET_BYTES, out = (int)x->size * 2 + 4096;
+	int on = 1, room = SOCKET_BYTES;
 	struct timeval timeout = {.tv_sec = RECEIVE_TIMEOUT_S};
 	// Acks carry the kernel's own sentence, and not a copy of the request.
 	setsockopt(sock, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
@@ -192,8 +192,6 @@ static int open_socket(const struct exchange *x, int ns, struct fault *f)
 	// Every ack of a batch is queued before sendmsg returns: without room they are lost (ENOBUFS).
 	if (setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) < 0)
 		setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-	if (setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &out, sizeof out) < 0)
-		setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &out, sizeof out);
 	if (setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0)
 		return sock;
 	fault_set(f, errno, "setsockopt", "netlink", NULL);
@@ -329,6 +327,32 @@ static int transmit(struct exchange *x)
 	return (size_t)n == x->size ? collect(x) : -EIO;
 }
 
+// A transaction goes out in one piece.
+static void make_room(const struct exchange *x)
+{
+	int out = (int)x->size * 2 + 4096;
+	if (setsockopt(x->sock, SOL_SOCKET, SO_SNDBUFFORCE, &out, sizeof out) < 0)
+		setsockopt(x->sock, SOL_SOCKET, SO_SNDBUF, &out, sizeof out);
+}
+
+// Closing a netfilter socket waits until the kernel has freed what transactions deleted: RCU grace periods, 5 to 16 ms.
+// So the host's is kept while all goes well; after a failure it goes, with whatever answers it may still hold.
+static int kept_netfilter = -1;
+
+static bool is_worth_keeping(const struct exchange *x, int ns)
+{
+	return x->protocol == NETLINK_NETFILTER && ns < 0;
+}
+
+static int take_socket(const struct exchange *x, int ns, struct fault *f)
+{
+	int sock = is_worth_keeping(x, ns) ? kept_netfilter : -1;
+	if (sock < 0)
+		return open_socket(x, ns, f);
+	kept_netfilter = -1;
+	return sock;
+}
+
 static int exchange_once(struct exchange *x, int ns, struct fault *f)
 {
 	x->waiting = 0;
@@ -338,11 +362,16 @@ static int exchange_once(struct exchange *x, int ns, struct fault *f)
 	int rc = prepare(x);
 	if (rc < 0)
 		return fault_set(f, -rc, "protocol", "netlink", rc == -EINVAL ? "malformed netlink messages" : NULL);
-	CLEAN_FD int sock = open_socket(x, ns, f);
+	CLEAN_FD int sock = take_socket(x, ns, f);
 	if (sock < 0)
 		return sock;
 	x->sock = sock;
+	make_room(x);
 	rc = transmit(x);
+	if (rc == 0 && !x->failed && is_worth_keeping(x, ns)) {
+		kept_netfilter = sock;
+		sock = -1;
+	}
 	if (rc < 0 && !x->failed)
 		return fault_set(f, -rc, "netlink", "", rc == -ETIMEDOUT ? "the kernel did not answer" : NULL);
 	if (!x->failed)
