@@ -78,3 +78,8 @@ function noFreezer(): Fault {
     code: "cgroup.no-freezer",
   });
 }
+
+/** Lets the cgroup run again; does not wait. */
+export async function thawCgroup(run: RunOps, cgroup: CgroupPaths): Promise<void> {
+  await run(planThaw(cgroup));
+}

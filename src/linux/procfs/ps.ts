@@ -1,0 +1,142 @@
+// `docker top` without a fork: what ps on the host would say about a container's processes, as Docker passes it on.
+// Docker runs ps and cuts its lines at blanks; so are the texts here, because clients see the difference: a title or text
+// with a blank in it is several fields, and whatever is left over belongs to the last title.
+
+import { readdirSync } from "node:fs";
+import { Fault } from "../../lib/errors.ts";
+import { userNameOf } from "./accounts.ts";
+import { readMemoryTotalKib, readProcessStat, readUptime } from "./process.ts";
+import { type PsColumn, type PsContext, psRow, type PsRow } from "./ps-columns.ts";
+import { parsePsOptions, type PsOptions } from "./ps-options.ts";
+
+export interface PsTable {
+  titles: string[];
+  processes: string[][];
+}
+
+/**
+ * Returns the table for the given host process ids. `psArgs` are ps's arguments as one text, "" for `-ef`. Throws Fault
+ * invalidParameter for arguments that are not understood and for formats without a PID.
+ */
+export function psTable(pids: readonly number[], psArgs: string): PsTable {
+  refuseDisguisedPid(psArgs);
+  const options = parsePsOptions(psArgs.split(/[ \t\n\r\f]+/).filter(Boolean));
+  const context: PsContext = {
+    nowSec: Date.now() / 1000,
+    uptimeSec: readUptime(),
+    memoryKib: readMemoryTotalKib(),
+  };
+  const rows = ordered(selected(readRows(pids, options, context), options), options);
+  const titles = options.columns.flatMap((column) => fields(column.title));
+  if (!titles.includes("PID")) {
+    throw new Fault("invalidParameter", "Couldn't find PID field in ps output", {
+      code: "container.top-args",
+    });
+  }
+  return { titles, processes: rows.map((row) => cells(row, options.columns, titles.length)) };
+}
+
+/** `-o pid=PID2 -o ppid=PID` would show foreign numbers as process ids (Docker's rule and text). */
+function refuseDisguisedPid(psArgs: string): void {
+  for (const [, name, title] of psArgs.matchAll(/\s+([^\s]*)=\s*(PID[^\s]*)/g)) {
+    if (name !== "pid") {
+      throw new Fault("invalidParameter", `specifying "${name}=${title}" is not allowed`, {
+        code: "container.top-args",
+      });
+    }
+  }
+}
+
+function readRows(pids: readonly number[], options: PsOptions, context: PsContext): PsRow[] {
+  const rows: PsRow[] = [];
+  for (const pid of pids) {
+    if (!options.hasThreads) {
+      const stat = readProcessStat(`/proc/${pid}`);
+      if (stat) rows.push(psRow(pid, stat, context));
+      continue;
+    }
+    for (const tid of threadsOf(pid)) {
+      // compat: procps shows the whole process's times on the row of its first thread
+      const stat = readProcessStat(tid === pid ? `/proc/${pid}` : `/proc/${pid}/task/${tid}`);
+      if (stat) rows.push(psRow(pid, { ...stat, pid }, context, tid));
+    }
+  }
+  return rows;
+}
+
+function threadsOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+      .map(Number)
+      .sort((a, b) => a - b);
+  } catch {
+    return []; // ignored: the process is gone
+  }
+}
+
+function selected(rows: PsRow[], options: PsOptions): PsRow[] {
+  const select = options.select;
+  if (!select) return rows;
+  return rows.filter((row) => {
+    const uid = Number(row.status().get("Uid")?.split(/\s+/)[1] ?? 0);
+    return (
+      select.pids.includes(row.pid) ||
+      select.commands.includes(row.stat.comm) ||
+      select.users.includes(String(uid)) ||
+      select.users.includes(userNameOf(uid) ?? "")
+    );
+  });
+}
+
+function ordered(rows: PsRow[], options: PsOptions): PsRow[] {
+  for (const { column, isDescending } of options.sort.toReversed()) {
+    const sign = isDescending ? -1 : 1;
+    rows.sort((a, b) => sign * compare(column, a, b));
+  }
+  return options.forest ? forest(rows, options.forest) : rows;
+}
+
+function compare(column: PsColumn, a: PsRow, b: PsRow): number {
+  const [x, y] = [column.text(a), column.text(b)];
+  return column.sortsAsNumber ? Number(x) - Number(y) : x < y ? -1 : x > y ? 1 : 0;
+}
+
+/** Children below their parents. A parent that is not listed leaves its children at the top. */
+function forest(rows: PsRow[], kind: "drawn" | "indented"): PsRow[] {
+  const listed = new Set(rows.map((row) => row.pid));
+  const children = new Map<number, PsRow[]>();
+  for (const row of rows) {
+    // the machine's first process adopts orphans: its children are roots of trees, not its branches
+    const isBranch = row.stat.ppid > 1 && listed.has(row.stat.ppid) && row.stat.ppid !== row.pid;
+    const parent = isBranch ? row.stat.ppid : 0;
+    children.set(parent, [...(children.get(parent) ?? []), row]);
+  }
+  const result: PsRow[] = [];
+  const visit = (parent: number, before: string, depth: number): void => {
+    const list = children.get(parent) ?? [];
+    list.forEach((row, i) => {
+      const isLast = i === list.length - 1;
+      const mark = depth === 0 ? "" : kind === "drawn" ? " \\_ " : "  ";
+      result.push({ ...row, indent: before + mark });
+      const bar = depth === 0 ? "" : kind === "drawn" ? (isLast ? "    " : " |  ") : "  ";
+      if (depth < 200) visit(row.pid, before + bar, depth + 1);
+    });
+  };
+  visit(0, "", 0);
+  return result;
+}
+
+function cells(row: PsRow, columns: readonly PsColumn[], titleCount: number): string[] {
+  const all = columns.flatMap((column, i) => {
+    const text = column.text(row);
+    const isCut = column.isUnlimited === true && i < columns.length - 1;
+    return fields(
+      isCut || column.title === "WCHAN" ? text.slice(0, Math.max(column.width, column.title.length)) : text,
+    );
+  });
+  return [...all.slice(0, titleCount - 1), all.slice(titleCount - 1).join(" ")];
+}
+
+function fields(text: string): string[] {
+  return text.split(/[ \t\n\r\f]+/).filter(Boolean);
+}
