@@ -36,7 +36,10 @@ export class FrameSocket {
     this.#closed = Promise.withResolvers<void>();
     if (early !== undefined && early.length > 0) this.#take(early);
     socket.on("data", (chunk: Buffer) => this.#take(chunk));
-    socket.on("end", () => this.#end());
+    socket.on("end", () => {
+      this.#end();
+      socket.end(); // half-open connections are for streams (see release), not for frames
+    });
     socket.on("error", (error: Error) => {
       this.#failure ??= error;
       this.#end();
@@ -153,7 +156,7 @@ export class FrameSocket {
 
   /** Half-closes and waits until keel has let go of everything that belonged to the connection. */
   async finish(): Promise<void> {
-    if (!this.#ended) this.#socket.end();
+    if (!this.#socket.destroyed) this.#socket.end();
     this.#socket.resume();
     await this.#closed.promise;
   }

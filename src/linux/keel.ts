@@ -8,7 +8,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { Fault, SysError } from "../lib/errors.ts";
 import { connectFrames, type FrameSocket, lostConnection } from "./frame-socket.ts";
-import { fs, type Op, type RootSource, type Value } from "./ops.ts";
+import { fs, type Op, type Path, type RootSource, type Value } from "./ops.ts";
 import { asBytes, asList, asNumber, asText, encodeFrame, type Reply, sizeOfValue } from "./wire.ts";
 
 export type { Reply } from "./wire.ts";
@@ -76,7 +76,7 @@ export interface FsSession extends AsyncDisposable {
   /** Runs operations and returns their results; throws the first failure since the last `sync` as SysError. */
   sync(ops?: readonly Op[]): Promise<Reply[]>;
   /** Walks the tree below `path`, parents first, names in byte order. Throws SysError where it cannot go on. */
-  export(path: string): AsyncIterable<ExportEntry>;
+  export(path: Path): AsyncIterable<ExportEntry>;
 }
 
 /** Throws what an error reply says, or returns the list behind `[0, warnings, …]`. */
@@ -139,6 +139,10 @@ class AgentClient implements Keel {
     const frame = encodeFrame([VERB.run, ops]);
     if (signal?.aborted) throw cancelled(signal);
     const connection = await this.#connection();
+    if (signal?.aborted) {
+      this.#giveBack(connection);
+      throw cancelled(signal);
+    }
     const onAbort = () => connection.destroy();
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
@@ -229,7 +233,7 @@ class AgentFsSession implements FsSession {
     return this.#connection.inTurn(async () => asList(readReply(await this.#connection.receive()).rest[0]));
   }
 
-  async *export(path: string): AsyncGenerator<ExportEntry> {
+  async *export(path: Path): AsyncGenerator<ExportEntry> {
     const connection = this.#connection;
     let release: () => void = () => undefined;
     const done = new Promise<void>((resolve) => {
