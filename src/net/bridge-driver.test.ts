@@ -325,6 +325,18 @@ inOwnNamespace(import.meta.filename, () => {
       assert.equal(await outside.fetch("tcp", LAN_HOST, 8080), `again ${LAN_OUTSIDE} hello`);
     });
 
+    test("the next container with an address is reached while the last one's namespace still lives", async () => {
+      const first = await attach(driver, "172.17.0.5");
+      await first.machine.serve("tcp", 80, "first");
+      assert.equal(await fetchHere("tcp", "172.17.0.5", 80), "first 172.17.0.1 hello");
+      await driver.detach(first.record.endpointId, { isContainerGone: true });
+      const second = await attach(driver, "172.17.0.5");
+      await second.machine.serve("tcp", 80, "second");
+      assert.equal(await fetchHere("tcp", "172.17.0.5", 80), "second 172.17.0.1 hello");
+      assert.equal(await outside.fetch("tcp", "172.17.0.5", 80), "unreachable");
+      assert.ok((await hostLinks()).includes(first.record.hostIfName)); // this test's namespace is alive
+    });
+
     test("closing with remove leaves nothing", async () => {
       await driver.close({ remove: true });
       assert.equal((await sh("nft", "list", "ruleset")).trim(), "");

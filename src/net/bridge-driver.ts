@@ -49,10 +49,12 @@ import type {
   SubnetChoice,
 } from "./model.ts";
 import { PortAllocator, type PortLease } from "./port/port-allocator.ts";
-import { interfaceAddress, macForIp, planDetach, planEndpoint } from "./sandbox/endpoint.ts";
+import { interfaceAddress, macForIp, planCut, planDetach, planEndpoint } from "./sandbox/endpoint.ts";
 
 const ENOENT = 2;
 const ENODEV = 19;
+/** Longer than the kernel takes to clean up a namespace, unless somebody keeps it. */
+const SWEEP_DELAY_MS = 3000;
 
 /** Ports of the driver. */
 export interface BridgeDriverOptions {
@@ -88,6 +90,7 @@ export class BridgeDriver implements NetworkDriver {
   readonly #endpoints = new Map<string, EndpointState>();
   /** The table is ours to change: restore has run. */
   #isLive = false;
+  #sweep: NodeJS.Timeout | undefined;
 
   private constructor(options: BridgeDriverOptions, facts: HostFacts) {
     this.#keel = options.keel;
@@ -249,15 +252,28 @@ export class BridgeDriver implements NetworkDriver {
     }
   }
 
-  async detach(endpointId: string): Promise<void> {
+  async detach(endpointId: string, options: { isContainerGone?: boolean } = {}): Promise<void> {
     const state = this.#endpoints.get(endpointId);
     if (state === undefined) return;
     this.#endpoints.delete(endpointId);
     const { record, lease } = state;
     await this.#runTolerant(planRemoveEndpoint(this.#tableName, publications(record)), ENOENT);
-    await this.#runTolerant(planDetach(record.hostIfName), ENODEV);
+    if (options.isContainerGone) {
+      await this.#runTolerant(planCut(record.hostIfName), ENODEV);
+      this.#sweepLater();
+    } else await this.#runTolerant(planDetach(record.hostIfName), ENODEV);
     await lease?.release();
     if (record.ports.some((p) => p.proto === "udp")) await this.#forgetConnections(record.ip);
+  }
+
+  /** Looks, when things have calmed down, whether the kernel has removed what was left to it. */
+  #sweepLater(): void {
+    clearTimeout(this.#sweep);
+    this.#sweep = setTimeout(() => {
+      this.#removeOrphans().catch((error: unknown) =>
+        this.#log(`cannot remove old devices: ${messageOf(error)}`),
+      );
+    }, SWEEP_DELAY_MS).unref();
   }
 
   /** Ends the kernel's memory of UDP traffic to an address that may soon be another container's. */
@@ -338,17 +354,14 @@ export class BridgeDriver implements NetworkDriver {
   }
 
   async close(options: { remove: boolean }): Promise<void> {
+    clearTimeout(this.#sweep);
     await Promise.all([...this.#endpoints.values()].map((e) => e.lease?.release()));
-    if (options.remove) {
-      for (const { record } of this.#endpoints.values())
-        await this.#runTolerant(planDetach(record.hostIfName), ENODEV);
-      for (const network of this.#networks.values())
-        await this.#runTolerant(planRemoveBridge(network.bridgeName), ENODEV);
-      await this.#keel.run(planDestroy(this.#tableName));
-    }
     this.#endpoints.clear();
     this.#networks.clear();
     this.#isLive = false;
+    if (!options.remove) return;
+    await this.#removeOrphans(); // which are all of ours now
+    await this.#keel.run(planDestroy(this.#tableName));
   }
 }
 

@@ -11,6 +11,7 @@ import {
   decodeAttrs,
   decodeMessages,
   descriptor,
+  flag,
   nest,
   nestAfter,
   raw,
@@ -34,7 +35,15 @@ const IFLA = {
 } as const;
 const IFLA_INFO = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
 const VETH_INFO_PEER = 1;
-const IFLA_BRPORT = { mode: 4, isolated: 33 } as const;
+const IFLA_BRPORT = {
+  mode: 4,
+  learning: 8,
+  unicastFlood: 9,
+  flush: 24,
+  multicastFlood: 27,
+  broadcastFlood: 30,
+  isolated: 33,
+} as const;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 const IN6_ADDR_GEN_MODE_NONE = 1;
 
@@ -145,6 +154,11 @@ export interface PortSettings {
   /** Isolated ports do not reach each other, only the bridge and ports that are not isolated. */
   isolated?: boolean;
   isUp?: boolean;
+  /**
+   * The bridge forgets the addresses behind the port, learns no new ones and sends nothing there any more. Unlike taking
+   * the device down or off the bridge this waits for no RCU grace period (and a disabled port would enable itself again).
+   */
+  isCut?: boolean;
 }
 
 /**
@@ -156,6 +170,13 @@ export function setBridgePort(ref: LinkRef, settings: PortSettings): Message {
   const data: Attr[] = [];
   if (settings.hairpin !== undefined) data.push(u8(IFLA_BRPORT.mode, settings.hairpin ? 1 : 0));
   if (settings.isolated !== undefined) data.push(u8(IFLA_BRPORT.isolated, settings.isolated ? 1 : 0));
+  if (settings.isCut) {
+    const { learning, unicastFlood, multicastFlood, broadcastFlood } = IFLA_BRPORT;
+    data.push(
+      ...[learning, unicastFlood, multicastFlood, broadcastFlood].map((a) => u8(a, 0)),
+      flag(IFLA_BRPORT.flush),
+    );
+  }
   return {
     type: RTM.newLink,
     flags: CHANGE,

@@ -83,6 +83,15 @@ export const planDetach = (hostIfName: string): Op[] => [
   netlinkOp(NETLINK_ROUTE, HOST_NS, [delLink({ name: hostIfName })]),
 ];
 
+/**
+ * Operation that silences an endpoint whose namespace is dying, at once and without waiting for the kernel, which
+ * removes the pair with the namespace. Without it the dying namespace would still answer for an address that may
+ * already be the next container's. ENODEV when the pair has gone.
+ */
+export const planCut = (hostIfName: string): Op[] => [
+  netlinkOp(NETLINK_ROUTE, HOST_NS, [setBridgePort({ name: hostIfName }, { isCut: true })]),
+];
+
 /** "172.17.0.2/16" of an address in a subnet. */
 export function interfaceAddress(ip: string, subnet: string): string {
   return `${ip}/${subnet.slice(subnet.indexOf("/") + 1)}`;
