@@ -47,8 +47,6 @@ int console_open(struct container *c, struct fault *f)
 	int unlock = 0;
 	if (c->root < 0)
 		return fault_set(f, EINVAL, "console", "", "must come after a root operation");
-	if (!c->is_tty)
-		return fault_set(f, EINVAL, "console", "", "the plan has no terminal");
 	CLEAN_FD int master = open_master(c, f);
 	if (master < 0)
 		return master;
@@ -72,6 +70,5 @@ int console_open(struct container *c, struct fault *f)
 	for (int fd = 0; fd <= 2; fd++)
 		if (dup2(slave, fd) < 0)
 			return fault_set(f, errno, "console", "dup2", NULL);
-	c->has_console = true;
 	return 0;
 }

@@ -34,7 +34,7 @@ struct container {
 	int host_proc; // O_PATH of a procfs that the container cannot have prepared
 	int dev_null;  // O_PATH of the host's /dev/null in this mount namespace, -1 after pivot
 	int masked;    // an empty read-only tmpfs, made for the first masked directory
-	bool is_pivoted, has_seccomp, has_console;
+	bool is_pivoted, has_seccomp;
 	bool has_propagation; // of the host tree in the new mount namespace
 	mode_t mask;   // umask of the program
 	uid_t uid;

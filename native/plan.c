@@ -30,7 +30,7 @@ static const struct shape shapes[] = {
 	{OP_MKDIR_IN, false, "siii", CLONE_NEWNS},
 	{OP_MASK, false, "s", CLONE_NEWNS},
 	{OP_READONLY, false, "s", CLONE_NEWNS},
-	{OP_CONSOLE, true, "", 0},
+	{OP_CONSOLE, false, "", 0}, // an exec with a terminal gets it without asking
 	{OP_PIVOT, false, "", CLONE_NEWNS},
 	{OP_ROOT_READONLY, false, "", CLONE_NEWNS},
 	{OP_ROOT_PROPAGATION, false, "i", CLONE_NEWNS},
@@ -94,11 +94,11 @@ static bool check_args(struct reader *op, const char *args)
 }
 
 // Walks a list of container operations once. `owned` are the namespaces that belong to the container.
-static int check_ops(struct reader ops, bool in_exec, uint64_t owned, bool *has_barrier, struct fault *f)
+static int check_ops(struct reader ops, bool in_exec, uint64_t owned, struct plan *plan, struct fault *f)
 {
 	if (ops.left > MAX_PLAN_OPS)
 		return refuse(f, "ops", "too many operations");
-	bool ends = false;
+	bool ends = false, has_console = false;
 	for (int index = 0; ops.left > 0; index++) {
 		struct reader op;
 		int64_t code = 0;
@@ -121,9 +121,11 @@ static int check_ops(struct reader ops, bool in_exec, uint64_t owned, bool *has_
 			f->index = index;
 			return -EINVAL;
 		}
-		*has_barrier |= code == OP_BARRIER;
+		has_console |= code == OP_CONSOLE;
 		ends = code == OP_EXEC;
 	}
+	if (plan && has_console != ((plan->flags & PLAN_TTY) != 0))
+		return refuse(f, "console", "a terminal and a console operation need each other");
 	return ends ? 0 : refuse(f, "ops", "exec must be the last operation");
 }
 
@@ -226,12 +228,11 @@ int plan_decode(struct reader *values, struct plan *p, struct fault *f)
 	for (unsigned i = 0; i < p->join_count; i++)
 		if (p->joins[i].type == CLONE_NEWUTS) // a pod's shared name; a shared mount namespace is never ours to rearrange
 			owned |= CLONE_NEWUTS;
-	return check_ops(p->ops, false, owned, &p->has_barrier, f);
+	return check_ops(p->ops, false, owned, p, f);
 }
 
 int exec_plan_decode(struct reader *values, struct exec_plan *p, struct fault *f)
 {
-	bool barrier = false;
 	memset(p, 0, sizeof *p);
 	wire_str(values, &p->id);
 	get_uint(values, 3, &p->flags);
@@ -242,5 +243,5 @@ int exec_plan_decode(struct reader *values, struct exec_plan *p, struct fault *f
 		return refuse(f, "exec", "malformed plan");
 	if (!valid_id(p->id))
 		return refuse(f, "execId", "not an exec id");
-	return check_ops(p->ops, true, 0, &barrier, f);
+	return check_ops(p->ops, true, 0, NULL, f);
 }

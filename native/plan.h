@@ -33,7 +33,6 @@ struct plan {
 	int64_t log_max_size;
 	unsigned log_max_files;
 	struct reader ops, exit_ops;
-	bool has_barrier;
 };
 
 struct exec_plan {

@@ -278,6 +278,7 @@ static int empty_tree(struct container *c, bool *is_first)
 	CLEAN_FD int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
 	if (fs < 0)
 		return -1;
+	fsconfig(fs, FSCONFIG_SET_STRING, "source", "tmpfs", 0);
 	fsconfig(fs, FSCONFIG_SET_STRING, "size", "4k", 0);
 	fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755", 0);
 	if (fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)

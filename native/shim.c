@@ -183,17 +183,18 @@ void shim_report(void)
 	if (shim.report < 0 || (p->pid == 0 && !p->has_fault))
 		return;
 	if (p->has_fault) {
+		if (!shim.is_failed_start) // stays open: its end of file says that shim and container are gone
+			frame_fault(shim.report, &p->fault);
 		shim.is_failed_start = true;
-		frame_fault(shim.report, &p->fault);
-	} else {
-		write_begin(&w);
-		write_int(&w, 0);
-		write_warnings(&w, p);
-		write_int(&w, getpid());
-		write_int(&w, p->pid);
-		frame_send(shim.report, &w); // ignored: a daemon that is gone finds us later
-		write_free(&w);
+		return;
 	}
+	write_begin(&w);
+	write_int(&w, 0);
+	write_warnings(&w, p);
+	write_int(&w, getpid());
+	write_int(&w, p->pid);
+	frame_send(shim.report, &w); // ignored: a daemon that is gone finds us later
+	write_free(&w);
 	close(shim.report);
 	shim.report = -1;
 	forget_operations();

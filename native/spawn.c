@@ -167,7 +167,7 @@ static int enter_joins(struct fault *f)
 	return 0;
 }
 
-_Noreturn static void child_fail(struct container *c, const struct fault *f)
+_Noreturn static void child_fail(const struct container *c, const struct fault *f)
 {
 	container_note(c, NOTE_FAULT, f, -1);
 	_exit(1);
@@ -201,16 +201,39 @@ static void child_begin(struct child *child, struct container *c)
 	}
 }
 
-_Noreturn static void child_run(struct child *child, struct container *c)
+// What the process that will be executed needs for itself; a step before it may have lost it by entering namespaces.
+static void begin_program(const struct container *c)
 {
 	struct fault f = {0};
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (setsid() < 0) {
 		fault_set(&f, errno, "setsid", "", NULL);
 		child_fail(c, &f);
 	}
+}
+
+_Noreturn static void run_program(struct child *child, struct container *c)
+{
+	struct fault f = {0};
 	container_run(c, &child->ops, &f);
 	child_fail(c, &f);
+}
+
+// The rest of the first process, once it is in all its namespaces but the cgroup's, whose root is the cgroup it is made in.
+_Noreturn static void run_first(struct child *child, struct container *c)
+{
+	struct fault f = {0};
+	if ((child->flags & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0) {
+		fault_set(&f, errno, "unshare", "cgroup", NULL);
+		child_fail(c, &f);
+	}
+	begin_program(c);
+	if (child->flags & CLONE_NEWNS) // opened in this namespace, so that it can be cloned into the container
+		c->dev_null = open("/dev/null", O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	else
+		c->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	run_program(child, c);
 }
 
 static void container_init(struct container *c, const struct child *child)
@@ -229,7 +252,6 @@ static void container_init(struct container *c, const struct child *child)
 	};
 }
 
-// Namespaces that are decided only after the cgroups: a cgroup namespace takes the cgroup it is made in as its root.
 _Noreturn static void first_child(struct child *child, bool joined)
 {
 	struct container c;
@@ -238,15 +260,7 @@ _Noreturn static void first_child(struct child *child, bool joined)
 	child_begin(child, &c);
 	if (join_cgroups(!joined, &f) < 0 || enter_joins(&f) < 0)
 		child_fail(&c, &f);
-	if ((child->flags & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0) {
-		fault_set(&f, errno, "unshare", "cgroup", NULL);
-		child_fail(&c, &f);
-	}
-	if (child->flags & CLONE_NEWNS) // in this namespace, so that it can be cloned into the container
-		c.dev_null = open("/dev/null", O_PATH | O_CLOEXEC | O_NOFOLLOW);
-	else
-		c.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	child_run(child, &c);
+	run_first(child, &c);
 }
 
 static void send_pid(struct container *c, pid_t pid)
@@ -274,15 +288,7 @@ _Noreturn static void first_step(struct child *child, bool joined)
 		send_pid(&c, pid);
 		_exit(0);
 	}
-	if ((child->flags & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0) {
-		fault_set(&f, errno, "unshare", "cgroup", NULL);
-		child_fail(&c, &f);
-	}
-	if (child->flags & CLONE_NEWNS)
-		c.dev_null = open("/dev/null", O_PATH | O_CLOEXEC | O_NOFOLLOW);
-	else
-		c.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	child_run(child, &c);
+	run_first(child, &c);
 }
 
 _Noreturn static void exec_step(struct child *child, bool joined)
@@ -313,9 +319,10 @@ _Noreturn static void exec_step(struct child *child, bool joined)
 		fault_set(&f, errno, "open", "/", NULL);
 		child_fail(&c, &f);
 	}
+	begin_program(&c);
 	if (child->process->is_tty && console_open(&c, &f) < 0)
 		child_fail(&c, &f);
-	child_run(child, &c);
+	run_program(child, &c);
 }
 
 static int make_pipe(int *ours, int *theirs, bool we_write, struct fault *f)

@@ -162,6 +162,10 @@ int shim_start(struct reader *plan, const int regs[HOST_REGISTERS], struct write
 		return fault_set(f, rc < 0 ? -rc : ECHILD, "shim", p.id, "the shim died before it reported");
 	rc = read_report(body, size, result, f);
 	clean_free(&body);
+	char end;
+	if (rc < 0) // until the shim is gone, and with it all that would keep cgroups and mounts busy
+		while (recv(ours, &end, 1, 0) < 0 && errno == EINTR)
+			;
 	*plan = values;
 	return rc;
 }
