@@ -43,7 +43,7 @@ set_mempolicy_home_node cachestat fchmodat2 map_shadow_stack futex_wake futex_wa
 listmount lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal setxattrat getxattrat listxattrat
 removexattrat open_tree_attr file_getattr file_setattr`;
 
-/** x32 has x86_64's numbers (plus bit 30) except for these, and lacks what was obsolete when it was invented. */
+/** x32 has x86_64's numbers (plus bit 30) except for these, and lacks what is obsolete or bound to 64 bits. */
 const X32_DIFFERENCES = `
 512 rt_sigaction rt_sigreturn ioctl readv writev recvfrom sendmsg recvmsg execve ptrace rt_sigpending
 rt_sigtimedwait rt_sigqueueinfo sigaltstack timer_create mq_notify kexec_load waitid set_robust_list
@@ -51,8 +51,8 @@ get_robust_list vmsplice move_pages preadv pwritev rt_tgsigqueueinfo recvmmsg se
 process_vm_writev setsockopt getsockopt io_setup io_submit execveat preadv2 pwritev2`;
 
 const X32_MISSING = `
-_sysctl create_module epoll_ctl_old epoll_wait_old get_kernel_syms get_thread_area nfsservctl query_module
-set_thread_area uselib vserver`;
+_sysctl create_module epoll_ctl_old epoll_wait_old get_kernel_syms get_thread_area map_shadow_stack nfsservctl
+query_module set_thread_area uprobe uretprobe uselib vserver`;
 
 const X86 = `
 0 restart_syscall exit fork read write open close waitpid creat link unlink execve chdir time mknod chmod
