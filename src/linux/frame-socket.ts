@@ -166,11 +166,6 @@ export class FrameSocket {
     this.#end();
     this.#socket.destroy();
   }
-
-  /** Lets the process end although the connection is open. */
-  unref(): void {
-    this.#socket.unref();
-  }
 }
 
 /** Connects to a unix socket, however long its path is. Throws Fault("unavailable"). */

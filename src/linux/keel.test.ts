@@ -199,6 +199,13 @@ test("an nftables batch is applied whole or not at all", { skip }, async () => {
   assert.match(error.message, /\(message 3\)$/); // the begin of the batch is the first
 });
 
+test("thousands of messages in one batch are all acknowledged", { skip }, async () => {
+  await using bench = await openBench();
+  const tables = Array.from({ length: 4000 }, (_, i) => addTable({ family: "ip", name: `t${i}` }));
+  const { results } = await bench.keel.run([host.netnsNew(0), nftOp(tables, 0)]);
+  assert.equal(asBytes(results[1]).length, 0); // acknowledgements are not handed on
+});
+
 test("sysctlHost writes the namespace's value only", { skip }, async () => {
   await using bench = await openBench();
   const name = "net/ipv4/ip_default_ttl";
@@ -300,7 +307,7 @@ test("agent and handlers end when the daemon is killed", { skip }, async () => {
   await new Promise((resolve) => daemon.stdout.once("data", resolve));
   // Our own connection is served by a handler of that agent: when it is closed, the handler is dead.
   const connection = await connectFrames(socketPath);
-  connection.send(encodeFrame([1]));
+  void connection.send(encodeFrame([1]));
   const handler = Number((await connection.receive())?.[2]);
   const agent = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${handler}/status`, "utf8"))?.[1]);
   assert.match(readFileSync(`/proc/${agent}/comm`, "utf8"), /^keel-agent/);
@@ -317,7 +324,7 @@ test("agent and handlers end when the daemon is killed", { skip }, async () => {
 test("a killed handler is Fault unavailable, and the next request gets a new one", { skip }, async () => {
   await using bench = await openBench();
   const connection = await connectFrames(bench.socketPath);
-  connection.send(encodeFrame([1]));
+  void connection.send(encodeFrame([1]));
   const handler = Number((await connection.receive())?.[2]);
   process.kill(handler, "SIGKILL");
   assert.equal(await connection.receive().catch(() => null), null);
@@ -335,7 +342,7 @@ test("onExit is called when the agent is killed, not when it is closed", { skip 
   const exited = Promise.withResolvers<void>();
   const loud = await startKeel({ keelPath: KEEL, socketPath: join(bench.dir, "b"), onExit: exited.resolve });
   const connection = await connectFrames(join(bench.dir, "b"));
-  connection.send(encodeFrame([1]));
+  void connection.send(encodeFrame([1]));
   const handler = Number((await connection.receive())?.[2]);
   process.kill(
     Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${handler}/status`, "utf8"))?.[1]),
