@@ -192,6 +192,7 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
     drop("1.49", "FirewallBackend"),
     expectedCommits,
     drop("1.50", "DiscoveredDevices"),
+    drop("1.53", "NRI"),
     fill("1.50", { BridgeNfIptables: false, BridgeNfIp6tables: false }),
   ],
   SystemEvents: [legacyEvent],

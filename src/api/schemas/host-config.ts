@@ -130,6 +130,8 @@ const resourceFields = {
   CpuPercent: int64,
   IOMaximumIOps: uint,
   IOMaximumBandwidth: uint,
+  /** Whether an init runs as process 1; null: the daemon's default. */
+  Init: optional(nullable(bool)),
 } as const;
 
 /** Terminal size: [height, width]. */
@@ -179,7 +181,6 @@ export const hostConfig = struct("container.HostConfig", {
   /** null: Docker's defaults; []: none. */
   MaskedPaths: nullable(list(text)),
   ReadonlyPaths: nullable(list(text)),
-  Init: optional(nullable(bool)),
 });
 
 /** Body of ContainerUpdate. */

@@ -141,6 +141,7 @@ export const systemInfo = struct("system.Info", {
   ),
   CDISpecDirs: list(text),
   DiscoveredDevices: optional(list(struct("system.DeviceInfo", { Source: text, ID: text }))),
+  NRI: optional(struct("system.NRIInfo", { Info: optional(list(list(text))) })),
   Containerd: optional(
     struct("system.ContainerdInfo", {
       Address: optional(text),
