@@ -1,0 +1,254 @@
+// Plans: a whole one decodes, every wrong one is refused before anything could be executed, and mutated ones never upset the decoder.
+#include "check.h"
+#include "ops.h"
+#include "plan.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <string.h>
+
+struct wish {
+	const char *id, *state_dir, *cgroup, *log_path, *join_path;
+	int64_t flags, clone_flags, join_type, join_reg;
+	int64_t extra_op;       // without arguments, before exec
+	int64_t after_op;       // the same behind exec
+	bool no_exec, empty_op, console;
+};
+
+static const struct wish good = {
+	.id = "abc", .state_dir = "/run/x", .cgroup = "/sys/fs/cgroup/pids/x", .log_path = "/var/log/x", .join_path = "",
+	.clone_flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS, .join_type = CLONE_NEWNET, .join_reg = 3,
+};
+
+static void put_op(struct writer *w, int64_t code)
+{
+	write_open(w);
+	write_int(w, code);
+	write_close(w);
+}
+
+static void put_ops(struct writer *w, const struct wish *v)
+{
+	write_open(w);
+	write_open(w);
+	write_int(w, OP_MOUNT);
+	write_str(w, "proc");
+	write_str(w, "proc");
+	write_str(w, "/proc");
+	write_int(w, 14);
+	write_str(w, "");
+	write_close(w);
+	write_open(w);
+	write_int(w, OP_CREDENTIALS);
+	write_str(w, "web");
+	write_open(w);
+	write_str(w, "audio");
+	write_close(w);
+	for (int i = 0; i < 5; i++)
+		write_int(w, 0);
+	write_close(w);
+	if (v->console)
+		put_op(w, OP_CONSOLE);
+	if (v->extra_op)
+		put_op(w, v->extra_op);
+	if (v->empty_op) {
+		write_open(w);
+		write_close(w);
+	}
+	if (!v->no_exec) {
+		write_open(w);
+		write_int(w, OP_EXEC);
+		write_open(w);
+		write_str(w, "sh");
+		write_close(w);
+		write_open(w);
+		write_close(w);
+		write_close(w);
+	}
+	if (v->after_op)
+		put_op(w, v->after_op);
+	write_close(w);
+}
+
+static void put_plan(struct writer *w, const struct wish *v)
+{
+	write_begin(w);
+	write_str(w, v->id);
+	write_str(w, v->state_dir);
+	write_int(w, v->flags);
+	write_int(w, 24);
+	write_int(w, 80);
+	write_int(w, v->clone_flags);
+	write_open(w);
+	write_open(w);
+	write_int(w, v->join_type);
+	write_int(w, v->join_reg);
+	write_str(w, v->join_path);
+	write_close(w);
+	write_close(w);
+	write_open(w);
+	write_str(w, v->cgroup);
+	write_close(w);
+	write_str(w, "");
+	write_str(w, "");
+	write_open(w);
+	write_int(w, 1);
+	write_str(w, v->log_path);
+	write_int(w, 1 << 20);
+	write_int(w, 3);
+	write_str(w, "");
+	write_close(w);
+	put_ops(w, v);
+	write_open(w);
+	write_close(w);
+	write_close(w);
+	CHECK(!w->failed);
+}
+
+static int decode(const struct wish *v, struct plan *p, struct fault *f)
+{
+	struct writer w = {0};
+	struct reader r;
+	put_plan(&w, v);
+	memset(f, 0, sizeof *f);
+	CHECK(wire_open(&r, w.data + 4, w.size - 4));
+	int rc = plan_decode(&r, p, f);
+	if (rc == 0)
+		CHECK(strcmp(p->id, v->id) == 0 && p->join_count == 1 && p->cgroup_count == 1 && p->joins[0].reg == v->join_reg);
+	write_free(&w);
+	return rc;
+}
+
+static void test_good(void)
+{
+	struct plan p;
+	struct fault f;
+	CHECK_INT(decode(&good, &p, &f), 0);
+	CHECK(p.has_log && p.log_max_files == 3 && p.log_max_size == 1 << 20);
+	struct wish v = good;
+	v.console = true;
+	v.flags = PLAN_TTY;
+	CHECK_INT(decode(&v, &p, &f), 0);
+}
+
+#define REFUSED(change)                                  \
+	do {                                             \
+		struct wish v = good;                    \
+		struct plan p;                           \
+		struct fault f;                          \
+		change;                                  \
+		CHECK_INT(decode(&v, &p, &f), -EINVAL);  \
+		CHECK(strcmp(f.op, "protocol") == 0);    \
+	} while (0)
+
+static void test_refused(void)
+{
+	REFUSED(v.id = "");
+	REFUSED(v.id = "a/b");
+	REFUSED(v.state_dir = "run/x");
+	REFUSED(v.cgroup = "relative");
+	REFUSED(v.log_path = "relative");
+	REFUSED(v.flags = 8);
+	REFUSED(v.flags = PLAN_TTY); // and no console
+	REFUSED(v.console = true);   // and no terminal
+	REFUSED(v.clone_flags |= CLONE_VM);
+	REFUSED(v.clone_flags = CLONE_NEWPID); // mounts on the host
+	REFUSED(v.clone_flags = -1);
+	REFUSED(v.join_type = CLONE_NEWNET | CLONE_NEWIPC);
+	REFUSED(v.join_type = 1);
+	REFUSED(v.join_reg = 32);
+	REFUSED(v.join_reg = -1); // and no path
+	REFUSED((v.join_reg = -1, v.join_path = "net"));
+	REFUSED(v.no_exec = true);
+	REFUSED(v.after_op = OP_PIVOT);
+	REFUSED(v.after_op = OP_EXEC);
+	REFUSED(v.extra_op = OP_MOUNT); // arguments are missing
+	REFUSED(v.extra_op = 63);
+	REFUSED(v.extra_op = OP_REMOVE); // a host operation
+	REFUSED(v.extra_op = -1);
+	REFUSED(v.empty_op = true);
+}
+
+static int decode_exec(int64_t op, const char *id)
+{
+	struct writer w = {0};
+	struct reader r;
+	struct exec_plan p;
+	struct fault f = {0};
+	write_begin(&w);
+	write_str(&w, id);
+	write_int(&w, PLAN_STDIN);
+	write_int(&w, 0);
+	write_int(&w, 0);
+	write_open(&w);
+	if (op)
+		put_op(&w, op);
+	write_open(&w);
+	write_int(&w, OP_EXEC);
+	write_open(&w);
+	write_close(&w);
+	write_open(&w);
+	write_close(&w);
+	write_close(&w);
+	write_close(&w);
+	write_close(&w);
+	CHECK(wire_open(&r, w.data + 4, w.size - 4));
+	int rc = exec_plan_decode(&r, &p, &f);
+	write_free(&w);
+	return rc;
+}
+
+static void test_exec(void)
+{
+	CHECK_INT(decode_exec(0, "e1"), 0);
+	CHECK_INT(decode_exec(OP_NO_NEW_PRIVS, "e1"), 0);
+	CHECK_INT(decode_exec(0, ""), -EINVAL);
+	CHECK_INT(decode_exec(OP_PIVOT, "e1"), -EINVAL);
+	CHECK_INT(decode_exec(OP_BARRIER, "e1"), -EINVAL);
+	CHECK_INT(decode_exec(OP_CONSOLE, "e1"), -EINVAL);
+	CHECK_INT(decode_exec(OP_LOOPBACK_UP, "e1"), -EINVAL);
+}
+
+static void test_mutations(void)
+{
+	struct writer w = {0};
+	unsigned decoded = 0, opened = 0;
+	put_plan(&w, &good);
+	size_t size = w.size - 4;
+	srand(5);
+	for (int round = 0; round < 300000; round++) {
+		uint8_t *copy = malloc(size);
+		size_t used = size;
+		memcpy(copy, w.data + 4, size);
+		for (int i = rand() % 4; i >= 0; i--) {
+			size_t at = (size_t)rand() % size;
+			copy[at] = rand() % 3 ? (uint8_t)(copy[at] + rand() % 5 - 2) : (uint8_t)rand();
+		}
+		if (rand() % 8 == 0)
+			used = (size_t)rand() % size;
+		uint8_t *exact = malloc(used ? used : 1);
+		memcpy(exact, copy, used);
+		struct reader r;
+		struct plan p;
+		struct fault f = {0};
+		if (wire_open(&r, exact, used)) {
+			opened++;
+			int rc = plan_decode(&r, &p, &f);
+			CHECK(rc == 0 || rc == -EINVAL);
+			decoded += rc == 0;
+		}
+		free(exact);
+		free(copy);
+	}
+	CHECK(opened > 1000 && decoded > 100); // the loop reached what it is for
+	write_free(&w);
+}
+
+int main(void)
+{
+	test_good();
+	test_refused();
+	test_exec();
+	test_mutations();
+	return 0;
+}
