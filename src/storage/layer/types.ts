@@ -63,15 +63,16 @@ export interface UpperDirs {
 }
 
 /** A layer in the making: an empty writable directory on top of a parent. */
-export interface DiffDraft extends UpperDirs {
+export interface DiffDraft extends AsyncDisposable {
   readonly parent: LayerId | null;
-  /** The parent's files with the draft's own on top, writable. */
+  /** The writable directory, absolute, in overlay form. */
+  readonly upper: string;
+  /** The parent's files with the draft's own on top, writable. Mount one at a time; each call is for one mount. */
   root(): RootSource;
   /** Turns the directory into a layer; the draft is used up. */
   commit(options?: CommitLayerOptions): Promise<LayerRecord>;
   /** Throws the directory away; after commit it does nothing. */
   discard(): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** One line of `docker diff`: API field Kind 0 modified, 1 added, 2 deleted. */

@@ -1,0 +1,61 @@
+// Who needs which layer. Nothing of this is stored: on start-up the engine says it again for every image and
+// container record, so counts can never be wrong after a crash. A layer is needed while it has a holder or a child.
+
+import type { LayerId } from "./types.ts";
+
+/** A holder with a life of its own: keeps the layers of a pull, load or build until their image is recorded. */
+export interface LayerLease extends Disposable {
+  hold(id: LayerId): void;
+  release(): void;
+}
+
+/** Holder of a layer that was just made; the first real holder replaces it. */
+const FRESH = "fresh";
+
+export class LayerHolds {
+  readonly #holders = new Map<LayerId, Set<string>>();
+  #leases = 0;
+
+  /** Says that `holder`, such as `image:sha256:…` or `container:…`, needs `id` and everything below it. */
+  retain(id: LayerId, holder: string): void {
+    const holders = this.#holders.get(id) ?? new Set();
+    holders.delete(FRESH);
+    holders.add(holder);
+    this.#holders.set(id, holders);
+  }
+
+  release(id: LayerId, holder: string): void {
+    const holders = this.#holders.get(id);
+    if (holders?.delete(holder) && holders.size === 0) this.#holders.delete(id);
+  }
+
+  /** Keeps a new layer until somebody retains it, or the daemon restarts. */
+  retainFresh(id: LayerId): void {
+    if (!this.#holders.has(id)) this.#holders.set(id, new Set([FRESH]));
+  }
+
+  isHeld(id: LayerId): boolean {
+    return this.#holders.has(id);
+  }
+
+  holdersOf(id: LayerId): readonly string[] {
+    return [...(this.#holders.get(id) ?? [])];
+  }
+
+  lease(): LayerLease {
+    const holder = `lease:${++this.#leases}`;
+    const held = new Set<LayerId>();
+    const release = () => {
+      for (const id of held) this.release(id, holder);
+      held.clear();
+    };
+    return {
+      hold: (id) => {
+        held.add(id);
+        this.retain(id, holder);
+      },
+      release,
+      [Symbol.dispose]: release,
+    };
+  }
+}
