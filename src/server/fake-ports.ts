@@ -2,8 +2,8 @@
 // two-phase rule matters: unknown containers are refused before any stream begins.
 
 import type { OutputChunk } from "../api/call.ts";
-import type { ContainerSummary } from "../api/schemas/container.ts";
-import type { EventMessage } from "../api/schemas/system.ts";
+import type { ContainerInspect, ContainerSummary } from "../api/schemas/container.ts";
+import type { EventMessage, SystemInfo, SystemVersion } from "../api/schemas/system.ts";
 import { encodeFrames, FRAME_TYPES } from "../api/stream.ts";
 import { Fault } from "../lib/errors.ts";
 import type { ContainerPort, ExecPort, ImagePort, Ports, SystemPort } from "./ports.ts";
@@ -38,6 +38,91 @@ function summary(): ContainerSummary {
     Health: { Status: "none", FailingStreak: 0 },
   };
 }
+
+const VERSION: SystemVersion = {
+  Platform: { Name: "Berth" },
+  Components: [{ Name: "Engine", Version: "0.1.0", Details: { ApiVersion: "1.56", Os: "linux" } }],
+  Version: "0.1.0",
+  ApiVersion: "1.56",
+  MinAPIVersion: "1.24",
+  GitCommit: "abc",
+  GoVersion: "none",
+  Os: "linux",
+  Arch: "amd64",
+  KernelVersion: "6.1",
+  BuildTime: "2026-01-01T00:00:00.000000000+00:00",
+};
+
+const INFO: SystemInfo = {
+  ID: "fake",
+  Containers: 3,
+  ContainersRunning: 1,
+  ContainersPaused: 0,
+  ContainersStopped: 2,
+  Images: 5,
+  Driver: "overlay2",
+  DriverStatus: [["Backing Filesystem", "extfs"]],
+  Plugins: {
+    Volume: ["local"],
+    Network: ["bridge", "host", "null"],
+    Authorization: null,
+    Log: ["json-file"],
+  },
+  MemoryLimit: true,
+  SwapLimit: true,
+  CpuCfsPeriod: true,
+  CpuCfsQuota: true,
+  CPUShares: true,
+  CPUSet: true,
+  PidsLimit: true,
+  IPv4Forwarding: true,
+  Debug: false,
+  NFd: 20,
+  OomKillDisable: true,
+  NGoroutines: 1,
+  SystemTime: "2026-01-01T00:00:00Z",
+  LoggingDriver: "json-file",
+  CgroupDriver: "cgroupfs",
+  CgroupVersion: "1",
+  NEventsListener: 0,
+  KernelVersion: "6.1",
+  OperatingSystem: "Debian",
+  OSVersion: "12",
+  OSType: "linux",
+  Architecture: "x86_64",
+  IndexServerAddress: "https://index.docker.io/v1/",
+  RegistryConfig: { InsecureRegistryCIDRs: ["127.0.0.0/8"], IndexConfigs: {}, Mirrors: null },
+  NCPU: 2,
+  MemTotal: 2 ** 32,
+  GenericResources: null,
+  DockerRootDir: "/var/lib/berth",
+  HttpProxy: "",
+  HttpsProxy: "",
+  NoProxy: "",
+  Name: "fake-host",
+  Labels: [],
+  ExperimentalBuild: false,
+  ServerVersion: "0.1.0",
+  Runtimes: { keel: { path: "keel" } },
+  DefaultRuntime: "keel",
+  Swarm: {
+    NodeID: "",
+    NodeAddr: "",
+    LocalNodeState: "inactive",
+    ControlAvailable: false,
+    Error: "",
+    RemoteManagers: null,
+  },
+  LiveRestoreEnabled: true,
+  Isolation: "",
+  InitBinary: "docker-init",
+  ContainerdCommit: { ID: "" },
+  RuncCommit: { ID: "" },
+  InitCommit: { ID: "" },
+  SecurityOptions: ["name=seccomp,profile=builtin"],
+  CDISpecDirs: [],
+  Warnings: null,
+};
 
 function find(id: string): void {
   if (id !== "web" && id !== "tty" && id !== FAKE_ID) throw new Fault("notFound", `No such container: ${id}`);
@@ -75,13 +160,24 @@ export function createFakePorts(): FakePorts {
       if (input.name === "web") throw new Fault("conflict", "name in use");
       return { Id: FAKE_ID, Warnings: [] };
     },
+    async inspect(input) {
+      find(input.id);
+      // Only what the docker command line looks at before it attaches or prints logs.
+      const answer = {
+        Id: FAKE_ID,
+        Name: "/web",
+        State: { Running: true },
+        Config: { Tty: input.id === "tty", OpenStdin: true },
+      };
+      return answer as unknown as ContainerInspect;
+    },
     async start(input) {
       find(input.id);
       if (input.id === "web") throw new Fault("notModified", "already started");
     },
     async logs(input) {
       find(input.id);
-      return { isTty: input.id === "tty", batches: batches(Number(input.tail ?? 2), 5) };
+      return { isTty: input.id === "tty", batches: batches(2, 5) };
     },
     async attach(input, hijack, call) {
       find(input.id);
@@ -136,9 +232,9 @@ export function createFakePorts(): FakePorts {
   const image: ImagePort = {
     async pull(input, out) {
       note("pull", input);
-      if (input.fromImage === "nope") throw new Fault("notFound", "manifest unknown");
+      if (input.fromImage?.endsWith("nope")) throw new Fault("notFound", "manifest unknown");
       await out.write({ status: "Pulling from library/busybox", id: "latest" });
-      if (input.fromImage === "broken") throw new Fault("system", "connection reset");
+      if (input.fromImage?.endsWith("broken")) throw new Fault("system", "connection reset");
       await out.write({ status: "Done" });
     },
     async load(_input, body, out) {
@@ -151,6 +247,11 @@ export function createFakePorts(): FakePorts {
     },
   };
   const system: SystemPort = {
+    version: async () => VERSION,
+    async info(input) {
+      note("info", input);
+      return INFO;
+    },
     async events(input, call) {
       note("events", input);
       if (input.since === "x") throw new Fault("invalidParameter", "invalid value for 'since'");

@@ -8,7 +8,7 @@ import { type Client, createClient } from "../api/client.ts";
 import * as containers from "../api/operations/container.ts";
 import { execStart } from "../api/operations/exec.ts";
 import { imageCreate, imageLoad } from "../api/operations/image.ts";
-import { systemEvents, systemInfo, systemPing } from "../api/operations/system.ts";
+import { systemDataUsage, systemEvents, systemPing } from "../api/operations/system.ts";
 import { encodeFrames, FRAME_TYPES, FrameDecoder } from "../api/stream.ts";
 import { Fault } from "../lib/errors.ts";
 import { createFakePorts, FAKE_ID, type FakePorts } from "./fake-ports.ts";
@@ -107,7 +107,7 @@ describe("requests and answers", () => {
   });
 
   test("an operation without implementation answers 501 with its name", async () => {
-    await refused(client.call(systemInfo, {}), "notImplemented", /^SystemInfo is not implemented$/);
+    await refused(client.call(systemDataUsage, {}), "notImplemented", /^SystemDataUsage is not implemented$/);
   });
 
   test("a bug in the engine answers 500 and the server lives on", async () => {
