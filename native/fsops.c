@@ -55,8 +55,8 @@ static void parent_forget(struct fs_session *s)
 	s->parent.fd = -1;
 }
 
-// Resolves the parent of `path`, making what is missing. The descriptor belongs to the session.
-static int parent_of(struct fs_session *s, const char *path, char name[256], struct fault *f)
+// Resolves the parent of `path`, with `create` making what is missing. The descriptor belongs to the session.
+static int parent_of(struct fs_session *s, const char *path, bool create, char name[256], struct fault *f)
 {
 	const char *slash = strrchr(path, '/');
 	size_t length = slash ? (size_t)(slash - path) + 1 : 0;
@@ -66,7 +66,7 @@ static int parent_of(struct fs_session *s, const char *path, char name[256], str
 		memcpy(name, leaf, strlen(leaf) + 1);
 		return s->parent.fd;
 	}
-	int fd = resolve_parent(s->root, path, true, name, f);
+	int fd = resolve_parent(s->root, path, create, name, f);
 	if (fd < 0)
 		return fd;
 	parent_forget(s);
@@ -80,7 +80,7 @@ static int parent_of(struct fs_session *s, const char *path, char name[256], str
 // As parent_of, for operations that make something: the root itself cannot be replaced.
 static int parent_to_make(struct fs_session *s, const char *path, char name[256], struct fault *f)
 {
-	int dir = parent_of(s, path, name, f);
+	int dir = parent_of(s, path, true, name, f);
 	if (dir >= 0 && strcmp(name, ".") == 0)
 		return fault_set(f, EISDIR, "open", path, "the root cannot be replaced");
 	return dir;
@@ -140,7 +140,7 @@ static int op_mkdir(struct fs_session *s, struct reader *args, struct fault *f)
 	take_meta(args, &m);
 	int dir = check_meta(&m, path, f);
 	if (dir == 0)
-		dir = parent_of(s, path, name, f);
+		dir = parent_of(s, path, true, name, f);
 	if (dir < 0)
 		return dir;
 	int rc = mkdirat(dir, name, (mode_t)m.mode & 07777) < 0 ? -errno : 0;
@@ -330,7 +330,7 @@ static int op_xattr(struct fs_session *s, struct reader *args, struct fault *f)
 	wire_str(args, &path);
 	wire_str(args, &key);
 	wire_bytes(args, &value, &size);
-	int dir = parent_of(s, path, name, f);
+	int dir = parent_of(s, path, false, name, f);
 	if (dir < 0)
 		return dir;
 	int rc = set_xattr(dir, name, key, value, size);
@@ -352,7 +352,7 @@ static int op_opaque(struct fs_session *s, struct reader *args, struct fault *f)
 	char name[256];
 	struct stat st;
 	wire_str(args, &path);
-	int dir = parent_of(s, path, name, f);
+	int dir = parent_of(s, path, true, name, f);
 	if (dir < 0)
 		return dir;
 	// An archive may mark a directory before it describes it.
@@ -389,7 +389,7 @@ static int op_meta(struct fs_session *s, struct reader *args, struct fault *f)
 	take_meta(args, &m);
 	int dir = check_meta(&m, path, f);
 	if (dir == 0)
-		dir = parent_of(s, path, name, f);
+		dir = parent_of(s, path, false, name, f);
 	return dir < 0 ? dir : apply_meta(dir, name, &m, path, f);
 }
 
