@@ -164,7 +164,7 @@ export function createFakePorts(): FakePorts {
       find(input.id);
       // Only what the docker command line looks at before it attaches or prints logs.
       const answer = {
-        Id: FAKE_ID,
+        Id: input.id === "tty" ? "tty" : FAKE_ID,
         Name: "/web",
         State: { Running: true },
         Config: { Tty: input.id === "tty", OpenStdin: true },
