@@ -79,7 +79,7 @@ export class RecordingKeel implements Keel {
         if (failure !== undefined) throw failure;
         return this.#answerAll(ops);
       },
-      export: (path) => this.#export(path),
+      export: (path) => this.#export(typeof path === "string" ? path : Buffer.from(path).toString("utf8")),
       [Symbol.asyncDispose]: async () => {
         this.requests.push({ kind: "close", ops: [] });
       },
