@@ -29,7 +29,7 @@ build/keel: native/ops.h $(wildcard native/*.c native/*.h) native/Makefile
 dist/berth: node_modules/.done build/keel $(SOURCES)
 	@mkdir -p dist
 	$(BUN) build --compile --bytecode --splitting --minify-syntax --format=esm --target=bun \
-	  --define BERTH_VERSION='"$(VERSION)"' --define BERTH_COMMIT='"$(COMMIT)"' \
+	  --define BERTH_BUILD_VERSION='"$(VERSION)"' --define BERTH_BUILD_COMMIT='"$(COMMIT)"' \
 	  src/main.ts --outfile $@
 
 demo:

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import type { Hijack } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type { containerAttach } from "../../api/operations/container.ts";
-import { encodeFrames, FRAME_TYPES } from "../../api/stream.ts";
+import { encodeFrames, FRAME_TYPES } from "../../lib/frames.ts";
 import { Fault } from "../../lib/errors.ts";
 import { openAttach } from "../../runtime/shim/client.ts";
 import { type ContainerContext, publish } from "./context.ts";

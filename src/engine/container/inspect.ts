@@ -4,6 +4,8 @@ import type { ContainerInspect, ContainerState, ContainerSummary, NetworkSetting
 import type { EndpointSettings } from "../../api/schemas/endpoint.ts";
 import { ZERO_TIME, parseNano } from "../../lib/time.ts";
 import { humanDuration } from "../../lib/units/duration.ts";
+import type { RootSource } from "../../linux/ops.ts";
+import { graphData } from "../graph-data.ts";
 import type { ContainerPaths } from "./context.ts";
 import { mountPoints } from "./mounts.ts";
 import { portMapOf, portSummaries } from "./ports.ts";
@@ -13,8 +15,8 @@ import { type ContainerRecord, isRunning, type NetworkEndpoint, type RunState } 
 export interface InspectExtras {
   paths: ContainerPaths;
   execIds: readonly string[];
-  /** Directories of the root file system, topmost first. */
-  graph: { lower: readonly string[]; upper: string; work: string };
+  /** How the root file system is mounted. */
+  source: RootSource;
 }
 
 /** Returns the answer of ContainerInspect. */
@@ -40,15 +42,7 @@ export function inspectOf(record: ContainerRecord, extras: InspectExtras): Conta
     AppArmorProfile: "",
     ExecIDs: extras.execIds.length === 0 ? null : [...extras.execIds],
     HostConfig: record.hostConfig,
-    GraphDriver: {
-      Data: {
-        ID: record.id,
-        LowerDir: extras.graph.lower.join(":"),
-        UpperDir: extras.graph.upper,
-        WorkDir: extras.graph.work,
-      },
-      Name: "overlay2",
-    },
+    GraphDriver: { Data: { ID: record.id, ...graphData(extras.source) }, Name: "overlay2" },
     Mounts: mountPoints(record.hostConfig),
     Config: record.config,
     NetworkSettings: networkSettings(record),

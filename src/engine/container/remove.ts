@@ -16,5 +16,7 @@ export async function removeStopped(context: ContainerContext, live: LiveContain
   context.inBackground(`remove the files of container ${live.id.slice(0, 12)}`, async () => {
     await rm(context.paths.stateDir(live.id), { recursive: true, force: true });
     await context.layers.removeUpper(live.id);
+    await rm(context.paths.dir(live.id), { recursive: true, force: true });
+    if (record.layer !== null) await context.images.removeUnneededLayers(record.layer);
   });
 }

@@ -222,8 +222,9 @@ export class ContainerService {
 
   async inspect(input: Input<"containerInspect">): Promise<ContainerInspect> {
     const { record, live } = this.#find(input.id);
-    const graph = this.#context.layers.graphOf(record.layer, record.id);
-    return inspectOf(record, { paths: this.#context.paths, execIds: live.execIds, graph });
+    const dir = this.#context.paths.dir(record.id);
+    const source = this.#context.layers.rootSource(record.layer, { upper: `${dir}/upper`, work: `${dir}/work` });
+    return inspectOf(record, { paths: this.#context.paths, execIds: live.execIds, source });
   }
 
   async list(input: Input<"containerList">): Promise<ContainerSummary[]> {

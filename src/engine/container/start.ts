@@ -8,6 +8,7 @@ import { planCgroup } from "../../runtime/cgroup/plan.ts";
 import { planContainer } from "../../runtime/plan/plan.ts";
 import { connectShim, openShimEvents, type ShimExit } from "../../runtime/shim/client.ts";
 import { generateSpec } from "../../runtime/spec/generate.ts";
+import type { UpperDirs } from "../../storage/layer/types.ts";
 import type { PlannedEndpoint } from "../network/service.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { writeEtcFiles } from "./etc-files.ts";
@@ -44,7 +45,7 @@ async function launch(context: ContainerContext, live: LiveContainer, record: Co
   const plan = await planNetwork(context, record, undo);
   const endpoint = plan.endpoint;
   await writeEtcFiles(context.paths, record, endpoint);
-  const shimPlan = planShim(context, record, plan.netns);
+  const shimPlan = planShim(context, record, await context.layers.createUpper(record.id), plan.netns);
   for (const warning of shimPlan.warnings) context.log("warn", `container ${record.id.slice(0, 12)}: ${warning}`);
   const { results } = await context.keel.run([...plan.ops, ...shimPlan.ops]);
   const [, pid] = results.at(-1) as [number, number];
@@ -108,7 +109,7 @@ export function pidOfRunning(context: Pick<ContainerContext, "table">, reference
   return other.state.pid;
 }
 
-function planShim(context: ContainerContext, record: ContainerRecord, netns: Register | string | undefined): { ops: Op[]; warnings: string[] } {
+function planShim(context: ContainerContext, record: ContainerRecord, dirs: UpperDirs, netns: Register | string | undefined): { ops: Op[]; warnings: string[] } {
   const { paths } = context;
   const spec = generateSpec(specInputOf(record, paths, (other) => pidOfRunning(context, other)));
   const parent = record.hostConfig.CgroupParent;
@@ -118,7 +119,6 @@ function planShim(context: ContainerContext, record: ContainerRecord, netns: Reg
     id: record.id,
     ...(resources === undefined ? {} : { resources }),
   });
-  const dirs = context.layers.upperDirs(record.id);
   const plan = planContainer({
     id: record.id,
     spec: spec.spec,

@@ -3,6 +3,7 @@
 import { Fault } from "../../lib/errors.ts";
 import { Lane } from "../../lib/lanes.ts";
 import type { ShimClient, ShimExit } from "../../runtime/shim/client.ts";
+import type { LayerHolds } from "../../storage/layer/holds.ts";
 import type { CommitOptions, RecordStore, Table } from "../../storage/meta/types.ts";
 import type { ContainerRecord, RunState } from "./record.ts";
 
@@ -69,13 +70,22 @@ export class ContainerTable {
   /** Names given to containers whose record is being committed. */
   readonly #reserved = new Set<string>();
 
-  constructor(store: RecordStore) {
+  readonly #holds: LayerHolds;
+
+  constructor(store: RecordStore, holds: LayerHolds) {
     this.#store = store;
+    this.#holds = holds;
     this.#records = store.table<ContainerRecord>("containers");
     for (const r of this.#records.values()) {
       this.#live.set(r.id, new LiveContainer(r.id));
       this.#byName.set(r.name, r.id);
+      this.#hold(r);
     }
+  }
+
+  /** A container keeps the layers it stands on, whatever becomes of its image. */
+  #hold(record: ContainerRecord): void {
+    if (record.layer !== null) this.#holds.retain(record.layer, `container:${record.id}`);
   }
 
   get size(): number {
@@ -129,6 +139,7 @@ export class ContainerTable {
   async add(record: ContainerRecord): Promise<void> {
     this.#live.set(record.id, new LiveContainer(record.id));
     this.#byName.set(record.name, record.id);
+    this.#hold(record);
     try {
       await this.#store.commit([this.#records.put(record.id, record)]);
     } catch (error) {
@@ -164,6 +175,7 @@ export class ContainerTable {
 
   #forget(record: ContainerRecord): void {
     this.#live.delete(record.id);
+    if (record.layer !== null) this.#holds.release(record.layer, `container:${record.id}`);
     if (this.#byName.get(record.name) === record.id) this.#byName.delete(record.name);
   }
 }

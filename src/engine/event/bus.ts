@@ -34,6 +34,11 @@ export class EventBus {
   #sequence = 0;
   #lastNano = 0n;
 
+  /** Number of subscriptions that are open. */
+  get readerCount(): number {
+    return this.#readers.size;
+  }
+
   /** Publishes an event with the next sequence number and the current time (never equal for two events). */
   publish(event: NewEvent): EngineEvent {
     let now = nowNano();

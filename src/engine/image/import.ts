@@ -2,7 +2,7 @@
 import type { ProgressSink, UploadBody } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type { imageCreate } from "../../api/operations/image.ts";
-import { applyChanges } from "../../build/dockerfile/changes.ts";
+import { applyConfigChanges } from "../../build/graph/config-changes.ts";
 import { Fault } from "../../lib/errors.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import { encodeImageConfig, imageIdOf } from "../../oci/image-config.ts";
@@ -23,9 +23,10 @@ export async function importImage(
   const source = input.fromSrc ?? "-";
   const archive = source === "-" ? body : await download(source, signal);
   const created = formatNano(nowNano());
-  const config = applyChanges({}, input.changes);
+  const config = applyConfigChanges({}, input.changes);
   const comment = input.message ?? `Imported from ${source}`;
-  const layer = await context.layers.unpack(archive, null, { history: { created, comment }, signal });
+  using lease = context.layers.lease();
+  const layer = await context.layers.unpack(archive, null, { history: { created, comment }, signal, lease });
   const platform = input.platform === undefined ? hostPlatform() : parsePlatform(input.platform);
   const bytes = encodeImageConfig({
     architecture: platform.architecture,

@@ -6,12 +6,12 @@ import { decompress } from "../../lib/compress/stream.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { TarEvent } from "../../lib/tar/entry.ts";
 import { readTar } from "../../lib/tar/reader.ts";
-import { parseDigest } from "../../oci/digest.ts";
 import { type ImageId, imageIdOf, parseImageConfig } from "../../oci/image-config.ts";
 import { type Descriptor, parseManifest } from "../../oci/manifest.ts";
 import { bestPlatform, hostPlatform } from "../../oci/platform.ts";
 import { familiarString, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
-import type { DetachedLayer, LayerId, LayerRecord } from "../../storage/layer/types.ts";
+import type { LayerLease } from "../../storage/layer/holds.ts";
+import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
 import type { ImageRecord } from "./record.ts";
 import type { ImageContext } from "./service.ts";
 
@@ -21,8 +21,15 @@ const MAX_DOCUMENTS_BYTES = 64 << 20;
 /** What an archive held: documents and layers by their cleaned names, links from one name to another. */
 interface Contents {
   documents: Map<string, Buffer>;
-  layers: Map<string, DetachedLayer>;
+  layers: Map<string, ArchivedLayer>;
   links: Map<string, string>;
+}
+
+/** A layer that is unpacked already and waits to hear what it stands on. */
+interface ArchivedLayer {
+  parent: PromiseWithResolvers<LayerId | null>;
+  record: Promise<LayerRecord>;
+  isPlaced: boolean;
 }
 
 /** One image of the archive, as its manifest describes it. */
@@ -37,17 +44,19 @@ const malformed = (why: string): Fault => new Fault("invalidParameter", `invalid
 /** Loads all images of an archive, writes Docker's lines, and returns them. Leaves nothing of what no image uses. */
 export async function loadImages(context: ImageContext, body: UploadBody, out: ProgressSink, signal: AbortSignal): Promise<ImageRecord[]> {
   const contents: Contents = { documents: new Map(), layers: new Map(), links: new Map() };
+  using lease = context.layers.lease();
   try {
-    await readArchive(context, (await decompress(body)).stream, contents, signal);
+    await readArchive(context, (await decompress(body)).stream, contents, lease, signal);
     const images: ImageRecord[] = [];
-    for (const found of imagesIn(contents)) images.push(await storeImage(context, contents, found, out));
+    for (const found of imagesIn(contents)) images.push(await storeImage(context, contents, found, lease, out));
     return images;
   } finally {
-    for (const layer of contents.layers.values()) await layer.discard();
+    for (const layer of contents.layers.values()) layer.parent.reject(malformed("a layer that no image uses"));
+    await Promise.allSettled([...contents.layers.values()].map((l) => l.record));
   }
 }
 
-async function readArchive(context: ImageContext, stream: AsyncIterable<Uint8Array>, contents: Contents, signal: AbortSignal): Promise<void> {
+async function readArchive(context: ImageContext, stream: AsyncIterable<Uint8Array>, contents: Contents, lease: LayerLease, signal: AbortSignal): Promise<void> {
   let documentBytes = 0;
   for await (const entry of archiveFiles(stream)) {
     const name = cleanName(entry.name);
@@ -61,9 +70,26 @@ async function readArchive(context: ImageContext, stream: AsyncIterable<Uint8Arr
       if (documentBytes > MAX_DOCUMENTS_BYTES) throw malformed("too many documents");
       contents.documents.set(name, await collect(rest));
     } else if (entry.sizeBytes > 0) {
-      contents.layers.set(name, await context.layers.unpackDetached(rest, { signal }));
+      contents.layers.set(name, await unpackLayer(context, rest, lease, signal));
     }
   }
+}
+
+/** Unpacks a layer whose parent nobody knows yet; returns when its bytes have been read. */
+async function unpackLayer(context: ImageContext, content: AsyncIterable<Uint8Array>, lease: LayerLease, signal: AbortSignal): Promise<ArchivedLayer> {
+  const parent = Promise.withResolvers<LayerId | null>();
+  const read = Promise.withResolvers<void>();
+  async function* watched(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* content;
+    } finally {
+      read.resolve();
+    }
+  }
+  const record = context.layers.unpack(watched(), parent.promise, { lease, signal });
+  record.catch(() => {}); // ignored: awaited by whoever places the layer
+  await Promise.race([read.promise, record]);
+  return { parent, record, isPlaced: false };
 }
 
 /** JSON documents begin with a brace or a bracket; tar archives and compressed ones never do. */
@@ -194,7 +220,7 @@ function manifestBehind(contents: Contents, descriptor: Descriptor): { config: D
   return best === undefined ? undefined : manifestBehind(contents, best);
 }
 
-async function storeImage(context: ImageContext, contents: Contents, found: Found, out: ProgressSink): Promise<ImageRecord> {
+async function storeImage(context: ImageContext, contents: Contents, found: Found, lease: LayerLease, out: ProgressSink): Promise<ImageRecord> {
   const bytes = contents.documents.get(resolveLink(contents, found.configPath));
   if (bytes === undefined) throw malformed(`${found.configPath} is missing`);
   const config = parseImageConfig(bytes);
@@ -202,12 +228,11 @@ async function storeImage(context: ImageContext, contents: Contents, found: Foun
     throw malformed(`invalid manifest, layers length mismatch: expected ${found.layerPaths.length}, got ${config.diffIds.length}`);
   const layers: LayerRecord[] = [];
   for (const [i, path] of found.layerPaths.entries()) {
-    const layer = contents.layers.get(resolveLink(contents, path));
-    const parent: LayerId | null = layers.at(-1)?.id ?? null;
-    const diffId = parseDigest(config.diffIds[i] as string);
-    if (layer === undefined) throw malformed(`${path} is missing`);
-    if (layer.diffId !== diffId) throw malformed(`layer ${path} has the diff id ${layer.diffId}, its image says ${diffId}`);
-    layers.push(await layer.commit(parent));
+    const archived = contents.layers.get(resolveLink(contents, path));
+    if (archived === undefined) throw malformed(`${path} is missing`);
+    const layer = await placeLayer(context, archived, layers.at(-1)?.id ?? null, lease);
+    if (layer.diffId !== config.diffIds[i]) throw malformed(`layer ${path} has the diff id ${layer.diffId}, its image says ${config.diffIds[i]}`);
+    layers.push(layer);
   }
   const image: ImageRecord = {
     version: 1,
@@ -223,6 +248,18 @@ async function storeImage(context: ImageContext, contents: Contents, found: Foun
   for (const name of found.names) await out.write({ stream: `Loaded image: ${familiarString(name)}\n` });
   if (found.names.length === 0) await out.write({ stream: `Loaded image ID: ${image.id}\n` });
   return image;
+}
+
+/** Puts an unpacked layer on top of `parent`; one that stands elsewhere already is copied. */
+async function placeLayer(context: ImageContext, archived: ArchivedLayer, parent: LayerId | null, lease: LayerLease): Promise<LayerRecord> {
+  if (!archived.isPlaced) {
+    archived.isPlaced = true;
+    archived.parent.resolve(parent);
+    return archived.record;
+  }
+  const layer = await archived.record;
+  if (layer.parent === parent) return layer;
+  return context.layers.unpack(context.layers.pack(layer.id), parent, { expectedDiffId: layer.diffId, lease });
 }
 
 function resolveLink(contents: Contents, path: string): string {

@@ -4,13 +4,14 @@ import type { ProgressSink } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type { imageCreate } from "../../api/operations/image.ts";
 import { Fault } from "../../lib/errors.ts";
-import { chainIdsOf, type ImageConfig, type ImageId, imageIdOf, parseImageConfig } from "../../oci/image-config.ts";
+import { type ChainId, chainIdsOf, type ImageConfig, type ImageId, imageIdOf, parseImageConfig } from "../../oci/image-config.ts";
 import type { Descriptor } from "../../oci/manifest.ts";
 import { hostPlatform, parsePlatform } from "../../oci/platform.ts";
 import { canonicalName, familiarName, familiarString, parseReference, type Reference, withDefaultTag, withTag } from "../../oci/reference.ts";
-import { parseDigest } from "../../oci/digest.ts";
+import { type Digest, parseDigest } from "../../oci/digest.ts";
 import { RegistryRepository } from "../../registry/repository.ts";
 import type { RegistryAuth } from "../../registry/transport.ts";
+import type { LayerLease } from "../../storage/layer/holds.ts";
 import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
 import type { ImageRecord } from "./record.ts";
 import type { ImageContext } from "./service.ts";
@@ -39,7 +40,8 @@ export async function pullImage(context: ImageContext, input: PullInput, out: Pr
   const config = parseImageConfig(configBytes);
   const id = imageIdOf(configBytes);
   const isNew = context.table.get(id) === undefined;
-  const layers = await pullLayers(context, repository, resolved.manifest.layers, config, out, signal);
+  using lease = context.layers.lease();
+  const layers = await pullLayers(context, repository, resolved.manifest.layers, config, lease, out, signal);
   const repoDigest = `${canonicalName(reference)}@${resolved.digest}`;
   await context.table.add(recordOf(id, configBytes, layers, repoDigest), reference.digest === undefined ? [reference] : []);
   await out.write({ status: `Digest: ${resolved.digest}` });
@@ -119,6 +121,7 @@ async function pullLayers(
   repository: RegistryRepository,
   descriptors: readonly Descriptor[],
   config: ImageConfig,
+  lease: LayerLease,
   out: ProgressSink,
   signal: AbortSignal,
 ): Promise<LayerRecord[]> {
@@ -127,38 +130,52 @@ async function pullLayers(
   const abort = new AbortController();
   const both = AbortSignal.any([signal, abort.signal]);
   const chain = chainIdsOf(config.diffIds);
-  const unpacked = descriptors.map(async (descriptor, i) => {
-    const diffId = config.diffIds[i] as NonNullable<(typeof config.diffIds)[number]>;
-    const shown = descriptor.digest.slice(7, 19);
-    if (context.layers.byChain(chain[i] as never) !== undefined) {
-      await out.write({ status: "Already exists", progressDetail: {}, id: shown });
-      return null;
-    }
-    await out.write({ status: "Pulling fs layer", progressDetail: {}, id: shown });
-    return context.layers.unpackDetached(repository.blob(descriptor, both), {
-      expectedDiffId: diffId,
-      keepBlob: { mediaType: descriptor.mediaType, digest: descriptor.digest, sizeBytes: descriptor.sizeBytes },
-      onProgress: reporter(out, shown, descriptor.sizeBytes),
-      signal: both,
-    });
+  let parent: Promise<LayerId | null> = Promise.resolve(null);
+  const layers = descriptors.map((descriptor, i) => {
+    const layer = pullLayer({ context, repository, descriptor, diffId: config.diffIds[i] as Digest, chainId: chain[i] as ChainId, parent, lease, out, signal: both });
+    parent = layer.then((l) => l.id);
+    parent.catch(() => {}); // ignored: the layer itself reports
+    return layer;
   });
   try {
-    const layers: LayerRecord[] = [];
-    let parent: LayerId | null = null;
-    for (const [i, pending] of unpacked.entries()) {
-      const draft = await pending;
-      const layer: LayerRecord = draft === null ? (context.layers.byChain(chain[i] as never) as LayerRecord) : await draft.commit(parent);
-      if (draft !== null) await out.write({ status: "Pull complete", progressDetail: {}, id: (descriptors[i] as Descriptor).digest.slice(7, 19) });
-      layers.push(layer);
-      parent = layer.id;
-    }
-    return layers;
+    return await Promise.all(layers);
   } catch (error) {
     abort.abort(error);
-    for (const settled of await Promise.allSettled(unpacked))
-      if (settled.status === "fulfilled" && settled.value !== null) await settled.value.discard();
+    await Promise.allSettled(layers);
     throw error;
   }
+}
+
+interface LayerPull {
+  context: ImageContext;
+  repository: RegistryRepository;
+  descriptor: Descriptor;
+  diffId: Digest;
+  chainId: ChainId;
+  parent: Promise<LayerId | null>;
+  lease: LayerLease;
+  out: ProgressSink;
+  signal: AbortSignal;
+}
+
+async function pullLayer(p: LayerPull): Promise<LayerRecord> {
+  const shown = p.descriptor.digest.slice(7, 19);
+  const known = p.context.layers.byChain(p.chainId);
+  if (known !== undefined) {
+    p.lease.hold(known.id);
+    await p.out.write({ status: "Already exists", progressDetail: {}, id: shown });
+    return known;
+  }
+  await p.out.write({ status: "Pulling fs layer", progressDetail: {}, id: shown });
+  const layer = await p.context.layers.unpack(p.repository.blob(p.descriptor, p.signal), p.parent, {
+    expectedDiffId: p.diffId,
+    keepBlob: { mediaType: p.descriptor.mediaType, digest: p.descriptor.digest, sizeBytes: p.descriptor.sizeBytes },
+    onProgress: reporter(p.out, shown, p.descriptor.sizeBytes),
+    lease: p.lease,
+    signal: p.signal,
+  });
+  await p.out.write({ status: "Pull complete", progressDetail: {}, id: shown });
+  return layer;
 }
 
 function reporter(out: ProgressSink, id: string, total: number): (bytes: number) => void {

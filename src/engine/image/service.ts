@@ -5,11 +5,13 @@ import type * as operations from "../../api/operations/image.ts";
 import type { ImageDeleted, ImageHistory, ImageInspect, ImageSummary } from "../../api/schemas/image.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { ImageConfig, ImageId } from "../../oci/image-config.ts";
+import { formatPlatform, type Platform } from "../../oci/platform.ts";
 import { familiarString, parseReference, type Reference, withDefaultTag, withTag } from "../../oci/reference.ts";
 import type { ContentStore } from "../../storage/content/types.ts";
 import type { LayerStore } from "../../storage/layer/store.ts";
 import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
 import type { EventBus } from "../event/bus.ts";
+import { graphData } from "../graph-data.ts";
 import { type ImageUser, planDelete } from "./delete.ts";
 import { importImage } from "./import.ts";
 import { type ImageFacts, historyOf, inspectOf, summaryOf } from "./inspect.ts";
@@ -53,6 +55,12 @@ export class ImageService {
 
   get count(): number {
     return this.#context.table.size;
+  }
+
+  /** Bytes of all layers of all images, each counted once. */
+  get layersSizeBytes(): number {
+    const ids = new Set(this.#context.table.all().flatMap((i) => i.layers));
+    return [...ids].reduce((sum, id) => sum + (this.#context.layers.get(id)?.sizeBytes ?? 0), 0);
   }
 
   /** Returns the image that a create request names. Fails with notFound in Docker's words. */
@@ -99,7 +107,7 @@ export class ImageService {
       lastTagTime: table.lastTagTime(image.id),
       containers: this.#usersOf(image.id).length,
       sharedBytes: -1,
-      graph: layers.graphData(image.layers),
+      graph: graphData(layers.rootSource(image.layers.at(-1) ?? null)),
     };
   }
 
@@ -148,13 +156,47 @@ export class ImageService {
     const id = plan.remove[0]?.id ?? "";
     for (const name of plan.untag) this.#publish("untag", id, name);
     for (const image of plan.remove) this.#publish("delete", image.id, image.id);
-    await this.#context.layers.removeUnreferenced();
+    for (const image of plan.remove) await this.#letLayersGo(image);
     return plan.answer;
+  }
+
+  /** Removes the layers that only this image needed. */
+  async #letLayersGo(image: ImageRecord): Promise<void> {
+    const top = image.layers.at(-1);
+    if (top === undefined) return;
+    this.#context.layers.holds.release(top, `image:${image.id}`);
+    await this.removeUnneededLayers(top);
+  }
+
+  /** Removes `top` and what is below it as far as no image and no container needs it, with the blobs kept for it. */
+  async removeUnneededLayers(top: LayerId): Promise<void> {
+    for (const layer of await this.#context.layers.removeUnneeded(top))
+      if (layer.blob !== undefined) await this.#context.content.remove(layer.blob.digest);
   }
 
   async pull(input: Input<"imageCreate">, out: ProgressSink, call: Call): Promise<void> {
     const image = await pullImage(this.#context, input, out, call.signal);
     this.#publish("pull", image.name, image.name);
+  }
+
+  /** Pulls an image for a build, with Docker's progress lines. */
+  async pullFor(
+    reference: Reference,
+    platform: Platform | undefined,
+    onProgress: (line: Readonly<Record<string, unknown>>) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const input = {
+      fromImage: familiarString(reference),
+      fromSrc: undefined,
+      repo: undefined,
+      tag: undefined,
+      message: undefined,
+      changes: [],
+      platform: platform === undefined ? undefined : formatPlatform(platform),
+      registryAuth: undefined,
+    };
+    await pullImage(this.#context, input, { write: async (line) => onProgress(line) }, signal);
   }
 
   async import(input: Input<"imageCreate">, body: UploadBody, out: ProgressSink, call: Call): Promise<void> {

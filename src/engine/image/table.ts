@@ -11,6 +11,7 @@ import {
   type Reference,
   withDefaultTag,
 } from "../../oci/reference.ts";
+import type { LayerHolds } from "../../storage/layer/holds.ts";
 import type { Change, RecordStore, Table } from "../../storage/meta/types.ts";
 import type { ImageRecord, TagRecord } from "./record.ts";
 
@@ -21,10 +22,20 @@ export class ImageTable {
   readonly #images: Table<ImageRecord>;
   readonly #tags: Table<TagRecord>;
 
-  constructor(store: RecordStore) {
+  readonly #holds: LayerHolds;
+
+  constructor(store: RecordStore, holds: LayerHolds) {
     this.#store = store;
+    this.#holds = holds;
     this.#images = store.table<ImageRecord>("images");
     this.#tags = store.table<TagRecord>("tags");
+    for (const image of this.#images.values()) this.#hold(image);
+  }
+
+  /** Layers are kept for their images; the service releases them when an image goes. */
+  #hold(image: ImageRecord): void {
+    const top = image.layers.at(-1);
+    if (top !== undefined) this.#holds.retain(top, `image:${image.id}`);
   }
 
   get size(): number {
@@ -90,6 +101,7 @@ export class ImageTable {
             parentId: known.parentId || image.parentId,
             isIntermediate: known.isIntermediate && image.isIntermediate,
           };
+    this.#hold(merged);
     await this.#store.commit([this.#images.put(image.id, merged), ...names.map((n) => this.#tagChange(n, image.id)), ...more]);
   }
 

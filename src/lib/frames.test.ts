@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Fault } from "../lib/errors.ts";
-import { encodeFrames, type Frame, FrameDecoder, type FrameType } from "./stream.ts";
+import { encodeFrames, type Frame, FrameDecoder, type FrameType } from "./frames.ts";
 
 const frames = fc.array(
   fc.record({

@@ -1,0 +1,146 @@
+// The daemon's configuration: flags as dockerd's, and daemon.json; a key in both is an error, as with dockerd.
+import { readFileSync } from "node:fs";
+import { Fault, messageOf } from "../lib/errors.ts";
+import { parseFlags } from "../lib/flags/parse.ts";
+import { bool, int, list, string } from "../lib/flags/spec.ts";
+import { flagUsages } from "../lib/flags/usage.ts";
+
+/** Everything the daemon can be told. */
+export interface DaemonConfig {
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  /** Addresses to listen on, unix:///path or tcp://host:port. */
+  readonly hosts: readonly string[];
+  readonly pidfile: string;
+  readonly bip: string | undefined;
+  readonly mtu: number;
+  readonly logLevel: string;
+  readonly registryMirrors: readonly string[];
+  readonly insecureRegistries: readonly string[];
+  readonly logDriver: string;
+  readonly logOptions: Readonly<Record<string, string>>;
+  /** false: containers are stopped at an orderly shutdown, as Docker does by default. */
+  readonly liveRestore: boolean;
+  readonly configFile: string;
+}
+
+const DEFAULT_CONFIG_FILE = "/etc/berth/daemon.json";
+
+const FLAGS = {
+  "data-root": string("Root directory of persistent state", { initial: "/var/lib/berth" }),
+  "exec-root": string("Root directory for execution state files", { initial: "/run/berth" }),
+  host: list("Daemon socket(s) to connect to", { short: "H" }),
+  pidfile: string("Path to use for daemon PID file", { short: "p", initial: "/run/berth.pid" }),
+  "config-file": string("Daemon configuration file", { initial: DEFAULT_CONFIG_FILE }),
+  bip: string("IPv4 address for the default bridge"),
+  mtu: int("Set the MTU for the default \"bridge\" network"),
+  "log-level": string('Set the logging level ("debug"|"info"|"warn"|"error")', { short: "l", initial: "info" }),
+  debug: bool("Enable debug mode", { short: "D" }),
+  "registry-mirror": list("Preferred registry mirror"),
+  "insecure-registry": list("Enable insecure registry communication"),
+  "log-driver": string("Default driver for container logs", { initial: "json-file" }),
+  "log-opt": list("Default log driver options for containers"),
+  "live-restore": bool("Leave containers running when the daemon ends", { initial: true }),
+} as const;
+
+/** daemon.json keys and the flag that each has. */
+const KEYS: Readonly<Record<string, keyof typeof FLAGS>> = {
+  "data-root": "data-root",
+  "exec-root": "exec-root",
+  hosts: "host",
+  pidfile: "pidfile",
+  bip: "bip",
+  mtu: "mtu",
+  "log-level": "log-level",
+  debug: "debug",
+  "registry-mirrors": "registry-mirror",
+  "insecure-registries": "insecure-registry",
+  "log-driver": "log-driver",
+  "log-opts": "log-opt",
+  "live-restore": "live-restore",
+};
+
+type ConfigFile = Readonly<Record<string, unknown>>;
+
+const invalid = (message: string): Fault => new Fault("invalidParameter", message, { code: "daemon.config" });
+
+/** Returns the configuration, or the help text when that was asked for. Fails with invalidParameter. */
+export function loadDaemonConfig(argv: readonly string[]): DaemonConfig | { help: string } {
+  const { values, given, args, help } = parseFlags(FLAGS, argv);
+  if (help !== undefined)
+    return { help: `Usage:  berth daemon [OPTIONS]\n\nA container engine that answers the Docker Engine API\n\nOptions:\n${flagUsages(FLAGS, process.stdout.columns ?? 0)}` };
+  if (args.length > 0) throw invalid(`unknown argument: ${args[0]}`);
+  const file = loadFile(values["config-file"], given.has("config-file"));
+  for (const [key, flag] of Object.entries(KEYS))
+    if (key in file && given.has(flag))
+      throw invalid(`the following directives are specified both as a flag and in the configuration file: ${key}`);
+  const text = (key: keyof typeof FLAGS & string): string => textOf(file, key) ?? (values[key] as string);
+  const hosts = textsOf(file, "hosts") ?? values.host;
+  const liveRestore = file["live-restore"] ?? values["live-restore"];
+  if (typeof liveRestore !== "boolean") throw invalid('"live-restore" in the configuration file must be true or false');
+  const mtu = file["mtu"] ?? values.mtu;
+  if (typeof mtu !== "number") throw invalid('"mtu" in the configuration file must be a number');
+  const bip = text("bip");
+  return {
+    dataRoot: text("data-root"),
+    execRoot: text("exec-root"),
+    hosts: hosts.length > 0 ? hosts : ["unix:///run/berth/berth.sock"],
+    pidfile: text("pidfile"),
+    bip: bip === "" ? undefined : bip,
+    mtu: mtu === 0 ? 1500 : mtu,
+    logLevel: values.debug || file["debug"] === true ? "debug" : text("log-level"),
+    registryMirrors: textsOf(file, "registry-mirrors") ?? values["registry-mirror"],
+    insecureRegistries: textsOf(file, "insecure-registries") ?? values["insecure-registry"],
+    logDriver: text("log-driver"),
+    logOptions: logOptions(file["log-opts"], values["log-opt"]),
+    liveRestore,
+    configFile: values["config-file"],
+  };
+}
+
+/** Reads daemon.json; only the default one may be missing. */
+function loadFile(path: string, isWanted: boolean): ConfigFile {
+  let content: string;
+  try {
+    content = readFileSync(path, "utf8");
+  } catch (error) {
+    if (!isWanted && (error as NodeJS.ErrnoException).code === "ENOENT") return {};
+    throw invalid(`unable to configure the daemon with file ${path}: ${messageOf(error)}`);
+  }
+  if (content.trim() === "") return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(content);
+  } catch (error) {
+    throw invalid(`unable to configure the daemon with file ${path}: ${messageOf(error)}`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(`${path} is not a JSON object`);
+  const unknown = Object.keys(value).filter((key) => !(key in KEYS));
+  if (unknown.length > 0)
+    throw invalid(`unable to configure the daemon with file ${path}: the following directives don't match any configuration option: ${unknown.join(", ")}`);
+  return value as ConfigFile;
+}
+
+function textOf(file: ConfigFile, key: string): string | undefined {
+  const value = file[key];
+  if (value !== undefined && typeof value !== "string") throw invalid(`"${key}" in the configuration file must be a string`);
+  return value;
+}
+
+function textsOf(file: ConfigFile, key: string): string[] | undefined {
+  const value = file[key];
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value) || !value.every((v) => typeof v === "string")) throw invalid(`"${key}" in the configuration file must be a list of strings`);
+  return value;
+}
+
+function logOptions(fromFile: unknown, fromFlags: readonly string[]): Record<string, string> {
+  const options = typeof fromFile === "object" && fromFile !== null ? (fromFile as Record<string, string>) : {};
+  return { ...options, ...Object.fromEntries(fromFlags.map((o) => [o.split("=", 1)[0], o.slice(o.indexOf("=") + 1)])) };
+}
+
+/** Reads the keys that a running daemon takes over on SIGHUP; undefined where the file says nothing. */
+export function reloadableConfig(path: string): { liveRestore: boolean | undefined } {
+  const value = loadFile(path, true)["live-restore"];
+  return { liveRestore: typeof value === "boolean" ? value : undefined };
+}

@@ -1,0 +1,50 @@
+// `berth daemon`: configuration, pid file, wiring, listening, signals. Ends with status 0 after SIGTERM or SIGINT.
+import { messageOf } from "../lib/errors.ts";
+import { loadDaemonConfig, reloadableConfig } from "./config.ts";
+import { createLog } from "./log.ts";
+import { takePidfile } from "./pidfile.ts";
+import { openDaemon } from "./wiring.ts";
+
+/** Runs the daemon until a signal ends it; the process exits. */
+export async function runDaemon(argv: readonly string[]): Promise<never> {
+  try {
+    process.exit(await serve(argv));
+  } catch (error) {
+    process.stderr.write(`failed to start daemon: ${messageOf(error)}\n`);
+    process.exit(1);
+  }
+}
+
+async function serve(argv: readonly string[]): Promise<number> {
+  const config = loadDaemonConfig(argv);
+  if ("help" in config) {
+    process.stdout.write(config.help);
+    return 0;
+  }
+  if (process.getuid?.() !== 0) {
+    process.stderr.write("failed to start daemon: it needs root: namespaces, mounts and networks are root's; try sudo\n");
+    return 1;
+  }
+  process.umask(0o022);
+  const log = createLog(config.logLevel);
+  const ended = Promise.withResolvers<number>();
+  using _pidfile = takePidfile(config.pidfile);
+  const daemon = await openDaemon(config, log, () => {
+    log("error", "keel agent has ended unexpectedly; the daemon ends, containers go on");
+    ended.resolve(1);
+  });
+  for (const host of config.hosts) log("info", `API listen on ${(await daemon.server.listen(host)).replace(/^unix:\/\//, "")}`);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => ended.resolve(0));
+  process.on("SIGHUP", () => {
+    try {
+      daemon.isLiveRestore = reloadableConfig(config.configFile).liveRestore ?? config.liveRestore;
+      log("info", `configuration reloaded: live-restore ${daemon.isLiveRestore}`);
+    } catch (error) {
+      log("error", `configuration not reloaded: ${messageOf(error)}`);
+    }
+  });
+  const status = await ended.promise;
+  log("info", "shutting down");
+  await daemon.close();
+  return status;
+}

@@ -1,0 +1,230 @@
+// Puts the daemon together: stores, keel, network driver, services, server. The only place where concepts are constructed;
+// everything is handed to those who need it. Disposed of in the reverse order.
+import { createHash } from "node:crypto";
+import { mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { API_VERSION, MIN_API_VERSION } from "../api/contract.ts";
+import { cacheStore, imageSource, layerSink } from "../engine/build/ports.ts";
+import { BuildService } from "../engine/build/service.ts";
+import { ContainerStepRunner } from "../engine/build/step-runner.ts";
+import { type ContainerContext, ContainerPaths } from "../engine/container/context.ts";
+import { isRunning } from "../engine/container/record.ts";
+import { unknownExit } from "../engine/container/restore.ts";
+import { ContainerService } from "../engine/container/service.ts";
+import { ContainerTable } from "../engine/container/table.ts";
+import { EventBus } from "../engine/event/bus.ts";
+import { ExecService } from "../engine/exec/service.ts";
+import { ImageService } from "../engine/image/service.ts";
+import { ImageTable } from "../engine/image/table.ts";
+import { NetworkService } from "../engine/network/service.ts";
+import { SystemService } from "../engine/system/service.ts";
+import { messageOf } from "../lib/errors.ts";
+import { newId } from "../lib/id.ts";
+import { loadCgroupFeatures } from "../linux/cgroupfs/features.ts";
+import { type CgroupHost, loadCgroupHost } from "../linux/cgroupfs/hierarchy.ts";
+import { type Keel, startKeel } from "../linux/keel.ts";
+import { host } from "../linux/ops.ts";
+import { BridgeDriver } from "../net/bridge-driver.ts";
+import { planCgroupParentRemoval } from "../runtime/cgroup/plan.ts";
+import { READONLY_PATHS } from "../runtime/spec/defaults.ts";
+import { defaultMaskedPaths } from "../runtime/spec/generate.ts";
+import { loadSpecHost } from "../runtime/spec/host.ts";
+import { createServer, type Server } from "../server/server.ts";
+import { FileContentStore } from "../storage/content/store.ts";
+import { LayerStore } from "../storage/layer/store.ts";
+import { MetaStore } from "../storage/meta/store.ts";
+import type { DaemonConfig } from "./config.ts";
+import { unpackKeel } from "./keel-binary.ts";
+import type { Log } from "./log.ts";
+import { BERTH_COMMIT, BERTH_VERSION } from "../lib/version.ts";
+
+/** A daemon that is put together. */
+export interface Daemon {
+  readonly server: Server;
+  /** false: `close` stops the containers. */
+  isLiveRestore: boolean;
+  /** Ends everything in order; the host is left clean when no container runs. */
+  close(): Promise<void>;
+}
+
+/** What is kept of the daemon itself (table `daemon`, key `self`). */
+interface DaemonRecord {
+  readonly version: 1;
+  readonly id: string;
+}
+
+/** Opens the stores, finds what runs, and returns the daemon, not yet listening. `onLost` is called when keel is gone. */
+export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => void): Promise<Daemon> {
+  await using stack = new AsyncDisposableStack();
+  await mkdir(config.dataRoot, { recursive: true, mode: 0o710 });
+  await mkdir(join(config.execRoot, "c"), { recursive: true, mode: 0o700 });
+  await mkdir(join(config.execRoot, "root"), { recursive: true, mode: 0o700 });
+  const meta = await MetaStore.open(join(config.dataRoot, "meta"), { log: (line) => log("info", line) });
+  stack.defer(() => meta.close());
+  const keelPath = await unpackKeel(config.execRoot);
+  const keel = await startKeel({ keelPath, socketPath: join(config.execRoot, "agent.sock"), onExit: onLost });
+  stack.defer(() => keel.close());
+  const content = await FileContentStore.open(join(config.dataRoot, "content"));
+  const layers = await LayerStore.open({ dir: config.dataRoot, meta, content, keel, log: (line) => log("info", line) });
+  stack.defer(() => layers.close());
+  const owner = createHash("sha256").update(config.dataRoot).digest("hex").slice(0, 8);
+  const driver = await BridgeDriver.open({ keel, owner, tableName: `berth-${owner}`, log: (line) => log("info", line) });
+  const networks = await NetworkService.open({
+    store: meta,
+    driver,
+    mtu: config.mtu,
+    ...(config.bip === undefined ? {} : { bip: config.bip }),
+  });
+
+  const events = new EventBus();
+  const images = new ImageService({
+    table: new ImageTable(meta, layers.holds),
+    layers,
+    content,
+    events,
+    registries: { mirrors: config.registryMirrors, insecure: config.insecureRegistries },
+  });
+  const table = new ContainerTable(meta, layers.holds);
+  const cgroups = loadCgroupHost();
+  const background = new Background(log);
+  const context: ContainerContext = {
+    table,
+    keel,
+    layers,
+    images,
+    networks,
+    events,
+    cgroups,
+    defaults: {
+      logType: config.logDriver,
+      logOptions: config.logOptions,
+      cgroupnsMode: cgroups.mode === "unified" ? "private" : "host",
+      maskedPaths: defaultMaskedPaths(loadSpecHost()),
+      readonlyPaths: READONLY_PATHS,
+    },
+    paths: new ContainerPaths(config.dataRoot, config.execRoot, keelPath),
+    log,
+    inBackground: (what, work) => background.run(what, work),
+    thaw: (id) => containers.thaw(id),
+    lostExit: unknownExit,
+  };
+  const containers: ContainerService = new ContainerService(context);
+  connectConcepts(images, networks, table);
+  await containers.restore();
+  await sweepContainerDirs(keel, join(config.dataRoot, "containers"), table);
+
+  const scratchRoot = join(config.dataRoot, "tmp");
+  const build = new BuildService({
+    ports: {
+      images: imageSource(images, layers),
+      layers: layerSink(layers, keel, join(config.execRoot, "root")),
+      steps: new ContainerStepRunner(context, config.execRoot),
+      cache: cacheStore(meta),
+    },
+    images,
+    events,
+    scratchRoot,
+  });
+  const daemon = { isLiveRestore: config.liveRestore };
+  const features = loadCgroupFeatures(cgroups);
+  const system = new SystemService(
+    {
+      daemonId: await daemonId(meta),
+      version: BERTH_VERSION,
+      commit: BERTH_COMMIT,
+      apiVersion: API_VERSION,
+      minApiVersion: MIN_API_VERSION,
+      dataRoot: config.dataRoot,
+      cgroupVersion: cgroups.mode === "unified" ? "2" : "1",
+      features,
+      hasSeccomp: true,
+      mirrors: config.registryMirrors,
+      insecureRegistries: config.insecureRegistries,
+      isLiveRestore: () => result.isLiveRestore,
+    },
+    { table, containers, images, events },
+  );
+  const server = createServer({
+    ports: { container: containers, exec: new ExecService(context), image: images, network: networks, build, system },
+    productVersion: BERTH_VERSION,
+    builderVersion: "1",
+    log,
+  });
+  const resources = stack.move();
+  const result: Daemon = {
+    server,
+    ...daemon,
+    async close() {
+      await server.close();
+      if (!result.isLiveRestore) await containers.stopAll();
+      await background.settled();
+      const isIdle = containers.runningCount === 0;
+      await networks.close({ remove: isIdle });
+      if (isIdle) await removeCgroupParent(keel, cgroups);
+      await resources.disposeAsync();
+    },
+  };
+  return result;
+}
+
+/** Tells the concepts what they need to know of each other upward: who uses an image, who is in a network. */
+function connectConcepts(images: ImageService, networks: NetworkService, table: ContainerTable): void {
+  images.setUserLister((imageId) =>
+    table.all().flatMap((r) => (r.imageId === imageId ? [{ containerId: r.id, isRunning: isRunning(r) }] : [])),
+  );
+  networks.setEndpointLister((networkId) =>
+    table.all().flatMap((r) =>
+      r.endpoints.flatMap((e) =>
+        e.networkId === networkId && e.attached !== undefined
+          ? [{ containerId: r.id, name: r.name, endpoint: e.attached, prefixLength: e.attached.prefixLength }]
+          : [],
+      ),
+    ),
+  );
+}
+
+async function daemonId(meta: MetaStore): Promise<string> {
+  const records = meta.table<DaemonRecord>("daemon");
+  const known = records.get("self");
+  if (known !== undefined) return known.id;
+  const record: DaemonRecord = { version: 1, id: newId() };
+  await meta.commit([records.put("self", record)]);
+  return record.id;
+}
+
+/** Removes the files of containers that a crash kept from being removed, or created. */
+async function sweepContainerDirs(keel: Keel, dir: string, table: ContainerTable): Promise<void> {
+  for (const name of await readdir(dir)) if (table.get(name) === undefined) await keel.run([host.remove(join(dir, name))]);
+}
+
+/** Work that nobody waits for, except the end of the daemon. */
+class Background {
+  readonly #log: Log;
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  run(what: string, work: () => Promise<void>): void {
+    const done: Promise<void> = work()
+      .catch((error: unknown) => this.#log("error", `cannot ${what}: ${messageOf(error)}`))
+      .finally(() => this.#running.delete(done));
+    this.#running.add(done);
+  }
+
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+}
+
+/** Removes the parent cgroup of all containers, unless another engine uses it. */
+async function removeCgroupParent(keel: Keel, cgroups: CgroupHost): Promise<void> {
+  for (const op of planCgroupParentRemoval(cgroups)) {
+    try {
+      await keel.run([op]);
+    } catch {
+      // ignored: EBUSY means that another engine's containers are in it
+    }
+  }
+}

@@ -1,0 +1,93 @@
+// Fills the builder's ports (build/solver/ports.ts) with the daemon's images, layers and records.
+import type { CacheRecord, CacheStore, ImageSource, LayerSink, SourceImage } from "../../build/solver/ports.ts";
+import { Fault } from "../../lib/errors.ts";
+import type { FsSession, Keel } from "../../linux/keel.ts";
+import type { RootSource } from "../../linux/ops.ts";
+import { imageIdOf } from "../../oci/image-config.ts";
+import { familiarString, parseReference, withDefaultTag } from "../../oci/reference.ts";
+import type { LayerStore } from "../../storage/layer/store.ts";
+import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
+import type { RecordStore } from "../../storage/meta/types.ts";
+import { configOf, type ImageRecord } from "../image/record.ts";
+import type { ImageService } from "../image/service.ts";
+
+/** A tar archive with nothing in it: its two closing blocks. */
+const EMPTY_TAR_BYTES = 1024;
+
+/** Images by name, pulled when missing; what a build makes becomes an image here. */
+export function imageSource(images: ImageService, layers: LayerStore): ImageSource {
+  const described = (image: ImageRecord, name: string): SourceImage => ({
+    id: image.id,
+    config: configOf(image),
+    layers: image.layers,
+    name,
+  });
+  return {
+    async resolve(request) {
+      const local = request.pull ? undefined : localImage(images, request.reference);
+      if (local !== undefined) return described(local, request.reference);
+      const reference = withDefaultTag(parseReference(request.reference));
+      await images.pullFor(reference, request.platform, request.onProgress, request.signal);
+      return described(images.find(familiarString(reference)), request.reference);
+    },
+    async create(image) {
+      const id = imageIdOf(image.config);
+      await images.add({
+        version: 1,
+        id,
+        configText: Buffer.from(image.config).toString("utf8"),
+        layers: [...image.layers],
+        sizeBytes: image.layers.reduce((sum, id) => sum + layerOf(layers, id).sizeBytes, 0),
+        repoDigests: [],
+        parentId: image.parentId ?? "",
+        isIntermediate: image.isIntermediate,
+      });
+      return id;
+    },
+  };
+}
+
+function localImage(images: ImageService, reference: string): ImageRecord | undefined {
+  try {
+    return images.find(reference);
+  } catch (error) {
+    if (error instanceof Fault && error.kind === "notFound") return undefined; // ignored: it will be pulled
+    throw error;
+  }
+}
+
+function layerOf(layers: LayerStore, id: LayerId): LayerRecord {
+  const layer = layers.get(id);
+  if (layer === undefined) throw new Fault("dataLoss", `layer ${id} is missing`, { code: "layer.missing" });
+  return layer;
+}
+
+/** Layers as the builder writes and reads them. `mountTarget` is an existing empty directory. */
+export function layerSink(layers: LayerStore, keel: Keel, mountTarget: string): LayerSink {
+  const open = (root: RootSource): Promise<FsSession> => keel.openFs(root.kind === "dir" ? root : { ...root, target: mountTarget });
+  return {
+    async beginDiff(parent) {
+      const draft = await layers.beginDiff(parent);
+      return {
+        root: () => draft.root(),
+        openFs: () => open(draft.root()),
+        discard: () => draft.discard(),
+        async commit() {
+          const layer = await draft.commit();
+          return { id: layer.id, diffId: layer.diffId, chainId: layer.chainId, sizeBytes: layer.sizeBytes, isEmpty: layer.tarBytes <= EMPTY_TAR_BYTES };
+        },
+      };
+    },
+    openView: (top) => open(layers.rootSource(top)),
+    has: async (id) => layers.get(id) !== undefined,
+  };
+}
+
+/** The build cache in the record store (table `build-cache`). */
+export function cacheStore(store: RecordStore): CacheStore {
+  const records = store.table<CacheRecord>("build-cache");
+  return {
+    get: async (key) => records.get(key),
+    put: (key, record) => store.commit([records.put(key, record)]),
+  };
+}

@@ -1,0 +1,165 @@
+// Runs one RUN step in a container that exists only for it: no record, no log, gone with the step. The same plan, agent and
+// shim as for any other container.
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { StepRequest, StepRunner } from "../../build/solver/ports.ts";
+import { Fault } from "../../lib/errors.ts";
+import { FrameDecoder } from "../../lib/frames.ts";
+import { host, type Op, type Register } from "../../linux/ops.ts";
+import { containerResolvConf, loadHostResolvConf } from "../../net/dns/resolv-conf.ts";
+import { hostnameFile, hostsFile } from "../../net/sandbox/hosts-file.ts";
+import { planCgroup } from "../../runtime/cgroup/plan.ts";
+import { planContainer } from "../../runtime/plan/plan.ts";
+import { connectShim, openAttach, openShimEvents, type ShimExit } from "../../runtime/shim/client.ts";
+import { generateSpec } from "../../runtime/spec/generate.ts";
+import type { SpecBind } from "../../runtime/spec/input.ts";
+import type { ContainerContext } from "../container/context.ts";
+import { unknownExit } from "../container/restore.ts";
+import type { PlannedEndpoint } from "../network/service.ts";
+
+const NETNS: Register = 0;
+const SIGKILL = 9;
+
+type Context = Pick<ContainerContext, "keel" | "networks" | "cgroups" | "paths" | "log">;
+
+/** Files of a step on the host: what is bound into its container. */
+interface StepFiles {
+  etc: { hostname: string; hosts: string; resolvConf: string };
+  binds: SpecBind[];
+}
+
+export class ContainerStepRunner implements StepRunner {
+  readonly #context: Context;
+  readonly #scratchRoot: string;
+
+  /** `scratchRoot` is an existing private directory. */
+  constructor(context: Context, scratchRoot: string) {
+    this.#context = context;
+    this.#scratchRoot = scratchRoot;
+  }
+
+  async run(request: StepRequest): Promise<{ exitCode: number }> {
+    await using stack = new AsyncDisposableStack();
+    const dir = await mkdtemp(join(this.#scratchRoot, "step-"));
+    stack.defer(() => rm(dir, { recursive: true, force: true }));
+    const endpoint = await this.#planNetwork(request, stack);
+    const files = await writeStepFiles(request, dir, endpoint);
+    const { ops, stateDir, socketPath } = this.#plan(request, files, endpoint);
+    request.signal.throwIfAborted();
+    await this.#context.keel.run(ops);
+    stack.defer(() => rm(stateDir, { recursive: true, force: true }));
+    const exit = await this.#supervise(request, socketPath);
+    request.signal.throwIfAborted();
+    return { exitCode: exit.exitCode };
+  }
+
+  async #planNetwork(request: StepRequest, stack: AsyncDisposableStack): Promise<PlannedEndpoint | null> {
+    if (request.network === "none" || request.network === "host") return null;
+    const endpoint = await this.#context.networks.planAttach(
+      { networkName: request.network === "default" ? "bridge" : request.network, containerId: request.containerId, ip: "", mac: "", ports: [] },
+      NETNS,
+    );
+    stack.defer(() => this.#context.networks.detach(endpoint.record));
+    return endpoint;
+  }
+
+  #plan(request: StepRequest, files: StepFiles, endpoint: PlannedEndpoint | null): { ops: Op[]; stateDir: string; socketPath: string } {
+    const { paths, cgroups } = this.#context;
+    const isHost = request.network === "host";
+    const { spec } = generateSpec({
+      id: request.containerId,
+      args: request.args,
+      env: request.env,
+      cwd: request.cwd,
+      user: request.user,
+      hostname: request.hostname,
+      ...(request.shmSizeBytes > 0 ? { shmSize: request.shmSizeBytes } : {}),
+      binds: files.binds,
+      etcFiles: files.etc,
+      namespaces: { net: isHost ? { kind: "host" } : { kind: "private" } },
+    });
+    const resources = spec.linux?.resources;
+    const stateDir = paths.stateDir(request.containerId);
+    const plan = planContainer({
+      id: request.containerId,
+      spec,
+      root: request.root,
+      rootTarget: paths.rootTarget(),
+      stateDir,
+      log: { kind: "none" },
+      ...(isHost ? {} : { netns: NETNS }),
+      cgroup: planCgroup(cgroups, { id: request.containerId, ...(resources === undefined ? {} : { resources }) }),
+      hasBarrier: true,
+    });
+    const network = isHost ? [] : [host.netnsNew(NETNS), ...(endpoint?.ops ?? [])];
+    return { ops: [...network, ...plan.hostOps, host.shim(plan.shim)], stateDir, socketPath: paths.socket(request.containerId) };
+  }
+
+  async #supervise(request: StepRequest, socketPath: string): Promise<ShimExit> {
+    const exit = Promise.withResolvers<ShimExit>();
+    using _events = await openShimEvents(socketPath, {
+      onExit: exit.resolve,
+      onExecExit: () => {},
+      onWarning: (w) => this.#context.log("warn", `build step ${request.containerId.slice(0, 12)}: ${w}`),
+      onLost: () => exit.resolve(unknownExit()),
+    });
+    const { stream } = await openAttach(socketPath, { stdout: true, stderr: true });
+    const shim = await connectShim(socketPath);
+    const kill = (): void => {
+      shim.signal(SIGKILL, { all: true }).catch(() => {}); // ignored: it has ended by itself
+    };
+    request.signal.addEventListener("abort", kill, { once: true });
+    try {
+      const output = forwardOutput(stream, request);
+      await startStep(shim, request);
+      await output;
+      return await exit.promise;
+    } finally {
+      request.signal.removeEventListener("abort", kill);
+      stream.destroy();
+      shim.close();
+    }
+  }
+}
+
+/** compat: the classic builder reports a command that cannot be executed like a start that failed. */
+async function startStep(shim: Awaited<ReturnType<typeof connectShim>>, request: StepRequest): Promise<void> {
+  try {
+    await shim.start();
+  } catch (error) {
+    const why = error instanceof Error && "text" in error ? String(error.text) : String(error);
+    throw new Fault("invalidParameter", `failed to start the step's container: ${why}`, { code: "build.step-start", detail: { args: request.args }, cause: error });
+  }
+}
+
+async function forwardOutput(stream: AsyncIterable<Uint8Array>, request: StepRequest): Promise<void> {
+  const decoder = new FrameDecoder();
+  for await (const chunk of stream)
+    for (const frame of decoder.push(chunk)) request.onOutput(frame.type === 2 ? "stderr" : "stdout", frame.data);
+}
+
+async function writeStepFiles(request: StepRequest, dir: string, endpoint: PlannedEndpoint | null): Promise<StepFiles> {
+  const put = async (name: string, text: string, mode = 0o644): Promise<string> => {
+    const path = join(dir, name);
+    await writeFile(path, text, { mode });
+    return path;
+  };
+  const extra = request.extraHosts.map((text) => {
+    const at = text.search(/[:=]/);
+    return { ip: text.slice(at + 1), names: [text.slice(0, at)] };
+  });
+  const addresses = endpoint === null ? [] : [endpoint.record.ip];
+  const resolver = await loadHostResolvConf();
+  await mkdir(join(dir, "files"));
+  const binds = await Promise.all(
+    request.files.map(async (f, i) => ({ source: await put(`files/${i}`, f.content, f.mode), destination: f.path, readonly: true })),
+  );
+  return {
+    etc: {
+      hostname: await put("hostname", hostnameFile(request.hostname)),
+      hosts: await put("hosts", hostsFile({ hostname: request.hostname, addresses, extra })),
+      resolvConf: await put("resolv.conf", request.network === "host" ? resolver.content : containerResolvConf(resolver.conf, {})),
+    },
+    binds,
+  };
+}

@@ -1,0 +1,217 @@
+// What the daemon says about itself: version, info, events, disk usage.
+import { readFileSync } from "node:fs";
+import { arch, cpus, hostname, release, totalmem } from "node:os";
+import type { Call } from "../../api/call.ts";
+import type { InputOf } from "../../api/contract.ts";
+import type { systemDataUsage, systemEvents } from "../../api/operations/system.ts";
+import type { DiskUsage, EventMessage, SystemInfo, SystemVersion } from "../../api/schemas/system.ts";
+import { Fault } from "../../lib/errors.ts";
+import { formatNano, nowNano, parseTimestamp } from "../../lib/time.ts";
+import type { CgroupFeatures } from "../../linux/cgroupfs/features.ts";
+import type { ContainerService } from "../container/service.ts";
+import type { ContainerTable } from "../container/table.ts";
+import type { EngineEvent, EventBus } from "../event/bus.ts";
+import type { ImageService } from "../image/service.ts";
+import { eventMatcher } from "../event/filter.ts";
+
+export interface SystemFacts {
+  readonly daemonId: string;
+  readonly version: string;
+  readonly commit: string;
+  readonly apiVersion: string;
+  readonly minApiVersion: string;
+  readonly dataRoot: string;
+  readonly cgroupVersion: "1" | "2";
+  readonly features: CgroupFeatures;
+  readonly hasSeccomp: boolean;
+  readonly mirrors: readonly string[];
+  readonly insecureRegistries: readonly string[];
+  isLiveRestore(): boolean;
+}
+
+export interface SystemDependencies {
+  readonly table: ContainerTable;
+  readonly containers: ContainerService;
+  readonly images: ImageService;
+  readonly events: EventBus;
+}
+
+/** Go's name of the machine's architecture. */
+const GOARCH: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64", ia32: "386" };
+/** uname's name of it. */
+const MACHINE: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64", ia32: "i686" };
+
+export class SystemService {
+  readonly #facts: SystemFacts;
+  readonly #deps: SystemDependencies;
+
+  constructor(facts: SystemFacts, deps: SystemDependencies) {
+    this.#facts = facts;
+    this.#deps = deps;
+  }
+
+  async version(): Promise<SystemVersion> {
+    const f = this.#facts;
+    const common = { Os: "linux", Arch: GOARCH[arch()] ?? arch(), KernelVersion: release(), GitCommit: f.commit };
+    return {
+      Platform: { Name: "Berth" },
+      Components: [
+        {
+          Name: "Engine",
+          Version: f.version,
+          Details: {
+            ApiVersion: f.apiVersion,
+            Arch: common.Arch,
+            Experimental: "false",
+            GitCommit: f.commit,
+            KernelVersion: common.KernelVersion,
+            MinAPIVersion: f.minApiVersion,
+            Os: "linux",
+          },
+        },
+      ],
+      Version: f.version,
+      ApiVersion: f.apiVersion,
+      MinAPIVersion: f.minApiVersion,
+      GoVersion: "",
+      ...common,
+    };
+  }
+
+  async info(): Promise<SystemInfo> {
+    const f = this.#facts;
+    const records = this.#deps.table.all();
+    const count = (...statuses: string[]): number => records.filter((r) => statuses.includes(r.state.status)).length;
+    return {
+      ID: f.daemonId,
+      Containers: records.length,
+      ContainersRunning: count("running", "restarting"),
+      ContainersPaused: count("paused"),
+      ContainersStopped: count("created", "exited", "dead"),
+      Images: this.#deps.images.count,
+      Driver: "overlay2",
+      DriverStatus: [["Backing Filesystem", "extfs"], ["Supports d_type", "true"], ["Native Overlay Diff", "true"]],
+      Plugins: { Volume: ["local"], Network: ["bridge", "host", "null"], Authorization: null, Log: ["json-file", "none"] },
+      MemoryLimit: f.features.memoryLimit,
+      SwapLimit: f.features.swapLimit,
+      CpuCfsPeriod: f.features.cpuCfs,
+      CpuCfsQuota: f.features.cpuCfs,
+      CPUShares: f.features.cpuShares,
+      CPUSet: f.features.cpuset,
+      PidsLimit: f.features.pidsLimit,
+      IPv4Forwarding: readText("/proc/sys/net/ipv4/ip_forward") === "1",
+      Debug: false,
+      NFd: 0,
+      OomKillDisable: f.features.oomKillDisable,
+      NGoroutines: 0,
+      SystemTime: formatNano(nowNano()),
+      LoggingDriver: "json-file",
+      CgroupDriver: "cgroupfs",
+      CgroupVersion: f.cgroupVersion,
+      NEventsListener: this.#deps.events.readerCount,
+      KernelVersion: release(),
+      ...operatingSystem(),
+      OSType: "linux",
+      Architecture: MACHINE[arch()] ?? arch(),
+      IndexServerAddress: "https://index.docker.io/v1/",
+      RegistryConfig: {
+        InsecureRegistryCIDRs: ["::1/128", "127.0.0.0/8"],
+        IndexConfigs: {
+          "docker.io": { Name: "docker.io", Mirrors: [...f.mirrors], Secure: true, Official: true },
+          ...Object.fromEntries(f.insecureRegistries.map((r) => [r, { Name: r, Mirrors: [], Secure: false, Official: false }])),
+        },
+        Mirrors: f.mirrors.length === 0 ? null : [...f.mirrors],
+      },
+      NCPU: cpus().length,
+      MemTotal: totalmem(),
+      GenericResources: null,
+      DockerRootDir: f.dataRoot,
+      HttpProxy: process.env["HTTP_PROXY"] ?? "",
+      HttpsProxy: process.env["HTTPS_PROXY"] ?? "",
+      NoProxy: process.env["NO_PROXY"] ?? "",
+      Name: hostname(),
+      Labels: [],
+      ExperimentalBuild: false,
+      ServerVersion: f.version,
+      Runtimes: { berth: { path: "keel" } },
+      DefaultRuntime: "berth",
+      Swarm: { NodeID: "", NodeAddr: "", LocalNodeState: "inactive", ControlAvailable: false, Error: "", RemoteManagers: null },
+      LiveRestoreEnabled: f.isLiveRestore(),
+      Isolation: "",
+      InitBinary: "docker-init",
+      ContainerdCommit: { ID: "" },
+      RuncCommit: { ID: "" },
+      InitCommit: { ID: "" },
+      SecurityOptions: f.hasSeccomp ? ["name=seccomp,profile=builtin"] : [],
+      FirewallBackend: { Driver: "nftables" },
+      CDISpecDirs: [],
+      Warnings: null,
+    };
+  }
+
+  async events(input: InputOf<typeof systemEvents>, call: Call): Promise<AsyncIterable<EventMessage>> {
+    const matches = eventMatcher(input.filters);
+    const since = time(input.since);
+    const until = time(input.until);
+    const query = {
+      matches,
+      ...(since === undefined ? {} : { sinceNano: since }),
+      ...(until === undefined ? {} : { untilNano: until }),
+    };
+    return messages(this.#deps.events.subscribe(query, call.signal));
+  }
+
+  async dataUsage(input: InputOf<typeof systemDataUsage>): Promise<DiskUsage> {
+    const wants = (type: string): boolean => input.types.length === 0 || input.types.includes(type);
+    const images = wants("image") ? await this.#deps.images.list({ all: false, filters: {}, sharedSize: true, digests: false, manifests: false, identity: false }) : null;
+    const containers = wants("container") ? await this.#deps.containers.list({ all: true, limit: undefined, size: false, filters: {} }) : null;
+    return {
+      LayersSize: this.#deps.images.layersSizeBytes,
+      Images: images,
+      Containers: containers,
+      Volumes: wants("volume") ? [] : null,
+      BuildCache: wants("build-cache") ? [] : null,
+      BuilderSize: 0,
+    };
+  }
+}
+
+function time(text: string | undefined): bigint | undefined {
+  if (text === undefined) return undefined;
+  const nano = parseTimestamp(text);
+  if (nano === null) throw new Fault("invalidParameter", `invalid timestamp: ${text}`, { code: "events.time" });
+  return nano;
+}
+
+async function* messages(events: AsyncIterable<EngineEvent>): AsyncGenerator<EventMessage> {
+  for await (const e of events) yield messageOf(e);
+}
+
+function messageOf(e: EngineEvent): EventMessage {
+  const from = e.type === "container" ? e.attributes["image"] : undefined;
+  return {
+    // compat: containers and images also in the form of API 1.21.
+    ...(e.type === "container" || e.type === "image" ? { status: e.action, id: e.actorId } : {}),
+    ...(from === undefined ? {} : { from }),
+    Type: e.type,
+    Action: e.action,
+    Actor: { ID: e.actorId, Attributes: { ...e.attributes } },
+    scope: "local",
+    time: Number(e.timeNano / 1_000_000_000n),
+    timeNano: e.timeNano,
+  };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch {
+    return ""; // ignored: what cannot be read is not known
+  }
+}
+
+function operatingSystem(): Pick<SystemInfo, "OperatingSystem" | "OSVersion"> {
+  const text = readText("/etc/os-release");
+  const value = (key: string): string => new RegExp(`^${key}="?([^"\\n]*)"?$`, "m").exec(text)?.[1] ?? "";
+  return { OperatingSystem: value("PRETTY_NAME") || "Linux", OSVersion: value("VERSION_ID") };
+}
