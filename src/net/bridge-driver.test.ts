@@ -7,7 +7,8 @@ import { host } from "../linux/ops.ts";
 import { BridgeDriver } from "./bridge-driver.ts";
 import type { BridgeNetwork, EndpointRecord, PortRequest } from "./model.ts";
 import { macForIp } from "./sandbox/endpoint.ts";
-import { Machine, fetchHere, inOwnNamespace, realKeel, sh } from "./world.fake.ts";
+import { inOwnNamespace, realKeel, sh } from "../linux/namespace.fake.ts";
+import { Machine, fetchHere } from "./world.fake.ts";
 
 const TABLE = "berth-test";
 const LAN_HOST = "10.9.0.1";

@@ -1,49 +1,8 @@
-// A small internet in network namespaces for tests: this process's own namespace plays the host, others play containers
-// and a machine outside. Real kernel, real keel; only the machines are small. Test files re-run themselves under
-// `unshare -n` (`inOwnNamespace`), so nothing here can touch the real host's network.
+// A small internet in network namespaces for tests: this process's own namespace plays the host (../linux/namespace.fake.ts),
+// others play containers and a machine outside. Real kernel, only the machines are small.
 
-import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { test } from "node:test";
-import { promisify } from "node:util";
-import { type Keel, startKeel } from "../linux/keel.ts";
-
-const run = promisify(execFile);
-const INSIDE = "BERTH_TEST_NAMESPACE";
-const ROOT = resolve(import.meta.dirname, "../..");
-
-/** Runs `define` in a copy of this test process that has a network namespace of its own; outside it is one test that does so. */
-export function inOwnNamespace(file: string, define: () => void): void {
-  if (process.env[INSIDE] === file) {
-    define();
-    return;
-  }
-  test(`${file.slice(ROOT.length + 1)} in a network namespace of its own`, { timeout: 120_000 }, () => {
-    const script = 'ip link set lo up && exec "$0" "$@"';
-    const argv = [
-      "-n",
-      "sh",
-      "-c",
-      script,
-      process.execPath,
-      ...(process.versions.bun ? ["test"] : ["--test"]),
-      file,
-    ];
-    const { status, stdout, stderr } = spawnSync("unshare", argv, {
-      env: { ...process.env, [INSIDE]: file },
-      encoding: "utf8",
-    });
-    if (status !== 0) throw new Error(`${stdout}\n${stderr}`);
-  });
-}
-
-/** Runs a command and returns its output; rejects when it fails. */
-export async function sh(...argv: string[]): Promise<string> {
-  const { stdout } = await run(argv[0] as string, argv.slice(1), { encoding: "utf8", timeout: 20_000 });
-  return stdout;
-}
+import { type ChildProcess, spawn } from "node:child_process";
+import { sh } from "../linux/namespace.fake.ts";
 
 /** A namespace kept by a process of its own. */
 export class Machine {
@@ -147,19 +106,3 @@ const UDP_CLIENT = `
   s.on("message", (d) => { console.log(String(d)); process.exit(0); });
   s.on("error", () => { console.log("unreachable"); process.exit(0); });
   s.bind(Number(process.argv.at(-3)), () => s.send(" hello", Number(port), ip));`;
-
-/** Starts the real keel in this namespace. `KEEL` names the program, default build/keel. */
-export async function realKeel(): Promise<{ keel: Keel; stop(): Promise<void> }> {
-  const dir = await mkdtemp(join(tmpdir(), "berth-net-"));
-  const keel = await startKeel({
-    keelPath: process.env.KEEL ?? join(ROOT, "build/keel"),
-    socketPath: join(dir, "keel.sock"),
-  });
-  return {
-    keel,
-    stop: async () => {
-      await keel.close();
-      await rm(dir, { recursive: true });
-    },
-  };
-}
