@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Keel } from "../../linux/keel.ts";
+import { inOwnNamespace, realKeel, sh } from "../../linux/namespace.fake.ts";
+import type { Op } from "../../linux/ops.ts";
+import {
+  planAddEndpoint,
+  planAddNetwork,
+  planDestroy,
+  planInit,
+  planRemoveEndpoint,
+  planRemoveNetwork,
+  planReplaceAll,
+} from "./plan.ts";
+import { type FirewallNetwork, type Publication, desiredRuleset } from "./ruleset.ts";
+
+const TABLE = "berth-fw";
+const web: FirewallNetwork = {
+  bridgeName: "docker0",
+  subnet: "172.17.0.0/16",
+  internal: false,
+  masquerade: true,
+  icc: true,
+};
+const vault: FirewallNetwork = {
+  bridgeName: "br-vault",
+  subnet: "172.18.0.0/16",
+  internal: true,
+  masquerade: true,
+  icc: false,
+};
+const published = (count: number): Publication[] =>
+  Array.from({ length: count }, (_, i) => ({
+    proto: "tcp",
+    hostIp: i % 2 === 0 ? "0.0.0.0" : "127.0.0.1",
+    hostPort: 1 + i,
+    containerIp: "172.17.0.2",
+    containerPort: 80,
+  }));
+
+const size = (ops: readonly Op[]): number => (ops[0]?.[3] as Uint8Array).length;
+
+test("the rules do not depend on networks and ports, only elements do", () => {
+  const empty = desiredRuleset({ networks: [], publications: [] });
+  const full = desiredRuleset({ networks: [web, vault], publications: published(100) });
+  assert.deepEqual(full.chains, empty.chains);
+  const counts = Object.fromEntries(full.sets.map(({ set, elements }) => [set.name, elements.length]));
+  assert.deepEqual(counts, {
+    bridges: 2,
+    internal: 1,
+    neighbours: 1,
+    subnets: 2,
+    masqueraded: 1,
+    published: 50,
+    published_any: 50,
+  });
+});
+
+test("an endpoint without ports needs no operation", () => {
+  assert.deepEqual([planAddEndpoint(TABLE, []), planRemoveEndpoint(TABLE, [])], [[], []]);
+});
+
+inOwnNamespace(import.meta.filename, () => {
+  let keel: Keel;
+  let stop: () => Promise<void>;
+  before(async () => {
+    ({ keel, stop } = await realKeel());
+  });
+  after(() => stop());
+  const listed = (): Promise<string> => sh("nft", "-s", "list", "ruleset");
+
+  test("adding one by one and replacing all give the same table, removing the empty one", async () => {
+    await keel.run(planInit(TABLE));
+    const empty = await listed();
+    for (const n of [web, vault]) await keel.run(planAddNetwork(TABLE, n));
+    for (const p of published(20)) await keel.run(planAddEndpoint(TABLE, [p]));
+    const sorted = (text: string): string[] =>
+      text
+        .split(/[\n,{}]+/)
+        .map((l) => l.trim())
+        .sort();
+    const grown = sorted(await listed());
+    await keel.run(planReplaceAll(TABLE, { networks: [web, vault], publications: published(20) }));
+    assert.deepEqual(sorted(await listed()), grown);
+    await keel.run(planReplaceAll(TABLE, { networks: [web, vault], publications: published(20) }));
+    assert.deepEqual(sorted(await listed()), grown);
+    await keel.run(planRemoveEndpoint(TABLE, published(20)));
+    for (const n of [web, vault]) await keel.run(planRemoveNetwork(TABLE, n));
+    assert.equal(await listed(), empty);
+    await keel.run(planDestroy(TABLE));
+    await keel.run(planDestroy(TABLE));
+    assert.equal(await listed(), "");
+  });
+
+  test("the change for one endpoint is as small among 5000 ports as alone", async () => {
+    await keel.run(planReplaceAll(TABLE, { networks: [web], publications: published(5000) }));
+    const one: Publication = { ...(published(1)[0] as Publication), hostPort: 60_000 };
+    assert.ok(size(planAddEndpoint(TABLE, [one])) < 300);
+    await keel.run(planAddEndpoint(TABLE, [one]));
+    await keel.run(planRemoveEndpoint(TABLE, [one]));
+    await keel.run(planDestroy(TABLE));
+  });
+
+  test("what a failed request added is taken back", async () => {
+    await keel.run(planInit(TABLE));
+    const before = await listed();
+    const fails: Op = planRemoveEndpoint(TABLE, published(1))[0] as Op;
+    await assert.rejects(
+      keel.run([...planAddNetwork(TABLE, web), ...planAddEndpoint(TABLE, published(4).slice(1)), fails]),
+    );
+    assert.equal(await listed(), before);
+    await keel.run(planDestroy(TABLE));
+  });
+
+  test("the table stands beside others", async () => {
+    await sh(
+      "nft",
+      "add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }",
+    );
+    await keel.run(planReplaceAll(TABLE, { networks: [web], publications: published(1) }));
+    await keel.run(planDestroy(TABLE));
+    assert.match(await listed(), /^table ip filter \{/);
+    assert.doesNotMatch(await listed(), /berth/);
+    await sh("nft", "delete table ip filter");
+  });
+});

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parsePrefix } from "../../linux/netlink/address.ts";
+import { type TakenPrefix, chooseSubnet } from "./subnet.ts";
+
+const taken = (...list: [string, string][]): TakenPrefix[] =>
+  list.map(([cidr, holder]) => ({ prefix: parsePrefix(cidr), holder }));
+const none = { networks: [], routes: [] };
+
+test("the default pools are tried in Docker's order around what is taken", () => {
+  assert.deepEqual(chooseSubnet(none), { subnet: "172.17.0.0/16", gateway: "172.17.0.1" });
+  const busy = {
+    networks: taken(["172.17.0.0/16", "network a"]),
+    routes: taken(["172.18.5.0/24", "a route by eth0"]),
+  };
+  assert.deepEqual(chooseSubnet(busy), { subnet: "172.19.0.0/16", gateway: "172.19.0.1" });
+  const vpn = {
+    networks: [],
+    routes: taken(["172.16.0.0/12", "a route by tun0"], ["192.168.0.0/20", "a route by eth0"]),
+  };
+  assert.deepEqual(chooseSubnet(vpn), { subnet: "192.168.16.0/20", gateway: "192.168.16.1" });
+});
+
+test("thirty networks fit into the default pools, then the error is Docker's", () => {
+  const networks: TakenPrefix[] = [];
+  const subnets: string[] = [];
+  for (let i = 0; i < 31; i++) {
+    const { subnet } = chooseSubnet({ networks, routes: [] });
+    subnets.push(subnet);
+    networks.push(...taken([subnet, `network ${i}`]));
+  }
+  assert.deepEqual(
+    [subnets[0], subnets[14], subnets[15], subnets[30]],
+    ["172.17.0.0/16", "172.31.0.0/16", "192.168.0.0/20", "192.168.240.0/20"],
+  );
+  assert.throws(() => chooseSubnet({ networks, routes: [] }), {
+    code: "subnet.exhausted",
+    message: "all predefined address pools have been fully subnetted",
+  });
+});
+
+test("a wanted subnet may lie in a route but not on a network or device, which is named", () => {
+  const busy = {
+    networks: taken(["10.1.0.0/16", "device eth0"]),
+    routes: taken(["10.0.0.0/8", "a route by tun0"]),
+  };
+  assert.deepEqual(chooseSubnet({ ...busy, wanted: "10.2.0.0/24" }), {
+    subnet: "10.2.0.0/24",
+    gateway: "10.2.0.1",
+  });
+  assert.throws(() => chooseSubnet({ ...busy, wanted: "10.1.128.0/24" }), {
+    kind: "forbidden",
+    code: "subnet.overlap",
+    message:
+      "Pool overlaps with other one on this address space: 10.1.128.0/24 with 10.1.0.0/16 of device eth0",
+  });
+});
+
+test("the host part of a wanted subnet is the gateway, unless one is given", () => {
+  assert.deepEqual(chooseSubnet({ ...none, wanted: "10.2.0.254/24" }), {
+    subnet: "10.2.0.0/24",
+    gateway: "10.2.0.254",
+  });
+  assert.deepEqual(chooseSubnet({ ...none, wanted: "10.2.0.0/24", gateway: "10.2.0.9" }), {
+    subnet: "10.2.0.0/24",
+    gateway: "10.2.0.9",
+  });
+  assert.throws(() => chooseSubnet({ ...none, wanted: "10.2.0.0/24", gateway: "10.3.0.9" }), {
+    code: "subnet.invalid",
+  });
+  assert.throws(() => chooseSubnet({ ...none, wanted: "10.2.0/24" }), { code: "subnet.invalid" });
+});
