@@ -226,6 +226,7 @@ class Expansion {
       const value = this.lookup(name);
       return value ?? (this.options.keepUnset ? `\${${name}}` : "");
     }
+    if (operator === undefined) throw syntaxError("syntax error: missing '}'");
     if (operator === "/") return this.readReplacement(name);
     const isColon = operator === ":";
     const modifier = isColon ? this.cursor.next() : operator;

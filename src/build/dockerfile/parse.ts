@@ -180,7 +180,10 @@ function parseInterval(flags: Flags, name: string): number {
   const text = flags.value(name);
   if (text === "") return 0;
   const nanos = parseGoDuration(text);
-  if (nanos === undefined) throw syntaxError(`time: invalid duration ${JSON.stringify(text)}`);
+  if (nanos === undefined) {
+    const problem = /^[+-]?\d+(?:\.\d*)?$/.test(text) ? "missing unit in" : "invalid";
+    throw syntaxError(`time: ${problem} duration ${JSON.stringify(text)}`);
+  }
   if (nanos !== 0 && nanos < 1e6)
     throw syntaxError(`Interval ${JSON.stringify(name)} cannot be less than 1ms`);
   return nanos;

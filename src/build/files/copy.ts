@@ -100,8 +100,8 @@ export class TreeWriter {
     this.batch = new OpBatch(session);
   }
 
-  /** Makes a directory and its parents where missing; parents and it belong to `owner`, 0755. */
-  async makeDirectories(path: string, owner: Owner): Promise<void> {
+  /** Makes a directory and its parents where missing; all belong to `owner` and are 0755 but for the last one's `mode`. */
+  async makeDirectories(path: string, owner: Owner, mode = 0o755): Promise<void> {
     await this.batch.finish();
     const missing: string[] = [];
     for (let at = path; at !== "/" && at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
@@ -112,7 +112,8 @@ export class TreeWriter {
     }
     const now = timeNow();
     for (const directory of missing.reverse()) {
-      await this.batch.add(fs.mkdir(kernelPath(directory), { mode: 0o755, ...owner, ...now }));
+      const bits = directory === path ? mode : 0o755;
+      await this.batch.add(fs.mkdir(kernelPath(directory), { mode: bits, ...owner, ...now }));
       this.fresh.add(directory);
     }
   }
@@ -225,12 +226,11 @@ export async function copySelected(
   const walk = () => withoutExcluded(source.walk(item.path), rules.excludes);
   if (item.node.type === "directory") {
     if (target.exists && !target.isDirectory) throw inTheWay(target.path);
-    const parent = target.path.slice(0, target.path.lastIndexOf("/"));
-    if (!target.exists) await writer.makeDirectories(parent, owner);
+    // compat: a new destination is 0755, whatever the source directory's mode (classic builder).
+    if (!target.exists) await writer.makeDirectories(target.path, owner, rules.mode);
     for await (const file of walk()) {
-      // The directory itself keeps its own metadata where it was there before.
-      if (file.path === "" && target.exists) continue;
-      await writer.write(file, joinPath(target.path, file.path), metaAfter(file, rules));
+      if (file.path !== "")
+        await writer.write(file, joinPath(target.path, file.path), metaAfter(file, rules));
     }
     return writer.finish();
   }

@@ -89,7 +89,8 @@ class Extraction {
       mtimeSec: entry.mtimeSec,
       mtimeNsec: entry.mtimeNsec,
     };
-    if (path === "" && entry.type !== "directory") return;
+    // The destination itself stays as it is.
+    if (path === "") return;
     switch (entry.type) {
       case "directory":
         await this.batch.add(fs.mkdir(target, meta));
@@ -118,8 +119,9 @@ class Extraction {
 
   /** Attributes come when the content is complete: writing drops capabilities. */
   async end(entry: TarEntry): Promise<void> {
-    if (entry.type === "hardlink" || entry.xattrs.size === 0) return;
-    const target = kernelPath(await this.place(this.inside(entry.name)));
+    const path = this.inside(entry.name);
+    if (path === "" || entry.type === "hardlink" || entry.xattrs.size === 0) return;
+    const target = kernelPath(await this.place(path));
     for (const [name, value] of entry.xattrs) {
       if (isAllowedAttribute(name)) await this.batch.add(fs.xattr(target, name, value), value.length + 256);
     }

@@ -287,7 +287,8 @@ function planTransfer(
     return { name: h.name, text: h.isExpanded ? state.expandContent(text) : text };
   });
   const shownDestination = state.expand(transfer.destination);
-  if (sources.length + contents.length > 1 && !shownDestination.endsWith("/")) {
+  const destination = absoluteDestination(shownDestination, state.config.workingDir ?? "/");
+  if (sources.length + contents.length > 1 && !destination.endsWith("/")) {
     throw syntaxError(
       `When using ${verb} with more than one source file, the destination must be a directory and end with a /`,
       transfer.lines,
@@ -298,7 +299,7 @@ function planTransfer(
     verb,
     sources,
     contents,
-    destination: absoluteDestination(shownDestination, state.config.workingDir ?? "/"),
+    destination,
     shownDestination,
     chown: state.expand(transfer.chown),
     chmod: state.expand(transfer.chmod),
@@ -310,8 +311,8 @@ function planTransfer(
 
 function absoluteDestination(destination: string, workingDir: string): string {
   const path = cleanPath(destination.startsWith("/") ? destination : `/${workingDir}/${destination}`);
-  // `.` and `dir/.` name directories as well as `dir/` does.
-  const isDirectory = /(?:^|\/)\.?$/.test(destination);
+  // compat: `dir/.` names a file called dir, to the classic builder and to BuildKit alike.
+  const isDirectory = destination.endsWith("/") || destination === ".";
   return isDirectory && path !== "/" ? `${path}/` : path;
 }
 

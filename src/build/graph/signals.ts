@@ -15,7 +15,8 @@ export function checkSignal(signal: string): void {
   const realTime = /^RT(MIN\+|MAX-)(\d{1,2})$/.exec(name);
   const isKnown =
     NAMES.has(name) ||
-    (/^\d{1,2}$/.test(signal) && Number(signal) >= 1 && Number(signal) <= 64) ||
+    // compat: any number but 0 passes.
+    (/^\d{1,3}$/.test(signal) && Number(signal) !== 0) ||
     (realTime !== null &&
       Number(realTime[2]) >= 1 &&
       Number(realTime[2]) <= (realTime[1] === "MIN+" ? 15 : 14));

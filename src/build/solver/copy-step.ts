@@ -13,6 +13,7 @@ import {
   type CopyRules,
   metaAfter,
   resolveDestination,
+  TreeWriter,
   withoutExcluded,
 } from "../files/copy.ts";
 import { extractArchive, openArchive } from "../files/extract.ts";
@@ -110,7 +111,7 @@ class Preparation {
       await this.add(singleFile(file), { name, path: "/", node: file.node }, { isRemote: true });
     }
     if (this.items.length === 0) throw this.failed("no source files were specified");
-    if (this.items.length > 1 && !op.destination.endsWith("/") && op.destination !== "/") {
+    if (this.items.length > 1 && !op.destination.endsWith("/")) {
       throw new Fault(
         "invalidParameter",
         `When using ${op.verb} with more than one source file, the destination must be a directory and end with a /`,
@@ -225,6 +226,9 @@ async function unpackItem(
     const archive = await openArchive(file.content());
     if (archive === undefined) return false;
     const target = await resolveDestination(session, destination, rules);
+    const directories = new TreeWriter(session);
+    await directories.makeDirectories(target.path, rules.owner ?? CONTEXT_OWNER);
+    await directories.finish();
     await extractArchive(archive, session, target.path, rules.owner);
     return true;
   }
