@@ -1,6 +1,6 @@
-// What a writable directory changes in the layers below it: the answer to `docker diff`. Imitates moby's overlay
-// change detection: a directory counts as modified when its own metadata differs or when something was added or
-// removed in it.
+// What a writable directory changes in the layers below it: the answer to `docker diff`. Imitates moby's comparison
+// of the mounted root with the one below it (archive.ChangesDirs), but looks only where the directory has
+// something: a file is modified when its metadata differs, a directory also when anything in it changed.
 
 import { decodeName, nameForKernel } from "../../lib/tar/names.ts";
 import type { FsSession, Reply } from "../../linux/keel.ts";
@@ -12,79 +12,99 @@ const S_IFDIR = 0o040000;
 const S_IFCHR = 0o020000;
 const BATCH = 1000;
 
-interface Stat {
-  readonly mode: number;
-  readonly mtimeSec: number;
-  readonly mtimeNsec: number;
-  readonly major: number;
-  readonly minor: number;
+/** Reply of fs.stat: mode, uid, gid, size, mtime seconds and nanoseconds, device major and minor. */
+type Stat = readonly [
+  mode: number,
+  uid: number,
+  gid: number,
+  sizeBytes: number,
+  mtimeSec: number,
+  mtimeNsec: number,
+  major: number,
+  minor: number,
+];
+
+export interface ChangeSources {
+  readonly upper: FsSession;
+  readonly lower: FsSession;
+  /** The upper directory on top of the lower ones: an opaque directory shows only in what is missing here. */
+  readonly merged: FsSession;
 }
 
-/** Returns the changes of `upper` against `lower` (null: nothing below), parents before children. */
-export async function listChanges(upper: FsSession, lower: FsSession | null): Promise<PathChange[]> {
-  const walk = new Walk(upper, lower);
-  await walk.directory("", { isBelow: lower !== null });
+/** Returns the changes, parents before children, names in byte order. */
+export async function listChanges(sources: ChangeSources): Promise<PathChange[]> {
+  const walk = new Walk(sources);
+  await walk.directory("", { hasLower: true });
   return walk.changes;
 }
 
 class Walk {
   readonly changes: PathChange[] = [];
-  readonly #upper: FsSession;
-  readonly #lower: FsSession | null;
-  readonly #reported = new Set<string>();
+  readonly #sources: ChangeSources;
 
-  constructor(upper: FsSession, lower: FsSession | null) {
-    this.#upper = upper;
-    this.#lower = lower;
+  constructor(sources: ChangeSources) {
+    this.#sources = sources;
   }
 
-  async directory(dir: string, options: { isBelow: boolean }): Promise<void> {
-    const names = await listNames(this.#upper, dir);
-    const below = new Set(options.isBelow && this.#lower ? await listNames(this.#lower, dir) : []);
-    const paths = names.map((name) => (dir === "" ? name : `${dir}/${name}`));
-    const stats = await statAll(this.#upper, paths);
-    const shared = paths.filter((_, i) => below.has(names[i] as string) && isDir(stats[i] as Stat));
-    const lowerStats = this.#lower ? await statAll(this.#lower, shared) : [];
-    const lowerStat = new Map(shared.map((path, i) => [path, lowerStats[i] as Stat]));
-    for (const [i, path] of paths.entries()) {
-      const stat = stats[i] as Stat;
-      this.#compare(dir, path, stat, { isBelow: below.has(names[i] as string), lower: lowerStat.get(path) });
-      const lowerDir = lowerStat.get(path);
-      if (isDir(stat)) await this.directory(path, { isBelow: lowerDir !== undefined && isDir(lowerDir) });
+  /** Walks a directory of the upper tree; `hasLower`: it is a directory below, too. */
+  async directory(dir: string, options: { hasLower: boolean }): Promise<void> {
+    const { upper, lower, merged } = this.#sources;
+    const names = await listNames(upper, dir);
+    const below = new Set(options.hasLower ? await listNames(lower, dir) : []);
+    const visible = new Set(options.hasLower ? await listNames(merged, dir) : names);
+    const uppers = await statAll(upper, dir, names);
+    const lowers = await statAll(
+      lower,
+      dir,
+      names.filter((name) => below.has(name)),
+    );
+    const gone = [...below].filter((name) => !visible.has(name) && !uppers.has(name));
+    for (const name of [...names, ...gone].sort(byBytes)) {
+      const path = dir === "" ? name : `${dir}/${name}`;
+      const stat = uppers.get(name);
+      if (stat !== undefined && !isWhiteout(stat)) await this.#present(path, stat, lowers.get(name));
+      else if (below.has(name)) this.#report(path, "deleted");
     }
   }
 
-  #compare(
-    dir: string,
-    path: string,
-    stat: Stat,
-    below: { isBelow: boolean; lower: Stat | undefined },
-  ): void {
-    const isWhiteout = (stat.mode & S_IFMT) === S_IFCHR && stat.major === 0 && stat.minor === 0;
-    if (!isWhiteout && below.isBelow) {
-      if (below.lower && isSameDir(stat, below.lower)) return;
-      this.#report(path, "modified");
-      return;
+  async #present(path: string, stat: Stat, lower: Stat | undefined): Promise<void> {
+    const begin = this.changes.length;
+    if (lower === undefined) this.#report(path, "added");
+    else if (isDifferent(stat, lower)) this.#report(path, "modified");
+    const hasOwn = this.changes.length > begin;
+    if (isDir(stat)) await this.directory(path, { hasLower: lower !== undefined && isDir(lower) });
+    else if (lower !== undefined && isDir(lower)) {
+      for (const name of await listNames(this.#sources.lower, path))
+        this.#report(`${path}/${name}`, "deleted");
     }
-    if (dir !== "" && !this.#reported.has(dir)) this.#report(dir, "modified");
-    this.#report(path, isWhiteout ? "deleted" : "added");
+    if (!hasOwn && this.changes.length > begin) {
+      this.changes.splice(begin, 0, { path: `/${path}`, kind: "modified" });
+    }
   }
 
   #report(path: string, kind: PathChange["kind"]): void {
-    this.#reported.add(path);
     this.changes.push({ path: `/${path}`, kind });
   }
 }
 
-function isDir(stat: Stat): boolean {
-  return (stat.mode & S_IFMT) === S_IFDIR;
+function byBytes(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** A directory that overlayfs copied up only because something in it changed. */
-function isSameDir(a: Stat, b: Stat): boolean {
+function isDir([mode]: Stat): boolean {
+  return (mode & S_IFMT) === S_IFDIR;
+}
+
+function isWhiteout([mode, , , , , , major, minor]: Stat): boolean {
+  return (mode & S_IFMT) === S_IFCHR && major === 0 && minor === 0;
+}
+
+function isDifferent(a: Stat, b: Stat): boolean {
+  if (a[0] !== b[0] || a[1] !== b[1] || a[2] !== b[2] || a[6] !== b[6] || a[7] !== b[7]) return true;
+  if (isDir(a)) return false;
   // compat: moby compares nanoseconds only where both sides have them.
-  const isSameNsec = a.mtimeNsec === b.mtimeNsec || a.mtimeNsec === 0 || b.mtimeNsec === 0;
-  return isDir(b) && a.mode === b.mode && a.mtimeSec === b.mtimeSec && isSameNsec;
+  const isSameNsec = a[5] === b[5] || a[5] === 0 || b[5] === 0;
+  return a[3] !== b[3] || a[4] !== b[4] || !isSameNsec;
 }
 
 async function listNames(session: FsSession, dir: string): Promise<string[]> {
@@ -92,18 +112,18 @@ async function listNames(session: FsSession, dir: string): Promise<string[]> {
   return (names as Buffer[]).map((name) => decodeName(name));
 }
 
-async function statAll(session: FsSession, paths: readonly string[]): Promise<Stat[]> {
-  const stats: Stat[] = [];
-  for (let at = 0; at < paths.length; at += BATCH) {
-    const replies = await session.sync(
-      paths.slice(at, at + BATCH).map((path) => fs.stat(nameForKernel(path))),
-    );
-    for (const reply of replies) stats.push(readStat(reply as Reply[]));
+async function statAll(
+  session: FsSession,
+  dir: string,
+  names: readonly string[],
+): Promise<Map<string, Stat>> {
+  const stats = new Map<string, Stat>();
+  for (let at = 0; at < names.length; at += BATCH) {
+    const batch = names.slice(at, at + BATCH);
+    const ops = batch.map((name) => fs.stat(nameForKernel(dir === "" ? name : `${dir}/${name}`)));
+    const replies = await session.sync(ops);
+    for (const [i, reply] of replies.entries())
+      stats.set(batch[i] as string, reply as Reply[] as unknown as Stat);
   }
   return stats;
-}
-
-function readStat(reply: Reply[]): Stat {
-  const [mode, , , , mtimeSec, mtimeNsec, major, minor] = reply as number[];
-  return { mode, mtimeSec, mtimeNsec, major, minor } as Stat;
 }

@@ -9,7 +9,7 @@
 // say so (`unflushed`) and are verified against their digest when the machine went down in between.
 
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { Fault, messageOf, SysError } from "../../lib/errors.ts";
 import { randomHex } from "../../lib/id.ts";
 import { Lanes } from "../../lib/lanes.ts";
@@ -56,6 +56,7 @@ export interface LayerStoreOptions {
  * on this machine (redirects, metadata-only copies) would make it useless as a layer.
  */
 const OVERLAY_OPTIONS = "index=off,redirect_dir=off,metacopy=off";
+type OverlaySource = Extract<RootSource, { kind: "overlay" }>;
 /** How long an unflushed layer may stay so. */
 const FLUSH_AFTER_MS = 1000;
 
@@ -355,7 +356,7 @@ export class LayerStore {
   }
 
   /** Returns how the files of `top` and everything below it are mounted: read-only, or writable with `upper`. */
-  rootSource(top: LayerId | null, upper?: UpperDirs, extra: { options?: string } = {}): RootSource {
+  rootSource(top: LayerId | null, upper?: UpperDirs, extra: { options?: string } = {}): OverlaySource {
     const lower = top === null ? [".empty"] : this.#catalog.chain(top).map((record) => record.id as string);
     const options = extra.options === undefined ? OVERLAY_OPTIONS : `${OVERLAY_OPTIONS},${extra.options}`;
     return { kind: "overlay", layersDir: this.#layersDir, lower, ...(upper ?? {}), options };
@@ -417,9 +418,12 @@ export class LayerStore {
   /** Returns what a writable directory changes on top of `parent`. */
   async changes(dirs: UpperDirs, parent: LayerId | null): Promise<PathChange[]> {
     await using upper = await this.#keel.openFs({ kind: "dir", path: dirs.upper });
-    if (parent === null) return listChanges(upper, null);
-    await using lower = await this.openFs(this.rootSource(parent));
-    return listChanges(upper, lower);
+    const lowerRoot = this.rootSource(parent);
+    await using lower = await this.openFs(lowerRoot);
+    // As one more lower layer, so that it may be mounted elsewhere for writing at the same time.
+    const top = relative(this.#layersDir, dirs.upper);
+    await using merged = await this.openFs({ ...lowerRoot, lower: [top, ...lowerRoot.lower] });
+    return await listChanges({ upper, lower, merged });
   }
 
   /** Copies a writable directory, which stays as it is, into a new layer (`docker commit`). */

@@ -47,6 +47,7 @@ export class LayerUnpacker {
   #lastParent = "";
   /** The current entry makes no file: its content is dropped. */
   #isSkipping = false;
+  readonly #afterContent: Op[] = [];
   #sinceCheck = 0;
   #check: Promise<unknown> | undefined;
 
@@ -112,6 +113,8 @@ export class LayerUnpacker {
       case "hole":
         return this.#takeHole(event.sizeBytes);
       case "end":
+        for (const op of this.#afterContent) this.#ops.push(op);
+        this.#afterContent.length = 0;
     }
   }
 
@@ -137,8 +140,9 @@ export class LayerUnpacker {
     if (path === "" && entry.type !== "directory")
       throw hostile(`entry ${quote(entry.name)} would replace the root`);
     this.#ops.push(this.#make(entry, path, meta));
+    // After the content: writing to a file drops its capabilities.
     for (const [name, value] of entry.xattrs) {
-      if (isWanted(name, entry)) this.#ops.push(fs.xattr(pathOf(path), name, value));
+      if (isWanted(name, entry)) this.#afterContent.push(fs.xattr(pathOf(path), name, value));
     }
   }
 
