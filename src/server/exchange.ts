@@ -7,7 +7,7 @@ import type { Duplex } from "node:stream";
 import type { Call, Hijack, OutputChunk, ProgressSink } from "../api/call.ts";
 import type { OperationSpec } from "../api/contract.ts";
 import { statusOf } from "../api/errors.ts";
-import { encodeFrames, FRAME_TYPES } from "../api/stream.ts";
+import { encodeFrames, FRAME_TYPES } from "../lib/frames.ts";
 import { isAtLeast } from "../api/version.ts";
 import { Fault, messageOf } from "../lib/errors.ts";
 import { stringifyJson } from "../lib/json/parse.ts";

@@ -4,7 +4,7 @@
 import type { OutputChunk } from "../api/call.ts";
 import type { ContainerInspect, ContainerSummary } from "../api/schemas/container.ts";
 import type { EventMessage, SystemInfo, SystemVersion } from "../api/schemas/system.ts";
-import { encodeFrames, FRAME_TYPES } from "../api/stream.ts";
+import { encodeFrames, FRAME_TYPES } from "../lib/frames.ts";
 import { Fault } from "../lib/errors.ts";
 import type { ContainerPort, ExecPort, ImagePort, Ports, SystemPort } from "./ports.ts";
 

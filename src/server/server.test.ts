@@ -9,7 +9,7 @@ import * as containers from "../api/operations/container.ts";
 import { execStart } from "../api/operations/exec.ts";
 import { imageCreate, imageLoad } from "../api/operations/image.ts";
 import { systemDataUsage, systemEvents, systemPing } from "../api/operations/system.ts";
-import { encodeFrames, FRAME_TYPES, FrameDecoder } from "../api/stream.ts";
+import { encodeFrames, FRAME_TYPES, FrameDecoder } from "../lib/frames.ts";
 import { Fault } from "../lib/errors.ts";
 import { createFakePorts, FAKE_ID, type FakePorts } from "./fake-ports.ts";
 import { createServer, type Server } from "./server.ts";
