@@ -270,7 +270,7 @@ const columns: [names: string, column: PsColumn][] = [
   ["min_flt minflt", number("MINFLT", 6, (row) => row.stat.minorFaults)],
   ["tname", words("TTY", 8, (row) => ttyName(row.stat.ttyNumber))],
   ["tt tty", words("TT", 8, (row) => ttyName(row.stat.ttyNumber))],
-  ["wchan wname", words("WCHAN", 6, waitChannel)],
+  ["wchan wname", last("WCHAN", 6, waitChannel)],
   ["addr_1", words("ADDR", 4, () => "-")],
   ["time cputime atime", words("TIME", 8, (row) => clockTime(cpuSeconds(row)))],
   ["times cputimes", number("TIME", 8, cpuSeconds)],

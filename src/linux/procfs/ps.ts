@@ -130,9 +130,7 @@ function cells(row: PsRow, columns: readonly PsColumn[], titleCount: number): st
   const all = columns.flatMap((column, i) => {
     const text = column.text(row);
     const isCut = column.isUnlimited === true && i < columns.length - 1;
-    return fields(
-      isCut || column.title === "WCHAN" ? text.slice(0, Math.max(column.width, column.title.length)) : text,
-    );
+    return fields(isCut ? text.slice(0, Math.max(column.width, column.title.length)) : text);
   });
   return [...all.slice(0, titleCount - 1), all.slice(titleCount - 1).join(" ")];
 }

@@ -34,6 +34,7 @@ export function planExec(
     ops: [
       ...planRlimits(process),
       ...(process.oomScoreAdj === undefined ? [] : [inner.oomScoreAdj(process.oomScoreAdj)]),
+      inner.keyring(`_ses.${containerIdOf(spec) ?? request.execId}`),
       inner.umask(process.user.umask ?? 0o022),
       ...(request.tty ? [inner.console()] : []),
       inner.chdir(process.cwd, { create: false }),
@@ -41,6 +42,11 @@ export function planExec(
       planProgram(process.args ?? [], process.env ?? []),
     ],
   };
+}
+
+/** The container's keyring has its id in its name, as the cgroup has: an exec must not keep the daemon's keyring. */
+function containerIdOf(spec: OciSpec): string | undefined {
+  return spec.linux?.cgroupsPath?.split("/").at(-1) || undefined;
 }
 
 function execProcess(own: OciProcess, request: ExecRequest, available: number): OciProcess {

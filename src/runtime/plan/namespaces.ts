@@ -39,9 +39,9 @@ export function planNamespaces(spec: OciSpec, netns: Register | string | undefin
     if (path) continue;
     if (type === "network") plan.hasEmptyNetwork = true;
     if (type === "cgroup") plan.hasOwnCgroup = true;
-    if (type === "user") {
-      throw new Fault("notImplemented", "a user namespace of the container's own is not supported", {
-        code: "container.user-namespace",
+    if (type === "user" || type === "time") {
+      throw new Fault("notImplemented", `a ${type} namespace of the container's own is not supported`, {
+        code: `container.${type}-namespace`,
       });
     }
   }

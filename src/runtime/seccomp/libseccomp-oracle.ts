@@ -1,10 +1,11 @@
 // Test support: what libseccomp makes of the same rules. Builds a small C program once per process where gcc and
 // libseccomp's headers are installed; elsewhere the tests that need it are skipped.
 
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Fault } from "../../lib/errors.ts";
 import type { OciSeccomp } from "../spec/oci.ts";
 
 const SOURCE = `
@@ -82,7 +83,8 @@ export function openLibseccomp(): (((seccomp: OciSeccomp) => LibseccompProgram) 
   }
   const compile = (seccomp: OciSeccomp): LibseccompProgram => {
     const result = spawnSync(join(dir, "oracle"), { input: rulesText(seccomp), maxBuffer: 1 << 24 });
-    if (result.status !== 0) throw new Error(`libseccomp oracle: exit ${result.status} ${result.stderr}`);
+    if (result.status !== 0)
+      throw new Fault("system", `libseccomp oracle: exit ${result.status} ${result.stderr}`);
     return { program: result.stdout, unknown: new Set(result.stderr.toString().split("\n").filter(Boolean)) };
   };
   return Object.assign(compile, { [Symbol.dispose]: () => rmSync(dir, { recursive: true }) });
@@ -110,14 +112,4 @@ function actionOf(action: string, errnoRet = 1): number {
   if (action === "SCMP_ACT_ERRNO") return 0x0005_0000 + errnoRet;
   if (action === "SCMP_ACT_KILL_PROCESS") return 0x8000_0000;
   return action === "SCMP_ACT_LOG" ? 0x7ffc_0000 : 0;
-}
-
-/** Returns whether this machine can build the oracle at all. */
-export function hasGcc(): boolean {
-  try {
-    execFileSync("gcc", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
 }

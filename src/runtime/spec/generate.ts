@@ -111,7 +111,8 @@ function generateUser(input: SpecInput): OciProcess["user"] {
  * one has them; a name without `=` removes that variable. The order is Docker's.
  */
 export function containerEnv(input: { env: readonly string[]; hostname?: string; tty?: boolean }): string[] {
-  const defaults = [`PATH=${DEFAULT_PATH}`, `HOSTNAME=${input.hostname ?? ""}`];
+  const defaults = [`PATH=${DEFAULT_PATH}`];
+  if (input.hostname) defaults.push(`HOSTNAME=${input.hostname}`);
   if (input.tty) defaults.push("TERM=xterm");
   return mergeEnv(defaults, input.env);
 }

@@ -1,0 +1,279 @@
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { after, test } from "node:test";
+import { Fault } from "../../lib/errors.ts";
+import { loadCgroupHost } from "../../linux/cgroupfs/hierarchy.ts";
+import { OPCODES, type Op } from "../../linux/ops.ts";
+import { formatOp } from "../plan/format.ts";
+import { LEGACY_HOST, UNIFIED_HOST } from "../spec/host-fake.ts";
+import type { OciResources } from "../spec/oci.ts";
+import { cpuWeightOfShares, ioWeightOfBlkioWeight, swapMaxOf } from "./convert.ts";
+import { devicePolicyOf, formatDeviceException } from "./devices.ts";
+import { containerCgroup, planCgroup, planCgroupParentRemoval, planCgroupUpdate } from "./plan.ts";
+
+const READY: Record<string, string> = {
+  "/sys/fs/cgroup/cpuset/docker/cgroup.clone_children": "1\n",
+  "/sys/fs/cgroup/cpuset/docker/cpuset.cpus": "0-3\n",
+  "/sys/fs/cgroup/cgroup.subtree_control": "cpuset cpu io memory hugetlb pids\n",
+  "/sys/fs/cgroup/docker/cgroup.subtree_control": "cpuset cpu io memory hugetlb pids\n",
+};
+const reader = (files: Record<string, string>) => (path: string) => files[path];
+const writes = (ops: readonly Op[]) => ops.map(formatOp).filter((line) => line.startsWith("write"));
+const v1 = (resources: OciResources) => planCgroup(LEGACY_HOST, { id: "x", resources }, reader(READY));
+const v2 = (resources: OciResources) => planCgroup(UNIFIED_HOST, { id: "x", resources }, reader(READY));
+
+test("a container without limits costs one mkdir per hierarchy and no write", () => {
+  const plan = v1({});
+  assert.deepEqual(writes(plan.create), []);
+  assert.equal(plan.create.filter((op) => op[0] === OPCODES.mkdir).length, 8);
+  assert.equal(plan.join.cgroups.length, 8);
+  assert.deepEqual(
+    plan.remove.map((op) => op[1]),
+    plan.join.cgroups,
+  );
+  assert.equal(v2({}).create.length, 2, "onFailure and mkdir");
+});
+
+test("a new parent is given its cpuset once, an existing one is not touched", () => {
+  const fresh = planCgroup(
+    LEGACY_HOST,
+    { id: "x", parent: "/a/b" },
+    reader({
+      "/sys/fs/cgroup/cpuset/cpuset.cpus": "0-3\n",
+      "/sys/fs/cgroup/cpuset/cpuset.mems": "0\n",
+      "/sys/fs/cgroup/cpuset/a/cpuset.cpus": "\n",
+    }),
+  );
+  assert.deepEqual(writes(fresh.create), [
+    'write "/sys/fs/cgroup/cpuset/a/cpuset.cpus" "0-3" 0',
+    'write "/sys/fs/cgroup/cpuset/a/cpuset.mems" "0" 0',
+    'write "/sys/fs/cgroup/cpuset/a/b/cpuset.cpus" "0-3" 0',
+    'write "/sys/fs/cgroup/cpuset/a/b/cpuset.mems" "0" 0',
+    'write "/sys/fs/cgroup/cpuset/a/b/cgroup.clone_children" "1" 0',
+  ]);
+  const foreign = planCgroup(
+    LEGACY_HOST,
+    { id: "x" },
+    reader({
+      "/sys/fs/cgroup/cpuset/docker/cgroup.clone_children": "0\n",
+      "/sys/fs/cgroup/cpuset/docker/cpuset.cpus": "0-1\n",
+      "/sys/fs/cgroup/cpuset/docker/cpuset.mems": "0\n",
+    }),
+  );
+  assert.deepEqual(writes(foreign.create), [
+    'write "/sys/fs/cgroup/cpuset/docker/x/cpuset.cpus" "0-1" 0',
+    'write "/sys/fs/cgroup/cpuset/docker/x/cpuset.mems" "0" 0',
+  ]);
+});
+
+test("v2 enables the controllers of a new parent on every level", () => {
+  const plan = planCgroup(
+    UNIFIED_HOST,
+    { id: "x", parent: "/p" },
+    reader({ "/sys/fs/cgroup/cgroup.subtree_control": "memory pids" }),
+  );
+  assert.deepEqual(writes(plan.create), [
+    ...["cpu", "cpuset", "io", "hugetlb"].map(
+      (c) => `write "/sys/fs/cgroup/cgroup.subtree_control" "+${c}" 1`,
+    ),
+    ...["cpu", "cpuset", "io", "memory", "pids", "hugetlb"].map(
+      (c) => `write "/sys/fs/cgroup/p/cgroup.subtree_control" "+${c}" 1`,
+    ),
+  ]);
+});
+
+const LIMITS: OciResources = {
+  memory: { limit: 64 << 20, swap: 96 << 20, reservation: 32 << 20, swappiness: 10, disableOOMKiller: true },
+  cpu: { shares: 2048, quota: 50_000, period: 100_000, cpus: "0", mems: "0" },
+  pids: { limit: 20 },
+  blockIO: { weight: 500, throttleReadBpsDevice: [{ major: 8, minor: 0, rate: 1000 }] },
+  hugepageLimits: [{ pageSize: "2MB", limit: 4 << 20 }],
+};
+
+test("limits on v1", () => {
+  assert.deepEqual(
+    writes(v1(LIMITS).create).map((line) => line.replace("/sys/fs/cgroup/", "").replace("/docker/x", "")),
+    [
+      'write "cpuset/cpuset.cpus" "0" 0',
+      'write "cpuset/cpuset.mems" "0" 0',
+      'write "memory/memory.limit_in_bytes" "67108864" 0',
+      'write "memory/memory.memsw.limit_in_bytes" "100663296" 1',
+      'write "memory/memory.soft_limit_in_bytes" "33554432" 0',
+      'write "memory/memory.oom_control" "1" 0',
+      'write "memory/memory.swappiness" "10" 0',
+      'write "cpu,cpuacct/cpu.shares" "2048" 0',
+      'write "cpu,cpuacct/cpu.cfs_period_us" "100000" 0',
+      'write "cpu,cpuacct/cpu.cfs_quota_us" "50000" 0',
+      'write "pids/pids.max" "20" 0',
+      'write "blkio/blkio.bfq.weight" "500" 1',
+      'write "blkio/blkio.throttle.read_bps_device" "8:0 1000" 0',
+    ],
+  );
+});
+
+test("limits on v2", () => {
+  const plan = v2({ ...LIMITS, devices: [{ allow: false }], unified: { "memory.high": "1000" } });
+  assert.deepEqual(
+    writes(plan.create).map((line) => line.replace("/sys/fs/cgroup/docker/x/", "")),
+    [
+      'write "pids.max" "20" 0',
+      'write "memory.swap.max" "33554432" 0',
+      'write "memory.max" "67108864" 0',
+      'write "memory.low" "33554432" 0',
+      'write "io.weight" "4950" 0',
+      'write "io.max" "8:0 rbps=1000" 0',
+      'write "cpu.weight" "174" 0',
+      'write "cpu.max" "50000 100000" 0',
+      'write "cpuset.cpus" "0" 0',
+      'write "cpuset.mems" "0" 0',
+      'write "hugetlb.2MB.max" "4194304" 0',
+      'write "hugetlb.2MB.rsvd.max" "4194304" 1',
+      'write "memory.high" "1000" 0',
+    ],
+  );
+  assert.deepEqual(plan.warnings, [
+    "memory swappiness is discarded on cgroup v2",
+    "oom-kill-disable is discarded on cgroup v2",
+    "device access is not restricted by cgroup on this machine (cgroup v2)",
+  ]);
+  assert.throws(() => v2({ unified: { "../x": "1" } }), Fault);
+});
+
+test("hybrid machines use v2 only for a controller that is bound there", () => {
+  const host = {
+    ...LEGACY_HOST,
+    mode: "hybrid" as const,
+    v2: { mountpoint: "/sys/fs/cgroup/unified", controllers: ["hugetlb"] },
+  };
+  assert.equal(planCgroup(host, { id: "x" }, reader(READY)).join.cgroup2, "");
+  const plan = planCgroup(host, { id: "x", resources: LIMITS }, reader(READY));
+  assert.equal(plan.join.cgroup2, "/sys/fs/cgroup/unified/docker/x");
+  assert.ok(
+    writes(plan.create).includes('write "/sys/fs/cgroup/unified/docker/cgroup.subtree_control" "+hugetlb" 1'),
+  );
+  assert.ok(
+    writes(plan.create).includes('write "/sys/fs/cgroup/unified/docker/x/hugetlb.2MB.max" "4194304" 0'),
+  );
+  assert.ok(!writes(plan.create).some((line) => line.includes("unified/docker/x/memory")));
+  assert.equal(plan.oomFile, "/sys/fs/cgroup/memory/docker/x/memory.oom_control");
+});
+
+test("an update keeps memory below memory+swap at every moment and lifts limits", () => {
+  const paths = containerCgroup(LEGACY_HOST, { id: "x" });
+  const update = (resources: OciResources, limit: string) =>
+    writes(planCgroupUpdate(LEGACY_HOST, paths, resources, () => limit).ops).map((line) =>
+      line.split("/").at(-1),
+    );
+  const raise = { memory: { limit: 200, swap: 300 } };
+  assert.deepEqual(update(raise, "100"), [
+    'memory.memsw.limit_in_bytes" "300" 1',
+    'memory.limit_in_bytes" "200" 0',
+  ]);
+  assert.deepEqual(update(raise, "900"), [
+    'memory.limit_in_bytes" "200" 0',
+    'memory.memsw.limit_in_bytes" "300" 1',
+  ]);
+  assert.deepEqual(update({ pids: { limit: -1 } }, "0"), ['pids.max" "max" 0']);
+});
+
+test("a parent path cannot climb out", () => {
+  const paths = containerCgroup(LEGACY_HOST, { id: "x", parent: "/../../etc/../a//b/." });
+  assert.equal(paths.v1["memory"], "/sys/fs/cgroup/memory/a/b/x");
+  assert.throws(() => containerCgroup(LEGACY_HOST, { id: "x", parent: "/a\n" }), Fault);
+});
+
+test("devicePolicyOf reduces rules: later ones win, all-rules reset", () => {
+  const policy = devicePolicyOf([
+    { allow: true, type: "c", major: 1, minor: 3, access: "rw" },
+    { allow: false, access: "rwm" },
+    { allow: true, type: "c", major: 1, minor: 3, access: "r" },
+    { allow: true, type: "c", major: 1, minor: 3, access: "wm" },
+    { allow: true, type: "c", major: 10, minor: 229, access: "rwm" },
+    { allow: false, type: "c", major: 10, minor: 229, access: "rwm" },
+    { allow: true, type: "b", access: "m" },
+  ]);
+  assert.equal(policy.default, "deny");
+  assert.deepEqual(policy.exceptions.map(formatDeviceException), ["c 1:3 rwm", "b *:* m"]);
+  assert.deepEqual(devicePolicyOf([{ allow: false }, { allow: true, access: "rwm" }]), {
+    default: "allow",
+    exceptions: [],
+  });
+});
+
+test("conversions to v2 hit their fixed points", () => {
+  assert.deepEqual([2, 1024, 262_144].map(cpuWeightOfShares), [1, 100, 10_000]);
+  assert.deepEqual([10, 1000].map(ioWeightOfBlkioWeight), [1, 10_000]);
+  assert.equal(swapMaxOf(100, 300), "200");
+  assert.equal(swapMaxOf(100, 100), "0");
+  assert.equal(swapMaxOf(100, -1), "max");
+  assert.equal(swapMaxOf(100, undefined), undefined);
+  assert.throws(() => swapMaxOf(300, 100), Fault);
+});
+
+/** Runs host operations the simplest way, so that the kernel says what it thinks of them. */
+function perform(ops: readonly Op[]): void {
+  for (const [code, path, value, flag] of ops) {
+    if (code === OPCODES.mkdir) mkdirSync(path as string, { recursive: true });
+    if (code === OPCODES.rmdir) rmdirSync(path as string);
+    if (code !== OPCODES.write) continue;
+    try {
+      writeFileSync(path as string, value as string, { flag: "r+" });
+    } catch (error) {
+      if (flag !== 1) throw error;
+    }
+  }
+}
+
+const machine = loadCgroupHost();
+const isWritable = process.getuid?.() === 0 && machine.mode !== "none";
+const parent = `/berth-test-${process.pid}`;
+after(() => {
+  if (isWritable) perform(planCgroupParentRemoval(machine, parent).filter((op) => exists(op[1] as string)));
+});
+
+function exists(path: string): boolean {
+  try {
+    readFileSync(`${path}/cgroup.procs`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test("the kernel takes the plan of this machine, and its files show the limits", {
+  skip: !isWritable,
+}, () => {
+  const resources: OciResources = {
+    memory: { limit: 32 << 20, swap: 64 << 20 },
+    cpu: { shares: 512, quota: 25_000, period: 50_000, cpus: "0" },
+    pids: { limit: 17 },
+    devices: [{ allow: false }, { allow: true, type: "c", major: 1, minor: 3, access: "rwm" }],
+  };
+  const plan = planCgroup(machine, { parent, id: "one", resources });
+  perform(plan.create);
+  const shows = (controller: string, file: string) =>
+    readFileSync(`${plan.paths.v1[controller] ?? plan.paths.v2}/${file}`, "utf8").trim();
+  if (machine.mode === "unified") {
+    assert.equal(shows("", "memory.max"), String(32 << 20));
+    assert.equal(shows("", "cpu.max"), "25000 50000");
+  } else {
+    assert.equal(shows("memory", "memory.limit_in_bytes"), String(32 << 20));
+    assert.equal(shows("cpu", "cpu.cfs_quota_us"), "25000");
+    assert.equal(shows("cpuset", "cpuset.cpus"), "0");
+    assert.equal(shows("devices", "devices.list"), "c 1:3 rwm");
+  }
+  assert.equal(shows("pids", "pids.max"), "17");
+  const second = planCgroup(machine, { parent, id: "two" });
+  perform(second.create);
+  if (machine.mode !== "unified") {
+    assert.deepEqual(writes(second.create), [], "the parent is prepared");
+    assert.notEqual(readFileSync(`${second.paths.v1["cpuset"]}/cpuset.cpus`, "utf8").trim(), "", "inherited");
+  }
+  const update = planCgroupUpdate(machine, plan.paths, { memory: { limit: 128 << 20, swap: 256 << 20 } });
+  perform(update.ops);
+  assert.equal(
+    machine.mode === "unified" ? shows("", "memory.max") : shows("memory", "memory.limit_in_bytes"),
+    String(128 << 20),
+  );
+  perform([...plan.remove, ...second.remove]);
+});
