@@ -19,7 +19,7 @@ export function inOwnNamespace(file: string, define: () => void): void {
     define();
     return;
   }
-  test(`${file.slice(ROOT.length + 1)} in a network namespace of its own`, { timeout: 120_000 }, () => {
+  void test(`${file.slice(ROOT.length + 1)} in a network namespace of its own`, { timeout: 120_000 }, () => {
     const script = 'ip link set lo up && exec "$0" "$@"';
     const argv = [
       "-n",

@@ -355,7 +355,7 @@ export class BridgeDriver implements NetworkDriver {
 
   async close(options: { remove: boolean }): Promise<void> {
     clearTimeout(this.#sweep);
-    await Promise.all([...this.#endpoints.values()].map((e) => e.lease?.release()));
+    await Promise.all([...this.#endpoints.values()].map(async (e) => e.lease?.release()));
     this.#endpoints.clear();
     this.#networks.clear();
     this.#isLive = false;

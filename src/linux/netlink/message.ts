@@ -134,7 +134,7 @@ function writeAttrs(
     const size = attrSize(a);
     if (size > 0xffff) throw new Fault("system", `netlink attribute ${a.type}: ${size} bytes are too many`);
     view.setUint16(at, size, true);
-    const isNest = "nest" in a ? a.header === undefined : "isNest" in a && a.isNest === true;
+    const isNest = "nest" in a ? a.header === undefined : "isNest" in a && a.isNest;
     view.setUint16(at + 2, isNest ? a.type | NLA_F_NESTED : a.type, true);
     if ("bytes" in a) bytes.set(a.bytes, at + 4);
     else if ("reg" in a) patches.push([at + 4, a.reg]);
