@@ -33,7 +33,7 @@ async function serve(argv: readonly string[]): Promise<number> {
     log("error", "keel agent has ended unexpectedly; the daemon ends, containers go on");
     ended.resolve(1);
   });
-  for (const host of config.hosts) log("info", `API listen on ${(await daemon.server.listen(host)).replace(/^unix:\/\//, "")}`);
+  for (const host of config.hosts) await daemon.server.listen(host);
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => ended.resolve(0));
   process.on("SIGHUP", () => {
     try {

@@ -1,7 +1,7 @@
 // Puts the daemon together: stores, keel, network driver, services, server. The only place where concepts are constructed;
 // everything is handed to those who need it. Disposed of in the reverse order.
 import { createHash } from "node:crypto";
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { API_VERSION, MIN_API_VERSION } from "../api/contract.ts";
 import { cacheStore, imageSource, layerSink } from "../engine/build/ports.ts";
@@ -162,6 +162,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       await networks.close({ remove: isIdle });
       if (isIdle) await removeCgroupParent(keel, cgroups);
       await resources.disposeAsync();
+      if (isIdle) await rm(config.execRoot, { recursive: true, force: true });
     },
   };
   return result;

@@ -99,8 +99,18 @@ export function summaryOf(image: ImageRecord, facts: ImageFacts): ImageSummary {
   };
 }
 
-/** Returns the steps that made the image, newest first; only the last has the image's id, as Docker shows it. */
-export function historyOf(image: ImageRecord, layers: readonly LayerRecord[], tags: readonly string[]): ImageHistory {
+/** An image that a history's step made: this one, or one of its parents on this host. */
+export interface HistoryImage {
+  image: ImageRecord;
+  tags: readonly string[];
+}
+
+/**
+ * Returns the steps that made the image, newest first. A step has the id of the image it made, when that is still here:
+ * `lineage` is the image and its parents, youngest first.
+ */
+export function historyOf(lineage: readonly HistoryImage[], layers: readonly LayerRecord[]): ImageHistory {
+  const image = (lineage[0] as HistoryImage).image;
   const c = configOf(image);
   // Configurations without a history still have layers to show.
   const entries: readonly HistoryEntry[] = c.history.length > 0 ? c.history : layers.map(() => ({}));
@@ -113,10 +123,11 @@ export function historyOf(image: ImageRecord, layers: readonly LayerRecord[], ta
     Size: h.emptyLayer ? 0 : (layers[layer++]?.sizeBytes ?? 0),
     Tags: null as string[] | null,
   }));
-  const last = rows.at(-1);
-  if (last !== undefined) {
-    last.Id = image.id;
-    last.Tags = tags.length === 0 ? null : [...tags];
+  for (const [i, step] of lineage.entries()) {
+    const row = i === 0 ? rows.at(-1) : rows[configOf(step.image).history.length - 1];
+    if (row === undefined) continue;
+    row.Id = step.image.id;
+    row.Tags = step.tags.length === 0 ? null : [...step.tags];
   }
   return rows.reverse();
 }

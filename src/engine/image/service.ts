@@ -14,7 +14,7 @@ import type { EventBus } from "../event/bus.ts";
 import { graphData } from "../graph-data.ts";
 import { type ImageUser, planDelete } from "./delete.ts";
 import { importImage } from "./import.ts";
-import { type ImageFacts, historyOf, inspectOf, summaryOf } from "./inspect.ts";
+import { type HistoryImage, type ImageFacts, historyOf, inspectOf, summaryOf } from "./inspect.ts";
 import { selectImages } from "./list.ts";
 import { loadImages } from "./load.ts";
 import { pullImage, type RegistrySettings } from "./pull.ts";
@@ -23,6 +23,9 @@ import { saveImages } from "./save.ts";
 import { ImageTable } from "./table.ts";
 
 type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
+
+/** No image has more steps. */
+const MAX_LINEAGE = 1000;
 
 /** What the image operations work with. */
 export interface ImageContext {
@@ -125,7 +128,10 @@ export class ImageService {
 
   async history(input: Input<"imageHistory">): Promise<ImageHistory> {
     const { image } = this.#context.table.find(input.name);
-    return historyOf(image, this.#layersOf(image), this.#context.table.tagsOf(image.id));
+    const lineage: HistoryImage[] = [];
+    for (let i: ImageRecord | undefined = image; i !== undefined && lineage.length < MAX_LINEAGE; i = this.#context.table.get(i.parentId))
+      lineage.push({ image: i, tags: this.#context.table.tagsOf(i.id) });
+    return historyOf(lineage, this.#layersOf(image));
   }
 
   #layersOf(image: ImageRecord): LayerRecord[] {
