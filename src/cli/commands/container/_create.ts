@@ -1,0 +1,107 @@
+// Creating a container for `create` and `run`: the id file, the image's pull when it is missing, warnings.
+
+import { closeSync, existsSync, openSync, rmSync, writeSync } from "node:fs";
+import type { Client } from "../../../api/client.ts";
+import { containerCreate } from "../../../api/operations/container.ts";
+import { Fault } from "../../../lib/errors.ts";
+import { isNotFound } from "../../failure.ts";
+import { errnoText } from "../../options/env.ts";
+import { printError } from "../../output.ts";
+import type { Session } from "../../session.ts";
+import type { CreateFlags, CreateRequest } from "./_create-request.ts";
+
+function refuse(message: string): Fault {
+  return new Fault("invalidParameter", message, { code: "cli.create" });
+}
+
+/** Checks --pull. Throws a Fault with Docker's text. */
+export function checkPull(pull: string): void {
+  if (["always", "missing", "never", ""].includes(pull)) return;
+  throw refuse(`invalid pull option: '${pull}': must be one of "always", "missing" or "never"`);
+}
+
+/** Creates the container, pulling its image as --pull says; returns its id. */
+export async function createContainer(
+  session: Session,
+  flags: CreateFlags,
+  request: CreateRequest,
+): Promise<string> {
+  if (flags["use-api-socket"]) throw refuse("--use-api-socket is not supported by this client");
+  const idFile = openIdFile(flags.cidfile);
+  try {
+    const id = await createOrPull(session, flags, request);
+    idFile.write(id);
+    return id;
+  } finally {
+    idFile.close();
+  }
+}
+
+async function createOrPull(session: Session, flags: CreateFlags, request: CreateRequest): Promise<string> {
+  const { Image: image } = request.body;
+  await checkImageName(String(image));
+  const client = await session.client();
+  if (flags.pull === "always") await pull(session, String(image), flags);
+  try {
+    return await create(client, flags, request);
+  } catch (error) {
+    if (!isNotFound(error) || (flags.pull !== "missing" && flags.pull !== "")) throw error;
+    const { parseIdOrReference, familiarString, withDefaultTag } = await import("../../../oci/reference.ts");
+    const parsed = parseIdOrReference(String(image));
+    if (parsed.kind === "id") throw error;
+    if (!flags.quiet) {
+      printError(`Unable to find image '${familiarString(withDefaultTag(parsed.reference))}' locally\n`);
+    }
+    await pull(session, String(image), flags);
+    return create(client, flags, request);
+  }
+}
+
+/** Most names are plainly good; only doubtful ones are worth loading the parser for its complaint. */
+async function checkImageName(image: string): Promise<void> {
+  if (/^[a-z0-9]+(?:[._-][a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-][a-z0-9]+)*)*(?::\w[\w.-]{0,127})?$/.test(image))
+    return;
+  const { parseIdOrReference } = await import("../../../oci/reference.ts");
+  parseIdOrReference(image);
+}
+
+async function create(client: Client, flags: CreateFlags, { body }: CreateRequest): Promise<string> {
+  const response = await client.call(containerCreate, { name: flags.name, platform: flags.platform, body });
+  for (const warning of response.Warnings ?? []) printError(`WARNING: ${warning}\n`);
+  return response.Id;
+}
+
+async function pull(session: Session, image: string, flags: CreateFlags): Promise<void> {
+  const { pullImage } = await import("../../progress/pull.ts");
+  await pullImage(session, image, { platform: flags.platform, isQuiet: flags.quiet, fd: 2 });
+}
+
+interface IdFile {
+  write(id: string): void;
+  close(): void;
+}
+
+/** The file is made before the container, so that two runs with the same file cannot both succeed. */
+function openIdFile(path: string): IdFile {
+  if (path === "") return { write: () => {}, close: () => {} };
+  if (existsSync(path)) {
+    throw refuse(`container ID file found, make sure the other container isn't running or delete ${path}`);
+  }
+  let fd: number;
+  try {
+    fd = openSync(path, "wx", 0o666);
+  } catch (error) {
+    throw refuse(`failed to create the container ID file: open ${path}: ${errnoText(error)}`);
+  }
+  let isWritten = false;
+  return {
+    write: (id) => {
+      writeSync(fd, id);
+      isWritten = true;
+    },
+    close: () => {
+      closeSync(fd);
+      if (!isWritten) rmSync(path, { force: true });
+    },
+  };
+}

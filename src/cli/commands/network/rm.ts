@@ -1,0 +1,32 @@
+import { networkDelete, networkInspect } from "../../../api/operations/network.ts";
+import { bool } from "../../../lib/flags/spec.ts";
+import { atLeast, defineCommand } from "../../command.ts";
+import { confirm } from "../../confirm.ts";
+import { describeFailure, exitWith, isNotFound } from "../../failure.ts";
+import { print, printError } from "../../output.ts";
+
+const ingressWarning =
+  "WARNING! Before removing the routing-mesh network, make sure all the nodes in your swarm run the same docker engine version. Otherwise, removal may not be effective and functionality of newly create ingress networks will be impaired.\nAre you sure you want to continue?";
+
+export const command = defineCommand({
+  operands: "NETWORK [NETWORK...]",
+  arity: atLeast(1),
+  flags: { force: bool("Do not error if the network does not exist", { short: "f" }) },
+  async run(session, { args, flags }) {
+    const client = await session.client();
+    let hasFailed = false;
+    for (const id of args) {
+      try {
+        const { Ingress } = await client.call(networkInspect, { id });
+        if (Ingress) confirm(ingressWarning);
+        await client.call(networkDelete, { id });
+        print(`${id}\n`);
+      } catch (error) {
+        if (flags.force && isNotFound(error)) continue;
+        printError(`${describeFailure(error)}\n`);
+        hasFailed = true;
+      }
+    }
+    if (hasFailed) throw exitWith(1, "exit status 1");
+  },
+});

@@ -1,0 +1,266 @@
+// Every command of the program: under which noun and names it goes, its one line in help, and where its code is. The
+// code is loaded only when the command is run or its own help page is shown. Data only.
+
+import type { Command } from "../command.ts";
+
+// biome-ignore lint: commands of every flag table share this list
+type AnyCommand = Command<any>;
+
+export interface VerbEntry {
+  /** Empty for commands that exist at the top level only. */
+  readonly noun: string;
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly command: AnyCommand }>;
+  /** Further names under the noun. */
+  readonly aliases?: readonly string[];
+  /** Name at the top level, if it has one. */
+  readonly top?: string;
+  /** Place among the common commands at the head of the help page. */
+  readonly common?: number;
+  readonly hidden?: boolean;
+}
+
+export interface NounEntry {
+  readonly name: string;
+  readonly summary: string;
+}
+
+export const nouns: readonly NounEntry[] = [
+  { name: "builder", summary: "Manage builds" },
+  { name: "container", summary: "Manage containers" },
+  { name: "context", summary: "Manage contexts" },
+  { name: "image", summary: "Manage images" },
+  { name: "network", summary: "Manage networks" },
+  { name: "system", summary: "Manage the daemon" },
+  { name: "volume", summary: "Manage volumes" },
+];
+
+const alone = (name: string, summary: string, load: VerbEntry["load"], common?: number): VerbEntry => ({
+  noun: "",
+  name,
+  summary,
+  load,
+  top: name,
+  ...(common === undefined ? {} : { common }),
+});
+
+type Names = Pick<VerbEntry, "aliases" | "top" | "common" | "hidden">;
+
+const verb =
+  (noun: string) =>
+  (name: string, summary: string, load: VerbEntry["load"], names: Names = {}): VerbEntry => ({
+    noun,
+    name,
+    summary,
+    load,
+    ...names,
+  });
+
+const container = verb("container");
+const image = verb("image");
+const network = verb("network");
+const volume = verb("volume");
+const system = verb("system");
+const context = verb("context");
+const builder = verb("builder");
+
+export const verbs: readonly VerbEntry[] = [
+  container("attach", "Attach the terminal to a running container", () => import("./container/attach.ts"), {
+    top: "attach",
+  }),
+  container(
+    "commit",
+    "Create a new image from a container's changes",
+    () => import("./container/commit.ts"),
+    {
+      top: "commit",
+    },
+  ),
+  container(
+    "cp",
+    "Copy files between a container and the local filesystem",
+    () => import("./container/cp.ts"),
+    {
+      top: "cp",
+    },
+  ),
+  container("create", "Create a new container", () => import("./container/create.ts"), { top: "create" }),
+  container(
+    "diff",
+    "Show changes to files on a container's filesystem",
+    () => import("./container/diff.ts"),
+    {
+      top: "diff",
+    },
+  ),
+  container("exec", "Execute a command in a running container", () => import("./container/exec.ts"), {
+    top: "exec",
+    common: 1,
+  }),
+  container(
+    "export",
+    "Export a container's filesystem as a tar archive",
+    () => import("./container/export.ts"),
+    {
+      top: "export",
+    },
+  ),
+  container(
+    "inspect",
+    "Display detailed information on one or more containers",
+    () => import("./container/inspect.ts"),
+  ),
+  container("kill", "Kill one or more running containers", () => import("./container/kill.ts"), {
+    top: "kill",
+  }),
+  container("logs", "Fetch the logs of a container", () => import("./container/logs.ts"), { top: "logs" }),
+  container("ls", "List containers", () => import("./container/ls.ts"), {
+    aliases: ["list", "ps"],
+    top: "ps",
+    common: 2,
+  }),
+  container(
+    "pause",
+    "Pause all processes within one or more containers",
+    () => import("./container/pause.ts"),
+    {
+      top: "pause",
+    },
+  ),
+  container("port", "List port mappings of a container", () => import("./container/port.ts"), {
+    top: "port",
+  }),
+  container("prune", "Remove all stopped containers", () => import("./container/prune.ts")),
+  container("rename", "Rename a container", () => import("./container/rename.ts"), { top: "rename" }),
+  container("restart", "Restart one or more containers", () => import("./container/restart.ts"), {
+    top: "restart",
+  }),
+  container("rm", "Remove one or more containers", () => import("./container/rm.ts"), {
+    aliases: ["remove"],
+    top: "rm",
+  }),
+  container("run", "Create and run a new container from an image", () => import("./container/run.ts"), {
+    top: "run",
+    common: 0,
+  }),
+  container("start", "Start one or more stopped containers", () => import("./container/start.ts"), {
+    top: "start",
+  }),
+  container(
+    "stats",
+    "Display a live stream of containers' resource usage",
+    () => import("./container/stats.ts"),
+    {
+      top: "stats",
+    },
+  ),
+  container("stop", "Stop one or more running containers", () => import("./container/stop.ts"), {
+    top: "stop",
+  }),
+  container("top", "Display the running processes of a container", () => import("./container/top.ts"), {
+    top: "top",
+  }),
+  container(
+    "unpause",
+    "Unpause all processes within one or more containers",
+    () => import("./container/unpause.ts"),
+    {
+      top: "unpause",
+    },
+  ),
+  container(
+    "update",
+    "Update configuration of one or more containers",
+    () => import("./container/update.ts"),
+    {
+      top: "update",
+    },
+  ),
+  container(
+    "wait",
+    "Block until containers stop, then print their exit codes",
+    () => import("./container/wait.ts"),
+    {
+      top: "wait",
+    },
+  ),
+
+  image("build", "Build an image from a Dockerfile", () => import("./image/build.ts"), {
+    top: "build",
+    common: 3,
+  }),
+  image("history", "Show the history of an image", () => import("./image/history.ts"), { top: "history" }),
+  image("import", "Make an image from a tarball of a filesystem", () => import("./image/import.ts"), {
+    top: "import",
+  }),
+  image("inspect", "Display detailed information on one or more images", () => import("./image/inspect.ts")),
+  image("load", "Load an image from a tar archive or stdin", () => import("./image/load.ts"), {
+    top: "load",
+  }),
+  image("ls", "List images", () => import("./image/ls.ts"), { aliases: ["list"], top: "images", common: 6 }),
+  image("prune", "Remove unused images", () => import("./image/prune.ts")),
+  image("pull", "Download an image from a registry", () => import("./image/pull.ts"), {
+    top: "pull",
+    common: 4,
+  }),
+  image("push", "Upload an image to a registry", () => import("./image/push.ts"), { top: "push", common: 5 }),
+  image("rm", "Remove one or more images", () => import("./image/rm.ts"), {
+    aliases: ["remove"],
+    top: "rmi",
+  }),
+  image("save", "Save images to a tar archive (stdout by default)", () => import("./image/save.ts"), {
+    top: "save",
+  }),
+  image("tag", "Give an image another name", () => import("./image/tag.ts"), { top: "tag" }),
+
+  network("connect", "Connect a container to a network", () => import("./network/connect.ts")),
+  network("create", "Create a network", () => import("./network/create.ts")),
+  network("disconnect", "Disconnect a container from a network", () => import("./network/disconnect.ts")),
+  network(
+    "inspect",
+    "Display detailed information on one or more networks",
+    () => import("./network/inspect.ts"),
+  ),
+  network("ls", "List networks", () => import("./network/ls.ts"), { aliases: ["list"] }),
+  network("prune", "Remove all unused networks", () => import("./network/prune.ts")),
+  network("rm", "Remove one or more networks", () => import("./network/rm.ts"), { aliases: ["remove"] }),
+
+  volume("create", "Create a volume", () => import("./volume/create.ts")),
+  volume(
+    "inspect",
+    "Display detailed information on one or more volumes",
+    () => import("./volume/inspect.ts"),
+  ),
+  volume("ls", "List volumes", () => import("./volume/ls.ts"), { aliases: ["list"] }),
+  volume("prune", "Remove unused local volumes", () => import("./volume/prune.ts")),
+  volume("rm", "Remove one or more volumes", () => import("./volume/rm.ts"), { aliases: ["remove"] }),
+
+  system("df", "Show disk usage", () => import("./system/df.ts")),
+  system("events", "Get real time events from the daemon", () => import("./system/events.ts"), {
+    top: "events",
+  }),
+  system("info", "Display system-wide information", () => import("./system/info.ts"), {
+    top: "info",
+    common: 11,
+  }),
+  system("prune", "Remove unused data", () => import("./system/prune.ts")),
+
+  context(
+    "inspect",
+    "Display detailed information on one or more contexts",
+    () => import("./context/inspect.ts"),
+  ),
+  context("ls", "List contexts", () => import("./context/ls.ts"), { aliases: ["list"] }),
+  context("show", "Print the name of the current context", () => import("./context/show.ts")),
+  context("use", "Set the current context", () => import("./context/use.ts")),
+
+  builder("build", "Build an image from a Dockerfile", () => import("./image/build.ts")),
+  builder("prune", "Remove build cache", () => import("./builder/prune.ts")),
+
+  alone("inspect", "Return low-level information on objects", () => import("./system/inspect.ts")),
+  alone("login", "Authenticate to a registry", () => import("./registry/login.ts"), 7),
+  alone("logout", "Log out from a registry", () => import("./registry/logout.ts"), 8),
+  alone("search", "Search a registry for images", () => import("./registry/search.ts"), 9),
+  alone("version", "Show version information", () => import("./system/version.ts"), 10),
+];

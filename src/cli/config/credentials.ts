@@ -1,0 +1,141 @@
+// Credentials for registries: config.json's auths, credential stores and per-registry helpers
+// (docker-credential-<name>, JSON over stdin and stdout). Secrets never appear in messages.
+
+import { spawnSync } from "node:child_process";
+import type { AuthConfig } from "../../api/contract.ts";
+import { Fault } from "../../lib/errors.ts";
+import { type ConfigFile, updateConfigFile } from "./config-file.ts";
+
+/** Docker Hub's key in config.json, kept by Docker for history's sake. */
+export const HUB_SERVER = "https://index.docker.io/v1/";
+
+/** Returns the key under which a registry's credentials are stored. */
+export function serverKey(domain: string): string {
+  return domain === "docker.io" || domain === "index.docker.io" || domain === "" ? HUB_SERVER : domain;
+}
+
+/** Returns the host of a stored key (`https://reg.example:5000/v1/` is `reg.example:5000`). */
+export function hostOfKey(key: string): string {
+  return key.replace(/^https?:\/\//, "").split("/", 1)[0] ?? key;
+}
+
+/** Returns the credentials for a registry, empty when there are none. Throws a Fault when a helper fails. */
+export function credentialsFor(config: ConfigFile, domain: string): AuthConfig {
+  const key = serverKey(domain);
+  const helper = helperFor(config, key);
+  if (helper !== undefined) return fromHelper(helper, key);
+  const auths = config.auths ?? {};
+  const match =
+    auths[key] === undefined ? Object.keys(auths).find((name) => hostOfKey(name) === hostOfKey(key)) : key;
+  return match === undefined ? {} : decodeStored(match, auths[match] ?? {});
+}
+
+/** Returns every registry's credentials by key, as X-Registry-Config carries them. */
+export function allCredentials(config: ConfigFile): Record<string, AuthConfig> {
+  const all: Record<string, AuthConfig> = {};
+  for (const [key, stored] of Object.entries(config.auths ?? {})) {
+    const found =
+      config.credsStore === undefined ? decodeStored(key, stored) : fromHelper(config.credsStore, key);
+    if (Object.keys(found).length > 0) all[key] = found;
+  }
+  for (const [key, helper] of Object.entries(config.credHelpers ?? {})) {
+    const found = fromHelper(helper, key);
+    if (Object.keys(found).length > 0) all[key] = found;
+  }
+  return all;
+}
+
+function helperFor(config: ConfigFile, key: string): string | undefined {
+  return (
+    config.credHelpers?.[key] ?? config.credHelpers?.[hostOfKey(key)] ?? (config.credsStore || undefined)
+  );
+}
+
+function decodeStored(key: string, stored: NonNullable<ConfigFile["auths"]>[string]): AuthConfig {
+  const pair = Buffer.from(stored.auth ?? "", "base64")
+    .toString()
+    .replace(/\0+$/, "");
+  const colon = pair.indexOf(":");
+  return {
+    ...(colon < 0 ? {} : { username: pair.slice(0, colon), password: pair.slice(colon + 1) }),
+    ...(stored.identitytoken === undefined ? {} : { identitytoken: stored.identitytoken }),
+    ...(stored.registrytoken === undefined ? {} : { registrytoken: stored.registrytoken }),
+    ...(stored.email === undefined ? {} : { email: stored.email }),
+    serveraddress: key,
+  };
+}
+
+interface HelperAnswer {
+  readonly ServerURL?: string;
+  readonly Username?: string;
+  readonly Secret?: string;
+}
+
+function runHelper(helper: string, verb: "get" | "store" | "erase", input: string): string {
+  const program = `docker-credential-${helper}`;
+  const { status, stdout, error } = spawnSync(program, [verb], {
+    input,
+    encoding: "utf8",
+    maxBuffer: 1 << 20,
+  });
+  if (error !== undefined) {
+    const reason =
+      (error as NodeJS.ErrnoException).code === "ENOENT"
+        ? "executable file not found in $PATH"
+        : error.message;
+    throw new Fault(
+      "system",
+      `error getting credentials - err: exec: ${JSON.stringify(program)}: ${reason}, out: \`\``,
+      { code: "credentials.helper", cause: error },
+    );
+  }
+  if (status === 0) return stdout;
+  const out = stdout.trim();
+  if (/credentials not found in native keychain/.test(out)) return "";
+  throw new Fault("system", `error ${verb}ing credentials - err: exit status ${status}, out: \`${out}\``, {
+    code: "credentials.helper",
+  });
+}
+
+function fromHelper(helper: string, key: string): AuthConfig {
+  const text = runHelper(helper, "get", key);
+  if (text.trim() === "") return {};
+  const answer = JSON.parse(text) as HelperAnswer;
+  const server = { serveraddress: key };
+  // compat: the helper protocol marks identity tokens by this user name.
+  if (answer.Username === "<token>") return { identitytoken: answer.Secret ?? "", ...server };
+  return { username: answer.Username ?? "", password: answer.Secret ?? "", ...server };
+}
+
+/** Keeps credentials where config.json says: a helper, a store, or the file itself. Tells whether it was the file. */
+export async function storeCredentials(
+  configDir: string,
+  config: ConfigFile,
+  key: string,
+  auth: AuthConfig,
+): Promise<boolean> {
+  const helper = helperFor(config, key);
+  const secret = auth.identitytoken ?? auth.password ?? "";
+  if (helper !== undefined) {
+    const Username = auth.identitytoken ? "<token>" : (auth.username ?? "");
+    runHelper(helper, "store", JSON.stringify({ ServerURL: key, Username, Secret: secret }));
+    await updateConfigFile(configDir, (file) => ({ ...file, auths: { ...file.auths, [key]: {} } }));
+    return false;
+  }
+  const pair = Buffer.from(`${auth.username ?? ""}:${auth.password ?? ""}`).toString("base64");
+  const stored = auth.identitytoken
+    ? { auth: Buffer.from(`${auth.username ?? ""}:`).toString("base64"), identitytoken: auth.identitytoken }
+    : { auth: pair };
+  await updateConfigFile(configDir, (file) => ({ ...file, auths: { ...file.auths, [key]: stored } }));
+  return true;
+}
+
+/** Forgets the credentials of a registry. */
+export async function eraseCredentials(configDir: string, config: ConfigFile, key: string): Promise<void> {
+  const helper = helperFor(config, key);
+  if (helper !== undefined) runHelper(helper, "erase", key);
+  await updateConfigFile(configDir, (file) => {
+    const { [key]: _, ...auths } = file.auths ?? {};
+    return { ...file, auths };
+  });
+}

@@ -1,0 +1,107 @@
+// Which daemon to talk to: -H, --context, BERTH_HOST, DOCKER_HOST, DOCKER_CONTEXT, config.json's current context, and
+// last Berth's own socket, in that order; and which API version to speak with it.
+
+import type { Client } from "../../api/client.ts";
+import { API_VERSION, MIN_API_VERSION } from "../../api/contract.ts";
+import { Fault } from "../../lib/errors.ts";
+import { DEFAULT_HOST } from "../failure.ts";
+import type { GlobalFlags } from "../globals.ts";
+import type { ConfigFile } from "./config-file.ts";
+
+export interface Endpoint {
+  readonly host: string;
+  /** Name of the context the host came from. */
+  readonly context: string;
+  /** Version demanded by DOCKER_API_VERSION. */
+  readonly apiVersion: string | undefined;
+  /** True for Berth's own socket when nobody chose it. */
+  readonly isOwnDefault: boolean;
+}
+
+export interface EndpointInput {
+  readonly globals: GlobalFlags;
+  readonly given: ReadonlySet<string>;
+  readonly config: () => Promise<ConfigFile>;
+}
+
+function refuse(message: string): Fault {
+  return new Fault("invalidParameter", message, { code: "cli.endpoint" });
+}
+
+/** Returns the name of the context in force. Throws a Fault for contradicting options. */
+export async function resolveContextName({ globals, config }: EndpointInput): Promise<string> {
+  if (globals.context !== "" && globals.host.length > 0) {
+    throw refuse("conflicting options: cannot specify both --host and --context");
+  }
+  if (globals.context !== "") return globals.context;
+  if (globals.host.length > 0 || environmentHost() !== undefined) return "default";
+  const chosen = process.env["DOCKER_CONTEXT"] ?? "";
+  if (chosen !== "") return chosen;
+  return (await config()).currentContext || "default";
+}
+
+/** Returns the host named by the environment. */
+export function environmentHost(): string | undefined {
+  return process.env["BERTH_HOST"] || process.env["DOCKER_HOST"] || undefined;
+}
+
+/** Resolves the daemon to talk to. Throws a Fault with Docker's text. */
+export async function resolveEndpoint(input: EndpointInput): Promise<Endpoint> {
+  const { globals } = input;
+  const apiVersion = process.env["DOCKER_API_VERSION"]?.replace(/^v/, "") || undefined;
+  const context = await resolveContextName(input);
+  refuseTls(globals);
+  if (context !== "default") {
+    const { loadContext } = await import("./contexts.ts");
+    const { host } = loadContext(globals.config, context);
+    return { host: normaliseHost(host), context, apiVersion, isOwnDefault: false };
+  }
+  if (globals.host.length > 1) throw refuse("Specify only one -H");
+  const chosen = globals.host[0] ?? environmentHost();
+  const host = chosen === undefined ? DEFAULT_HOST : normaliseHost(chosen);
+  return { host, context, apiVersion, isOwnDefault: chosen === undefined };
+}
+
+function refuseTls(globals: GlobalFlags): void {
+  if (!globals.tls && !globals.tlsverify && (process.env["DOCKER_TLS_VERIFY"] ?? "") === "") return;
+  if (globals.host[0]?.startsWith("unix://") === true) return;
+  throw refuse("TLS connections to a daemon are not supported by this client");
+}
+
+/** Completes a host as Docker does: `foo` is tcp://foo:2375, `unix://` Berth's socket. Throws a Fault. */
+export function normaliseHost(text: string): string {
+  const value = text.trim();
+  if (value === "") return DEFAULT_HOST;
+  const [scheme, rest] = value.includes("://") ? value.split(/:\/\/(.*)/s) : ["tcp", value];
+  switch (scheme) {
+    case "unix":
+      return rest === "" ? DEFAULT_HOST : `unix://${rest}`;
+    case "http":
+    case "tcp": {
+      const address = rest === "" ? "localhost" : (rest ?? "");
+      return `tcp://${/:\d+(?:\/.*)?$/.test(address) ? address : `${address}:2375`}`;
+    }
+    case "ssh":
+      throw refuse("unable to resolve docker endpoint: ssh:// hosts are not supported by this client");
+    default:
+      throw new Fault(
+        "invalidParameter",
+        `Failed to initialize: unable to resolve docker endpoint: invalid bind address format: ${value}`,
+        { code: "cli.endpoint" },
+      );
+  }
+}
+
+/** Agrees on the newest version both sides speak; a daemon that does not say speaks 1.24. */
+export async function negotiate(client: Client): Promise<string> {
+  const headers = await client.ping();
+  const theirs = headers.get("api-version") || MIN_API_VERSION;
+  return compareVersions(theirs, API_VERSION) < 0 ? theirs : API_VERSION;
+}
+
+/** Compares `major.minor` versions. */
+export function compareVersions(a: string, b: string): number {
+  const [x = 0, y = 0] = a.split(".").map(Number);
+  const [u = 0, v = 0] = b.split(".").map(Number);
+  return x - u || y - v;
+}

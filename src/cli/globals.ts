@@ -1,0 +1,27 @@
+// The options that stand before the command: which daemon, which configuration.
+
+import { homedir } from "node:os";
+import { bool, type FlagValues, list, string } from "../lib/flags/spec.ts";
+
+const dockerHome = `${process.env["DOCKER_CONFIG"] ?? `${process.env["HOME"] ?? homedir()}/.docker`}`;
+
+export const globalFlags = {
+  config: string("Location of client config files", { initial: dockerHome }),
+  context: string("Name of the context to use (overrides the host variables and the current context)", {
+    short: "c",
+  }),
+  debug: bool("Print debugging information", { short: "D" }),
+  host: list("Daemon to connect to", { short: "H" }),
+  "log-level": string('Log level ("debug", "info", "warn", "error", "fatal")', {
+    short: "l",
+    initial: "info",
+  }),
+  tls: bool("Use TLS; implied by --tlsverify"),
+  tlscacert: string("Trust certificates signed by this CA only", { initial: `${dockerHome}/ca.pem` }),
+  tlscert: string("TLS certificate file", { initial: `${dockerHome}/cert.pem` }),
+  tlskey: string("TLS key file", { initial: `${dockerHome}/key.pem` }),
+  tlsverify: bool("Use TLS and verify the daemon"),
+  version: bool("Print version information and quit", { short: "v" }),
+};
+
+export type GlobalFlags = FlagValues<typeof globalFlags>;

@@ -1,0 +1,79 @@
+// What a command works with: the program's name, its global options, configuration and the client of the daemon,
+// each made when first asked for. It holds no policy of any command.
+
+import type { Client } from "../api/client.ts";
+import { Fault } from "../lib/errors.ts";
+import type { ConfigFile } from "./config/config-file.ts";
+import type { Endpoint } from "./config/endpoint.ts";
+import type { GlobalFlags } from "./globals.ts";
+
+export class Session {
+  /** The name the program goes by: `berth`, or `docker` when invoked under that name. */
+  readonly program: string;
+  readonly globals: GlobalFlags;
+  readonly #given: ReadonlySet<string>;
+  #config: Promise<ConfigFile> | undefined;
+  #endpoint: Promise<Endpoint> | undefined;
+  #client: Promise<Client> | undefined;
+
+  constructor(program: string, globals: GlobalFlags, given: ReadonlySet<string>) {
+    this.program = program;
+    this.globals = globals;
+    this.#given = given;
+  }
+
+  /** The user's config.json; empty when there is none. */
+  config(): Promise<ConfigFile> {
+    this.#config ??= import("./config/config-file.ts").then((module) =>
+      module.loadConfigFile(this.globals.config),
+    );
+    return this.#config;
+  }
+
+  /** Which daemon this session talks to. Throws a Fault when options contradict each other. */
+  endpoint(): Promise<Endpoint> {
+    this.#endpoint ??= import("./config/endpoint.ts").then((module) =>
+      module.resolveEndpoint({ globals: this.globals, given: this.#given, config: () => this.config() }),
+    );
+    return this.#endpoint;
+  }
+
+  /** The client, with the API version agreed upon. Throws a Fault when a daemon of the user's choice does not answer. */
+  client(): Promise<Client> {
+    this.#client ??= this.#connect();
+    return this.#client;
+  }
+
+  async #connect(): Promise<Client> {
+    const [{ createClient }, endpoint, config] = await Promise.all([
+      import("../api/client.ts"),
+      this.endpoint(),
+      this.config(),
+    ]);
+    const headers = {
+      "User-Agent": `Berth-Client/${(await import("./version.ts")).BERTH_VERSION} (linux)`,
+      ...config.HttpHeaders,
+    };
+    const options = { host: endpoint.host, headers };
+    if (endpoint.apiVersion !== undefined) return createClient({ ...options, version: endpoint.apiVersion });
+    const unversioned = createClient(options);
+    // Berth's own daemon is of the same build as its client: nothing to negotiate.
+    if (endpoint.isOwnDefault) return unversioned;
+    const { negotiate } = await import("./config/endpoint.ts");
+    const version = await negotiate(unversioned);
+    return createClient({ ...options, version });
+  }
+
+  /** Throws Docker's complaint when the daemon is too old for what is asked. */
+  async requireApi(version: string, what: string): Promise<void> {
+    const client = await this.client();
+    if (client.version === undefined) return;
+    const { compareVersions } = await import("./config/endpoint.ts");
+    if (compareVersions(client.version, version) >= 0) return;
+    throw new Fault(
+      "invalidParameter",
+      `${what} requires API version ${version}, but the Docker daemon API version is ${client.version}`,
+      { code: "cli.api-version" },
+    );
+  }
+}

@@ -1,0 +1,126 @@
+// Connects the terminal with a hijacked connection: raw bytes under a tty, 8-byte frames otherwise. Owns raw mode and
+// gives the terminal back before it returns, whatever happens.
+
+import type { Duplex } from "node:stream";
+import type { HijackedConnection } from "../../api/client.ts";
+import { FRAME_TYPES, FrameDecoder } from "../../lib/frames.ts";
+import { Fault } from "../../lib/errors.ts";
+import { printError, writeAll } from "../output.ts";
+import { DetachWatch, defaultDetachKeys, parseDetachKeys } from "./detach-keys.ts";
+
+export interface AttachOptions {
+  readonly isTty: boolean;
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Sequence as configured; empty for the default. */
+  readonly detachKeys: string;
+}
+
+/** How an attachment ended: the other side closed it, or the user left. */
+export type AttachEnd = "closed" | "detached";
+
+/** Throws Docker's complaint when a tty is asked for and stdin is none. */
+export async function checkTty(attachesStdin: boolean, isTty: boolean): Promise<void> {
+  if (!attachesStdin || !isTty) return;
+  const { isTerminal } = await import("./tty.ts");
+  if (await isTerminal(0)) return;
+  throw new Fault("invalidParameter", "the input device is not a TTY", { code: "cli.no-tty" });
+}
+
+/** Copies both ways until the other side closes or the user detaches. */
+export async function attachTerminal(
+  connection: HijackedConnection,
+  options: AttachOptions,
+): Promise<AttachEnd> {
+  const { socket } = connection;
+  const { promise: detached, resolve: detach } = Promise.withResolvers<"detached">();
+  const input = options.stdin ? startInput(socket, options, () => detach("detached")) : undefined;
+  if (!options.stdin) socket.end();
+  try {
+    const end = await Promise.race([copyOutput(socket, options), detached]);
+    return end;
+  } finally {
+    input?.stop();
+    socket.destroy();
+  }
+}
+
+async function copyOutput(socket: Duplex, options: AttachOptions): Promise<"closed"> {
+  // With stdin attached a blocked stdout must not keep us from reading stdin, or two programs could wait for each
+  // other for ever; without, plain writes are quicker.
+  const write = options.stdin ? writeStream : writeNow;
+  if (options.isTty) {
+    for await (const chunk of socket) await write(1, chunk as Uint8Array);
+    return "closed";
+  }
+  const frames = new FrameDecoder();
+  for await (const chunk of socket) {
+    for (const { type, data } of frames.push(chunk as Uint8Array)) {
+      if (type === FRAME_TYPES.systemError) {
+        throw new Fault("system", `error from daemon in stream: ${Buffer.from(data).toString()}`, {
+          code: "cli.stream",
+        });
+      }
+      const fd = type === FRAME_TYPES.stderr ? 2 : 1;
+      if (fd === 1 ? options.stdout : options.stderr) await write(fd, data);
+    }
+  }
+  return "closed";
+}
+
+function writeNow(fd: 1 | 2, data: Uint8Array): undefined {
+  writeAll(fd, data);
+}
+
+function writeStream(fd: 1 | 2, data: Uint8Array): Promise<void> | undefined {
+  const stream = fd === 1 ? process.stdout : process.stderr;
+  if (stream.write(data)) return undefined;
+  return new Promise((resolve) => {
+    stream.once("drain", resolve);
+  });
+}
+
+interface Input {
+  stop(): void;
+}
+
+function startInput(socket: Duplex, options: AttachOptions, detach: () => void): Input {
+  const { stdin } = process;
+  const isRaw = options.isTty && stdin.isTTY;
+  const watch = isRaw ? new DetachWatch(keysOf(options.detachKeys)) : undefined;
+  if (isRaw) stdin.setRawMode(true);
+  const onData = (chunk: Uint8Array): void => {
+    const { pass, isDetached } = watch?.push(chunk) ?? { pass: chunk, isDetached: false };
+    if (pass.length > 0 && !socket.write(pass)) {
+      stdin.pause();
+      socket.once("drain", () => stdin.resume());
+    }
+    if (isDetached) detach();
+  };
+  const onEnd = (): void => {
+    socket.end();
+  };
+  stdin.on("data", onData);
+  stdin.once("end", onEnd);
+  // The container may be gone before our input is; that is not an error.
+  socket.on("error", () => stdin.pause());
+  return {
+    stop: () => {
+      if (isRaw) stdin.setRawMode(false);
+      stdin.off("data", onData);
+      stdin.off("end", onEnd);
+      stdin.pause();
+    },
+  };
+}
+
+function keysOf(text: string): readonly number[] {
+  if (text === "") return defaultDetachKeys;
+  try {
+    return parseDetachKeys(text);
+  } catch (error) {
+    printError(`invalid detach escape keys, using default: ${(error as Error).message}\n`);
+    return defaultDetachKeys;
+  }
+}
