@@ -21,8 +21,14 @@ export function parseHeredocMark(word: string): Heredoc | undefined {
   const match = MARK.exec(word);
   const rest = match?.[3] ?? "";
   if (match === null || rest === "") return undefined;
-  const words = expandWords(rest, UNSET, { keepUnset: true });
-  const raw = expandWords(rest, UNSET, { keepUnset: true, keepQuotes: true });
+  let words: readonly string[];
+  let raw: readonly string[];
+  try {
+    words = expandWords(rest, UNSET, { keepUnset: true });
+    raw = expandWords(rest, UNSET, { keepUnset: true, keepQuotes: true });
+  } catch {
+    return undefined; // ignored: unbalanced quotes are no name
+  }
   const name = words[0];
   if (words.length !== 1 || name === undefined || raw[0] === undefined) return undefined;
   return {

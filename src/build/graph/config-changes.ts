@@ -7,7 +7,20 @@ import { BuildArgs } from "./args.ts";
 import { StageState } from "./stage-state.ts";
 
 /** What Docker lets `--change` say. */
-const ALLOWED = ["cmd", "entrypoint", "env", "expose", "label", "onbuild", "user", "volume", "workdir", "healthcheck", "stopsignal", "shell"];
+const ALLOWED = [
+  "cmd",
+  "entrypoint",
+  "env",
+  "expose",
+  "label",
+  "onbuild",
+  "user",
+  "volume",
+  "workdir",
+  "healthcheck",
+  "stopsignal",
+  "shell",
+];
 
 /**
  * Returns `config` changed by the instructions (each text may hold several lines). Throws Fault `dockerfile.syntax`, or
@@ -19,8 +32,14 @@ export function applyConfigChanges(config: RunConfig, changes: readonly string[]
   const state = new StageState(config, new BuildArgs({}, new Map()), "\\");
   for (const line of lines) {
     const instruction = parseTrigger(line);
-    if (!ALLOWED.includes(instruction.kind) || instruction.kind === "from" || state.apply(instruction) === undefined)
-      throw new Fault("invalidParameter", `${line.trim().split(/\s/)[0]} is not a valid change command`, { code: "image.change" });
+    if (
+      !ALLOWED.includes(instruction.kind) ||
+      instruction.kind === "from" ||
+      state.apply(instruction) === undefined
+    )
+      throw new Fault("invalidParameter", `${line.trim().split(/\s/)[0]} is not a valid change command`, {
+        code: "image.change",
+      });
   }
   return state.config;
 }

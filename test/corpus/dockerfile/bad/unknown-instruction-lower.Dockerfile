@@ -1,0 +1,2 @@
+FROM base
+cpy a b

@@ -1,0 +1,3 @@
+﻿from base
+RUN crlf \
+  next

@@ -1,0 +1,7 @@
+# escape=`
+FROM base
+RUN dir C:\ `
+  && more
+ENV p=C:\x q=`$y
+COPY a `
+  b
