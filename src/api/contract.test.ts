@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ArgumentsOf, InputOf, ResultOf } from "./contract.ts";
-import { imageBuild } from "./operations/build.ts";
-import { containerCreate, containerList, containerStop } from "./operations/container.ts";
+import type { imageBuild } from "./operations/build.ts";
+import type { containerCreate, containerList, containerStop } from "./operations/container.ts";
 import type { ContainerCreateRequest } from "./schemas/container.ts";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;

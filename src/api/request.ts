@@ -1,5 +1,5 @@
 // Writes an operation's arguments as a request target, headers and JSON body: the client's half of the contract.
-// The server's half is server/input.ts; request.test.ts there checks that they are inverse.
+// The server's half is server/input.ts; input.test.ts there checks that they are inverse.
 
 import { Fault } from "../lib/errors.ts";
 import type { AuthConfig, Filters, OperationSpec, QueryKind, QuerySpec } from "./contract.ts";
@@ -58,7 +58,7 @@ function encodeValue(kind: QueryKind, value: unknown): readonly string[] {
     case "json":
       return [JSON.stringify(value)];
     default:
-      return value === "" ? [] : [String(value)];
+      return value === "" ? [] : [String(value as string | number)];
   }
 }
 
@@ -93,7 +93,7 @@ export function encodeRequest(
   for (const [name, spec] of Object.entries(operation.headers ?? {})) {
     const value = values[name];
     if (value === undefined) continue;
-    headers[spec.wire] = spec.kind === "text" ? String(value) : encodeAuth(value as AuthConfig);
+    headers[spec.wire] = spec.kind === "text" ? (value as string) : encodeAuth(value as AuthConfig);
   }
   if (operation.body?.kind === "bytes") headers["Content-Type"] = operation.body.contentType;
   if (operation.body?.kind !== "json" || values["body"] === undefined)

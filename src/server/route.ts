@@ -37,9 +37,9 @@ function route<O extends OperationSpec, F>(
 
 /** An operation that answers one value, or nothing. */
 export function answer<O extends OperationSpec>(operation: O, handler: Answer<O> | undefined): Route {
-  return route(operation, handler, async (handler, input, exchange) => {
+  return route(operation, handler, async (run, input, exchange) => {
     // The result's type would be inferred through the whole contract, only to be forgotten here.
-    const value = await (handler as (input: unknown, call: Call) => Promise<unknown>)(input, exchange.call);
+    const value = await (run as (input: unknown, call: Call) => Promise<unknown>)(input, exchange.call);
     const { success } = operation;
     const shaped = shapeResponse(operation.name, exchange.call.version, value);
     if (success.kind === "json") exchange.json(success.status, shaped);
@@ -54,10 +54,10 @@ type Progress<O extends OperationSpec> = (input: InputOf<O>, out: ProgressSink, 
 
 /** An operation that reports progress; a failure after the first line becomes a line. */
 export function progress<O extends OperationSpec>(operation: O, handler: Progress<O> | undefined): Route {
-  return route(operation, handler, async (handler, input, exchange) => {
+  return route(operation, handler, async (run, input, exchange) => {
     const out = exchange.progress();
     try {
-      await handler(input, out, exchange.call);
+      await run(input, out, exchange.call);
       if (!exchange.isAnswered) exchange.open({ "Content-Type": "application/json" });
     } catch (error) {
       if (!exchange.isAnswered) throw error;
@@ -91,8 +91,8 @@ type Receive<O extends OperationSpec> = (input: InputOf<O>, body: UploadBody, ca
 
 /** An operation that takes a stream of bytes and answers nothing. */
 export function receive<O extends OperationSpec>(operation: O, handler: Receive<O> | undefined): Route {
-  return route(operation, handler, async (handler, input, exchange) => {
-    await handler(input, exchange.req, exchange.call);
+  return route(operation, handler, async (run, input, exchange) => {
+    await run(input, exchange.req, exchange.call);
     exchange.send(operation.success.status, {}, undefined);
   });
 }
@@ -113,8 +113,8 @@ export function jsonLines<O extends OperationSpec, T>(
   handler: Lines<O, T> | undefined,
   options: LinesOptions<O, T> = {},
 ): Route {
-  return route(operation, handler, async (handler, input, exchange) => {
-    const items = await handler(input, exchange.call);
+  return route(operation, handler, async (run, input, exchange) => {
+    const items = await run(input, exchange.call);
     const { version } = exchange.call;
     exchange.open({ "Content-Type": options.contentType?.(version) ?? "application/json" });
     const isSingle = options.isSingle?.(input) ?? false;
@@ -138,8 +138,8 @@ export function byteStream<O extends OperationSpec>(
   operation: O,
   handler: ((input: InputOf<O>, call: Call) => Promise<ByteStream>) | undefined,
 ): Route {
-  return route(operation, handler, async (handler, input, exchange) => {
-    const content = await handler(input, exchange.call);
+  return route(operation, handler, async (run, input, exchange) => {
+    const content = await run(input, exchange.call);
     const { success } = operation;
     exchange.open({
       "Content-Type": success.kind === "bytes" ? success.contentType : "application/octet-stream",
@@ -155,8 +155,8 @@ export function archiveStream<O extends OperationSpec>(
   header: string,
   handler: ((input: InputOf<O>, call: Call) => Promise<ArchiveStream>) | undefined,
 ): Route {
-  return route(operation, handler, async (handler, input, exchange) => {
-    const { stat, content } = await handler(input, exchange.call);
+  return route(operation, handler, async (run, input, exchange) => {
+    const { stat, content } = await run(input, exchange.call);
     const text = Buffer.from(stringifyJson(stat)).toString("base64");
     exchange.open({ "Content-Type": "application/x-tar", [header]: text });
     await exchange.pipe(content, (chunk) => exchange.write(chunk));
@@ -169,8 +169,8 @@ export function outputStream<O extends OperationSpec>(
   operation: O,
   handler: ((input: InputOf<O>, call: Call) => Promise<OutputStream>) | undefined,
 ): Route {
-  return route(operation, handler, async (handler, input, exchange) => {
-    const { isTty, batches } = await handler(input, exchange.call);
+  return route(operation, handler, async (run, input, exchange) => {
+    const { isTty, batches } = await run(input, exchange.call);
     exchange.open({ "Content-Type": exchange.outputType(isTty) });
     await exchange.pipe(batches, (chunks) => exchange.write(exchange.encodeOutput(chunks, isTty)));
     exchange.end();
@@ -182,8 +182,8 @@ export function pendingAnswer<O extends OperationSpec>(
   operation: O,
   handler: ((input: InputOf<O>, call: Call) => Promise<PendingWait>) | undefined,
 ): Route {
-  return route(operation, handler, async (handler, input, exchange) => {
-    const { exit } = await handler(input, exchange.call);
+  return route(operation, handler, async (run, input, exchange) => {
+    const { exit } = await run(input, exchange.call);
     exchange.open({ "Content-Type": "application/json" });
     await exchange.write(`${stringifyJson(await exit)}\n`);
     exchange.end();
@@ -204,7 +204,7 @@ export function hijacked<O extends OperationSpec>(
   handler: ((input: InputOf<O>, hijack: Hijack, call: Call) => Promise<void>) | undefined,
   options: HijackOptions<O> = {},
 ): Route {
-  return route(operation, handler, async (handler, input, exchange) => {
+  return route(operation, handler, async (run, input, exchange) => {
     if (options.isDetached?.(input)) {
       if (options.detached === undefined)
         throw new Fault("notImplemented", `${operation.name} is not implemented`);
@@ -213,7 +213,7 @@ export function hijacked<O extends OperationSpec>(
       return;
     }
     try {
-      await handler(input, exchange.hijack, exchange.call);
+      await run(input, exchange.hijack, exchange.call);
       if (!exchange.isAnswered) exchange.send(200, {}, "");
       exchange.closeStream();
     } catch (error) {

@@ -173,7 +173,8 @@ class HttpServer implements Server {
 
   #onUpgrade(req: IncomingMessage, socket: Socket, head: Uint8Array): void {
     const transport = upgradeTransport(req, socket, head, this.#headers);
-    this.#serve(req, undefined, transport.respond, () => transport);
+    const reply: Reply = (status, headers, body) => transport.respond(status, headers, body);
+    this.#serve(req, undefined, reply, () => transport);
   }
 
   /** Finds the route and runs it; whatever happens, the request is answered or its connection closed. */

@@ -36,11 +36,11 @@ const aliasesWithId: Rule = {
   apply(value) {
     const settings = copyOf(value["NetworkSettings"]);
     const networks = copyOf(settings["Networks"]);
-    const hostname = (value["Config"] as Json | undefined)?.["Hostname"];
+    const { Hostname: hostname = "" } = (value["Config"] ?? {}) as { Hostname?: string };
     for (const [name, endpoint] of Object.entries(networks)) {
       if (!isUserDefined(name)) continue;
       const aliases = ((endpoint as Json)["Aliases"] as string[] | null) ?? [];
-      const all = new Set([...aliases, String(value["Id"]).slice(0, 12), String(hostname ?? "")]);
+      const all = new Set([...aliases, String(value["Id"]).slice(0, 12), hostname]);
       networks[name] = { ...(endpoint as Json), Aliases: [...all].filter((alias) => alias !== "") };
     }
     value["NetworkSettings"] = { ...settings, Networks: networks };

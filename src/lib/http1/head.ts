@@ -25,8 +25,7 @@ export function encodeRequestHead(
   target: string,
   headers: ReadonlyMap<string, string> | Readonly<Record<string, string>>,
 ): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those must not get through
-  if (/[\x00-\x20\x7f-\uffff]/.test(target)) {
+  if (!/^[!-~]+$/.test(target)) {
     throw new Fault("invalidParameter", "request target has characters that are not allowed in a URL");
   }
   let text = `${method} ${target} HTTP/1.1\r\n`;

@@ -154,9 +154,9 @@ describe("requests", () => {
   });
 
   test("bodies go up as text, bytes and streams", async () => {
-    listener = async (req, res) => {
+    listener = (req, res) => {
       const how = req.headers["transfer-encoding"] ?? req.headers["content-length"];
-      res.end(`${how} ${await readAll(req)}`);
+      void readAll(req).then((text) => res.end(`${how} ${text}`));
     };
     const send = async (body: string | Uint8Array | AsyncIterable<Uint8Array>) =>
       (await sendRequest({ endpoint: { path }, method: "POST", target: "/", body })).text();

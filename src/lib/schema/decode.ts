@@ -98,7 +98,7 @@ function decodeNumber(schema: Scalar<unknown>, value: unknown, place: Place): nu
     schema.kind === "float"
       ? Number.isFinite(number)
       : Number.isInteger(number) && number >= (schema.min ?? -Infinity) && number <= (schema.max ?? Infinity);
-  if (!isFitting) throw mismatch(`number ${value}`, schema.go, place);
+  if (!isFitting) throw mismatch(`number ${String(value)}`, schema.go, place);
   return number;
 }
 

@@ -56,7 +56,7 @@ export interface Struct<F extends Fields> {
 
 export type Fields = { readonly [wireName: string]: Schema };
 
-// biome-ignore lint/suspicious/noExplicitAny: the union has to admit every instantiation
+// `any`, because the union has to admit every instantiation.
 export type Schema =
   | Scalar<any>
   | AnyValue<any>
