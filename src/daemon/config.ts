@@ -33,8 +33,11 @@ const FLAGS = {
   pidfile: string("Path to use for daemon PID file", { short: "p", initial: "/run/berth.pid" }),
   "config-file": string("Daemon configuration file", { initial: DEFAULT_CONFIG_FILE }),
   bip: string("IPv4 address for the default bridge"),
-  mtu: int("Set the MTU for the default \"bridge\" network"),
-  "log-level": string('Set the logging level ("debug"|"info"|"warn"|"error")', { short: "l", initial: "info" }),
+  mtu: int('Set the MTU for the default "bridge" network'),
+  "log-level": string('Set the logging level ("debug"|"info"|"warn"|"error")', {
+    short: "l",
+    initial: "info",
+  }),
   debug: bool("Enable debug mode", { short: "D" }),
   "registry-mirror": list("Preferred registry mirror"),
   "insecure-registry": list("Enable insecure registry communication"),
@@ -68,16 +71,21 @@ const invalid = (message: string): Fault => new Fault("invalidParameter", messag
 export function loadDaemonConfig(argv: readonly string[]): DaemonConfig | { help: string } {
   const { values, given, args, help } = parseFlags(FLAGS, argv);
   if (help !== undefined)
-    return { help: `Usage:  berth daemon [OPTIONS]\n\nA container engine that answers the Docker Engine API\n\nOptions:\n${flagUsages(FLAGS, process.stdout.columns ?? 0)}` };
+    return {
+      help: `Usage:  berth daemon [OPTIONS]\n\nA container engine that answers the Docker Engine API\n\nOptions:\n${flagUsages(FLAGS, process.stdout.columns ?? 0)}`,
+    };
   if (args.length > 0) throw invalid(`unknown argument: ${args[0]}`);
   const file = loadFile(values["config-file"], given.has("config-file"));
   for (const [key, flag] of Object.entries(KEYS))
     if (key in file && given.has(flag))
-      throw invalid(`the following directives are specified both as a flag and in the configuration file: ${key}`);
+      throw invalid(
+        `the following directives are specified both as a flag and in the configuration file: ${key}`,
+      );
   const text = (key: keyof typeof FLAGS & string): string => textOf(file, key) ?? (values[key] as string);
   const hosts = textsOf(file, "hosts") ?? values.host;
   const liveRestore = file["live-restore"] ?? values["live-restore"];
-  if (typeof liveRestore !== "boolean") throw invalid('"live-restore" in the configuration file must be true or false');
+  if (typeof liveRestore !== "boolean")
+    throw invalid('"live-restore" in the configuration file must be true or false');
   const mtu = file["mtu"] ?? values.mtu;
   if (typeof mtu !== "number") throw invalid('"mtu" in the configuration file must be a number');
   const bip = text("bip");
@@ -114,29 +122,38 @@ function loadFile(path: string, isWanted: boolean): ConfigFile {
   } catch (error) {
     throw invalid(`unable to configure the daemon with file ${path}: ${messageOf(error)}`);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(`${path} is not a JSON object`);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw invalid(`${path} is not a JSON object`);
   const unknown = Object.keys(value).filter((key) => !(key in KEYS));
   if (unknown.length > 0)
-    throw invalid(`unable to configure the daemon with file ${path}: the following directives don't match any configuration option: ${unknown.join(", ")}`);
+    throw invalid(
+      `unable to configure the daemon with file ${path}: the following directives don't match any configuration option: ${unknown.join(", ")}`,
+    );
   return value as ConfigFile;
 }
 
 function textOf(file: ConfigFile, key: string): string | undefined {
   const value = file[key];
-  if (value !== undefined && typeof value !== "string") throw invalid(`"${key}" in the configuration file must be a string`);
+  if (value !== undefined && typeof value !== "string")
+    throw invalid(`"${key}" in the configuration file must be a string`);
   return value;
 }
 
 function textsOf(file: ConfigFile, key: string): string[] | undefined {
   const value = file[key];
   if (value === undefined) return undefined;
-  if (!Array.isArray(value) || !value.every((v) => typeof v === "string")) throw invalid(`"${key}" in the configuration file must be a list of strings`);
+  if (!Array.isArray(value) || !value.every((v) => typeof v === "string"))
+    throw invalid(`"${key}" in the configuration file must be a list of strings`);
   return value;
 }
 
 function logOptions(fromFile: unknown, fromFlags: readonly string[]): Record<string, string> {
-  const options = typeof fromFile === "object" && fromFile !== null ? (fromFile as Record<string, string>) : {};
-  return { ...options, ...Object.fromEntries(fromFlags.map((o) => [o.split("=", 1)[0], o.slice(o.indexOf("=") + 1)])) };
+  const options =
+    typeof fromFile === "object" && fromFile !== null ? (fromFile as Record<string, string>) : {};
+  return {
+    ...options,
+    ...Object.fromEntries(fromFlags.map((o) => [o.split("=", 1)[0], o.slice(o.indexOf("=") + 1)])),
+  };
 }
 
 /** Reads the keys that a running daemon takes over on SIGHUP; undefined where the file says nothing. */

@@ -5,7 +5,10 @@ export type LogLevel = (typeof LEVELS)[number];
 export type Log = (level: LogLevel, message: string) => void;
 
 /** Returns a log that drops what is below `lowest`. */
-export function createLog(lowest: string, write: (line: string) => void = (line) => void process.stderr.write(line)): Log {
+export function createLog(
+  lowest: string,
+  write: (line: string) => void = (line) => void process.stderr.write(line),
+): Log {
   const threshold = Math.max(0, LEVELS.indexOf(lowest as LogLevel));
   return (level, message) => {
     if (LEVELS.indexOf(level) < threshold) return;

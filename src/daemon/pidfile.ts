@@ -7,7 +7,9 @@ import { Fault } from "../lib/errors.ts";
 export function takePidfile(path: string): Disposable {
   const holder = livingHolder(path);
   if (holder !== null)
-    throw new Fault("conflict", `process with PID ${holder} is still running; its pid file is ${path}`, { code: "daemon.running" });
+    throw new Fault("conflict", `process with PID ${holder} is still running; its pid file is ${path}`, {
+      code: "daemon.running",
+    });
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${process.pid}\n`);
   return { [Symbol.dispose]: () => rmSync(path, { force: true }) };

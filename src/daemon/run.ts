@@ -22,7 +22,9 @@ async function serve(argv: readonly string[]): Promise<number> {
     return 0;
   }
   if (process.getuid?.() !== 0) {
-    process.stderr.write("failed to start daemon: it needs root: namespaces, mounts and networks are root's; try sudo\n");
+    process.stderr.write(
+      "failed to start daemon: it needs root: namespaces, mounts and networks are root's; try sudo\n",
+    );
     return 1;
   }
   process.umask(0o022);

@@ -1,7 +1,7 @@
 // Puts the daemon together: stores, keel, network driver, services, server. The only place where concepts are constructed;
 // everything is handed to those who need it. Disposed of in the reverse order.
 import { createHash } from "node:crypto";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { API_VERSION, MIN_API_VERSION } from "../api/contract.ts";
 import { cacheStore, imageSource, layerSink } from "../engine/build/ports.ts";
@@ -65,10 +65,21 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
   const keel = await startKeel({ keelPath, socketPath: join(config.execRoot, "agent.sock"), onExit: onLost });
   stack.defer(() => keel.close());
   const content = await FileContentStore.open(join(config.dataRoot, "content"));
-  const layers = await LayerStore.open({ dir: config.dataRoot, meta, content, keel, log: (line) => log("info", line) });
+  const layers = await LayerStore.open({
+    dir: config.dataRoot,
+    meta,
+    content,
+    keel,
+    log: (line) => log("info", line),
+  });
   stack.defer(() => layers.close());
   const owner = createHash("sha256").update(config.dataRoot).digest("hex").slice(0, 8);
-  const driver = await BridgeDriver.open({ keel, owner, tableName: `berth-${owner}`, log: (line) => log("info", line) });
+  const driver = await BridgeDriver.open({
+    keel,
+    owner,
+    tableName: `berth-${owner}`,
+    log: (line) => log("info", line),
+  });
   const networks = await NetworkService.open({
     store: meta,
     driver,
@@ -145,7 +156,14 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     { table, containers, images, events },
   );
   const server = createServer({
-    ports: { container: containers, exec: new ExecService(context), image: images, network: networks, build, system },
+    ports: {
+      container: containers,
+      exec: new ExecService(context),
+      image: images,
+      network: networks,
+      build,
+      system,
+    },
     productVersion: BERTH_VERSION,
     builderVersion: "1",
     log,
@@ -162,7 +180,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       await networks.close({ remove: isIdle });
       if (isIdle) await removeCgroupParent(keel, cgroups);
       await resources.disposeAsync();
-      if (isIdle) await rm(config.execRoot, { recursive: true, force: true });
+      if (isIdle) await removeExecRoot(config.execRoot);
     },
   };
   return result;
@@ -171,16 +189,27 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
 /** Tells the concepts what they need to know of each other upward: who uses an image, who is in a network. */
 function connectConcepts(images: ImageService, networks: NetworkService, table: ContainerTable): void {
   images.setUserLister((imageId) =>
-    table.all().flatMap((r) => (r.imageId === imageId ? [{ containerId: r.id, isRunning: isRunning(r) }] : [])),
+    table
+      .all()
+      .flatMap((r) => (r.imageId === imageId ? [{ containerId: r.id, isRunning: isRunning(r) }] : [])),
   );
   networks.setEndpointLister((networkId) =>
-    table.all().flatMap((r) =>
-      r.endpoints.flatMap((e) =>
-        e.networkId === networkId && e.attached !== undefined
-          ? [{ containerId: r.id, name: r.name, endpoint: e.attached, prefixLength: e.attached.prefixLength }]
-          : [],
+    table
+      .all()
+      .flatMap((r) =>
+        r.endpoints.flatMap((e) =>
+          e.networkId === networkId && e.attached !== undefined
+            ? [
+                {
+                  containerId: r.id,
+                  name: r.name,
+                  endpoint: e.attached,
+                  prefixLength: e.attached.prefixLength,
+                },
+              ]
+            : [],
+        ),
       ),
-    ),
   );
 }
 
@@ -195,7 +224,17 @@ async function daemonId(meta: MetaStore): Promise<string> {
 
 /** Removes the files of containers that a crash kept from being removed, or created. */
 async function sweepContainerDirs(keel: Keel, dir: string, table: ContainerTable): Promise<void> {
-  for (const name of await readdir(dir)) if (table.get(name) === undefined) await keel.run([host.remove(join(dir, name))]);
+  for (const name of await readdir(dir))
+    if (table.get(name) === undefined) await keel.run([host.remove(join(dir, name))]);
+}
+
+/** Removes what the daemon keeps in its exec root, and the directory itself when nothing else is in it. */
+async function removeExecRoot(dir: string): Promise<void> {
+  const ours = (await readdir(dir)).filter(
+    (name) => name === "agent.sock" || /^keel-[0-9a-f]{12}$/.test(name),
+  );
+  for (const name of ours) await rm(join(dir, name), { force: true });
+  for (const empty of [join(dir, "c"), join(dir, "root"), dir]) await rmdir(empty).catch(() => {}); // ignored: somebody else's files are in it
 }
 
 /** Work that nobody waits for, except the end of the daemon. */

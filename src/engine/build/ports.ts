@@ -1,5 +1,11 @@
 // Fills the builder's ports (build/solver/ports.ts) with the daemon's images, layers and records.
-import type { CacheRecord, CacheStore, ImageSource, LayerSink, SourceImage } from "../../build/solver/ports.ts";
+import type {
+  CacheRecord,
+  CacheStore,
+  ImageSource,
+  LayerSink,
+  SourceImage,
+} from "../../build/solver/ports.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { FsSession, Keel } from "../../linux/keel.ts";
 import type { RootSource } from "../../linux/ops.ts";
@@ -64,7 +70,8 @@ function layerOf(layers: LayerStore, id: LayerId): LayerRecord {
 
 /** Layers as the builder writes and reads them. `mountTarget` is an existing empty directory. */
 export function layerSink(layers: LayerStore, keel: Keel, mountTarget: string): LayerSink {
-  const open = (root: RootSource): Promise<FsSession> => keel.openFs(root.kind === "dir" ? root : { ...root, target: mountTarget });
+  const open = (root: RootSource): Promise<FsSession> =>
+    keel.openFs(root.kind === "dir" ? root : { ...root, target: mountTarget });
   return {
     async beginDiff(parent) {
       const draft = await layers.beginDiff(parent);
@@ -74,7 +81,13 @@ export function layerSink(layers: LayerStore, keel: Keel, mountTarget: string): 
         discard: () => draft.discard(),
         async commit() {
           const layer = await draft.commit();
-          return { id: layer.id, diffId: layer.diffId, chainId: layer.chainId, sizeBytes: layer.sizeBytes, isEmpty: layer.tarBytes <= EMPTY_TAR_BYTES };
+          return {
+            id: layer.id,
+            diffId: layer.diffId,
+            chainId: layer.chainId,
+            sizeBytes: layer.sizeBytes,
+            isEmpty: layer.tarBytes <= EMPTY_TAR_BYTES,
+          };
         },
       };
     },

@@ -44,7 +44,8 @@ export class BuildService {
     // What fails before the first line is an answer with a status, later it is a line of the stream.
     let hasBegun = false;
     const emit = (event: BuildEvent): void => {
-      for (const line of renderer.push(event)) if (!input.quiet || "aux" in line || "error" in line) send(line as ProgressLine);
+      for (const line of renderer.push(event))
+        if (!input.quiet || "aux" in line || "error" in line) send(line as ProgressLine);
     };
     const send = (line: ProgressLine): void => {
       hasBegun = true;
@@ -62,7 +63,8 @@ export class BuildService {
     } catch (error) {
       await sent;
       if (!(error instanceof Fault) || !hasBegun) throw error;
-      for (const line of renderer.push({ type: "failed", fault: error })) await out.write(line as ProgressLine);
+      for (const line of renderer.push({ type: "failed", fault: error }))
+        await out.write(line as ProgressLine);
     }
   }
 
@@ -81,10 +83,14 @@ export class BuildService {
 function nameOf(text: string): Reference {
   try {
     const reference = parseReference(text);
-    if (reference.digest !== undefined) throw new Fault("invalidParameter", "build tag cannot contain a digest");
+    if (reference.digest !== undefined)
+      throw new Fault("invalidParameter", "build tag cannot contain a digest");
     return withDefaultTag(reference);
   } catch (error) {
-    throw new Fault("invalidParameter", error instanceof Error ? error.message : String(error), { code: "build.tag", cause: error });
+    throw new Fault("invalidParameter", error instanceof Error ? error.message : String(error), {
+      code: "build.tag",
+      cause: error,
+    });
   }
 }
 
@@ -107,7 +113,10 @@ function refuseUnsupported(input: BuildInput): void {
     "--security-opt": input.securityOpt.length > 0,
   };
   for (const [what, isGiven] of Object.entries(given))
-    if (isGiven) throw new Fault("notImplemented", `${what} is not supported by this version`, { code: "build.unsupported" });
+    if (isGiven)
+      throw new Fault("notImplemented", `${what} is not supported by this version`, {
+        code: "build.unsupported",
+      });
 }
 
 function requestOf(input: BuildInput, body: UploadBody): BuildRequest {

@@ -56,14 +56,24 @@ export class ContainerStepRunner implements StepRunner {
   async #planNetwork(request: StepRequest, stack: AsyncDisposableStack): Promise<PlannedEndpoint | null> {
     if (request.network === "none" || request.network === "host") return null;
     const endpoint = await this.#context.networks.planAttach(
-      { networkName: request.network === "default" ? "bridge" : request.network, containerId: request.containerId, ip: "", mac: "", ports: [] },
+      {
+        networkName: request.network === "default" ? "bridge" : request.network,
+        containerId: request.containerId,
+        ip: "",
+        mac: "",
+        ports: [],
+      },
       NETNS,
     );
     stack.defer(() => this.#context.networks.detach(endpoint.record));
     return endpoint;
   }
 
-  #plan(request: StepRequest, files: StepFiles, endpoint: PlannedEndpoint | null): { ops: Op[]; stateDir: string; socketPath: string } {
+  #plan(
+    request: StepRequest,
+    files: StepFiles,
+    endpoint: PlannedEndpoint | null,
+  ): { ops: Op[]; stateDir: string; socketPath: string } {
     const { paths, cgroups } = this.#context;
     const isHost = request.network === "host";
     const { spec } = generateSpec({
@@ -88,11 +98,18 @@ export class ContainerStepRunner implements StepRunner {
       stateDir,
       log: { kind: "none" },
       ...(isHost ? {} : { netns: NETNS }),
-      cgroup: planCgroup(cgroups, { id: request.containerId, ...(resources === undefined ? {} : { resources }) }),
+      cgroup: planCgroup(cgroups, {
+        id: request.containerId,
+        ...(resources === undefined ? {} : { resources }),
+      }),
       hasBarrier: true,
     });
     const network = isHost ? [] : [host.netnsNew(NETNS), ...(endpoint?.ops ?? [])];
-    return { ops: [...network, ...plan.hostOps, host.shim(plan.shim)], stateDir, socketPath: paths.socket(request.containerId) };
+    return {
+      ops: [...network, ...plan.hostOps, host.shim(plan.shim)],
+      stateDir,
+      socketPath: paths.socket(request.containerId),
+    };
   }
 
   async #supervise(request: StepRequest, socketPath: string): Promise<ShimExit> {
@@ -128,17 +145,26 @@ async function startStep(shim: Awaited<ReturnType<typeof connectShim>>, request:
     await shim.start();
   } catch (error) {
     const why = error instanceof Error && "text" in error ? String(error.text) : String(error);
-    throw new Fault("invalidParameter", `failed to start the step's container: ${why}`, { code: "build.step-start", detail: { args: request.args }, cause: error });
+    throw new Fault("invalidParameter", `failed to start the step's container: ${why}`, {
+      code: "build.step-start",
+      detail: { args: request.args },
+      cause: error,
+    });
   }
 }
 
 async function forwardOutput(stream: AsyncIterable<Uint8Array>, request: StepRequest): Promise<void> {
   const decoder = new FrameDecoder();
   for await (const chunk of stream)
-    for (const frame of decoder.push(chunk)) request.onOutput(frame.type === 2 ? "stderr" : "stdout", frame.data);
+    for (const frame of decoder.push(chunk))
+      request.onOutput(frame.type === 2 ? "stderr" : "stdout", frame.data);
 }
 
-async function writeStepFiles(request: StepRequest, dir: string, endpoint: PlannedEndpoint | null): Promise<StepFiles> {
+async function writeStepFiles(
+  request: StepRequest,
+  dir: string,
+  endpoint: PlannedEndpoint | null,
+): Promise<StepFiles> {
   const put = async (name: string, text: string, mode = 0o644): Promise<string> => {
     const path = join(dir, name);
     await writeFile(path, text, { mode });
@@ -152,13 +178,20 @@ async function writeStepFiles(request: StepRequest, dir: string, endpoint: Plann
   const resolver = await loadHostResolvConf();
   await mkdir(join(dir, "files"));
   const binds = await Promise.all(
-    request.files.map(async (f, i) => ({ source: await put(`files/${i}`, f.content, f.mode), destination: f.path, readonly: true })),
+    request.files.map(async (f, i) => ({
+      source: await put(`files/${i}`, f.content, f.mode),
+      destination: f.path,
+      readonly: true,
+    })),
   );
   return {
     etc: {
       hostname: await put("hostname", hostnameFile(request.hostname)),
       hosts: await put("hosts", hostsFile({ hostname: request.hostname, addresses, extra })),
-      resolvConf: await put("resolv.conf", request.network === "host" ? resolver.content : containerResolvConf(resolver.conf, {})),
+      resolvConf: await put(
+        "resolv.conf",
+        request.network === "host" ? resolver.content : containerResolvConf(resolver.conf, {}),
+      ),
     },
     binds,
   };

@@ -25,15 +25,23 @@ export async function attach(
 ): Promise<void> {
   const record = context.table.find(live.id);
   if (record.state.status === "paused")
-    throw new Fault("conflict", `container ${input.id} is paused, unpause the container before attach`, { code: "container.paused" });
+    throw new Fault("conflict", `container ${input.id} is paused, unpause the container before attach`, {
+      code: "container.paused",
+    });
   if (record.state.status === "restarting")
-    throw new Fault("conflict", `container ${input.id} is restarting, wait until the container is running`, { code: "container.restarting" });
+    throw new Fault("conflict", `container ${input.id} is restarting, wait until the container is running`, {
+      code: "container.restarting",
+    });
   const client = hijack.accept({ isTty: record.config.Tty });
   client.on("error", () => {}); // ignored: a client that has gone is seen by its `close`
   publish(context, record, "attach");
   if (input.logs) await sendHistory(context, record, input, client);
   if (!input.stream) return void client.end();
-  const streams = { stdin: input.stdin && record.config.OpenStdin, stdout: input.stdout, stderr: input.stderr };
+  const streams = {
+    stdin: input.stdin && record.config.OpenStdin,
+    stdout: input.stdout,
+    stderr: input.stderr,
+  };
   const connect = async (socketPath: string): Promise<void> => {
     const { stream } = await openAttach(socketPath, streams);
     finished.resolve(splice(client, stream, streams.stdin));
@@ -53,11 +61,19 @@ export async function attach(
   await finished.promise;
 }
 
-async function sendHistory(context: ContainerContext, record: ContainerRecord, input: AttachInput, client: Duplex): Promise<void> {
+async function sendHistory(
+  context: ContainerContext,
+  record: ContainerRecord,
+  input: AttachInput,
+  client: Duplex,
+): Promise<void> {
   for await (const entries of readLog(context.paths.log(record.id), {})) {
     const frames = entries
       .filter((e) => (e.stream === "stderr" ? input.stderr : input.stdout))
-      .map((e) => ({ type: e.stream === "stderr" ? FRAME_TYPES.stderr : FRAME_TYPES.stdout, data: Buffer.from(e.log) }));
+      .map((e) => ({
+        type: e.stream === "stderr" ? FRAME_TYPES.stderr : FRAME_TYPES.stdout,
+        data: Buffer.from(e.log),
+      }));
     client.write(record.config.Tty ? Buffer.concat(frames.map((f) => f.data)) : encodeFrames(frames));
   }
 }

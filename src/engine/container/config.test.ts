@@ -3,7 +3,13 @@ import { test } from "node:test";
 import { completeConfig, completeHostConfig, mergeEnv } from "./config.ts";
 
 const ID = "0123456789abcdef".repeat(4);
-const image = { entrypoint: ["/entry"], cmd: ["image-cmd"], env: ["PATH=/bin", "A=1"], user: "u", labels: { a: "1" } };
+const image = {
+  entrypoint: ["/entry"],
+  cmd: ["image-cmd"],
+  env: ["PATH=/bin", "A=1"],
+  user: "u",
+  labels: { a: "1" },
+};
 const defaults = {
   logType: "json-file",
   logOptions: {},
@@ -46,7 +52,13 @@ test("completeHostConfig gives Docker's defaults and refuses what cannot be", ()
   assert.equal(h.ShmSize, 64 << 20);
   assert.deepEqual(h.MaskedPaths, ["/proc/kcore"]);
   assert.equal(completeHostConfig({ Privileged: true }, defaults).MaskedPaths, null);
-  assert.throws(() => completeHostConfig({ RestartPolicy: { Name: "sometimes" } }, defaults), /unknown policy/);
-  assert.throws(() => completeHostConfig({ AutoRemove: true, RestartPolicy: { Name: "always" } }, defaults), /AutoRemove/);
+  assert.throws(
+    () => completeHostConfig({ RestartPolicy: { Name: "sometimes" } }, defaults),
+    /unknown policy/,
+  );
+  assert.throws(
+    () => completeHostConfig({ AutoRemove: true, RestartPolicy: { Name: "always" } }, defaults),
+    /AutoRemove/,
+  );
   assert.throws(() => completeHostConfig({ VolumesFrom: ["x"] }, defaults), /not supported/);
 });

@@ -23,13 +23,25 @@ export interface ContainerDefaults {
  * replaces the image's; an entrypoint of the request also drops the image's command (Dockerfile reference,
  * "Understand how CMD and ENTRYPOINT interact"). Fails with invalidParameter when there is nothing to run.
  */
-export function completeConfig(request: ContainerConfigRequest, image: RunConfig, id: string): ContainerConfig {
+export function completeConfig(
+  request: ContainerConfigRequest,
+  image: RunConfig,
+  id: string,
+): ContainerConfig {
   const wantsEntrypoint = (request.Entrypoint?.length ?? 0) > 0;
   // compat: [""] is how clients reset the image's entrypoint.
   const isReset = request.Entrypoint?.length === 1 && request.Entrypoint[0] === "";
-  const entrypoint = isReset ? null : wantsEntrypoint ? (request.Entrypoint as string[]) : [...(image.entrypoint ?? [])];
+  const entrypoint = isReset
+    ? null
+    : wantsEntrypoint
+      ? (request.Entrypoint as string[])
+      : [...(image.entrypoint ?? [])];
   const cmd =
-    (request.Cmd?.length ?? 0) > 0 ? (request.Cmd as string[]) : wantsEntrypoint ? null : [...(image.cmd ?? [])];
+    (request.Cmd?.length ?? 0) > 0
+      ? (request.Cmd as string[])
+      : wantsEntrypoint
+        ? null
+        : [...(image.cmd ?? [])];
   if ((entrypoint?.length ?? 0) + (cmd?.length ?? 0) === 0)
     throw new Fault("invalidParameter", "no command specified", { code: "container.no-command" });
   const exposed = { ...setOf(image.exposedPorts), ...request.ExposedPorts };
@@ -66,10 +78,16 @@ function volumesOf(request: ContainerConfigRequest, image: RunConfig): Container
   return Object.keys(volumes).length === 0 ? null : volumes;
 }
 
-function withStop(request: ContainerConfigRequest, image: RunConfig): Pick<ContainerConfig, "StopSignal" | "StopTimeout"> {
+function withStop(
+  request: ContainerConfigRequest,
+  image: RunConfig,
+): Pick<ContainerConfig, "StopSignal" | "StopTimeout"> {
   const signal = request.StopSignal || image.stopSignal;
   const timeout = request.StopTimeout ?? image.stopTimeoutSeconds;
-  return { ...(signal ? { StopSignal: signal } : {}), ...(timeout === undefined ? {} : { StopTimeout: timeout }) };
+  return {
+    ...(signal ? { StopSignal: signal } : {}),
+    ...(timeout === undefined ? {} : { StopTimeout: timeout }),
+  };
 }
 
 function completeHealthcheck(
@@ -99,7 +117,9 @@ const keyOf = (pair: string): string => pair.split("=", 1)[0] as string;
  */
 export function mergeEnv(image: readonly string[], request: readonly string[]): string[] {
   const wanted = new Map(request.map((pair) => [keyOf(pair), pair]));
-  const merged = [...wanted.values(), ...image.filter((pair) => !wanted.has(keyOf(pair)))].filter((p) => p.includes("="));
+  const merged = [...wanted.values(), ...image.filter((pair) => !wanted.has(keyOf(pair)))].filter((p) =>
+    p.includes("="),
+  );
   return merged.some((p) => keyOf(p) === "PATH") ? merged : [...merged, DEFAULT_PATH];
 }
 
@@ -107,7 +127,10 @@ const IPC_MODES = /^(|none|private|shareable|host|container:.+)$/;
 const RESTART = ["", "no", "always", "unless-stopped", "on-failure"];
 
 /** Returns the host configuration with every field that Docker shows; fails with invalidParameter on impossible wishes. */
-export function completeHostConfig(request: HostConfigRequest | null | undefined, defaults: ContainerDefaults): HostConfig {
+export function completeHostConfig(
+  request: HostConfigRequest | null | undefined,
+  defaults: ContainerDefaults,
+): HostConfig {
   const r = request ?? {};
   checkHostConfig(r);
   const isUnconfined = r.Privileged || (r.SecurityOpt ?? []).includes("systempaths=unconfined");
@@ -116,7 +139,9 @@ export function completeHostConfig(request: HostConfigRequest | null | undefined
     ContainerIDFile: r.ContainerIDFile ?? "",
     LogConfig: {
       Type: r.LogConfig?.Type || defaults.logType,
-      Config: r.LogConfig?.Type ? (r.LogConfig.Config ?? {}) : { ...defaults.logOptions, ...r.LogConfig?.Config },
+      Config: r.LogConfig?.Type
+        ? (r.LogConfig.Config ?? {})
+        : { ...defaults.logOptions, ...r.LogConfig?.Config },
     },
     // compat: since API 1.44 "default" is shown as the network it stands for.
     NetworkMode: !r.NetworkMode || r.NetworkMode === "default" ? "bridge" : r.NetworkMode,
@@ -174,11 +199,35 @@ function completePortBindings(wishes: HostConfigRequest["PortBindings"]): HostCo
 
 type ResourceFields = Pick<
   HostConfig,
-  | "CpuShares" | "Memory" | "NanoCpus" | "CgroupParent" | "BlkioWeight" | "BlkioWeightDevice" | "BlkioDeviceReadBps"
-  | "BlkioDeviceWriteBps" | "BlkioDeviceReadIOps" | "BlkioDeviceWriteIOps" | "CpuPeriod" | "CpuQuota"
-  | "CpuRealtimePeriod" | "CpuRealtimeRuntime" | "CpusetCpus" | "CpusetMems" | "Devices" | "DeviceCgroupRules"
-  | "DeviceRequests" | "MemoryReservation" | "MemorySwap" | "MemorySwappiness" | "OomKillDisable" | "PidsLimit"
-  | "Ulimits" | "CpuCount" | "CpuPercent" | "IOMaximumIOps" | "IOMaximumBandwidth"
+  | "CpuShares"
+  | "Memory"
+  | "NanoCpus"
+  | "CgroupParent"
+  | "BlkioWeight"
+  | "BlkioWeightDevice"
+  | "BlkioDeviceReadBps"
+  | "BlkioDeviceWriteBps"
+  | "BlkioDeviceReadIOps"
+  | "BlkioDeviceWriteIOps"
+  | "CpuPeriod"
+  | "CpuQuota"
+  | "CpuRealtimePeriod"
+  | "CpuRealtimeRuntime"
+  | "CpusetCpus"
+  | "CpusetMems"
+  | "Devices"
+  | "DeviceCgroupRules"
+  | "DeviceRequests"
+  | "MemoryReservation"
+  | "MemorySwap"
+  | "MemorySwappiness"
+  | "OomKillDisable"
+  | "PidsLimit"
+  | "Ulimits"
+  | "CpuCount"
+  | "CpuPercent"
+  | "IOMaximumIOps"
+  | "IOMaximumBandwidth"
 >;
 
 /** Returns the resource limits of a request with Docker's zero values; also what ContainerUpdate starts from. */
@@ -193,7 +242,8 @@ export function completeResources(r: HostConfigRequest): ResourceFields {
     NanoCpus: r.NanoCpus ?? 0,
     CgroupParent: r.CgroupParent ?? "",
     BlkioWeight: r.BlkioWeight ?? 0,
-    BlkioWeightDevice: r.BlkioWeightDevice?.map((d) => ({ Path: d.Path ?? "", Weight: d.Weight ?? 0 })) ?? null,
+    BlkioWeightDevice:
+      r.BlkioWeightDevice?.map((d) => ({ Path: d.Path ?? "", Weight: d.Weight ?? 0 })) ?? null,
     BlkioDeviceReadBps: rated(r.BlkioDeviceReadBps),
     BlkioDeviceWriteBps: rated(r.BlkioDeviceWriteBps),
     BlkioDeviceReadIOps: rated(r.BlkioDeviceReadIOps),
@@ -233,7 +283,10 @@ const refuse = (message: string): never => {
 function checkHostConfig(r: HostConfigRequest): void {
   if (!IPC_MODES.test(r.IpcMode ?? "")) refuse(`invalid IPC mode: ${r.IpcMode}`);
   const restart = r.RestartPolicy?.Name ?? "";
-  if (!RESTART.includes(restart)) refuse(`invalid restart policy: unknown policy '${restart}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`);
+  if (!RESTART.includes(restart))
+    refuse(
+      `invalid restart policy: unknown policy '${restart}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
+    );
   const retries = r.RestartPolicy?.MaximumRetryCount ?? 0;
   if (retries !== 0 && restart !== "on-failure")
     refuse("invalid restart policy: maximum retry count can only be used with 'on-failure'");
@@ -243,7 +296,10 @@ function checkHostConfig(r: HostConfigRequest): void {
   if ((r.DeviceRequests?.length ?? 0) > 0)
     refuse('could not select device driver "" with capabilities: [[gpu]]');
   for (const [field, given] of Object.entries(unsupported(r)))
-    if (given) throw new Fault("notImplemented", `${field} is not supported by this version`, { code: "container.unsupported" });
+    if (given)
+      throw new Fault("notImplemented", `${field} is not supported by this version`, {
+        code: "container.unsupported",
+      });
 }
 
 /** Wishes that this version cannot grant: refused, never ignored. */
@@ -256,6 +312,8 @@ function unsupported(r: HostConfigRequest): Record<string, boolean> {
     "--userns": !["", "host"].includes(r.UsernsMode ?? ""),
     "--isolation": !["", "default"].includes(r.Isolation ?? ""),
     "--runtime": !["", "berth", "runc", "io.containerd.runc.v2"].includes(r.Runtime ?? ""),
-    "a log driver other than json-file, local or none": !["", "json-file", "local", "none"].includes(r.LogConfig?.Type ?? ""),
+    "a log driver other than json-file, local or none": !["", "json-file", "local", "none"].includes(
+      r.LogConfig?.Type ?? "",
+    ),
   };
 }

@@ -22,7 +22,10 @@ type CreateInput = InputOf<typeof containerCreate>;
 type CreateBody = CreateInput["body"];
 
 /** Creates a container. Fails with notFound (image), conflict (name), invalidParameter, notImplemented. */
-export async function createContainer(context: ContainerContext, input: CreateInput): Promise<ContainerCreateResponse> {
+export async function createContainer(
+  context: ContainerContext,
+  input: CreateInput,
+): Promise<ContainerCreateResponse> {
   const { body } = input;
   const image = context.images.resolve(body.Image ?? "", input.platform);
   const id = newId();
@@ -82,16 +85,28 @@ function endpointsOf(context: ContainerContext, body: CreateBody, h: HostConfig)
   const wishes = Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {});
   if (h.NetworkMode.startsWith("container:")) {
     if (wishes.length > 0)
-      throw new Fault("invalidParameter", "conflicting options: cannot attach both user-defined and non-user-defined network-modes", { code: "network.conflict" });
+      throw new Fault(
+        "invalidParameter",
+        "conflicting options: cannot attach both user-defined and non-user-defined network-modes",
+        { code: "network.conflict" },
+      );
     return [];
   }
   const network = context.networks.find(h.NetworkMode);
-  const others = wishes.filter(([n]) => n !== "default" && n !== h.NetworkMode && context.networks.find(n).id !== network.id);
+  const others = wishes.filter(
+    ([n]) => n !== "default" && n !== h.NetworkMode && context.networks.find(n).id !== network.id,
+  );
   if (others.length > 0)
-    throw new Fault("notImplemented", "a container in several networks is not supported by this version", { code: "network.several" });
+    throw new Fault("notImplemented", "a container in several networks is not supported by this version", {
+      code: "network.several",
+    });
   const wish = wishes[0]?.[1];
   if (wish?.IPAMConfig?.IPv4Address && network.name === "bridge")
-    throw new Fault("invalidParameter", "user specified IP address is supported on user defined networks only", { code: "network.static-ip" });
+    throw new Fault(
+      "invalidParameter",
+      "user specified IP address is supported on user defined networks only",
+      { code: "network.static-ip" },
+    );
   return [
     {
       networkName: network.name,
@@ -108,7 +123,11 @@ function validate(context: ContainerContext, record: ContainerRecord): string[] 
   const { config, hostConfig } = record;
   if (config.StopSignal) parseSignal(config.StopSignal);
   if (config.WorkingDir !== "" && !config.WorkingDir.startsWith("/"))
-    throw new Fault("invalidParameter", `the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`, { code: "container.workdir" });
+    throw new Fault(
+      "invalidParameter",
+      `the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`,
+      { code: "container.workdir" },
+    );
   mountsOf(hostConfig);
   portRequests(hostConfig, Object.keys(config.ExposedPorts ?? {}));
   parseLogSize(hostConfig.LogConfig.Config?.["max-size"] ?? "-1");

@@ -12,7 +12,11 @@ import type { ContainerRecord } from "./record.ts";
 const HOST_GATEWAY = "host-gateway";
 
 /** Writes the files for the next run; fails with invalidParameter on impossible hosts or name servers. */
-export async function writeEtcFiles(paths: ContainerPaths, record: ContainerRecord, endpoint: PlannedEndpoint | null): Promise<void> {
+export async function writeEtcFiles(
+  paths: ContainerPaths,
+  record: ContainerRecord,
+  endpoint: PlannedEndpoint | null,
+): Promise<void> {
   const { config, hostConfig: h, id } = record;
   const hosts = hostsFile({
     hostname: config.Hostname,
@@ -34,7 +38,8 @@ export async function writeEtcFiles(paths: ContainerPaths, record: ContainerReco
 
 function parseExtraHost(text: string, gateway: string): HostEntry {
   const at = text.search(/[:=]/);
-  if (at < 1) throw new Fault("invalidParameter", `bad format for add-host: "${text}"`, { code: "container.add-host" });
+  if (at < 1)
+    throw new Fault("invalidParameter", `bad format for add-host: "${text}"`, { code: "container.add-host" });
   const ip = text.slice(at + 1);
   return { ip: ip === HOST_GATEWAY ? gateway : ip.replace(/^\[(.*)\]$/, "$1"), names: [text.slice(0, at)] };
 }

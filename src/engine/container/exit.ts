@@ -56,7 +56,11 @@ export async function settleExit(
   else if (record.hostConfig.AutoRemove && !live.isRemoving) await autoRemove(context, live, record);
 }
 
-async function autoRemove(context: ContainerContext, live: LiveContainer, record: ContainerRecord): Promise<void> {
+async function autoRemove(
+  context: ContainerContext,
+  live: LiveContainer,
+  record: ContainerRecord,
+): Promise<void> {
   live.isRemoving = true;
   try {
     await removeStopped(context, live, record);
@@ -73,7 +77,10 @@ export async function releaseEndpoints(context: ContainerContext, record: Contai
     try {
       await context.networks.detach(e.attached);
     } catch (error) {
-      context.log("error", `container ${record.id.slice(0, 12)}: cannot leave network ${e.networkName}: ${messageOf(error)}`);
+      context.log(
+        "error",
+        `container ${record.id.slice(0, 12)}: cannot leave network ${e.networkName}: ${messageOf(error)}`,
+      );
     }
     context.events.publish({
       type: "network",
@@ -100,13 +107,24 @@ export function shouldRestart(record: ContainerRecord, exitCode: number): boolea
   const { Name, MaximumRetryCount } = record.hostConfig.RestartPolicy;
   if (record.state.isStoppedByUser) return false;
   if (Name === "always" || Name === "unless-stopped") return true;
-  return Name === "on-failure" && exitCode !== 0 && (MaximumRetryCount === 0 || record.state.restartCount < MaximumRetryCount);
+  return (
+    Name === "on-failure" &&
+    exitCode !== 0 &&
+    (MaximumRetryCount === 0 || record.state.restartCount < MaximumRetryCount)
+  );
 }
 
-function scheduleRestart(context: ContainerContext, live: LiveContainer, record: ContainerRecord, exit: ShimExit, restart: Restart): void {
+function scheduleRestart(
+  context: ContainerContext,
+  live: LiveContainer,
+  record: ContainerRecord,
+  exit: ShimExit,
+  restart: Restart,
+): void {
   const start = parseNano(record.state.startedAt);
   const wasStable = start !== null && exit.finishedAtNano - start >= STABLE_NANO;
-  live.restartDelayMs = wasStable || live.restartDelayMs === 0 ? FIRST_DELAY_MS : Math.min(MAX_DELAY_MS, live.restartDelayMs * 2);
+  live.restartDelayMs =
+    wasStable || live.restartDelayMs === 0 ? FIRST_DELAY_MS : Math.min(MAX_DELAY_MS, live.restartDelayMs * 2);
   live.restartTimer = setTimeout(() => {
     void restart(live).catch((error: unknown) => {
       context.log("error", `container ${live.id.slice(0, 12)}: cannot be restarted: ${messageOf(error)}`);

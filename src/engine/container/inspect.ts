@@ -1,6 +1,11 @@
 // How a container looks from outside: the answers of ContainerInspect and the items of ContainerList. Pure over the
 // record; reads never wait.
-import type { ContainerInspect, ContainerState, ContainerSummary, NetworkSettings } from "../../api/schemas/container.ts";
+import type {
+  ContainerInspect,
+  ContainerState,
+  ContainerSummary,
+  NetworkSettings,
+} from "../../api/schemas/container.ts";
 import type { EndpointSettings } from "../../api/schemas/endpoint.ts";
 import { ZERO_TIME, parseNano } from "../../lib/time.ts";
 import { humanDuration } from "../../lib/units/duration.ts";

@@ -3,7 +3,11 @@ import { test } from "node:test";
 import { selectContainers } from "./list.ts";
 import { type ContainerRecord, NEVER_RAN } from "./record.ts";
 
-function container(name: string, status: ContainerRecord["state"]["status"], more: object = {}): ContainerRecord {
+function container(
+  name: string,
+  status: ContainerRecord["state"]["status"],
+  more: object = {},
+): ContainerRecord {
   const port = { proto: "tcp", containerPort: 80, hostIp: "0.0.0.0", hostPort: 8080 };
   return {
     id: name.padEnd(64, "0"),
@@ -11,7 +15,16 @@ function container(name: string, status: ContainerRecord["state"]["status"], mor
     imageId: `image-of-${name}`,
     config: { Labels: { tier: name }, ExposedPorts: { "80/tcp": {} } },
     hostConfig: { Binds: null },
-    endpoints: [{ networkName: "bridge", networkId: "n1", aliases: [], wantedIp: "", wantedMac: "", attached: { ports: [port] } }],
+    endpoints: [
+      {
+        networkName: "bridge",
+        networkId: "n1",
+        aliases: [],
+        wantedIp: "",
+        wantedMac: "",
+        attached: { ports: [port] },
+      },
+    ],
     state: { ...NEVER_RAN, status, exitCode: 3 },
     ...more,
   } as unknown as ContainerRecord;

@@ -23,12 +23,16 @@ export async function openLogs(
 ): Promise<OutputStream> {
   if (!input.stdout && !input.stderr) throw invalid("Bad parameters: you must choose at least one stream");
   if (record.hostConfig.LogConfig.Type === "none")
-    throw new Fault("notImplemented", "configured logging driver does not support reading", { code: "logs.unreadable" });
+    throw new Fault("notImplemented", "configured logging driver does not support reading", {
+      code: "logs.unreadable",
+    });
   const query: LogQuery = {
     ...time("since", input.since),
     ...time("until", input.until),
     ...tail(input.tail),
-    ...(input.follow && isRunning(record) && live.run !== null ? { follow: { ended: live.run.settled, signal } } : {}),
+    ...(input.follow && isRunning(record) && live.run !== null
+      ? { follow: { ended: live.run.settled, signal } }
+      : {}),
   };
   return { isTty: record.config.Tty, batches: decorate(readLog(context.paths.log(record.id), query), input) };
 }
@@ -45,7 +49,10 @@ function tail(text: string | undefined): { tail?: number } {
   return text !== undefined && /^\d{1,15}$/.test(text) ? { tail: Number(text) } : {};
 }
 
-async function* decorate(batches: AsyncIterable<LogEntry[]>, input: LogsInput): AsyncGenerator<OutputChunk[]> {
+async function* decorate(
+  batches: AsyncIterable<LogEntry[]>,
+  input: LogsInput,
+): AsyncGenerator<OutputChunk[]> {
   for await (const batch of batches) {
     const chunks: OutputChunk[] = [];
     for (const entry of batch) {
@@ -60,6 +67,8 @@ async function* decorate(batches: AsyncIterable<LogEntry[]>, input: LogsInput): 
 function prefix(entry: LogEntry, input: LogsInput): string {
   const stamp = input.timestamps ? `${formatNanoFixed(parseNano(entry.time) ?? 0n)} ` : "";
   if (!input.details) return stamp;
-  const details = Object.entries(entry.attrs ?? {}).map(([k, v]) => `${encodeURIComponent(k)}=${encodeURIComponent(v)}`);
+  const details = Object.entries(entry.attrs ?? {}).map(
+    ([k, v]) => `${encodeURIComponent(k)}=${encodeURIComponent(v)}`,
+  );
   return `${stamp}${details.join(",")} `;
 }

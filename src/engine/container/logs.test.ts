@@ -35,18 +35,29 @@ test("readLog tail counts lines backwards over blocks and rotated files", async 
   writeFileSync(d.path, numbers(20, 5000).map(line).join(""));
   for (const tail of [0, 1, 7, 4979, 4980, 4981, 4985, 4999, 5000, 9000]) {
     const got = await texts(d.path, { tail });
-    assert.deepEqual(got, numbers(Math.max(0, 5000 - tail), 5000).map((n) => `line ${n}`), `tail ${tail}`);
+    assert.deepEqual(
+      got,
+      numbers(Math.max(0, 5000 - tail), 5000).map((n) => `line ${n}`),
+      `tail ${tail}`,
+    );
   }
 });
 
 test("readLog since and until are inclusive", async () => {
   using d = logDir();
   writeFileSync(d.path, numbers(0, 10).map(line).join(""));
-  const at = (s: number): bigint => BigInt(Date.parse("2026-01-01T00:00:00Z")) * 1_000_000n + BigInt(s) * 1_000_000_000n + 500_000_000n;
-  assert.deepEqual(await texts(d.path, { sinceNano: at(3), untilNano: at(5) }), ["line 3", "line 4", "line 5"]);
+  const at = (s: number): bigint =>
+    BigInt(Date.parse("2026-01-01T00:00:00Z")) * 1_000_000n + BigInt(s) * 1_000_000_000n + 500_000_000n;
+  assert.deepEqual(await texts(d.path, { sinceNano: at(3), untilNano: at(5) }), [
+    "line 3",
+    "line 4",
+    "line 5",
+  ]);
 });
 
-test("readLog follow sees appended lines and rotation, and ends when the container has ended", { timeout: 10_000 }, async () => {
+test("readLog follow sees appended lines and rotation, and ends when the container has ended", {
+  timeout: 10_000,
+}, async () => {
   using d = logDir();
   writeFileSync(d.path, line(0));
   let end = (): void => {};
@@ -67,7 +78,10 @@ test("readLog follow sees appended lines and rotation, and ends when the contain
       end();
     }
   }
-  assert.deepEqual(seen, [0, 1, 2, 3, 4].map((n) => `line ${n}`));
+  assert.deepEqual(
+    seen,
+    [0, 1, 2, 3, 4].map((n) => `line ${n}`),
+  );
 });
 
 test("readLog follow ends on abort", { timeout: 10_000 }, async () => {

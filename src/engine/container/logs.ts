@@ -55,7 +55,10 @@ async function filesOldestFirst(path: string): Promise<string[]> {
 }
 
 /** Finds where the last `tail` entries begin by counting newlines backwards. */
-async function findTail(files: string[], tail: number | undefined): Promise<{ skipFiles: number; offset: number }> {
+async function findTail(
+  files: string[],
+  tail: number | undefined,
+): Promise<{ skipFiles: number; offset: number }> {
   if (tail === undefined) return { skipFiles: 0, offset: 0 };
   let wanted = tail;
   for (let i = files.length - 1; i >= 0; i--) {
@@ -67,7 +70,10 @@ async function findTail(files: string[], tail: number | undefined): Promise<{ sk
   return { skipFiles: 0, offset: 0 };
 }
 
-async function offsetOfLastLines(handle: FileHandle, lines: number): Promise<{ offset: number; missing: number }> {
+async function offsetOfLastLines(
+  handle: FileHandle,
+  lines: number,
+): Promise<{ offset: number; missing: number }> {
   const { size } = await handle.stat();
   const block = Buffer.allocUnsafe(64 * 1024);
   let end = await endOfLastLine(handle, size, block);
@@ -77,7 +83,11 @@ async function offsetOfLastLines(handle: FileHandle, lines: number): Promise<{ o
   while (end > 0) {
     const start = Math.max(0, end - block.length);
     const { bytesRead } = await handle.read(block, 0, end - start, start);
-    for (let at = block.lastIndexOf(10, bytesRead - 1); at >= 0; at = at === 0 ? -1 : block.lastIndexOf(10, at - 1)) {
+    for (
+      let at = block.lastIndexOf(10, bytesRead - 1);
+      at >= 0;
+      at = at === 0 ? -1 : block.lastIndexOf(10, at - 1)
+    ) {
       missing--;
       if (missing === 0) return { offset: start + at + 1, missing: 0 };
     }
@@ -97,7 +107,11 @@ async function endOfLastLine(handle: FileHandle, size: number, block: Buffer): P
   return 0;
 }
 
-async function* readFile(path: string, from: number, query: LogQuery): AsyncGenerator<LogEntry[], FilePosition> {
+async function* readFile(
+  path: string,
+  from: number,
+  query: LogQuery,
+): AsyncGenerator<LogEntry[], FilePosition> {
   await using handle = await open(path, "r");
   const { ino } = await handle.stat({ bigint: true });
   return yield* readHandle(handle, ino, from, query);

@@ -43,18 +43,24 @@ export function mountsOf(hostConfig: Pick<HostConfig, "Binds" | "Mounts" | "Tmpf
 }
 
 function checkDestination(destination: string, whole: string): void {
-  if (!destination.startsWith("/")) refuse(`invalid volume specification: '${whole}': invalid mount config for type "bind": invalid mount path: '${destination}' mount path must be absolute`);
+  if (!destination.startsWith("/"))
+    refuse(
+      `invalid volume specification: '${whole}': invalid mount config for type "bind": invalid mount path: '${destination}' mount path must be absolute`,
+    );
   if (/^\/+$/.test(destination) || destination.split("/").includes(".."))
     refuse(`invalid volume specification: '${whole}': invalid mount config: destination can't be '/'`);
 }
 
 function notYet(what: string): never {
-  throw new Fault("notImplemented", `${what} is not supported by this version`, { code: "volume.unsupported" });
+  throw new Fault("notImplemented", `${what} is not supported by this version`, {
+    code: "volume.unsupported",
+  });
 }
 
 function parseBind(text: string): BindWish {
   const parts = text.split(":");
-  if (parts.length < 2 || parts.length > 3 || parts.includes("")) refuse(`invalid volume specification: '${text}'`);
+  if (parts.length < 2 || parts.length > 3 || parts.includes(""))
+    refuse(`invalid volume specification: '${text}'`);
   const [source, destination, mode = ""] = parts as [string, string, string?];
   checkDestination(destination, text);
   if (!source.startsWith("/")) notYet(`the named volume "${source}"`);
@@ -86,9 +92,13 @@ function addMount(m: NonNullable<HostConfig["Mounts"]>[number], wishes: MountWis
   }
   if (m.Type !== "bind") notYet(`a mount of type "${m.Type}"`);
   const source = m.Source ?? "";
-  if (!source.startsWith("/")) refuse(`invalid mount config for type "bind": invalid mount path: '${source}' mount path must be absolute`);
+  if (!source.startsWith("/"))
+    refuse(
+      `invalid mount config for type "bind": invalid mount path: '${source}' mount path must be absolute`,
+    );
   const options = m.BindOptions;
-  if (options?.Propagation && !PROPAGATION.includes(options.Propagation)) refuse(`invalid propagation mode: ${options.Propagation}`);
+  if (options?.Propagation && !PROPAGATION.includes(options.Propagation))
+    refuse(`invalid propagation mode: ${options.Propagation}`);
   wishes.binds.push({
     source,
     destination: clean(destination),

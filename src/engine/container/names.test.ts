@@ -14,5 +14,6 @@ test("generateName avoids taken names however many there are", () => {
 
 test("parseName takes a leading slash off and refuses what Docker refuses", () => {
   assert.equal(parseName("/web"), "web");
-  for (const bad of ["", "a", "-a", "a b", "a/b", "ä1", "/"]) assert.throws(() => parseName(bad), /Invalid container name/);
+  for (const bad of ["", "a", "-a", "a b", "a/b", "ä1", "/"])
+    assert.throws(() => parseName(bad), /Invalid container name/);
 });

@@ -18,9 +18,13 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 export function parseName(text: string): string {
   const name = text.replace(/^\//, "");
   if (!NAME.test(name))
-    throw new Fault("invalidParameter", `Invalid container name (${text}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`, {
-      code: "container.name-invalid",
-    });
+    throw new Fault(
+      "invalidParameter",
+      `Invalid container name (${text}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
+      {
+        code: "container.name-invalid",
+      },
+    );
   return name;
 }
 

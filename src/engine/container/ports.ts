@@ -22,12 +22,20 @@ export function portRequests(
 ): PortRequest[] {
   const requests: PortRequest[] = [];
   const bindings = hostConfig.PortBindings ?? {};
-  const keys = [...Object.keys(bindings), ...(hostConfig.PublishAllPorts ? exposed.filter((e) => !(e in bindings)) : [])];
+  const keys = [
+    ...Object.keys(bindings),
+    ...(hostConfig.PublishAllPorts ? exposed.filter((e) => !(e in bindings)) : []),
+  ];
   for (const key of keys) {
     const { port, proto } = parsePortKey(key);
     const wishes = bindings[key] ?? [];
     for (const wish of wishes.length > 0 ? wishes : [{ HostIp: "", HostPort: "" }])
-      requests.push({ proto, containerPort: port, hostIp: wish.HostIp ?? "", ...hostRange(wish.HostPort ?? "") });
+      requests.push({
+        proto,
+        containerPort: port,
+        hostIp: wish.HostIp ?? "",
+        ...hostRange(wish.HostPort ?? ""),
+      });
   }
   return requests;
 }
@@ -53,10 +61,18 @@ export function portMapOf(published: readonly PublishedPort[], exposed: readonly
 }
 
 /** Returns the ports of `ps`. */
-export function portSummaries(published: readonly PublishedPort[], exposed: readonly string[]): PortSummary[] {
+export function portSummaries(
+  published: readonly PublishedPort[],
+  exposed: readonly string[],
+): PortSummary[] {
   return Object.entries(portMapOf(published, exposed)).flatMap(([key, bindings]): PortSummary[] => {
     const { port, proto } = parsePortKey(key);
     if (bindings === null) return [{ PrivatePort: port, Type: proto }];
-    return bindings.map((b) => ({ IP: b.HostIp, PrivatePort: port, PublicPort: Number(b.HostPort), Type: proto }));
+    return bindings.map((b) => ({
+      IP: b.HostIp,
+      PrivatePort: port,
+      PublicPort: Number(b.HostPort),
+      Type: proto,
+    }));
   });
 }

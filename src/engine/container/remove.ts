@@ -6,7 +6,11 @@ import type { ContainerRecord } from "./record.ts";
 import type { LiveContainer } from "./table.ts";
 
 /** Removes record and files, tells those who wait, publishes `destroy`. The files go in the background. */
-export async function removeStopped(context: ContainerContext, live: LiveContainer, record: ContainerRecord): Promise<void> {
+export async function removeStopped(
+  context: ContainerContext,
+  live: LiveContainer,
+  record: ContainerRecord,
+): Promise<void> {
   clearTimeout(live.restartTimer);
   await context.table.remove(record);
   publish(context, record, "destroy");

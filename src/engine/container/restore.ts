@@ -25,14 +25,20 @@ export async function restoreRuns(
       if (await adopt(context, record, onExit)) adopted.push(record);
     }),
   );
-  const endpoints = adopted.flatMap((r) => r.endpoints.flatMap((e) => (e.attached === undefined ? [] : [e.attached])));
+  const endpoints = adopted.flatMap((r) =>
+    r.endpoints.flatMap((e) => (e.attached === undefined ? [] : [e.attached])),
+  );
   for (const warning of await context.networks.restore(endpoints)) context.log("warn", warning);
   const settled: ContainerRecord[] = [];
   for (const record of records.filter((r) => isRunning(r) && !adopted.includes(r))) {
     await settleExit(context, context.table.live(record.id), null, await lastExit(context, record.id), start);
     settled.push(record);
   }
-  await startByPolicy(context, records.filter((r) => !isRunning(r)), start);
+  await startByPolicy(
+    context,
+    records.filter((r) => !isRunning(r)),
+    start,
+  );
 }
 
 async function adopt(context: ContainerContext, record: ContainerRecord, onExit: OnExit): Promise<boolean> {
@@ -66,7 +72,11 @@ async function startByPolicy(
   const wanted = records.filter((r) => {
     const { Name } = r.hostConfig.RestartPolicy;
     if (r.state.status === "created") return false;
-    return Name === "always" || (Name === "unless-stopped" && !r.state.isStoppedByUser) || r.state.status === "restarting";
+    return (
+      Name === "always" ||
+      (Name === "unless-stopped" && !r.state.isStoppedByUser) ||
+      r.state.status === "restarting"
+    );
   });
   await Promise.all(
     wanted.map((r) =>

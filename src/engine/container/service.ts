@@ -3,7 +3,12 @@
 import type { Call, Hijack, OutputStream, PendingWait } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/container.ts";
-import type { ContainerCreateResponse, ContainerInspect, ContainerSummary, ContainerTop } from "../../api/schemas/container.ts";
+import type {
+  ContainerCreateResponse,
+  ContainerInspect,
+  ContainerSummary,
+  ContainerTop,
+} from "../../api/schemas/container.ts";
 import { Fault } from "../../lib/errors.ts";
 import { freezeCgroup, planThaw } from "../../linux/cgroupfs/freezer.ts";
 import type { CgroupPaths } from "../../linux/cgroupfs/hierarchy.ts";
@@ -66,7 +71,9 @@ export class ContainerService {
 
   async start(input: Input<"containerStart">): Promise<void> {
     if (input.checkpoint !== undefined)
-      throw new Fault("notImplemented", "checkpoints are not supported by this version", { code: "container.checkpoint" });
+      throw new Fault("notImplemented", "checkpoints are not supported by this version", {
+        code: "container.checkpoint",
+      });
     const { live, record } = this.#find(input.id);
     try {
       await this.#start(live);
@@ -82,7 +89,8 @@ export class ContainerService {
     await live.lane.run(async () => {
       const status = this.#context.table.find(record.id).state.status;
       if (status === "restarting") return this.#cancelRestart(live);
-      if (live.run === null) throw new Fault("notModified", "container is already stopped", { code: "container.not-running" });
+      if (live.run === null)
+        throw new Fault("notModified", "container is already stopped", { code: "container.not-running" });
       await this.#stop(live, input);
     });
   }
@@ -125,7 +133,8 @@ export class ContainerService {
     const { live } = this.#find(input.id);
     await live.lane.run(async () => {
       const record = this.#context.table.find(live.id);
-      if (record.state.status === "paused") throw new Fault("conflict", `container ${input.id} is already paused`, { code: "container.paused" });
+      if (record.state.status === "paused")
+        throw new Fault("conflict", `container ${input.id} is already paused`, { code: "container.paused" });
       if (!isRunning(record)) throw notRunning(input.id);
       await freezeCgroup((ops) => this.#context.keel.run(ops), this.#cgroup(record), { signal: call.signal });
       publish(this.#context, await this.#context.table.putState(live.id, { status: "paused" }), "pause");
@@ -136,7 +145,8 @@ export class ContainerService {
     const { live } = this.#find(input.id);
     await live.lane.run(async () => {
       const record = this.#context.table.find(live.id);
-      if (record.state.status !== "paused") throw new Fault("conflict", `container ${input.id} is not paused`, { code: "container.not-paused" });
+      if (record.state.status !== "paused")
+        throw new Fault("conflict", `container ${input.id} is not paused`, { code: "container.not-paused" });
       await this.#context.thaw(live.id);
       publish(this.#context, this.#context.table.find(live.id), "unpause");
     });
@@ -154,7 +164,11 @@ export class ContainerService {
     const name = parseName(input.name ?? "");
     await live.lane.run(async () => {
       if (this.#context.table.isNameTaken(name))
-        throw new Fault("conflict", `Conflict. The container name "/${name}" is already in use by container "${this.#context.table.idOfName(name) ?? ""}". You have to remove (or rename) that container to be able to reuse that name.`, { code: "container.name-taken" });
+        throw new Fault(
+          "conflict",
+          `Conflict. The container name "/${name}" is already in use by container "${this.#context.table.idOfName(name) ?? ""}". You have to remove (or rename) that container to be able to reuse that name.`,
+          { code: "container.name-taken" },
+        );
       const current = this.#context.table.find(live.id);
       const renamed = await this.#context.table.put({ ...current, name });
       publish(this.#context, renamed, "rename", { oldName: `/${record.name}` });
@@ -162,18 +176,28 @@ export class ContainerService {
   }
 
   async delete(input: Input<"containerDelete">): Promise<void> {
-    if (input.link) throw new Fault("notImplemented", "links are not supported by this version", { code: "container.link" });
+    if (input.link)
+      throw new Fault("notImplemented", "links are not supported by this version", {
+        code: "container.link",
+      });
     const { live, record } = this.#find(input.id);
     if (live.isRemoving)
-      throw new Fault("conflict", `removal of container ${input.id} is already in progress`, { code: "container.removing" });
+      throw new Fault("conflict", `removal of container ${input.id} is already in progress`, {
+        code: "container.removing",
+      });
     if (input.force) live.isRemoving = true;
     try {
-      if (input.force && live.run !== null) await killContainer(this.#context, live, "SIGKILL").catch(ignoreNotRunning);
+      if (input.force && live.run !== null)
+        await killContainer(this.#context, live, "SIGKILL").catch(ignoreNotRunning);
       await live.lane.run(() => {
         const { status } = this.#context.table.find(record.id).state;
         if (live.run !== null || status === "restarting" || status === "paused")
           if (!input.force)
-            throw new Fault("conflict", `cannot remove container "${record.name}": container is ${status}: stop the container before removing or force remove`, { code: "container.running" });
+            throw new Fault(
+              "conflict",
+              `cannot remove container "${record.name}": container is ${status}: stop the container before removing or force remove`,
+              { code: "container.running" },
+            );
         return this.#remove(live);
       });
     } catch (error) {
@@ -223,14 +247,18 @@ export class ContainerService {
   async inspect(input: Input<"containerInspect">): Promise<ContainerInspect> {
     const { record, live } = this.#find(input.id);
     const dir = this.#context.paths.dir(record.id);
-    const source = this.#context.layers.rootSource(record.layer, { upper: `${dir}/upper`, work: `${dir}/work` });
+    const source = this.#context.layers.rootSource(record.layer, {
+      upper: `${dir}/upper`,
+      work: `${dir}/work`,
+    });
     return inspectOf(record, { paths: this.#context.paths, execIds: live.execIds, source });
   }
 
   async list(input: Input<"containerList">): Promise<ContainerSummary[]> {
     const { table, images } = this.#context;
     const now = Date.now();
-    const isDescendant = (r: ContainerRecord, image: string): boolean => images.isDescendant(r.imageId, image);
+    const isDescendant = (r: ContainerRecord, image: string): boolean =>
+      images.isDescendant(r.imageId, image);
     return selectContainers(table.all(), input, { find: (ref) => table.find(ref), isDescendant }).map((r) =>
       summaryOf(r, images.nameFor(r.config.Image, r.imageId), now),
     );

@@ -7,7 +7,8 @@ const RTMAX = 64;
 
 /** Returns the signal's number; fails with invalidParameter. */
 export function parseSignal(text: string): number {
-  const invalid = (): Fault => new Fault("invalidParameter", `invalid signal: ${text}`, { code: "signal.invalid" });
+  const invalid = (): Fault =>
+    new Fault("invalidParameter", `invalid signal: ${text}`, { code: "signal.invalid" });
   if (/^\d+$/.test(text)) {
     const n = Number(text);
     if (n < 1 || n > RTMAX) throw invalid();

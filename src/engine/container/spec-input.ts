@@ -64,7 +64,8 @@ export function specInputOf(record: ContainerRecord, paths: ContainerPaths, pidO
 function modeOf(mode: string, type: "pid" | "ipc" | "uts" | "cgroup", pidOf: PidOf): NamespaceMode {
   if (mode === "" || mode === "private" || mode === "shareable") return { kind: "private" };
   if (mode === "host" || mode === "none") return { kind: mode };
-  if (mode.startsWith("container:")) return { kind: "path", path: `/proc/${pidOf(mode.slice(10))}/ns/${type}` };
+  if (mode.startsWith("container:"))
+    return { kind: "path", path: `/proc/${pidOf(mode.slice(10))}/ns/${type}` };
   throw new Fault("invalidParameter", `invalid ${type} mode: ${mode}`, { code: "container.namespace-mode" });
 }
 

@@ -1,6 +1,6 @@
 // Starts a container: the endpoint, the runtime's plan and the shim in one message to keel, then attached clients, then
 // the process itself. Called in the container's lane. Whatever fails on the way is undone, and the record says why.
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, rm, stat } from "node:fs/promises";
 import { Fault, messageOf, SysError } from "../../lib/errors.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import { host, type Op, type Register } from "../../linux/ops.ts";
@@ -19,18 +19,28 @@ import { specInputOf } from "./spec-input.ts";
 import type { LiveContainer, Run } from "./table.ts";
 
 const NETNS: Register = 0;
+const SIGKILL = 9;
 
 /** What happens when a run has ended; exit.ts provides it, the service passes it in (the two would import each other). */
 export type OnExit = (live: LiveContainer, run: Run, exit: ShimExit) => Promise<void>;
 
 /** Starts the container; fails with notModified when it runs, and with the reason when it cannot be started. */
-export async function startContainer(context: ContainerContext, live: LiveContainer, onExit: OnExit): Promise<void> {
+export async function startContainer(
+  context: ContainerContext,
+  live: LiveContainer,
+  onExit: OnExit,
+): Promise<void> {
   const record = context.table.find(live.id);
   if (live.isRemoving)
-    throw new Fault("conflict", "container is marked for removal and cannot be started", { code: "container.removing" });
+    throw new Fault("conflict", "container is marked for removal and cannot be started", {
+      code: "container.removing",
+    });
   if (record.state.status === "paused")
-    throw new Fault("conflict", "cannot start a paused container, try unpause instead", { code: "container.paused" });
-  if (isRunning(record)) throw new Fault("notModified", "container is already running", { code: "container.running" });
+    throw new Fault("conflict", "cannot start a paused container, try unpause instead", {
+      code: "container.paused",
+    });
+  if (isRunning(record))
+    throw new Fault("notModified", "container is already running", { code: "container.running" });
   clearTimeout(live.restartTimer);
   try {
     await launch(context, live, record, onExit);
@@ -39,17 +49,28 @@ export async function startContainer(context: ContainerContext, live: LiveContai
   }
 }
 
-async function launch(context: ContainerContext, live: LiveContainer, record: ContainerRecord, onExit: OnExit): Promise<void> {
+async function launch(
+  context: ContainerContext,
+  live: LiveContainer,
+  record: ContainerRecord,
+  onExit: OnExit,
+): Promise<void> {
   await using undo = new AsyncDisposableStack();
   await prepareBindSources(record);
-  const plan = await planNetwork(context, record, undo);
-  const endpoint = plan.endpoint;
+  const plan = await planNetwork(context, record);
+  const { endpoint } = plan;
+  let failure: unknown;
+  if (endpoint !== null) undo.defer(() => endpoint.undo(failure));
   await writeEtcFiles(context.paths, record, endpoint);
   const shimPlan = planShim(context, record, await context.layers.createUpper(record.id), plan.netns);
-  for (const warning of shimPlan.warnings) context.log("warn", `container ${record.id.slice(0, 12)}: ${warning}`);
-  const { results } = await context.keel.run([...plan.ops, ...shimPlan.ops]);
+  for (const warning of shimPlan.warnings)
+    context.log("warn", `container ${record.id.slice(0, 12)}: ${warning}`);
+  const { results } = await context.keel.run([...plan.ops, ...shimPlan.ops]).catch((error: unknown) => {
+    failure = error;
+    throw error;
+  });
   const [, pid] = results.at(-1) as [number, number];
-  undo.defer(() => killLaunched(context, record.id));
+  undo.defer(() => abandon(context, record.id));
   const run = await connectRun(context, live, record.id, pid, onExit);
   await Promise.all([...live.pendingAttaches].map((a) => a.connect(run.socketPath)));
   live.pendingAttaches.clear();
@@ -58,7 +79,16 @@ async function launch(context: ContainerContext, live: LiveContainer, record: Co
   live.run = run;
   const started = await context.table.putState(
     record.id,
-    { status: "running", pid, exitCode: 0, error: "", isOomKilled: false, startedAt: formatNano(nowNano()), finishedAt: record.state.finishedAt, isStoppedByUser: false },
+    {
+      status: "running",
+      pid,
+      exitCode: 0,
+      error: "",
+      isOomKilled: false,
+      startedAt: formatNano(nowNano()),
+      finishedAt: record.state.finishedAt,
+      isStoppedByUser: false,
+    },
     { endpoints: withAttached(record.endpoints, endpoint) },
   );
   if (endpoint !== null)
@@ -79,14 +109,15 @@ interface NetworkPlan {
   endpoint: PlannedEndpoint | null;
 }
 
-async function planNetwork(context: ContainerContext, record: ContainerRecord, undo: AsyncDisposableStack): Promise<NetworkPlan> {
+async function planNetwork(context: ContainerContext, record: ContainerRecord): Promise<NetworkPlan> {
   const mode = record.hostConfig.NetworkMode;
   if (mode === "host") return { ops: [], netns: undefined, endpoint: null };
   if (mode.startsWith("container:"))
     return { ops: [], netns: `/proc/${pidOfRunning(context, mode.slice(10))}/ns/net`, endpoint: null };
   const own = host.netnsNew(NETNS);
   const wish = record.endpoints[0];
-  if (mode === "none" || record.config.NetworkDisabled || wish === undefined) return { ops: [own], netns: NETNS, endpoint: null };
+  if (mode === "none" || record.config.NetworkDisabled || wish === undefined)
+    return { ops: [own], netns: NETNS, endpoint: null };
   const endpoint = await context.networks.planAttach(
     {
       networkName: wish.networkName,
@@ -97,7 +128,6 @@ async function planNetwork(context: ContainerContext, record: ContainerRecord, u
     },
     NETNS,
   );
-  undo.defer(() => endpoint.undo());
   return { ops: [own, ...endpoint.ops], netns: NETNS, endpoint };
 }
 
@@ -105,11 +135,18 @@ async function planNetwork(context: ContainerContext, record: ContainerRecord, u
 export function pidOfRunning(context: Pick<ContainerContext, "table">, reference: string): number {
   const other = context.table.find(reference);
   if (!isRunning(other))
-    throw new Fault("conflict", `cannot join network of a non running container: ${other.id}`, { code: "container.not-running" });
+    throw new Fault("conflict", `cannot join network of a non running container: ${other.id}`, {
+      code: "container.not-running",
+    });
   return other.state.pid;
 }
 
-function planShim(context: ContainerContext, record: ContainerRecord, dirs: UpperDirs, netns: Register | string | undefined): { ops: Op[]; warnings: string[] } {
+function planShim(
+  context: ContainerContext,
+  record: ContainerRecord,
+  dirs: UpperDirs,
+  netns: Register | string | undefined,
+): { ops: Op[]; warnings: string[] } {
   const { paths } = context;
   const spec = generateSpec(specInputOf(record, paths, (other) => pidOfRunning(context, other)));
   const parent = record.hostConfig.CgroupParent;
@@ -132,7 +169,10 @@ function planShim(context: ContainerContext, record: ContainerRecord, dirs: Uppe
     cgroup,
     hasBarrier: true,
   });
-  return { ops: [...plan.hostOps, host.shim(plan.shim)], warnings: [...spec.warnings, ...cgroup.warnings, ...plan.warnings] };
+  return {
+    ops: [...plan.hostOps, host.shim(plan.shim)],
+    warnings: [...spec.warnings, ...cgroup.warnings, ...plan.warnings],
+  };
 }
 
 function logOf(record: ContainerRecord, path: string): Parameters<typeof planContainer>[0]["log"] {
@@ -152,7 +192,8 @@ function logOf(record: ContainerRecord, path: string): Parameters<typeof planCon
 export function parseLogSize(text: string): number {
   if (text === "-1") return 0;
   const m = /^(\d+)\s*([kmg]?)b?$/i.exec(text);
-  if (m === null) throw new Fault("invalidParameter", `invalid value for max-size: ${text}`, { code: "log.option" });
+  if (m === null)
+    throw new Fault("invalidParameter", `invalid value for max-size: ${text}`, { code: "log.option" });
   const unit = { "": 1, k: 1 << 10, m: 1 << 20, g: 1 << 30 }[m[2]?.toLowerCase() as "" | "k" | "m" | "g"];
   return Number(m[1]) * unit;
 }
@@ -162,7 +203,11 @@ async function prepareBindSources(record: ContainerRecord): Promise<void> {
   for (const bind of mountsOf(record.hostConfig).binds) {
     if ((await stat(bind.source).catch(() => null)) !== null) continue; // ignored: missing is what is asked here
     if (!bind.createsSource)
-      throw new Fault("invalidParameter", `invalid mount config for type "bind": bind source path does not exist: ${bind.source}`, { code: "mount.source-missing" });
+      throw new Fault(
+        "invalidParameter",
+        `invalid mount config for type "bind": bind source path does not exist: ${bind.source}`,
+        { code: "mount.source-missing" },
+      );
     await mkdir(bind.source, { recursive: true });
   }
 }
@@ -208,20 +253,38 @@ export async function connectRun(
   return run;
 }
 
-async function killLaunched(context: ContainerContext, id: string): Promise<void> {
+/** Ends what was launched and could not be started, and waits until its shim is gone. */
+async function abandon(context: ContainerContext, id: string): Promise<void> {
+  const socketPath = context.paths.socket(id);
+  const gone = Promise.withResolvers<void>();
   try {
-    const shim = await connectShim(context.paths.socket(id));
-    await shim.signal(9, { all: true });
+    using _events = await openShimEvents(socketPath, {
+      onExit: () => gone.resolve(),
+      onExecExit: () => {},
+      onWarning: () => {},
+      onLost: () => gone.resolve(),
+    });
+    const shim = await connectShim(socketPath);
+    await shim.signal(SIGKILL, { all: true });
     shim.close();
+    await gone.promise;
   } catch {
-    // ignored: a shim that does not answer has taken its container with it
+    // ignored: a shim that does not answer has gone and taken its container with it
   }
+  await rm(context.paths.stateDir(id), { recursive: true, force: true });
 }
 
-function withAttached(endpoints: readonly NetworkEndpoint[], planned: PlannedEndpoint | null): NetworkEndpoint[] {
+function withAttached(
+  endpoints: readonly NetworkEndpoint[],
+  planned: PlannedEndpoint | null,
+): NetworkEndpoint[] {
   return endpoints.map((e) => {
     if (planned === null || e.networkName !== planned.network.name) return e;
-    const attached: AttachedEndpoint = { ...planned.record, gateway: planned.gateway, prefixLength: planned.prefixLength };
+    const attached: AttachedEndpoint = {
+      ...planned.record,
+      gateway: planned.gateway,
+      prefixLength: planned.prefixLength,
+    };
     return { ...e, networkId: planned.network.id, attached };
   });
 }
@@ -234,14 +297,27 @@ const ENOEXEC = 8;
 /** Returns the exit code that stands for a failed exec, as a shell would give it. */
 function exitCodeOf(error: unknown): number {
   if (!(error instanceof SysError) || error.op !== "exec") return 128;
-  return error.errno === ENOENT || error.errno === ENOTDIR ? 127 : error.errno === EACCES || error.errno === ENOEXEC ? 126 : 128;
+  return error.errno === ENOENT || error.errno === ENOTDIR
+    ? 127
+    : error.errno === EACCES || error.errno === ENOEXEC
+      ? 126
+      : 128;
 }
 
 /** Writes the reason into the record and returns the fault for the user, in Docker's words. */
-async function recordFailure(context: ContainerContext, record: ContainerRecord, error: unknown): Promise<Fault> {
+async function recordFailure(
+  context: ContainerContext,
+  record: ContainerRecord,
+  error: unknown,
+): Promise<Fault> {
   const fault = startFault(error);
   const exitCode = exitCodeOf(error);
-  await context.table.putState(record.id, { status: record.state.status === "restarting" ? "exited" : record.state.status, pid: 0, exitCode, error: fault.message });
+  await context.table.putState(record.id, {
+    status: record.state.status === "restarting" ? "exited" : record.state.status,
+    pid: 0,
+    exitCode,
+    error: fault.message,
+  });
   if (error instanceof SysError) publish(context, record, "die", { exitCode: String(exitCode) });
   return fault;
 }
@@ -252,9 +328,13 @@ function startFault(error: unknown): Fault {
   // compat: clients look for runc's words to choose the exit codes 126 and 127.
   const what = error.op === "exec" ? error.text : `error during container init: ${error.message}`;
   const kind = error.op === "exec" ? "invalidParameter" : "system";
-  return new Fault(kind, `failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: ${what}: unknown`, {
-    code: "container.start-failed",
-    detail: { op: error.op, path: error.path, errno: error.errno },
-    cause: error,
-  });
+  return new Fault(
+    kind,
+    `failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: ${what}: unknown`,
+    {
+      code: "container.start-failed",
+      detail: { op: error.op, path: error.path, errno: error.errno },
+      cause: error,
+    },
+  );
 }

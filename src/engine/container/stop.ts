@@ -20,7 +20,11 @@ export interface StopOptions {
 }
 
 /** Stops a running container and returns when its exit is settled. */
-export async function stopRunning(context: ContainerContext, live: LiveContainer, options: StopOptions): Promise<void> {
+export async function stopRunning(
+  context: ContainerContext,
+  live: LiveContainer,
+  options: StopOptions,
+): Promise<void> {
   const record = context.table.find(live.id);
   const { run } = live;
   const signal = parseSignal(options.signal ?? record.config.StopSignal ?? "SIGTERM");
@@ -49,26 +53,39 @@ async function settlesWithin(settled: Promise<void>, timeoutMs: number): Promise
 }
 
 /** Sends a signal to the first process; fails with conflict when there is none. */
-export async function sendSignal(context: ContainerContext, live: LiveContainer, signal: number): Promise<void> {
+export async function sendSignal(
+  context: ContainerContext,
+  live: LiveContainer,
+  signal: number,
+): Promise<void> {
   const record = context.table.find(live.id);
   if (live.run === null || !isRunning(record))
-    throw new Fault("conflict", `cannot kill container: ${live.id}: container ${live.id} is not running`, { code: "container.not-running" });
+    throw new Fault("conflict", `cannot kill container: ${live.id}: container ${live.id} is not running`, {
+      code: "container.not-running",
+    });
   try {
     // SIGKILL goes to everything in the container: without a pid namespace of its own the children would stay.
     await live.run.shim.signal(signal, { all: signal === SIGKILL && record.hostConfig.PidMode !== "" });
   } catch (error) {
-    if (!(error instanceof SysError) && !(error instanceof Fault && error.kind === "unavailable")) throw error;
+    if (!(error instanceof SysError) && !(error instanceof Fault && error.kind === "unavailable"))
+      throw error;
     // ignored: the process ended while the signal was on its way; its exit is being settled
   }
   publish(context, record, "kill", { signal: String(signal) });
 }
 
 /** Kills with the given signal (default SIGKILL); a deadly one also ends the restart policy's interest. */
-export async function killContainer(context: ContainerContext, live: LiveContainer, signalText: string | undefined): Promise<void> {
+export async function killContainer(
+  context: ContainerContext,
+  live: LiveContainer,
+  signalText: string | undefined,
+): Promise<void> {
   const signal = parseSignal(signalText ?? "SIGKILL");
   const record = context.table.find(live.id);
   if (!isRunning(record))
-    throw new Fault("conflict", `cannot kill container: ${live.id}: container ${live.id} is not running`, { code: "container.not-running" });
+    throw new Fault("conflict", `cannot kill container: ${live.id}: container ${live.id} is not running`, {
+      code: "container.not-running",
+    });
   const { run } = live;
   const isDeadly = signal === SIGKILL || signal === SIGTERM;
   if (isDeadly) await context.table.putState(live.id, { isStoppedByUser: true });

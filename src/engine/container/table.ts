@@ -118,9 +118,12 @@ export class ContainerTable {
     if (exact !== undefined) return exact;
     const matches = ID_PREFIX.test(name) ? [...this.#records.keys()].filter((id) => id.startsWith(name)) : [];
     if (matches.length > 1)
-      throw new Fault("invalidParameter", `multiple IDs found with provided prefix: ${reference}`, { code: "container.ambiguous" });
+      throw new Fault("invalidParameter", `multiple IDs found with provided prefix: ${reference}`, {
+        code: "container.ambiguous",
+      });
     const found = matches[0] === undefined ? undefined : this.#records.get(matches[0]);
-    if (found === undefined) throw new Fault("notFound", `No such container: ${reference}`, { code: "container.not-found" });
+    if (found === undefined)
+      throw new Fault("notFound", `No such container: ${reference}`, { code: "container.not-found" });
     return found;
   }
 
@@ -131,7 +134,8 @@ export class ContainerTable {
   /** Returns the in-memory part of a container that exists. */
   live(id: string): LiveContainer {
     const live = this.#live.get(id);
-    if (live === undefined) throw new Fault("notFound", `No such container: ${id}`, { code: "container.not-found" });
+    if (live === undefined)
+      throw new Fault("notFound", `No such container: ${id}`, { code: "container.not-found" });
     return live;
   }
 
@@ -151,7 +155,8 @@ export class ContainerTable {
   /** Commits a changed record and returns it. */
   async put(record: ContainerRecord, options: CommitOptions = {}): Promise<ContainerRecord> {
     const before = this.#records.get(record.id);
-    if (before === undefined) throw new Fault("notFound", `No such container: ${record.id}`, { code: "container.not-found" });
+    if (before === undefined)
+      throw new Fault("notFound", `No such container: ${record.id}`, { code: "container.not-found" });
     if (before.name !== record.name) {
       this.#byName.delete(before.name);
       this.#byName.set(record.name, record.id);
@@ -161,9 +166,14 @@ export class ContainerTable {
   }
 
   /** Commits a change of the run state. Not flushed: after a power cut nothing runs anyway. */
-  async putState(id: string, state: Partial<RunState>, more: Partial<ContainerRecord> = {}): Promise<ContainerRecord> {
+  async putState(
+    id: string,
+    state: Partial<RunState>,
+    more: Partial<ContainerRecord> = {},
+  ): Promise<ContainerRecord> {
     const record = this.#records.get(id);
-    if (record === undefined) throw new Fault("notFound", `No such container: ${id}`, { code: "container.not-found" });
+    if (record === undefined)
+      throw new Fault("notFound", `No such container: ${id}`, { code: "container.not-found" });
     return this.put({ ...record, ...more, state: { ...record.state, ...state } }, { durable: false });
   }
 

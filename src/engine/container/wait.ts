@@ -4,7 +4,12 @@ import { isRunning } from "./record.ts";
 import type { ContainerTable } from "./table.ts";
 
 /** Registers a wait; the returned promise resolves to the exit code, or rejects with the signal's reason. */
-export function waitFor(table: ContainerTable, id: string, condition: string | undefined, signal: AbortSignal): Promise<number> {
+export function waitFor(
+  table: ContainerTable,
+  id: string,
+  condition: string | undefined,
+  signal: AbortSignal,
+): Promise<number> {
   const record = table.find(id);
   const live = table.live(record.id);
   const kind = condition || "not-running";

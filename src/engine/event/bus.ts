@@ -56,7 +56,8 @@ export class EventBus {
     const matches = (e: EngineEvent): boolean =>
       (query.untilNano === undefined || e.timeNano <= query.untilNano) && (query.matches?.(e) ?? true);
     const { sinceNano } = query;
-    const queue = sinceNano === undefined ? [] : this.#history.filter((e) => e.timeNano >= sinceNano && matches(e));
+    const queue =
+      sinceNano === undefined ? [] : this.#history.filter((e) => e.timeNano >= sinceNano && matches(e));
     let wake: () => void = () => {};
     const deliver = (e: EngineEvent): void => {
       if (!matches(e)) return;
@@ -71,7 +72,10 @@ export class EventBus {
       wake();
     };
     signal.addEventListener("abort", stop);
-    const timer = deadline === undefined ? undefined : setTimeout(stop, Math.max(0, Math.min(deadline - Date.now(), 2 ** 31 - 1)));
+    const timer =
+      deadline === undefined
+        ? undefined
+        : setTimeout(stop, Math.max(0, Math.min(deadline - Date.now(), 2 ** 31 - 1)));
     if (signal.aborted) end.abort();
     this.#readers.add(deliver);
     try {

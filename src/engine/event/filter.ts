@@ -13,8 +13,11 @@ const TESTS: Readonly<Record<string, (e: EngineEvent, value: string) => boolean>
   // compat: `exec_start` also finds "exec_start: sh -c …".
   event: (e, v) => e.action === v || e.action.startsWith(`${v}:`),
   type: (e, v) => e.type === v,
-  container: (e, v) => isActor(e, "container", v) || (e.type !== "container" && e.attributes["container"]?.startsWith(v) === true),
-  image: (e, v) => isActor(e, "image", v) || e.attributes["image"] === v || e.attributes["image"]?.split(":")[0] === v,
+  container: (e, v) =>
+    isActor(e, "container", v) ||
+    (e.type !== "container" && e.attributes["container"]?.startsWith(v) === true),
+  image: (e, v) =>
+    isActor(e, "image", v) || e.attributes["image"] === v || e.attributes["image"]?.split(":")[0] === v,
   network: (e, v) => isActor(e, "network", v),
   volume: (e, v) => isActor(e, "volume", v),
   daemon: (e, v) => isActor(e, "daemon", v),
@@ -27,7 +30,8 @@ const TESTS: Readonly<Record<string, (e: EngineEvent, value: string) => boolean>
 export function eventMatcher(filters: Filters): (event: EngineEvent) => boolean {
   const tests = Object.entries(filters).map(([key, values]) => {
     const test = TESTS[key];
-    if (test === undefined) throw new Fault("invalidParameter", `invalid filter '${key}'`, { code: "filter.unknown" });
+    if (test === undefined)
+      throw new Fault("invalidParameter", `invalid filter '${key}'`, { code: "filter.unknown" });
     return (e: EngineEvent): boolean => values.length === 0 || values.some((v) => test(e, v));
   });
   return (e) => tests.every((test) => test(e));

@@ -51,15 +51,19 @@ export class ExecService {
   #running(reference: string): ContainerRecord {
     const record = this.#context.table.find(reference);
     if (record.state.status === "paused")
-      throw new Fault("conflict", `container ${record.id} is paused, unpause the container before exec`, { code: "container.paused" });
-    if (!isRunning(record)) throw new Fault("conflict", `container ${record.id} is not running`, { code: "container.not-running" });
+      throw new Fault("conflict", `container ${record.id} is paused, unpause the container before exec`, {
+        code: "container.paused",
+      });
+    if (!isRunning(record))
+      throw new Fault("conflict", `container ${record.id} is not running`, { code: "container.not-running" });
     return record;
   }
 
   async create(input: Input<"containerExec">): Promise<ExecCreateResponse> {
     const record = this.#running(input.id);
     const command = input.body.Cmd ?? [];
-    if (command.length === 0) throw new Fault("invalidParameter", "No exec command specified", { code: "exec.no-command" });
+    if (command.length === 0)
+      throw new Fault("invalidParameter", "No exec command specified", { code: "exec.no-command" });
     const id = newId();
     this.#execs.set(id, {
       id,
@@ -97,8 +101,10 @@ export class ExecService {
 
   #claim(id: string): { exec: Exec; record: ContainerRecord } {
     const exec = this.#find(id);
-    if (exec.state === "running") throw new Fault("conflict", `exec command ${id} is already running`, { code: "exec.running" });
-    if (exec.state === "ended") throw new Fault("conflict", `exec command ${id} has already run`, { code: "exec.ended" });
+    if (exec.state === "running")
+      throw new Fault("conflict", `exec command ${id} is already running`, { code: "exec.running" });
+    if (exec.state === "ended")
+      throw new Fault("conflict", `exec command ${id} has already run`, { code: "exec.ended" });
     const record = this.#running(exec.containerId);
     exec.state = "running";
     return { exec, record };
@@ -142,7 +148,8 @@ export class ExecService {
     exec.exitCode = exitCode;
     exec.ended.resolve(exitCode);
     const record = this.#context.table.get(exec.containerId);
-    if (record !== undefined) publish(this.#context, record, "exec_die", { execID: exec.id, exitCode: String(exitCode) });
+    if (record !== undefined)
+      publish(this.#context, record, "exec_die", { execID: exec.id, exitCode: String(exitCode) });
     setTimeout(() => this.#execs.delete(exec.id), REMEMBER_MS).unref();
   }
 

@@ -38,7 +38,9 @@ export function planDelete(
     return { untag: [name], remove: [], answer: [{ Untagged: name }] };
   }
   if (by === "id" && tags.length > 1 && !options.force)
-    throw conflict(`conflict: unable to delete ${text} (must be forced) - image is referenced in multiple repositories`);
+    throw conflict(
+      `conflict: unable to delete ${text} (must be forced) - image is referenced in multiple repositories`,
+    );
   refuseIfUsed(table, image, by === "id" ? text : image.id.slice(7, 19), options.force, usersOf);
   const remove = [image, ...(options.noprune ? [] : prunableParents(table, image, usersOf))];
   return {
@@ -62,18 +64,29 @@ function refuseIfUsed(
   const users = usersOf(image.id);
   const running = users.find((u) => u.isRunning);
   if (running !== undefined)
-    throw conflict(`conflict: unable to delete ${shown} (cannot be forced) - image is being used by running container ${running.containerId.slice(0, 12)}`);
+    throw conflict(
+      `conflict: unable to delete ${shown} (cannot be forced) - image is being used by running container ${running.containerId.slice(0, 12)}`,
+    );
   const stopped = users[0];
   if (stopped !== undefined && !isForced)
-    throw conflict(`conflict: unable to delete ${shown} (must be forced) - image is being used by stopped container ${stopped.containerId.slice(0, 12)}`);
+    throw conflict(
+      `conflict: unable to delete ${shown} (must be forced) - image is being used by stopped container ${stopped.containerId.slice(0, 12)}`,
+    );
   if (childrenOf(table, image).length > 0)
-    throw conflict(`conflict: unable to delete ${shown} (cannot be forced) - image has dependent child images`);
+    throw conflict(
+      `conflict: unable to delete ${shown} (cannot be forced) - image has dependent child images`,
+    );
 }
 
-const childrenOf = (table: ImageTable, image: ImageRecord): ImageRecord[] => table.all().filter((i) => i.parentId === image.id);
+const childrenOf = (table: ImageTable, image: ImageRecord): ImageRecord[] =>
+  table.all().filter((i) => i.parentId === image.id);
 
 /** The nameless build steps below an image that nothing else needs. */
-function prunableParents(table: ImageTable, image: ImageRecord, usersOf: (imageId: string) => readonly ImageUser[]): ImageRecord[] {
+function prunableParents(
+  table: ImageTable,
+  image: ImageRecord,
+  usersOf: (imageId: string) => readonly ImageUser[],
+): ImageRecord[] {
   const parents: ImageRecord[] = [];
   let child = image;
   for (;;) {
@@ -88,5 +101,7 @@ function prunableParents(table: ImageTable, image: ImageRecord, usersOf: (imageI
 
 /** Whether an image is `<none>:<none>`: without a name and no step of another. */
 export function isDangling(table: ImageTable, image: ImageRecord): boolean {
-  return table.tagsOf(image.id).length === 0 && childrenOf(table, image).length === 0 && configOf(image).os !== "";
+  return (
+    table.tagsOf(image.id).length === 0 && childrenOf(table, image).length === 0 && configOf(image).os !== ""
+  );
 }

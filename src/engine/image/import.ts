@@ -55,17 +55,23 @@ export async function importImage(
 function nameOf(input: InputOf<typeof imageCreate>): ReturnType<typeof parseReference> | undefined {
   if (input.repo === undefined || input.repo === "") return undefined;
   const reference = parseReference(input.repo);
-  if (reference.digest !== undefined) throw new Fault("invalidParameter", "cannot import digest reference", { code: "image.import-digest" });
-  return input.tag === undefined || input.tag === "" ? withDefaultTag(reference) : withTag(reference, input.tag);
+  if (reference.digest !== undefined)
+    throw new Fault("invalidParameter", "cannot import digest reference", { code: "image.import-digest" });
+  return input.tag === undefined || input.tag === ""
+    ? withDefaultTag(reference)
+    : withTag(reference, input.tag);
 }
 
 async function download(source: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
   const url = URL.parse(/^https?:\/\//.test(source) ? source : `http://${source}`);
-  if (url === null) throw new Fault("invalidParameter", `invalid source: ${source}`, { code: "image.import-source" });
+  if (url === null)
+    throw new Fault("invalidParameter", `invalid source: ${source}`, { code: "image.import-source" });
   try {
     const response = await fetch(url, { signal });
     if (!response.ok || response.body === null)
-      throw new Fault("system", `cannot download ${source}: the server answered ${response.status}`, { code: "image.import-source" });
+      throw new Fault("system", `cannot download ${source}: the server answered ${response.status}`, {
+        code: "image.import-source",
+      });
     return response.body;
   } catch (error) {
     if (error instanceof Fault) throw error;

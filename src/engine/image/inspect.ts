@@ -1,6 +1,11 @@
 // How images look from outside: ImageInspect, ImageList items, ImageHistory. Pure over records.
 import type { HealthConfig } from "../../api/schemas/container.ts";
-import type { ImageConfig as ApiImageConfig, ImageHistory, ImageInspect, ImageSummary } from "../../api/schemas/image.ts";
+import type {
+  ImageConfig as ApiImageConfig,
+  ImageHistory,
+  ImageInspect,
+  ImageSummary,
+} from "../../api/schemas/image.ts";
 import { parseNano, ZERO_TIME } from "../../lib/time.ts";
 import type { Healthcheck, HistoryEntry, RunConfig } from "../../oci/image-config.ts";
 import type { LayerRecord } from "../../storage/layer/types.ts";
@@ -65,7 +70,8 @@ export function apiConfig(c: RunConfig): ApiImageConfig {
   });
 }
 
-const copy = (list: readonly string[] | undefined): string[] | undefined => (list === undefined ? undefined : [...list]);
+const copy = (list: readonly string[] | undefined): string[] | undefined =>
+  list === undefined ? undefined : [...list];
 
 function apiHealthcheck(h: Healthcheck): HealthConfig {
   return defined({
@@ -82,7 +88,8 @@ function defined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], u
   return Object.fromEntries(Object.entries(object).filter(([, v]) => v !== undefined)) as never;
 }
 
-const secondsOf = (time: string | undefined): number => Number((parseNano(time ?? "") ?? 0n) / 1_000_000_000n);
+const secondsOf = (time: string | undefined): number =>
+  Number((parseNano(time ?? "") ?? 0n) / 1_000_000_000n);
 
 export function summaryOf(image: ImageRecord, facts: ImageFacts): ImageSummary {
   const c = configOf(image);

@@ -13,10 +13,14 @@ const KNOWN = ["dangling", "label", "before", "since", "reference", "until"];
 const createdNano = (image: ImageRecord): bigint => parseNano(configOf(image).created ?? "") ?? 0n;
 
 /** Returns the images to show with the names to show for each. Fails with invalidParameter or notFound. */
-export function selectImages(table: ImageTable, query: { all: boolean; filters: Filters }): { image: ImageRecord; tags: string[] }[] {
+export function selectImages(
+  table: ImageTable,
+  query: { all: boolean; filters: Filters },
+): { image: ImageRecord; tags: string[] }[] {
   const { filters } = query;
   for (const key of Object.keys(filters))
-    if (!KNOWN.includes(key)) throw new Fault("invalidParameter", `invalid filter '${key}'`, { code: "filter.unknown" });
+    if (!KNOWN.includes(key))
+      throw new Fault("invalidParameter", `invalid filter '${key}'`, { code: "filter.unknown" });
   const dangling = flag(filters["dangling"]);
   const references = filters["reference"] ?? [];
   return table
@@ -25,7 +29,12 @@ export function selectImages(table: ImageTable, query: { all: boolean; filters: 
     .filter((i) => query.all || table.tagsOf(i.id).length > 0 || isDangling(table, i))
     .filter((i) => (filters["label"] ?? []).every((v) => hasLabel(configOf(i).config.labels, v)))
     .filter((i) => withinTime(table, i, filters))
-    .map((image) => ({ image, tags: table.tagsOf(image.id).filter((t) => references.length === 0 || references.some((r) => matchesReference(t, r))) }))
+    .map((image) => ({
+      image,
+      tags: table
+        .tagsOf(image.id)
+        .filter((t) => references.length === 0 || references.some((r) => matchesReference(t, r))),
+    }))
     .filter(({ tags }) => references.length === 0 || tags.length > 0)
     .sort((a, b) => (createdNano(a.image) < createdNano(b.image) ? 1 : -1));
 }
@@ -34,7 +43,9 @@ function flag(values: readonly string[] | undefined): boolean | undefined {
   if (values === undefined || values.length === 0) return undefined;
   if (values.every((v) => v === "true" || v === "1")) return true;
   if (values.every((v) => v === "false" || v === "0")) return false;
-  throw new Fault("invalidParameter", `invalid filter 'dangling=${values.join(",")}'`, { code: "filter.invalid" });
+  throw new Fault("invalidParameter", `invalid filter 'dangling=${values.join(",")}'`, {
+    code: "filter.invalid",
+  });
 }
 
 function withinTime(table: ImageTable, image: ImageRecord, filters: Filters): boolean {
@@ -55,7 +66,10 @@ function untilNano(text: string): bigint {
 
 /** Whether a name such as `busybox:latest` fits a pattern such as `busy*`, `*:latest` or `busybox` (path.Match per part). */
 export function matchesReference(name: string, pattern: string): boolean {
-  const source = pattern.replace(/[.+^${}()|\\]/g, "\\$&").replaceAll("*", "[^/]*").replaceAll("?", "[^/]");
+  const source = pattern
+    .replace(/[.+^${}()|\\]/g, "\\$&")
+    .replaceAll("*", "[^/]*")
+    .replaceAll("?", "[^/]");
   const expression = new RegExp(`^${source}$`);
   return expression.test(name) || expression.test(name.replace(/:[^:/]*$/, ""));
 }

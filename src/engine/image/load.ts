@@ -39,24 +39,38 @@ interface Found {
   names: readonly Reference[];
 }
 
-const malformed = (why: string): Fault => new Fault("invalidParameter", `invalid image archive: ${why}`, { code: "image.archive" });
+const malformed = (why: string): Fault =>
+  new Fault("invalidParameter", `invalid image archive: ${why}`, { code: "image.archive" });
 
 /** Loads all images of an archive, writes Docker's lines, and returns them. Leaves nothing of what no image uses. */
-export async function loadImages(context: ImageContext, body: UploadBody, out: ProgressSink, signal: AbortSignal): Promise<ImageRecord[]> {
+export async function loadImages(
+  context: ImageContext,
+  body: UploadBody,
+  out: ProgressSink,
+  signal: AbortSignal,
+): Promise<ImageRecord[]> {
   const contents: Contents = { documents: new Map(), layers: new Map(), links: new Map() };
   using lease = context.layers.lease();
   try {
     await readArchive(context, (await decompress(body)).stream, contents, lease, signal);
     const images: ImageRecord[] = [];
-    for (const found of imagesIn(contents)) images.push(await storeImage(context, contents, found, lease, out));
+    for (const found of imagesIn(contents))
+      images.push(await storeImage(context, contents, found, lease, out));
     return images;
   } finally {
-    for (const layer of contents.layers.values()) layer.parent.reject(malformed("a layer that no image uses"));
+    for (const layer of contents.layers.values())
+      layer.parent.reject(malformed("a layer that no image uses"));
     await Promise.allSettled([...contents.layers.values()].map((l) => l.record));
   }
 }
 
-async function readArchive(context: ImageContext, stream: AsyncIterable<Uint8Array>, contents: Contents, lease: LayerLease, signal: AbortSignal): Promise<void> {
+async function readArchive(
+  context: ImageContext,
+  stream: AsyncIterable<Uint8Array>,
+  contents: Contents,
+  lease: LayerLease,
+  signal: AbortSignal,
+): Promise<void> {
   let documentBytes = 0;
   for await (const entry of archiveFiles(stream)) {
     const name = cleanName(entry.name);
@@ -76,7 +90,12 @@ async function readArchive(context: ImageContext, stream: AsyncIterable<Uint8Arr
 }
 
 /** Unpacks a layer whose parent nobody knows yet; returns when its bytes have been read. */
-async function unpackLayer(context: ImageContext, content: AsyncIterable<Uint8Array>, lease: LayerLease, signal: AbortSignal): Promise<ArchivedLayer> {
+async function unpackLayer(
+  context: ImageContext,
+  content: AsyncIterable<Uint8Array>,
+  lease: LayerLease,
+  signal: AbortSignal,
+): Promise<ArchivedLayer> {
   const parent = Promise.withResolvers<LayerId | null>();
   const read = Promise.withResolvers<void>();
   async function* watched(): AsyncGenerator<Uint8Array> {
@@ -94,7 +113,8 @@ async function unpackLayer(context: ImageContext, content: AsyncIterable<Uint8Ar
 
 /** JSON documents begin with a brace or a bracket; tar archives and compressed ones never do. */
 function looksLikeDocument(name: string, head: Uint8Array, sizeBytes: number): boolean {
-  if (/(^|\/)(VERSION|oci-layout|repositories|json)$/.test(name) || name.endsWith(".json")) return sizeBytes <= MAX_DOCUMENT_BYTES;
+  if (/(^|\/)(VERSION|oci-layout|repositories|json)$/.test(name) || name.endsWith(".json"))
+    return sizeBytes <= MAX_DOCUMENT_BYTES;
   return sizeBytes <= MAX_DOCUMENT_BYTES && (head[0] === 0x7b || head[0] === 0x5b);
 }
 
@@ -139,7 +159,9 @@ async function* archiveFiles(stream: AsyncIterable<Uint8Array>): AsyncGenerator<
   }
 }
 
-async function peek(stream: AsyncIterable<Uint8Array>): Promise<{ head: Uint8Array; rest: AsyncIterable<Uint8Array> }> {
+async function peek(
+  stream: AsyncIterable<Uint8Array>,
+): Promise<{ head: Uint8Array; rest: AsyncIterable<Uint8Array> }> {
   const iterator = stream[Symbol.asyncIterator]();
   const first = await iterator.next();
   const head: Uint8Array = first.done ? new Uint8Array(0) : first.value;
@@ -176,19 +198,28 @@ function fromDockerManifest(bytes: Buffer): Found[] {
   const list: unknown = parseJson(bytes, "manifest.json");
   if (!Array.isArray(list)) throw malformed("manifest.json is not a list");
   return list.map((item: { Config?: unknown; RepoTags?: unknown; Layers?: unknown }) => {
-    if (typeof item?.Config !== "string" || !isTexts(item.Layers)) throw malformed("manifest.json lacks Config or Layers");
+    if (typeof item?.Config !== "string" || !isTexts(item.Layers))
+      throw malformed("manifest.json lacks Config or Layers");
     const tags = isTexts(item.RepoTags) ? item.RepoTags : [];
-    return { configPath: cleanName(item.Config), layerPaths: item.Layers.map(cleanName), names: tags.map((t) => withDefaultTag(parseReference(t))) };
+    return {
+      configPath: cleanName(item.Config),
+      layerPaths: item.Layers.map(cleanName),
+      names: tags.map((t) => withDefaultTag(parseReference(t))),
+    };
   });
 }
 
-const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every((v) => typeof v === "string");
+const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((v) => typeof v === "string");
 
 function parseJson(bytes: Buffer, what: string): unknown {
   try {
     return JSON.parse(bytes.toString("utf8"));
   } catch (error) {
-    throw new Fault("invalidParameter", `invalid image archive: ${what} is not JSON`, { code: "image.archive", cause: error });
+    throw new Fault("invalidParameter", `invalid image archive: ${what} is not JSON`, {
+      code: "image.archive",
+      cause: error,
+    });
   }
 }
 
@@ -200,7 +231,8 @@ function fromOciLayout(contents: Contents, bytes: Buffer): Found[] {
   return index.manifests.flatMap((d) => {
     const manifest = manifestBehind(contents, d);
     if (manifest === undefined) return [];
-    const name = d.annotations?.["io.containerd.image.name"] ?? d.annotations?.["org.opencontainers.image.ref.name"];
+    const name =
+      d.annotations?.["io.containerd.image.name"] ?? d.annotations?.["org.opencontainers.image.ref.name"];
     return [
       {
         configPath: blobPath(manifest.config.digest),
@@ -211,7 +243,10 @@ function fromOciLayout(contents: Contents, bytes: Buffer): Found[] {
   });
 }
 
-function manifestBehind(contents: Contents, descriptor: Descriptor): { config: Descriptor; layers: readonly Descriptor[] } | undefined {
+function manifestBehind(
+  contents: Contents,
+  descriptor: Descriptor,
+): { config: Descriptor; layers: readonly Descriptor[] } | undefined {
   const bytes = contents.documents.get(blobPath(descriptor.digest));
   if (bytes === undefined) return undefined;
   const parsed = parseManifest(bytes, descriptor.mediaType);
@@ -220,18 +255,27 @@ function manifestBehind(contents: Contents, descriptor: Descriptor): { config: D
   return best === undefined ? undefined : manifestBehind(contents, best);
 }
 
-async function storeImage(context: ImageContext, contents: Contents, found: Found, lease: LayerLease, out: ProgressSink): Promise<ImageRecord> {
+async function storeImage(
+  context: ImageContext,
+  contents: Contents,
+  found: Found,
+  lease: LayerLease,
+  out: ProgressSink,
+): Promise<ImageRecord> {
   const bytes = contents.documents.get(resolveLink(contents, found.configPath));
   if (bytes === undefined) throw malformed(`${found.configPath} is missing`);
   const config = parseImageConfig(bytes);
   if (config.diffIds.length !== found.layerPaths.length)
-    throw malformed(`invalid manifest, layers length mismatch: expected ${found.layerPaths.length}, got ${config.diffIds.length}`);
+    throw malformed(
+      `invalid manifest, layers length mismatch: expected ${found.layerPaths.length}, got ${config.diffIds.length}`,
+    );
   const layers: LayerRecord[] = [];
   for (const [i, path] of found.layerPaths.entries()) {
     const archived = contents.layers.get(resolveLink(contents, path));
     if (archived === undefined) throw malformed(`${path} is missing`);
     const layer = await placeLayer(context, archived, layers.at(-1)?.id ?? null, lease);
-    if (layer.diffId !== config.diffIds[i]) throw malformed(`layer ${path} has the diff id ${layer.diffId}, its image says ${config.diffIds[i]}`);
+    if (layer.diffId !== config.diffIds[i])
+      throw malformed(`layer ${path} has the diff id ${layer.diffId}, its image says ${config.diffIds[i]}`);
     layers.push(layer);
   }
   const image: ImageRecord = {
@@ -251,7 +295,12 @@ async function storeImage(context: ImageContext, contents: Contents, found: Foun
 }
 
 /** Puts an unpacked layer on top of `parent`; one that stands elsewhere already is copied. */
-async function placeLayer(context: ImageContext, archived: ArchivedLayer, parent: LayerId | null, lease: LayerLease): Promise<LayerRecord> {
+async function placeLayer(
+  context: ImageContext,
+  archived: ArchivedLayer,
+  parent: LayerId | null,
+  lease: LayerLease,
+): Promise<LayerRecord> {
   if (!archived.isPlaced) {
     archived.isPlaced = true;
     archived.parent.resolve(parent);
@@ -259,7 +308,10 @@ async function placeLayer(context: ImageContext, archived: ArchivedLayer, parent
   }
   const layer = await archived.record;
   if (layer.parent === parent) return layer;
-  return context.layers.unpack(context.layers.pack(layer.id), parent, { expectedDiffId: layer.diffId, lease });
+  return context.layers.unpack(context.layers.pack(layer.id), parent, {
+    expectedDiffId: layer.diffId,
+    lease,
+  });
 }
 
 function resolveLink(contents: Contents, path: string): string {

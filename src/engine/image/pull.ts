@@ -4,10 +4,25 @@ import type { ProgressSink } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type { imageCreate } from "../../api/operations/image.ts";
 import { Fault } from "../../lib/errors.ts";
-import { type ChainId, chainIdsOf, type ImageConfig, type ImageId, imageIdOf, parseImageConfig } from "../../oci/image-config.ts";
+import {
+  type ChainId,
+  chainIdsOf,
+  type ImageConfig,
+  type ImageId,
+  imageIdOf,
+  parseImageConfig,
+} from "../../oci/image-config.ts";
 import type { Descriptor } from "../../oci/manifest.ts";
 import { hostPlatform, parsePlatform } from "../../oci/platform.ts";
-import { canonicalName, familiarName, familiarString, parseReference, type Reference, withDefaultTag, withTag } from "../../oci/reference.ts";
+import {
+  canonicalName,
+  familiarName,
+  familiarString,
+  parseReference,
+  type Reference,
+  withDefaultTag,
+  withTag,
+} from "../../oci/reference.ts";
 import { type Digest, parseDigest } from "../../oci/digest.ts";
 import { RegistryRepository } from "../../registry/repository.ts";
 import type { RegistryAuth } from "../../registry/transport.ts";
@@ -28,14 +43,22 @@ type PullInput = InputOf<typeof imageCreate>;
 const PROGRESS_INTERVAL_MS = 100;
 
 /** Pulls an image and returns its familiar name. */
-export async function pullImage(context: ImageContext, input: PullInput, out: ProgressSink, signal: AbortSignal): Promise<{ name: string }> {
+export async function pullImage(
+  context: ImageContext,
+  input: PullInput,
+  out: ProgressSink,
+  signal: AbortSignal,
+): Promise<{ name: string }> {
   const reference = referenceOf(input);
   const wanted = input.platform === undefined ? hostPlatform() : parsePlatform(input.platform);
   const { repository, resolved } = await firstAnswering(context, reference, input, async (repository) => ({
     repository,
     resolved: await repository.resolve(reference.digest ?? reference.tag ?? "latest", wanted, signal),
   }));
-  await out.write({ status: `Pulling from ${familiarName(reference).replace(/^docker\.io\//, "")}`, id: reference.digest ?? reference.tag ?? "latest" });
+  await out.write({
+    status: `Pulling from ${familiarName(reference).replace(/^docker\.io\//, "")}`,
+    id: reference.digest ?? reference.tag ?? "latest",
+  });
   const configBytes = await repository.blobBytes(resolved.manifest.config, signal);
   const config = parseImageConfig(configBytes);
   const id = imageIdOf(configBytes);
@@ -43,14 +66,26 @@ export async function pullImage(context: ImageContext, input: PullInput, out: Pr
   using lease = context.layers.lease();
   const layers = await pullLayers(context, repository, resolved.manifest.layers, config, lease, out, signal);
   const repoDigest = `${canonicalName(reference)}@${resolved.digest}`;
-  await context.table.add(recordOf(id, configBytes, layers, repoDigest), reference.digest === undefined ? [reference] : []);
+  await context.table.add(
+    recordOf(id, configBytes, layers, repoDigest),
+    reference.digest === undefined ? [reference] : [],
+  );
   await out.write({ status: `Digest: ${resolved.digest}` });
   const shown = familiarString(reference);
-  await out.write({ status: isNew ? `Status: Downloaded newer image for ${shown}` : `Status: Image is up to date for ${shown}` });
+  await out.write({
+    status: isNew
+      ? `Status: Downloaded newer image for ${shown}`
+      : `Status: Image is up to date for ${shown}`,
+  });
   return { name: shown };
 }
 
-function recordOf(id: ImageId, configBytes: Uint8Array, layers: readonly LayerRecord[], repoDigest: string): ImageRecord {
+function recordOf(
+  id: ImageId,
+  configBytes: Uint8Array,
+  layers: readonly LayerRecord[],
+  repoDigest: string,
+): ImageRecord {
   return {
     version: 1,
     id,
@@ -109,9 +144,16 @@ function authOf(input: PullInput): RegistryAuth | undefined {
 function pullFault(error: unknown, reference: Reference): unknown {
   if (!(error instanceof Fault)) return error;
   if (error.kind === "notFound")
-    return new Fault("notFound", `manifest for ${familiarString(reference)} not found: ${error.message}`, { code: "image.not-found", cause: error });
+    return new Fault("notFound", `manifest for ${familiarString(reference)} not found: ${error.message}`, {
+      code: "image.not-found",
+      cause: error,
+    });
   if (error.kind === "unauthorized" || error.kind === "forbidden")
-    return new Fault("notFound", `pull access denied for ${familiarName(reference)}, repository does not exist or may require 'docker login': ${error.message}`, { code: "image.denied", cause: error });
+    return new Fault(
+      "notFound",
+      `pull access denied for ${familiarName(reference)}, repository does not exist or may require 'docker login': ${error.message}`,
+      { code: "image.denied", cause: error },
+    );
   return error;
 }
 
@@ -126,13 +168,27 @@ async function pullLayers(
   signal: AbortSignal,
 ): Promise<LayerRecord[]> {
   if (descriptors.length !== config.diffIds.length)
-    throw new Fault("dataLoss", `image has ${descriptors.length} layers but ${config.diffIds.length} diff ids`, { code: "image.malformed" });
+    throw new Fault(
+      "dataLoss",
+      `image has ${descriptors.length} layers but ${config.diffIds.length} diff ids`,
+      { code: "image.malformed" },
+    );
   const abort = new AbortController();
   const both = AbortSignal.any([signal, abort.signal]);
   const chain = chainIdsOf(config.diffIds);
   let parent: Promise<LayerId | null> = Promise.resolve(null);
   const layers = descriptors.map((descriptor, i) => {
-    const layer = pullLayer({ context, repository, descriptor, diffId: config.diffIds[i] as Digest, chainId: chain[i] as ChainId, parent, lease, out, signal: both });
+    const layer = pullLayer({
+      context,
+      repository,
+      descriptor,
+      diffId: config.diffIds[i] as Digest,
+      chainId: chain[i] as ChainId,
+      parent,
+      lease,
+      out,
+      signal: both,
+    });
     parent = layer.then((l) => l.id);
     parent.catch(() => {}); // ignored: the layer itself reports
     return layer;
@@ -169,7 +225,11 @@ async function pullLayer(p: LayerPull): Promise<LayerRecord> {
   await p.out.write({ status: "Pulling fs layer", progressDetail: {}, id: shown });
   const layer = await p.context.layers.unpack(p.repository.blob(p.descriptor, p.signal), p.parent, {
     expectedDiffId: p.diffId,
-    keepBlob: { mediaType: p.descriptor.mediaType, digest: p.descriptor.digest, sizeBytes: p.descriptor.sizeBytes },
+    keepBlob: {
+      mediaType: p.descriptor.mediaType,
+      digest: p.descriptor.digest,
+      sizeBytes: p.descriptor.sizeBytes,
+    },
     onProgress: reporter(p.out, shown, p.descriptor.sizeBytes),
     lease: p.lease,
     signal: p.signal,

@@ -23,7 +23,12 @@ export function saveImages(context: ImageContext, names: readonly string[], sign
     const { image, by } = context.table.find(name);
     const entry = saved.get(image.id) ?? { image, tags: [] };
     const all = context.table.tagsOf(image.id);
-    if (by === "name") entry.tags.push(...all.filter((t) => !name.includes(":") || t === name || t.endsWith(`/${name}`)).filter((t) => !entry.tags.includes(t)));
+    if (by === "name")
+      entry.tags.push(
+        ...all
+          .filter((t) => !name.includes(":") || t === name || t.endsWith(`/${name}`))
+          .filter((t) => !entry.tags.includes(t)),
+      );
     saved.set(image.id, entry);
   }
   return archive(context, [...saved.values()], signal);
@@ -32,8 +37,13 @@ export function saveImages(context: ImageContext, names: readonly string[], sign
 const DIRECTORY = 0o755;
 const FILE = 0o644;
 
-async function* archive(context: ImageContext, images: readonly Saved[], signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  for (const dir of ["blobs/", "blobs/sha256/"]) yield tarHeader(tarEntry({ type: "directory", name: dir, mode: DIRECTORY }));
+async function* archive(
+  context: ImageContext,
+  images: readonly Saved[],
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  for (const dir of ["blobs/", "blobs/sha256/"])
+    yield tarHeader(tarEntry({ type: "directory", name: dir, mode: DIRECTORY }));
   const written = new Set<string>();
   const manifests: { descriptor: object; docker: object }[] = [];
   for (const { image, tags } of images) {
@@ -41,7 +51,9 @@ async function* archive(context: ImageContext, images: readonly Saved[], signal:
     for (const layer of layers) {
       if (written.has(layer.diffId)) continue;
       written.add(layer.diffId);
-      yield tarHeader(tarEntry({ type: "file", name: blobName(layer.diffId), mode: FILE, sizeBytes: layer.tarBytes }));
+      yield tarHeader(
+        tarEntry({ type: "file", name: blobName(layer.diffId), mode: FILE, sizeBytes: layer.tarBytes }),
+      );
       for await (const chunk of context.layers.pack(layer.id)) {
         signal.throwIfAborted();
         yield chunk;
@@ -56,7 +68,11 @@ async function* archive(context: ImageContext, images: readonly Saved[], signal:
     manifests.push(describe(image, layers, tags, digest, manifest.length));
   }
   yield* document("oci-layout", Buffer.from('{"imageLayoutVersion": "1.0.0"}'), written);
-  const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: manifests.map((m) => m.descriptor) };
+  const index = {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.ociIndex,
+    manifests: manifests.map((m) => m.descriptor),
+  };
   yield* document("index.json", Buffer.from(JSON.stringify(index)), written);
   yield* document("manifest.json", Buffer.from(JSON.stringify(manifests.map((m) => m.docker))), written);
   yield TAR_END;
@@ -89,11 +105,29 @@ function manifestOf(image: ImageRecord, layers: readonly LayerRecord[], configBy
   );
 }
 
-function describe(image: ImageRecord, layers: readonly LayerRecord[], tags: readonly string[], digest: string, size: number): { descriptor: object; docker: object } {
+function describe(
+  image: ImageRecord,
+  layers: readonly LayerRecord[],
+  tags: readonly string[],
+  digest: string,
+  size: number,
+): { descriptor: object; docker: object } {
   const name = tags[0];
-  const annotations = name === undefined ? {} : { annotations: { "io.containerd.image.name": canonicalString(parseReference(name)), "org.opencontainers.image.ref.name": name.slice(name.lastIndexOf(":") + 1) } };
+  const annotations =
+    name === undefined
+      ? {}
+      : {
+          annotations: {
+            "io.containerd.image.name": canonicalString(parseReference(name)),
+            "org.opencontainers.image.ref.name": name.slice(name.lastIndexOf(":") + 1),
+          },
+        };
   return {
     descriptor: { mediaType: MEDIA_TYPES.ociManifest, digest, size, ...annotations },
-    docker: { Config: blobName(image.id), RepoTags: tags.length === 0 ? null : tags, Layers: layers.map((l) => blobName(l.diffId)) },
+    docker: {
+      Config: blobName(image.id),
+      RepoTags: tags.length === 0 ? null : tags,
+      Layers: layers.map((l) => blobName(l.diffId)),
+    },
   };
 }

@@ -6,7 +6,13 @@ import type { ImageDeleted, ImageHistory, ImageInspect, ImageSummary } from "../
 import { Fault } from "../../lib/errors.ts";
 import type { ImageConfig, ImageId } from "../../oci/image-config.ts";
 import { formatPlatform, type Platform } from "../../oci/platform.ts";
-import { familiarString, parseReference, type Reference, withDefaultTag, withTag } from "../../oci/reference.ts";
+import {
+  familiarString,
+  parseReference,
+  type Reference,
+  withDefaultTag,
+  withTag,
+} from "../../oci/reference.ts";
 import type { ContentStore } from "../../storage/content/types.ts";
 import type { LayerStore } from "../../storage/layer/store.ts";
 import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
@@ -70,8 +76,16 @@ export class ImageService {
   resolve(text: string, platform?: string): ResolvedImage {
     const { image } = this.#context.table.find(text);
     const config = configOf(image);
-    if (platform !== undefined && platform !== "" && !`${config.os}/${config.architecture}`.startsWith(platform.split("/").slice(0, 2).join("/")))
-      throw new Fault("notFound", `image with reference ${text} was found but does not provide the specified platform (${platform})`, { code: "image.platform" });
+    if (
+      platform !== undefined &&
+      platform !== "" &&
+      !`${config.os}/${config.architecture}`.startsWith(platform.split("/").slice(0, 2).join("/"))
+    )
+      throw new Fault(
+        "notFound",
+        `image with reference ${text} was found but does not provide the specified platform (${platform})`,
+        { code: "image.platform" },
+      );
     return { id: image.id, config, topLayer: image.layers.at(-1) ?? null };
   }
 
@@ -100,7 +114,9 @@ export class ImageService {
     const { image } = this.#context.table.find(reference);
     if (image.id === imageId) return true;
     const other = this.#context.table.get(imageId);
-    return other !== undefined && image.layers.length > 0 && image.layers.every((l, i) => other.layers[i] === l);
+    return (
+      other !== undefined && image.layers.length > 0 && image.layers.every((l, i) => other.layers[i] === l)
+    );
   }
 
   #facts(image: ImageRecord, tags: readonly string[]): ImageFacts {
@@ -129,7 +145,11 @@ export class ImageService {
   async history(input: Input<"imageHistory">): Promise<ImageHistory> {
     const { image } = this.#context.table.find(input.name);
     const lineage: HistoryImage[] = [];
-    for (let i: ImageRecord | undefined = image; i !== undefined && lineage.length < MAX_LINEAGE; i = this.#context.table.get(i.parentId))
+    for (
+      let i: ImageRecord | undefined = image;
+      i !== undefined && lineage.length < MAX_LINEAGE;
+      i = this.#context.table.get(i.parentId)
+    )
       lineage.push({ image: i, tags: this.#context.table.tagsOf(i.id) });
     return historyOf(lineage, this.#layersOf(image));
   }
@@ -141,7 +161,10 @@ export class ImageService {
   async tag(input: Input<"imageTag">): Promise<void> {
     const { image } = this.#context.table.find(input.name);
     const repo = parseReference(input.repo ?? "");
-    if (repo.digest !== undefined) throw new Fault("invalidParameter", "refusing to create a tag with a digest reference", { code: "image.tag-digest" });
+    if (repo.digest !== undefined)
+      throw new Fault("invalidParameter", "refusing to create a tag with a digest reference", {
+        code: "image.tag-digest",
+      });
     await this.addName(image, input.tag === undefined ? withDefaultTag(repo) : withTag(repo, input.tag));
   }
 
@@ -158,7 +181,10 @@ export class ImageService {
   async delete(input: Input<"imageDelete">): Promise<ImageDeleted[]> {
     const { table } = this.#context;
     const plan = planDelete(table, input.name, input, this.#usersOf);
-    await table.commit([...plan.untag.map((t) => table.untagChange(t)), ...plan.remove.map((i) => table.removeChange(i))]);
+    await table.commit([
+      ...plan.untag.map((t) => table.untagChange(t)),
+      ...plan.remove.map((i) => table.removeChange(i)),
+    ]);
     const id = plan.remove[0]?.id ?? "";
     for (const name of plan.untag) this.#publish("untag", id, name);
     for (const image of plan.remove) this.#publish("delete", image.id, image.id);
@@ -211,7 +237,8 @@ export class ImageService {
   }
 
   async load(_input: Input<"imageLoad">, body: UploadBody, out: ProgressSink, call: Call): Promise<void> {
-    for (const image of await loadImages(this.#context, body, out, call.signal)) this.#publish("load", image.id, image.id);
+    for (const image of await loadImages(this.#context, body, out, call.signal))
+      this.#publish("load", image.id, image.id);
   }
 
   async save(input: Input<"imageGetAll">, call: Call): Promise<ByteStream> {

@@ -60,7 +60,9 @@ export class ImageTable {
 
   /** Returns when the image got a name last, "" for never. */
   lastTagTime(id: string): string {
-    return [...this.#tags.values()].filter((t) => t.imageId === id).reduce((a, t) => (t.taggedAt > a ? t.taggedAt : a), "");
+    return [...this.#tags.values()]
+      .filter((t) => t.imageId === id)
+      .reduce((a, t) => (t.taggedAt > a ? t.taggedAt : a), "");
   }
 
   /** Returns the image that a name with its tag stands for. */
@@ -86,7 +88,10 @@ export class ImageTable {
       throw new Fault("invalidParameter", `ambiguous image reference: ${text}`, { code: "image.ambiguous" });
     if (matches[0] !== undefined) return { image: matches[0], by: "id" };
     const shown = reference === undefined ? text : familiarString(withDefaultTag(reference));
-    throw new Fault("notFound", `No such image: ${shown}`, { code: "image.not-found", detail: { reference: shown } });
+    throw new Fault("notFound", `No such image: ${shown}`, {
+      code: "image.not-found",
+      detail: { reference: shown },
+    });
   }
 
   /** Commits an image with the names it gets; names move from their former images. */
@@ -102,11 +107,19 @@ export class ImageTable {
             isIntermediate: known.isIntermediate && image.isIntermediate,
           };
     this.#hold(merged);
-    await this.#store.commit([this.#images.put(image.id, merged), ...names.map((n) => this.#tagChange(n, image.id)), ...more]);
+    await this.#store.commit([
+      this.#images.put(image.id, merged),
+      ...names.map((n) => this.#tagChange(n, image.id)),
+      ...more,
+    ]);
   }
 
   #tagChange(name: Reference, imageId: ImageId): Change {
-    return this.#tags.put(canonicalString(withDefaultTag(name)), { version: 1, imageId, taggedAt: formatNano(nowNano()) });
+    return this.#tags.put(canonicalString(withDefaultTag(name)), {
+      version: 1,
+      imageId,
+      taggedAt: formatNano(nowNano()),
+    });
   }
 
   async tag(image: ImageRecord, name: Reference): Promise<void> {

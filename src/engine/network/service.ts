@@ -9,7 +9,13 @@ import { Fault } from "../../lib/errors.ts";
 import { newId } from "../../lib/id.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import { AddressPool } from "../../net/ipam/address-pool.ts";
-import type { AttachPlan, BridgeNetwork, EndpointRecord, NetworkDriver, PortRequest } from "../../net/model.ts";
+import type {
+  AttachPlan,
+  BridgeNetwork,
+  EndpointRecord,
+  NetworkDriver,
+  PortRequest,
+} from "../../net/model.ts";
 import { macForIp } from "../../net/sandbox/endpoint.ts";
 import type { RecordStore, Table } from "../../storage/meta/types.ts";
 import { hasLabel } from "../labels.ts";
@@ -33,7 +39,9 @@ export interface PlannedEndpoint extends AttachPlan {
 }
 
 /** Who is in a network, for inspect; the containers' side knows. */
-export type EndpointLister = (networkId: string) => { containerId: string; name: string; endpoint: EndpointRecord; prefixLength: number }[];
+export type EndpointLister = (
+  networkId: string,
+) => { containerId: string; name: string; endpoint: EndpointRecord; prefixLength: number }[];
 
 export interface NetworkServiceOptions {
   store: RecordStore;
@@ -60,7 +68,8 @@ export class NetworkService {
   static async open(options: NetworkServiceOptions): Promise<NetworkService> {
     const service = new NetworkService(options);
     for (const name of ["host", "none"])
-      if (service.#byName(name) === undefined) await service.#add(plainRecord(name, name === "none" ? "null" : "host"));
+      if (service.#byName(name) === undefined)
+        await service.#add(plainRecord(name, name === "none" ? "null" : "host"));
     await service.#openDefaultBridge(options);
     return service;
   }
@@ -75,12 +84,16 @@ export class NetworkService {
       hasMasquerade: true,
       hasIcc: true,
     };
-    const { bridgeName } = await this.#driver.ensureNetwork(bridgeOf(record));
+    // Without a name the driver finds its own device again, or takes a free name when somebody else has it now.
+    const { bridgeName } = await this.#driver.ensureNetwork(bridgeOf({ ...record, bridgeName: "" }));
     await this.#add({ ...record, bridgeName, options: defaultBridgeOptions(bridgeName, record.mtu) });
   }
 
-  /** The stored subnet, unless `--bip` says otherwise or the host has come to use it for something else. */
-  async #defaultSubnet(stored: NetworkRecord | undefined, bip: string | undefined): Promise<{ subnet: string; gateway: string }> {
+  /** The stored subnet, so that addresses stay what they were; `--bip` overrides it. */
+  async #defaultSubnet(
+    stored: NetworkRecord | undefined,
+    bip: string | undefined,
+  ): Promise<{ subnet: string; gateway: string }> {
     if (bip !== undefined || stored === undefined) return this.#driver.chooseSubnet(bip);
     return { subnet: stored.subnet, gateway: stored.gateway };
   }
@@ -88,7 +101,10 @@ export class NetworkService {
   async #add(record: NetworkRecord): Promise<void> {
     await this.#store.commit([this.#records.put(record.id, record)]);
     if (record.subnet !== "")
-      this.#pools.set(record.id, new AddressPool({ subnet: record.subnet, gateway: record.gateway, name: record.name }));
+      this.#pools.set(
+        record.id,
+        new AddressPool({ subnet: record.subnet, gateway: record.gateway, name: record.name }),
+      );
   }
 
   /** Says how to find out who is attached; set once by the wiring. */
@@ -105,10 +121,17 @@ export class NetworkService {
   find(reference: string): NetworkRecord {
     const exact = this.#byName(reference) ?? this.#records.get(reference);
     if (exact !== undefined) return exact;
-    const matches = [...this.#records.values()].filter((r) => /^[0-9a-f]+$/.test(reference) && r.id.startsWith(reference));
+    const matches = [...this.#records.values()].filter(
+      (r) => /^[0-9a-f]+$/.test(reference) && r.id.startsWith(reference),
+    );
     if (matches.length > 1)
-      throw new Fault("invalidParameter", `network ${reference} is ambiguous (${matches.length} matches found on name)`, { code: "network.ambiguous" });
-    if (matches[0] === undefined) throw new Fault("notFound", `network ${reference} not found`, { code: "network.not-found" });
+      throw new Fault(
+        "invalidParameter",
+        `network ${reference} is ambiguous (${matches.length} matches found on name)`,
+        { code: "network.ambiguous" },
+      );
+    if (matches[0] === undefined)
+      throw new Fault("notFound", `network ${reference} not found`, { code: "network.not-found" });
     return matches[0];
   }
 
@@ -117,7 +140,9 @@ export class NetworkService {
     const network = this.find(wish.networkName);
     const pool = this.#pools.get(network.id);
     if (pool === undefined)
-      throw new Fault("invalidParameter", `network ${network.name} has no addresses to give`, { code: "network.not-attachable" });
+      throw new Fault("invalidParameter", `network ${network.name} has no addresses to give`, {
+        code: "network.not-attachable",
+      });
     const endpointId = newId();
     const ip = wish.ip === "" ? pool.allocate(endpointId) : wish.ip;
     if (wish.ip !== "") pool.reserve(ip, endpointId);
@@ -140,9 +165,9 @@ export class NetworkService {
         network,
         gateway: network.gateway,
         prefixLength: Number(network.subnet.split("/")[1]),
-        undo: async () => {
+        undo: async (cause) => {
+          await plan.undo(cause);
           pool.release(ip);
-          await plan.undo();
         },
       };
     } catch (error) {
@@ -151,10 +176,10 @@ export class NetworkService {
     }
   }
 
-  /** Unplugs an endpoint and gives its address back. */
+  /** Unplugs the endpoint of a container that is gone, and gives its address back. */
   async detach(endpoint: EndpointRecord): Promise<void> {
+    await this.#driver.detach(endpoint.endpointId, { isContainerGone: true });
     this.#pools.get(endpoint.networkId)?.release(endpoint.ip);
-    await this.#driver.detach(endpoint.endpointId);
   }
 
   /** After a restart: takes the addresses and ports of running containers again; returns warnings. */
@@ -171,8 +196,10 @@ export class NetworkService {
   async list(input: InputOf<typeof operations.networkList>): Promise<NetworkSummary[]> {
     const known = ["name", "id", "driver", "type", "label", "scope", "dangling"];
     for (const key of Object.keys(input.filters))
-      if (!known.includes(key)) throw new Fault("invalidParameter", `invalid filter '${key}'`, { code: "filter.unknown" });
-    const any = (key: string, test: (value: string) => boolean): boolean => input.filters[key]?.some(test) ?? true;
+      if (!known.includes(key))
+        throw new Fault("invalidParameter", `invalid filter '${key}'`, { code: "filter.unknown" });
+    const any = (key: string, test: (value: string) => boolean): boolean =>
+      input.filters[key]?.some(test) ?? true;
     return [...this.#records.values()]
       .filter(
         (r) =>

@@ -52,7 +52,12 @@ export class SystemService {
 
   async version(): Promise<SystemVersion> {
     const f = this.#facts;
-    const common = { Os: "linux", Arch: GOARCH[arch()] ?? arch(), KernelVersion: release(), GitCommit: f.commit };
+    const common = {
+      Os: "linux",
+      Arch: GOARCH[arch()] ?? arch(),
+      KernelVersion: release(),
+      GitCommit: f.commit,
+    };
     return {
       Platform: { Name: "Berth" },
       Components: [
@@ -81,7 +86,8 @@ export class SystemService {
   async info(): Promise<SystemInfo> {
     const f = this.#facts;
     const records = this.#deps.table.all();
-    const count = (...statuses: string[]): number => records.filter((r) => statuses.includes(r.state.status)).length;
+    const count = (...statuses: string[]): number =>
+      records.filter((r) => statuses.includes(r.state.status)).length;
     return {
       ID: f.daemonId,
       Containers: records.length,
@@ -90,8 +96,17 @@ export class SystemService {
       ContainersStopped: count("created", "exited", "dead"),
       Images: this.#deps.images.count,
       Driver: "overlay2",
-      DriverStatus: [["Backing Filesystem", "extfs"], ["Supports d_type", "true"], ["Native Overlay Diff", "true"]],
-      Plugins: { Volume: ["local"], Network: ["bridge", "host", "null"], Authorization: null, Log: ["json-file", "none"] },
+      DriverStatus: [
+        ["Backing Filesystem", "extfs"],
+        ["Supports d_type", "true"],
+        ["Native Overlay Diff", "true"],
+      ],
+      Plugins: {
+        Volume: ["local"],
+        Network: ["bridge", "host", "null"],
+        Authorization: null,
+        Log: ["json-file", "none"],
+      },
       MemoryLimit: f.features.memoryLimit,
       SwapLimit: f.features.swapLimit,
       CpuCfsPeriod: f.features.cpuCfs,
@@ -118,7 +133,9 @@ export class SystemService {
         InsecureRegistryCIDRs: ["::1/128", "127.0.0.0/8"],
         IndexConfigs: {
           "docker.io": { Name: "docker.io", Mirrors: [...f.mirrors], Secure: true, Official: true },
-          ...Object.fromEntries(f.insecureRegistries.map((r) => [r, { Name: r, Mirrors: [], Secure: false, Official: false }])),
+          ...Object.fromEntries(
+            f.insecureRegistries.map((r) => [r, { Name: r, Mirrors: [], Secure: false, Official: false }]),
+          ),
         },
         Mirrors: f.mirrors.length === 0 ? null : [...f.mirrors],
       },
@@ -135,7 +152,14 @@ export class SystemService {
       ServerVersion: f.version,
       Runtimes: { berth: { path: "keel" } },
       DefaultRuntime: "berth",
-      Swarm: { NodeID: "", NodeAddr: "", LocalNodeState: "inactive", ControlAvailable: false, Error: "", RemoteManagers: null },
+      Swarm: {
+        NodeID: "",
+        NodeAddr: "",
+        LocalNodeState: "inactive",
+        ControlAvailable: false,
+        Error: "",
+        RemoteManagers: null,
+      },
       LiveRestoreEnabled: f.isLiveRestore(),
       Isolation: "",
       InitBinary: "docker-init",
@@ -163,8 +187,19 @@ export class SystemService {
 
   async dataUsage(input: InputOf<typeof systemDataUsage>): Promise<DiskUsage> {
     const wants = (type: string): boolean => input.types.length === 0 || input.types.includes(type);
-    const images = wants("image") ? await this.#deps.images.list({ all: false, filters: {}, sharedSize: true, digests: false, manifests: false, identity: false }) : null;
-    const containers = wants("container") ? await this.#deps.containers.list({ all: true, limit: undefined, size: false, filters: {} }) : null;
+    const images = wants("image")
+      ? await this.#deps.images.list({
+          all: false,
+          filters: {},
+          sharedSize: true,
+          digests: false,
+          manifests: false,
+          identity: false,
+        })
+      : null;
+    const containers = wants("container")
+      ? await this.#deps.containers.list({ all: true, limit: undefined, size: false, filters: {} })
+      : null;
     return {
       LayersSize: this.#deps.images.layersSizeBytes,
       Images: images,
@@ -179,7 +214,8 @@ export class SystemService {
 function time(text: string | undefined): bigint | undefined {
   if (text === undefined) return undefined;
   const nano = parseTimestamp(text);
-  if (nano === null) throw new Fault("invalidParameter", `invalid timestamp: ${text}`, { code: "events.time" });
+  if (nano === null)
+    throw new Fault("invalidParameter", `invalid timestamp: ${text}`, { code: "events.time" });
   return nano;
 }
 
