@@ -9,7 +9,6 @@ import { BuildService } from "../engine/build/service.ts";
 import { ContainerStepRunner } from "../engine/build/step-runner.ts";
 import { type ContainerContext, ContainerPaths } from "../engine/container/context.ts";
 import { isRunning } from "../engine/container/record.ts";
-import { unknownExit } from "../engine/container/restore.ts";
 import { ContainerService } from "../engine/container/service.ts";
 import { ContainerTable } from "../engine/container/table.ts";
 import { EventBus } from "../engine/event/bus.ts";
@@ -117,7 +116,6 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     log,
     inBackground: (what, work) => background.run(what, work),
     thaw: (id) => containers.thaw(id),
-    lostExit: unknownExit,
   };
   const containers: ContainerService = new ContainerService(context);
   connectConcepts(images, networks, table);
@@ -194,22 +192,20 @@ function connectConcepts(images: ImageService, networks: NetworkService, table: 
       .flatMap((r) => (r.imageId === imageId ? [{ containerId: r.id, isRunning: isRunning(r) }] : [])),
   );
   networks.setEndpointLister((networkId) =>
-    table
-      .all()
-      .flatMap((r) =>
-        r.endpoints.flatMap((e) =>
-          e.networkId === networkId && e.attached !== undefined
-            ? [
-                {
-                  containerId: r.id,
-                  name: r.name,
-                  endpoint: e.attached,
-                  prefixLength: e.attached.prefixLength,
-                },
-              ]
-            : [],
-        ),
+    table.all().flatMap((r) =>
+      r.endpoints.flatMap((e) =>
+        e.networkId === networkId && e.attached !== undefined
+          ? [
+              {
+                containerId: r.id,
+                name: r.name,
+                endpoint: e.attached,
+                prefixLength: e.attached.prefixLength,
+              },
+            ]
+          : [],
       ),
+    ),
   );
 }
 

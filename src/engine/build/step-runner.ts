@@ -14,7 +14,7 @@ import { connectShim, openAttach, openShimEvents, type ShimExit } from "../../ru
 import { generateSpec } from "../../runtime/spec/generate.ts";
 import type { SpecBind } from "../../runtime/spec/input.ts";
 import type { ContainerContext } from "../container/context.ts";
-import { unknownExit } from "../container/restore.ts";
+import { lastExit } from "../container/lost.ts";
 import type { PlannedEndpoint } from "../network/service.ts";
 
 const NETNS: Register = 0;
@@ -118,7 +118,7 @@ export class ContainerStepRunner implements StepRunner {
       onExit: exit.resolve,
       onExecExit: () => {},
       onWarning: (w) => this.#context.log("warn", `build step ${request.containerId.slice(0, 12)}: ${w}`),
-      onLost: () => exit.resolve(unknownExit()),
+      onLost: () => exit.resolve(lastExit(this.#context, request.containerId, "")),
     });
     const { stream } = await openAttach(socketPath, { stdout: true, stderr: true });
     const shim = await connectShim(socketPath);

@@ -3,7 +3,6 @@
 import { join } from "node:path";
 import type { CgroupHost } from "../../linux/cgroupfs/hierarchy.ts";
 import type { Keel } from "../../linux/keel.ts";
-import type { ShimExit } from "../../runtime/shim/client.ts";
 import type { LayerStore } from "../../storage/layer/store.ts";
 import type { EventBus } from "../event/bus.ts";
 import type { ImageService } from "../image/service.ts";
@@ -29,8 +28,6 @@ export interface ContainerContext {
   inBackground(what: string, work: () => Promise<void>): void;
   /** Lets a frozen container run on. */
   thaw(id: string): Promise<void>;
-  /** What is known of a run whose shim is gone without a word. */
-  lostExit(id: string): ShimExit;
 }
 
 /** Where a container's files are on the host. */

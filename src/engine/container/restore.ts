@@ -1,16 +1,12 @@
 // After a restart of the daemon: running containers are found by their shims, those that ended meanwhile by the exit file
 // their shims left, and the restart policy is applied as it would have been.
 import { messageOf } from "../../lib/errors.ts";
-import { nowNano } from "../../lib/time.ts";
-import { readExitFile, type ShimExit } from "../../runtime/shim/client.ts";
 import type { ContainerContext } from "./context.ts";
 import { settleExit } from "./exit.ts";
+import { lastExit } from "./lost.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
 import { connectRun, type OnExit } from "./start.ts";
 import type { LiveContainer } from "./table.ts";
-
-/** What Docker shows for a container whose end nobody saw. */
-const UNKNOWN_EXIT_CODE = 255;
 
 /** Restores all runs; a container that cannot be restored counts as ended, and never keeps the daemon from starting. */
 export async function restoreRuns(
@@ -29,10 +25,14 @@ export async function restoreRuns(
     r.endpoints.flatMap((e) => (e.attached === undefined ? [] : [e.attached])),
   );
   for (const warning of await context.networks.restore(endpoints)) context.log("warn", warning);
-  const settled: ContainerRecord[] = [];
   for (const record of records.filter((r) => isRunning(r) && !adopted.includes(r))) {
-    await settleExit(context, context.table.live(record.id), null, await lastExit(context, record.id), start);
-    settled.push(record);
+    await settleExit(
+      context,
+      context.table.live(record.id),
+      null,
+      await lastExit(context, record.id, record.hostConfig.CgroupParent),
+      start,
+    );
   }
   await startByPolicy(
     context,
@@ -44,7 +44,7 @@ export async function restoreRuns(
 async function adopt(context: ContainerContext, record: ContainerRecord, onExit: OnExit): Promise<boolean> {
   const live = context.table.live(record.id);
   try {
-    const run = await connectRun(context, live, record.id, record.state.pid, onExit);
+    const run = await connectRun(context, live, record, record.state.pid, onExit);
     live.run = run;
     run.begin();
     return true;
@@ -52,15 +52,6 @@ async function adopt(context: ContainerContext, record: ContainerRecord, onExit:
     context.log("debug", `container ${record.id.slice(0, 12)}: no shim: ${messageOf(error)}`);
     return false;
   }
-}
-
-async function lastExit(context: ContainerContext, id: string): Promise<ShimExit> {
-  return (await readExitFile(context.paths.stateDir(id))) ?? unknownExit();
-}
-
-/** What is said of an end that nobody saw: the host or the shim went down with the container. */
-export function unknownExit(): ShimExit {
-  return { exitCode: UNKNOWN_EXIT_CODE, signal: 0, isOomKilled: false, finishedAtNano: nowNano() };
 }
 
 /** Starts what a policy wants running: `always` whatever happened before, the others unless a user stopped them. */

@@ -12,6 +12,7 @@ import type { UpperDirs } from "../../storage/layer/types.ts";
 import type { PlannedEndpoint } from "../network/service.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { writeEtcFiles } from "./etc-files.ts";
+import { lastExit } from "./lost.ts";
 import { mountsOf } from "./mounts.ts";
 import { portRequests } from "./ports.ts";
 import { type AttachedEndpoint, type ContainerRecord, isRunning, type NetworkEndpoint } from "./record.ts";
@@ -71,7 +72,7 @@ async function launch(
   });
   const [, pid] = results.at(-1) as [number, number];
   undo.defer(() => abandon(context, record.id));
-  const run = await connectRun(context, live, record.id, pid, onExit);
+  const run = await connectRun(context, live, record, pid, onExit);
   await Promise.all([...live.pendingAttaches].map((a) => a.connect(run.socketPath)));
   live.pendingAttaches.clear();
   await run.shim.start();
@@ -216,10 +217,12 @@ async function prepareBindSources(record: ContainerRecord): Promise<void> {
 export async function connectRun(
   context: ContainerContext,
   live: LiveContainer,
-  id: string,
+  record: ContainerRecord,
   pid: number,
   onExit: OnExit,
 ): Promise<Run & { begin(): void }> {
+  const { id } = record;
+  const cgroupParent = record.hostConfig.CgroupParent;
   const socketPath = context.paths.socket(id);
   const exit = Promise.withResolvers<ShimExit>();
   const settled = Promise.withResolvers<void>();
@@ -227,7 +230,7 @@ export async function connectRun(
     onExit: (e) => exit.resolve(e),
     onExecExit: (e) => live.execEnded(e.execId, e.exitCode),
     onWarning: (w) => context.log("warn", `container ${id.slice(0, 12)}: ${w}`),
-    onLost: () => exit.resolve(context.lostExit(id)),
+    onLost: () => exit.resolve(lastExit(context, id, cgroupParent)),
   });
   const shim = await connectShim(socketPath);
   const run = {
