@@ -89,14 +89,16 @@ async function listenUnix(path: string, options: ListenOptions): Promise<Listene
   }
   await clearStaleSocket(path);
   const server = createServer({ allowHalfOpen: true }, options.onConnection);
-  // The socket must at no moment be open to everybody, so the mask applies when bind creates it.
+  // The socket must at no moment be open to everybody, so the mask applies when bind creates it; bind happens before
+  // `listen` returns, so that no other file is made under this mask.
   const mask = process.umask(0o177);
+  let ready: Promise<void>;
   try {
-    const ready = listening(server, `unix://${path}`, { path });
-    await ready;
+    ready = listening(server, `unix://${path}`, { path });
   } finally {
     process.umask(mask);
   }
+  await ready;
   giveToGroup(path, options.log);
   return { address: `unix://${path}`, close: () => server.close() };
 }

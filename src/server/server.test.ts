@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -439,6 +439,7 @@ describe("listening", () => {
     const unix = await many.listen(`unix://${join(folder, "second.sock")}`);
     for (const host of [tcp, unix]) assert.equal(await createClient({ host }).call(systemPing, {}), "OK");
     await many.close();
+    assert.equal(existsSync(join(folder, "second.sock")), false);
     await refused(
       createClient({ host: tcp }).call(systemPing, {}),
       "unavailable",
@@ -462,11 +463,9 @@ describe("listening", () => {
 
   test("a stale socket file is replaced", async () => {
     const path = join(folder, "stale.sock");
-    // A process that is killed leaves its socket file behind; closing with an fd-less unlink cannot be had in-process,
-    // so the file is made by a listener whose path is renamed away from under it.
+    // A killed process leaves its socket file behind. Here a listener is closed whose file was renamed away before.
     const old = createNetServer();
     await new Promise<void>((resolve) => old.listen(`${path}.live`, resolve));
-    const { renameSync } = await import("node:fs");
     renameSync(`${path}.live`, path);
     await new Promise<void>((resolve) => old.close(() => resolve()));
     const next = createServer({ ports: {}, productVersion: "0" });
