@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 
 /** Changes whenever the meaning of a key's parts does, so that old records are not found. */
-const GENERATION = "berth-build-1";
+const GENERATION = "berth-build-2";
 
 /** Returns the key of a kind of step with its parts, as 64 hex digits. JSON keeps the parts apart. */
 export function keyOf(kind: string, parts: readonly unknown[]): string {

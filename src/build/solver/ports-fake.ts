@@ -28,7 +28,7 @@ import { Fault, SysError } from "../../lib/errors.ts";
 import type { ExportEntry, FsSession, Reply } from "../../linux/keel.ts";
 import { OPCODES, type Op, type RootSource } from "../../linux/ops.ts";
 import type { Digest } from "../../oci/digest.ts";
-import { type ChainId, imageIdOf, parseImageConfig } from "../../oci/image-config.ts";
+import { type ChainId, chainIdOf, imageIdOf, parseImageConfig } from "../../oci/image-config.ts";
 import type { LayerId } from "../../storage/layer/types.ts";
 import { resolveInTree } from "../files/resolve.ts";
 import type {
@@ -283,6 +283,8 @@ function digestDirectory(directory: string): string {
 export class FakeLayers implements LayerSink {
   readonly directory = mkdtempSync(join(tmpdir(), "berth-fake-layers-"));
   private count = 0;
+  private readonly byChain = new Map<ChainId, LayerId>();
+  private readonly chains = new Map<LayerId, ChainId>();
   /** Drafts and sessions that are not disposed of; 0 after every build. */
   openDrafts = 0;
   openSessions = 0;
@@ -310,6 +312,12 @@ export class FakeLayers implements LayerSink {
     return id;
   }
 
+  /** Notes the content identity of a layer. */
+  know(id: LayerId, chainId: ChainId): void {
+    this.chains.set(id, chainId);
+    this.byChain.set(chainId, id);
+  }
+
   async beginDiff(parent: LayerId | null): Promise<LayerDraft> {
     const id = `L${this.count++}` as LayerId;
     const root = this.rootOf(id);
@@ -330,7 +338,9 @@ export class FakeLayers implements LayerSink {
         end();
         const digest = digestDirectory(root);
         const diffId = `sha256:${createHash("sha256").update(`${before}${digest}`).digest("hex")}` as Digest;
-        return { id, diffId, chainId: diffId as ChainId, sizeBytes: 0, isEmpty: before === digest };
+        const chainId = chainIdOf(parent === null ? null : (this.chains.get(parent) ?? null), diffId);
+        this.know(id, chainId);
+        return { id, diffId, chainId, sizeBytes: 0, isEmpty: before === digest };
       },
       discard: async () => {
         if (isOpen) rmSync(root, { recursive: true, force: true });
@@ -343,8 +353,10 @@ export class FakeLayers implements LayerSink {
     return this.session(this.rootOf(top));
   }
 
-  async has(layer: LayerId): Promise<boolean> {
-    return lstatSync(this.rootOf(layer), { throwIfNoEntry: false }) !== undefined;
+  async find(chainId: ChainId): Promise<LayerId | undefined> {
+    const id = this.byChain.get(chainId);
+    if (id === undefined) return undefined;
+    return lstatSync(this.rootOf(id), { throwIfNoEntry: false }) === undefined ? undefined : id;
   }
 
   remove(): void {
@@ -424,6 +436,7 @@ export class FakePorts implements BuildPorts {
         history: [{ created: "2026-01-01T00:00:00Z", created_by: "base" }],
       }),
     );
+    this.layers.know(layer, diffId as ChainId);
     const image = { id: imageIdOf(bytes), config: parseImageConfig(bytes), layers: [layer], name };
     this.known.set(name, image);
     return image;

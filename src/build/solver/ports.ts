@@ -37,7 +37,7 @@ export interface NewImage {
   readonly config: Uint8Array;
   /** Bottom first, as many as the configuration has diff ids. */
   readonly layers: readonly LayerId[];
-  /** Image that this one was built on, absent on scratch. */
+  /** Image of the step before, absent behind scratch. */
   readonly parentId?: string;
   /** A step's image that no tag will name: listed only by `docker images -a`. */
   readonly isIntermediate: boolean;
@@ -75,8 +75,11 @@ export interface LayerSink {
   beginDiff(parent: LayerId | null): Promise<LayerDraft>;
   /** Opens a finished root for reading. */
   openView(top: LayerId): Promise<FsSession>;
-  /** Whether the layer still exists. */
-  has(layer: LayerId): Promise<boolean>;
+  /**
+   * Finds the layer that gives a root this content, undefined when there is none. It stays until the build is over: a
+   * cached step's layer must not go between being found and being part of an image.
+   */
+  find(chainId: ChainId): Promise<LayerId | undefined>;
 }
 
 /** A file that exists in the container only while a step runs. */
@@ -115,8 +118,8 @@ export interface StepRunner {
 /** What a step produced, kept under its key. */
 export interface CacheRecord {
   readonly version: 1;
-  /** The step's layer; absent when it changed no file. */
-  readonly layer?: { readonly id: LayerId; readonly diffId: Digest };
+  /** The step's layer, by content; absent when it changed no file. */
+  readonly diffId?: Digest;
   /** When the step ran, RFC 3339: the image of a cached build is the same image. */
   readonly createdAt: string;
   /** Digest of what a source path held, for the memo of COPY --from. */

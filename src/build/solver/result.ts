@@ -3,6 +3,7 @@
 import type { Digest } from "../../oci/digest.ts";
 import {
   type ChainId,
+  chainIdOf,
   chainIdsOf,
   encodeImageConfig,
   type HistoryEntry,
@@ -34,7 +35,7 @@ export interface StepResult {
   readonly imageId: string;
   /** The encoded `image`; absent when the image is not ours but the base. */
   readonly config?: Uint8Array;
-  /** Id of the image that the stage began with, "" on scratch. */
+  /** Id of the step before, "" behind scratch. */
   readonly parentId: string;
 }
 
@@ -48,7 +49,7 @@ export function resultOfImage(image: SourceImage, key: string): StepResult {
     files: { layers: image.layers, diffIds, chainId: chainIdsOf(diffIds).at(-1) ?? "" },
     image: image.config,
     imageId: image.id,
-    parentId: image.id,
+    parentId: "",
   };
 }
 
@@ -69,25 +70,35 @@ export function resultOfScratch(platform: Platform, key: string): StepResult {
 export interface StepAddition {
   readonly key: string;
   readonly record: CacheRecord;
+  /** The layer of `record.diffId`. */
+  readonly layer: LayerId | undefined;
   readonly config: RunConfig;
   readonly author: string;
   readonly createdBy: string;
 }
 
-function addLayer(files: RootFiles, layer: CacheRecord["layer"]): RootFiles {
-  if (layer === undefined) return files;
-  const diffIds = [...files.diffIds, layer.diffId];
-  return { layers: [...files.layers, layer.id], diffIds, chainId: chainIdsOf(diffIds).at(-1) as ChainId };
+/** Returns the content identity of a root with one more layer. */
+export function chainWith(files: RootFiles, diffId: Digest): ChainId {
+  return chainIdOf(files.chainId === "" ? null : files.chainId, diffId);
+}
+
+function addLayer(files: RootFiles, layer: LayerId | undefined, diffId: Digest | undefined): RootFiles {
+  if (layer === undefined || diffId === undefined) return files;
+  return {
+    layers: [...files.layers, layer],
+    diffIds: [...files.diffIds, diffId],
+    chainId: chainWith(files, diffId),
+  };
 }
 
 /** Returns the result of a step on top of its parent's. */
 export function resultOfStep(parent: StepResult, step: StepAddition): StepResult {
-  const files = addLayer(parent.files, step.record.layer);
+  const files = addLayer(parent.files, step.layer, step.record.diffId);
   const entry: HistoryEntry = {
     created: step.record.createdAt,
     createdBy: step.createdBy,
     ...(step.author === "" ? {} : { author: step.author }),
-    ...(step.record.layer === undefined ? { emptyLayer: true } : {}),
+    ...(step.record.diffId === undefined ? { emptyLayer: true } : {}),
   };
   const { author: _, ...base } = parent.image;
   const image: ImageConfig = {
@@ -99,5 +110,5 @@ export function resultOfStep(parent: StepResult, step: StepAddition): StepResult
     history: [...parent.image.history, entry],
   };
   const config = encodeImageConfig(image);
-  return { key: step.key, files, image, imageId: imageIdOf(config), config, parentId: parent.parentId };
+  return { key: step.key, files, image, imageId: imageIdOf(config), config, parentId: parent.imageId };
 }

@@ -17,8 +17,8 @@ import { resolveInTree } from "../files/resolve.ts";
 import { EMPTY_TREE, type SourceTree } from "../files/source-tree.ts";
 import type { BuildGraph, CopyOp, RunOp, Vertex, VertexId } from "../graph/vertex.ts";
 import { executeCopy, keyOfCopy, prepareCopy } from "./copy-step.ts";
-import type { BuildPorts, CacheRecord, LayerDraft } from "./ports.ts";
-import { resultOfImage, resultOfScratch, resultOfStep, type StepResult } from "./result.ts";
+import type { BuildPorts, CacheRecord, CommittedLayer, LayerDraft } from "./ports.ts";
+import { chainWith, resultOfImage, resultOfScratch, resultOfStep, type StepResult } from "./result.ts";
 import { Semaphore } from "./semaphore.ts";
 
 export interface SolveOptions {
@@ -41,12 +41,18 @@ interface Execution {
   readonly change?: (draft: LayerDraft) => Promise<void>;
 }
 
+/** What a step made: its record and the layer of it, if it changed files. */
+interface Made {
+  readonly record: CacheRecord;
+  readonly layer: LayerId | undefined;
+}
+
 class Solver {
   private readonly options: SolveOptions;
   private readonly abort = new AbortController();
   private readonly results = new Map<VertexId, Promise<StepResult>>();
   /** Records in the making, by key, so that equal steps of parallel stages are done once. */
-  private readonly inFlight = new Map<string, Promise<CacheRecord>>();
+  private readonly inFlight = new Map<string, Promise<Made>>();
   private readonly runs = new Semaphore(Math.max(2, availableParallelism()));
   /** Images of steps, stored while the build goes on. */
   private readonly stored: Promise<unknown>[] = [];
@@ -60,7 +66,7 @@ class Solver {
   }
 
   async run(): Promise<string> {
-    const { graph, ports } = this.options;
+    const { graph } = this.options;
     try {
       const result = await this.solve(graph.target);
       await Promise.all(this.stored);
@@ -70,12 +76,7 @@ class Solver {
         });
       }
       if (result.config === undefined) return result.imageId;
-      return await ports.images.create({
-        config: result.config,
-        layers: result.files.layers,
-        isIntermediate: false,
-        ...(result.parentId === "" ? {} : { parentId: result.parentId }),
-      });
+      return await this.store(result, { isIntermediate: false });
     } catch (error) {
       throw this.fail(error);
     } finally {
@@ -142,7 +143,7 @@ class Solver {
   private firstResult(vertex: Vertex, base: StepResult | undefined): StepResult {
     const { op } = vertex;
     if (op.kind === "image") return resultOfImage(op.image, keyOf("image", [op.image.id]));
-    if (op.kind === "stage" && base !== undefined) return { ...base, parentId: base.imageId };
+    if (op.kind === "stage" && base !== undefined) return base;
     const platform = this.options.platform ?? hostPlatform();
     return resultOfScratch(platform, keyOf("scratch", [platform]));
   }
@@ -155,26 +156,33 @@ class Solver {
     await using stack = new AsyncDisposableStack();
     const execution = await this.prepare(vertex, parent, source, stack);
     const { key, createdBy } = execution;
-    const { record, isCached } = await this.record(parent, execution);
+    const { record, layer, isCached } = await this.record(parent, execution);
     const at: StepRef = { stage: vertex.stage, step: vertex.step };
     if (isCached) this.options.emit({ type: "cached", at });
     const { config, author } = vertex;
-    const result = resultOfStep(parent, { key, record, config, author, createdBy });
-    if (!isCached) this.storeIntermediate(vertex, result);
+    const result = resultOfStep(parent, { key, record, layer, config, author, createdBy });
+    this.storeIntermediate(vertex, result);
     return result;
   }
 
-  /** Stores the image of a step, for those who want to look into it (`docker run <id>`); the target's comes last. */
+  /**
+   * Stores the image of a step, cached or not, so that every step's image has its parent and can be looked into
+   * (`docker run <id>`); the target's comes last.
+   */
   private storeIntermediate(vertex: Vertex, result: StepResult): void {
     if (vertex.id === this.options.graph.target || result.config === undefined) return;
-    const stored = this.options.ports.images.create({
-      config: result.config,
-      layers: result.files.layers,
-      isIntermediate: true,
-      ...(result.parentId === "" ? {} : { parentId: result.parentId }),
-    });
+    const stored = this.store(result, { isIntermediate: true });
     stored.catch(() => undefined); // ignored: run() awaits and reports it
     this.stored.push(stored);
+  }
+
+  private store(result: StepResult, how: { isIntermediate: boolean }): Promise<string> {
+    return this.options.ports.images.create({
+      config: result.config as Uint8Array,
+      layers: result.files.layers,
+      ...how,
+      ...(result.parentId === "" ? {} : { parentId: result.parentId }),
+    });
   }
 
   private async prepare(
@@ -244,32 +252,30 @@ class Solver {
     return new LayerTree(session);
   }
 
-  /** Finds the record of a step, or does it; a step that another stage is doing right now is waited for. */
-  private async record(
-    parent: StepResult,
-    execution: Execution,
-  ): Promise<{ record: CacheRecord; isCached: boolean }> {
+  /** Finds what a step makes, or does it; a step that another stage is doing right now is waited for. */
+  private async record(parent: StepResult, execution: Execution): Promise<Made & { isCached: boolean }> {
     const running = this.inFlight.get(execution.key);
-    if (running !== undefined) return { record: await running, isCached: true };
+    if (running !== undefined) return { ...(await running), isCached: true };
     if (!this.options.noCache) {
-      const known = await this.lookUp(execution.key);
-      if (known !== undefined) return { record: known, isCached: true };
+      const known = await this.lookUp(parent, execution.key);
+      if (known !== undefined) return { ...known, isCached: true };
       const started = this.inFlight.get(execution.key);
-      if (started !== undefined) return { record: await started, isCached: true };
+      if (started !== undefined) return { ...(await started), isCached: true };
     }
-    const record = this.perform(parent, execution);
-    this.inFlight.set(execution.key, record);
-    return { record: await record, isCached: false };
+    const made = this.perform(parent, execution);
+    this.inFlight.set(execution.key, made);
+    return { ...(await made), isCached: false };
   }
 
-  private async lookUp(key: string): Promise<CacheRecord | undefined> {
+  private async lookUp(parent: StepResult, key: string): Promise<Made | undefined> {
     const { cache, layers } = this.options.ports;
-    const known = await cache.get(key);
-    if (known?.layer !== undefined && !(await layers.has(known.layer.id))) return undefined;
-    return known;
+    const record = await cache.get(key);
+    if (record?.diffId === undefined) return record && { record, layer: undefined };
+    const layer = await layers.find(chainWith(parent.files, record.diffId));
+    return layer && { record, layer };
   }
 
-  private async perform(parent: StepResult, execution: Execution): Promise<CacheRecord> {
+  private async perform(parent: StepResult, execution: Execution): Promise<Made> {
     const { ports } = this.options;
     const layer =
       execution.change === undefined
@@ -278,23 +284,23 @@ class Solver {
     const record: CacheRecord = {
       version: 1,
       createdAt: ports.now(),
-      ...(layer === undefined ? {} : { layer }),
+      ...(layer === undefined ? {} : { diffId: layer.diffId }),
     };
     await ports.cache.put(execution.key, record);
-    return record;
+    return { record, layer: layer?.id };
   }
 
   private async makeLayer(
     parent: LayerId | null,
     change: (draft: LayerDraft) => Promise<void>,
-  ): Promise<CacheRecord["layer"]> {
+  ): Promise<CommittedLayer | undefined> {
     await using stack = new AsyncDisposableStack();
     const draft = await this.options.ports.layers.beginDiff(parent);
     stack.defer(() => draft.discard());
     await change(draft);
     this.signal.throwIfAborted();
     const committed = await draft.commit();
-    return committed.isEmpty ? undefined : { id: committed.id, diffId: committed.diffId };
+    return committed.isEmpty ? undefined : committed;
   }
 
   private async runStep(vertex: Vertex, op: RunOp, draft: LayerDraft): Promise<void> {

@@ -92,7 +92,11 @@ export function layerSink(layers: LayerStore, keel: Keel, mountTarget: string): 
       };
     },
     openView: (top) => open(layers.rootSource(top)),
-    has: async (id) => layers.get(id) !== undefined,
+    find: async (chainId) => {
+      const id = layers.byChain(chainId)?.id;
+      if (id !== undefined) layers.holds.retainFresh(id);
+      return id;
+    },
   };
 }
 
