@@ -101,7 +101,10 @@ function compare(column: PsColumn, a: PsRow, b: PsRow): number {
   return column.sortsAsNumber ? Number(x) - Number(y) : x < y ? -1 : x > y ? 1 : 0;
 }
 
-/** Children below their parents. A parent that is not listed leaves its children at the top. */
+/**
+ * Children below their parents. Docker's ps sees the whole machine, where a container's first process hangs below its
+ * shim: so a root with a parent of its own carries the mark of a branch.
+ */
 function forest(rows: PsRow[], kind: "drawn" | "indented"): PsRow[] {
   const listed = new Set(rows.map((row) => row.pid));
   const children = new Map<number, PsRow[]>();
@@ -115,10 +118,11 @@ function forest(rows: PsRow[], kind: "drawn" | "indented"): PsRow[] {
   const visit = (parent: number, before: string, depth: number): void => {
     const list = children.get(parent) ?? [];
     list.forEach((row, i) => {
-      const isLast = i === list.length - 1;
-      const mark = depth === 0 ? "" : kind === "drawn" ? " \\_ " : "  ";
+      const isTop = parent === 0 && row.stat.ppid <= 1;
+      const mark = isTop ? "" : kind === "drawn" ? " \\_ " : "  ";
+      const hasNext = parent !== 0 && i < list.length - 1;
+      const bar = isTop ? "" : kind === "drawn" && hasNext ? " |  " : "    ";
       result.push({ ...row, indent: before + mark });
-      const bar = depth === 0 ? "" : kind === "drawn" ? (isLast ? "    " : " |  ") : "  ";
       if (depth < 200) visit(row.pid, before + bar, depth + 1);
     });
   };
