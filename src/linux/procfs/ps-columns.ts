@@ -166,7 +166,7 @@ function longStart(row: PsRow): string {
 
 /** Control characters would break the table. */
 function printable(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f]/g, "?");
+  return text.replace(/\p{Cc}/gu, "?");
 }
 
 const commandName = (row: PsRow): string => row.indent + printable(row.stat.comm);

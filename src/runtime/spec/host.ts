@@ -135,7 +135,7 @@ const SKIPPED = new Set(["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".
 function devicesBelow(directory: string, depth: number): HostDevice[] {
   const devices: HostDevice[] = [];
   if (depth > 16) return devices;
-  let entries: import("node:fs").Dirent[];
+  let entries: Dirent[];
   try {
     entries = readdirSync(directory, { withFileTypes: true });
   } catch {
