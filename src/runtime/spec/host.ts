@@ -2,6 +2,7 @@
 // device nodes there are. Read-only and cached; everything in spec/ gets them as an argument, so tests use their own.
 
 import {
+  type Dirent,
   existsSync,
   lstatSync,
   readdirSync,
