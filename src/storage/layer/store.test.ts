@@ -258,7 +258,7 @@ describe("LayerStore.unpack", () => {
     const [a, b] = await Promise.all([unpack(place, tar), unpack(place, tar)]);
     assert.equal(a.id, b.id);
     async function* untouched(): AsyncGenerator<Uint8Array> {
-      assert.fail("the stream was read");
+      yield assert.fail("the stream was read");
     }
     const again = await place.store.unpack(untouched(), null, { expectedDiffId: digestOf(tar) });
     assert.equal(again.id, a.id);
