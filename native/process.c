@@ -103,6 +103,8 @@ static int start_failure_code(const struct fault *f)
 	return f->errno_ == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
+static void ended(struct process *p, int status);
+
 // The channel is at its end: exec succeeded, or the process died without a word.
 static void settle(struct process *p)
 {
@@ -121,6 +123,8 @@ static void settle(struct process *p)
 	if (p == &shim.container)
 		shim_report();
 	verbs_started(p);
+	if (p->is_reaped)
+		ended(p, p->status);
 }
 
 static void adopt(struct process *p, pid_t pid);
@@ -188,6 +192,11 @@ static void chan_on(struct watch *w, uint32_t events)
 
 static void ended(struct process *p, int status)
 {
+	if (p->chan.w.fd >= 0) { // whether it had started is not known yet
+		p->is_reaped = true;
+		p->status = status;
+		return;
+	}
 	p->finished_at = now_ns();
 	bool was_killed = p->has_fault && p->fault.errno_ == ECHILD && WIFSIGNALED(status);
 	if (!p->has_fault || was_killed) {
@@ -214,10 +223,8 @@ static void adopt(struct process *p, pid_t pid)
 		shim_report();
 	for (unsigned i = 0; i < shim.early_count; i++)
 		if (shim.early[i].pid == pid) {
-			int status = shim.early[i].status;
+			ended(p, shim.early[i].status);
 			shim.early[i] = shim.early[--shim.early_count];
-			read_notes(p);
-			ended(p, status);
 			return;
 		}
 }
@@ -261,7 +268,7 @@ void process_reap(void)
 	}
 	// A step that died without a child to show for itself is the end of its process.
 	for (struct process *p = &shim.container; p; p = p == &shim.container ? shim.execs : p->next)
-		if (p->pid == 0 && p->step == 0 && p->phase == PHASE_STARTING && p->chan.w.fd < 0)
+		if (p->pid == 0 && p->step == 0 && p->phase == PHASE_STARTING)
 			ended(p, 0);
 }
 

@@ -71,7 +71,10 @@ struct process {
 	bool is_tty, has_stdin, closes_stdin; // closes_stdin: the end of a client's input is the end of stdin
 	enum phase phase;
 	pid_t pid, step; // step: an intermediate process on the way to pid
-	bool will_exec, has_fault, is_told; // is_told: its exit event was sent
+	bool will_exec, has_fault;
+	bool is_reaped; // with this status, but its channel is still open: the step lives
+	int status;
+	bool is_told;   // its exit event was sent
 	struct fault fault;
 	struct channel chan;
 	struct source out[2];
@@ -123,7 +126,7 @@ struct shim {
 	bool is_finished;     // exit.json, exitOps and events are done; only clients are left
 	bool is_failed_start; // nobody was told of a container: nothing is left behind
 	int log_error;        // that was warned about
-	struct { pid_t pid; int status; } early[16]; // ended before their NOTE_PID was read
+	struct { pid_t pid; int status; } early[MAX_CLIENTS]; // ended before their NOTE_PID was read; each has a client that waits
 	unsigned early_count;
 };
 

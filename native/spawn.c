@@ -43,6 +43,9 @@ static pid_t clone_process(uint64_t flags, int *pidfd, int cgroup)
 		args.cgroup = (uint64_t)cgroup;
 	}
 	long pid = syscall(SYS_clone3, &args, sizeof args);
+	// Outer engines hide clone3, whose arguments no filter can read, behind ENOSYS.
+	if (pid < 0 && errno == ENOSYS && cgroup < 0 && !(flags & CLONE_NEWTIME))
+		pid = syscall(SYS_clone, args.flags | args.exit_signal, NULL, pidfd, NULL, NULL);
 	return pid < 0 ? -errno : (pid_t)pid;
 }
 
@@ -73,7 +76,42 @@ static int join_cgroups(bool with_second, struct fault *f)
 	return with_second && plan->cgroup2[0] ? join_file(plan->cgroup2, "cgroup.procs", f) : 0;
 }
 
-// Clones into the version 2 cgroup where there is one. The second try is for kernels before 5.7 and for directories that
+// Opens the version 2 cgroup that the first process is in now: below the container's own, when an init system or an engine in
+// the container has split it. The container's cgroup then takes no processes itself (EBUSY).
+static int open_current_cgroup(void)
+{
+	char path[4096] = "/proc/", text[2048] = "\n", digits[12], *d = digits + sizeof digits;
+	const char *own = shim.plan.cgroup2;
+	size_t own_size = strlen(own);
+	unsigned pid = (unsigned)shim.container.pid;
+	*--d = 0;
+	do
+		*--d = (char)('0' + pid % 10);
+	while (pid /= 10);
+	strcat(strcat(path, d), "/cgroup");
+	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text + 1, sizeof text - 2);
+	if (n <= 0)
+		return -1;
+	text[n + 1] = 0;
+	char *line = strstr(text, "\n0::/"), *end = line ? strchr(line + 1, '\n') : NULL;
+	if (!end)
+		return -1;
+	*end = 0;
+	line += 4;
+	// `own` is the mount point followed by a path that the line begins with.
+	for (const char *tail = own; (tail = strchr(tail + 1, '/'));) {
+		size_t size = strlen(tail);
+		if (strncmp(line, tail, size) != 0 || line[size] != '/' || own_size + strlen(line + size) >= sizeof path)
+			continue;
+		memcpy(path, own, own_size);
+		strcpy(path + own_size, line + size);
+		return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	return -1;
+}
+
+// Clones into the version 2 cgroup where there is one. The last try is for kernels before 5.7 and for directories that
 // allow a move but not a birth; *joined says whether the child still has to move.
 static pid_t clone_into(uint64_t flags, int *pidfd, bool *joined)
 {
@@ -82,6 +120,10 @@ static pid_t clone_into(uint64_t flags, int *pidfd, bool *joined)
 		CLEAN_FD int cgroup = open(shim.plan.cgroup2, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		*joined = true; // before the clone: the child reads its own copy
 		pid_t pid = cgroup < 0 ? -ENOENT : clone_process(flags, pidfd, cgroup);
+		if (pid == -EBUSY && shim.container.pid > 0) {
+			CLEAN_FD int current = open_current_cgroup();
+			pid = current < 0 ? -EBUSY : clone_process(flags, pidfd, current);
+		}
 		if (pid >= 0)
 			return pid;
 		*joined = false;

@@ -133,7 +133,7 @@ export const host = {
     messages,
     patches,
   ],
-  /** Starts a shim (see ShimPlan); yields [shimPid, initPid]. */
+  /** Starts a shim (see ShimPlan); yields [shimPid, initPid, [warning…]]. */
   shim: (plan: ShimPlan): Op => [O.shim, ...encodeShimPlan(plan)],
   /** Writes /proc/sys/`name` (slashes) as seen in the namespace of `reg`. */
   sysctlHost: (reg: Register, name: string, value: string): Op => [O.sysctlHost, reg, name, value],
@@ -217,6 +217,7 @@ export const inner = {
   /** pivot_root into the root; the host's tree is gone afterwards. */
   pivot: (): Op => [O.pivot],
   rootReadonly: (): Op => [O.rootReadonly],
+  /** MS_PRIVATE… with or without MS_REC: before the root operation for the host's tree as the container's namespace sees it, after pivot for its root. */
   rootPropagation: (flags: number): Op => [O.rootPropagation, flags],
   hostname: (name: string): Op => [O.hostname, name],
   domainname: (name: string): Op => [O.domainname, name],
@@ -329,7 +330,7 @@ export interface ExecPlan {
   hasStdin: boolean;
   rows: number;
   columns: number;
-  /** Container operations from `chdir` on (no mounts), ending in `exec`. */
+  /** Container operations from `chdir` on (no mounts, no console), ending in `exec`. */
   ops: readonly Op[];
 }
 

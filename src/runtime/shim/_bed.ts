@@ -29,7 +29,8 @@ import {
 } from "./client.ts";
 
 const REPOSITORY = new URL("../../..", import.meta.url).pathname;
-const KEEL = join(REPOSITORY, "build/keel");
+/** Another build, such as the sanitized one, may be put in its place. */
+const KEEL = process.env["BERTH_TEST_KEEL"] ?? join(REPOSITORY, "build/keel");
 const BUSYBOX = "/bin/busybox";
 
 /** Why these tests cannot run here, or false. */
@@ -215,6 +216,7 @@ export class Bed {
           "newinstance,ptmxmode=0666,mode=0620,gid=5",
         ),
         inner.device("/dev/null", "c", 1, 3, 0o666),
+        inner.device("/dev/tty", "c", 5, 0, 0o666),
         inner.device("/dev/zero", "c", 1, 5, 0o666),
         inner.symlink("pts/ptmx", "/dev/ptmx"),
         inner.symlink("/proc/self/fd", "/dev/fd"),
