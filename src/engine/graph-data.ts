@@ -6,7 +6,10 @@ export function graphData(source: RootSource): Record<string, string> {
   if (source.kind !== "overlay") return {};
   return {
     LowerDir: source.lower.map((l) => `${source.layersDir}/${l}`).join(":"),
-    ...(source.upper === undefined ? {} : { UpperDir: source.upper }),
+    // compat: the merged view exists in the container's own mount namespace only; the path says where it would be.
+    ...(source.upper === undefined
+      ? {}
+      : { MergedDir: source.upper.replace(/[^/]*$/, "merged"), UpperDir: source.upper }),
     ...(source.work === undefined ? {} : { WorkDir: source.work }),
   };
 }

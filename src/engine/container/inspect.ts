@@ -47,7 +47,7 @@ export function inspectOf(record: ContainerRecord, extras: InspectExtras): Conta
     AppArmorProfile: "",
     ExecIDs: extras.execIds.length === 0 ? null : [...extras.execIds],
     HostConfig: record.hostConfig,
-    GraphDriver: { Data: { ID: record.id, ...graphData(extras.source) }, Name: "overlay2" },
+    GraphDriver: { Data: graphData(extras.source), Name: "overlay2" },
     Mounts: mountPoints(record.hostConfig),
     Config: record.config,
     NetworkSettings: networkSettings(record),

@@ -17,10 +17,10 @@ export async function removeStopped(
   for (const tell of [...live.removeWaiters, ...live.exitWaiters]) tell(record.state.exitCode);
   live.removeWaiters.clear();
   live.exitWaiters.clear();
+  await context.layers.removeUpper(live.id);
+  await rm(context.paths.dir(live.id), { recursive: true, force: true });
   context.inBackground(`remove the files of container ${live.id.slice(0, 12)}`, async () => {
     await rm(context.paths.stateDir(live.id), { recursive: true, force: true });
-    await context.layers.removeUpper(live.id);
-    await rm(context.paths.dir(live.id), { recursive: true, force: true });
     if (record.layer !== null) await context.images.removeUnneededLayers(record.layer);
   });
 }

@@ -56,7 +56,7 @@ export async function pullImage(
     resolved: await repository.resolve(reference.digest ?? reference.tag ?? "latest", wanted, signal),
   }));
   await out.write({
-    status: `Pulling from ${familiarName(reference).replace(/^docker\.io\//, "")}`,
+    status: `Pulling from ${reference.path}`,
     id: reference.digest ?? reference.tag ?? "latest",
   });
   const configBytes = await repository.blobBytes(resolved.manifest.config, signal);

@@ -36,7 +36,6 @@ export function planExec(
       ...(process.oomScoreAdj === undefined ? [] : [inner.oomScoreAdj(process.oomScoreAdj)]),
       inner.keyring(`_ses.${containerIdOf(spec) ?? request.execId}`),
       inner.umask(process.user.umask ?? 0o022),
-      ...(request.tty ? [inner.console()] : []),
       inner.chdir(process.cwd, { create: false }),
       ...planPrivileges(process, { seccomp: spec.linux?.seccomp, arch: goArch(globalThis.process.arch) }),
       planProgram(process.args ?? [], process.env ?? []),
