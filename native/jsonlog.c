@@ -1,6 +1,8 @@
 // Docker's json-file format, see jsonlog.h. What the format is was read off moby's daemon/logger (copier, jsonfilelog, loggerutils)
 // and checked against files that dockerd writes.
+#ifndef __clang__
 #pragma GCC optimize("O2") // the one hot loop of keel; the rest is built for size
+#endif
 #include "jsonlog.h"
 
 #include <errno.h>
