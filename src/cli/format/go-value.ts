@@ -78,6 +78,15 @@ const goNames: Readonly<Record<string, string>> = {
   CpuCount: "CPUCount",
   CpuPercent: "CPUPercent",
   HostIp: "HostIP",
+  ApiVersion: "APIVersion",
+  HttpProxy: "HTTPProxy",
+  HttpsProxy: "HTTPSProxy",
+  timeNano: "TimeNano",
+  time: "Time",
+  status: "Status",
+  from: "From",
+  scope: "Scope",
+  id: "ID",
 };
 
 function goName(name: string): string {

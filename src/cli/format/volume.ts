@@ -11,7 +11,7 @@ interface ClusterVolume {
 }
 
 /** A volume as any engine sends it; ClusterVolume only comes from swarms. */
-export type AnyVolume = Volume & { readonly ClusterVolume?: ClusterVolume };
+export type AnyVolume = Omit<Volume, "ClusterVolume"> & { readonly ClusterVolume?: ClusterVolume };
 
 export const volumeColumns: Formatter<AnyVolume> = {
   type: "*formatter.volumeContext",

@@ -22,7 +22,7 @@ export const command = defineCommand({
     const client = await session.client();
     const { Volumes } = await client.call(volumeList, { filters: flags.filter });
     const configured = flags.quiet ? undefined : (await session.config()).volumesFormat;
-    const volumes: AnyVolume[] = [...(Volumes ?? [])].sort((a, b) =>
+    const volumes = [...((Volumes ?? []) as AnyVolume[])].sort((a, b) =>
       a.Name.localeCompare(b.Name, "en", { numeric: true }),
     );
     if (flags.cluster && given.has("format")) throw complain("--cluster and --format cannot be combined");

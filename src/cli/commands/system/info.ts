@@ -1,0 +1,100 @@
+// `info`: what the daemon says of itself, line by line as Docker prints it, or through a template.
+
+import { systemInfo } from "../../../api/operations/system.ts";
+import type { SystemInfo } from "../../../api/schemas/system.ts";
+import { messageOf } from "../../../lib/errors.ts";
+import { string } from "../../../lib/flags/spec.ts";
+import { defineCommand, noArgs } from "../../command.ts";
+import { HUB_SERVER } from "../../config/credentials.ts";
+import { describeFailure, exitWith, isUnreachable } from "../../failure.ts";
+import { infoLines } from "../../format/info.ts";
+import { inspectFormatUsage } from "../../format/usage.ts";
+import { print, printError } from "../../output.ts";
+import type { Session } from "../../session.ts";
+import { type ClientVersion, clientVersion } from "./version.ts";
+
+export const command = defineCommand({
+  operands: "[OPTIONS]",
+  arity: noArgs,
+  flags: { format: string(inspectFormatUsage, { short: "f" }) },
+  async run(session, { flags }) {
+    let info: SystemInfo | undefined;
+    let failure: unknown;
+    try {
+      info = await (await session.client()).call(systemInfo, {});
+    } catch (error) {
+      failure = error;
+    }
+    const client = await clientVersion(session, false);
+    if (flags.format !== "") {
+      const text = await renderTemplate(flags.format, {
+        info,
+        client,
+        failure,
+        isDebug: session.globals.debug,
+      });
+      print(`${text}\n`);
+      if (failure !== undefined) throw failure;
+      return;
+    }
+    print(clientText(client, session.globals.debug));
+    if (info !== undefined) {
+      print(infoLines(info, { isDebug: session.globals.debug, userName: await hubUser(session) }));
+      for (const warning of info.Warnings ?? []) printError(`${warning}\n`);
+    }
+    if (failure === undefined) return;
+    if (isUnreachable(failure)) throw failure;
+    printError(`ERROR: ${describeFailure(failure)}\n`);
+    throw exitWith(1, "errors pretty printing info");
+  },
+});
+
+function clientText(client: ClientVersion, isDebug: boolean): string {
+  return `Client: ${client.Platform.Name}\n Version:    ${client.Version}\n Context:    ${client.Context}\n Debug Mode: ${isDebug}\n\nServer:\n`;
+}
+
+async function hubUser(session: Session): Promise<string> {
+  const auth = (await session.config()).auths?.[HUB_SERVER]?.auth ?? "";
+  return Buffer.from(auth, "base64").toString().split(":", 1)[0] ?? "";
+}
+
+interface TemplateInput {
+  readonly info: SystemInfo | undefined;
+  readonly client: ClientVersion;
+  readonly failure: unknown;
+  readonly isDebug: boolean;
+}
+
+async function renderTemplate(
+  format: string,
+  { info, client, failure, isDebug }: TemplateInput,
+): Promise<string> {
+  const [{ Template }, { goValue }, { GoStruct }, { systemInfo: schema }] = await Promise.all([
+    import("../../../template/template.ts"),
+    import("../../format/go-value.ts"),
+    import("../../../template/values.ts"),
+    import("../../../api/schemas/system.ts"),
+  ]);
+  const server = goValue(schema, info ?? {}) as InstanceType<typeof GoStruct>;
+  const clientInfo = { Debug: isDebug, ...client, Plugins: [], Warnings: null };
+  const errors = failure === undefined ? {} : { ServerErrors: [describeFailure(failure)] };
+  const all = new Map<string, unknown>([
+    ...server.fields,
+    ["ClientInfo", clientInfo],
+    ["ServerErrors", errors.ServerErrors ?? []],
+  ]);
+  const encode = () => {
+    const own = server.encode?.() as InstanceType<typeof GoStruct>;
+    const extra = Object.entries({ ...errors, ClientInfo: clientInfo });
+    return new GoStruct("system.dockerInfo", new Map<string, unknown>([...own.fields, ...extra]));
+  };
+  try {
+    const template = new Template(format === "json" ? "{{json .}}" : format);
+    return template.execute(new GoStruct("system.dockerInfo", all, {}, encode));
+  } catch (error) {
+    throw exitWith(
+      messageOf(error).includes("executing") ? 1 : 64,
+      `template parsing error: ${messageOf(error)}`,
+    );
+  }
+}

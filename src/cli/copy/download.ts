@@ -1,0 +1,200 @@
+// Copying out of a container: unpacks the daemon's archive by the rules of cp. The archive is hostile: its first part is
+// replaced by the name we chose, nothing is written through a link that the archive made, nothing outside the target.
+
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeSync,
+} from "node:fs";
+import { basename, dirname, join, posix, resolve } from "node:path";
+import type { Client } from "../../api/client.ts";
+import { containerArchive, containerArchiveInfo } from "../../api/operations/container.ts";
+import type { PathStat } from "../../api/schemas/container.ts";
+import type { TarEntry } from "../../lib/tar/entry.ts";
+import { readTar } from "../../lib/tar/reader.ts";
+import { complain } from "../each.ts";
+import { print } from "../output.ts";
+import { isTerminal } from "../terminal/tty.ts";
+import { absolute, isDirectoryMode, isSymlinkMode } from "./upload.ts";
+
+export interface DownloadOptions {
+  readonly client: Client;
+  readonly container: string;
+  readonly source: string;
+  readonly target: string;
+  readonly followLink: boolean;
+  readonly keepOwner: boolean;
+}
+
+/** Copies; returns the number of content bytes. Throws a Fault with Docker's text. */
+export async function downloadPath(options: DownloadOptions): Promise<number> {
+  const { client, container, target, followLink } = options;
+  let source = absolute(options.source);
+  let stat = await client.call(containerArchiveInfo, { id: container, path: source });
+  if (followLink && isSymlinkMode(stat.mode)) {
+    source = posix.isAbsolute(stat.linkTarget)
+      ? stat.linkTarget
+      : posix.join(posix.dirname(source), stat.linkTarget);
+    stat = await client.call(containerArchiveInfo, { id: container, path: source });
+  }
+  if (target === "-" && (await isTerminal(1))) {
+    throw complain("cowardly refusing to save to a terminal. Use the -o flag or redirect");
+  }
+  const root = target === "-" ? "" : place(source, stat, target);
+  const archive = await client.stream(containerArchive, { id: container, path: source });
+  if (target !== "-") return unpack(archive, root, options.keepOwner);
+  let count = 0;
+  for await (const chunk of archive) {
+    print(chunk);
+    count += chunk.length;
+  }
+  return count;
+}
+
+/** Returns the path that the archive's root becomes. */
+function place(source: string, stat: PathStat, target: string): string {
+  const isDirectory = isDirectoryMode(stat.mode);
+  const full = resolve(target);
+  const saysDirectory = /\/\.?$/.test(target);
+  const existing = statSync(full, { throwIfNoEntry: false });
+  if (existing?.isDirectory() === true) {
+    const copiesContents = isDirectory && source.endsWith("/.");
+    return copiesContents ? full : join(full, basename(source));
+  }
+  if (existing !== undefined && saysDirectory) throw complain("not a directory");
+  if (existing !== undefined && isDirectory) throw complain("cannot copy directory");
+  if (existing === undefined && saysDirectory && !isDirectory) throw complain("no such directory");
+  if (!existsSync(dirname(full))) {
+    throw complain(`invalid output path: directory ${JSON.stringify(dirname(full))} does not exist`);
+  }
+  return full;
+}
+
+async function unpack(archive: AsyncIterable<Uint8Array>, root: string, keepOwner: boolean): Promise<number> {
+  const unpacker = new Unpacker(root, keepOwner);
+  try {
+    for await (const events of readTar(archive)) {
+      for (const event of events) {
+        if (event.kind === "entry") unpacker.begin(event.entry);
+        else if (event.kind === "data") unpacker.write(event.bytes);
+        else if (event.kind === "hole") unpacker.skip(event.sizeBytes);
+        else unpacker.end();
+      }
+    }
+  } finally {
+    unpacker.close();
+  }
+  return unpacker.count;
+}
+
+class Unpacker {
+  count = 0;
+  readonly #root: string;
+  readonly #keepOwner: boolean;
+  /** Directories get their mode and times at the end, when nothing is put into them any more. */
+  readonly #directories: { readonly path: string; readonly entry: TarEntry }[] = [];
+  #open: { readonly fd: number; readonly path: string; readonly entry: TarEntry; at: number } | undefined;
+
+  constructor(root: string, keepOwner: boolean) {
+    this.#root = root;
+    this.#keepOwner = keepOwner;
+  }
+
+  begin(entry: TarEntry): void {
+    const path = this.#path(entry.name);
+    switch (entry.type) {
+      case "directory":
+        if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) {
+          this.#clear(path);
+          mkdirSync(path, { mode: 0o700 });
+        }
+        this.#directories.push({ path, entry });
+        return;
+      case "file":
+        this.#clear(path);
+        this.#open = { fd: openSync(path, "wx", 0o600), path, entry, at: 0 };
+        return;
+      case "symlink":
+        this.#clear(path);
+        symlinkSync(entry.linkName, path);
+        if (this.#keepOwner) lchownSync(path, entry.uid, entry.gid);
+        return;
+      case "hardlink":
+        this.#clear(path);
+        linkSync(this.#path(entry.linkName), path);
+        return;
+      default:
+        throw complain(`cannot copy ${JSON.stringify(entry.name)}: devices and pipes are not copied`);
+    }
+  }
+
+  write(bytes: Uint8Array): void {
+    const open = this.#open;
+    if (open === undefined) return;
+    for (let rest = bytes; rest.length > 0; ) {
+      const written = writeSync(open.fd, rest, 0, rest.length, open.at);
+      open.at += written;
+      this.count += written;
+      rest = rest.subarray(written);
+    }
+  }
+
+  skip(sizeBytes: number): void {
+    if (this.#open !== undefined) this.#open.at += sizeBytes;
+  }
+
+  end(): void {
+    const open = this.#open;
+    if (open === undefined) return;
+    this.#open = undefined;
+    closeSync(open.fd);
+    this.#finish(open.path, open.entry);
+  }
+
+  close(): void {
+    if (this.#open !== undefined) closeSync(this.#open.fd);
+    for (const { path, entry } of this.#directories.reverse()) this.#finish(path, entry);
+  }
+
+  #finish(path: string, entry: TarEntry): void {
+    if (this.#keepOwner) chownSync(path, entry.uid, entry.gid);
+    chmodSync(path, entry.mode);
+    utimesSync(path, entry.mtimeSec, entry.mtimeSec);
+  }
+
+  /** Maps an archive name below our root: its first part is the copied object itself. */
+  #path(name: string): string {
+    const parts = name.split("/").filter((part) => part !== "" && part !== ".");
+    if (parts.includes("..") || name.includes("\0"))
+      throw complain(`invalid name in archive: ${JSON.stringify(name)}`);
+    const below = name.startsWith("./") ? parts : parts.slice(1);
+    let path = this.#root;
+    for (const part of below) {
+      // A link made by an earlier entry must not lead us elsewhere.
+      if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true && path !== this.#root) {
+        throw complain(`invalid name in archive: ${JSON.stringify(name)} leads through a link`);
+      }
+      path = join(path, part);
+    }
+    return path;
+  }
+
+  #clear(path: string): void {
+    const existing = lstatSync(path, { throwIfNoEntry: false });
+    if (existing === undefined) return;
+    if (existing.isDirectory())
+      throw complain(`cannot overwrite directory ${JSON.stringify(path)} with a non-directory`);
+    rmSync(path);
+  }
+}

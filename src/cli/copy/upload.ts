@@ -1,0 +1,146 @@
+// Copying into a container: decides the directory the archive is unpacked in and the name the copy gets there, by the
+// rules of cp -a with Docker's refusals.
+
+import { lstatSync, readdirSync, type Stats, statSync } from "node:fs";
+import { basename, dirname, join, posix, resolve } from "node:path";
+import type { Client } from "../../api/client.ts";
+import { containerArchiveInfo, putContainerArchive } from "../../api/operations/container.ts";
+import type { PathStat } from "../../api/schemas/container.ts";
+import { TAR_END } from "../../lib/tar/writer.ts";
+import { complain } from "../each.ts";
+import { isNotFound } from "../failure.ts";
+import { errnoText } from "../options/env.ts";
+import { packPath } from "../tar-pack.ts";
+import { stdinUpload } from "../upload.ts";
+
+/** Go's os.FileMode bits, as the API's path stat has them. */
+const modeDirectory = 2 ** 31;
+const modeSymlink = 2 ** 27;
+
+export const isDirectoryMode = (mode: number): boolean => Math.floor(mode / modeDirectory) % 2 === 1;
+export const isSymlinkMode = (mode: number): boolean => Math.floor(mode / modeSymlink) % 2 === 1;
+
+export interface UploadOptions {
+  readonly client: Client;
+  readonly container: string;
+  readonly source: string;
+  readonly target: string;
+  readonly followLink: boolean;
+  readonly keepOwner: boolean;
+}
+
+/** Copies; returns the number of content bytes sent. Throws a Fault with Docker's text. */
+export async function uploadPath(options: UploadOptions): Promise<number> {
+  const { client, container, source } = options;
+  const target = await resolveTarget(client, container, absolute(options.target));
+  const send = (path: string, upload: AsyncIterable<Uint8Array>): Promise<unknown> =>
+    client.call(
+      putContainerArchive,
+      { id: container, path, noOverwriteDirNonDir: true, copyUIDGID: options.keepOwner },
+      { upload },
+    );
+  if (source === "-") {
+    if (target.stat !== undefined && !isDirectoryMode(target.stat.mode)) {
+      throw complain(`destination "${container}:${target.path}" must be a directory`);
+    }
+    let count = 0;
+    await send(
+      target.path,
+      tally(stdinUpload(), (bytes) => (count += bytes)),
+    );
+    return count;
+  }
+  const stats = statLocal(source, options.followLink);
+  const { directory, name } = place(source, stats, target);
+  let count = 0;
+  const archive = packTree(resolve(source), name, stats, { onBytes: (bytes) => (count += bytes) });
+  await send(directory, archive);
+  return count;
+}
+
+/** Docker reads relative paths in containers from the root; what says "a directory" at the end stays said. */
+export function absolute(path: string): string {
+  const clean = posix.join("/", path);
+  if (/(?:^|\/)\.$/.test(path) && !clean.endsWith("/."))
+    return clean === "/" ? "/." : `${clean.replace(/\/$/, "")}/.`;
+  return clean;
+}
+
+interface Target {
+  readonly path: string;
+  readonly stat: PathStat | undefined;
+}
+
+async function statContainer(client: Client, id: string, path: string): Promise<PathStat | undefined> {
+  try {
+    return await client.call(containerArchiveInfo, { id, path });
+  } catch (error) {
+    // Whether the container or the path is missing shows when the archive is sent.
+    if (isNotFound(error) && !/No such container/i.test((error as Error).message)) return undefined;
+    throw error;
+  }
+}
+
+/** A link at the target is followed once, as cp does. */
+async function resolveTarget(client: Client, id: string, path: string): Promise<Target> {
+  const stat = await statContainer(client, id, path);
+  if (stat === undefined || !isSymlinkMode(stat.mode)) return { path, stat };
+  const linked = posix.isAbsolute(stat.linkTarget)
+    ? stat.linkTarget
+    : posix.join(posix.dirname(path), stat.linkTarget);
+  return { path: linked, stat: await statContainer(client, id, linked) };
+}
+
+function statLocal(source: string, followLink: boolean): Stats {
+  try {
+    // A trailing slash asks for what a link points at.
+    return followLink || source.endsWith("/") || source.endsWith("/.") ? statSync(source) : lstatSync(source);
+  } catch (error) {
+    throw complain(`lstat ${resolve(source)}: ${errnoText(error)}`);
+  }
+}
+
+/** Decides where the archive is unpacked and what its root is called; an empty name merges the contents. */
+function place(source: string, stats: Stats, { path, stat }: Target): { directory: string; name: string } {
+  const saysDirectory = path.endsWith("/") || path.endsWith("/.");
+  const copiesContents = stats.isDirectory() && /(?:^|\/)\.\/?$/.test(source);
+  const isDirectory = stat !== undefined && isDirectoryMode(stat.mode);
+  if (stat !== undefined && !isDirectory && saysDirectory) throw complain("not a directory");
+  if (isDirectory) return { directory: path, name: copiesContents ? "" : basename(resolve(source)) };
+  if (stat !== undefined && stats.isDirectory()) throw complain("cannot copy directory");
+  if (stat === undefined && saysDirectory && !stats.isDirectory()) throw complain("no such directory");
+  const clean = path.replace(/\/\.?$/, "");
+  return { directory: dirname(clean), name: basename(clean) };
+}
+
+async function* tally(
+  source: AsyncIterable<Uint8Array>,
+  onBytes: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    onBytes(chunk.length);
+    yield chunk;
+  }
+}
+
+async function* packTree(
+  root: string,
+  name: string,
+  stats: Stats,
+  { onBytes }: { readonly onBytes: (bytes: number) => void },
+): AsyncGenerator<Uint8Array> {
+  const options = { links: new Map<string, string>(), isRootOwned: false };
+  const visit = function* (full: string, as: string, found: Stats): Generator<Uint8Array> {
+    if (as !== "") yield* packPath(full, as, found, options);
+    if (!found.isDirectory()) return;
+    for (const child of readdirSync(full).sort()) {
+      const path = join(full, child);
+      yield* visit(path, as === "" ? child : `${as}/${child}`, lstatSync(path));
+    }
+  };
+  for (const chunk of visit(root, name, stats)) {
+    onBytes(chunk.length);
+    yield chunk;
+  }
+  yield TAR_END;
+}

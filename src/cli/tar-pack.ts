@@ -1,0 +1,76 @@
+// Turns one local file, directory, link or pipe into its piece of a tar archive; contents are read as they are sent.
+
+import { closeSync, openSync, readlinkSync, readSync, type Stats } from "node:fs";
+import type { TarEntry } from "../lib/tar/entry.ts";
+import { tarEntry, tarHeader, tarPadding } from "../lib/tar/writer.ts";
+import { complain } from "./each.ts";
+import { errnoText } from "./options/env.ts";
+
+const chunkBytes = 1 << 18;
+
+export interface PackPathOptions {
+  /** Names of files with several links, by device and inode; filled as the archive is written. */
+  readonly links: Map<string, string>;
+  /** Gives everything to root in place of its owner. */
+  readonly isRootOwned: boolean;
+}
+
+type Base = Pick<TarEntry, "name" | "mode" | "mtimeSec" | "uid" | "gid">;
+
+/** Packs what is at `full` under `name`. Sockets and devices are left out. Throws a Fault when a file cannot be read. */
+export function* packPath(
+  full: string,
+  name: string,
+  stats: Stats,
+  options: PackPathOptions,
+): Generator<Uint8Array> {
+  const base: Base = {
+    name,
+    mode: stats.mode & 0o7777,
+    mtimeSec: Math.floor(stats.mtimeMs / 1000),
+    uid: options.isRootOwned ? 0 : stats.uid,
+    gid: options.isRootOwned ? 0 : stats.gid,
+  };
+  if (stats.isDirectory()) yield tarHeader(tarEntry({ ...base, type: "directory" }));
+  else if (stats.isSymbolicLink())
+    yield tarHeader(tarEntry({ ...base, type: "symlink", linkName: readlinkSync(full) }));
+  else if (stats.isFIFO()) yield tarHeader(tarEntry({ ...base, type: "fifo" }));
+  else if (stats.isFile()) yield* packFile(full, base, stats, options.links);
+}
+
+function* packFile(
+  full: string,
+  base: Base,
+  stats: Stats,
+  links: Map<string, string>,
+): Generator<Uint8Array> {
+  const inode = `${stats.dev}:${stats.ino}`;
+  const first = stats.nlink > 1 ? links.get(inode) : undefined;
+  if (first !== undefined) {
+    yield tarHeader(tarEntry({ ...base, type: "hardlink", linkName: first }));
+    return;
+  }
+  links.set(inode, base.name);
+  let fd: number;
+  try {
+    fd = openSync(full, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EACCES")
+      throw complain(`open ${full}: ${errnoText(error)}`);
+    throw complain(`error checking context: no permission to read from '${full}'`);
+  }
+  try {
+    yield tarHeader(tarEntry({ ...base, type: "file", sizeBytes: stats.size }));
+    for (let left = stats.size; left > 0; ) {
+      const chunk = Buffer.allocUnsafe(Math.min(left, chunkBytes));
+      const count = readSync(fd, chunk, 0, chunk.length, null);
+      if (count === 0)
+        throw complain(`file ${JSON.stringify(base.name)} was cut short while it was being sent`);
+      yield chunk.subarray(0, count);
+      left -= count;
+    }
+    yield tarPadding(stats.size);
+  } finally {
+    closeSync(fd);
+  }
+}
