@@ -143,7 +143,8 @@ async function runAttached(
       cleanup.defer(await followTerminalSize((size) => client.call(containerResize, { id, ...size })));
     }
   }
-  return finish(ended, status, attach, () => connection.socket.destroy());
+  // Awaited here: signals and sizes are passed on until the end.
+  return await finish(ended, status, attach, () => connection.socket.destroy());
 }
 
 /** Output may still be on its way when the exit status is there; without output attached there is nothing to wait for. */
