@@ -1,15 +1,9 @@
 // Who needs which layer. Nothing of this is stored: on start-up the engine says it again for every image and
 // container record, so counts can never be wrong after a crash. A layer is needed while it has a holder or a child.
 
-import type { LayerId } from "./types.ts";
+import type { LayerId, LayerLease } from "./types.ts";
 
-/** A holder with a life of its own: keeps the layers of a pull, load or build until their image is recorded. */
-export interface LayerLease extends Disposable {
-  hold(id: LayerId): void;
-  release(): void;
-}
-
-/** Holder of a layer that was just made; the first real holder replaces it. */
+/** Holder of a layer that was just made without a lease; the first real holder or child replaces it. */
 const FRESH = "fresh";
 
 export class LayerHolds {
@@ -29,9 +23,14 @@ export class LayerHolds {
     if (holders?.delete(holder) && holders.size === 0) this.#holders.delete(id);
   }
 
-  /** Keeps a new layer until somebody retains it, or the daemon restarts. */
+  /** Keeps a new layer until somebody retains it, a layer stands on it, or the daemon restarts. */
   retainFresh(id: LayerId): void {
     if (!this.#holders.has(id)) this.#holders.set(id, new Set([FRESH]));
+  }
+
+  /** Ends retainFresh. */
+  releaseFresh(id: LayerId): void {
+    this.release(id, FRESH);
   }
 
   isHeld(id: LayerId): boolean {

@@ -91,7 +91,7 @@ function entriesOf(
   const type = TYPES.get(item.mode & 0o170000);
   if (type === undefined) return { entries: [], hasContent: false };
   if (type === "char" && item.major === 0 && item.minor === 0) {
-    return { entries: [whiteout(item, name)], hasContent: false };
+    return { entries: [whiteout(name)], hasContent: false };
   }
   const entry = entryOf(item, name, type);
   if (type === "directory") {
@@ -137,15 +137,9 @@ function inDir(path: string, change: (base: string) => string): string {
   return path.slice(0, slash + 1) + change(path.slice(slash + 1));
 }
 
-function whiteout(item: ExportEntry, name: string): TarEntry {
-  return tarEntry({
-    type: "file",
-    name: inDir(name, (base) => WHITEOUT_PREFIX + base),
-    mode: 0o600,
-    uid: item.uid,
-    gid: item.gid,
-    mtimeSec: item.mtimeSec,
-  });
+/** Owner and time of a whiteout mean nothing, and unpacking does not keep them: they must not reach the digest. */
+function whiteout(name: string): TarEntry {
+  return tarEntry({ type: "file", name: inDir(name, (base) => WHITEOUT_PREFIX + base), mode: 0o600 });
 }
 
 function opaqueMark(dir: TarEntry): TarEntry {

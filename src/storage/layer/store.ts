@@ -25,7 +25,7 @@ import { SharedFlush } from "./_flush.ts";
 import { LayerCatalog } from "./catalog.ts";
 import { listChanges } from "./changes.ts";
 import { openDraft } from "./draft.ts";
-import { LayerHolds, type LayerLease } from "./holds.ts";
+import { LayerHolds } from "./holds.ts";
 import { type PackTotals, packTree } from "./pack.ts";
 import { rebuildTar } from "./rebuild.ts";
 import { type Received, receiveLayer, type ReceiveOptions } from "./receive.ts";
@@ -35,6 +35,7 @@ import type {
   CommitLayerOptions,
   DiffDraft,
   LayerId,
+  LayerLease,
   LayerRecord,
   PathChange,
   UnpackOptions,
@@ -179,7 +180,7 @@ export class LayerStore {
   async unpack(
     stream: AsyncIterable<Uint8Array>,
     parent: LayerId | null | Promise<LayerId | null>,
-    options: UnpackOptions & { lease?: LayerLease } = {},
+    options: UnpackOptions = {},
   ): Promise<LayerRecord> {
     if (options.expectedDiffId !== undefined && !(parent instanceof Promise)) {
       const known = this.#catalog.byChain(this.#chainId(parent, options.expectedDiffId));
@@ -195,7 +196,7 @@ export class LayerStore {
   async #receive(
     stream: AsyncIterable<Uint8Array>,
     parent: LayerId | null | Promise<LayerId | null>,
-    options: ReceiveOptions & { lease?: LayerLease },
+    options: ReceiveOptions,
   ): Promise<LayerRecord> {
     if (parent instanceof Promise) parent.catch(() => undefined); // ignored: awaited below
     const work = await this.#makeWork();
@@ -214,7 +215,7 @@ export class LayerStore {
     parent: LayerId | null | Promise<LayerId | null>,
     options: ReceiveOptions,
   ): Promise<Received> {
-    await using session = await this.#keel.openFs({ kind: "dir", path: join(work, "root") });
+    await using session = await this.openFs({ kind: "dir", path: join(work, "root") });
     const received = await receiveLayer(stream, { session, workDir: work, content: this.#content }, options);
     const below = received.implicitDirs.length === 0 ? null : await parent;
     if (below !== null) await this.#inheritDirs(session, below, received.implicitDirs);
@@ -255,8 +256,7 @@ export class LayerStore {
   #publish(
     work: string,
     parent: LayerId | null,
-    facts: Pick<LayerRecord, "diffId" | "tarBytes" | "sizeBytes" | "tar" | "blob"> &
-      CommitLayerOptions & { lease?: LayerLease },
+    facts: Pick<LayerRecord, "diffId" | "tarBytes" | "sizeBytes" | "tar" | "blob"> & CommitLayerOptions,
   ): Promise<LayerRecord> {
     const chainId = this.#chainId(parent, facts.diffId);
     return this.#publishing.run(chainId, async () => {
@@ -274,6 +274,7 @@ export class LayerStore {
         const record = this.#recordOf(id, { ...facts, chainId, parent });
         this.#hold(id, facts.lease);
         await this.#catalog.add(record, { durable: isDurable });
+        if (parent !== null) this.holds.releaseFresh(parent);
         if (!isDurable) this.#flushSoon();
         return record;
       } catch (error) {
@@ -336,7 +337,7 @@ export class LayerStore {
     const totals: PackTotals = { sizeBytes: 0, tarBytes: 0 };
     const digester = new Digester();
     {
-      await using session = await this.#keel.openFs({ kind: "dir", path: join(work, "root") });
+      await using session = await this.openFs({ kind: "dir", path: join(work, "root") });
       for await (const chunk of packTree(session, totals)) {
         options.signal?.throwIfAborted();
         digester.update(chunk);
@@ -362,11 +363,14 @@ export class LayerStore {
     return { kind: "overlay", layersDir: this.#layersDir, lower, ...(upper ?? {}), options };
   }
 
-  /** Opens a file session on a root. */
+  /** Opens a file session on a root. Fails with system when it cannot be mounted. */
   async openFs(root: RootSource): Promise<FsSession> {
-    return this.#keel.openFs(
-      root.kind === "dir" ? root : { ...root, target: join(this.#layersDir, ".mount") },
-    );
+    const target = join(this.#layersDir, ".mount");
+    try {
+      return await this.#keel.openFs(root.kind === "dir" ? root : { ...root, target });
+    } catch (error) {
+      throw diskFault("cannot open layers", error);
+    }
   }
 
   /**
@@ -393,7 +397,7 @@ export class LayerStore {
       yield* (await decompress(this.#content.open(record.blob.digest))).stream;
       return;
     }
-    await using session = await this.#keel.openFs({ kind: "dir", path: this.#layerDir(record.id) });
+    await using session = await this.openFs({ kind: "dir", path: this.#layerDir(record.id) });
     if (record.tar.kind === "recipe") yield* rebuildTar(this.#recipePath(record.id), session);
     else yield* packTree(session);
   }
@@ -417,7 +421,7 @@ export class LayerStore {
 
   /** Returns what a writable directory changes on top of `parent`. */
   async changes(dirs: UpperDirs, parent: LayerId | null): Promise<PathChange[]> {
-    await using upper = await this.#keel.openFs({ kind: "dir", path: dirs.upper });
+    await using upper = await this.openFs({ kind: "dir", path: dirs.upper });
     const lowerRoot = this.rootSource(parent);
     await using lower = await this.openFs(lowerRoot);
     // As one more lower layer, so that it may be mounted elsewhere for writing at the same time.
@@ -430,11 +434,11 @@ export class LayerStore {
   async commitUpper(
     dirs: UpperDirs,
     parent: LayerId | null,
-    options: CommitLayerOptions & { lease?: LayerLease } = {},
+    options: CommitLayerOptions = {},
   ): Promise<LayerRecord> {
     const release = this.#pin(parent);
     try {
-      await using session = await this.#keel.openFs({ kind: "dir", path: dirs.upper });
+      await using session = await this.openFs({ kind: "dir", path: dirs.upper });
       return await this.#receive(packTree(session), parent, { ...options, isPacked: true });
     } finally {
       release();
@@ -483,12 +487,8 @@ export class LayerStore {
   readonly #diskSync = new SharedFlush(async () => {
     try {
       await this.#keel.run([host.syncfs(this.#layersDir)]);
-    } catch (cause) {
-      if (!(cause instanceof SysError)) throw cause;
-      throw new Fault("system", `cannot flush layers to disk: ${cause.message}`, {
-        code: "layer.disk",
-        cause,
-      });
+    } catch (error) {
+      throw diskFault("cannot flush layers to disk", error);
     }
   });
 
@@ -502,6 +502,12 @@ export class LayerStore {
     await this.flush();
     await this.#trash.settled();
   }
+}
+
+/** Wraps what keel reports; other errors pass. */
+function diskFault(what: string, error: unknown): unknown {
+  if (!(error instanceof SysError)) return error;
+  return new Fault("system", `${what}: ${error.message}`, { code: "layer.disk", cause: error });
 }
 
 const S_IFMT = 0o170000;

@@ -37,6 +37,12 @@ export interface LayerRecord {
   readonly unflushed?: string;
 }
 
+/** A holder with a life of its own: keeps the layers of a pull, load or build until their image is recorded. */
+export interface LayerLease extends Disposable {
+  hold(id: LayerId): void;
+  release(): void;
+}
+
 export interface UnpackOptions {
   /** A different result is a Fault(dataLoss) and leaves nothing behind. */
   expectedDiffId?: Digest;
@@ -45,14 +51,18 @@ export interface UnpackOptions {
   history?: HistoryEntry;
   /** Called with the number of bytes of the stream (as it came, compressed) taken so far. */
   onProgress?: (sizeBytes: number) => void;
+  /** Looked at between chunks: a source that stalls has to watch it itself. */
   signal?: AbortSignal;
   /** false: returns before the files are on stable storage; see LayerStore.flush. */
   durable?: boolean;
+  /** Holds the layer, new or shared. Without one, a new layer is held until somebody retains it or builds on it. */
+  lease?: LayerLease;
 }
 
 export interface CommitLayerOptions {
   history?: HistoryEntry;
   durable?: boolean;
+  lease?: LayerLease;
   signal?: AbortSignal;
 }
 

@@ -62,7 +62,10 @@ export class LayerUnpacker {
    */
   async push(chunk: Uint8Array): Promise<readonly TarEvent[]> {
     const events = this.#reader.push(chunk);
-    for (const event of events) this.#take(event);
+    for (const event of events) {
+      if (event.kind === "hole") await this.#takeHole(event.sizeBytes);
+      else this.#take(event);
+    }
     await this.#send(chunk.length);
     return events;
   }
@@ -103,27 +106,27 @@ export class LayerUnpacker {
     }
   }
 
-  #take(event: TarEvent): void {
+  #take(event: Exclude<TarEvent, { kind: "hole" }>): void {
     switch (event.kind) {
       case "entry":
         return this.#takeEntry(event.entry);
       case "data":
         if (!this.#isSkipping) this.#ops.push(fs.data(event.bytes));
         return;
-      case "hole":
-        return this.#takeHole(event.sizeBytes);
       case "end":
         for (const op of this.#afterContent) this.#ops.push(op);
         this.#afterContent.length = 0;
     }
   }
 
-  #takeHole(sizeBytes: number): void {
+  /** Sends zeros as fast as keel takes them: a few bytes of archive can stand for any number. */
+  async #takeHole(sizeBytes: number): Promise<void> {
     if (this.#isSkipping) return;
     this.#holeBytes += sizeBytes;
     if (this.#holeBytes > MAX_HOLE_BYTES) throw hostile("sparse files are too large");
     for (let left = sizeBytes; left > 0; left -= ZEROS.length) {
       this.#ops.push(fs.data(left < ZEROS.length ? ZEROS.subarray(0, left) : ZEROS));
+      await this.#send(Math.min(left, ZEROS.length));
     }
   }
 
