@@ -3,6 +3,8 @@
 
 import type { LayerId, LayerLease } from "./types.ts";
 
+export type { LayerLease } from "./types.ts";
+
 /** Holder of a layer that was just made without a lease; the first real holder or child replaces it. */
 const FRESH = "fresh";
 
