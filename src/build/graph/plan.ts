@@ -56,7 +56,10 @@ function refuse(what: string, lines: LineRange): never {
 }
 
 interface Where {
+  /** The stage whose instruction it is; only earlier ones can be referred to. */
   readonly stage: Stage;
+  /** The stage and step in whose place it shows. */
+  readonly shownStage: number;
   readonly step: number;
   readonly text?: string;
   readonly lines: LineRange;
@@ -97,11 +100,12 @@ class Planner {
   /** Plans a stage. With `quietly` its steps show as part of that place instead of having numbers of their own. */
   private async planStage({ stage, base, firstStep }: OutlinedStage, quietly?: Where): Promise<void> {
     const ids: VertexId[] = [];
-    const place = (where: Where): Where => quietly ?? where;
-    const { config, op } = await this.startOf(base, firstStep, stage);
+    const place = (at: Omit<Where, "stage" | "shownStage">): Where =>
+      quietly === undefined ? { ...at, stage, shownStage: stage.index } : { ...quietly, stage };
+    const from = place({ step: firstStep, text: stage.from.text, lines: stage.from.lines });
+    const { config, op } = await this.startOf(base, from);
     const state = new StageState(config, this.options.args.forStage(), this.options.file.escape);
     const triggers = state.takeTriggers();
-    const from = place({ stage, step: firstStep, text: stage.from.text, lines: stage.from.lines });
     ids.push(this.add(op, undefined, from, state));
     for (const trigger of triggers) {
       const instruction = parseTrigger(trigger);
@@ -111,12 +115,12 @@ class Planner {
     }
     let step = firstStep;
     for (const instruction of stage.instructions) {
-      const where = place({ stage, step: ++step, text: instruction.text, lines: instruction.lines });
+      const where = place({ step: ++step, text: instruction.text, lines: instruction.lines });
       ids.push(await this.planInstruction(instruction, ids.at(-1) as VertexId, where, state));
     }
     if (stage === this.options.outline.target) {
       for (const [name, value] of Object.entries(this.options.labels).sort(([a], [b]) => (a < b ? -1 : 1))) {
-        const where: Where = { stage, step: ++step, text: `LABEL ${name}=${value}`, lines: stage.from.lines };
+        const where = place({ step: ++step, text: `LABEL ${name}=${value}`, lines: stage.from.lines });
         const { comment } = state.applyLabels([{ name, value }]);
         const config: VertexOp = { kind: "config", createdBy: state.createdBy(comment), notes: [] };
         ids.push(this.add(config, ids.at(-1), where, state));
@@ -133,7 +137,7 @@ class Planner {
       id,
       op,
       ...(parent === undefined ? {} : { parent }),
-      stage: where.stage.index,
+      stage: where.shownStage,
       step: where.step,
       ...(where.text === undefined ? {} : { text: where.text }),
       lines: where.lines,
@@ -143,15 +147,27 @@ class Planner {
     return id;
   }
 
-  private async startOf(base: StageBase, step: number, stage: Stage) {
+  private async startOf(base: StageBase, where: Where) {
     if (base.kind === "scratch") return { config: {}, op: { kind: "scratch" } as VertexOp };
     if (base.kind === "image") {
-      const image = await this.options.resolve(base, step, stage.index);
+      const image = await this.options.resolve(base, where.step, where.shownStage);
       return { config: image.config.config, op: { kind: "image", image } as VertexOp };
     }
-    const vertex = this.lastOf(base.stage);
+    const vertex = await this.resultOf(base.stage, where);
     const config = (this.vertices[vertex] as Vertex).config;
     return { config, op: { kind: "stage", stage: base.stage, vertex } as VertexOp };
+  }
+
+  /** Returns the last vertex of an earlier stage. */
+  private async resultOf(index: number, where: Where): Promise<VertexId> {
+    if (!this.planned.has(index)) {
+      // Only a trigger can need a stage that the outline did not see; it is built without steps of its own.
+      const { file, outline } = this.options;
+      const base = outline.bases[index] as StageBase;
+      const { text: _, ...quietly } = where;
+      await this.planStage({ stage: file.stages[index] as Stage, base, firstStep: where.step }, quietly);
+    }
+    return this.lastOf(index);
   }
 
   private async planInstruction(
@@ -199,17 +215,9 @@ class Planner {
 
   /** Finds what COPY --from names: an earlier stage, or else an image. */
   private async sourceVertex(copy: CopyInstruction, where: Where, state: StageState): Promise<VertexId> {
-    const { file, outline } = this.options;
+    const { file } = this.options;
     const found = findStage(file.stages, copy.from, where.stage.index);
-    if (found !== undefined) {
-      if (!this.planned.has(found.index)) {
-        // Only a trigger can name a stage that the outline did not see; it is built without steps of its own.
-        const base = outline.bases[found.index] as StageBase;
-        const { text: _, ...quietly } = where;
-        await this.planStage({ stage: found, base, firstStep: where.step }, quietly);
-      }
-      return this.lastOf(found.index);
-    }
+    if (found !== undefined) return this.resultOf(found.index, where);
     const fail = (why: string) => syntaxError(`invalid from flag value ${copy.from}: ${why}`, copy.lines);
     if (/^\d+$/.test(copy.from)) {
       const isCurrent = Number(copy.from) === where.stage.index;
@@ -217,7 +225,7 @@ class Planner {
     }
     try {
       const base = { kind: "image", reference: copy.from } as const;
-      const image = await this.options.resolve(base, where.step, where.stage.index);
+      const image = await this.options.resolve(base, where.step, where.shownStage);
       const { text: _, ...quiet } = where;
       return this.add({ kind: "image", image }, undefined, quiet, state);
     } catch (error) {
