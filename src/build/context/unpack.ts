@@ -7,7 +7,7 @@ import type { TarEntry } from "../../lib/tar/entry.ts";
 import { cleanName } from "../../lib/tar/names.ts";
 import { readTar } from "../../lib/tar/reader.ts";
 import type { FileNode, FileType } from "../files/source-tree.ts";
-import { type BlobStore, BlobWriter } from "./blobs.ts";
+import type { BlobStore, BlobWriter } from "./blobs.ts";
 import { ContextTree } from "./context-tree.ts";
 
 /** Most files of a context; each costs memory until the build ends. */

@@ -4,6 +4,7 @@
 // `ENV a=$a$a` doubles.
 
 import { replacePattern, trimPrefix, trimSuffix } from "./shell-pattern.ts";
+import { isSpace } from "./space.ts";
 import { syntaxError, withPlace } from "./syntax-error.ts";
 
 /** Looks a variable up; undefined means not set. */
@@ -40,8 +41,6 @@ class Cursor {
     return this.chars[this.at++];
   }
 }
-
-const isSpace = (c: string): boolean => /^[\s\u0085]$/u.test(c) && c !== "\uFEFF";
 
 /** Collects the words of a line while its characters come by. */
 class WordList {

@@ -1,9 +1,8 @@
 // Takes one logical line apart: keyword, flags, and the rest in the form its instruction wants (words, pairs, JSON
 // array). Text only; what the parts mean is parse.ts. Each rule here is one of BuildKit's parser, oddities included.
 
+import { isSpace } from "./space.ts";
 import { syntaxError } from "./syntax-error.ts";
-
-const isSpace = (c: string): boolean => /^[\s\u0085]$/u.test(c) && c !== "\uFEFF";
 
 /** A line without its keyword and flags. */
 export interface SplitLine {
