@@ -63,7 +63,7 @@ async function dispatch(program: string, argv: readonly string[]): Promise<numbe
 async function runNoun(session: Session, noun: string, argv: readonly string[]): Promise<number> {
   const { program } = session;
   const path = `${program} ${noun}`;
-  const { args, help } = parseOrExplain({}, argv, { path, operands: "COMMAND", interspersed: false });
+  const { args, help } = parseOrExplain({}, argv, { path, operands: "", interspersed: false });
   const { nounHelp } = await import("./help.ts");
   const [name, ...rest] = args;
   if (help !== undefined || name === "help") {
@@ -98,7 +98,7 @@ async function runVerb(
   const command = (await entry.load()).command as Command<FlagTable>;
   const { operands, interspersed = true } = command;
   const parsed = parseOrExplain(command.flags, argv, { path, operands, interspersed });
-  for (const notice of parsed.notices) printError(`${notice}\n`);
+  for (const notice of parsed.notices) print(`${notice}\n`);
   if (parsed.help !== undefined) {
     await showVerbHelp(path, entry, parsed.help === "h");
     return 0;

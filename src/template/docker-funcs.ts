@@ -113,8 +113,12 @@ function encode(value: unknown, depth: number): string {
 }
 
 function encodeStruct(value: GoStruct, depth: number): string {
-  if (value.encode !== undefined) return encode(value.encode(), depth + 1);
-  return `{${[...value.fields].map(([key, item]) => member(key, item, depth)).join(",")}}`;
+  const text =
+    value.encode === undefined
+      ? `{${[...value.fields].map(([key, item]) => member(key, item, depth)).join(",")}}`
+      : encode(value.encode(), depth + 1);
+  if (!value.escapesHtml) return text;
+  return text.replace(/[<>&]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
 }
 
 function member(key: string, value: unknown, depth: number): string {

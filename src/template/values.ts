@@ -20,19 +20,23 @@ export class GoStruct {
   readonly isPointer: boolean;
   readonly fields: ReadonlyMap<string, unknown>;
   readonly methods: Readonly<Record<string, GoFunc>>;
-  /** What json and %v-free encoders see; defaults to the fields. */
+  /** What the json function sees; defaults to the fields. */
   readonly encode: (() => unknown) | undefined;
+  /** True for types with a MarshalJSON of their own, whose output has <, > and & escaped even where json has not. */
+  readonly escapesHtml: boolean;
   constructor(
     type: string,
     fields: ReadonlyMap<string, unknown>,
     methods: Readonly<Record<string, GoFunc>> = {},
     encode?: () => unknown,
+    options: { readonly escapesHtml?: boolean } = {},
   ) {
     this.type = type;
     this.isPointer = type.startsWith("*");
     this.fields = fields;
     this.methods = methods;
     this.encode = encode;
+    this.escapesHtml = options.escapesHtml === true;
   }
 }
 

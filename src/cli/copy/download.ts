@@ -40,26 +40,33 @@ export interface DownloadOptions {
 /** Copies; returns the number of content bytes. Throws a Fault with Docker's text. */
 export async function downloadPath(options: DownloadOptions): Promise<number> {
   const { client, container, target, followLink } = options;
-  let source = absolute(options.source);
-  let stat = await client.call(containerArchiveInfo, { id: container, path: source });
-  if (followLink && isSymlinkMode(stat.mode)) {
-    source = posix.isAbsolute(stat.linkTarget)
-      ? stat.linkTarget
-      : posix.join(posix.dirname(source), stat.linkTarget);
-    stat = await client.call(containerArchiveInfo, { id: container, path: source });
+  let path = absolute(options.source);
+  if (followLink) {
+    const { mode, linkTarget } = await client.call(containerArchiveInfo, { id: container, path });
+    if (isSymlinkMode(mode))
+      path = posix.isAbsolute(linkTarget) ? linkTarget : posix.join(posix.dirname(path), linkTarget);
   }
   if (target === "-" && (await isTerminal(1))) {
     throw complain("cowardly refusing to save to a terminal. Use the -o flag or redirect");
   }
-  const root = target === "-" ? "" : place(source, stat, target);
-  const archive = await client.stream(containerArchive, { id: container, path: source });
-  if (target !== "-") return unpack(archive, root, options.keepOwner);
+  const archive = await client.stream(containerArchive, { id: container, path });
+  if (target !== "-") return unpack(archive, place(path, statOf(archive.headers), target), options.keepOwner);
   let count = 0;
   for await (const chunk of archive) {
     print(chunk);
     count += chunk.length;
   }
   return count;
+}
+
+/** The archive comes with the metadata of what it was made from. */
+function statOf(headers: ReadonlyMap<string, string>): PathStat {
+  const text = Buffer.from(headers.get("x-docker-container-path-stat") ?? "", "base64").toString();
+  try {
+    return JSON.parse(text) as PathStat;
+  } catch {
+    throw complain("the daemon did not say what it sends"); // ignored: the header is missing or malformed
+  }
 }
 
 /** Returns the path that the archive's root becomes. */

@@ -8,7 +8,7 @@ import { containerArchiveInfo, putContainerArchive } from "../../api/operations/
 import type { PathStat } from "../../api/schemas/container.ts";
 import { TAR_END } from "../../lib/tar/writer.ts";
 import { complain } from "../each.ts";
-import { isNotFound } from "../failure.ts";
+import { isUnreachable } from "../failure.ts";
 import { errnoText } from "../options/env.ts";
 import { packPath } from "../tar-pack.ts";
 import { stdinUpload } from "../upload.ts";
@@ -75,9 +75,9 @@ async function statContainer(client: Client, id: string, path: string): Promise<
   try {
     return await client.call(containerArchiveInfo, { id, path });
   } catch (error) {
-    // Whether the container or the path is missing shows when the archive is sent.
-    if (isNotFound(error) && !/No such container/i.test((error as Error).message)) return undefined;
-    throw error;
+    // Whether the container or the path is missing shows, with a message, when the archive is sent.
+    if (isUnreachable(error)) throw error;
+    return undefined;
   }
 }
 

@@ -88,7 +88,7 @@ function fastRows<T>(formatter: Formatter<T>, source: string): Rows<T> | undefin
 
 async function templateRows<T>(formatter: Formatter<T>, source: string): Promise<Rows<T>> {
   const { Template } = await import("../../template/template.ts");
-  const { GoStruct } = await import("../../template/values.ts");
+  const values = await import("../../template/values.ts");
   const { headerFunctions } = await import("../../template/docker-funcs.ts");
   let template: Template;
   try {
@@ -101,16 +101,19 @@ async function templateRows<T>(formatter: Formatter<T>, source: string): Promise
   return {
     header: () => {
       try {
-        return template.execute(new GoStruct("formatter.SubHeaderContext", columns, { Label: headerLabel }), {
-          functions: headerFunctions,
-        });
+        return template.execute(
+          new values.GoStruct("formatter.SubHeaderContext", columns, { Label: headerLabel }),
+          {
+            functions: headerFunctions,
+          },
+        );
       } catch {
         return ""; // ignored: Docker prints the rows even where a header cannot be made
       }
     },
     row: (item, view) => {
       try {
-        return template.execute(contextOf(formatter, item, view, GoStruct));
+        return template.execute(contextOf(formatter, item, view, values));
       } catch (error) {
         throw templateFault(error);
       }
@@ -123,11 +126,12 @@ export function contextOf<T>(
   formatter: Formatter<T>,
   item: T,
   view: View,
-  Struct: typeof import("../../template/values.ts").GoStruct,
+  { GoNil, GoStruct }: typeof import("../../template/values.ts"),
 ) {
   const methods: Record<string, GoFunc> = {};
-  for (const [name, field] of Object.entries(formatter.fields))
-    methods[name] = { params: [], call: () => field(item, view) };
+  for (const [name, field] of Object.entries(formatter.fields)) {
+    methods[name] = { params: [], call: () => field(item, view) ?? new GoNil("*formatter.Value") };
+  }
   for (const [name, call] of Object.entries(formatter.calls ?? {})) {
     methods[name] = { params: ["string"], call: (argument: string) => call(item, argument) };
   }
@@ -137,7 +141,7 @@ export function contextOf<T>(
     );
     return Object.fromEntries(shown.map(([name, field]) => [name, field(item, view)]));
   };
-  return new Struct(formatter.type, new Map(), methods, encode);
+  return new GoStruct(formatter.type, new Map(), methods, encode, { escapesHtml: true });
 }
 
 function templateFault(error: unknown): Fault {

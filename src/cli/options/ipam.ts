@@ -27,7 +27,6 @@ export function resolveIpam({ subnets, ranges, gateways, reserved }: IpamFlags):
     if (configs.some((other) => contains(Subnet, other.Subnet) || contains(other.Subnet, Subnet))) {
       throw complain("multiple overlapping subnet configuration is not supported");
     }
-    contains(Subnet, Subnet);
     configs.push({ Subnet });
   }
   const home = (address: string, what: string): IpamConfig => {

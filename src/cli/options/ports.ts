@@ -56,11 +56,11 @@ function shortForm(text: string): string {
 function parsePublish(text: string): { port: string; binding: PortBinding }[] {
   const { ip: rawIp, host, container } = splitParts(text);
   const { proto: rawProto, port: containerPort } = splitProto(container);
+  if (containerPort === "") throw refuse(`no port specified: ${text}<empty>`);
   const proto = rawProto.toLowerCase();
   if (!["tcp", "udp", "sctp"].includes(proto)) throw refuse(`invalid proto: ${proto}`);
   const ip = rawIp.replace(/^\[(.*)\]$/, "$1");
   if (ip !== "" && isIP(ip) === 0) throw refuse(`invalid IP address: ${ip}`);
-  if (containerPort === "") throw refuse(`no port specified: ${text}<empty>`);
   const [first, last] = orRefuse(containerPort, "invalid containerPort");
   const count = last - first + 1;
   const range = host === "" ? undefined : orRefuse(host, "invalid hostPort");

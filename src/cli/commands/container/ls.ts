@@ -46,7 +46,7 @@ export const command = defineCommand({
 /** Tries the template on an empty container, so that mistakes show without any; tells whether it prints sizes. */
 async function checkFormat(format: string): Promise<boolean> {
   const { Template } = await import("../../../template/template.ts");
-  const { GoStruct } = await import("../../../template/values.ts");
+  const values = await import("../../../template/values.ts");
   let usesSize = false;
   const { Size: size } = containerColumns.fields;
   const watched = {
@@ -70,7 +70,7 @@ async function checkFormat(format: string): Promise<boolean> {
     throw fail("parse", error);
   }
   try {
-    template.execute(contextOf(watched, emptyContainer, { isTruncated: false }, GoStruct));
+    template.execute(contextOf(watched, emptyContainer, { isTruncated: false }, values));
   } catch (error) {
     throw fail("execute", error);
   }

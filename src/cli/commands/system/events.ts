@@ -49,7 +49,7 @@ async function renderer(format: string): Promise<(event: EventMessage) => string
     const template = new Template(format === "json" ? "{{json .}}" : format);
     const render = (event: unknown): string => template.execute(goValue(eventMessage, event));
     // Mistakes in the template show at once, not with the first event.
-    render({});
+    template.execute(goValue({ kind: "optional", of: eventMessage }, {}));
     return render;
   } catch (error) {
     throw exitWith(64, `Error parsing format: ${messageOf(error)}`);

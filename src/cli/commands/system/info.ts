@@ -88,13 +88,17 @@ async function renderTemplate(
     const extra = Object.entries({ ...errors, ClientInfo: clientInfo });
     return new GoStruct("system.dockerInfo", new Map<string, unknown>([...own.fields, ...extra]));
   };
+  let template: InstanceType<typeof Template>;
   try {
-    const template = new Template(format === "json" ? "{{json .}}" : format);
+    template = new Template(format === "json" ? "{{json .}}" : format);
+  } catch (error) {
+    throw exitWith(64, `template parsing error: ${messageOf(error)}`);
+  }
+  try {
     return template.execute(new GoStruct("system.dockerInfo", all, {}, encode));
   } catch (error) {
-    throw exitWith(
-      messageOf(error).includes("executing") ? 1 : 64,
-      `template parsing error: ${messageOf(error)}`,
-    );
+    // compat: Docker ends the line before it tells of the mistake.
+    print("\n");
+    throw error;
   }
 }

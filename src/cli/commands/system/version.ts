@@ -167,6 +167,12 @@ async function parseTemplate(format: string): Promise<Render> {
       ["Client", clientValue],
       ["Server", serverValue],
     ]);
-    return template.execute(new GoStruct("system.versionInfo", both));
+    try {
+      return template.execute(new GoStruct("system.versionInfo", both));
+    } catch (error) {
+      // compat: Docker ends the line before it tells of the mistake.
+      print("\n");
+      throw error;
+    }
   };
 }

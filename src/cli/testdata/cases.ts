@@ -1,0 +1,329 @@
+// Command lines whose output must be Docker's, byte for byte. `%CTX` is a build context of one Dockerfile.
+
+export interface Case {
+  readonly args: readonly string[];
+  readonly stdin?: string;
+}
+
+const lines = `ps
+ps -a
+ps -q
+ps -a -q --no-trunc
+ps -a --no-trunc
+ps -s
+ps -a --size --format table
+ps -a --format {{.ID}}:{{.Names}}:{{.Image}}:{{.State}}
+ps --filter label=fixed --format json
+ps --format {{json\u00a0.Names}}\u00a0{{.Label\u00a0"com.example.tier"}}\u00a0{{.Labels}}\u00a0{{.Mounts}}\u00a0{{.LocalVolumes}}\u00a0{{.Networks}}\u00a0{{.Size}}
+ps --format table\u00a0{{.ID}}\\t{{.Label\u00a0"com.example.tier"}}\\t{{upper\u00a0.Names}}
+ps --filter label=fixed --format {{.CreatedAt}}|{{.Command}}|{{.Platform}}
+ps --filter label=fixed --format {{json\u00a0.Ports}}
+ps --format raw
+ps -a --format table
+ps --filter nothing=1
+ps --filter nothing=1 --format json
+ps --filter bad
+ps --format {{.Foo}}
+ps --format {{.ID
+ps --format {{.ID.Foo}}
+ps --format table\u00a0{{.Foo}}
+ps -q --format {{.Names}}
+ps --foo
+ps -z
+ps x
+ps -n x
+ps -n
+ps --all=maybe
+ps --=x
+ps -l -n 3
+container ls
+container list -q
+container ps -q
+images
+images -q
+images --no-trunc
+images --digests
+images --format {{.Repository}}:{{.Tag}}\u00a0{{.ID}}\u00a0{{.Digest}}\u00a0{{.Size}}\u00a0{{.VirtualSize}}\u00a0{{.SharedSize}}\u00a0{{.UniqueSize}}\u00a0{{.Containers}}
+images --format raw -q
+images --filter nothing=1
+images history --filter nothing=1
+images a b
+image ls -q
+image inspect nginx:1.27
+image inspect -f {{.Config.Env}}\u00a0{{.RootFS.Layers}}\u00a0{{.Os}} nginx
+image inspect nope
+history nginx
+history --no-trunc --format {{.ID}}|{{.CreatedBy}}|{{.Size}}|{{.Comment}} nginx
+history -q nginx
+history --human=false --format {{.Size}} nginx
+inspect web
+inspect -f json web
+inspect -f {{.Name}} web
+inspect -f {{.State.Status}}-{{.State.Pid}} web
+inspect -f {{json\u00a0.Config.Labels}} web
+inspect -f {{json\u00a0.Config.Env}} web
+inspect -f {{.NetworkSettings.Ports}} web
+inspect -f {{range\u00a0$p,\u00a0$c\u00a0:=\u00a0.NetworkSettings.Ports}}{{$p}}={{len\u00a0$c}};{{end}} web
+inspect -f {{(index\u00a0(index\u00a0.NetworkSettings.Ports\u00a0"80/tcp")\u00a00).HostPort}} web
+inspect -f {{index\u00a0.Config.Labels\u00a0"maintainer"}}|{{index\u00a0.Config.Labels\u00a0"nope"}}| web
+inspect -f {{.HostConfig.Memory}}\u00a0{{.HostConfig.NanoCpus}}\u00a0{{.HostConfig.RestartPolicy.Name}} web
+inspect -f {{.Config.Cmd}}\u00a0{{.Args}}\u00a0{{.Mounts}} web
+inspect -f {{.Config.Healthcheck}}|{{.Config.OnBuild}}|{{.Config.Volumes}}|{{.Config.Entrypoint}} web
+inspect -f {{.State.Health.Status}} web
+inspect -f {{.Id}}\u00a0{{.Created}} web
+inspect -f {{.Nope}} web
+inspect -f {{.State.Nope.X}} web
+inspect -f {{.Foo web
+inspect -f {{range\u00a0.NetworkSettings.Networks}}{{.IPAddress}}{{end}} web
+inspect -f {{.NetworkSettings.Networks.bridge.Gateway}} web
+inspect nope
+inspect web nope
+inspect -f {{.Name}} nope
+inspect --type foo web
+inspect --type image nginx:1.27 -f {{.Id}}
+inspect --type image web
+inspect --type container nope
+inspect bridge -f {{.Created}}\u00a0{{.IPAM.Config}}\u00a0{{.Labels}}
+inspect data -f {{.Mountpoint}}
+inspect
+container inspect web -f {{.Name}}
+container inspect nope
+network inspect bridge -f {{.Name}}\u00a0{{.Driver}}\u00a0{{(index\u00a0.IPAM.Config\u00a00).Subnet}}
+network inspect nope
+volume inspect data -f {{.Name}}\u00a0{{.Driver}}\u00a0{{.Labels}}\u00a0{{.Options}}
+volume inspect data
+volume inspect nope
+network ls
+network ls -q
+network ls --no-trunc -q
+network ls --format json
+network ls --format {{.Name}}\u00a0{{.IPv6}}\u00a0{{.Internal}}\u00a0{{.CreatedAt}}\u00a0{{.Label\u00a0"one"}}
+network ls --format raw
+network list -q
+network create
+network create --subnet 10.0.0.0/8 --gateway 11.0.0.1 n
+network create --gateway 10.0.0.1 n
+network create --subnet bad n
+network create --subnet 10.0.0.0/8 --subnet 10.1.0.0/16 n
+network create -d bridge --subnet 10.0.0.0/24 --gateway 10.0.0.1 --label a=b n
+network rm bridge nope
+network rm -f nope
+network prune -f
+volume ls
+volume ls -q
+volume ls --format {{.Name}}\u00a0{{.Driver}}\u00a0{{.Mountpoint}}\u00a0{{.Labels}}\u00a0{{.Links}}\u00a0{{.Size}}
+volume ls --format json
+volume create a b
+volume create --label x=y data
+volume rm data nope
+volume prune -f
+volume prune -f --all
+container prune -f
+image prune -f
+image prune -a -f
+builder prune -f
+system prune -f
+system prune -a -f --volumes
+system prune --volumes --filter until=1h
+system df
+system df -v
+system df --format json
+system df --format {{.Type}}:{{.Size}}
+top web
+top web -ef
+logs web
+logs nope
+logs --since nonsense web
+logs
+diff web
+port web
+port web 80
+port web 80/tcp
+port web 81
+port web x
+port nope
+events --until 1s
+events --until 1s --format json
+events --until 1s --format {{.Type}}/{{.Action}}/{{.Actor.ID}}
+events --format {{.Foo
+events --format {{.Foo}}
+stop web
+stop web nope
+stop -t 3 web
+stop --time 3 web
+stop --time 3 -t 3 web
+stop
+kill web nope
+kill -s HUP web
+restart web
+pause web nope
+unpause web
+rm web
+rm -f nope
+rm nope web
+rm -fv web
+wait web nope
+rename web
+rename web x
+rename nope x
+start web
+start web nope
+start -a web nope
+update web
+update --memory 1x web
+tag nginx:1.27 mine:v1
+tag nginx:1.27 BAD
+tag nginx
+rmi nginx
+rmi nope
+rmi -f nope
+rmi
+pull nginx:1.27
+pull nginx
+pull -q nginx
+pull private/x
+pull -a nginx:1
+pull BAD
+push reg.example/app
+push -a reg.example/app:v1
+load -i nope
+import nope
+create nginx
+create warned
+create --name web conflict
+create --pull bad nginx
+create private/x
+create -p abc nginx
+run
+run -d conflict
+run -d noexec
+run -d noaccess
+run -d private/x
+run --foo x
+run -z x
+run -e
+run --env
+run -m abc x
+run --memory-swap=-1x x
+run --cpus x x
+run --cpus 0.0000000001 x
+run --tty=x x
+run --stop-timeout x x
+run -p abc x
+run -p 80:80:80:80 x
+run -p 99999:80 x
+run -p 80/foo x
+run -p 1.2.3:80:80 x
+run -p 80-81:80-82 x
+run -p : x
+run -p target=80,x x
+run --expose 80:80 x
+run --expose abc x
+run -v abc:bcd:cde:def x
+run -v :abc x
+run -v abc: x
+run -e =x x
+run --env-file /nope x
+run -l =x x
+run --label-file /nope x
+run --add-host x x
+run --add-host x:y x
+run --dns x x
+run --dns-search @ x
+run --link a:b:c x
+run --device x x
+run --device /dev/x:/dev/y:zz x
+run --device-cgroup-rule x x
+run --device-read-bps x x
+run --device-read-bps /dev/sda:x x
+run --device-read-iops /dev/sda:-1 x
+run --blkio-weight x x
+run --blkio-weight 70000 x
+run --blkio-weight-device /dev/sda:5 x
+run --ulimit x x
+run --ulimit foo=1 x
+run --ulimit nofile=2:1 x
+run --ulimit nofile=a x
+run --sysctl a=b x
+run --restart on-failure:x x
+run --restart :1 x
+run --rm --restart always x
+run --mount x x
+run --mount type=bind x
+run --mount type=bind,target=/x,volume-nocopy=true x
+run --mount type=tmpfs,target=/x,tmpfs-size=z x
+run --mount target=/x,foo=bar x
+run --network name=a,foo=b x
+run --network a --network bridge x
+run --network-alias a x
+run --mac-address zz x
+run --security-opt foo x
+run --security-opt seccomp=/nope x
+run --storage-opt x x
+run --log-driver none --log-opt a=b x
+run --pid foo x
+run --uts foo x
+run --userns foo x
+run --cgroupns foo x
+run --memory-swappiness 101 x
+run --health-interval 5 x
+run --health-interval=-1s x
+run --no-healthcheck --health-cmd x x
+run --gpus foo x
+run -a foo x
+run -d -a stdin x
+run --pull bad x
+run -it x
+run BAD
+run --cidfile /proc/self/mounts x
+exec
+exec web
+exec nope true
+exec -it web true
+cp
+cp a b
+cp a:b c:d
+cp nope:/a /tmp
+container foo
+container ls x
+container --foo
+network foo
+image foo bar
+foo
+--foo
+-x
+-H
+-H foo://x ps
+-H tcp://127.0.0.1:1 ps
+-l foo ps
+version x
+version -f {{.Server.Version}}\u00a0{{.Server.APIVersion}}\u00a0{{.Server.Os}}
+version -f {{.Foo}}
+version -f {{.Foo
+info -f {{.Containers}}\u00a0{{.Driver}}\u00a0{{.ServerVersion}}\u00a0{{.Swarm.LocalNodeState}}
+info -f {{.Plugins.Network}}\u00a0{{.SecurityOptions}}
+info -f {{.Nope}}
+login a b
+login
+search
+build /nope
+build %CTX/empty
+build -f /nope %CTX
+build -f %CTX/Dockerfile %CTX
+build %CTX
+build -q %CTX
+build --target fail %CTX
+build -t BAD %CTX
+build
+build a b
+context show
+context use foo`.split("\n");
+
+/** Words are split at blanks; a no-break space stands for a blank within a word. */
+export const cases: readonly Case[] = [
+  ...lines.map((line) => ({ args: line.split(" ").map((word) => word.replaceAll("\u00a0", " ")) })),
+  { args: ["build", "-"], stdin: "FROM busybox\n" },
+  { args: ["build", "-f", "x", "-"], stdin: "FROM busybox\n" },
+  { args: ["load"], stdin: "archive" },
+  { args: ["import", "-", "x:y"], stdin: "archive" },
+];
