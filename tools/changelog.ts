@@ -10,7 +10,8 @@ const problems: string[] = [];
 if (!text.startsWith("# Changelog\n")) problems.push("the first line must be '# Changelog'");
 if (headings[0]?.[1] !== "Unreleased" && headings[0]?.[1] !== version)
   problems.push(`the first entry must be [Unreleased] or [${version}]`);
-for (const h of headings) if (h[1] !== "Unreleased" && h[2] === undefined) problems.push(`entry [${h[1]}] has no date`);
+for (const h of headings)
+  if (h[1] !== "Unreleased" && h[2] === undefined) problems.push(`entry [${h[1]}] has no date`);
 for (const m of text.matchAll(/^### (.+)$/gm))
   if (!["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"].includes(m[1] as string))
     problems.push(`unknown section '${m[1]}'`);

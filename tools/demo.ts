@@ -13,6 +13,7 @@ const HOME = join(ROOT, "build/demo");
 const SOCKET = join(HOME, "berth.sock");
 const LOG = join(HOME, "daemon.log");
 const BASE = "debian:bookworm";
+const CGROUP_PARENT = "/berth-demo";
 const began = Date.now();
 
 const DOCKERFILE = `FROM debian:bookworm
@@ -46,9 +47,13 @@ const environment = { ...process.env, DOCKER_HOST: `unix://${SOCKET}`, DOCKER_CO
 
 async function startDaemon(): Promise<() => Promise<void>> {
   const args = ["daemon", "--data-root", join(HOME, "data"), "--exec-root", join(HOME, "run")];
-  const daemon = spawn(BERTH, [...args, "--pidfile", join(HOME, "pid"), "-H", `unix://${SOCKET}`], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const daemon = spawn(
+    BERTH,
+    [...args, "--pidfile", join(HOME, "pid"), "-H", `unix://${SOCKET}`, "--cgroup-parent", CGROUP_PARENT],
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
   const log: Buffer[] = [];
   for (const stream of [daemon.stdout, daemon.stderr]) stream.on("data", (b: Buffer) => log.push(b));
   const ended = new Promise<number | null>((resolve) => daemon.once("exit", (code) => resolve(code)));
@@ -58,7 +63,10 @@ async function startDaemon(): Promise<() => Promise<void>> {
     };
     for (const stream of [daemon.stdout, daemon.stderr]) stream.on("data", probe);
   });
-  const outcome = await Promise.race([ready.then(() => "ready"), ended.then((code) => `ended with exit status ${code}`)]);
+  const outcome = await Promise.race([
+    ready.then(() => "ready"),
+    ended.then((code) => `ended with exit status ${code}`),
+  ]);
   if (outcome !== "ready") fail(`the daemon ${outcome}:\n${Buffer.concat(log)}`);
   return async () => {
     daemon.kill("SIGTERM");
@@ -77,17 +85,20 @@ function getBaseImage(): void {
   const tree = join(HOME, "bookworm");
   if (!existsSync(join(tree, "complete"))) {
     rmSync(tree, { recursive: true, force: true });
-    const made = spawnSync("debootstrap", ["--variant=minbase", "bookworm", join(tree, "root")], {
-      stdio: ["ignore", "inherit", "inherit"],
-    });
+    // In a mount namespace of its own: what debootstrap mounts in the tree is gone when it ends.
+    const command = ["--mount", "debootstrap", "--variant=minbase", "bookworm", join(tree, "root")];
+    const made = spawnSync("unshare", command, { stdio: ["ignore", "inherit", "inherit"] });
     if (made.status !== 0) fail(`debootstrap ended with exit status ${made.status}`);
     rmSync(join(tree, "root/var/cache/apt/archives"), { recursive: true, force: true });
     mkdirSync(join(tree, "root/var/cache/apt/archives/partial"), { recursive: true });
     writeFileSync(join(tree, "complete"), "");
   }
-  const tar = `tar -C '${join(tree, "root")}' --numeric-owner -c . | '${BERTH}' import -c 'CMD ["bash"]' - ${BASE}`;
+  const tar = `tar -C '${join(tree, "root")}' --numeric-owner --one-file-system -c . | '${BERTH}' import -c 'CMD ["bash"]' - ${BASE}`;
   console.log(`$ tar -C … -c . | berth import -c 'CMD ["bash"]' - ${BASE}`);
-  const { status } = spawnSync("sh", ["-c", tar], { stdio: ["ignore", "inherit", "inherit"], env: environment });
+  const { status } = spawnSync("sh", ["-c", tar], {
+    stdio: ["ignore", "inherit", "inherit"],
+    env: environment,
+  });
   if (status !== 0) fail(`berth import ended with exit status ${status}`);
   rmSync(tree, { recursive: true, force: true });
 }
@@ -128,7 +139,11 @@ async function main(): Promise<void> {
   say("starting a private daemon");
   const stopDaemon = await startDaemon();
   try {
-    berth("version", "--format", "client {{.Client.Version}}, server {{.Server.Version}}, API {{.Server.APIVersion}}");
+    berth(
+      "version",
+      "--format",
+      "client {{.Client.Version}}, server {{.Server.Version}}, API {{.Server.APIVersion}}",
+    );
     succeeds("rm", "-f", "web"); // left by a run that was interrupted
     getBaseImage();
 
@@ -155,7 +170,10 @@ async function main(): Promise<void> {
     say("stopping the daemon");
     await stopDaemon();
   }
-  const left = leaksBetween(before, hostSnapshot());
+  // Other engines on this machine may start and stop containers meanwhile: of processes and cgroups only our own count.
+  const isOurs = (line: string): boolean =>
+    !/^(process|cgroup) /.test(line) || line.includes(HOME) || line.includes(CGROUP_PARENT);
+  const left = leaksBetween(before, hostSnapshot()).filter(isOurs);
   if (left.length > 0) fail(`left behind on the host:\n  ${left.join("\n  ")}`);
   console.log("nothing is left behind: no process, mount, bridge, rule or cgroup");
   if (forwarding.trim() === "0") console.log("(net.ipv4.ip_forward is 1 now, as after any container engine)");

@@ -32,6 +32,9 @@ test("judgeArrow refuses planted violations and lets the allowed arrows through"
   assert.match(String(judgeArrow(arrows, "net/x.ts", "storage/y.ts", true)), /may not import/);
   assert.equal(judgeArrow(arrows, "engine/container/x.ts", "api/schemas/y.ts", true), null);
   assert.match(String(judgeArrow(arrows, "engine/container/x.ts", "api/schemas/y.ts", false)), /only types/);
-  assert.match(String(judgeArrow(arrows, "engine/image/x.ts", "engine/container/y.ts", false)), /may not import/);
+  assert.match(
+    String(judgeArrow(arrows, "engine/image/x.ts", "engine/container/y.ts", false)),
+    /may not import/,
+  );
   assert.match(String(judgeArrow(arrows, "net/port/x.ts", "net/dns/_y.ts", false)), /private file/);
 });

@@ -38,7 +38,8 @@ export function findImports(source: string): ImportStatement[] {
 export function judgeArrow(arrows: Arrows, from: string, to: string, isType: boolean): string | null {
   const [a, b] = [topOf(from), topOf(to)];
   const last = to.slice(to.lastIndexOf("/") + 1);
-  if (last.startsWith("_") && dirname(from) !== dirname(to)) return `private file ${to} imported from another folder`;
+  if (last.startsWith("_") && dirname(from) !== dirname(to))
+    return `private file ${to} imported from another folder`;
   if (a === b) return judgeInside(arrows.inside[a], from, to);
   const row = arrows.floors.find((r) => r.folder === a);
   if (row === undefined) return `folder ${a} is not in tools/arrows.json`;
@@ -52,7 +53,9 @@ function judgeInside(table: Record<string, string[]> | undefined, from: string, 
   if (table === undefined || x.length < 3 || y.length < 3 || x[1] === y[1]) return null;
   const may = table[x[1] as string];
   if (may === undefined) return `folder ${x[0]}/${x[1]} is not in tools/arrows.json`;
-  return may.includes("*") || may.includes(y[1] as string) ? null : `${x[0]}/${x[1]} may not import ${y[0]}/${y[1]}`;
+  return may.includes("*") || may.includes(y[1] as string)
+    ? null
+    : `${x[0]}/${x[1]} may not import ${y[0]}/${y[1]}`;
 }
 
 const topOf = (path: string): string => path.split("/")[0] as string;
@@ -67,7 +70,8 @@ function sourceFiles(dir: string): string[] {
 
 function table(arrows: Arrows): string {
   const rows = arrows.floors.map(
-    (r) => `| ${r.floor} | \`${r.folder}\` | ${r.lives} | ${r.may.join(", ").replace("*", "everything") || "nothing"} |`,
+    (r) =>
+      `| ${r.floor} | \`${r.folder}\` | ${r.lives} | ${r.may.join(", ").replace("*", "everything") || "nothing"} |`,
   );
   return ["| floor | folder | lives there | may import |", "|---|---|---|---|", ...rows].join("\n");
 }
@@ -78,7 +82,8 @@ function updateTable(arrows: Arrows, file: string, write: boolean): string[] {
   if (!marked.test(text)) return [`${file}: the <!-- arrows --> block is missing`];
   const next = text.replace(marked, (_, a: string, b: string) => a + table(arrows) + b);
   if (next === text) return [];
-  if (!write) return [`${file}: the arrows table differs from tools/arrows.json (run tools/imports.ts --write)`];
+  if (!write)
+    return [`${file}: the arrows table differs from tools/arrows.json (run tools/imports.ts --write)`];
   writeFileSync(file, next);
   return [];
 }
@@ -87,7 +92,11 @@ function main(): void {
   const root = resolve(import.meta.dirname, "..");
   const arrows = JSON.parse(readFileSync(join(root, "tools/arrows.json"), "utf8")) as Arrows;
   const src = join(root, "src");
-  const problems: string[] = updateTable(arrows, join(root, "ARCHITECTURE.md"), process.argv.includes("--write"));
+  const problems: string[] = updateTable(
+    arrows,
+    join(root, "ARCHITECTURE.md"),
+    process.argv.includes("--write"),
+  );
   let imports = 0;
   const files = sourceFiles(src);
   const perFolder = new Map<string, number>();
@@ -101,17 +110,20 @@ function main(): void {
       const target = resolve(dirname(file), specifier);
       const to = relative(src, target);
       if (to.startsWith("..")) {
-        if (!isTest && !specifier.endsWith(".json") && !to.startsWith("../build/")) problems.push(`${from}: imports ${to}, outside src/`);
+        if (!isTest && !specifier.endsWith(".json") && !to.startsWith("../build/"))
+          problems.push(`${from}: imports ${to}, outside src/`);
         continue;
       }
-      if (!statSync(target, { throwIfNoEntry: false })?.isFile()) problems.push(`${from}: ${specifier} does not exist`);
+      if (!statSync(target, { throwIfNoEntry: false })?.isFile())
+        problems.push(`${from}: ${specifier} does not exist`);
       if (isTest) continue;
       const problem = judgeArrow(arrows, from, to, isType);
       if (problem !== null) problems.push(`${from}: ${problem} (${specifier})`);
     }
   }
   for (const [folder, count] of perFolder)
-    if (count > arrows.maxSourceFilesPerFolder) problems.push(`${folder}/: ${count} source files, at most ${arrows.maxSourceFilesPerFolder}`);
+    if (count > arrows.maxSourceFilesPerFolder)
+      problems.push(`${folder}/: ${count} source files, at most ${arrows.maxSourceFilesPerFolder}`);
   for (const p of problems) console.error(p);
   console.log(`imports: ${files.length} files, ${imports} imports, ${problems.length} problems`);
   process.exitCode = problems.length > 0 || files.length === 0 || imports === 0 ? 1 : 0;

@@ -1,5 +1,6 @@
 // What a container engine may leave on a host: processes, mounts, links, nftables tables, cgroups, sockets. A snapshot
-// before and one after show what stayed. Used by the demo and by the end-to-end tests.
+// before and one after show what stayed; where other engines work at the same time, the traces of one daemon are told apart
+// by its directories, its containers' ids and its network namespace. Used by the demo and by the end-to-end tests.
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -7,10 +8,7 @@ import { join } from "node:path";
 /** A set of lines, each naming one thing on the host. */
 export type HostSnapshot = ReadonlySet<string>;
 
-/**
- * Returns what is on the host now and could be ours. `executable` is the path of berth: processes that run it or keel
- * are listed whoever started them.
- */
+/** Returns what is on the host now and could be ours: processes that run berth or keel are listed whoever started them. */
 export function hostSnapshot(): HostSnapshot {
   return new Set([...processes(), ...mounts(), ...links(), ...nftTables(), ...cgroups()]);
 }
@@ -28,7 +26,7 @@ function processes(): string[] {
         const argv = readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
         const exe = readlinkSync(`/proc/${pid}/exe`);
         const isOurs = /(^|\/)(keel|berth)(-[0-9a-f]+)?( \(deleted\))?$/.test(exe) || argv[0] === "keel";
-        return isOurs ? [`process ${pid} ${argv.join(" ").trim()}`] : [];
+        return isOurs ? [`process ${pid} ${exe} ${argv.join(" ").trim()}`] : [];
       } catch {
         return []; // ignored: the process ended while we looked
       }
@@ -48,7 +46,10 @@ function links(): string[] {
 
 function nftTables(): string[] {
   try {
-    return execFileSync("nft", ["list", "tables"], { encoding: "utf8" }).trim().split("\n").map((t) => `nft ${t}`);
+    return execFileSync("nft", ["list", "tables"], { encoding: "utf8" })
+      .trim()
+      .split("\n")
+      .map((t) => `nft ${t}`);
   } catch {
     return []; // ignored: without nft(8) the caller compares the rest
   }
@@ -58,10 +59,61 @@ function cgroups(): string[] {
   const walk = (dir: string, depth: number): string[] =>
     readdirSync(dir, { withFileTypes: true })
       .filter((e) => e.isDirectory())
-      .flatMap((e) => [`cgroup ${join(dir, e.name)}`, ...(depth > 0 ? walk(join(dir, e.name), depth - 1) : [])]);
+      .flatMap((e) => [
+        `cgroup ${join(dir, e.name)}`,
+        ...(depth > 0 ? walk(join(dir, e.name), depth - 1) : []),
+      ]);
   try {
     return walk("/sys/fs/cgroup", 3);
   } catch {
     return []; // ignored: a cgroup that vanishes during the walk is no leak
   }
+}
+
+/** By what one daemon's traces are told from another's. */
+export interface DaemonMarks {
+  /** Data root, exec root, pid file and socket are all below this directory. */
+  readonly root: string;
+  readonly containerIds: Iterable<string>;
+  /** A process in the network namespace that only this daemon uses. */
+  readonly namespacePid: number;
+  /** Links of that namespace that are not the daemon's; `lo` when absent. */
+  readonly otherLinks?: readonly string[];
+}
+
+/** Returns what is left of a daemon that has ended, sorted. */
+export function tracesOf(daemon: DaemonMarks): string[] {
+  const ids = new Set(daemon.containerIds);
+  const known = new Set(daemon.otherLinks ?? ["lo"]);
+  const inside = (...argv: string[]): string[] => {
+    const args = [`--net=/proc/${daemon.namespacePid}/ns/net`, "--", ...argv];
+    return execFileSync("nsenter", args, { encoding: "utf8" })
+      .split("\n")
+      .filter((line) => line !== "");
+  };
+  const links = inside("ip", "-o", "link").map((line) => /^\d+: ([^:@]+)/.exec(line)?.[1] ?? line);
+  return [
+    ...processesUnder(daemon.root),
+    ...mounts().filter((line) => line.includes(daemon.root)),
+    ...cgroups().filter((line) => ids.has(line.slice(line.lastIndexOf("/") + 1))),
+    ...links.filter((name) => !known.has(name)).map((name) => `link ${name}`),
+    ...inside("nft", "list", "tables").map((line) => `nft ${line}`),
+  ].sort();
+}
+
+/** Processes whose executable or arguments are below `root`, and those that have something below it mounted. */
+function processesUnder(root: string): string[] {
+  return readdirSync("/proc").flatMap((pid) => {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return [];
+    try {
+      const argv = readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0").join(" ").trim();
+      const isOurs =
+        readlinkSync(`/proc/${pid}/exe`).startsWith(root) ||
+        argv.includes(root) ||
+        readFileSync(`/proc/${pid}/mountinfo`, "utf8").includes(root);
+      return isOurs ? [`process ${pid} ${argv}`] : [];
+    } catch {
+      return []; // ignored: the process ended while we looked, or is the kernel's
+    }
+  });
 }

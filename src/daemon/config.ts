@@ -17,6 +17,8 @@ export interface DaemonConfig {
   readonly logLevel: string;
   readonly registryMirrors: readonly string[];
   readonly insecureRegistries: readonly string[];
+  /** Parent of the containers' cgroups. */
+  readonly cgroupParent: string;
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;
   /** false: containers are stopped at an orderly shutdown, as Docker does by default. */
@@ -41,6 +43,7 @@ const FLAGS = {
   debug: bool("Enable debug mode", { short: "D" }),
   "registry-mirror": list("Preferred registry mirror"),
   "insecure-registry": list("Enable insecure registry communication"),
+  "cgroup-parent": string("Set parent cgroup for all containers", { initial: "/docker" }),
   "log-driver": string("Default driver for container logs", { initial: "json-file" }),
   "log-opt": list("Default log driver options for containers"),
   "live-restore": bool("Leave containers running when the daemon ends", { initial: true }),
@@ -58,6 +61,7 @@ const KEYS: Readonly<Record<string, keyof typeof FLAGS>> = {
   debug: "debug",
   "registry-mirrors": "registry-mirror",
   "insecure-registries": "insecure-registry",
+  "cgroup-parent": "cgroup-parent",
   "log-driver": "log-driver",
   "log-opts": "log-opt",
   "live-restore": "live-restore",
@@ -99,6 +103,7 @@ export function loadDaemonConfig(argv: readonly string[]): DaemonConfig | { help
     logLevel: values.debug || file["debug"] === true ? "debug" : text("log-level"),
     registryMirrors: textsOf(file, "registry-mirrors") ?? values["registry-mirror"],
     insecureRegistries: textsOf(file, "insecure-registries") ?? values["insecure-registry"],
+    cgroupParent: text("cgroup-parent"),
     logDriver: text("log-driver"),
     logOptions: logOptions(file["log-opts"], values["log-opt"]),
     liveRestore,

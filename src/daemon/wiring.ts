@@ -105,6 +105,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     networks,
     events,
     cgroups,
+    cgroupParent: config.cgroupParent,
     defaults: {
       logType: config.logDriver,
       logOptions: config.logOptions,
@@ -176,7 +177,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       await background.settled();
       const isIdle = containers.runningCount === 0;
       await networks.close({ remove: isIdle });
-      if (isIdle) await removeCgroupParent(keel, cgroups);
+      if (isIdle) await removeCgroupParent(keel, cgroups, config.cgroupParent);
       await resources.disposeAsync();
       if (isIdle) await removeExecRoot(config.execRoot);
     },
@@ -255,8 +256,8 @@ class Background {
 }
 
 /** Removes the parent cgroup of all containers, unless another engine uses it. */
-async function removeCgroupParent(keel: Keel, cgroups: CgroupHost): Promise<void> {
-  for (const op of planCgroupParentRemoval(cgroups)) {
+async function removeCgroupParent(keel: Keel, cgroups: CgroupHost, parent: string): Promise<void> {
+  for (const op of planCgroupParentRemoval(cgroups, parent)) {
     try {
       await keel.run([op]);
     } catch {

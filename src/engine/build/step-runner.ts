@@ -8,7 +8,7 @@ import { FrameDecoder } from "../../lib/frames.ts";
 import { host, type Op, type Register } from "../../linux/ops.ts";
 import { containerResolvConf, loadHostResolvConf } from "../../net/dns/resolv-conf.ts";
 import { hostnameFile, hostsFile } from "../../net/sandbox/hosts-file.ts";
-import { planCgroup } from "../../runtime/cgroup/plan.ts";
+import { type CgroupRequest, containerCgroup, planCgroup } from "../../runtime/cgroup/plan.ts";
 import { planContainer } from "../../runtime/plan/plan.ts";
 import { connectShim, openAttach, openShimEvents, type ShimExit } from "../../runtime/shim/client.ts";
 import { generateSpec } from "../../runtime/spec/generate.ts";
@@ -20,7 +20,7 @@ import type { PlannedEndpoint } from "../network/service.ts";
 const NETNS: Register = 0;
 const SIGKILL = 9;
 
-type Context = Pick<ContainerContext, "keel" | "networks" | "cgroups" | "paths" | "log">;
+type Context = Pick<ContainerContext, "keel" | "networks" | "cgroups" | "cgroupParent" | "paths" | "log">;
 
 /** Files of a step on the host: what is bound into its container. */
 interface StepFiles {
@@ -69,6 +69,10 @@ export class ContainerStepRunner implements StepRunner {
     return endpoint;
   }
 
+  #cgroup(request: StepRequest): CgroupRequest {
+    return { parent: this.#context.cgroupParent, id: request.containerId };
+  }
+
   #plan(
     request: StepRequest,
     files: StepFiles,
@@ -99,7 +103,7 @@ export class ContainerStepRunner implements StepRunner {
       log: { kind: "none" },
       ...(isHost ? {} : { netns: NETNS }),
       cgroup: planCgroup(cgroups, {
-        id: request.containerId,
+        ...this.#cgroup(request),
         ...(resources === undefined ? {} : { resources }),
       }),
       hasBarrier: true,
@@ -118,7 +122,14 @@ export class ContainerStepRunner implements StepRunner {
       onExit: exit.resolve,
       onExecExit: () => {},
       onWarning: (w) => this.#context.log("warn", `build step ${request.containerId.slice(0, 12)}: ${w}`),
-      onLost: () => exit.resolve(lastExit(this.#context, request.containerId, "")),
+      onLost: () =>
+        exit.resolve(
+          lastExit(
+            this.#context,
+            request.containerId,
+            containerCgroup(this.#context.cgroups, this.#cgroup(request)),
+          ),
+        ),
     });
     const { stream } = await openAttach(socketPath, { stdout: true, stderr: true });
     const shim = await connectShim(socketPath);

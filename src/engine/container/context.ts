@@ -21,6 +21,8 @@ export interface ContainerContext {
   readonly networks: NetworkService;
   readonly events: EventBus;
   readonly cgroups: CgroupHost;
+  /** Parent of the containers' cgroups that ask for none, such as /docker. */
+  readonly cgroupParent: string;
   readonly defaults: ContainerDefaults;
   readonly paths: ContainerPaths;
   readonly log: Log;

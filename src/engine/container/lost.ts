@@ -1,7 +1,8 @@
 // The end of a run whose shim is gone without a word: killed, or down with the host while no daemon was there.
 import { nowNano } from "../../lib/time.ts";
+import type { CgroupPaths } from "../../linux/cgroupfs/hierarchy.ts";
+import { listPids } from "../../linux/cgroupfs/processes.ts";
 import { host } from "../../linux/ops.ts";
-import { containerCgroup } from "../../runtime/cgroup/plan.ts";
 import { readExitFile, type ShimExit } from "../../runtime/shim/client.ts";
 import type { ContainerContext } from "./context.ts";
 
@@ -9,21 +10,35 @@ import type { ContainerContext } from "./context.ts";
 const UNKNOWN_EXIT_CODE = 255;
 
 /**
- * Returns how the run ended, from the file that the shim leaves last; without one the shim was killed, its container with
- * it, and the cgroups that it would have removed are removed here.
+ * Returns how the run ended, from the file that the shim leaves last. Without one the shim was killed, its container with
+ * it (by the kernel, except for what a set-id program started): whoever is left is killed, and the cgroups that the shim
+ * would have removed are removed here.
  */
 export async function lastExit(
-  context: Pick<ContainerContext, "paths" | "keel" | "cgroups">,
+  context: Pick<ContainerContext, "paths" | "keel">,
   id: string,
-  cgroupParent: string,
+  cgroup: CgroupPaths,
 ): Promise<ShimExit> {
   const known = await readExitFile(context.paths.stateDir(id));
   if (known !== null) return known;
-  const paths = containerCgroup(context.cgroups, {
-    ...(cgroupParent === "" ? {} : { parent: cgroupParent }),
-    id,
-  });
-  const dirs = new Set([...Object.values(paths.v1), ...(paths.v2 === "" ? [] : [paths.v2])]);
+  killAll(cgroup);
+  const dirs = new Set([...Object.values(cgroup.v1), ...(cgroup.v2 === "" ? [] : [cgroup.v2])]);
   for (const dir of dirs) await context.keel.run([host.rmdir(dir)]).catch(() => {}); // ignored: something moved in that is not ours
   return { exitCode: UNKNOWN_EXIT_CODE, signal: 0, isOomKilled: false, finishedAtNano: nowNano() };
+}
+
+function killAll(cgroup: CgroupPaths): void {
+  let pids: number[] = [];
+  try {
+    pids = listPids(cgroup);
+  } catch {
+    return; // ignored: the cgroup is gone, and so is everything in it
+  }
+  for (const pid of pids) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // ignored: it ended by itself
+    }
+  }
 }

@@ -1,6 +1,7 @@
 // After a restart of the daemon: running containers are found by their shims, those that ended meanwhile by the exit file
 // their shims left, and the restart policy is applied as it would have been.
 import { messageOf } from "../../lib/errors.ts";
+import { cgroupOf } from "./cgroup.ts";
 import type { ContainerContext } from "./context.ts";
 import { settleExit } from "./exit.ts";
 import { lastExit } from "./lost.ts";
@@ -30,7 +31,7 @@ export async function restoreRuns(
       context,
       context.table.live(record.id),
       null,
-      await lastExit(context, record.id, record.hostConfig.CgroupParent),
+      await lastExit(context, record.id, cgroupOf(context, record)),
       start,
     );
   }

@@ -11,11 +11,10 @@ import type {
 } from "../../api/schemas/container.ts";
 import { Fault } from "../../lib/errors.ts";
 import { freezeCgroup, planThaw } from "../../linux/cgroupfs/freezer.ts";
-import type { CgroupPaths } from "../../linux/cgroupfs/hierarchy.ts";
 import { listPids } from "../../linux/cgroupfs/processes.ts";
 import { psTable } from "../../linux/procfs/ps.ts";
-import { containerCgroup } from "../../runtime/cgroup/plan.ts";
 import { attach } from "./attach.ts";
+import { cgroupOf } from "./cgroup.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { createContainer } from "./create.ts";
 import { settleExit } from "./exit.ts";
@@ -124,11 +123,6 @@ export class ContainerService {
     await killContainer(this.#context, live, input.signal);
   }
 
-  #cgroup(record: ContainerRecord): CgroupPaths {
-    const parent = record.hostConfig.CgroupParent;
-    return containerCgroup(this.#context.cgroups, { ...(parent === "" ? {} : { parent }), id: record.id });
-  }
-
   async pause(input: Input<"containerPause">, call: Call): Promise<void> {
     const { live } = this.#find(input.id);
     await live.lane.run(async () => {
@@ -136,7 +130,9 @@ export class ContainerService {
       if (record.state.status === "paused")
         throw new Fault("conflict", `container ${input.id} is already paused`, { code: "container.paused" });
       if (!isRunning(record)) throw notRunning(input.id);
-      await freezeCgroup((ops) => this.#context.keel.run(ops), this.#cgroup(record), { signal: call.signal });
+      await freezeCgroup((ops) => this.#context.keel.run(ops), cgroupOf(this.#context, record), {
+        signal: call.signal,
+      });
       publish(this.#context, await this.#context.table.putState(live.id, { status: "paused" }), "pause");
     });
   }
@@ -155,7 +151,7 @@ export class ContainerService {
   /** Lets a frozen container run on and says so in its record. */
   async thaw(id: string): Promise<void> {
     const record = this.#context.table.find(id);
-    await this.#context.keel.run(planThaw(this.#cgroup(record)));
+    await this.#context.keel.run(planThaw(cgroupOf(this.#context, record)));
     await this.#context.table.putState(id, { status: "running" });
   }
 
@@ -240,7 +236,7 @@ export class ContainerService {
   async top(input: Input<"containerTop">): Promise<ContainerTop> {
     const { record } = this.#find(input.id);
     if (!isRunning(record)) throw notRunning(record.id);
-    const { titles, processes } = psTable(listPids(this.#cgroup(record)), input.psArgs ?? "");
+    const { titles, processes } = psTable(listPids(cgroupOf(this.#context, record)), input.psArgs ?? "");
     return { Titles: [...titles], Processes: processes.map((p) => [...p]) };
   }
 

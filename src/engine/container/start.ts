@@ -10,6 +10,7 @@ import { connectShim, openShimEvents, type ShimExit } from "../../runtime/shim/c
 import { generateSpec } from "../../runtime/spec/generate.ts";
 import type { UpperDirs } from "../../storage/layer/types.ts";
 import type { PlannedEndpoint } from "../network/service.ts";
+import { cgroupOf, cgroupRequest } from "./cgroup.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { writeEtcFiles } from "./etc-files.ts";
 import { lastExit } from "./lost.ts";
@@ -64,13 +65,13 @@ async function launch(
   if (endpoint !== null) undo.defer(() => endpoint.undo(failure));
   await writeEtcFiles(context.paths, record, endpoint);
   const shimPlan = planShim(context, record, await context.layers.createUpper(record.id), plan.netns);
-  for (const warning of shimPlan.warnings)
-    context.log("warn", `container ${record.id.slice(0, 12)}: ${warning}`);
   const { results } = await context.keel.run([...plan.ops, ...shimPlan.ops]).catch((error: unknown) => {
     failure = error;
     throw error;
   });
-  const [, pid] = results.at(-1) as [number, number];
+  const [, pid, notes] = results.at(-1) as [shimPid: number, pid: number, warnings: string[]];
+  for (const warning of [...shimPlan.warnings, ...notes])
+    context.log("warn", `container ${record.id.slice(0, 12)}: ${warning}`);
   undo.defer(() => abandon(context, record.id));
   const run = await connectRun(context, live, record, pid, onExit);
   await Promise.all([...live.pendingAttaches].map((a) => a.connect(run.socketPath)));
@@ -150,11 +151,9 @@ function planShim(
 ): { ops: Op[]; warnings: string[] } {
   const { paths } = context;
   const spec = generateSpec(specInputOf(record, paths, (other) => pidOfRunning(context, other)));
-  const parent = record.hostConfig.CgroupParent;
   const resources = spec.spec.linux?.resources;
   const cgroup = planCgroup(context.cgroups, {
-    ...(parent === "" ? {} : { parent }),
-    id: record.id,
+    ...cgroupRequest(context, record),
     ...(resources === undefined ? {} : { resources }),
   });
   const plan = planContainer({
@@ -222,7 +221,6 @@ export async function connectRun(
   onExit: OnExit,
 ): Promise<Run & { begin(): void }> {
   const { id } = record;
-  const cgroupParent = record.hostConfig.CgroupParent;
   const socketPath = context.paths.socket(id);
   const exit = Promise.withResolvers<ShimExit>();
   const settled = Promise.withResolvers<void>();
@@ -230,7 +228,7 @@ export async function connectRun(
     onExit: (e) => exit.resolve(e),
     onExecExit: (e) => live.execEnded(e.execId, e.exitCode),
     onWarning: (w) => context.log("warn", `container ${id.slice(0, 12)}: ${w}`),
-    onLost: () => exit.resolve(lastExit(context, id, cgroupParent)),
+    onLost: () => exit.resolve(lastExit(context, id, cgroupOf(context, record))),
   });
   const shim = await connectShim(socketPath);
   const run = {

@@ -185,31 +185,42 @@ export class SystemService {
     return messages(this.#deps.events.subscribe(query, call.signal));
   }
 
+  /** Sizes in the shape of API 1.52 and later; the server derives the older one. */
   async dataUsage(input: InputOf<typeof systemDataUsage>): Promise<DiskUsage> {
     const wants = (type: string): boolean => input.types.length === 0 || input.types.includes(type);
-    const images = wants("image")
-      ? await this.#deps.images.list({
-          all: false,
-          filters: {},
-          sharedSize: true,
-          digests: false,
-          manifests: false,
-          identity: false,
-        })
-      : null;
-    const containers = wants("container")
-      ? await this.#deps.containers.list({ all: true, limit: undefined, size: false, filters: {} })
-      : null;
     return {
-      LayersSize: this.#deps.images.layersSizeBytes,
-      Images: images,
-      Containers: containers,
-      Volumes: wants("volume") ? [] : null,
-      BuildCache: wants("build-cache") ? [] : null,
-      BuilderSize: 0,
+      ...(wants("image") ? { ImageUsage: await this.#imageUsage() } : {}),
+      ...(wants("container") ? { ContainerUsage: await this.#containerUsage() } : {}),
+      ...(wants("volume") ? { VolumeUsage: NOTHING_USED } : {}),
+      ...(wants("build-cache") ? { BuildCacheUsage: NOTHING_USED } : {}),
     };
   }
+
+  async #imageUsage(): Promise<NonNullable<DiskUsage["ImageUsage"]>> {
+    const { images } = this.#deps;
+    const query = { sharedSize: true, digests: false, manifests: false, identity: false };
+    const Items = await images.list({ all: false, filters: {}, ...query });
+    const used = new Set(this.#deps.table.all().map((r) => r.imageId));
+    const unused = Items.filter((i) => !used.has(i.Id));
+    return {
+      ActiveCount: Items.length - unused.length,
+      TotalCount: Items.length,
+      Reclaimable: unused.length === Items.length ? images.layersSizeBytes : 0,
+      TotalSize: images.layersSizeBytes,
+      Items,
+    };
+  }
+
+  async #containerUsage(): Promise<NonNullable<DiskUsage["ContainerUsage"]>> {
+    const Items = await this.#deps.containers.list({ all: true, limit: undefined, size: false, filters: {} });
+    const active = Items.filter(
+      (c) => c.State === "running" || c.State === "paused" || c.State === "restarting",
+    );
+    return { ActiveCount: active.length, TotalCount: Items.length, Reclaimable: 0, TotalSize: 0, Items };
+  }
 }
+
+const NOTHING_USED = { ActiveCount: 0, TotalCount: 0, Reclaimable: 0, TotalSize: 0, Items: [] };
 
 function time(text: string | undefined): bigint | undefined {
   if (text === undefined) return undefined;
