@@ -1,0 +1,305 @@
+// A daemon of a test file's own, and the clients that drive it: dist/berth where it is built (the sources otherwise), and
+// the real docker command line where it is installed. Each daemon has directories, a socket and a network namespace
+// of its own; at the end it is stopped with SIGTERM, and nothing of it may be left on the host.
+import assert from "node:assert/strict";
+import { existsSync, type FSWatcher, watch } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { tracesOf } from "../../tools/leaks.ts";
+import { baseImageTar } from "./base-image.ts";
+import { type CommandOptions, Live, type Outcome, run } from "./command.ts";
+import { NetworkNamespace } from "./namespace.ts";
+
+const ROOT = dirname(dirname(import.meta.dirname));
+const EXECUTABLE = join(ROOT, "dist/berth");
+const BERTH = existsSync(EXECUTABLE) ? [EXECUTABLE] : [process.execPath, join(ROOT, "src/main.ts")];
+
+/** A command line under which the daemon's API is tried. */
+export interface Client {
+  readonly name: "berth" | "docker";
+  readonly argv: readonly string[];
+}
+
+const isInstalled = (command: string): boolean =>
+  (process.env["PATH"] ?? "").split(delimiter).some((entry) => existsSync(join(entry, command)));
+
+const CLIENTS: Readonly<Record<Client["name"], Client>> = {
+  berth: { name: "berth", argv: BERTH },
+  docker: { name: "docker", argv: ["docker"] },
+};
+
+/** The clients to be tried on this machine: what is said of one is said of the other. */
+export const clients: readonly Client[] = isInstalled("docker")
+  ? [CLIENTS.berth, CLIENTS.docker]
+  : [CLIENTS.berth];
+
+export interface DaemonOptions {
+  /** Content of daemon.json. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  readonly args?: readonly string[];
+  /** false: without the image `busybox`. */
+  readonly hasImage?: boolean;
+}
+
+export class TestDaemon {
+  readonly dir: string;
+  readonly socket: string;
+  readonly network: NetworkNamespace;
+  /** Links that a test has put into the namespace itself. */
+  readonly otherLinks = ["lo"];
+  readonly #args: readonly string[];
+  readonly #containerIds = new Set<string>();
+  #watcher: FSWatcher | undefined;
+  #process: Live | undefined;
+  /** What all runs of the daemon have logged. */
+  readonly #logs: Live[] = [];
+
+  private constructor(dir: string, network: NetworkNamespace, args: readonly string[]) {
+    this.dir = dir;
+    this.network = network;
+    this.socket = join(dir, "berth.sock");
+    this.#args = args;
+  }
+
+  /** Starts a daemon and gives it the image `busybox`. */
+  static async start(options: DaemonOptions = {}): Promise<TestDaemon> {
+    const dir = await mkdtemp(join(tmpdir(), "berth-e2e-"));
+    await writeFile(join(dir, "daemon.json"), JSON.stringify(options.config ?? {}));
+    const daemon = new TestDaemon(dir, await NetworkNamespace.make(), options.args ?? []);
+    await daemon.up();
+    if (options.hasImage !== false) await daemon.importImage("busybox");
+    return daemon;
+  }
+
+  /** Path of a file or directory below the daemon's own directory. */
+  path(...parts: string[]): string {
+    return join(this.dir, ...parts);
+  }
+
+  get dataRoot(): string {
+    return this.path("data");
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  /** The log of the current or latest run. */
+  get log(): string {
+    return this.#logs.at(-1)?.errors ?? "";
+  }
+
+  /** Resolves when the current run has logged `pattern`. */
+  async logs(pattern: RegExp | string): Promise<void> {
+    await this.#logs.at(-1)?.prints(pattern);
+  }
+
+  /** Starts the daemon again on the same directories, or for the first time; returns when it answers. */
+  async up(args: readonly string[] = []): Promise<void> {
+    await mkdir(this.path("run/c"), { recursive: true, mode: 0o700 });
+    this.#watcher?.close();
+    this.#watcher = watch(this.path("run/c"), (_, name) => {
+      if (name !== null && /^[0-9a-f]{64}$/.test(name)) this.#containerIds.add(name);
+    });
+    await this.launch(args).prints("API listen on");
+  }
+
+  /** Starts the daemon without waiting for anything. */
+  launch(args: readonly string[] = []): Live {
+    const roots = [
+      "--data-root",
+      this.dataRoot,
+      "--exec-root",
+      this.path("run"),
+      "--pidfile",
+      this.path("pid"),
+    ];
+    const rest = [
+      "--config-file",
+      this.path("daemon.json"),
+      "-H",
+      `unix://${this.socket}`,
+      ...this.#args,
+      ...args,
+    ];
+    const argv = this.network.wrap([...BERTH, "daemon", ...roots, ...rest]);
+    this.#process = new Live(argv, { timeoutMs: 600_000 });
+    this.#logs.push(this.#process);
+    return this.#process;
+  }
+
+  /** Ends the daemon in the orderly way. */
+  async terminate(): Promise<void> {
+    const ended = this.#process;
+    if (ended === undefined) return;
+    ended.kill("SIGTERM");
+    const { status } = await ended.ended;
+    this.#process = undefined;
+    assert.equal(status, 0, `the daemon's exit status\n${ended.errors}`);
+  }
+
+  /** Ends the daemon without giving it a chance. */
+  async kill(): Promise<void> {
+    this.#process?.kill("SIGKILL");
+    await this.#process?.ended;
+    this.#process = undefined;
+  }
+
+  /** Removes all containers, ends the daemon and fails when anything of it is left on the host. */
+  async close(): Promise<void> {
+    try {
+      if (this.#process === undefined) await this.up();
+      const ids = (await this.request("GET", "/containers/json?all=1")).body as { Id: string }[];
+      await Promise.all(ids.map(({ Id }) => this.request("DELETE", `/containers/${Id}?force=1`)));
+      await this.terminate();
+      const left = await this.#traces();
+      assert.deepEqual(left, [], `left behind; the daemon's log:\n${this.log}`);
+      assert.equal(existsSync(this.path("run")), false, "the exec root is gone");
+      assert.deepEqual(await readdir(this.path("data/containers")), [], "directories of containers");
+      assert.deepEqual(await readdir(this.path("data/tmp")).catch(() => []), [], "scratch files");
+    } finally {
+      await this.kill();
+      this.#watcher?.close();
+      await this.network.close();
+      await rm(this.dir, { recursive: true, force: true });
+    }
+  }
+
+  /** A shim ends a moment after it has told of the exit: traces count when they stay for two seconds. */
+  async #traces(): Promise<string[]> {
+    const marks = {
+      root: this.dir,
+      containerIds: this.#containerIds,
+      namespacePid: this.network.pid,
+      otherLinks: this.otherLinks,
+    };
+    for (let attempt = 0; ; attempt++) {
+      const left = tracesOf(marks).filter((line) => !line.startsWith(`process ${process.pid} `));
+      if (left.length === 0 || attempt === 40) return left;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  get environment(): Record<string, string> {
+    return {
+      PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+      HOME: this.dir,
+      TERM: "xterm",
+      DOCKER_HOST: `unix://${this.socket}`,
+      DOCKER_CONFIG: this.path("config"),
+      DOCKER_BUILDKIT: "0",
+      DOCKER_CLI_HINTS: "false",
+    };
+  }
+
+  #options(options: CommandOptions): CommandOptions {
+    return { ...options, env: { ...this.environment, ...options.env } };
+  }
+
+  /** Runs a client's command to its end, whatever its status. */
+  run(client: Client, args: readonly string[], options: CommandOptions = {}): Promise<Outcome> {
+    return run([...client.argv, ...args], this.#options(options));
+  }
+
+  /** Runs a client's command that has to succeed; returns its output without the last newline. */
+  async text(client: Client, args: readonly string[], options: CommandOptions = {}): Promise<string> {
+    const outcome = await this.run(client, args, options);
+    assert.equal(outcome.status, 0, `${client.name} ${args.join(" ")}: ${outcome.stdout}${outcome.stderr}`);
+    return outcome.stdout.replace(/\n$/, "");
+  }
+
+  /** Starts a client's command and leaves it running. */
+  live(client: Client, args: readonly string[], options: CommandOptions = {}): Live {
+    return new Live([...client.argv, ...args], this.#options(options));
+  }
+
+  /** Starts a client's command on a terminal of its own; what is written to it are keys. */
+  onTerminal(client: Client, args: readonly string[], options: CommandOptions = {}): Live {
+    const quoted = [...client.argv, ...args].map((a) => `'${a.replaceAll("'", "'\\''")}'`).join(" ");
+    return new Live(["script", "-qefc", quoted, "/dev/null"], this.#options(options));
+  }
+
+  docker(...args: string[]): Promise<Outcome> {
+    return this.run(CLIENTS.docker, args);
+  }
+
+  berth(...args: string[]): Promise<Outcome> {
+    return this.run(CLIENTS.berth, args);
+  }
+
+  /** One request to the API, its answer as JSON where it is JSON. */
+  async request(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
+    const data =
+      body === undefined ? [] : ["-H", "Content-Type: application/json", "-d", JSON.stringify(body)];
+    const target = [...data, "-X", method, "--unix-socket", this.socket, `http://localhost${path}`];
+    const { stdout, stderr, status } = await run(["curl", "-s", "-g", "-w", "\n%{http_code}", ...target]);
+    assert.equal(status, 0, `${method} ${path}: ${stderr}`);
+    const at = stdout.lastIndexOf("\n");
+    const text = stdout.slice(0, at);
+    return { status: Number(stdout.slice(at + 1)), body: jsonOrText(text) };
+  }
+
+  /** What ContainerInspect says. */
+  async inspect(reference: string): Promise<Inspected> {
+    const { status, body } = await this.request("GET", `/containers/${reference}/json`);
+    assert.equal(status, 200, JSON.stringify(body));
+    return body as Inspected;
+  }
+
+  /** Follows the daemon's events, one JSON object a line; whoever starts it kills it. */
+  events(): Live {
+    const target = `http://localhost/events?since=${Date.now() / 1000}`;
+    return new Live(["curl", "-sN", "--unix-socket", this.socket, target], { timeoutMs: 170_000 });
+  }
+
+  async importImage(name: string): Promise<string> {
+    const [repository = "", tag = "latest"] = name.split(":");
+    const target = `http://localhost/images/create?fromSrc=-&repo=${repository}&tag=${tag}`;
+    const argv = ["curl", "-sf", "--unix-socket", this.socket, "-T", "-", "-X", "POST", target];
+    const outcome = await run(argv, { input: await baseImageTar() });
+    assert.equal(outcome.status, 0, outcome.stdout);
+    const line = outcome.stdout.trim().split("\n").at(-1) ?? "";
+    return (JSON.parse(line) as { status: string }).status;
+  }
+}
+
+/** The parts of ContainerInspect that the tests look at. */
+export interface Inspected {
+  Id: string;
+  Name: string;
+  RestartCount: number;
+  LogPath: string;
+  State: {
+    Status: string;
+    Running: boolean;
+    Pid: number;
+    ExitCode: number;
+    Error: string;
+    OOMKilled: boolean;
+    StartedAt: string;
+    FinishedAt: string;
+  };
+  NetworkSettings: {
+    Ports: Record<string, { HostIp: string; HostPort: string }[] | null>;
+    Networks: Record<string, { IPAddress: string; Gateway: string; MacAddress: string; IPPrefixLen: number }>;
+  };
+  HostConfig: Record<string, unknown>;
+  Config: Record<string, unknown>;
+  ExecIDs: string[] | null;
+  [key: string]: unknown;
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text; // ignored: not every answer is JSON
+  }
+}
+
+/** Reads a field of /proc/PID/status. */
+export async function procStatus(pid: number, field: string): Promise<string> {
+  const text = await readFile(`/proc/${pid}/status`, "utf8");
+  return new RegExp(`^${field}:\\s*(.*)$`, "m").exec(text)?.[1] ?? "";
+}
