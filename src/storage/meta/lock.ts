@@ -14,6 +14,9 @@ export interface Lock {
 
 const SQLITE_BUSY = 5;
 
+/** Locks of this process: a database that nothing refers to is closed when it is collected, and its lock is gone. */
+const held = new Set<DatabaseSync>();
+
 /** Takes the lock of `dir`. Fails at once with conflict, naming the holder, when another process has it. */
 export async function acquireLock(dir: string): Promise<Lock> {
   const holderPath = join(dir, "lock.pid");
@@ -33,8 +36,13 @@ export async function acquireLock(dir: string): Promise<Lock> {
     database.close();
     throw await lockFault(dir, holderPath, cause);
   }
+  held.add(database);
   await writeFile(holderPath, `${process.pid}\n`, { mode: 0o600 });
-  return { release: () => database.close() };
+  return {
+    release: () => {
+      if (held.delete(database)) database.close();
+    },
+  };
 }
 
 async function lockFault(dir: string, holderPath: string, cause: unknown): Promise<Fault> {
