@@ -1,13 +1,16 @@
 // The executable's entry: picks the program and loads nothing else. `berth daemon` is the daemon, everything else the
 // command line.
 
-const [, , first] = process.argv;
+const [, , first, second] = process.argv;
+const name = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
 
 if (first === "daemon") {
   const { runDaemon } = await import("./daemon/run.ts");
   await runDaemon(process.argv.slice(3));
+} else if ((first === "--version" || first === "-v") && second === undefined) {
+  const { versionLine } = await import("./cli/version.ts");
+  console.log(versionLine(name === "docker" ? name : "berth"));
 } else {
   const { runCommandLine } = await import("./cli/main.ts");
-  const name = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
   process.exit(await runCommandLine(name, process.argv.slice(2)));
 }

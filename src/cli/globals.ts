@@ -1,9 +1,9 @@
 // The options that stand before the command: which daemon, which configuration.
 
-import { homedir } from "node:os";
 import { bool, type FlagValues, list, string } from "../lib/flags/spec.ts";
 
-const dockerHome = `${process.env["DOCKER_CONFIG"] ?? `${process.env["HOME"] ?? homedir()}/.docker`}`;
+/** Without HOME, root's: node:os would know better, but every command would pay for loading it. */
+const dockerHome = process.env["DOCKER_CONFIG"] ?? `${process.env["HOME"] ?? "/root"}/.docker`;
 
 export const globalFlags = {
   config: string("Location of client config files", { initial: dockerHome }),

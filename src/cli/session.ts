@@ -51,7 +51,7 @@ export class Session {
       this.config(),
     ]);
     const headers = {
-      "User-Agent": `Berth-Client/${(await import("./version.ts")).BERTH_VERSION} (linux)`,
+      "User-Agent": `Berth-Client/${(await import("../lib/version.ts")).BERTH_VERSION} (linux)`,
       ...config.HttpHeaders,
     };
     const options = { host: endpoint.host, headers };

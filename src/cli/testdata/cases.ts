@@ -18,7 +18,7 @@ ps --format {{json\u00a0.Names}}\u00a0{{.Label\u00a0"com.example.tier"}}\u00a0{{
 ps --format table\u00a0{{.ID}}\\t{{.Label\u00a0"com.example.tier"}}\\t{{upper\u00a0.Names}}
 ps --filter label=fixed --format {{.CreatedAt}}|{{.Command}}|{{.Platform}}
 ps --filter label=fixed --format {{json\u00a0.Ports}}
-ps --format raw
+ps --filter label=fixed --format raw
 ps -a --format table
 ps --filter nothing=1
 ps --filter nothing=1 --format json

@@ -11,11 +11,12 @@ import { exitWith } from "../../failure.ts";
 import { inspectFormatUsage } from "../../format/usage.ts";
 import { print } from "../../output.ts";
 import type { Session } from "../../session.ts";
-import { BERTH_VERSION } from "../../version.ts";
+import { BERTH_COMMIT, BERTH_VERSION } from "../../../lib/version.ts";
 
 export interface ClientVersion {
   readonly Platform: { readonly Name: string };
   readonly Version: string;
+  readonly GitCommit: string;
   readonly ApiVersion: string;
   readonly DefaultAPIVersion: string;
   readonly Os: string;
@@ -89,6 +90,7 @@ export async function clientVersion(session: Session, isConnected: boolean): Pro
   return {
     Platform: { Name: "Berth" },
     Version: BERTH_VERSION,
+    GitCommit: BERTH_COMMIT,
     ApiVersion: agreed ?? API_VERSION,
     DefaultAPIVersion: API_VERSION,
     Os: "linux",
@@ -104,6 +106,7 @@ function plainText(client: ClientVersion, server: ServerVersion | undefined): st
     `Client: ${client.Platform.Name}`,
     ` Version:\t${client.Version}`,
     ` API version:\t${client.ApiVersion}${downgraded}`,
+    ` Git commit:\t${client.GitCommit}`,
     ` OS/Arch:\t${client.Os}/${client.Arch}`,
     ` Context:\t${client.Context}`,
   ];
@@ -155,7 +158,7 @@ async function parseTemplate(format: string): Promise<Render> {
     const fields = new Map<string, unknown>([
       ["Platform", new GoStruct("*system.platformInfo", new Map(Object.entries(Platform)))],
       ["APIVersion", ApiVersion],
-      ...["GitCommit", "GoVersion", "BuildTime"].map((name) => [name, ""] as const),
+      ...["GoVersion", "BuildTime"].map((name) => [name, ""] as const),
       ...Object.entries(rest),
     ]);
     const clientValue = new GoStruct("system.clientVersion", fields, {}, () => client);
