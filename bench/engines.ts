@@ -29,14 +29,29 @@ export async function startDocker(): Promise<Engine> {
   return start("Docker", "docker", "dockerd", [], args);
 }
 
-async function start(name: string, cli: string, daemon: string, verb: string[], extra: string[]): Promise<Engine> {
+async function start(
+  name: string,
+  cli: string,
+  daemon: string,
+  verb: string[],
+  extra: string[],
+): Promise<Engine> {
   const dir = mkdtempSync(join(tmpdir(), `bench-${name.toLowerCase()}-`));
   const socket = join(dir, "sock");
   mkdirSync(join(dir, "config"));
-  const options = ["--data-root", join(dir, "data"), "--exec-root", join(dir, "run"), "--pidfile", join(dir, "pid")];
+  const options = [
+    "--data-root",
+    join(dir, "data"),
+    "--exec-root",
+    join(dir, "run"),
+    "--pidfile",
+    join(dir, "pid"),
+  ];
   const command = [daemon, ...verb, ...options, "-H", `unix://${socket}`, ...extra];
   const script = 'ip link set lo up; exec "$@"';
-  const child = spawn("unshare", ["--net", "sh", "-c", script, "sh", ...command], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("unshare", ["--net", "sh", "-c", script, "sh", ...command], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const output: Buffer[] = [];
   for (const s of [child.stdout, child.stderr]) s.on("data", (b: Buffer) => output.push(b));
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
@@ -47,7 +62,8 @@ async function start(name: string, cli: string, daemon: string, verb: string[], 
     return r.stdout.toString();
   };
   for (let i = 0; run(["version", "-f", "{{.Server.Version}}"], { mayFail: true }).trim() === ""; i++) {
-    if (i > 300 || child.exitCode !== null) throw new Error(`${name} did not start:\n${Buffer.concat(output)}`);
+    if (i > 300 || child.exitCode !== null)
+      throw new Error(`${name} did not start:\n${Buffer.concat(output)}`);
     await new Promise((resolve) => setTimeout(resolve, 100)); // dockerd tells nobody when it is ready
   }
   return {

@@ -16,7 +16,12 @@ interface Measurement {
 }
 
 /** Times `body` once on every engine, round after round, after one round that does not count. */
-async function measure(engines: Engine[], what: string, rounds: number, body: (e: Engine, round: number) => void): Promise<Measurement> {
+async function measure(
+  engines: Engine[],
+  what: string,
+  rounds: number,
+  body: (e: Engine, round: number) => void,
+): Promise<Measurement> {
   const times: number[][] = engines.map(() => []);
   for (let round = -1; round < rounds; round++)
     for (const [i, engine] of engines.entries()) {
@@ -34,7 +39,9 @@ function quantile(values: number[], q: number): number {
 }
 
 function row(m: Measurement): string {
-  const cells = m.times.map((t) => `${quantile(t, 0.5).toFixed(1)} (${quantile(t, 0.1).toFixed(1)}–${quantile(t, 0.9).toFixed(1)})`);
+  const cells = m.times.map(
+    (t) => `${quantile(t, 0.5).toFixed(1)} (${quantile(t, 0.1).toFixed(1)}–${quantile(t, 0.9).toFixed(1)})`,
+  );
   const ratio = quantile(m.times[1] as number[], 0.5) / quantile(m.times[0] as number[], 0.5);
   return `| ${m.what} | ${cells.join(" | ")} | ${ratio.toFixed(1)} × |`;
 }
@@ -63,15 +70,21 @@ async function main(): Promise<void> {
     e.cli(["run", "-d", "--name", "resident", "--init", "bench", "sleep", "3600"]);
   }
   const results = [
-    await measure(engines, "`run --rm` of `true`, bridge network", ROUNDS, (e) => e.cli(["run", "--rm", "bench", "true"])),
-    await measure(engines, "`run --rm` of `true`, `--network none`", ROUNDS, (e) => e.cli(["run", "--rm", "--network", "none", "bench", "true"])),
-    await measure(engines, "`run -d` with a published port", ROUNDS, (e, n) => e.cli(["run", "-d", "-p", `${20000 + n + 1}:80`, "bench", "sleep", "3600"])),
+    await measure(engines, "`run --rm` of `true`, bridge network", ROUNDS, (e) =>
+      e.cli(["run", "--rm", "bench", "true"]),
+    ),
+    await measure(engines, "`run --rm` of `true`, `--network none`", ROUNDS, (e) =>
+      e.cli(["run", "--rm", "--network", "none", "bench", "true"]),
+    ),
+    await measure(engines, "`run -d` with a published port", ROUNDS, (e, n) =>
+      e.cli(["run", "-d", "--label", "published", "-p", `${20000 + n + 1}:80`, "bench", "sleep", "3600"]),
+    ),
     await measure(engines, "`exec` of `true`", ROUNDS, (e) => e.cli(["exec", "resident", "true"])),
     await measure(engines, "`ps`", ROUNDS, (e) => e.cli(["ps"])),
     await measure(engines, "`inspect`", ROUNDS, (e) => e.cli(["inspect", "resident"])),
     await measure(engines, `\`rm -f\` of the ${ROUNDS + 1} containers`, 1, (e, n) => {
       if (n < 0) return;
-      e.cli(["rm", "-f", ...e.cli(["ps", "-q", "--filter", "publish=80"]).split(/\s+/).filter(Boolean)]);
+      e.cli(["rm", "-f", ...e.cli(["ps", "-q", "--filter", "label=published"]).split(/\s+/).filter(Boolean)]);
     }),
     await measure(engines, "`--version`", ROUNDS, (e) => e.cli(["--version"])),
   ];

@@ -56,10 +56,12 @@ interface DaemonRecord {
 export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => void): Promise<Daemon> {
   await using stack = new AsyncDisposableStack();
   await mkdir(config.dataRoot, { recursive: true, mode: 0o710 });
-  await mkdir(join(config.execRoot, "c"), { recursive: true, mode: 0o700 });
-  await mkdir(join(config.execRoot, "root"), { recursive: true, mode: 0o700 });
   const meta = await MetaStore.open(join(config.dataRoot, "meta"), { log: (line) => log("info", line) });
   stack.defer(() => meta.close());
+  // Under the lock of the data root, so that a successor never loses its directories to a predecessor that is just ending.
+  let leavesNothing = false;
+  for (const name of ["c", "root"]) await mkdir(join(config.execRoot, name), { recursive: true, mode: 0o700 });
+  stack.defer(() => (leavesNothing ? removeExecRoot(config.execRoot) : undefined));
   const keelPath = await unpackKeel(config.execRoot);
   const keel = await startKeel({ keelPath, socketPath: join(config.execRoot, "agent.sock"), onExit: onLost });
   stack.defer(() => keel.close());
@@ -178,8 +180,8 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       const isIdle = containers.runningCount === 0;
       await networks.close({ remove: isIdle });
       if (isIdle) await removeCgroupParent(keel, cgroups, config.cgroupParent);
+      leavesNothing = isIdle;
       await resources.disposeAsync();
-      if (isIdle) await removeExecRoot(config.execRoot);
     },
   };
   return result;
