@@ -19,7 +19,7 @@ const FILE_TYPES = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
 const MAX_HOLE_BYTES = 64 * 2 ** 30;
 const ZEROS = new Uint8Array(256 << 10);
 /** Most that is remembered of names for the settling at the end. */
-const MAX_REMEMBERED_BYTES = 512 << 20;
+const MAX_REMEMBERED_BYTES = 256 << 20;
 /** How often keel is asked whether all is well: a full disk must not go unnoticed for a whole download. */
 const CHECK_EVERY_BYTES = 16 << 20;
 
