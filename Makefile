@@ -10,7 +10,8 @@ BIN = node_modules/.bin
 VERSION := $(shell sed -n 's/.*"version": "\(.*\)",/\1/p' package.json)
 COMMIT := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 SOURCES = $(shell find src -name '*.ts' ! -name '*.test.ts')
-TESTS ?= src tools
+# With ./ in front bun takes them as paths, else as patterns to look for in the whole tree.
+TESTS ?= ./src ./tools
 
 .PHONY: build demo test unit e2e check bench install uninstall clean acceptance acceptance-images fuzz
 
@@ -48,7 +49,7 @@ unit: build
 	$(BUN) test --timeout 60000 $(TESTS)
 
 e2e: build
-	$(BUN) test --timeout 180000 test/e2e
+	$(BUN) test --timeout 180000 ./test/e2e
 
 check: node_modules/.done native/ops.h
 	$(BIN)/tsc
