@@ -9,7 +9,9 @@ import { Fault } from "../../lib/errors.ts";
 /** From this size on a content gets a file of its own, which the kernel can copy without us. */
 const LARGE_BYTES = 4 << 20;
 const WRITE_BUFFER_BYTES = 1 << 20;
-const READ_BYTES = 1 << 20;
+/** Contents are read in blocks of this size. */
+const BLOCK_BYTES = 1 << 20;
+const MAX_BLOCKS = 16;
 
 /** A stored content. */
 export interface Blob {
@@ -31,6 +33,7 @@ export class BlobStore {
   private buffer: Uint8Array[] = [];
   private bufferedBytes = 0;
   private largeCount = 0;
+  private readonly blocks = new Map<string, Promise<Uint8Array>>();
 
   constructor(directory: string) {
     this.directory = directory;
@@ -64,7 +67,7 @@ export class BlobStore {
       await (await this.handle(file)).appendFile(bytes);
       return;
     }
-    this.buffer.push(Uint8Array.from(bytes));
+    this.buffer.push(Buffer.from(bytes));
     this.bufferedBytes += bytes.length;
     this.packed += bytes.length;
     if (this.bufferedBytes >= WRITE_BUFFER_BYTES) await this.flush();
@@ -75,23 +78,54 @@ export class BlobStore {
     const bytes = Buffer.concat(this.buffer);
     this.buffer = [];
     this.bufferedBytes = 0;
+    // The last block grows.
+    this.blocks.clear();
     await (await this.handle("pack")).appendFile(bytes);
   }
 
   /** Reads a content. */
   async *read(blob: Blob): AsyncGenerator<Uint8Array> {
-    if (blob.sizeBytes === 0) return;
-    await this.flush();
-    const handle = await this.handle(blob.file);
     let at = blob.offset;
     const end = blob.offset + blob.sizeBytes;
     while (at < end) {
-      const bytes = Buffer.allocUnsafe(Math.min(READ_BYTES, end - at));
-      const { bytesRead } = await handle.read(bytes, 0, bytes.length, at);
-      if (bytesRead === 0) throw new Fault("dataLoss", "the build context was cut short on disk");
-      at += bytesRead;
-      yield bytes.subarray(0, bytesRead);
+      const block = await this.block(blob.file, Math.floor(at / BLOCK_BYTES));
+      const from = at % BLOCK_BYTES;
+      const bytes = block.subarray(from, Math.min(block.length, from + end - at));
+      if (bytes.length === 0) throw new Fault("dataLoss", "the build context was cut short on disk");
+      at += bytes.length;
+      yield bytes;
     }
+  }
+
+  /** Reads one block of a file. The last few are kept: neighbours in the tree are mostly neighbours in the pack. */
+  private async block(file: string, index: number): Promise<Uint8Array> {
+    if (file === "pack") await this.flush();
+    const key = `${file}:${index}`;
+    let block = this.blocks.get(key);
+    if (block === undefined) {
+      block = this.readBlock(file, index);
+      const [oldest] = this.blocks.keys();
+      if (this.blocks.size >= MAX_BLOCKS && oldest !== undefined) this.blocks.delete(oldest);
+    } else this.blocks.delete(key);
+    this.blocks.set(key, block);
+    return block;
+  }
+
+  private async readBlock(file: string, index: number): Promise<Uint8Array> {
+    const handle = await this.handle(file);
+    const bytes = Buffer.allocUnsafe(BLOCK_BYTES);
+    let length = 0;
+    while (length < BLOCK_BYTES) {
+      const { bytesRead } = await handle.read(
+        bytes,
+        length,
+        BLOCK_BYTES - length,
+        index * BLOCK_BYTES + length,
+      );
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    return bytes.subarray(0, length);
   }
 
   /** Reads a small content as a whole; throws Fault invalidParameter when it has more than `maxBytes`. */

@@ -128,7 +128,7 @@ class Extraction {
   }
 
   data(bytes: Uint8Array): Promise<void> {
-    return this.batch.add(fs.data(Uint8Array.from(bytes)), bytes.length);
+    return this.batch.add(fs.data(Buffer.from(bytes)), bytes.length);
   }
 
   async hole(sizeBytes: number): Promise<void> {
