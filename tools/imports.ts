@@ -121,8 +121,9 @@ function main(): void {
       if (problem !== null) problems.push(`${from}: ${problem} (${specifier})`);
     }
   }
+  // One verb, one file: a noun of the command line may have as many files as it has verbs.
   for (const [folder, count] of perFolder)
-    if (count > arrows.maxSourceFilesPerFolder)
+    if (count > arrows.maxSourceFilesPerFolder && !folder.startsWith("cli/commands/"))
       problems.push(`${folder}/: ${count} source files, at most ${arrows.maxSourceFilesPerFolder}`);
   for (const p of problems) console.error(p);
   console.log(`imports: ${files.length} files, ${imports} imports, ${problems.length} problems`);

@@ -14,7 +14,7 @@ import { connectShim, openAttach, openShimEvents, type ShimExit } from "../../ru
 import { generateSpec } from "../../runtime/spec/generate.ts";
 import type { SpecBind } from "../../runtime/spec/input.ts";
 import type { ContainerContext } from "../container/context.ts";
-import { lastExit } from "../container/lost.ts";
+import { lastExit } from "../container/run/lost.ts";
 import type { PlannedEndpoint } from "../network/service.ts";
 
 const NETNS: Register = 0;

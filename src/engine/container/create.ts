@@ -15,8 +15,8 @@ import { generateName, parseName } from "./names.ts";
 import { portRequests } from "./ports.ts";
 import { type ContainerRecord, type NetworkEndpoint, NEVER_RAN } from "./record.ts";
 import { parseSignal } from "./signals.ts";
-import { specInputOf } from "./spec-input.ts";
-import { parseLogSize } from "./start.ts";
+import { specInputOf } from "./run/spec-input.ts";
+import { parseLogSize } from "./run/start.ts";
 
 type CreateInput = InputOf<typeof containerCreate>;
 type CreateBody = CreateInput["body"];

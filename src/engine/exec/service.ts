@@ -13,7 +13,7 @@ import { generateSpec } from "../../runtime/spec/generate.ts";
 import { splice } from "../container/attach.ts";
 import { type ContainerContext, publish } from "../container/context.ts";
 import { type ContainerRecord, isRunning } from "../container/record.ts";
-import { specInputOf } from "../container/spec-input.ts";
+import { specInputOf } from "../container/run/spec-input.ts";
 
 type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
 type ExecBody = Input<"containerExec">["body"];

@@ -1,10 +1,10 @@
 // Ends a container's process: kill sends one signal, stop asks with the container's stop signal and after the timeout
 // does not ask any more. Both wait for the exit to be settled where they promise that the container has stopped.
-import { Fault, SysError } from "../../lib/errors.ts";
-import { type ContainerContext, publish } from "./context.ts";
-import { isRunning } from "./record.ts";
-import { parseSignal } from "./signals.ts";
-import type { LiveContainer } from "./table.ts";
+import { Fault, SysError } from "../../../lib/errors.ts";
+import { type ContainerContext, publish } from "../context.ts";
+import { isRunning } from "../record.ts";
+import { parseSignal } from "../signals.ts";
+import type { LiveContainer } from "../table.ts";
 
 const SIGKILL = 9;
 const SIGTERM = 15;

@@ -2,13 +2,13 @@
 // is told, the restart policy decides, and `--rm` removes. Runs outside the container's lane, since `stop` holds the lane
 // while it waits for exactly this.
 import { rm } from "node:fs/promises";
-import { messageOf } from "../../lib/errors.ts";
-import { formatNano, parseNano } from "../../lib/time.ts";
-import type { ShimExit } from "../../runtime/shim/client.ts";
-import { type ContainerContext, publish } from "./context.ts";
-import type { ContainerRecord, NetworkEndpoint } from "./record.ts";
-import { removeStopped } from "./remove.ts";
-import type { LiveContainer, Run } from "./table.ts";
+import { messageOf } from "../../../lib/errors.ts";
+import { formatNano, parseNano } from "../../../lib/time.ts";
+import type { ShimExit } from "../../../runtime/shim/client.ts";
+import { type ContainerContext, publish } from "../context.ts";
+import type { ContainerRecord, NetworkEndpoint } from "../record.ts";
+import { removeStopped } from "../remove.ts";
+import type { LiveContainer, Run } from "../table.ts";
 
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 60_000;

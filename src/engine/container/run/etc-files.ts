@@ -1,12 +1,12 @@
 // The three files that are bound over a container's /etc: hostname, hosts, resolv.conf. Written at every start, in the
 // container's directory on the host.
 import { writeFile } from "node:fs/promises";
-import { Fault } from "../../lib/errors.ts";
-import { containerResolvConf, loadHostResolvConf } from "../../net/dns/resolv-conf.ts";
-import { type HostEntry, hostnameFile, hostsFile } from "../../net/sandbox/hosts-file.ts";
-import type { PlannedEndpoint } from "../network/service.ts";
-import type { ContainerPaths } from "./context.ts";
-import type { ContainerRecord } from "./record.ts";
+import { Fault } from "../../../lib/errors.ts";
+import { containerResolvConf, loadHostResolvConf } from "../../../net/dns/resolv-conf.ts";
+import { type HostEntry, hostnameFile, hostsFile } from "../../../net/sandbox/hosts-file.ts";
+import type { PlannedEndpoint } from "../../network/service.ts";
+import type { ContainerPaths } from "../context.ts";
+import type { ContainerRecord } from "../record.ts";
 
 /** What `--add-host name:host-gateway` stands for. */
 const HOST_GATEWAY = "host-gateway";

@@ -1,8 +1,8 @@
 // Which cgroup a container has: the parent that it, or the daemon, asks for, and its id.
-import type { CgroupPaths } from "../../linux/cgroupfs/hierarchy.ts";
-import { type CgroupRequest, containerCgroup } from "../../runtime/cgroup/plan.ts";
-import type { ContainerContext } from "./context.ts";
-import type { ContainerRecord } from "./record.ts";
+import type { CgroupPaths } from "../../../linux/cgroupfs/hierarchy.ts";
+import { type CgroupRequest, containerCgroup } from "../../../runtime/cgroup/plan.ts";
+import type { ContainerContext } from "../context.ts";
+import type { ContainerRecord } from "../record.ts";
 
 /** Returns what planCgroup needs to know of a container besides its limits. */
 export function cgroupRequest(

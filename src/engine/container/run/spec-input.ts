@@ -1,11 +1,11 @@
 // A container's record in the words of the runtime floor: what generateSpec needs. Pure, but for the namespaces of
 // other containers, which the caller looks up.
-import type { HostConfig } from "../../api/schemas/host-config.ts";
-import { Fault } from "../../lib/errors.ts";
-import type { NamespaceMode, SpecInput, SpecResources } from "../../runtime/spec/input.ts";
-import type { ContainerPaths } from "./context.ts";
-import { mountsOf } from "./mounts.ts";
-import type { ContainerRecord } from "./record.ts";
+import type { HostConfig } from "../../../api/schemas/host-config.ts";
+import { Fault } from "../../../lib/errors.ts";
+import type { NamespaceMode, SpecInput, SpecResources } from "../../../runtime/spec/input.ts";
+import type { ContainerPaths } from "../context.ts";
+import { mountsOf } from "../mounts.ts";
+import type { ContainerRecord } from "../record.ts";
 
 /** Returns the process id of a running container; fails with notFound or conflict. */
 export type PidOf = (reference: string) => number;

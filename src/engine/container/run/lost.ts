@@ -1,10 +1,10 @@
 // The end of a run whose shim is gone without a word: killed, or down with the host while no daemon was there.
-import { nowNano } from "../../lib/time.ts";
-import type { CgroupPaths } from "../../linux/cgroupfs/hierarchy.ts";
-import { listPids } from "../../linux/cgroupfs/processes.ts";
-import { host } from "../../linux/ops.ts";
-import { readExitFile, type ShimExit } from "../../runtime/shim/client.ts";
-import type { ContainerContext } from "./context.ts";
+import { nowNano } from "../../../lib/time.ts";
+import type { CgroupPaths } from "../../../linux/cgroupfs/hierarchy.ts";
+import { listPids } from "../../../linux/cgroupfs/processes.ts";
+import { host } from "../../../linux/ops.ts";
+import { readExitFile, type ShimExit } from "../../../runtime/shim/client.ts";
+import type { ContainerContext } from "../context.ts";
 
 /** What Docker shows for a container whose end nobody saw. */
 const UNKNOWN_EXIT_CODE = 255;

@@ -1,13 +1,13 @@
 // After a restart of the daemon: running containers are found by their shims, those that ended meanwhile by the exit file
 // their shims left, and the restart policy is applied as it would have been.
-import { messageOf } from "../../lib/errors.ts";
+import { messageOf } from "../../../lib/errors.ts";
 import { cgroupOf } from "./cgroup.ts";
-import type { ContainerContext } from "./context.ts";
+import type { ContainerContext } from "../context.ts";
 import { settleExit } from "./exit.ts";
 import { lastExit } from "./lost.ts";
-import { type ContainerRecord, isRunning } from "./record.ts";
+import { type ContainerRecord, isRunning } from "../record.ts";
 import { connectRun, type OnExit } from "./start.ts";
-import type { LiveContainer } from "./table.ts";
+import type { LiveContainer } from "../table.ts";
 
 /** Restores all runs; a container that cannot be restored counts as ended, and never keeps the daemon from starting. */
 export async function restoreRuns(

@@ -1,24 +1,24 @@
 // Starts a container: the endpoint, the runtime's plan and the shim in one message to keel, then attached clients, then
 // the process itself. Called in the container's lane. Whatever fails on the way is undone, and the record says why.
 import { mkdir, rm, stat } from "node:fs/promises";
-import { Fault, messageOf, SysError } from "../../lib/errors.ts";
-import { formatNano, nowNano } from "../../lib/time.ts";
-import { host, type Op, type Register } from "../../linux/ops.ts";
-import { planCgroup } from "../../runtime/cgroup/plan.ts";
-import { planContainer } from "../../runtime/plan/plan.ts";
-import { connectShim, openShimEvents, type ShimExit } from "../../runtime/shim/client.ts";
-import { generateSpec } from "../../runtime/spec/generate.ts";
-import type { UpperDirs } from "../../storage/layer/types.ts";
-import type { PlannedEndpoint } from "../network/service.ts";
+import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
+import { formatNano, nowNano } from "../../../lib/time.ts";
+import { host, type Op, type Register } from "../../../linux/ops.ts";
+import { planCgroup } from "../../../runtime/cgroup/plan.ts";
+import { planContainer } from "../../../runtime/plan/plan.ts";
+import { connectShim, openShimEvents, type ShimExit } from "../../../runtime/shim/client.ts";
+import { generateSpec } from "../../../runtime/spec/generate.ts";
+import type { UpperDirs } from "../../../storage/layer/types.ts";
+import type { PlannedEndpoint } from "../../network/service.ts";
 import { cgroupOf, cgroupRequest } from "./cgroup.ts";
-import { type ContainerContext, publish } from "./context.ts";
+import { type ContainerContext, publish } from "../context.ts";
 import { writeEtcFiles } from "./etc-files.ts";
 import { lastExit } from "./lost.ts";
-import { mountsOf } from "./mounts.ts";
-import { portRequests } from "./ports.ts";
-import { type AttachedEndpoint, type ContainerRecord, isRunning, type NetworkEndpoint } from "./record.ts";
+import { mountsOf } from "../mounts.ts";
+import { portRequests } from "../ports.ts";
+import { type AttachedEndpoint, type ContainerRecord, isRunning, type NetworkEndpoint } from "../record.ts";
 import { specInputOf } from "./spec-input.ts";
-import type { LiveContainer, Run } from "./table.ts";
+import type { LiveContainer, Run } from "../table.ts";
 
 const NETNS: Register = 0;
 const SIGKILL = 9;
