@@ -14,7 +14,8 @@ test("formatNano drops trailing zeros as RFC3339Nano does", () => {
 test("parseNano reads zones and refuses what is not RFC 3339", () => {
   assert.equal(parseNano("1970-01-01T01:00:00+01:00"), 0n);
   assert.equal(parseNano("1970-01-01T00:00:00.000000001Z"), 1n);
-  for (const bad of ["", "now", "1970-01-01", "1970-13-01T00:00:00Z", "1970-01-01T00:00:00"]) assert.equal(parseNano(bad), null);
+  for (const bad of ["", "now", "1970-01-01", "1970-13-01T00:00:00Z", "1970-01-01T00:00:00"])
+    assert.equal(parseNano(bad), null);
 });
 
 test("parseTimestamp reads seconds with fractions", () => {

@@ -43,35 +43,63 @@ export class RegistryRepository {
     // Attestations are listed with the platform unknown/unknown; they never match.
     const best = bestPlatform(platform, top.parsed.manifests);
     if (best === undefined)
-      throw new Fault("notFound", `no matching manifest for ${formatPlatform(platform)} in the manifest list entries`, { code: "image.platform" });
+      throw new Fault(
+        "notFound",
+        `no matching manifest for ${formatPlatform(platform)} in the manifest list entries`,
+        { code: "image.platform" },
+      );
     const inner = await this.#manifest(best.digest, signal);
     if (inner.parsed.kind !== "manifest")
-      throw new Fault("dataLoss", "a manifest list inside a manifest list is not supported", { code: "image.malformed" });
+      throw new Fault("dataLoss", "a manifest list inside a manifest list is not supported", {
+        code: "image.malformed",
+      });
     return { digest: top.digest, manifest: inner.parsed };
   }
 
-  async #manifest(reference: string, signal: AbortSignal): Promise<{ digest: Digest; parsed: ReturnType<typeof parseManifest> }> {
-    const response = await this.#transport.send(`${this.#path}/manifests/${reference}`, this.#scope, { headers: { Accept: ACCEPT }, signal });
+  async #manifest(
+    reference: string,
+    signal: AbortSignal,
+  ): Promise<{ digest: Digest; parsed: ReturnType<typeof parseManifest> }> {
+    const response = await this.#transport.send(`${this.#path}/manifests/${reference}`, this.#scope, {
+      headers: { Accept: ACCEPT },
+      signal,
+    });
     const bytes = await readBytes(response, MAX_MANIFEST_BYTES);
     const digest = digestOf(bytes);
     if (isDigest(reference) && digest !== reference)
-      throw new Fault("dataLoss", `manifest verification failed for digest ${reference}: the registry sent ${digest}`, { code: "registry.digest" });
-    return { digest, parsed: parseManifest(bytes, response.headers.get("content-type")?.split(";")[0]?.trim()) };
+      throw new Fault(
+        "dataLoss",
+        `manifest verification failed for digest ${reference}: the registry sent ${digest}`,
+        { code: "registry.digest" },
+      );
+    return {
+      digest,
+      parsed: parseManifest(bytes, response.headers.get("content-type")?.split(";")[0]?.trim()),
+    };
   }
 
   /** Returns a small blob (an image configuration), verified. */
   async blobBytes(descriptor: Descriptor, signal: AbortSignal): Promise<Uint8Array> {
-    const response = await this.#transport.send(`${this.#path}/blobs/${descriptor.digest}`, this.#scope, { signal });
+    const response = await this.#transport.send(`${this.#path}/blobs/${descriptor.digest}`, this.#scope, {
+      signal,
+    });
     const bytes = await readBytes(response, MAX_CONFIG_BYTES);
     if (digestOf(bytes) !== descriptor.digest)
-      throw new Fault("dataLoss", `filesystem layer verification failed for digest ${descriptor.digest}`, { code: "registry.digest" });
+      throw new Fault("dataLoss", `filesystem layer verification failed for digest ${descriptor.digest}`, {
+        code: "registry.digest",
+      });
     return bytes;
   }
 
   /** Streams a blob; its digest is for the taker to verify. */
   async *blob(descriptor: Descriptor, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const response = await this.#transport.send(`${this.#path}/blobs/${descriptor.digest}`, this.#scope, { signal });
-    if (response.body === null) throw new Fault("unavailable", `registry sent no body for ${descriptor.digest}`, { code: "registry.protocol" });
+    const response = await this.#transport.send(`${this.#path}/blobs/${descriptor.digest}`, this.#scope, {
+      signal,
+    });
+    if (response.body === null)
+      throw new Fault("unavailable", `registry sent no body for ${descriptor.digest}`, {
+        code: "registry.protocol",
+      });
     yield* response.body;
   }
 }

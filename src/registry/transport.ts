@@ -69,22 +69,28 @@ export class RegistryTransport {
         if (this.#bases.length > 1) this.#bases.splice(0, this.#bases.length, base);
         return response;
       } catch (error) {
-        if (init.signal?.aborted) throw new Fault("cancelled", "registry request cancelled", { cause: error });
+        if (init.signal?.aborted)
+          throw new Fault("cancelled", "registry request cancelled", { cause: error });
         failure = error;
       }
     }
     const base = this.#bases.at(-1);
-    throw new Fault("unavailable", `Get "${base}/v2/": ${failure instanceof Error ? failure.message : failure}`, {
-      code: "registry.unreachable",
-      cause: failure,
-    });
+    throw new Fault(
+      "unavailable",
+      `Get "${base}/v2/": ${failure instanceof Error ? failure.message : failure}`,
+      {
+        code: "registry.unreachable",
+        cause: failure,
+      },
+    );
   }
 
   /** Answers the WWW-Authenticate challenge of `response` for `scope`. */
   async #authorize(response: Response, scope: string, signal: AbortSignal | undefined): Promise<void> {
     const challenge = parseChallenge(response.headers.get("www-authenticate") ?? "");
     await response.body?.cancel();
-    if (this.#auth?.registryToken) return void this.#authorization.set(scope, `Bearer ${this.#auth.registryToken}`);
+    if (this.#auth?.registryToken)
+      return void this.#authorization.set(scope, `Bearer ${this.#auth.registryToken}`);
     if (challenge?.scheme === "basic" && this.#auth?.username !== undefined)
       return void this.#authorization.set(scope, basic(this.#auth));
     if (challenge?.scheme !== "bearer")
@@ -92,15 +98,27 @@ export class RegistryTransport {
     this.#authorization.set(scope, `Bearer ${await this.#fetchToken(challenge.parameters, scope, signal)}`);
   }
 
-  async #fetchToken(parameters: ReadonlyMap<string, string>, scope: string, signal?: AbortSignal): Promise<string> {
+  async #fetchToken(
+    parameters: ReadonlyMap<string, string>,
+    scope: string,
+    signal?: AbortSignal,
+  ): Promise<string> {
     const realm = parameters.get("realm") ?? "";
     if (!/^https?:\/\//.test(realm))
-      throw new Fault("system", `registry sent an invalid token realm "${realm}"`, { code: "registry.protocol" });
+      throw new Fault("system", `registry sent an invalid token realm "${realm}"`, {
+        code: "registry.protocol",
+      });
     const service = parameters.get("service") ?? "";
     const init: RequestInit = signal === undefined ? {} : { signal };
     let response: Response;
     if (this.#auth?.identityToken) {
-      const form = { grant_type: "refresh_token", refresh_token: this.#auth.identityToken, service, scope, client_id: "berth" };
+      const form = {
+        grant_type: "refresh_token",
+        refresh_token: this.#auth.identityToken,
+        service,
+        scope,
+        client_id: "berth",
+      };
       response = await fetch(realm, { ...init, method: "POST", body: new URLSearchParams(form) });
     } else {
       const url = new URL(realm);
@@ -115,7 +133,10 @@ export class RegistryTransport {
     if (!response.ok) throw await faultOf(response, realm);
     const body = JSON.parse(await readText(response)) as { token?: string; access_token?: string };
     const token = body.token ?? body.access_token;
-    if (!token) throw new Fault("unauthorized", "authorization server did not include a token in the response", { code: "registry.protocol" });
+    if (!token)
+      throw new Fault("unauthorized", "authorization server did not include a token in the response", {
+        code: "registry.protocol",
+      });
     return token;
   }
 }
@@ -145,13 +166,20 @@ export async function readBytes(response: Response, limit = MAX_TEXT): Promise<U
   for await (const chunk of response.body ?? []) {
     size += chunk.length;
     if (size > limit)
-      throw new Fault("system", `registry sent more than ${limit} bytes for ${response.url}`, { code: "registry.too-large" });
+      throw new Fault("system", `registry sent more than ${limit} bytes for ${response.url}`, {
+        code: "registry.too-large",
+      });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
-const KIND_OF_STATUS = { 401: "unauthorized", 403: "forbidden", 404: "notFound", 429: "unavailable" } as const;
+const KIND_OF_STATUS = {
+  401: "unauthorized",
+  403: "forbidden",
+  404: "notFound",
+  429: "unavailable",
+} as const;
 
 /** Returns the Fault for an error response, with the registry's own code and message where it sent them. */
 async function faultOf(response: Response, what: string): Promise<Fault> {
@@ -159,11 +187,15 @@ async function faultOf(response: Response, what: string): Promise<Fault> {
   let detail = "";
   try {
     const errors = (JSON.parse(text) as { errors?: { code?: string; message?: string }[] }).errors;
-    detail = (errors ?? []).map((e) => `${(e.code ?? "").toLowerCase().replaceAll("_", " ")}: ${e.message ?? ""}`).join("; ");
+    detail = (errors ?? [])
+      .map((e) => `${(e.code ?? "").toLowerCase().replaceAll("_", " ")}: ${e.message ?? ""}`)
+      .join("; ");
   } catch {
     detail = text.slice(0, 200).trim(); // ignored: not every server answers in the registry's JSON
   }
-  const kind = KIND_OF_STATUS[response.status as keyof typeof KIND_OF_STATUS] ?? (response.status >= 500 ? "unavailable" : "system");
+  const kind =
+    KIND_OF_STATUS[response.status as keyof typeof KIND_OF_STATUS] ??
+    (response.status >= 500 ? "unavailable" : "system");
   return new Fault(kind, detail === "" ? `registry answered ${response.status} for ${what}` : detail, {
     code: `registry.status-${response.status}`,
     detail: { status: response.status },
