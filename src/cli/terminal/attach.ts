@@ -35,7 +35,7 @@ export async function attachTerminal(
 ): Promise<AttachEnd> {
   const { socket } = connection;
   const { promise: detached, resolve: detach } = Promise.withResolvers<"detached">();
-  const input = options.stdin ? startInput(socket, options, () => detach("detached")) : undefined;
+  const input = options.stdin ? await startInput(socket, options, () => detach("detached")) : undefined;
   if (!options.stdin) socket.end();
   try {
     const end = await Promise.race([copyOutput(socket, options), detached]);
@@ -85,11 +85,14 @@ interface Input {
   stop(): void;
 }
 
-function startInput(socket: Duplex, options: AttachOptions, detach: () => void): Input {
+async function startInput(socket: Duplex, options: AttachOptions, detach: () => void): Promise<Input> {
   const { stdin } = process;
   const isRaw = options.isTty && stdin.isTTY;
   const watch = isRaw ? new DetachWatch(keysOf(options.detachKeys)) : undefined;
-  if (isRaw) stdin.setRawMode(true);
+  if (isRaw) {
+    stdin.setRawMode(true);
+    await passOutputThrough();
+  }
   const onData = (chunk: Uint8Array): void => {
     const { pass, isDetached } = watch?.push(chunk) ?? { pass: chunk, isDetached: false };
     if (pass.length > 0 && !socket.write(pass)) {
@@ -113,6 +116,16 @@ function startInput(socket: Duplex, options: AttachOptions, detach: () => void):
       stdin.pause();
     },
   };
+}
+
+/**
+ * node: raw mode leaves the terminal's output processing on (libuv sets ONLCR), which turns the bare line feeds of
+ * full-screen programs into new lines. Leaving raw mode restores this too.
+ */
+async function passOutputThrough(): Promise<void> {
+  const { spawnSync } = await import("node:child_process");
+  // ignored: without stty the screen may look odd, and everything else works
+  spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
 }
 
 function keysOf(text: string): readonly number[] {
