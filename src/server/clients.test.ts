@@ -117,7 +117,7 @@ describe("the docker command line", { skip: !isInstalled("docker") }, () => {
     const start = await docker("start", "nope");
     assert.match(start.stderr, /Error response from daemon: No such container: nope/);
     const df = await docker("system", "df");
-    assert.match(df.stderr, /Error response from daemon: SystemDataUsage is not implemented/);
+    assert.match(df.stderr, /Error response from daemon: SystemDataUsage is not supported by this version/);
   });
 
   test("a wait returns the exit code, a pull that fails midway fails", async () => {

@@ -207,7 +207,7 @@ export function hijacked<O extends OperationSpec>(
   return route(operation, handler, async (run, input, exchange) => {
     if (options.isDetached?.(input)) {
       if (options.detached === undefined)
-        throw new Fault("notImplemented", `${operation.name} is not implemented`);
+        throw new Fault("notImplemented", `${operation.name} is not supported by this version`);
       await options.detached(input, exchange.call);
       exchange.send(200, {}, "");
       return;

@@ -222,7 +222,7 @@ class HttpServer implements Server {
       throw new Fault("invalidParameter", what, { code: "api.version-too-old" });
     }
     if (handle === undefined) {
-      throw new Fault("notImplemented", `${operation.name} is not implemented`, {
+      throw new Fault("notImplemented", `${operation.name} is not supported by this version`, {
         code: "api.not-implemented",
       });
     }

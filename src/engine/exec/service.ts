@@ -87,9 +87,10 @@ export class ExecService {
       stdout: request.AttachStdout ?? false,
       stderr: request.AttachStderr ?? false,
     };
-    const stream = await this.#launch(exec, record, streams, input.body?.ConsoleSize ?? undefined);
+    // compat: the stream opens first; what is wrong with the command comes through it, the exit code from inspect.
     const client = hijack.accept({ isTty: request.Tty ?? false });
     client.on("error", () => {}); // ignored: a client that has gone is seen by its `close`
+    const stream = await this.#launch(exec, record, streams, input.body?.ConsoleSize ?? undefined);
     if (stream !== null) await splice(client, stream, streams.stdin, exec.ended.promise);
     else client.end();
   }
@@ -138,7 +139,7 @@ export class ExecService {
       exec.pid = opened.pid;
       return opened.stream;
     } catch (error) {
-      live.execEnded(exec.id, error instanceof SysError && error.errno === 13 ? 126 : 127);
+      live.execEnded(exec.id, isMissing(error) ? 127 : 126);
       throw execFault(error);
     }
   }
@@ -185,6 +186,13 @@ export class ExecService {
       Pid: exec.pid,
     };
   }
+}
+
+const ENOENT = 2;
+
+/** Whether the command, or the directory to run it in, is not there. */
+function isMissing(error: unknown): boolean {
+  return error instanceof SysError && error.errno === ENOENT;
 }
 
 /** compat: clients look for runc's words to choose the exit codes 126 and 127. */
