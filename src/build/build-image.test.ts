@@ -528,3 +528,37 @@ test("pull progress comes behind its step and errors of images are passed on", a
     "invalid from flag value 3: index out of bounds",
   );
 });
+
+test("COPY --exclude leaves out, --link does not follow symlinks of the image", async () => {
+  ports.addImage("linked", { "real/x": "", dst: "->/real" });
+  await build("FROM linked\nCOPY --exclude=*.md --exclude=sub/deep d /e/\nCOPY --link d/a.txt /dst/\n", {
+    "d/a.txt": "A",
+    "d/b.md": "",
+    "d/sub/deep/f": "",
+    "d/sub/g": "G",
+  });
+  assert.equal(existsSync(join(ports.lastRoot, "e/b.md")), false);
+  assert.equal(existsSync(join(ports.lastRoot, "e/sub/deep")), false);
+  assert.equal(read("e/sub/g"), "G");
+  assert(stat("dst").isDirectory());
+  assert.equal(existsSync(join(ports.lastRoot, "real/a.txt")), false);
+});
+
+test("what would grow without bound is refused", async () => {
+  const doubling = `FROM base\nENV A=${"x".repeat(30_000)}\n${"ENV A=$A$A\n".repeat(10)}`;
+  assert.match((await failure(doubling)).message, /expansion is longer than/);
+  const many = `FROM base\nENV A=${"x".repeat(60_000)}\n${Array.from({ length: 80 }, (_, i) => `ENV B${i}=$A\n`).join("")}`;
+  assert.match((await failure(many)).message, /environment and labels are larger than/);
+  ports.step = (root, request) => {
+    writeFileSync(join(root, "n"), request.args.at(-1) as string);
+    return 0;
+  };
+  const deep = `FROM base\n${Array.from({ length: 130 }, (_, i) => `RUN ${i}\n`).join("")}`;
+  assert.equal((await failure(deep)).message, "max depth exceeded");
+});
+
+test("a Dockerfile of two thousand steps is solved", async () => {
+  const { text } = await build(`FROM base\n${"ENV A=1\n".repeat(1_999)}`);
+  assert.match(text, /Step 2000\/2000 : ENV A=1\n/);
+  assert.equal(lastConfig().history.length, 2000);
+});

@@ -43,32 +43,43 @@ function parse(context: OpenedContext): StagedDockerfile {
   }
 }
 
-interface ResolverOptions {
-  readonly request: BuildRequest;
-  readonly ports: BuildPorts;
-  readonly options: BuildOptions;
-}
+/** Asks for each image once, whatever the number of stages that name it. */
+class Resolver {
+  private readonly request: BuildRequest;
+  private readonly ports: BuildPorts;
+  private readonly options: BuildOptions;
+  private readonly stop = new AbortController();
+  private readonly known = new Map<string, Promise<SourceImage>>();
 
-/** Returns a resolver that asks for each image once, whatever the number of stages that name it. */
-function makeResolver({ request, ports, options }: ResolverOptions): ImageResolver {
-  const known = new Map<string, Promise<SourceImage>>();
-  return (base, step, stage) => {
-    const platform = base.platform ?? request.platform;
+  constructor(request: BuildRequest, ports: BuildPorts, options: BuildOptions) {
+    this.request = request;
+    this.ports = ports;
+    this.options = options;
+  }
+
+  readonly resolve: ImageResolver = (base, step, stage) => {
+    const platform = base.platform ?? this.request.platform;
     const key = JSON.stringify([base.reference, platform]);
-    let image = known.get(key);
+    let image = this.known.get(key);
     if (image === undefined) {
-      image = ports.images.resolve({
+      image = this.ports.images.resolve({
         reference: base.reference,
         ...(platform === undefined ? {} : { platform }),
-        pull: request.pull ?? false,
-        onProgress: (line) => options.onEvent({ type: "pull", at: { stage, step }, line }),
-        signal: options.signal,
+        pull: this.request.pull ?? false,
+        onProgress: (line) => this.options.onEvent({ type: "pull", at: { stage, step }, line }),
+        signal: AbortSignal.any([this.options.signal, this.stop.signal]),
       });
       image.catch(() => undefined); // ignored: whoever needs the image awaits it
-      known.set(key, image);
+      this.known.set(key, image);
     }
     return image;
   };
+
+  /** Stops what is still being pulled and waits for its end. */
+  async close(): Promise<void> {
+    this.stop.abort(new Fault("cancelled", "the build is over", { code: "build.cancelled" }));
+    await Promise.allSettled(this.known.values());
+  }
 }
 
 function makeArgs(request: BuildRequest): BuildArgs {
@@ -107,7 +118,9 @@ async function build(
     extraSteps: Object.keys(labels).length,
   });
   announce(file, outline, options.onEvent);
-  const resolve = makeResolver({ request, ports, options });
+  const resolver = new Resolver(request, ports, options);
+  stack.defer(() => resolver.close());
+  const { resolve } = resolver;
   // All base images at once; the plan then waits for each in its turn.
   for (const { base, firstStep, stage } of outline.needed) {
     if (base.kind === "image") void resolve(base, firstStep, stage.index);

@@ -1,6 +1,7 @@
 // The uploaded context as a tree in memory: names and metadata here, contents in the blob store. Symlinks are data;
 // an archive that puts a file behind one puts it where the link leads inside this tree, and nowhere else.
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Fault } from "../../lib/errors.ts";
 import { compareNames } from "../../lib/tar/names.ts";
 import { resolveInTree, type LinkReader } from "../files/resolve.ts";
@@ -23,6 +24,8 @@ const ROOT_DIRECTORY: FileNode = {
   mtimeNsec: 0,
   linkTarget: "",
 };
+
+const FILES_PER_TURN = 1000;
 
 const splitPath = (path: string): string[] => path.split("/").filter((part) => part !== "");
 
@@ -138,7 +141,13 @@ export class ContextTree implements SourceTree {
 
   async *walk(path: string): AsyncIterable<WalkedFile> {
     const top = this.find(path);
-    if (top !== undefined) yield* this.walkFile(top, "");
+    if (top === undefined) return;
+    let count = 0;
+    for (const file of this.walkFile(top, "")) {
+      yield file;
+      // Nothing else would let the event loop turn while a large tree is walked.
+      if (++count % FILES_PER_TURN === 0) await nextTurn();
+    }
   }
 
   private *walkFile(file: TreeFile, path: string): Generator<WalkedFile> {

@@ -9,7 +9,8 @@ import { type LineRange, syntaxError } from "./syntax-error.ts";
 export const MAX_DOCKERFILE_BYTES = 4 << 20;
 /** Docker's limit on one physical line, its line break included. */
 const MAX_LINE_BYTES = 65_535;
-const MAX_INSTRUCTIONS = 20_000;
+/** Each one becomes a line of the history, and an image's configuration is written once per line. */
+const MAX_INSTRUCTIONS = 2_000;
 
 /** One instruction as a line of text. */
 export interface LogicalLine {

@@ -20,7 +20,7 @@ test("a Fault of the parser names the lines it speaks of", () => {
 
 test("parseDockerfile is bounded", () => {
   assert.throws(() => parseDockerfile("x".repeat(5 << 20)), /larger than/);
-  assert.throws(() => parseDockerfile("RUN x\n".repeat(20_001)), /more than 20000 instructions/);
+  assert.throws(() => parseDockerfile("RUN x\n".repeat(2_001)), /more than 2000 instructions/);
 });
 
 test("parseDockerfile throws nothing but Faults", () => {

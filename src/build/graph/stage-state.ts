@@ -10,12 +10,15 @@ import type {
   KeyValue,
   StageInstruction,
 } from "../dockerfile/instructions.ts";
+import { syntaxError } from "../dockerfile/syntax-error.ts";
 import type { BuildArgs } from "./args.ts";
 import { quoteGo, quoteGoInteger, quoteGoList, showGoList } from "./go-format.ts";
 import { parseExposedPorts } from "./ports-spec.ts";
 import { checkSignal } from "./signals.ts";
 
 const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** Variables that double each other must not fill the memory. */
+const MAX_TEXT = 4 << 20;
 const DEFAULT_SHELL: readonly string[] = ["/bin/sh", "-c"];
 
 /** What an instruction did to the configuration, in the words of the history. */
@@ -95,6 +98,10 @@ export class StageState {
 
   private update(change: RunConfig): void {
     this.config = { ...this.config, ...change };
+    const texts = [...(this.config.env ?? []), ...Object.values(this.config.labels ?? {})];
+    if (texts.reduce((sum, text) => sum + text.length, 0) > MAX_TEXT) {
+      throw syntaxError(`environment and labels are larger than ${MAX_TEXT} characters`);
+    }
   }
 
   /** Removes the triggers that are about to run, and returns them. */

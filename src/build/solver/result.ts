@@ -1,5 +1,6 @@
 // What a solved step stands for: files (layers), configuration and history, and the image that would be made of them.
 
+import { Fault } from "../../lib/errors.ts";
 import type { Digest } from "../../oci/digest.ts";
 import {
   type ChainId,
@@ -9,6 +10,7 @@ import {
   type HistoryEntry,
   type ImageConfig,
   imageIdOf,
+  MAX_CONFIG_BYTES,
   type RunConfig,
 } from "../../oci/image-config.ts";
 import type { Platform } from "../../oci/platform.ts";
@@ -110,5 +112,14 @@ export function resultOfStep(parent: StepResult, step: StepAddition): StepResult
     history: [...parent.image.history, entry],
   };
   const config = encodeImageConfig(image);
+  if (config.length > MAX_CONFIG_BYTES) {
+    throw new Fault(
+      "invalidParameter",
+      `the image's configuration is larger than ${MAX_CONFIG_BYTES} bytes`,
+      {
+        code: "build.config-size",
+      },
+    );
+  }
   return { key: step.key, files, image, imageId: imageIdOf(config), config, parentId: parent.imageId };
 }

@@ -15,7 +15,7 @@ import { TreeWriter } from "../files/copy.ts";
 import { LayerTree, linkReader } from "../files/layer-tree.ts";
 import { resolveInTree } from "../files/resolve.ts";
 import { EMPTY_TREE, type SourceTree } from "../files/source-tree.ts";
-import type { BuildGraph, CopyOp, RunOp, Vertex, VertexId } from "../graph/vertex.ts";
+import type { BuildGraph, CopyOp, RunOp, Vertex } from "../graph/vertex.ts";
 import { executeCopy, keyOfCopy, prepareCopy } from "./copy-step.ts";
 import type { BuildPorts, CacheRecord, CommittedLayer, LayerDraft } from "./ports.ts";
 import { chainWith, resultOfImage, resultOfScratch, resultOfStep, type StepResult } from "./result.ts";
@@ -41,6 +41,9 @@ interface Execution {
   readonly change?: (draft: LayerDraft) => Promise<void>;
 }
 
+/** Docker's limit on the layers of an image, and its error text. */
+const MAX_LAYERS = 125;
+
 /** What a step made: its record and the layer of it, if it changed files. */
 interface Made {
   readonly record: CacheRecord;
@@ -50,7 +53,8 @@ interface Made {
 class Solver {
   private readonly options: SolveOptions;
   private readonly abort = new AbortController();
-  private readonly results = new Map<VertexId, Promise<StepResult>>();
+  /** By vertex. */
+  private readonly results: Promise<StepResult>[] = [];
   /** Records in the making, by key, so that equal steps of parallel stages are done once. */
   private readonly inFlight = new Map<string, Promise<Made>>();
   private readonly runs = new Semaphore(Math.max(2, availableParallelism()));
@@ -68,7 +72,8 @@ class Solver {
   async run(): Promise<string> {
     const { graph } = this.options;
     try {
-      const result = await this.solve(graph.target);
+      for (const vertex of graph.vertices) this.results.push(this.start(vertex));
+      const result = (await this.results[graph.target]) as StepResult;
       await Promise.all(this.stored);
       if (result.imageId === "") {
         throw new Fault("invalidParameter", "No image was generated. Is your Dockerfile empty?", {
@@ -80,7 +85,7 @@ class Solver {
     } catch (error) {
       throw this.fail(error);
     } finally {
-      await Promise.allSettled([...this.results.values(), ...this.stored]);
+      await Promise.allSettled([...this.results, ...this.stored]);
     }
   }
 
@@ -90,29 +95,20 @@ class Solver {
     return this.firstFailure.error;
   }
 
-  private vertex(id: VertexId): Vertex {
-    return this.options.graph.vertices[id] as Vertex;
-  }
-
-  private solve(id: VertexId): Promise<StepResult> {
-    let result = this.results.get(id);
-    if (result === undefined) {
-      result = this.solveVertex(this.vertex(id)).catch((error: unknown) => {
-        // The first failure stops the others at once, not only when its promise is looked at.
-        throw this.fail(error);
-      });
-      this.results.set(id, result);
-    }
-    return result;
+  /** Starts a step; it waits for its inputs, which have smaller numbers and so are started. */
+  private start(vertex: Vertex): Promise<StepResult> {
+    return this.solveVertex(vertex).catch((error: unknown) => {
+      // The first failure stops the others at once, not only when its promise is looked at.
+      throw this.fail(error);
+    });
   }
 
   private async solveVertex(vertex: Vertex): Promise<StepResult> {
     const { op } = vertex;
-    // Inputs start together; what fails first is what counts.
     const sourceId = op.kind === "copy" && op.source !== "context" ? op.source : undefined;
     const inputs = [vertex.parent, sourceId, op.kind === "stage" ? op.vertex : undefined];
     const [parent, source, base] = await Promise.all(
-      inputs.map((input) => (input === undefined ? undefined : this.solve(input))),
+      inputs.map((input) => (input === undefined ? undefined : this.results[input])),
     );
     this.signal.throwIfAborted();
     const at: StepRef = { stage: vertex.stage, step: vertex.step };
@@ -280,7 +276,7 @@ class Solver {
     const layer =
       execution.change === undefined
         ? undefined
-        : await this.makeLayer(parent.files.layers.at(-1) ?? null, execution.change);
+        : await this.makeLayer(parent.files.layers, execution.change);
     const record: CacheRecord = {
       version: 1,
       createdAt: ports.now(),
@@ -291,11 +287,13 @@ class Solver {
   }
 
   private async makeLayer(
-    parent: LayerId | null,
+    below: readonly LayerId[],
     change: (draft: LayerDraft) => Promise<void>,
   ): Promise<CommittedLayer | undefined> {
+    if (below.length >= MAX_LAYERS)
+      throw new Fault("invalidParameter", "max depth exceeded", { code: "build.layers" });
     await using stack = new AsyncDisposableStack();
-    const draft = await this.options.ports.layers.beginDiff(parent);
+    const draft = await this.options.ports.layers.beginDiff(below.at(-1) ?? null);
     stack.defer(() => draft.discard());
     await change(draft);
     this.signal.throwIfAborted();
