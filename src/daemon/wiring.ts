@@ -60,7 +60,8 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
   stack.defer(() => meta.close());
   // Under the lock of the data root, so that a successor never loses its directories to a predecessor that is just ending.
   let leavesNothing = false;
-  for (const name of ["c", "root"]) await mkdir(join(config.execRoot, name), { recursive: true, mode: 0o700 });
+  for (const name of ["c", "root"])
+    await mkdir(join(config.execRoot, name), { recursive: true, mode: 0o700 });
   stack.defer(() => (leavesNothing ? removeExecRoot(config.execRoot) : undefined));
   const keelPath = await unpackKeel(config.execRoot);
   const keel = await startKeel({ keelPath, socketPath: join(config.execRoot, "agent.sock"), onExit: onLost });

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { LayerHolds } from "../../storage/layer/holds.ts";
+import type { LayerId } from "../../storage/layer/types.ts";
+import { MetaStore } from "../../storage/meta/store.ts";
+import { type ContainerRecord, NEVER_RAN } from "./record.ts";
+import { ContainerTable } from "./table.ts";
+
+const LAYER = "7" as LayerId;
+
+function record(id: string, name: string): ContainerRecord {
+  return {
+    version: 1,
+    id,
+    name,
+    layer: LAYER,
+    state: NEVER_RAN,
+    endpoints: [],
+  } as unknown as ContainerRecord;
+}
+
+async function withTable(
+  body: (table: ContainerTable, holds: LayerHolds, reopen: () => Promise<ContainerTable>) => Promise<void>,
+): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), "berth-table-"));
+  let store = await MetaStore.open(dir);
+  try {
+    const holds = new LayerHolds();
+    await body(new ContainerTable(store, holds), holds, async () => {
+      await store.close();
+      store = await MetaStore.open(dir);
+      return new ContainerTable(store, new LayerHolds());
+    });
+  } finally {
+    await store.close();
+    rmSync(dir, { recursive: true });
+  }
+}
+
+const A = "abc1".padEnd(64, "0");
+const B = "abc2".padEnd(64, "0");
+
+test("find takes names, ids and unambiguous prefixes; an exact name wins over a prefix", () =>
+  withTable(async (table) => {
+    await table.add(record(A, "web"));
+    await table.add(record(B, "abc1"));
+    assert.equal(table.find("web").id, A);
+    assert.equal(table.find("/web").id, A);
+    assert.equal(table.find(A).id, A);
+    assert.equal(table.find("abc2").id, B);
+    assert.equal(table.find("abc1").id, B);
+    assert.throws(() => table.find("abc"), { kind: "invalidParameter", message: /multiple IDs found/ });
+    assert.throws(() => table.find("nope"), { kind: "notFound", message: "No such container: nope" });
+    assert.throws(() => table.find(""), { kind: "notFound" });
+  }));
+
+test("a renamed container is found under its new name only, also after a restart", () =>
+  withTable(async (table, _holds, reopen) => {
+    await table.add(record(A, "old"));
+    await table.put({ ...table.find("old"), name: "new" });
+    assert.equal(table.isNameTaken("old"), false);
+    const again = await reopen();
+    assert.equal(again.find("new").id, A);
+    assert.throws(() => again.find("old"), { kind: "notFound" });
+  }));
+
+test("a container holds its layer from add to remove", () =>
+  withTable(async (table, holds) => {
+    await table.add(record(A, "web"));
+    assert.equal(holds.isHeld(LAYER), true);
+    await table.remove(table.find("web"));
+    assert.equal(holds.isHeld(LAYER), false);
+    assert.equal(table.isNameTaken("web"), false);
+    assert.throws(() => table.live(A), { kind: "notFound" });
+  }));
+
+test("a reserved name is taken until the reservation ends", () =>
+  withTable(async (table) => {
+    {
+      using _ = table.reserveName("web");
+      assert.equal(table.isNameTaken("web"), true);
+    }
+    assert.equal(table.isNameTaken("web"), false);
+  }));
