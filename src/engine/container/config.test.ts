@@ -20,7 +20,7 @@ const defaults = {
 
 test("completeConfig combines entrypoint and command as the Dockerfile reference says", () => {
   const run = (request: object): unknown[] => {
-    const c = completeConfig(request, image, ID);
+    const c = completeConfig(request, image, ID.slice(0, 12));
     return [c.Entrypoint, c.Cmd];
   };
   assert.deepEqual(run({}), [["/entry"], ["image-cmd"]]);
@@ -28,16 +28,16 @@ test("completeConfig combines entrypoint and command as the Dockerfile reference
   assert.deepEqual(run({ Entrypoint: ["/e"] }), [["/e"], null]);
   assert.deepEqual(run({ Entrypoint: ["/e"], Cmd: ["x"] }), [["/e"], ["x"]]);
   assert.deepEqual(run({ Entrypoint: [""], Cmd: ["x"] }), [null, ["x"]]);
-  assert.throws(() => completeConfig({ Entrypoint: [""] }, image, ID), /no command specified/);
-  assert.throws(() => completeConfig({}, {}, ID), /no command specified/);
+  assert.throws(() => completeConfig({ Entrypoint: [""] }, image, ID.slice(0, 12)), /no command specified/);
+  assert.throws(() => completeConfig({}, {}, ID.slice(0, 12)), /no command specified/);
 });
 
 test("completeConfig takes the image's defaults where the request has none", () => {
-  const c = completeConfig({ Image: "i", Labels: { b: "2" } }, image, ID);
+  const c = completeConfig({ Image: "i", Labels: { b: "2" } }, image, ID.slice(0, 12));
   assert.equal(c.Hostname, "0123456789ab");
   assert.equal(c.User, "u");
   assert.deepEqual(c.Labels, { a: "1", b: "2" });
-  assert.equal(completeConfig({ User: "v" }, image, ID).User, "v");
+  assert.equal(completeConfig({ User: "v" }, image, ID.slice(0, 12)).User, "v");
 });
 
 test("mergeEnv replaces, unsets and gives a default PATH", () => {

@@ -26,7 +26,7 @@ export interface ContainerDefaults {
 export function completeConfig(
   request: ContainerConfigRequest,
   image: RunConfig,
-  id: string,
+  defaultHostname: string,
 ): ContainerConfig {
   const wantsEntrypoint = (request.Entrypoint?.length ?? 0) > 0;
   // compat: [""] is how clients reset the image's entrypoint.
@@ -47,7 +47,7 @@ export function completeConfig(
   const exposed = { ...setOf(image.exposedPorts), ...request.ExposedPorts };
   const healthcheck = completeHealthcheck(request.Healthcheck, image.healthcheck);
   return {
-    Hostname: request.Hostname || id.slice(0, 12),
+    Hostname: request.Hostname || defaultHostname,
     Domainname: request.Domainname ?? "",
     User: request.User || (image.user ?? ""),
     AttachStdin: request.AttachStdin ?? false,

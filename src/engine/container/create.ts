@@ -1,5 +1,6 @@
 // Creates a container: request and image make a record, one commit, and the writable directories. No mount, no process.
 import { mkdir } from "node:fs/promises";
+import { hostname } from "node:os";
 import type { InputOf } from "../../api/contract.ts";
 import type { containerCreate } from "../../api/operations/container.ts";
 import type { ContainerCreateResponse } from "../../api/schemas/container.ts";
@@ -29,8 +30,8 @@ export async function createContainer(
   const { body } = input;
   const image = context.images.resolve(body.Image ?? "", input.platform);
   const id = newId();
-  const config = completeConfig(body, image.config.config, id);
-  const hostConfig = await joinedTo(context, completeHostConfig(body.HostConfig, context.defaults));
+  const hostConfig = joinedTo(context, completeHostConfig(body.HostConfig, context.defaults));
+  const config = completeConfig(body, image.config.config, defaultHostname(context, hostConfig, id));
   const name = chooseName(context, input.name);
   using _ = context.table.reserveName(name);
   const [path = "", ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
@@ -75,10 +76,17 @@ function chooseName(context: ContainerContext, wanted: string | undefined): stri
 }
 
 /** Namespaces shared with another container name it by id from here on, as Docker stores it. */
-async function joinedTo(context: ContainerContext, h: HostConfig): Promise<HostConfig> {
+function joinedTo(context: ContainerContext, h: HostConfig): HostConfig {
   const byId = (mode: string): string =>
     mode.startsWith("container:") ? `container:${context.table.find(mode.slice(10)).id}` : mode;
   return { ...h, NetworkMode: byId(h.NetworkMode), PidMode: byId(h.PidMode), IpcMode: byId(h.IpcMode) };
+}
+
+/** compat: whoever shares a network shares its host name: the host's, or the other container's. */
+function defaultHostname(context: ContainerContext, h: HostConfig, id: string): string {
+  if (h.NetworkMode === "host") return hostname();
+  if (!h.NetworkMode.startsWith("container:")) return id.slice(0, 12);
+  return context.table.find(h.NetworkMode.slice(10)).config.Hostname;
 }
 
 function endpointsOf(context: ContainerContext, body: CreateBody, h: HostConfig): NetworkEndpoint[] {

@@ -51,13 +51,20 @@ export function specInputOf(record: ContainerRecord, paths: ContainerPaths, pidO
       cgroup: modeOf(h.CgroupnsMode, "cgroup", pidOf),
     },
     ...(h.Init ? { initPath: paths.keelPath } : {}),
-    etcFiles: {
-      hostname: paths.etcFile(record.id, "hostname"),
-      hosts: paths.etcFile(record.id, "hosts"),
-      resolvConf: paths.etcFile(record.id, "resolv.conf"),
-    },
+    etcFiles: etcFilesOf(record, paths),
     ...(h.CgroupParent ? { cgroupParent: h.CgroupParent } : {}),
     annotations: h.Annotations ?? {},
+  };
+}
+
+/** A container in another's network sees the other's files. */
+function etcFilesOf(record: ContainerRecord, paths: ContainerPaths): NonNullable<SpecInput["etcFiles"]> {
+  const mode = record.hostConfig.NetworkMode;
+  const owner = mode.startsWith("container:") ? mode.slice(10) : record.id;
+  return {
+    hostname: paths.etcFile(owner, "hostname"),
+    hosts: paths.etcFile(owner, "hosts"),
+    resolvConf: paths.etcFile(owner, "resolv.conf"),
   };
 }
 
