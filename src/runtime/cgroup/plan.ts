@@ -4,6 +4,7 @@
 // here: 110–200 µs for nine mkdirs, 30–45 µs for the 13 writes of the device list). cpuset needs no writes because the
 // parent is made with cgroup.clone_children.
 
+import { readdirSync } from "node:fs";
 import {
   type CgroupHost,
   type CgroupPaths,
@@ -136,14 +137,29 @@ export function planCgroupUpdate(
   return { ops, warnings };
 }
 
-/** Returns the operations that remove the parent itself, children first; they fail harmlessly while it is in use. */
-export function planCgroupParentRemoval(host: CgroupHost, parent = DEFAULT_CGROUP_PARENT): Op[] {
+/**
+ * Returns the operations that remove the parent itself where nothing is below it any more: other engines use the same
+ * one, and each rmdir of a busy directory would wait for a second. They fail harmlessly when it came into use meanwhile.
+ */
+export function planCgroupParentRemoval(
+  host: CgroupHost,
+  parent = DEFAULT_CGROUP_PARENT,
+  isEmpty: (dir: string) => boolean = hasNoSubdirectory,
+): Op[] {
   const clean = cleanCgroupPath(parent);
   if (clean === "") return [];
   const paths = cgroupPathsOf(host, clean, { usesV2: true });
   const dirs = unique(Object.values(paths.v1));
   if (paths.v2 !== "") dirs.push(paths.v2);
-  return dirs.map((dir) => hostOp.rmdir(dir));
+  return dirs.filter(isEmpty).map((dir) => hostOp.rmdir(dir));
+}
+
+function hasNoSubdirectory(dir: string): boolean {
+  try {
+    return !readdirSync(dir, { withFileTypes: true }).some((entry) => entry.isDirectory());
+  } catch {
+    return false; // ignored: a directory that is not there needs no removal
+  }
 }
 
 function viewsOf(host: CgroupHost, paths: CgroupPaths): CgroupView[] {
