@@ -85,7 +85,9 @@ export function loadDaemonConfig(argv: readonly string[]): DaemonConfig | { help
       throw invalid(
         `the following directives are specified both as a flag and in the configuration file: ${key}`,
       );
-  const text = (key: keyof typeof FLAGS & string): string => textOf(file, key) ?? (values[key] as string);
+  const text = (
+    key: "data-root" | "exec-root" | "pidfile" | "bip" | "log-level" | "log-driver" | "cgroup-parent",
+  ): string => textOf(file, key) ?? values[key];
   const hosts = textsOf(file, "hosts") ?? values.host;
   const liveRestore = file["live-restore"] ?? values["live-restore"];
   if (typeof liveRestore !== "boolean")

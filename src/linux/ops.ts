@@ -126,13 +126,12 @@ export const host = {
    * overwrites the u32 at that offset with the descriptor number of `reg` (IFLA_NET_NS_FD). Fails with the
    * first NLMSG_ERROR; the error text carries the extended ack and the index of the message.
    */
-  netlink: (protocol: number, reg: Register, messages: Uint8Array, patches: [number, Register][] = []): Op => [
-    O.netlink,
-    protocol,
-    reg,
-    messages,
-    patches,
-  ],
+  netlink: (
+    protocol: number,
+    reg: Register,
+    messages: Uint8Array,
+    patches: [number, Register][] = [],
+  ): Op => [O.netlink, protocol, reg, messages, patches],
   /** Starts a shim (see ShimPlan); yields [shimPid, initPid, [warning…]]. */
   shim: (plan: ShimPlan): Op => [O.shim, ...encodeShimPlan(plan)],
   /** Writes /proc/sys/`name` (slashes) as seen in the namespace of `reg`. */
@@ -296,7 +295,9 @@ export interface ShimPlan {
   cgroup2: string;
   /** Files read at exit for a line `oom_kill N` (memory.oom_control or memory.events), or "". */
   oomFile: string;
-  log: { kind: "none" } | { kind: "json-file"; path: string; maxSizeBytes: number; maxFiles: number; attrs: string };
+  log:
+    | { kind: "none" }
+    | { kind: "json-file"; path: string; maxSizeBytes: number; maxFiles: number; attrs: string };
   /** Container operations of the first process. */
   ops: readonly Op[];
   /** Host operations run by the shim when the container is gone, daemon or not; failures are ignored. */
@@ -352,7 +353,13 @@ export const fs = {
   symlink: (path: Path, target: Path, m: FileMeta): Op => [O.fsSymlink, path, ...meta(m), target],
   link: (path: Path, existing: Path): Op => [O.fsLink, path, existing],
   /** `m.mode` includes the file type bits (S_IFCHR, S_IFBLK, S_IFIFO). */
-  node: (path: Path, m: FileMeta, major: number, minor: number): Op => [O.fsNode, path, ...meta(m), major, minor],
+  node: (path: Path, m: FileMeta, major: number, minor: number): Op => [
+    O.fsNode,
+    path,
+    ...meta(m),
+    major,
+    minor,
+  ],
   xattr: (path: Path, name: string, value: Uint8Array): Op => [O.fsXattr, path, name, value],
   /** Overlay whiteout: a character device 0/0. */
   whiteout: (path: Path): Op => [O.fsWhiteout, path],
@@ -369,15 +376,7 @@ export const fs = {
     sourcePath: Path,
     path: Path,
     options: { uid?: number; gid?: number; mode?: number } = {},
-  ): Op => [
-    O.fsCopy,
-    sourceRoot,
-    sourcePath,
-    path,
-    options.uid ?? -1,
-    options.gid ?? -1,
-    options.mode ?? -1,
-  ],
+  ): Op => [O.fsCopy, sourceRoot, sourcePath, path, options.uid ?? -1, options.gid ?? -1, options.mode ?? -1],
   /** Yields [mode, uid, gid, size, mtimeSec, mtimeNsec, rdevMajor, rdevMinor, nlink, linkTarget]; follow 1: the last component too, inside the root. */
   stat: (path: Path, options: { follow?: boolean } = {}): Op => [O.fsStat, path, options.follow ? 1 : 0],
   /** Yields up to `maxBytes` of a regular file; fails on anything else. Follows symlinks inside the root. */

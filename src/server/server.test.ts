@@ -107,7 +107,11 @@ describe("requests and answers", () => {
   });
 
   test("an operation without implementation answers 501 with its name", async () => {
-    await refused(client.call(systemDataUsage, {}), "notImplemented", /^SystemDataUsage is not supported by this version$/);
+    await refused(
+      client.call(systemDataUsage, {}),
+      "notImplemented",
+      /^SystemDataUsage is not supported by this version$/,
+    );
   });
 
   test("a bug in the engine answers 500 and the server lives on", async () => {

@@ -108,7 +108,7 @@ class Solver {
     const sourceId = op.kind === "copy" && op.source !== "context" ? op.source : undefined;
     const inputs = [vertex.parent, sourceId, op.kind === "stage" ? op.vertex : undefined];
     const [parent, source, base] = await Promise.all(
-      inputs.map((input) => (input === undefined ? undefined : this.results[input])),
+      inputs.map(async (input) => (input === undefined ? undefined : this.results[input])),
     );
     this.signal.throwIfAborted();
     const at: StepRef = { stage: vertex.stage, step: vertex.step };

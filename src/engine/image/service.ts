@@ -26,7 +26,7 @@ import { loadImages } from "./load.ts";
 import { pullImage, type RegistrySettings } from "./pull.ts";
 import { configOf, type ImageRecord } from "./record.ts";
 import { saveImages } from "./save.ts";
-import { ImageTable } from "./table.ts";
+import type { ImageTable } from "./table.ts";
 
 type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
 

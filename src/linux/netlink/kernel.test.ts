@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { SysError } from "../../lib/errors.ts";
+import type { SysError } from "../../lib/errors.ts";
 import type { Keel } from "../keel.ts";
 import { inOwnNamespace, realKeel, sh } from "../namespace.fake.ts";
 import { HOST_NS, host } from "../ops.ts";

@@ -38,7 +38,7 @@ const published = (count: number): Publication[] =>
     containerPort: 80,
   }));
 
-const size = (ops: readonly Op[]): number => (ops[0]?.[3] as Uint8Array).length;
+const size = (ops: readonly Op[]): number => ((ops[0] as Op)[3] as Uint8Array).length;
 
 test("the rules do not depend on networks and ports, only elements do", () => {
   const empty = desiredRuleset({ networks: [], publications: [] });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type Socket, createSocket } from "node:dgram";
 import { type Server, connect, createServer } from "node:net";
 import { after, before, test } from "node:test";
-import { Fault } from "../../lib/errors.ts";
+import type { Fault } from "../../lib/errors.ts";
 import { inOwnNamespace } from "../../linux/namespace.fake.ts";
 import type { PortRequest } from "../model.ts";
 import { socketInodes } from "./holder.ts";

@@ -188,7 +188,7 @@ describe("a shim", { skip }, () => {
     const { connectFrames } = await import("../../linux/frame-socket.ts");
     for (const bytes of ["", "x", "\x09\0\0\0\x03\x04\0\0\0\0\0\0\0", "\xff\xff\xff\xff", "\x01\0\0\0"]) {
       const connection = await connectFrames(run.socketPath);
-      connection.send(Buffer.from(bytes, "latin1"));
+      void connection.send(Buffer.from(bytes, "latin1"));
       await connection.finish();
     }
     assert.equal((await run.shim.state()).status, "created");

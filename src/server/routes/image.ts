@@ -15,7 +15,10 @@ function pullOrImport(port: ImagePort) {
     const isPull = input.fromImage !== undefined;
     if (isPull && port.pull) return port.pull(input, out, call);
     if (!isPull && port.import) return port.import(input, body, out, call);
-    throw new Fault("notImplemented", `ImageCreate is not supported by this version for ${isPull ? "pull" : "import"}`);
+    throw new Fault(
+      "notImplemented",
+      `ImageCreate is not supported by this version for ${isPull ? "pull" : "import"}`,
+    );
   };
 }
 
