@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -232,6 +233,18 @@ int root_overlay(struct container *c, const char *layers_dir, const char *lower,
 	return rc < 0 ? rc : open_root(c, target, f);
 }
 
+// Whether the comma-separated `options` contain one that begins with `name`.
+static bool has_option(const char *options, const char *name)
+{
+	size_t size = strlen(name);
+	for (const char *at = options; at && *at; at = strchr(at, ',')) {
+		at += *at == ',';
+		if (strncmp(at, name, size) == 0)
+			return true;
+	}
+	return false;
+}
+
 int mount_new(struct container *c, const char *type, const char *source, const char *dest, int64_t flags, const char *data,
               struct fault *f)
 {
@@ -241,6 +254,17 @@ int mount_new(struct container *c, const char *type, const char *source, const c
 	CLEAN_FD int at = resolve_mkdirs(c->root, dest, 0755, f);
 	if (at < 0)
 		return at;
+	char with_mode[4096];
+	if (strcmp(type, "tmpfs") == 0 && !has_option(data, "mode=")) {
+		// A tmpfs looks like the directory it covers, as runc makes it; only here is it known which directory that is.
+		struct stat st;
+		if (fstat(at, &st) < 0)
+			return fault_set(f, errno, "stat", dest, NULL);
+		int size = snprintf(with_mode, sizeof with_mode, "%s%smode=%o", data, data[0] ? "," : "", st.st_mode & 07777);
+		if (size < 0 || (size_t)size >= sizeof with_mode)
+			return fault_set(f, E2BIG, "mount", dest, "too many mount options");
+		data = with_mode;
+	}
 	if (mount(source, fd_path(at).text, type, (unsigned long)flags, data[0] ? data : NULL) < 0)
 		return fault_set(f, errno, "mount", dest, NULL);
 	return 0;

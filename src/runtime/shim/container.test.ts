@@ -154,6 +154,18 @@ describe("a container", { skip }, () => {
     }
   });
 
+  test("gives a tmpfs the mode of the directory it covers, unless told otherwise", async () => {
+    const text = await bed.sh("stat -c '%n %a' /covered /new /told", {
+      mounts: [
+        inner.mkdir("/covered", 0o1750),
+        inner.mount("tmpfs", "tmpfs", "/covered", 0),
+        inner.mount("tmpfs", "tmpfs", "/new", 0, "size=64k"),
+        inner.mount("tmpfs", "tmpfs", "/told", 0, "mode=0711"),
+      ],
+    });
+    assert.equal(text, "/covered 1750\n/new 755\n/told 711\n");
+  });
+
   test("becomes the image's user with its groups, home and capabilities", async () => {
     const text = await bed.sh(
       "id; echo $HOME; grep -E 'Cap|NoNewPrivs' /proc/self/status; echo out >/dev/stdout",
