@@ -25,7 +25,7 @@ export const DEFAULT_HOST = "unix:///run/berth/berth.sock";
 /** Returns the text for the user, in Docker's words where Docker has some. */
 export function describeFailure(error: unknown): string {
   if (!(error instanceof Fault)) return messageOf(error);
-  const host = String(error.detail["host"] ?? "");
+  const host = typeof error.detail["host"] === "string" ? error.detail["host"] : "";
   switch (error.code) {
     case "daemon.error":
       return `Error response from daemon: ${error.message}`;

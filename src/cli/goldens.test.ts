@@ -32,4 +32,17 @@ for (const [index, golden] of goldens.entries()) {
     const { out, err, code } = results[index] as Result;
     assert.deepEqual({ out, err, code }, { out: golden.out, err: golden.err, code: golden.code });
   });
+
+  test(`docker ${golden.args.join(" ")} asks what Docker asks`, () => {
+    assert.deepEqual(effects(results[index] as Result), effects(golden));
+  });
+}
+
+/**
+ * Only what changes something has to be the same, in any order; how much each side looks up first is its own affair, and so
+ * is what it still tries on a container that does not exist.
+ */
+function effects({ requests }: Result): string[] {
+  const isEffect = (request: string): boolean => !/^(?:GET|HEAD) /.test(request) || /^GET .*\?/.test(request);
+  return requests.filter((request) => isEffect(request) && !request.includes("/containers/nope/exec")).sort();
 }

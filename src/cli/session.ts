@@ -56,20 +56,17 @@ export class Session {
     };
     const options = { host: endpoint.host, headers };
     if (endpoint.apiVersion !== undefined) return createClient({ ...options, version: endpoint.apiVersion });
-    const unversioned = createClient(options);
+    const { CLIENT_API_VERSION, negotiate } = await import("./config/endpoint.ts");
     // Berth's own daemon is of the same build as its client: nothing to negotiate.
-    if (endpoint.isOwnDefault) return unversioned;
-    const { negotiate } = await import("./config/endpoint.ts");
-    const version = await negotiate(unversioned);
+    const version = endpoint.isOwnDefault ? CLIENT_API_VERSION : await negotiate(createClient(options));
     return createClient({ ...options, version });
   }
 
   /** Throws Docker's complaint when the daemon is too old for what is asked. */
   async requireApi(version: string, what: string): Promise<void> {
     const client = await this.client();
-    if (client.version === undefined) return;
     const { compareVersions } = await import("./config/endpoint.ts");
-    if (compareVersions(client.version, version) >= 0) return;
+    if (client.version === undefined || compareVersions(client.version, version) >= 0) return;
     throw new Fault(
       "invalidParameter",
       `${what} requires API version ${version}, but the Docker daemon API version is ${client.version}`,

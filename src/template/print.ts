@@ -2,7 +2,7 @@
 // sense for strings, numbers, booleans, slices, maps and structs; anything else gives fmt's %!verb(type=value).
 
 import { quote, quoteRune } from "./quote.ts";
-import { GoFloat, GoNil, GoStruct, GoText, kindOf, mapEntries, typeName } from "./values.ts";
+import { GoFloat, GoNil, type GoStruct, type GoText, kindOf, mapEntries, typeName } from "./values.ts";
 
 /** fmt.Sprint: operands side by side, a space between two when neither is a string. */
 export function sprint(args: readonly unknown[]): string {

@@ -88,7 +88,9 @@ function* walk(directory: string, patterns: IgnorePatterns): Generator<Found> {
 function listDirectory(path: string): string[] {
   try {
     // By bytes, as Go sorts.
-    return readdirSync(path, "buffer").sort(Buffer.compare).map(String);
+    return readdirSync(path, "buffer")
+      .sort((a, b) => Buffer.compare(a, b))
+      .map(String);
   } catch (error) {
     throw refuse(
       `error checking context: can't stat '${path}'${(error as NodeJS.ErrnoException).code === "EACCES" ? "" : `: ${errnoText(error)}`}`,

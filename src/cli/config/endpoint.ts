@@ -2,11 +2,17 @@
 // last Berth's own socket, in that order; and which API version to speak with it.
 
 import type { Client } from "../../api/client.ts";
-import { API_VERSION, MIN_API_VERSION } from "../../api/contract.ts";
+import { MIN_API_VERSION } from "../../api/contract.ts";
 import { Fault } from "../../lib/errors.ts";
 import { DEFAULT_HOST } from "../failure.ts";
 import type { GlobalFlags } from "../globals.ts";
 import type { ConfigFile } from "./config-file.ts";
+
+/**
+ * Newest API version this client speaks: that of Docker's CLI 28, whose output it reproduces. From 1.52 on `inspect` lacks
+ * fields that scripts read (NetworkSettings.IPAddress).
+ */
+export const CLIENT_API_VERSION = "1.51";
 
 export interface Endpoint {
   readonly host: string;
@@ -96,7 +102,7 @@ export function normaliseHost(text: string): string {
 export async function negotiate(client: Client): Promise<string> {
   const headers = await client.ping();
   const theirs = headers.get("api-version") || MIN_API_VERSION;
-  return compareVersions(theirs, API_VERSION) < 0 ? theirs : API_VERSION;
+  return compareVersions(theirs, CLIENT_API_VERSION) < 0 ? theirs : CLIENT_API_VERSION;
 }
 
 /** Compares `major.minor` versions. */

@@ -38,18 +38,6 @@ export function usageLines(usage: DiskUsage): UsageLine[] {
   return [images(usage), containers(usage), volumes(usage), buildCache(usage)];
 }
 
-/** Fills the flat lists that API 1.52 replaced by an object for each kind. */
-export function flattenUsage(usage: DiskUsage): DiskUsage {
-  return {
-    ...usage,
-    LayersSize: usage.LayersSize ?? usage.ImageUsage?.TotalSize,
-    Images: usage.Images ?? usage.ImageUsage?.Items,
-    Containers: usage.Containers ?? usage.ContainerUsage?.Items,
-    Volumes: usage.Volumes ?? usage.VolumeUsage?.Items,
-    BuildCache: usage.BuildCache ?? usage.BuildCacheUsage?.Items,
-  };
-}
-
 function images({ Images, LayersSize }: DiskUsage): UsageLine {
   const all = Images ?? [];
   const total = LayersSize ?? 0;

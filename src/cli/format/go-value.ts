@@ -36,7 +36,9 @@ export function goValue(schema: Schema, value: unknown, options: GoValueOptions 
     case "struct":
       return goStruct(inner, value as Readonly<Record<string, unknown>>, { isPointer, options });
     case "string":
-      return inner.go === "time.Time" && options.hasTimes === true ? goTime(String(value)) : value;
+      return inner.go === "time.Time" && options.hasTimes === true && typeof value === "string"
+        ? goTime(value)
+        : value;
     default:
       return value;
   }

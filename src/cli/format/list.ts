@@ -4,6 +4,7 @@
 import { Fault, messageOf } from "../../lib/errors.ts";
 import { layoutTabs } from "../../lib/term/tabwriter.ts";
 import type { Template } from "../../template/template.ts";
+import type * as Values from "../../template/values.ts";
 import type { GoFunc } from "../../template/values.ts";
 import { print } from "../output.ts";
 
@@ -126,7 +127,7 @@ export function contextOf<T>(
   formatter: Formatter<T>,
   item: T,
   view: View,
-  { GoNil, GoStruct }: typeof import("../../template/values.ts"),
+  { GoNil, GoStruct }: typeof Values,
 ) {
   const methods: Record<string, GoFunc> = {};
   for (const [name, field] of Object.entries(formatter.fields)) {

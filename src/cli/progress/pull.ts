@@ -2,7 +2,7 @@
 
 import { imageCreate } from "../../api/operations/image.ts";
 import type { Digest } from "../../oci/digest.ts";
-import { familiarName, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
+import { canonicalName, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
 import { credentialsFor } from "../config/credentials.ts";
 import type { Session } from "../session.ts";
 import { displayOn } from "./display.ts";
@@ -24,7 +24,7 @@ export async function pullImage(session: Session, image: string, options: PullOp
   const client = await session.client();
   const registryAuth = credentialsFor(await session.config(), reference.domain);
   const lines = await client.stream(imageCreate, {
-    fromImage: familiarName(reference),
+    fromImage: canonicalName(reference),
     tag: tagOf(reference),
     platform: options.platform,
     registryAuth,

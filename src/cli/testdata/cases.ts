@@ -142,9 +142,9 @@ port web 80/tcp
 port web 81
 port web x
 port nope
-events --until 1s
-events --until 1s --format json
-events --until 1s --format {{.Type}}/{{.Action}}/{{.Actor.ID}}
+events --until 1704164650
+events --until 1704164650 --format json
+events --until 1704164650 --format {{.Type}}/{{.Action}}/{{.Actor.ID}}
 events --format {{.Foo
 events --format {{.Foo}}
 stop web
@@ -316,6 +316,50 @@ build --target fail %CTX
 build -t BAD %CTX
 build
 build a b
+create -it --rm --name web -h box --domainname d -u 1:2 -w /w -e A=1 -e B= --label x=y --entrypoint /e nginx:1.27 a -b --c
+create -p 80 -p 8080:80 -p 127.0.0.1:53:53/udp -p [::1]:90:90 -p 7000-7002:7000-7002 -p 9000-9002:9000 -p 1.2.3.4::5 --expose 99 --expose 100-102/udp -P nginx
+create -v /a:/b -v named:/c:ro -v /anon -v ./rel:/d --tmpfs /t:size=1m --tmpfs /u --volumes-from o:ro --volume-driver nfs nginx
+create --mount type=bind,src=/a,dst=/b,readonly,bind-propagation=rslave --mount type=volume,source=v,target=/v,volume-opt=o=x,volume-label=l=1,volume-nocopy,volume-subpath=s --mount type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1770 nginx
+create --mount type=bind,src=/a,dst=/b,bind-recursive=disabled --mount type=image,src=i,dst=/i,image-subpath=x --mount target=/y nginx
+create -m 512m --memory-swap -1 --memory-reservation 1g --memory-swappiness 10 --cpus 1.5 -c 512 --cpuset-cpus 0,1 --cpuset-mems 0 --cpu-period 1000 --cpu-quota 500 --cpu-rt-period 5 --cpu-rt-runtime 4 --pids-limit 100 --oom-kill-disable --oom-score-adj 5 --shm-size 64m nginx
+create --blkio-weight 100 --blkio-weight-device /dev/sda:200 --device-read-bps /dev/sda:1mb --device-write-iops /dev/sda:10 --device /dev/fuse --device /dev/a:/dev/b:r --device /dev/c:rw --device vendor.com/class=name --device-cgroup-rule c\u00a01:3\u00a0rwm nginx
+create --cap-add NET_ADMIN --cap-drop ALL --privileged --security-opt no-new-privileges --security-opt label=disable --security-opt seccomp=unconfined --security-opt systempaths=unconfined --read-only --init --userns host --cgroupns private --ipc host --pid host --uts host --isolation x --runtime r --cgroup-parent /p --group-add 5 nginx
+create --network mynet --network-alias web --ip 10.0.0.5 --ip6 ::5 --link-local-ip 169.254.1.1 --mac-address 92:d0:c6:0a:29:33 --link db:d nginx
+create --network name=a,alias=x,ip=10.0.0.2,driver-opt=k=v,gw-priority=5 --network name=b,mac-address=92:d0:c6:0a:29:33 nginx
+create --network host --dns 8.8.8.8 --dns-search example.com --dns-option ndots:1 --add-host a:1.2.3.4 --add-host b=host-gateway --add-host c=[::1] --link db nginx
+create --restart on-failure:3 --stop-signal SIGINT --stop-timeout 5 --health-cmd true --health-interval 1m30s --health-retries 3 --health-start-period 5s --health-timeout 1s --log-driver local --log-opt a=b --storage-opt size=1G --ulimit nofile=1024:2048 --ulimit core=-1 --sysctl net.ipv4.ip_forward=1 --annotation k=v nginx
+create --no-healthcheck --gpus all --stop-timeout 0 --init=false --entrypoint= nginx
+create --gpus device=0 --gpus driver=nvidia,count=2,capabilities=utility nginx
+create -a stdout -a stdin --env-file %CTX/env --label-file %CTX/env nginx
+create --platform linux/arm64 --pull always nginx
+kill web
+kill -s 9 web
+stop -t 0 web
+stop -s HUP web
+restart -t 5 web
+rm -f -v web
+rm -l web
+update --cpus 2 -m 1g --memory-swap 2g --restart always --pids-limit 5 web
+update --cpu-shares 5 --cpuset-cpus 0 --blkio-weight 10 web
+rename web new
+wait web
+logs -t -n 5 --details --since 2024-01-02T03:04:05Z web
+network create --internal --attachable --ipv6 -o a=b --ipam-driver x --ipam-opt c=d --subnet 10.0.0.0/24 --ip-range 10.0.0.128/25 --aux-address h=10.0.0.5 n
+network create --ipv4=false --scope local --config-only --ingress n
+network connect --ip 10.0.0.2 --alias a,b --link x:y --driver-opt k=v --gw-priority 3 bridge web
+network disconnect -f bridge web
+volume create -d nfs -o type=nfs -o o=addr=1.2.3.4 data
+volume rm -f data
+commit -m msg -a me -c CMD\u00a0x -p=false web repo:tag
+tag nginx localhost:5000/x/y
+rmi -f --no-prune nginx
+pull --platform linux/arm64 nginx@sha256:0000000000000000000000000000000000000000000000000000000000000001
+push localhost:5000/app
+image prune -a -f --filter label=x --filter until=24h
+system prune -f --filter label=x
+volume prune -a -f --filter label!=keep
+events --since 2024-01-02T03:04:05Z --until 1704164650 --filter type=container --filter event=start --filter event=stop
+build -t a:b -t c --build-arg X=1 --build-arg HTTP_PROXY --label l=1 --no-cache --pull --network host --platform linux/amd64 --add-host h:1.2.3.4 --cache-from a,b --target t -m 1g --memory-swap -1 --cpu-shares 5 --cpuset-cpus 0 --shm-size 1m --ulimit nofile=5 --security-opt a=b --force-rm --rm=false --isolation x --cgroup-parent p %CTX
 context show
 context use foo`.split("\n");
 

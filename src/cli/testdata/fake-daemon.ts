@@ -412,7 +412,7 @@ const events = [
     Actor: { ID: id("a"), Attributes: { image: "nginx", name: "web" } },
     scope: "local",
     time: 1_704_164_645,
-    timeNano: 1_704_164_645_000_000_123,
+    timeNano: 1_704_164_645_000_000_000,
   },
   {
     Type: "network",
@@ -479,6 +479,7 @@ const routes: readonly (readonly [RegExp, (request: FakeRequest) => Answer])[] =
       ],
     }),
   ],
+  [/^POST \/containers\/web\/update$/, () => ({ json: { Warnings: null } })],
   [/^POST \/containers\/web\/wait$/, () => ({ json: { StatusCode: 3 } })],
   [/^(?:POST|DELETE) \/containers\/web(?:\/\w+)?$/, () => nothing],
   [
@@ -520,6 +521,8 @@ const routes: readonly (readonly [RegExp, (request: FakeRequest) => Answer])[] =
   ],
   [/^POST \/images\/load$/, () => ({ lines: [{ stream: "Loaded image: nginx:1.27\n" }] })],
   [/^POST \/build$/, ({ query }) => ({ lines: query["target"]?.[0] === "fail" ? failedBuild : build })],
+  [/^POST \/networks\/bridge\//, () => ({ bytes: new Uint8Array(0) })],
+  [/^POST \/commit$/, () => ({ status: 201, json: { Id: `sha256:${id("e")}` } })],
   [/^GET \/networks\/bridge$/, () => ({ json: networks[1] })],
   [/^POST \/networks\/create$/, () => ({ status: 201, json: { Id: id("6"), Warning: "" } })],
   [/^DELETE \/networks\/bridge$/, () => nothing],

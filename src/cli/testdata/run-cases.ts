@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Case } from "./cases.ts";
-import { startFakeDaemon } from "./fake-daemon.ts";
+import { type FakeRequest, startFakeDaemon } from "./fake-daemon.ts";
 
 export interface Result {
   readonly args: readonly string[];
@@ -13,6 +13,8 @@ export interface Result {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
+  /** What the daemon was asked, in a form that does not depend on who asked. */
+  readonly requests: readonly string[];
 }
 
 /** The program and the arguments that come before the command line's own. */
@@ -31,20 +33,26 @@ export async function runCases(cases: readonly Case[], program: Program): Promis
   mkdirSync(join(dir, "ctx/empty"), { recursive: true });
   mkdirSync(join(dir, "home"));
   writeFileSync(join(dir, "ctx/Dockerfile"), "FROM busybox\n");
+  writeFileSync(join(dir, "ctx/env"), "# comment\nONE=1\n  TWO=two words \n\nTZ\nUNSET_HERE\n");
   await using stack = new AsyncDisposableStack();
   stack.defer(() => rmSync(dir, { recursive: true }));
-  stack.use(await startFakeDaemon(join(dir, "daemon.sock")));
   const results: Result[] = [];
   let next = 0;
   const work = async (): Promise<void> => {
     for (let at = next++; at < cases.length; at = next++)
-      results[at] = await runCase(cases[at] as Case, program, dir);
+      results[at] = await runCase(cases[at] as Case, program, { dir, socket: join(dir, `${at}.sock`) });
   };
   await Promise.all(Array.from({ length: workers }, work));
   return results;
 }
 
-function runCase(testCase: Case, program: Program, dir: string): Promise<Result> {
+interface Place {
+  readonly dir: string;
+  readonly socket: string;
+}
+
+async function runCase(testCase: Case, program: Program, { dir, socket }: Place): Promise<Result> {
+  await using daemon = await startFakeDaemon(socket);
   const args = testCase.args.map((arg) => arg.replace("%CTX", join(dir, "ctx")));
   const child = spawn(program.file, [...program.args, ...args], {
     argv0: "docker",
@@ -53,7 +61,7 @@ function runCase(testCase: Case, program: Program, dir: string): Promise<Result>
       PATH: process.env["PATH"],
       HOME: join(dir, "home"),
       TZ: "UTC",
-      DOCKER_HOST: `unix://${join(dir, "daemon.sock")}`,
+      DOCKER_HOST: `unix://${socket}`,
       DOCKER_BUILDKIT: "0",
     },
   });
@@ -65,17 +73,53 @@ function runCase(testCase: Case, program: Program, dir: string): Promise<Result>
   child.stdin.on("error", () => {});
   child.stdin.end(testCase.stdin ?? "");
   const timer = setTimeout(() => child.kill("SIGKILL"), limitMs);
-  return new Promise((resolve) => {
-    child.on("close", (code) => {
-      clearTimeout(timer);
-      resolve({ ...testCase, code, out: settle(out, dir), err: settle(err, dir) });
-    });
+  const code = await new Promise<number | null>((resolve) => {
+    child.on("close", resolve);
   });
+  clearTimeout(timer);
+  const requests = daemon.requests.filter(({ path }) => path !== "/_ping").map((request) => settle(requestText(request), dir));
+  return { ...testCase, code, out: settle(out, dir), err: settle(err, dir), requests };
+}
+
+/** Writes a request without what is a matter of taste: the order of parameters, and members that are zero or empty. */
+function requestText({ method, path, query, body, headers }: FakeRequest): string {
+  const parameters = Object.entries(query)
+    .filter(([key, values]) => key !== "dockerfile" && values.some((value) => !isZeroText(value)))
+    .map(([key, values]) => `${key}=${values.map(sortedJson).join("|")}`)
+    .sort();
+  const isJson = headers["content-type"] === "application/json" && body !== "";
+  const text = isJson ? ` ${JSON.stringify(withoutZeros(JSON.parse(body)))}` : "";
+  return `${method} ${path}${parameters.length === 0 ? "" : `?${parameters.join("&")}`}${text}`;
+}
+
+function isZeroText(text: string): boolean {
+  return ["", "0", "{}", "[]", "null", "false"].includes(text);
+}
+
+function sortedJson(text: string): string {
+  return /^[[{]/.test(text) ? JSON.stringify(withoutZeros(JSON.parse(text))) : text;
+}
+
+function withoutZeros(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutZeros);
+  if (typeof value !== "object" || value === null) return value;
+  const members = Object.entries(value)
+    .map(([key, member]) => [key, key === "Binds" && Array.isArray(member) ? member.sort() : withoutZeros(member)] as const)
+    .filter(([, member]) => !isZero(member))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(members);
+}
+
+function isZero(value: unknown): boolean {
+  if (value === null || value === "" || value === 0 || value === false) return true;
+  if (Array.isArray(value)) return value.length === 0 || value.every((item) => item === 0);
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }
 
 function settle(text: string, dir: string): string {
   return (
     text
+      .replace(/\/\d+\.sock/g, "/daemon.sock")
       .replaceAll(dir, "/DIR")
       .replace(/"RunningFor":"[^"]*"/g, '"RunningFor":""')
       // Docker recommends its other builder before it uses this one.

@@ -116,14 +116,14 @@ function parseInteger(text: string, func: "ParseInt" | "ParseUint", bits: number
 export function list(
   usage: string,
   traits: FlagTraits & { readonly type?: string; readonly check?: (text: string) => string } = {},
-): FlagSpec<readonly string[]> {
+): FlagSpec<string[]> {
   const { check = (text: string) => text, type = "list", ...rest } = traits;
   return { type, usage, initial: [], parse: (text, previous) => [...(previous ?? []), check(text)], ...rest };
 }
 
 /** A flag that may be repeated and whose text is a comma-separated list (pflag's stringSlice, read as CSV). */
-export function strings(usage: string, traits: FlagTraits = {}): FlagSpec<readonly string[]> {
-  const parse = (text: string, previous: readonly string[] | undefined) => [
+export function strings(usage: string, traits: FlagTraits = {}): FlagSpec<string[]> {
+  const parse = (text: string, previous: string[] | undefined) => [
     ...(previous ?? []),
     ...parseCsv(text),
   ];

@@ -158,8 +158,8 @@ function hostConfig({ flags, given }: CreateInput, derived: Derived): HostConfig
     VolumeDriver: flags["volume-driver"],
     VolumesFrom: flags["volumes-from"],
     Annotations: flags.annotation,
-    CapAdd: flags["cap-add"],
-    CapDrop: flags["cap-drop"],
+    CapAdd: capabilities(flags["cap-add"]),
+    CapDrop: capabilities(flags["cap-drop"]),
     CgroupnsMode: flags.cgroupns,
     Dns: flags.dns,
     DnsOptions: [...flags["dns-option"], ...flags["dns-opt"]],
@@ -242,4 +242,12 @@ function tmpfs(texts: readonly string[]): Record<string, string> {
     mounts[colon < 0 ? text : text.slice(0, colon)] = colon < 0 ? "" : text.slice(colon + 1);
   }
   return mounts;
+}
+
+/** Docker's clients send capabilities under their full names, sorted. */
+function capabilities(names: readonly string[]): string[] {
+  const full = names
+    .map((name) => name.toUpperCase())
+    .map((name) => (name === "ALL" || name.startsWith("CAP_") ? name : `CAP_${name}`));
+  return [...new Set(full)].sort();
 }

@@ -4,6 +4,7 @@ import { closeSync, existsSync, openSync, rmSync, writeSync } from "node:fs";
 import type { Client } from "../../../api/client.ts";
 import { containerCreate } from "../../../api/operations/container.ts";
 import { Fault } from "../../../lib/errors.ts";
+import { compareVersions } from "../../config/endpoint.ts";
 import { isNotFound } from "../../failure.ts";
 import { errnoText } from "../../options/env.ts";
 import { printError } from "../../output.ts";
@@ -37,10 +38,11 @@ export async function createContainer(
   }
 }
 
-async function createOrPull(session: Session, flags: CreateFlags, request: CreateRequest): Promise<string> {
-  const { Image: image } = request.body;
+async function createOrPull(session: Session, flags: CreateFlags, plain: CreateRequest): Promise<string> {
+  const { Image: image } = plain.body;
   await checkImageName(String(image));
   const client = await session.client();
+  const request = await withProxies(session, client.host, plain);
   if (flags.pull === "always") await pull(session, String(image), flags);
   try {
     return await create(client, flags, request);
@@ -57,6 +59,17 @@ async function createOrPull(session: Session, flags: CreateFlags, request: Creat
   }
 }
 
+/** Adds the proxies of config.json to the variables. */
+async function withProxies(session: Session, host: string, request: CreateRequest): Promise<CreateRequest> {
+  const config = await session.config();
+  if (config.proxies === undefined) return request;
+  const { proxyVariables } = await import("../../config/proxies.ts");
+  const env = request.body.Env ?? [];
+  const added = proxyVariables(config, host, new Set(env.map((pair) => pair.split("=", 1)[0] ?? "")));
+  const Env = [...env, ...Object.entries(added).map(([name, value]) => `${name}=${value}`)];
+  return { ...request, body: { ...request.body, Env } };
+}
+
 /** Most names are plainly good; only doubtful ones are worth loading the parser for its complaint. */
 async function checkImageName(image: string): Promise<void> {
   if (/^[a-z0-9]+(?:[._-][a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-][a-z0-9]+)*)*(?::\w[\w.-]{0,127})?$/.test(image))
@@ -65,7 +78,11 @@ async function checkImageName(image: string): Promise<void> {
   parseIdOrReference(image);
 }
 
-async function create(client: Client, flags: CreateFlags, { body }: CreateRequest): Promise<string> {
+async function create(client: Client, flags: CreateFlags, request: CreateRequest): Promise<string> {
+  const { MacAddress, ...modern } = request.body;
+  // From API 1.44 on the address belongs to the endpoint; newer daemons refuse it here.
+  const isOld = client.version !== undefined && compareVersions(client.version, "1.44") < 0;
+  const body = isOld && MacAddress !== undefined ? { ...modern, MacAddress } : modern;
   const response = await client.call(containerCreate, { name: flags.name, platform: flags.platform, body });
   for (const warning of response.Warnings ?? []) printError(`WARNING: ${warning}\n`);
   return response.Id;

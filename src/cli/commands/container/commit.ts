@@ -30,7 +30,7 @@ export const command = defineCommand({
 
 async function target(name: string | undefined): Promise<{ repo?: string; tag?: string }> {
   if (name === undefined || name === "") return {};
-  const { familiarName, parseReference, withDefaultTag } = await import("../../../oci/reference.ts");
+  const { canonicalName, parseReference, withDefaultTag } = await import("../../../oci/reference.ts");
   const reference = withDefaultTag(parseReference(name));
-  return { repo: familiarName(reference), ...(reference.tag === undefined ? {} : { tag: reference.tag }) };
+  return { repo: canonicalName(reference), ...(reference.tag === undefined ? {} : { tag: reference.tag }) };
 }

@@ -10,6 +10,7 @@ import { isRemoteContext, locateContext } from "../../build/locate.ts";
 import { packContext } from "../../build/pack.ts";
 import { defineCommand, exactly } from "../../command.ts";
 import { allCredentials } from "../../config/credentials.ts";
+import { proxyVariables } from "../../config/proxies.ts";
 import { complain } from "../../each.ts";
 import { envFlag, errnoText, labelFlag, toRecord } from "../../options/env.ts";
 import { bytesFlag, extraHostFlag, swapFlag, ulimitFlag } from "../../options/values.ts";
@@ -62,6 +63,9 @@ export const command = defineCommand({
     const context = await prepareContext(args[0] ?? "", flags);
     if (flags.iidfile !== "") rmSync(flags.iidfile, { force: true });
     const client = await session.client();
+    const config = await session.config();
+    const own = new Set(flags["build-arg"].map((pair) => pair.split("=", 1)[0] ?? ""));
+    const proxies = proxyVariables(config, client.host, own);
     let progress = "";
     const isTty = await isTerminal(1);
     const report = (text: string): void => {
@@ -74,7 +78,10 @@ export const command = defineCommand({
         : countBytes(await compressed(context.body, flags.compress), isTty, report);
     const lines = await client.stream(
       imageBuild,
-      { ...buildArguments(flags, context), registryConfig: allCredentials(await session.config()) },
+      {
+        ...buildArguments(flags, context, proxies),
+        registryConfig: allCredentials(config),
+      },
       { upload: body ?? new Uint8Array(0) },
     );
     let imageId = "";
@@ -192,8 +199,12 @@ async function* countBytes(
   report(`${line(sent)}\r\n`);
 }
 
-function buildArguments(flags: Flags, { dockerfile, remote }: Context) {
-  const args: Record<string, string | null> = {};
+function buildArguments(
+  flags: Flags,
+  { dockerfile, remote }: Context,
+  proxies: Readonly<Record<string, string>>,
+) {
+  const args: Record<string, string | null> = { ...proxies };
   for (const pair of flags["build-arg"]) {
     const equals = pair.indexOf("=");
     args[equals < 0 ? pair : pair.slice(0, equals)] = equals < 0 ? null : pair.slice(equals + 1);
@@ -207,7 +218,7 @@ function buildArguments(flags: Flags, { dockerfile, remote }: Context) {
     noCache: flags["no-cache"],
     cacheFrom: flags["cache-from"].length === 0 ? undefined : flags["cache-from"],
     pull: flags.pull,
-    remove: flags.rm,
+    remove: flags.rm ? undefined : false,
     forceRemove: flags["force-rm"],
     memory: flags.memory || undefined,
     memorySwap: flags["memory-swap"] || undefined,
@@ -222,7 +233,7 @@ function buildArguments(flags: Flags, { dockerfile, remote }: Context) {
     ulimits: flags.ulimit.length === 0 ? undefined : flags.ulimit,
     squash: flags.squash,
     labels: toRecord(flags.label),
-    networkMode: flags.network,
+    networkMode: flags.network === "default" ? undefined : flags.network,
     securityOpt: flags["security-opt"],
     isolation: flags.isolation,
     platform: flags.platform,

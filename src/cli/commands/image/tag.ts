@@ -1,6 +1,6 @@
 import { imageTag } from "../../../api/operations/image.ts";
 import { Fault, messageOf } from "../../../lib/errors.ts";
-import { familiarName, parseReference, type Reference, withDefaultTag } from "../../../oci/reference.ts";
+import { canonicalName, parseReference, type Reference, withDefaultTag } from "../../../oci/reference.ts";
 import { defineCommand, exactly } from "../../command.ts";
 
 export const command = defineCommand({
@@ -11,7 +11,7 @@ export const command = defineCommand({
     const [name = "", target = ""] = args;
     const reference = parseTarget(target);
     const client = await session.client();
-    await client.call(imageTag, { name, repo: familiarName(reference), tag: reference.tag });
+    await client.call(imageTag, { name, repo: canonicalName(reference), tag: reference.tag });
   },
 });
 

@@ -1,8 +1,9 @@
+import type { Client } from "../../../api/client.ts";
 import { networkDelete, networkInspect } from "../../../api/operations/network.ts";
 import { bool } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
 import { confirm } from "../../confirm.ts";
-import { describeFailure, exitWith, isNotFound } from "../../failure.ts";
+import { describeFailure, exitWith, isNotFound, isUnreachable } from "../../failure.ts";
 import { print, printError } from "../../output.ts";
 
 const ingressWarning =
@@ -17,8 +18,7 @@ export const command = defineCommand({
     let hasFailed = false;
     for (const id of args) {
       try {
-        const { Ingress } = await client.call(networkInspect, { id });
-        if (Ingress) confirm(ingressWarning);
+        if (await isIngress(client, id)) confirm(ingressWarning);
         await client.call(networkDelete, { id });
         print(`${id}\n`);
       } catch (error) {
@@ -30,3 +30,13 @@ export const command = defineCommand({
     if (hasFailed) throw exitWith(1, "exit status 1");
   },
 });
+
+/** Where the network cannot be looked at, its removal says why. */
+async function isIngress(client: Client, id: string): Promise<boolean> {
+  try {
+    return (await client.call(networkInspect, { id })).Ingress === true;
+  } catch (error) {
+    if (isUnreachable(error)) throw error;
+    return false;
+  }
+}

@@ -4,13 +4,7 @@ import { bool, string } from "../../../lib/flags/spec.ts";
 import { humanSize } from "../../../lib/units/size.ts";
 import { defineCommand, noArgs } from "../../command.ts";
 import { complain } from "../../each.ts";
-import {
-  buildCacheBytes,
-  flattenUsage,
-  usageColumns,
-  usageLines,
-  usageTable,
-} from "../../format/disk-usage.ts";
+import { buildCacheBytes, usageColumns, usageLines, usageTable } from "../../format/disk-usage.ts";
 import { printList, renderList } from "../../format/list.ts";
 import { formatUsage } from "../../format/usage.ts";
 import type { AnyVolume } from "../../format/volume.ts";
@@ -32,7 +26,7 @@ export const command = defineCommand({
   },
   async run(session, { flags }) {
     const client = await session.client();
-    const usage = flattenUsage(await client.call(systemDataUsage, { verbose: true }));
+    const usage = await client.call(systemDataUsage, {});
     if (!flags.verbose) {
       const given = flags.format === "" || flags.format === "table" ? usageTable : flags.format;
       await printList(usageColumns, usageLines(usage), {

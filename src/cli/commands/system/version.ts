@@ -1,12 +1,11 @@
 // `version`: this client's and the daemon's, as Docker lays them out.
 
-import { API_VERSION } from "../../../api/contract.ts";
 import { systemVersion } from "../../../api/operations/system.ts";
 import { messageOf } from "../../../lib/errors.ts";
 import { string } from "../../../lib/flags/spec.ts";
 import { layoutTabs } from "../../../lib/term/tabwriter.ts";
 import { defineCommand, noArgs } from "../../command.ts";
-import { resolveContextName } from "../../config/endpoint.ts";
+import { CLIENT_API_VERSION, resolveContextName } from "../../config/endpoint.ts";
 import { exitWith } from "../../failure.ts";
 import { inspectFormatUsage } from "../../format/usage.ts";
 import { print } from "../../output.ts";
@@ -91,8 +90,8 @@ export async function clientVersion(session: Session, isConnected: boolean): Pro
     Platform: { Name: "Berth" },
     Version: BERTH_VERSION,
     GitCommit: BERTH_COMMIT,
-    ApiVersion: agreed ?? API_VERSION,
-    DefaultAPIVersion: API_VERSION,
+    ApiVersion: agreed ?? CLIENT_API_VERSION,
+    DefaultAPIVersion: CLIENT_API_VERSION,
     Os: "linux",
     Arch: process.arch === "x64" ? "amd64" : process.arch,
     Context: await resolveContextName({ globals, given: new Set(), config: () => session.config() }),
