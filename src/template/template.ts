@@ -3,7 +3,8 @@
 
 import { builtins } from "./builtins.ts";
 import { dockerFunctions } from "./docker-funcs.ts";
-import { executeTemplate, type MissingKey } from "./exec.ts";
+import type { MissingKey } from "./evaluate.ts";
+import { executeTemplate } from "./exec.ts";
 import { parseTemplate, type Tree } from "./parse.ts";
 import type { GoFunc } from "./values.ts";
 

@@ -104,7 +104,7 @@ function withoutZeros(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutZeros);
   if (typeof value !== "object" || value === null) return value;
   const members = Object.entries(value)
-    .map(([key, member]) => [key, key === "Binds" && Array.isArray(member) ? member.sort() : withoutZeros(member)] as const)
+    .map(([key, member]) => [key, key === "Binds" && Array.isArray(member) ? member.map(String).sort() : withoutZeros(member)] as const)
     .filter(([, member]) => !isZero(member))
     .sort(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(members);
