@@ -52,25 +52,33 @@ for (const [patterns, path, expected] of TABLE) {
   });
 }
 
-test("matching with the directory's result is the same as matching all parents", () => {
+/** The answer of a walk that hands every directory's result down to what is in it. */
+function walk(patterns: readonly string[], parts: readonly string[]): boolean {
+  const compiled = compileIgnorePatterns(patterns);
+  let parent: ParentMatch | undefined;
+  let last = false;
+  for (let i = 1; i <= parts.length; i++) {
+    const result = compiled.match(parts.slice(0, i).join("/"), parent);
+    last = result.isMatch;
+    parent = result.forChildren;
+  }
+  return last;
+}
+
+test("without exceptions, matching with the directory's result is the same as matching all parents", () => {
   const piece = fc.constantFrom("*", "**", "a", "b", "?");
-  const pattern = fc
-    .tuple(fc.boolean(), fc.array(piece, { minLength: 1, maxLength: 4 }))
-    .map(([not, parts]) => (not ? "!" : "") + parts.join("/"));
+  const pattern = fc.array(piece, { minLength: 1, maxLength: 4 }).map((parts) => parts.join("/"));
   const path = fc.array(fc.constantFrom("a", "b", "ab"), { minLength: 1, maxLength: 5 });
   fc.assert(
     fc.property(fc.array(pattern, { maxLength: 5 }), path, (patterns, parts) => {
-      const compiled = compileIgnorePatterns(patterns);
-      let parent: ParentMatch | undefined;
-      let last = false;
-      for (let i = 1; i <= parts.length; i++) {
-        const result = compiled.match(parts.slice(0, i).join("/"), parent);
-        last = result.isMatch;
-        parent = result.forChildren;
-      }
-      assert.equal(last, compiled.match(parts.join("/")).isMatch);
+      assert.equal(walk(patterns, parts), compileIgnorePatterns(patterns).match(parts.join("/")).isMatch);
     }),
   );
+});
+
+test("an exception that fits a kept directory is not looked for again below it, as in moby's walk", () => {
+  assert.equal(walk(["*/*", "!*"], ["a", "a"]), true);
+  assert.equal(compileIgnorePatterns(["*/*", "!*"]).match("a/a").isMatch, false);
 });
 
 test("compileIgnorePatterns refuses what is no pattern", () => {
