@@ -57,9 +57,14 @@ export class ContainerPaths {
     return join(this.dir(id), `${id}-json.log`);
   }
 
+  /** Where the directories of all shims are. */
+  stateRoot(): string {
+    return join(this.#execRoot, "c");
+  }
+
   /** The shim's directory, while the container runs. */
   stateDir(id: string): string {
-    return join(this.#execRoot, "c", id);
+    return join(this.stateRoot(), id);
   }
 
   socket(id: string): string {

@@ -78,7 +78,9 @@ function chooseName(context: ContainerContext, wanted: string | undefined): stri
 /** Namespaces shared with another container name it by id from here on, as Docker stores it. */
 function joinedTo(context: ContainerContext, h: HostConfig): HostConfig {
   const byId = (mode: string): string =>
-    mode.startsWith("container:") ? `container:${context.table.find(mode.slice(10)).id}` : mode;
+    mode.startsWith("container:")
+      ? `container:${asParameter(() => context.table.find(mode.slice(10))).id}`
+      : mode;
   return { ...h, NetworkMode: byId(h.NetworkMode), PidMode: byId(h.PidMode), IpcMode: byId(h.IpcMode) };
 }
 
@@ -87,6 +89,16 @@ function defaultHostname(context: ContainerContext, h: HostConfig, id: string): 
   if (h.NetworkMode === "host") return hostname();
   if (!h.NetworkMode.startsWith("container:")) return id.slice(0, 12);
   return context.table.find(h.NetworkMode.slice(10)).config.Hostname;
+}
+
+/** Clients take "not found" as the image's and pull it: what else is unknown is a wrong parameter here. */
+function asParameter<T>(find: () => T): T {
+  try {
+    return find();
+  } catch (error) {
+    if (!(error instanceof Fault) || error.kind !== "notFound") throw error;
+    throw new Fault("invalidParameter", error.message, { code: error.code, cause: error });
+  }
 }
 
 function endpointsOf(context: ContainerContext, body: CreateBody, h: HostConfig): NetworkEndpoint[] {
@@ -100,9 +112,10 @@ function endpointsOf(context: ContainerContext, body: CreateBody, h: HostConfig)
       );
     return [];
   }
-  const network = context.networks.find(h.NetworkMode);
+  const network = asParameter(() => context.networks.find(h.NetworkMode));
   const others = wishes.filter(
-    ([n]) => n !== "default" && n !== h.NetworkMode && context.networks.find(n).id !== network.id,
+    ([n]) =>
+      n !== "default" && n !== h.NetworkMode && asParameter(() => context.networks.find(n)).id !== network.id,
   );
   if (others.length > 0)
     throw new Fault("notImplemented", "a container in several networks is not supported by this version", {

@@ -190,9 +190,9 @@ export class ExecService {
 
 const ENOENT = 2;
 
-/** Whether the command, or the directory to run it in, is not there. */
+/** Whether the command, or the directory to run it in, is not there; an unknown user counts as not permitted. */
 function isMissing(error: unknown): boolean {
-  return error instanceof SysError && error.errno === ENOENT;
+  return error instanceof SysError && error.errno === ENOENT && error.op !== "credentials";
 }
 
 /** compat: clients look for runc's words to choose the exit codes 126 and 127. */

@@ -5,6 +5,7 @@ import { cgroupOf } from "./cgroup.ts";
 import type { ContainerContext } from "../context.ts";
 import { settleExit } from "./exit.ts";
 import { lastExit } from "./lost.ts";
+import { endOrphans } from "./orphans.ts";
 import { type ContainerRecord, isRunning } from "../record.ts";
 import { connectRun, type OnExit } from "./start.ts";
 import type { LiveContainer } from "../table.ts";
@@ -15,6 +16,7 @@ export async function restoreRuns(
   onExit: OnExit,
   start: (live: LiveContainer) => Promise<void>,
 ): Promise<void> {
+  await endOrphans(context);
   const records = context.table.all();
   const adopted: ContainerRecord[] = [];
   await Promise.all(

@@ -120,17 +120,29 @@ async function planNetwork(context: ContainerContext, record: ContainerRecord): 
   const wish = record.endpoints[0];
   if (mode === "none" || record.config.NetworkDisabled || wish === undefined)
     return { ops: [own], netns: NETNS, endpoint: null };
-  const endpoint = await context.networks.planAttach(
-    {
-      networkName: wish.networkName,
-      containerId: record.id,
-      ip: wish.wantedIp,
-      mac: wish.wantedMac,
-      ports: portRequests(record.hostConfig, Object.keys(record.config.ExposedPorts ?? {})),
-    },
-    NETNS,
-  );
+  const attachment = {
+    networkName: wish.networkName,
+    containerId: record.id,
+    ip: wish.wantedIp,
+    mac: wish.wantedMac,
+    ports: portRequests(record.hostConfig, Object.keys(record.config.ExposedPorts ?? {})),
+  };
+  const endpoint = await context.networks.planAttach(attachment, NETNS).catch((error: unknown) => {
+    throw withHolderName(context, error);
+  });
   return { ops: [own, ...endpoint.ops], netns: NETNS, endpoint };
+}
+
+/** Says by name which container has the port that was wanted; the network floor knows it by id. */
+function withHolderName(context: Pick<ContainerContext, "table">, error: unknown): unknown {
+  if (!(error instanceof Fault) || typeof error.detail["containerId"] !== "string") return error;
+  const holder = context.table.get(error.detail["containerId"]);
+  if (error.code !== "port.in-use" || holder === undefined) return error;
+  return new Fault(error.kind, `${error.message} (by container "${holder.name}")`, {
+    code: error.code,
+    detail: error.detail,
+    cause: error,
+  });
 }
 
 /** Returns the process id of a running container, for namespaces that are shared with it. */
@@ -256,7 +268,12 @@ export async function connectRun(
 
 /** Ends what was launched and could not be started, and waits until its shim is gone. */
 async function abandon(context: ContainerContext, id: string): Promise<void> {
-  const socketPath = context.paths.socket(id);
+  await killShim(context.paths.socket(id));
+  await rm(context.paths.stateDir(id), { recursive: true, force: true });
+}
+
+/** Kills everything in a shim's container and returns when the shim is gone, also when there was none. */
+export async function killShim(socketPath: string): Promise<void> {
   const gone = Promise.withResolvers<void>();
   try {
     using _events = await openShimEvents(socketPath, {
@@ -272,7 +289,6 @@ async function abandon(context: ContainerContext, id: string): Promise<void> {
   } catch {
     // ignored: a shim that does not answer has gone and taken its container with it
   }
-  await rm(context.paths.stateDir(id), { recursive: true, force: true });
 }
 
 function withAttached(

@@ -1,0 +1,37 @@
+// What a daemon that was killed in the middle of a start, or of a build step, has left: shims of which no record says that
+// they run. Nobody was told that they were started, so they are ended, and their directories and cgroups removed.
+import { readdir, rm } from "node:fs/promises";
+import { containerCgroup } from "../../../runtime/cgroup/plan.ts";
+import type { ContainerContext } from "../context.ts";
+import { isRunning } from "../record.ts";
+import { cgroupOf } from "./cgroup.ts";
+import { lastExit } from "./lost.ts";
+import { killShim } from "./start.ts";
+
+/** Ends them all; called before the runs that are known are restored. */
+export async function endOrphans(context: ContainerContext): Promise<void> {
+  const ids = await readdir(context.paths.stateRoot());
+  await Promise.all(ids.filter((id) => !isKnownToRun(context, id)).map((id) => endOrphan(context, id)));
+}
+
+function isKnownToRun(context: ContainerContext, id: string): boolean {
+  const record = context.table.get(id);
+  return record !== undefined && isRunning(record);
+}
+
+async function endOrphan(context: ContainerContext, id: string): Promise<void> {
+  const record = context.table.get(id);
+  await killShim(context.paths.socket(id));
+  await lastExit(
+    context,
+    id,
+    record === undefined
+      ? containerCgroup(context.cgroups, { parent: context.cgroupParent, id })
+      : cgroupOf(context, record),
+  );
+  await rm(context.paths.stateDir(id), { recursive: true, force: true });
+  context.log(
+    "info",
+    `container ${id.slice(0, 12)}: ended, its start was not finished when the daemon was killed`,
+  );
+}
