@@ -176,7 +176,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     ...daemon,
     async close() {
       await server.close();
-      if (!result.isLiveRestore) await containers.stopAll();
+      await containers.close({ stops: !result.isLiveRestore });
       await background.settled();
       const isIdle = containers.runningCount === 0;
       await networks.close({ remove: isIdle });

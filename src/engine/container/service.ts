@@ -34,6 +34,7 @@ type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
 
 export class ContainerService {
   readonly #context: ContainerContext;
+  #isClosing = false;
 
   constructor(context: ContainerContext) {
     this.#context = context;
@@ -53,7 +54,7 @@ export class ContainerService {
   readonly #restart = async (live: LiveContainer): Promise<void> => {
     await live.lane.run(async () => {
       const record = this.#context.table.get(live.id);
-      if (record?.state.status !== "restarting" || live.isRemoving) return;
+      if (record?.state.status !== "restarting" || live.isRemoving || this.#isClosing) return;
       await this.#context.table.putState(live.id, { restartCount: record.state.restartCount + 1 });
       await startContainer(this.#context, live, this.#onExit);
     });
@@ -260,8 +261,13 @@ export class ContainerService {
     );
   }
 
-  /** Stops everything, at an orderly end of a daemon that does not leave containers running (`live-restore: false`). */
-  async stopAll(): Promise<void> {
+  /**
+   * Ends at an orderly end of the daemon: from here on no policy restarts anything, the next daemon does that. With `stops`
+   * (`live-restore: false`) the containers are stopped, otherwise they run on.
+   */
+  async close(options: { stops: boolean }): Promise<void> {
+    this.#isClosing = true;
+    if (!options.stops) return;
     const running = this.#context.table.all().filter(isRunning);
     await Promise.all(
       running.map((r) => stopRunning(this.#context, this.#context.table.live(r.id), { isByUser: false })),
