@@ -16,13 +16,6 @@ export interface Found {
   readonly hasTimes?: boolean;
 }
 
-/** Returns the operation with its response left as text, so that `inspect` shows what the daemon wrote. */
-export function asText<O extends OperationSpec>(
-  operation: O,
-): Omit<O, "success"> & { readonly success: { readonly kind: "text"; readonly status: 200 } } {
-  return { ...operation, success: { kind: "text", status: 200 } };
-}
-
 /** Returns the schema of an operation's response. */
 export function schemaOf(operation: OperationSpec): (() => Promise<Schema>) | undefined {
   return "schema" in operation.success ? operation.success.schema : undefined;

@@ -5,6 +5,7 @@ import type { Client } from "../api/client.ts";
 import { Fault } from "../lib/errors.ts";
 import type { ConfigFile } from "./config/config-file.ts";
 import type { Endpoint } from "./config/endpoint.ts";
+import type { NegotiatingClient } from "./config/negotiating-client.ts";
 import type { GlobalFlags } from "./globals.ts";
 
 export class Session {
@@ -45,31 +46,36 @@ export class Session {
   }
 
   async #connect(): Promise<Client> {
-    const [{ createClient }, endpoint, config] = await Promise.all([
-      import("../api/client.ts"),
+    const [{ BERTH_VERSION }, endpoint, config] = await Promise.all([
+      import("../lib/version.ts"),
       this.endpoint(),
       this.config(),
     ]);
-    const headers = {
-      "User-Agent": `Berth-Client/${(await import("../lib/version.ts")).BERTH_VERSION} (linux)`,
-      ...config.HttpHeaders,
-    };
+    const headers = { "User-Agent": `Berth-Client/${BERTH_VERSION} (linux)`, ...config.HttpHeaders };
     const options = { host: endpoint.host, headers };
-    if (endpoint.apiVersion !== undefined) return createClient({ ...options, version: endpoint.apiVersion });
-    const { CLIENT_API_VERSION, negotiate } = await import("./config/endpoint.ts");
-    // Berth's own daemon is of the same build as its client: nothing to negotiate.
-    const version = endpoint.isOwnDefault ? CLIENT_API_VERSION : await negotiate(createClient(options));
-    return createClient({ ...options, version });
+    if (endpoint.apiVersion === undefined) {
+      const { NegotiatingClient } = await import("./config/negotiating-client.ts");
+      return new NegotiatingClient(options);
+    }
+    const { createClient } = await import("../api/client.ts");
+    return createClient({ ...options, version: endpoint.apiVersion });
+  }
+
+  /** Returns the API version spoken with the daemon, which is asked for it if need be. */
+  async apiVersion(): Promise<string | undefined> {
+    const client = await this.client();
+    if ("agree" in client) await (client as NegotiatingClient).agree();
+    return client.version;
   }
 
   /** Throws Docker's complaint when the daemon is too old for what is asked. */
   async requireApi(version: string, what: string): Promise<void> {
-    const client = await this.client();
+    const spoken = await this.apiVersion();
     const { compareVersions } = await import("./config/endpoint.ts");
-    if (client.version === undefined || compareVersions(client.version, version) >= 0) return;
+    if (spoken === undefined || compareVersions(spoken, version) >= 0) return;
     throw new Fault(
       "invalidParameter",
-      `${what} requires API version ${version}, but the Docker daemon API version is ${client.version}`,
+      `${what} requires API version ${version}, but the Docker daemon API version is ${spoken}`,
       { code: "cli.api-version" },
     );
   }

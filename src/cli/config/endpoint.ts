@@ -1,8 +1,6 @@
 // Which daemon to talk to: -H, --context, BERTH_HOST, DOCKER_HOST, DOCKER_CONTEXT, config.json's current context, and
 // last Berth's own socket, in that order; and which API version to speak with it.
 
-import type { Client } from "../../api/client.ts";
-import { MIN_API_VERSION } from "../../api/contract.ts";
 import { Fault } from "../../lib/errors.ts";
 import { DEFAULT_HOST } from "../failure.ts";
 import type { GlobalFlags } from "../globals.ts";
@@ -96,13 +94,6 @@ export function normaliseHost(text: string): string {
         { code: "cli.endpoint" },
       );
   }
-}
-
-/** Agrees on the newest version both sides speak; a daemon that does not say speaks 1.24. */
-export async function negotiate(client: Client): Promise<string> {
-  const headers = await client.ping();
-  const theirs = headers.get("api-version") || MIN_API_VERSION;
-  return compareVersions(theirs, CLIENT_API_VERSION) < 0 ? theirs : CLIENT_API_VERSION;
 }
 
 /** Compares `major.minor` versions. */

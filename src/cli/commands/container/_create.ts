@@ -42,7 +42,7 @@ async function createOrPull(session: Session, flags: CreateFlags, plain: CreateR
   const { Image: image } = plain.body;
   await checkImageName(String(image));
   const client = await session.client();
-  const request = await withProxies(session, client.host, plain);
+  const request = await withoutMac(session, await withProxies(session, client.host, plain));
   if (flags.pull === "always") await pull(session, String(image), flags);
   try {
     return await create(client, flags, request);
@@ -70,6 +70,14 @@ async function withProxies(session: Session, host: string, request: CreateReques
   return { ...request, body: { ...request.body, Env } };
 }
 
+/** From API 1.44 on the address belongs to the endpoint; newer daemons refuse it here. */
+async function withoutMac(session: Session, request: CreateRequest): Promise<CreateRequest> {
+  const { MacAddress, ...body } = request.body;
+  if (MacAddress === undefined) return request;
+  const version = await session.apiVersion();
+  return version !== undefined && compareVersions(version, "1.44") < 0 ? request : { ...request, body };
+}
+
 /** Most names are plainly good; only doubtful ones are worth loading the parser for its complaint. */
 async function checkImageName(image: string): Promise<void> {
   if (/^[a-z0-9]+(?:[._-][a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-][a-z0-9]+)*)*(?::\w[\w.-]{0,127})?$/.test(image))
@@ -78,11 +86,7 @@ async function checkImageName(image: string): Promise<void> {
   parseIdOrReference(image);
 }
 
-async function create(client: Client, flags: CreateFlags, request: CreateRequest): Promise<string> {
-  const { MacAddress, ...modern } = request.body;
-  // From API 1.44 on the address belongs to the endpoint; newer daemons refuse it here.
-  const isOld = client.version !== undefined && compareVersions(client.version, "1.44") < 0;
-  const body = isOld && MacAddress !== undefined ? { ...modern, MacAddress } : modern;
+async function create(client: Client, flags: CreateFlags, { body }: CreateRequest): Promise<string> {
   const response = await client.call(containerCreate, { name: flags.name, platform: flags.platform, body });
   for (const warning of response.Warnings ?? []) printError(`WARNING: ${warning}\n`);
   return response.Id;

@@ -92,5 +92,5 @@ async function startAttached(session: Session, name: string, flags: Flags): Prom
     const { followTerminalSize } = await import("../../terminal/resize.ts");
     cleanup.defer(await followTerminalSize((size) => client.call(containerResize, { id, ...size })));
   }
-  return (await ended) === "detached" ? 0 : status;
+  return (await ended) === "detached" ? 0 : await status;
 }

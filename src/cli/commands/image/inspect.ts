@@ -2,7 +2,7 @@ import { imageInspect } from "../../../api/operations/image.ts";
 import { string } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
 import { inspectFormatUsage } from "../../format/usage.ts";
-import { asText, inspectAll, schemaOf } from "../../inspect.ts";
+import { inspectAll, schemaOf } from "../../inspect.ts";
 import { platformJson } from "../../options/platform.ts";
 
 export const command = defineCommand({
@@ -20,7 +20,7 @@ export const command = defineCommand({
     const platform = await platformJson(flags.platform);
     const client = await session.client();
     await inspectAll(args, flags.format, async (name) => ({
-      text: await client.call(asText(imageInspect), { name, platform }),
+      text: await client.text(imageInspect, { name, platform }),
       schema: schemaOf(imageInspect),
     }));
   },

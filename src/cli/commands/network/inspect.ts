@@ -2,7 +2,7 @@ import { networkInspect } from "../../../api/operations/network.ts";
 import { bool, string } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
 import { inspectFormatUsage } from "../../format/usage.ts";
-import { asText, inspectAll, schemaOf } from "../../inspect.ts";
+import { inspectAll, schemaOf } from "../../inspect.ts";
 
 export const command = defineCommand({
   operands: "[OPTIONS] NETWORK [NETWORK...]",
@@ -14,7 +14,7 @@ export const command = defineCommand({
   async run(session, { args, flags }) {
     const client = await session.client();
     await inspectAll(args, flags.format, async (id) => ({
-      text: await client.call(asText(networkInspect), { id, verbose: flags.verbose }),
+      text: await client.text(networkInspect, { id, verbose: flags.verbose }),
       schema: schemaOf(networkInspect),
       hasTimes: true,
     }));

@@ -13,7 +13,7 @@ import { bool, string } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
 import { complain } from "../../each.ts";
 import { inspectFormatUsage } from "../../format/usage.ts";
-import { asText, type Found, inspectAll, schemaOf } from "../../inspect.ts";
+import { type Found, inspectAll, schemaOf } from "../../inspect.ts";
 import { printError } from "../../output.ts";
 
 interface Kind {
@@ -33,26 +33,26 @@ const kinds: Readonly<Record<string, Kind>> = {
   container: {
     hasSize: true,
     find: async (client, id, size) => ({
-      text: await client.call(asText(containerInspect), { id, size }),
+      text: await client.text(containerInspect, { id, size }),
       schema: schemaOf(containerInspect),
     }),
   },
   image: {
     find: async (client, name) => ({
-      text: await client.call(asText(imageInspect), { name }),
+      text: await client.text(imageInspect, { name }),
       schema: schemaOf(imageInspect),
     }),
   },
   network: {
     find: async (client, id) => ({
-      text: await client.call(asText(networkInspect), { id }),
+      text: await client.text(networkInspect, { id }),
       schema: schemaOf(networkInspect),
       hasTimes: true,
     }),
   },
   volume: {
     find: async (client, name) => ({
-      text: await client.call(asText(volumeInspect), { name }),
+      text: await client.text(volumeInspect, { name }),
       schema: schemaOf(volumeInspect),
     }),
   },

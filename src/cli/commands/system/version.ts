@@ -85,7 +85,7 @@ function ansiDate(text: string): string {
 /** Describes this client; the API version is the one agreed upon when a daemon answered. */
 export async function clientVersion(session: Session, isConnected: boolean): Promise<ClientVersion> {
   const { globals } = session;
-  const agreed = isConnected ? (await session.client()).version : undefined;
+  const agreed = isConnected ? await session.apiVersion() : undefined;
   return {
     Platform: { Name: "Berth" },
     Version: BERTH_VERSION,

@@ -2,7 +2,7 @@ import { volumeInspect } from "../../../api/operations/volume.ts";
 import { string } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
 import { inspectFormatUsage } from "../../format/usage.ts";
-import { asText, inspectAll, schemaOf } from "../../inspect.ts";
+import { inspectAll, schemaOf } from "../../inspect.ts";
 
 export const command = defineCommand({
   operands: "[OPTIONS] VOLUME [VOLUME...]",
@@ -13,7 +13,7 @@ export const command = defineCommand({
   async run(session, { args, flags }) {
     const client = await session.client();
     await inspectAll(args, flags.format, async (name) => ({
-      text: await client.call(asText(volumeInspect), { name }),
+      text: await client.text(volumeInspect, { name }),
       schema: schemaOf(volumeInspect),
     }));
   },
