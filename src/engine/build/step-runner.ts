@@ -20,7 +20,10 @@ import type { PlannedEndpoint } from "../network/service.ts";
 const NETNS: Register = 0;
 const SIGKILL = 9;
 
-type Context = Pick<ContainerContext, "keel" | "networks" | "cgroups" | "cgroupParent" | "paths" | "log">;
+type Context = Pick<
+  ContainerContext,
+  "keel" | "layers" | "networks" | "cgroups" | "cgroupParent" | "paths" | "log"
+>;
 
 /** Files of a step on the host: what is bound into its container. */
 interface StepFiles {
@@ -97,7 +100,7 @@ export class ContainerStepRunner implements StepRunner {
     const plan = planContainer({
       id: request.containerId,
       spec,
-      root: request.root,
+      root: this.#context.layers.containerRoot(request.root),
       rootTarget: paths.rootTarget(),
       stateDir,
       log: { kind: "none" },

@@ -1,13 +1,15 @@
 // The containers of the daemon: what ContainerPort (server/ports.ts) asks for, each operation in a module of its own. This
 // class finds the container, takes its lane, and calls; it also brings runs back after a restart of the daemon.
-import type { Call, Hijack, OutputStream, PendingWait } from "../../api/call.ts";
+import type { ByteStream, Call, Hijack, OutputStream, PendingWait } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/container.ts";
 import type {
+  CommitResponse,
   ContainerCreateResponse,
   ContainerInspect,
   ContainerSummary,
   ContainerTop,
+  FilesystemChanges,
 } from "../../api/schemas/container.ts";
 import { Fault } from "../../lib/errors.ts";
 import { freezeCgroup, planThaw } from "../../linux/cgroupfs/freezer.ts";
@@ -15,6 +17,7 @@ import { listPids } from "../../linux/cgroupfs/processes.ts";
 import { psTable } from "../../linux/procfs/ps.ts";
 import { attach } from "./attach.ts";
 import { cgroupOf } from "./run/cgroup.ts";
+import { commitContainer } from "./commit.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { createContainer } from "./create.ts";
 import { settleExit } from "./run/exit.ts";
@@ -31,6 +34,9 @@ import type { LiveContainer } from "./table.ts";
 import { waitFor } from "./wait.ts";
 
 type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
+
+/** In the order of the API's numbers. */
+const CHANGE_KINDS = ["modified", "added", "deleted"];
 
 export class ContainerService {
   readonly #context: ContainerContext;
@@ -239,6 +245,23 @@ export class ContainerService {
     if (!isRunning(record)) throw notRunning(record.id);
     const { titles, processes } = psTable(listPids(cgroupOf(this.#context, record)), input.psArgs ?? "");
     return { Titles: [...titles], Processes: processes.map((p) => [...p]) };
+  }
+
+  async changes(input: Input<"containerChanges">): Promise<FilesystemChanges> {
+    const { record } = this.#find(input.id);
+    const changes = await this.#context.layers.changes(this.#context.layers.upperOf(record.id), record.layer);
+    if (changes.length === 0) return null;
+    return changes.map((c) => ({ Kind: CHANGE_KINDS.indexOf(c.kind), Path: c.path }));
+  }
+
+  async export(input: Input<"containerExport">): Promise<ByteStream> {
+    const { record } = this.#find(input.id);
+    publish(this.#context, record, "export");
+    return this.#context.layers.packView(this.#context.layers.upperOf(record.id), record.layer);
+  }
+
+  commit(input: Input<"imageCommit">): Promise<CommitResponse> {
+    return commitContainer(this.#context, input);
   }
 
   async inspect(input: Input<"containerInspect">): Promise<ContainerInspect> {

@@ -94,6 +94,12 @@ export class ImageService {
     return this.#context.table.find(text).image;
   }
 
+  /** Returns the configuration of an image that may be gone, for its history. */
+  historyOf(id: string): ImageConfig | undefined {
+    const image = this.#context.table.get(id);
+    return image === undefined ? undefined : configOf(image);
+  }
+
   /** Stores an image whose layers are there; used by the builder. */
   add(image: ImageRecord, names: readonly Reference[] = []): Promise<void> {
     return this.#context.table.add(image, names);

@@ -3,6 +3,7 @@
 //   layers/.recipes/<id>    how to rebuild its tar (recipe.ts)
 //   layers/.work/<hex>/     layers and drafts under way; worthless after a crash
 //   layers/.empty, .mount   an empty lower layer; where file sessions mount overlays, each seen by itself alone
+//   layers/.skeleton        mount points of containers (SKELETON), below everything, so that no container has to make them
 //   containers/<id>/{upper,work}, trash/
 // A layer's life: work directory → renamed to its id → flushed → recorded. So a record implies a complete directory,
 // and a directory without record is the leftover of a crash. Records that were made without waiting for the flush
@@ -22,6 +23,7 @@ import type { ContentStore } from "../content/types.ts";
 import type { RecordStore } from "../meta/types.ts";
 import { decompress } from "../../lib/compress/stream.ts";
 import { SharedFlush } from "./_flush.ts";
+import { makeSkeleton, SKELETON_DIR } from "./_skeleton.ts";
 import { LayerCatalog } from "./catalog.ts";
 import { listChanges } from "./changes.ts";
 import { openDraft } from "./draft.ts";
@@ -97,6 +99,7 @@ export class LayerStore {
     for (const name of [".recipes", ".work", ".empty", ".mount"]) {
       await mkdir(join(layersDir, name), { recursive: true, mode: name === ".empty" ? 0o755 : 0o700 });
     }
+    await makeSkeleton(join(layersDir, SKELETON_DIR));
     await mkdir(join(options.dir, "containers"), { recursive: true, mode: 0o700 });
     const log = options.log ?? (() => undefined);
     const trash = await Trash.open(join(options.dir, "trash"), options.keel, log);
@@ -363,6 +366,14 @@ export class LayerStore {
     return { kind: "overlay", layersDir: this.#layersDir, lower, ...(upper ?? {}), options };
   }
 
+  /**
+   * Returns the root as a container sees it: what it needs as mount points (/proc, /etc/hosts…) is there even where the
+   * image lacks it, and does not count as a change.
+   */
+  containerRoot(root: RootSource): RootSource {
+    return root.kind === "dir" ? root : { ...root, lower: [...root.lower, SKELETON_DIR] };
+  }
+
   /** Opens a file session on a root. Fails with system when it cannot be mounted. */
   async openFs(root: RootSource): Promise<FsSession> {
     const target = join(this.#layersDir, ".mount");
@@ -422,12 +433,23 @@ export class LayerStore {
   /** Returns what a writable directory changes on top of `parent`. */
   async changes(dirs: UpperDirs, parent: LayerId | null): Promise<PathChange[]> {
     await using upper = await this.openFs({ kind: "dir", path: dirs.upper });
-    const lowerRoot = this.rootSource(parent);
-    await using lower = await this.openFs(lowerRoot);
+    await using lower = await this.openFs(this.containerRoot(this.rootSource(parent)));
+    await using merged = await this.openFs(this.containerRoot(this.viewSource(dirs, parent)));
+    return await listChanges({ upper, lower, merged });
+  }
+
+  /** Returns how a writable directory and what is below it are mounted for reading, be it in use or not. */
+  viewSource(dirs: UpperDirs, parent: LayerId | null): RootSource {
+    const lower = this.rootSource(parent);
     // As one more lower layer, so that it may be mounted elsewhere for writing at the same time.
     const top = relative(this.#layersDir, dirs.upper);
-    await using merged = await this.openFs({ ...lowerRoot, lower: [top, ...lowerRoot.lower] });
-    return await listChanges({ upper, lower, merged });
+    return { ...lower, lower: [top, ...lower.lower] };
+  }
+
+  /** Streams everything in a writable directory and below it as one tar (`docker export`). */
+  async *packView(dirs: UpperDirs, parent: LayerId | null): AsyncGenerator<Uint8Array> {
+    await using session = await this.openFs(this.containerRoot(this.viewSource(dirs, parent)));
+    yield* packTree(session);
   }
 
   /** Copies a writable directory, which stays as it is, into a new layer (`docker commit`). */

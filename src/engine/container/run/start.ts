@@ -171,7 +171,7 @@ function planShim(
   const plan = planContainer({
     id: record.id,
     spec: spec.spec,
-    root: context.layers.rootSource(record.layer, dirs),
+    root: context.layers.containerRoot(context.layers.rootSource(record.layer, dirs)),
     rootTarget: paths.rootTarget(),
     stateDir: paths.stateDir(record.id),
     log: logOf(record, paths.log(record.id)),

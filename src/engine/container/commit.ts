@@ -1,0 +1,137 @@
+// ImageCommit: an image made of a container's files and configuration (`docker commit`).
+import type { InputOf } from "../../api/contract.ts";
+import type { imageCommit } from "../../api/operations/container.ts";
+import type { CommitResponse, ContainerConfig, ContainerConfigRequest } from "../../api/schemas/container.ts";
+import { applyConfigChanges } from "../../build/graph/config-changes.ts";
+import { formatNano, nowNano } from "../../lib/time.ts";
+import { freezeCgroup, planThaw } from "../../linux/cgroupfs/freezer.ts";
+import {
+  encodeImageConfig,
+  type Healthcheck,
+  type HistoryEntry,
+  imageIdOf,
+  type RunConfig,
+} from "../../oci/image-config.ts";
+import { hostPlatform } from "../../oci/platform.ts";
+import { parseReference, withDefaultTag, withTag } from "../../oci/reference.ts";
+import type { LayerRecord } from "../../storage/layer/types.ts";
+import { type ContainerContext, publish } from "./context.ts";
+import type { ContainerRecord } from "./record.ts";
+import { cgroupOf } from "./run/cgroup.ts";
+
+type CommitInput = InputOf<typeof imageCommit>;
+
+/** Commits a container; it is frozen meanwhile unless `pause` says no. Fails with notFound or invalidParameter. */
+export async function commitContainer(
+  context: ContainerContext,
+  input: CommitInput,
+): Promise<CommitResponse> {
+  const record = context.table.find(input.container ?? "");
+  const name = input.repo === undefined ? undefined : parseReference(input.repo);
+  const tagged =
+    name === undefined
+      ? undefined
+      : input.tag === undefined
+        ? withDefaultTag(name)
+        : withTag(name, input.tag);
+  const run = applyConfigChanges(runConfigOf(record.config, input.body ?? {}), input.changes);
+  const created = formatNano(nowNano());
+  const entry: HistoryEntry = {
+    created,
+    createdBy: [record.path, ...record.args].join(" "),
+    ...(input.author === undefined ? {} : { author: input.author }),
+    ...(input.comment === undefined ? {} : { comment: input.comment }),
+  };
+  using lease = context.layers.lease();
+  const layer = await frozen(context, record, input.pause, () =>
+    context.layers.commitUpper(context.layers.upperOf(record.id), record.layer, { history: entry, lease }),
+  );
+  const below = context.images.historyOf(record.imageId);
+  const layers = context.layers.chain(layer.id).reverse();
+  const config = encodeImageConfig({
+    architecture: below?.architecture ?? hostPlatform().architecture,
+    os: "linux",
+    created,
+    ...(input.author === undefined ? {} : { author: input.author }),
+    config: run,
+    diffIds: layers.map((l: LayerRecord) => l.diffId),
+    history: [...(below?.history ?? []), entry],
+  });
+  const id = imageIdOf(config);
+  await context.images.add(
+    {
+      version: 1,
+      id,
+      configText: Buffer.from(config).toString("utf8"),
+      layers: layers.map((l) => l.id),
+      sizeBytes: layers.reduce((sum, l) => sum + l.sizeBytes, 0),
+      repoDigests: [],
+      parentId: record.imageId,
+      isIntermediate: false,
+    },
+    tagged === undefined ? [] : [tagged],
+  );
+  publish(context, record, "commit", {
+    comment: input.comment ?? "",
+    imageID: id,
+    imageRef: input.repo ?? "",
+  });
+  return { Id: id };
+}
+
+/** Runs `work` while the container stands still, so that the image has one moment's files. */
+async function frozen<T>(
+  context: ContainerContext,
+  record: ContainerRecord,
+  shallFreeze: boolean,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (!shallFreeze || record.state.status !== "running") return work();
+  const cgroup = cgroupOf(context, record);
+  await freezeCgroup((ops) => context.keel.run(ops), cgroup);
+  try {
+    return await work();
+  } finally {
+    await context.keel.run(planThaw(cgroup));
+  }
+}
+
+/** The container's configuration as an image's, with what the request sets instead. */
+function runConfigOf(c: ContainerConfig, r: ContainerConfigRequest): RunConfig {
+  const keys = (set: object | null | undefined): string[] => Object.keys(set ?? {});
+  const exposed = [...new Set([...keys(c.ExposedPorts), ...keys(r.ExposedPorts)])];
+  const volumes = [...new Set([...keys(c.Volumes), ...keys(r.Volumes)])];
+  const cmd = r.Cmd ?? c.Cmd;
+  const entrypoint = r.Entrypoint ?? c.Entrypoint;
+  const labels = { ...c.Labels, ...r.Labels };
+  const healthcheck = r.Healthcheck ?? c.Healthcheck;
+  return {
+    ...text("user", r.User || c.User),
+    ...(exposed.length === 0 ? {} : { exposedPorts: exposed }),
+    env: [...(r.Env ?? c.Env ?? [])],
+    ...(cmd === null ? {} : { cmd: [...cmd] }),
+    ...(entrypoint === null ? {} : { entrypoint: [...entrypoint] }),
+    ...(volumes.length === 0 ? {} : { volumes }),
+    ...text("workingDir", r.WorkingDir || c.WorkingDir),
+    ...(Object.keys(labels).length === 0 ? {} : { labels }),
+    ...text("stopSignal", r.StopSignal || c.StopSignal),
+    ...(healthcheck ? { healthcheck: healthcheckOf(healthcheck) } : {}),
+    ...(c.OnBuild ? { onBuild: [...c.OnBuild] } : {}),
+    ...(c.Shell ? { shell: [...c.Shell] } : {}),
+  };
+}
+
+function text<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
+  return (value ? { [key]: value } : {}) as { [P in K]?: string };
+}
+
+function healthcheckOf(h: NonNullable<ContainerConfigRequest["Healthcheck"]>): Healthcheck {
+  return {
+    ...(h.Test ? { test: h.Test } : {}),
+    ...(h.Interval ? { intervalNanos: h.Interval } : {}),
+    ...(h.Timeout ? { timeoutNanos: h.Timeout } : {}),
+    ...(h.StartPeriod ? { startPeriodNanos: h.StartPeriod } : {}),
+    ...(h.StartInterval ? { startIntervalNanos: h.StartInterval } : {}),
+    ...(h.Retries ? { retries: h.Retries } : {}),
+  };
+}
