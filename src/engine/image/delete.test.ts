@@ -68,19 +68,28 @@ test("planDelete takes one of several names away and removes the image with the 
     });
   }));
 
-test("planDelete refuses images in use: stopped containers may be overruled, running ones not", () =>
+test("planDelete by name keeps what containers use: the name too, unless forced", () =>
   withImages(async (table) => {
-    await table.add(image("a"), [parseReference("one")]);
+    const a = image("a");
+    await table.add(a, [parseReference("one")]);
     const user = (isRunning: boolean) => (): ImageUser[] => [{ containerId: "c".repeat(64), isRunning }];
+    const forced = { ...OPTIONS, force: true };
+    for (const isRunning of [true, false])
+      assert.throws(() => planDelete(table, "one", OPTIONS, user(isRunning)), {
+        kind: "conflict",
+        message: `conflict: unable to remove repository reference "one" (must force) - container cccccccccccc is using its referenced image ${a.id.slice(7, 19)}`,
+      });
+    assert.deepEqual(planDelete(table, "one", forced, user(false)).remove, [a]);
+    assert.deepEqual(planDelete(table, "one", forced, user(true)), {
+      untag: ["one:latest"],
+      remove: [],
+      answer: [{ Untagged: "one:latest" }],
+    });
     assert.throws(
-      () => planDelete(table, "one", OPTIONS, user(false)),
+      () => planDelete(table, a.id, OPTIONS, user(false)),
       /must be forced.*stopped container cccccccccccc/,
     );
-    assert.equal(planDelete(table, "one", { ...OPTIONS, force: true }, user(false)).remove.length, 1);
-    assert.throws(
-      () => planDelete(table, "one", { ...OPTIONS, force: true }, user(true)),
-      /cannot be forced.*running container/,
-    );
+    assert.throws(() => planDelete(table, a.id, forced, user(true)), /cannot be forced.*running container/);
   }));
 
 test("planDelete removes the build steps below an image unless something else needs them", () =>
@@ -99,7 +108,8 @@ test("planDelete removes the build steps below an image unless something else ne
       planDelete(table, "top", { ...OPTIONS, noprune: true }, nobody).remove.map((i) => i.id),
       [top.id],
     );
-    assert.throws(() => planDelete(table, "base", OPTIONS, nobody), /dependent child images/);
+    assert.throws(() => planDelete(table, base.id, OPTIONS, nobody), /dependent child images/);
+    assert.deepEqual(planDelete(table, "base", OPTIONS, nobody).answer, [{ Untagged: "base:latest" }]);
     await table.add(image("dddd", { parentId: step.id }), [parseReference("other")]);
     assert.deepEqual(
       planDelete(table, "top", OPTIONS, nobody).remove.map((i) => i.id),

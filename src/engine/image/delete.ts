@@ -22,8 +22,9 @@ export interface DeletePlan {
 const conflict = (message: string): Fault => new Fault("conflict", message, { code: "image.in-use" });
 
 /**
- * Decides what removing `text` means: a name of several is only taken away; the last name, or an id, removes the image and
- * the nameless parents that only it kept. Fails with notFound, or conflict in Docker's words.
+ * Decides what removing `text` means, with Docker's rules. By name, the name is taken away, and with the last name the image
+ * and the build steps that only it kept, unless other images or running containers need it. By id, the image is removed or
+ * the reason against it is an error. Fails with notFound, or conflict in Docker's words.
  */
 export function planDelete(
   table: ImageTable,
@@ -33,15 +34,19 @@ export function planDelete(
 ): DeletePlan {
   const { image, by, reference } = table.find(text);
   const tags = table.tagsOf(image.id);
-  if (by === "name" && reference?.digest === undefined && tags.length > 1) {
-    const name = familiarString(withDefaultTag(reference as never));
-    return { untag: [name], remove: [], answer: [{ Untagged: name }] };
+  if (by === "name" && reference !== undefined && reference.digest === undefined) {
+    const name = familiarString(withDefaultTag(reference));
+    if (tags.length > 1) return untagOnly(name);
+    refuseLastName(text, image, options.force, usersOf);
+    if (childrenOf(table, image).length > 0 || usersOf(image.id).some((u) => u.isRunning))
+      return untagOnly(name);
+  } else {
+    if (tags.length > 1 && !options.force)
+      throw conflict(
+        `conflict: unable to delete ${text} (must be forced) - image is referenced in multiple repositories`,
+      );
+    refuseIfUsed(table, image, text, options.force, usersOf);
   }
-  if (by === "id" && tags.length > 1 && !options.force)
-    throw conflict(
-      `conflict: unable to delete ${text} (must be forced) - image is referenced in multiple repositories`,
-    );
-  refuseIfUsed(table, image, by === "id" ? text : image.id.slice(7, 19), options.force, usersOf);
   const remove = [image, ...(options.noprune ? [] : prunableParents(table, image, usersOf))];
   return {
     untag: tags,
@@ -54,6 +59,22 @@ export function planDelete(
   };
 }
 
+const untagOnly = (name: string): DeletePlan => ({ untag: [name], remove: [], answer: [{ Untagged: name }] });
+
+/** The last name of an image stays while a container uses it, unless forced. */
+function refuseLastName(
+  text: string,
+  image: ImageRecord,
+  isForced: boolean,
+  usersOf: (imageId: string) => readonly ImageUser[],
+): void {
+  const user = usersOf(image.id)[0];
+  if (user === undefined || isForced) return;
+  throw conflict(
+    `conflict: unable to remove repository reference "${text}" (must force) - container ${user.containerId.slice(0, 12)} is using its referenced image ${image.id.slice(7, 19)}`,
+  );
+}
+
 function refuseIfUsed(
   table: ImageTable,
   image: ImageRecord,
@@ -63,6 +84,10 @@ function refuseIfUsed(
 ): void {
   const users = usersOf(image.id);
   const running = users.find((u) => u.isRunning);
+  if (childrenOf(table, image).length > 0)
+    throw conflict(
+      `conflict: unable to delete ${shown} (cannot be forced) - image has dependent child images`,
+    );
   if (running !== undefined)
     throw conflict(
       `conflict: unable to delete ${shown} (cannot be forced) - image is being used by running container ${running.containerId.slice(0, 12)}`,
@@ -71,10 +96,6 @@ function refuseIfUsed(
   if (stopped !== undefined && !isForced)
     throw conflict(
       `conflict: unable to delete ${shown} (must be forced) - image is being used by stopped container ${stopped.containerId.slice(0, 12)}`,
-    );
-  if (childrenOf(table, image).length > 0)
-    throw conflict(
-      `conflict: unable to delete ${shown} (cannot be forced) - image has dependent child images`,
     );
 }
 

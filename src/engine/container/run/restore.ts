@@ -3,7 +3,7 @@
 import { messageOf } from "../../../lib/errors.ts";
 import { cgroupOf } from "./cgroup.ts";
 import type { ContainerContext } from "../context.ts";
-import { settleExit } from "./exit.ts";
+import { settleExit, shouldRestart } from "./exit.ts";
 import { lastExit } from "./lost.ts";
 import { endOrphans } from "./orphans.ts";
 import { type ContainerRecord, isRunning } from "../record.ts";
@@ -57,19 +57,19 @@ async function adopt(context: ContainerContext, record: ContainerRecord, onExit:
   }
 }
 
-/** Starts what a policy wants running: `always` whatever happened before, the others unless a user stopped them. */
+/** Starts what a policy wants running when a daemon starts; compat: only `unless-stopped` remembers that a user stopped it. */
 async function startByPolicy(
   context: ContainerContext,
   records: readonly ContainerRecord[],
   start: (live: LiveContainer) => Promise<void>,
 ): Promise<void> {
   const wanted = records.filter((r) => {
-    const { Name } = r.hostConfig.RestartPolicy;
     if (r.state.status === "created") return false;
-    return (
-      Name === "always" ||
-      (Name === "unless-stopped" && !r.state.isStoppedByUser) ||
-      r.state.status === "restarting"
+    if (r.state.status === "restarting") return true;
+    const isForgotten = r.hostConfig.RestartPolicy.Name !== "unless-stopped";
+    return shouldRestart(
+      isForgotten ? { ...r, state: { ...r.state, isStoppedByUser: false } } : r,
+      r.state.exitCode,
     );
   });
   await Promise.all(
