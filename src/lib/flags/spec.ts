@@ -123,10 +123,7 @@ export function list(
 
 /** A flag that may be repeated and whose text is a comma-separated list (pflag's stringSlice, read as CSV). */
 export function strings(usage: string, traits: FlagTraits = {}): FlagSpec<string[]> {
-  const parse = (text: string, previous: string[] | undefined) => [
-    ...(previous ?? []),
-    ...parseCsv(text),
-  ];
+  const parse = (text: string, previous: string[] | undefined) => [...(previous ?? []), ...parseCsv(text)];
   return { type: "strings", usage, initial: [], parse, ...traits };
 }
 
