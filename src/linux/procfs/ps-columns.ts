@@ -290,7 +290,7 @@ const columns: [names: string, column: PsColumn][] = [
   ["utsns", namespaceColumn("UTSNS", "uts")],
   ["userns", namespaceColumn("USERNS", "user")],
   ["cgroupns", namespaceColumn("CGROUPNS", "cgroup")],
-  ["pending sig_pend", signals("PENDING", "SigPnd")],
+  ["pending sig_pend", signals("PENDING", "ShdPnd")],
   ["blocked sig_block", signals("BLOCKED", "SigBlk")],
   ["ignored sig_ignore", signals("IGNORED", "SigIgn")],
   ["caught sig_catch", signals("CAUGHT", "SigCgt")],
