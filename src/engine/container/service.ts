@@ -38,6 +38,9 @@ type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
 /** In the order of the API's numbers. */
 const CHANGE_KINDS = ["modified", "added", "deleted"];
 
+/** A start that is refused with these leaves the container as it is; what fails later ends a `--rm` container. */
+const START_REFUSALS: readonly string[] = ["container.running", "container.paused", "container.removing"];
+
 export class ContainerService {
   readonly #context: ContainerContext;
   #isClosing = false;
@@ -84,8 +87,8 @@ export class ContainerService {
     try {
       await this.#start(live);
     } catch (error) {
-      const isStartFailure = error instanceof Fault && !["notModified", "conflict"].includes(error.kind);
-      if (isStartFailure && record.hostConfig.AutoRemove) await live.lane.run(() => this.#remove(live));
+      const wasTried = !(error instanceof Fault && START_REFUSALS.includes(error.code));
+      if (wasTried && record.hostConfig.AutoRemove) await live.lane.run(() => this.#remove(live));
       throw error;
     }
   }
