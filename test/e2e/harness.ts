@@ -52,8 +52,6 @@ export class TestDaemon {
   readonly #containerIds = new Set<string>();
   #watcher: FSWatcher | undefined;
   #process: Live | undefined;
-  /** What all runs of the daemon have logged. */
-  readonly #logs: Live[] = [];
 
   private constructor(dir: string, network: NetworkNamespace, args: readonly string[]) {
     this.dir = dir;
@@ -87,12 +85,12 @@ export class TestDaemon {
 
   /** The log of the current or latest run. */
   get log(): string {
-    return this.#logs.at(-1)?.errors ?? "";
+    return this.#process?.errors ?? "";
   }
 
   /** Resolves when the current run has logged `pattern`. */
   async logs(pattern: RegExp | string): Promise<void> {
-    await this.#logs.at(-1)?.prints(pattern);
+    await this.#process?.prints(pattern);
   }
 
   /** Starts the daemon again on the same directories, or for the first time; returns when it answers. */
@@ -102,10 +100,11 @@ export class TestDaemon {
     this.#watcher = watch(this.path("run/c"), (_, name) => {
       if (name !== null && /^[0-9a-f]{64}$/.test(name)) this.#containerIds.add(name);
     });
-    await this.launch(args).prints("API listen on");
+    this.#process = this.launch(args);
+    await this.#process.prints("API listen on");
   }
 
-  /** Starts the daemon without waiting for anything. */
+  /** Starts a daemon on the same directories and leaves it at that: for one that is to be refused. */
   launch(args: readonly string[] = []): Live {
     const roots = [
       "--data-root",
@@ -124,9 +123,7 @@ export class TestDaemon {
       ...args,
     ];
     const argv = this.network.wrap([...BERTH, "daemon", ...roots, ...rest]);
-    this.#process = new Live(argv, { timeoutMs: 600_000 });
-    this.#logs.push(this.#process);
-    return this.#process;
+    return new Live(argv, { timeoutMs: 600_000 });
   }
 
   /** Ends the daemon in the orderly way. */
@@ -150,8 +147,7 @@ export class TestDaemon {
   async close(): Promise<void> {
     try {
       if (this.#process === undefined) await this.up();
-      const ids = (await this.request("GET", "/containers/json?all=1")).body as { Id: string }[];
-      await Promise.all(ids.map(({ Id }) => this.request("DELETE", `/containers/${Id}?force=1`)));
+      await this.removeContainers();
       await this.terminate();
       const left = await this.#traces();
       assert.deepEqual(left, [], `left behind; the daemon's log:\n${this.log}`);
@@ -164,6 +160,12 @@ export class TestDaemon {
       await this.network.close();
       await rm(this.dir, { recursive: true, force: true });
     }
+  }
+
+  /** Removes what a test has left, so that its failure is not the next one's, too. */
+  async removeContainers(): Promise<void> {
+    const all = (await this.request("GET", "/containers/json?all=1")).body as { Id: string }[];
+    await Promise.all(all.map(({ Id }) => this.request("DELETE", `/containers/${Id}?force=1`)));
   }
 
   /** A shim ends a moment after it has told of the exit: traces count when they stay for two seconds. */
@@ -302,4 +304,9 @@ function jsonOrText(text: string): unknown {
 export async function procStatus(pid: number, field: string): Promise<string> {
   const text = await readFile(`/proc/${pid}/status`, "utf8");
   return new RegExp(`^${field}:\\s*(.*)$`, "m").exec(text)?.[1] ?? "";
+}
+
+/** Whether a process runs: one that waits for its parent to take note of its end does not. */
+export async function isAlive(pid: number): Promise<boolean> {
+  return existsSync(`/proc/${pid}`) && !(await procStatus(pid, "State").catch(() => "Z")).startsWith("Z");
 }

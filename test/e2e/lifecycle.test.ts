@@ -1,12 +1,13 @@
 // A container's life: created, started, waited for, stopped, killed, removed, and the exit codes that tell how it went.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, describe, test } from "node:test";
 import { clients, TestDaemon } from "./harness.ts";
 
 let daemon: TestDaemon;
 before(async () => {
   daemon = await TestDaemon.start();
 });
+afterEach(() => daemon.removeContainers());
 after(() => daemon.close());
 
 for (const client of clients)

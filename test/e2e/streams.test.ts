@@ -1,7 +1,7 @@
 // Standard streams of containers: attached before the start, byte for byte in both directions, on terminals, and as logs.
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { run } from "./command.ts";
 import { clients, TestDaemon } from "./harness.ts";
 
@@ -9,6 +9,7 @@ let daemon: TestDaemon;
 before(async () => {
   daemon = await TestDaemon.start();
 });
+afterEach(() => daemon.removeContainers());
 after(() => daemon.close());
 
 const FIVE_MEGABYTES = randomBytes(5 << 20);
@@ -166,7 +167,7 @@ for (const client of clients)
     });
 
     describe("logs", () => {
-      before(() =>
+      beforeEach(() =>
         text(
           "run",
           "--name",
@@ -177,7 +178,6 @@ for (const client of clients)
           "for i in 1 2 3 4 5; do echo out $i; echo err $i >&2; sleep 0.03; done",
         ),
       );
-      after(() => text("rm", "talker"));
 
       test("of a container that has ended have both streams in order", async () => {
         const logs = await outcome("logs", "talker");

@@ -1,0 +1,172 @@
+// Further processes in running containers: exit codes, streams, terminals, users, directories, environments.
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { clients, TestDaemon } from "./harness.ts";
+
+let daemon: TestDaemon;
+before(async () => {
+  daemon = await TestDaemon.start();
+  const create = [
+    "run",
+    "-d",
+    "--name",
+    "host",
+    "-e",
+    "FROM=container",
+    "-w",
+    "/var",
+    "busybox",
+    "sleep",
+    "1000",
+  ];
+  await daemon.text(clients[0] ?? { name: "berth", argv: [] }, create);
+});
+after(() => daemon.close());
+
+for (const client of clients)
+  describe(`${client.name}: exec`, () => {
+    const text = (...args: string[]) => daemon.text(client, args);
+    const outcome = (...args: string[]) => daemon.run(client, args);
+
+    test("ends with the program's exit code", async () => {
+      assert.equal((await outcome("exec", "host", "sh", "-c", "exit 17")).status, 17);
+      assert.equal((await outcome("exec", "host", "sh", "-c", "kill -9 $$")).status, 137);
+      assert.equal((await outcome("exec", "host", "true")).status, 0);
+    });
+
+    test("keeps output and errors apart and loses nothing of a short program", async () => {
+      const ended = await outcome("exec", "host", "sh", "-c", "echo o; echo e >&2");
+      assert.deepEqual([ended.stdout, ended.stderr], ["o\n", "e\n"]);
+      for (let i = 0; i < 5; i++) assert.equal(await text("exec", "host", "echo", `${i}`), `${i}`);
+    });
+
+    test("-i passes any bytes in both directions and the end of the input", async () => {
+      const input = randomBytes(2 << 20);
+      const echoed = await daemon.run(client, ["exec", "-i", "host", "cat"], { input });
+      assert.equal(echoed.status, 0);
+      assert.ok(echoed.bytes.equals(input));
+    });
+
+    test("-t gives a terminal of the user's size", async () => {
+      const script = `stty rows 31 cols 99; exec ${client.argv.join(" ")} exec -it host sh -c 'tty; stty size'`;
+      const shell = daemon.onTerminal({ name: "docker", argv: ["sh", "-c"] }, [script]);
+      const { status, stdout } = await shell.ended;
+      assert.equal(status, 0);
+      assert.match(stdout, /\/dev\/pts\/\d+\r+\n31 99/);
+    });
+
+    test("-u, -w, -e and the container's own settings", async () => {
+      assert.equal(await text("exec", "host", "pwd"), "/var");
+      assert.equal(await text("exec", "-w", "/tmp", "host", "pwd"), "/tmp");
+      assert.equal(await text("exec", "host", "sh", "-c", "echo $FROM $HOME"), "container /root");
+      assert.equal(
+        await text("exec", "-e", "FROM=exec", "-e", "X=y z", "host", "sh", "-c", "echo $FROM $X"),
+        "exec y z",
+      );
+      assert.equal(
+        await text("exec", "-u", "dev", "host", "sh", "-c", "id; echo $HOME"),
+        "uid=1000(dev) gid=1000(dev) groups=1000(dev),2000(extra)\n/home/dev",
+      );
+      assert.equal(await text("exec", "-u", "7:8", "host", "sh", "-c", "id -u; id -g"), "7\n8");
+    });
+
+    test("a command that is not there: 127, not executable: 126", async () => {
+      const missing = await outcome("exec", "host", "nosuch");
+      assert.equal(missing.status, 127);
+      assert.match(missing.stdout + missing.stderr, /exec: "nosuch": executable file not found in \$PATH/);
+      assert.equal((await outcome("exec", "host", "/etc/passwd")).status, 126);
+    });
+
+    test("an unknown user and a missing directory are errors", async () => {
+      const user = await outcome("exec", "-u", "nobodyknows", "host", "true");
+      assert.equal(user.status, 126);
+      assert.match(
+        user.stdout + user.stderr,
+        /unable to find user nobodyknows: no matching entries in passwd file/,
+      );
+      const directory = await outcome("exec", "-w", "/no/such", "host", "true");
+      assert.notEqual(directory.status, 0);
+      assert.match(directory.stdout + directory.stderr, /\/no\/such/);
+    });
+
+    test("of a container that does not run, or is not there, is refused", async () => {
+      await text("create", "--name", "idle", "busybox", "true");
+      const idle = await outcome("exec", "idle", "true");
+      assert.equal(idle.status, 1);
+      assert.match(idle.stderr, /is not running/);
+      await text("rm", "idle");
+      const unknown = await outcome("exec", "nobody", "true");
+      assert.equal(unknown.status, 1);
+      assert.match(unknown.stderr, /No such container: nobody/);
+    });
+
+    test("-d returns at once and the program goes on", async () => {
+      await text("exec", "host", "mkfifo", "/tmp/pipe");
+      assert.equal(await text("exec", "-d", "host", "sh", "-c", "echo from the background > /tmp/pipe"), "");
+      assert.equal(await text("exec", "host", "cat", "/tmp/pipe"), "from the background");
+      await text("exec", "host", "rm", "/tmp/pipe");
+    });
+
+    test("ten at once have ten answers", async () => {
+      const script = (i: number): string => `echo ${i}; exit ${i}`;
+      const all = await Promise.all(
+        Array.from({ length: 10 }, (_, i) => outcome("exec", "host", "sh", "-c", script(i))),
+      );
+      assert.deepEqual(
+        all.map((o) => [o.status, o.stdout]),
+        Array.from({ length: 10 }, (_, i) => [i, `${i}\n`]),
+      );
+    });
+
+    test("the processes of an exec are the container's: same namespaces, cgroup, capabilities and seccomp filter", async () => {
+      const facts =
+        "for n in pid mnt net uts ipc; do readlink /proc/self/ns/$n; done; cat /proc/self/cgroup; grep -E 'Cap|Seccomp:|NoNewPrivs' /proc/self/status";
+      assert.equal(
+        await text("exec", "host", "sh", "-c", facts),
+        await text("exec", "host", "sh", "-c", facts.replaceAll("self", "1")),
+      );
+      assert.equal(
+        await text(
+          "exec",
+          "--privileged",
+          "host",
+          "sh",
+          "-c",
+          "grep CapEff /proc/self/status | grep -c 00000000a80425fb || true",
+        ),
+        "0",
+      );
+    });
+
+    test("execs end with their container", async () => {
+      await text("run", "-d", "--name", "short", "busybox", "sleep", "1000");
+      const exec = daemon.live(client, ["exec", "short", "sh", "-c", "echo in; sleep 1000"]);
+      await exec.prints("in");
+      assert.equal((await daemon.inspect("short")).ExecIDs?.length, 1);
+      await text("kill", "short");
+      assert.equal((await exec.ended).status, 137);
+      await text("rm", "short");
+    });
+  });
+
+describe("the exec's own resource", () => {
+  test("is created, runs once, and keeps its exit code", async () => {
+    const created = await daemon.request("POST", "/containers/host/exec", {
+      Cmd: ["sh", "-c", "exit 4"],
+      AttachStdout: true,
+    });
+    assert.equal(created.status, 201);
+    const { Id } = created.body as { Id: string };
+    const before = (await daemon.request("GET", `/exec/${Id}/json`)).body as Record<string, unknown>;
+    assert.deepEqual(
+      [before["Running"], before["ExitCode"], before["OpenStdout"], before["OpenStdin"]],
+      [false, null, true, false],
+    );
+    await daemon.request("POST", `/exec/${Id}/start`, { Detach: false });
+    const ended = (await daemon.request("GET", `/exec/${Id}/json`)).body as Record<string, unknown>;
+    assert.deepEqual([ended["Running"], ended["ExitCode"]], [false, 4]);
+    assert.equal((await daemon.request("POST", `/exec/${Id}/start`, { Detach: false })).status, 409);
+    assert.equal((await daemon.request("GET", "/exec/nosuch/json")).status, 404);
+  });
+});
