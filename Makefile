@@ -5,7 +5,8 @@
 # make build   dist/berth;   make install  puts it into $(PREFIX)/bin;   make clean
 
 PREFIX ?= /usr/local
-BUN = $(firstword $(wildcard node_modules/@oven/bun-linux-*/bin/bun))
+# By the shell: make's own wildcard remembers that the directory was not there before the installation.
+BUN = $(shell ls node_modules/@oven/bun-linux-*/bin/bun | head -n 1)
 BIN = node_modules/.bin
 VERSION := $(shell sed -n 's/.*"version": "\(.*\)",/\1/p' package.json)
 COMMIT := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
