@@ -5,8 +5,7 @@
 # make build   dist/berth;   make install  puts it into $(PREFIX)/bin;   make clean
 
 PREFIX ?= /usr/local
-# By the shell: make's own wildcard remembers that the directory was not there before the installation.
-BUN = $(shell ls node_modules/@oven/bun-linux-*/bin/bun | head -n 1)
+BUN = tools/bun
 BIN = node_modules/.bin
 VERSION := $(shell sed -n 's/.*"version": "\(.*\)",/\1/p' package.json)
 COMMIT := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
