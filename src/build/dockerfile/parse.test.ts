@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Fault } from "../../lib/errors.ts";
-import { formatGoDuration, parseGoDuration } from "./go-duration.ts";
 import { KEYWORDS } from "./instructions.ts";
 import { parseDockerfile, parseTrigger } from "./parse.ts";
 import { findStage, findTarget, groupStages } from "./stages.ts";
@@ -69,29 +68,4 @@ test("findStage looks at earlier stages only, by name in any case or by number",
   assert.equal(findTarget(stages, undefined).index, 2);
   assert.equal(findTarget(stages, "One").index, 0);
   assert.throws(() => findTarget(stages, "x"), /failed to reach build target x/);
-});
-
-test("Go durations are read and written as Go does", () => {
-  const table = {
-    "1h30m": 5400e9,
-    "1.5s": 1.5e9,
-    "300ms": 3e8,
-    "1us": 1e3,
-    "0": 0,
-    "-2s": -2e9,
-    "1m0.5s": 60.5e9,
-  };
-  for (const [text, nanos] of Object.entries(table)) assert.equal(parseGoDuration(text), nanos, text);
-  for (const text of ["", "5", "s", "1x", "1 s", ".s"]) assert.equal(parseGoDuration(text), undefined, text);
-  const shown = {
-    "90s": "1m30s",
-    "1500ms": "1.5s",
-    "3600s": "1h0m0s",
-    "0": "0s",
-    "1ns": "1ns",
-    "1500ns": "1.5µs",
-    "10ms": "10ms",
-  };
-  for (const [text, out] of Object.entries(shown))
-    assert.equal(formatGoDuration(parseGoDuration(text) as number), out);
 });

@@ -2,7 +2,8 @@
 // Errors carry the lines and start with `dockerfile parse error on line N: `, as BuildKit's do.
 
 import { Flags, type FlagKind } from "./flags.ts";
-import { parseGoDuration } from "./go-duration.ts";
+import { messageOf } from "../../lib/errors.ts";
+import { parseDuration } from "../../lib/units/duration.ts";
 import { type Heredoc, parseHeredocMark } from "./heredoc.ts";
 import {
   type AddInstruction,
@@ -176,14 +177,18 @@ function parseArg(s: Source): Instruction {
   return { ...s.common, kind: "arg", args };
 }
 
+function durationOf(text: string): number {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    throw syntaxError(messageOf(error));
+  }
+}
+
 function parseInterval(flags: Flags, name: string): number {
   const text = flags.value(name);
   if (text === "") return 0;
-  const nanos = parseGoDuration(text);
-  if (nanos === undefined) {
-    const problem = /^[+-]?\d+(?:\.\d*)?$/.test(text) ? "missing unit in" : "invalid";
-    throw syntaxError(`time: ${problem} duration ${JSON.stringify(text)}`);
-  }
+  const nanos = durationOf(text);
   if (nanos !== 0 && nanos < 1e6)
     throw syntaxError(`Interval ${JSON.stringify(name)} cannot be less than 1ms`);
   return nanos;

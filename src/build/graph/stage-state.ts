@@ -3,7 +3,7 @@
 
 import type { Healthcheck, RunConfig } from "../../oci/image-config.ts";
 import { expandWord, expandWords } from "../dockerfile/expand.ts";
-import { formatGoDuration } from "../dockerfile/go-duration.ts";
+import { formatDuration } from "../../lib/units/duration.ts";
 import type {
   CommandLine,
   HealthcheckInstruction,
@@ -231,7 +231,7 @@ export class StageState {
     this.update({ healthcheck });
     // The history shows Go's %q of a pointer to the struct.
     const durations = [h.intervalNanos, h.timeoutNanos, h.startPeriodNanos, h.startIntervalNanos]
-      .map((n) => quoteGo(formatGoDuration(n)))
+      .map((n) => quoteGo(formatDuration(n)))
       .join(" ");
     const comment = `HEALTHCHECK &{${quoteGoList(h.test)} ${durations} ${quoteGoInteger(h.retries)}}`;
     return isOverride

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { completeConfig, completeHostConfig, mergeEnv } from "./config.ts";
+import { completeConfig, completeHostConfig, completeEnv } from "./config.ts";
 
 const ID = "0123456789abcdef".repeat(4);
 const image = {
@@ -40,9 +40,9 @@ test("completeConfig takes the image's defaults where the request has none", () 
   assert.equal(completeConfig({ User: "v" }, image, ID.slice(0, 12)).User, "v");
 });
 
-test("mergeEnv replaces, unsets and gives a default PATH", () => {
-  assert.deepEqual(mergeEnv(["PATH=/bin", "A=1", "B=2"], ["A=9", "B"]), ["A=9", "PATH=/bin"]);
-  assert.match(mergeEnv([], []).join(), /^PATH=\/usr\/local\/sbin/);
+test("completeEnv replaces, unsets and gives a default PATH", () => {
+  assert.deepEqual(completeEnv(["PATH=/bin", "A=1", "B=2"], ["A=9", "B"]), ["A=9", "PATH=/bin"]);
+  assert.match(completeEnv([], []).join(), /^PATH=\/usr\/local\/sbin/);
 });
 
 test("completeHostConfig gives Docker's defaults and refuses what cannot be", () => {

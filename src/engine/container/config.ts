@@ -57,7 +57,7 @@ export function completeConfig(
     Tty: request.Tty ?? false,
     OpenStdin: request.OpenStdin ?? false,
     StdinOnce: request.StdinOnce ?? false,
-    Env: mergeEnv(image.env ?? [], request.Env ?? []),
+    Env: completeEnv(image.env ?? [], request.Env ?? []),
     Cmd: cmd === null || cmd.length === 0 ? null : cmd,
     ...(healthcheck === undefined ? {} : { Healthcheck: healthcheck }),
     Image: request.Image ?? "",
@@ -115,7 +115,7 @@ const keyOf = (pair: string): string => pair.split("=", 1)[0] as string;
  * Returns the environment: the image's, with the request's variables replacing those of the same name and a default
  * PATH when neither has one. `-e NAME` without a value unsets the image's variable.
  */
-export function mergeEnv(image: readonly string[], request: readonly string[]): string[] {
+export function completeEnv(image: readonly string[], request: readonly string[]): string[] {
   const wanted = new Map(request.map((pair) => [keyOf(pair), pair]));
   const merged = [...wanted.values(), ...image.filter((pair) => !wanted.has(keyOf(pair)))].filter((p) =>
     p.includes("="),
