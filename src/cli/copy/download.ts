@@ -185,7 +185,7 @@ class Unpacker {
     const parts = name.split("/").filter((part) => part !== "" && part !== ".");
     if (parts.includes("..") || name.includes("\0"))
       throw complain(`invalid name in archive: ${JSON.stringify(name)}`);
-    const below = name.startsWith("./") ? parts : parts.slice(1);
+    const below = /^\.?\//.test(name) ? parts : parts.slice(1);
     let path = this.#root;
     for (const part of below) {
       // A link made by an earlier entry must not lead us elsewhere.

@@ -1,6 +1,14 @@
 // The containers of the daemon: what ContainerPort (server/ports.ts) asks for, each operation in a module of its own. This
 // class finds the container, takes its lane, and calls; it also brings runs back after a restart of the daemon.
-import type { ByteStream, Call, Hijack, OutputStream, PendingWait } from "../../api/call.ts";
+import type {
+  ArchiveStream,
+  ByteStream,
+  Call,
+  Hijack,
+  OutputStream,
+  PendingWait,
+  UploadBody,
+} from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/container.ts";
 import type {
@@ -10,6 +18,7 @@ import type {
   ContainerSummary,
   ContainerTop,
   FilesystemChanges,
+  PathStat,
 } from "../../api/schemas/container.ts";
 import { Fault } from "../../lib/errors.ts";
 import { freezeCgroup, planThaw } from "../../linux/cgroupfs/freezer.ts";
@@ -20,6 +29,7 @@ import { cgroupOf } from "./run/cgroup.ts";
 import { commitContainer } from "./commit.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { createContainer } from "./create.ts";
+import { archive, archiveInfo, type CopyTarget, putArchive } from "./files/copy.ts";
 import { settleExit } from "./run/exit.ts";
 import { inspectOf, summaryOf } from "./inspect.ts";
 import { selectContainers } from "./list.ts";
@@ -261,6 +271,22 @@ export class ContainerService {
     const { record } = this.#find(input.id);
     publish(this.#context, record, "export");
     return this.#context.layers.packView(this.#context.layers.upperOf(record.id), record.layer);
+  }
+
+  #copyTarget(reference: string): CopyTarget {
+    return { ...this.#find(reference), reference };
+  }
+
+  async archiveInfo(input: Input<"containerArchiveInfo">): Promise<PathStat> {
+    return archiveInfo(this.#context, this.#copyTarget(input.id), input.path);
+  }
+
+  async archive(input: Input<"containerArchive">): Promise<ArchiveStream> {
+    return archive(this.#context, this.#copyTarget(input.id), input.path);
+  }
+
+  async putArchive(input: Input<"putContainerArchive">, body: UploadBody): Promise<void> {
+    await putArchive(this.#context, this.#copyTarget(input.id), input, body);
   }
 
   commit(input: Input<"imageCommit">): Promise<CommitResponse> {

@@ -1,0 +1,110 @@
+// Opens a container's files for copying. A running container's are those it sees itself, mounts included, through
+// /proc/PID/root; a stopped one's are its layers, and a path below one of its binds is looked up in what is bound.
+// Invariant: the process is known to have been the container's when its root was opened, since a number is given again
+// as soon as nobody waits for it.
+import { posix } from "node:path";
+import { Fault, messageOf } from "../../../lib/errors.ts";
+import type { FsSession } from "../../../linux/keel.ts";
+import type { ContainerContext } from "../context.ts";
+import { mountsOf } from "../mounts.ts";
+import type { ContainerRecord } from "../record.ts";
+import type { LiveContainer, Run } from "../table.ts";
+import type { ContainerPath } from "./path.ts";
+import { cleanPath } from "./path.ts";
+
+/** A session and where in it the path of the request is. */
+export interface OpenRoot {
+  readonly session: FsSession;
+  readonly path: ContainerPath;
+  /** Whether it is the view of a running container: its kernel file systems are mounted there. */
+  readonly isLive: boolean;
+}
+
+/** Opens the files for reading. A stopped container may be started meanwhile. */
+export async function openForReading(
+  context: ContainerContext,
+  live: LiveContainer,
+  record: ContainerRecord,
+  path: ContainerPath,
+): Promise<OpenRoot> {
+  const { layers } = context;
+  return (
+    (await openLive(context, live.run, path)) ??
+    (await openBind(context, record, path)) ?? {
+      session: await layers.openFs(
+        layers.containerRoot(layers.viewSource(layers.upperOf(record.id), record.layer)),
+      ),
+      path,
+      isLive: false,
+    }
+  );
+}
+
+/**
+ * Opens a stopped container's files for writing; the caller is in its lane, because the writable layer must not be mounted
+ * twice. Fails with forbidden when they are read-only.
+ */
+export async function openForWriting(
+  context: ContainerContext,
+  record: ContainerRecord,
+  path: ContainerPath,
+): Promise<OpenRoot> {
+  const { layers } = context;
+  const bound = await openBind(context, record, path, { isForWriting: true });
+  if (bound !== undefined) return bound;
+  if (record.hostConfig.ReadonlyRootfs) throw readOnlyRoot();
+  const source = layers.rootSource(record.layer, layers.upperOf(record.id));
+  return { session: await layers.openFs(layers.containerRoot(source)), path, isLive: false };
+}
+
+/** Opens what a running container sees; undefined when it does not run any more. */
+export async function openLive(
+  context: ContainerContext,
+  run: Run | null,
+  path: ContainerPath,
+): Promise<OpenRoot | undefined> {
+  if (run === null) return undefined;
+  let session: FsSession | undefined;
+  try {
+    session = await context.keel.openFs({ kind: "dir", path: `/proc/${run.pid}/root` });
+    const state = await run.shim.state();
+    if (state.status === "running" && state.initPid === run.pid) return { session, path, isLive: true };
+  } catch (error) {
+    context.log("debug", `cannot open the root of process ${run.pid}: ${messageOf(error)}`);
+  }
+  await session?.[Symbol.asyncDispose]();
+  return undefined;
+}
+
+/** Opens the bind that a stopped container would have at the path, undefined when there is none. */
+async function openBind(
+  context: ContainerContext,
+  record: ContainerRecord,
+  path: ContainerPath,
+  options: { isForWriting?: boolean } = {},
+): Promise<OpenRoot | undefined> {
+  const bind = mountsOf(record.hostConfig)
+    .binds.map((b) => ({ ...b, at: cleanPath(b.destination) }))
+    .filter((b) => path.clean === b.at || path.clean.startsWith(`${b.at}/`))
+    .sort((a, b) => b.at.length - a.at.length)[0];
+  if (bind === undefined) return undefined;
+  if (options.isForWriting && bind.readonly) throw readOnlyVolume();
+  const rest = path.clean.slice(bind.at.length + 1);
+  try {
+    const session = await context.keel.openFs({ kind: "dir", path: bind.source });
+    return { session, path: { ...path, clean: rest }, isLive: false };
+  } catch {
+    // ignored: what is bound is a file; it is looked up in its directory
+  }
+  if (rest !== "") return undefined;
+  const session = await context.keel.openFs({ kind: "dir", path: posix.dirname(bind.source) });
+  return { session, path: { ...path, clean: posix.basename(bind.source) }, isLive: false };
+}
+
+export function readOnlyRoot(): Fault {
+  return new Fault("forbidden", "container rootfs is marked read-only", { code: "container.read-only" });
+}
+
+export function readOnlyVolume(): Fault {
+  return new Fault("forbidden", "mounted volume is marked read-only", { code: "container.read-only" });
+}

@@ -1,0 +1,149 @@
+// Copying between a container and the host, by both command lines: bytes, owners, modes, links and times must come through,
+// and nothing in a container may lead a copy out of it.
+import assert from "node:assert/strict";
+import { createHash, randomFillSync } from "node:crypto";
+import { chmod, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { clients, TestDaemon } from "./harness.ts";
+
+const MEBIBYTE = 1 << 20;
+
+let daemon: TestDaemon;
+before(async () => {
+  daemon = await TestDaemon.start();
+});
+after(() => daemon.close());
+
+const [client] = clients;
+assert.ok(client);
+const namesIn = async (dir: string): Promise<string[]> => (await readdir(dir)).sort();
+const digest = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
+
+async function container(name: string, script = "exec sleep 600", ...flags: string[]): Promise<string> {
+  await daemon.text(client as NonNullable<typeof client>, [
+    "run",
+    "-d",
+    "--name",
+    name,
+    ...flags,
+    "busybox",
+    "sh",
+    "-c",
+    script,
+  ]);
+  return name;
+}
+
+for (const c of clients) {
+  test(`a large file comes through both ways, byte for byte (${c.name})`, async () => {
+    const name = await container(`large-${c.name}`);
+    const data = randomFillSync(Buffer.alloc(100 * MEBIBYTE));
+    const [from, to] = [daemon.path(`large-${c.name}`), daemon.path(`large-${c.name}-back`)];
+    await writeFile(from, data);
+    await daemon.text(c, ["cp", from, `${name}:/large`]);
+    const sum = await daemon.text(c, ["exec", name, "sha256sum", "/large"]);
+    assert.equal(sum.split(" ")[0], digest(data));
+    await daemon.text(c, ["cp", `${name}:/large`, to]);
+    assert.equal(digest(await readFile(to)), digest(data));
+  });
+
+  for (const state of ["running", "stopped"] as const) {
+    test(`a tree keeps modes, links and times, ${state} (${c.name})`, async () => {
+      const name = await container(`tree-${state}-${c.name}`);
+      if (state === "stopped") await daemon.text(c, ["stop", "-t", "0", name]);
+      const source = daemon.path(`tree-${state}-${c.name}`);
+      await mkdir(`${source}/sub/empty`, { recursive: true });
+      await writeFile(`${source}/sub/file`, "content\n");
+      await chmod(`${source}/sub/file`, 0o640);
+      await symlink("/etc/passwd", `${source}/sub/link`);
+      await daemon.text(c, ["cp", source, `${name}:/srv`]);
+      await daemon.text(c, ["cp", `${source}/.`, `${name}:/tmp`]);
+      const back = `${source}-back`;
+      await daemon.text(c, ["cp", "-a", `${name}:/srv`, back]);
+      assert.deepEqual(await namesIn(`${back}/sub`), ["empty", "file", "link"]);
+      assert.equal(await readFile(`${back}/sub/file`, "utf8"), "content\n");
+      const [before, after] = [await lstat(`${source}/sub/file`), await lstat(`${back}/sub/file`)];
+      assert.equal(after.mode & 0o7777, 0o640);
+      assert.equal(Math.floor(after.mtimeMs / 1000), Math.floor(before.mtimeMs / 1000));
+      assert.equal(await readlink(`${back}/sub/link`), "/etc/passwd");
+      await daemon.text(c, ["cp", `${name}:/tmp/sub/.`, `${source}-dot`]);
+      assert.deepEqual(await namesIn(`${source}-dot`), ["empty", "file", "link"]);
+      if (state === "running") return;
+      await daemon.text(c, ["start", name]);
+      assert.equal(await daemon.text(c, ["exec", name, "cat", "/srv/sub/file"]), "content");
+    });
+  }
+
+  test(`streams, -L and -a mean what Docker says (${c.name})`, async () => {
+    const name = await container(
+      `stream-${c.name}`,
+      "mkdir -p /d/e; echo hi >/d/e/f; ln /d/e/f /d/e/g; ln -s e/f /d/l; chown 7:8 /d/e/f; exec sleep 600",
+      "-u",
+      "0:0",
+    );
+    await daemon.text(c, ["exec", name, "sh", "-c", "while ! test -L /d/l; do :; done; chown 7:8 /d/e/f"]);
+    const copied = await daemon.run(c, ["cp", `${name}:/d`, "-"]);
+    assert.equal(copied.status, 0, copied.stderr);
+    await daemon.text(c, ["cp", "-", `${name}:/tmp`], { input: copied.bytes });
+    assert.equal(await daemon.text(c, ["exec", name, "stat", "-c", "%u %g %h", "/tmp/d/e/g"]), "7 8 2");
+    const plain = daemon.path(`link-${c.name}`);
+    await daemon.text(c, ["cp", `${name}:/d/l`, plain]);
+    assert.ok((await lstat(plain)).isSymbolicLink());
+    await daemon.text(c, ["cp", "-L", `${name}:/d/l`, `${plain}-L`]);
+    assert.equal(await readFile(`${plain}-L`, "utf8"), "hi\n");
+    await daemon.text(c, ["cp", "-a", `${name}:/d/e/.`, `${plain}-a`]);
+    const [f, g] = [await lstat(`${plain}-a/f`), await lstat(`${plain}-a/g`)];
+    assert.equal(f.ino, g.ino);
+    // The docker command line keeps owners on the way into a container only.
+    if (c.name === "berth") assert.deepEqual([f.uid, f.gid], [7, 8]);
+  });
+
+  test(`a missing path and a wrong target are refused in Docker's words (${c.name})`, async () => {
+    const name = await container(`missing-${c.name}`);
+    const missing = await daemon.run(c, ["cp", `${name}:/no/such`, daemon.path("x")]);
+    assert.equal(missing.status, 1);
+    assert.match(missing.stderr, new RegExp(`Could not find the file /no/such in container ${name}`));
+    const file = daemon.path(`plain-${c.name}`);
+    await writeFile(file, "x");
+    const into = await daemon.run(c, ["cp", file, `${name}:/no/such/dir/`]);
+    assert.equal(into.status, 1);
+    await mkdir(`${file}-dir`);
+    const over = await daemon.run(c, ["cp", `${file}-dir`, `${name}:/etc/passwd`]);
+    assert.match(over.stderr, /cannot copy directory/);
+  });
+}
+
+test("what is read-only stays as it is", async () => {
+  const shared = daemon.path("shared");
+  await mkdir(shared);
+  const name = await container("locked", undefined, "--read-only", "-v", `${shared}:/ro:ro`);
+  const file = daemon.path("file");
+  await writeFile(file, "x");
+  const root = await daemon.berth("cp", file, `${name}:/file`);
+  assert.match(root.stderr, /container rootfs is marked read-only/);
+  await daemon.berth("stop", "-t", "0", name);
+  const stopped = await daemon.berth("cp", file, `${name}:/file`);
+  assert.match(stopped.stderr, /container rootfs is marked read-only/);
+  const bound = await daemon.berth("cp", file, `${name}:/ro/file`);
+  assert.match(bound.stderr, /marked read-only/);
+  assert.deepEqual(await readdir(shared), []);
+});
+
+test("links in a container and names in an archive do not lead out of it", async () => {
+  const precious = daemon.path("precious");
+  await mkdir(precious);
+  await writeFile(`${precious}/kept`, "old");
+  const name = await container(
+    "hostile",
+    `ln -s ${precious} /out; ln -s ../../../../../.. /up; exec sleep 600`,
+  );
+  await daemon.berth("exec", name, "sh", "-c", "while ! test -L /up; do :; done");
+  const file = daemon.path("new");
+  await writeFile(file, "new");
+  await daemon.berth("cp", file, `${name}:/out/kept`);
+  assert.equal(await readFile(`${precious}/kept`, "utf8"), "old");
+  const through = await daemon.request("GET", `/containers/${name}/archive?path=/up${precious}/kept`);
+  assert.equal(through.status, 404);
+  const magic = await daemon.request("GET", `/containers/${name}/archive?path=/proc/1/root${precious}/kept`);
+  assert.ok(magic.status >= 400, JSON.stringify(magic));
+});
