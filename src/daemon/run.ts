@@ -30,13 +30,19 @@ async function serve(argv: readonly string[]): Promise<number> {
   process.umask(0o022);
   const log = createLog(config.logLevel);
   const ended = Promise.withResolvers<number>();
+  // From the beginning: a signal that comes during the start ends the daemon in order as soon as it stands.
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => ended.resolve(0));
   using _pidfile = takePidfile(config.pidfile);
   const daemon = await openDaemon(config, log, () => {
     log("error", "keel agent has ended unexpectedly; the daemon ends, containers go on");
     ended.resolve(1);
   });
-  for (const host of config.hosts) await daemon.server.listen(host);
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => ended.resolve(0));
+  try {
+    for (const host of config.hosts) await daemon.server.listen(host);
+  } catch (error) {
+    await daemon.close();
+    throw error;
+  }
   process.on("SIGHUP", () => {
     try {
       daemon.isLiveRestore = reloadableConfig(config.configFile).liveRestore ?? config.liveRestore;
