@@ -59,7 +59,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
   const meta = await MetaStore.open(join(config.dataRoot, "meta"), { log: (line) => log("info", line) });
   stack.defer(() => meta.close());
   // Under the lock of the data root, so that a successor never loses its directories to a predecessor that is just ending.
-  let leavesNothing = false;
+  let leavesNothing = true;
   for (const name of ["c", "root"])
     await mkdir(join(config.execRoot, name), { recursive: true, mode: 0o700 });
   stack.defer(() => (leavesNothing ? removeExecRoot(config.execRoot) : undefined));
@@ -170,6 +170,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     builderVersion: "1",
     log,
   });
+  leavesNothing = false;
   const resources = stack.move();
   const result: Daemon = {
     server,
@@ -228,13 +229,24 @@ async function sweepContainerDirs(keel: Keel, dir: string, table: ContainerTable
     if (table.get(name) === undefined) await keel.run([host.remove(join(dir, name))]);
 }
 
-/** Removes what the daemon keeps in its exec root, and the directory itself when nothing else is in it. */
+/** Removes what the daemon keeps in its exec root, and the directory itself, unless a container runs. */
 async function removeExecRoot(dir: string): Promise<void> {
+  if (!(await removeEmpty(join(dir, "c")))) return;
   const ours = (await readdir(dir)).filter(
     (name) => name === "agent.sock" || /^keel-[0-9a-f]{12}$/.test(name),
   );
   for (const name of ours) await rm(join(dir, name), { force: true });
-  for (const empty of [join(dir, "c"), join(dir, "root"), dir]) await rmdir(empty).catch(() => {}); // ignored: somebody else's files are in it
+  await removeEmpty(join(dir, "root"));
+  await removeEmpty(dir);
+}
+
+async function removeEmpty(dir: string): Promise<boolean> {
+  try {
+    await rmdir(dir);
+    return true;
+  } catch {
+    return false; // ignored: it is still in use
+  }
 }
 
 /** Work that nobody waits for, except the end of the daemon. */
