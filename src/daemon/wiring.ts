@@ -17,6 +17,7 @@ import { ImageService } from "../engine/image/service.ts";
 import { ImageTable } from "../engine/image/table.ts";
 import { NetworkService } from "../engine/network/service.ts";
 import { SystemService } from "../engine/system/service.ts";
+import { VolumeService } from "../engine/volume/service.ts";
 import { messageOf } from "../lib/errors.ts";
 import { newId } from "../lib/id.ts";
 import { loadCgroupFeatures } from "../linux/cgroupfs/features.ts";
@@ -163,6 +164,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       exec: new ExecService(context),
       image: images,
       network: networks,
+      volume: new VolumeService(),
       build,
       system,
     },

@@ -100,11 +100,22 @@ export function layerSink(layers: LayerStore, keel: Keel, mountTarget: string): 
   };
 }
 
+/** A build cache that can be emptied. */
+export interface ClearableCache extends CacheStore {
+  /** Forgets everything; returns the keys that there were. */
+  clear(): Promise<string[]>;
+}
+
 /** The build cache in the record store (table `build-cache`). */
-export function cacheStore(store: RecordStore): CacheStore {
+export function cacheStore(store: RecordStore): ClearableCache {
   const records = store.table<CacheRecord>("build-cache");
   return {
     get: async (key) => records.get(key),
     put: (key, record) => store.commit([records.put(key, record)]),
+    async clear() {
+      const keys = [...records.keys()];
+      await store.commit(keys.map((key) => records.remove(key)));
+      return keys;
+    },
   };
 }

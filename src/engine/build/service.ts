@@ -4,7 +4,8 @@ import { mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import type { Call, ProgressSink, UploadBody } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
-import type { imageBuild } from "../../api/operations/build.ts";
+import type { buildPrune, imageBuild } from "../../api/operations/build.ts";
+import type { BuildPrune } from "../../api/schemas/build.ts";
 import type { ProgressLine } from "../../api/schemas/progress.ts";
 import { buildImage } from "../../build/build-image.ts";
 import type { BuildEvent } from "../../build/events.ts";
@@ -16,12 +17,13 @@ import { formatNano, nowNano } from "../../lib/time.ts";
 import { parsePlatform } from "../../oci/platform.ts";
 import { familiarString, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
 import type { EventBus } from "../event/bus.ts";
+import type { ClearableCache } from "./ports.ts";
 import type { ImageService } from "../image/service.ts";
 
 type BuildInput = InputOf<typeof imageBuild>;
 
 export interface BuildServiceOptions {
-  ports: Omit<BuildPorts, "makeScratch" | "now">;
+  ports: Omit<BuildPorts, "makeScratch" | "now"> & { readonly cache: ClearableCache };
   images: ImageService;
   events: EventBus;
   /** Existing private directory for uploaded contexts. */
@@ -33,6 +35,13 @@ export class BuildService {
 
   constructor(options: BuildServiceOptions) {
     this.#options = options;
+  }
+
+  /** Removes the build steps' images that nothing stands on; with `all` every result is forgotten, too. */
+  async prune(input: InputOf<typeof buildPrune>): Promise<BuildPrune> {
+    const keys = input.all ? await this.#options.ports.cache.clear() : [];
+    const SpaceReclaimed = await this.#options.images.pruneIntermediate();
+    return { CachesDeleted: keys.length === 0 ? null : keys, SpaceReclaimed };
   }
 
   async build(input: BuildInput, body: UploadBody, out: ProgressSink, call: Call): Promise<void> {

@@ -16,6 +16,7 @@ import type {
   ContainerCreateResponse,
   ContainerInspect,
   ContainerSummary,
+  ContainersPrune,
   ContainerTop,
   FilesystemChanges,
   PathStat,
@@ -35,6 +36,7 @@ import { inspectOf, summaryOf } from "./inspect.ts";
 import { selectContainers } from "./list.ts";
 import { openLogs } from "./log-stream.ts";
 import { parseName } from "./names.ts";
+import { pruneContainers } from "./prune.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
 import { removeStopped } from "./remove.ts";
 import { restoreRuns } from "./run/restore.ts";
@@ -231,6 +233,10 @@ export class ContainerService {
     }
     const record = this.#context.table.get(live.id);
     if (record !== undefined) await removeStopped(this.#context, live, record);
+  }
+
+  prune(input: Input<"containerPrune">): Promise<ContainersPrune> {
+    return pruneContainers(this.#context, input.filters, (live) => this.#remove(live));
   }
 
   async wait(input: Input<"containerWait">, call: Call): Promise<PendingWait> {

@@ -2,7 +2,13 @@
 import type { ByteStream, Call, ProgressSink, UploadBody } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/image.ts";
-import type { ImageDeleted, ImageHistory, ImageInspect, ImageSummary } from "../../api/schemas/image.ts";
+import type {
+  ImageDeleted,
+  ImageHistory,
+  ImageInspect,
+  ImagesPrune,
+  ImageSummary,
+} from "../../api/schemas/image.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { ImageConfig, ImageId } from "../../oci/image-config.ts";
 import { formatPlatform, type Platform } from "../../oci/platform.ts";
@@ -24,6 +30,7 @@ import { type HistoryImage, type ImageFacts, historyOf, inspectOf, summaryOf } f
 import { selectImages } from "./list.ts";
 import { loadImages } from "./load.ts";
 import { pullImage, type RegistrySettings } from "./pull.ts";
+import { type PruneDeps, pruneImages } from "./prune.ts";
 import { configOf, type ImageRecord } from "./record.ts";
 import { saveImages } from "./save.ts";
 import type { ImageTable } from "./table.ts";
@@ -196,6 +203,28 @@ export class ImageService {
     for (const image of plan.remove) this.#publish("delete", image.id, image.id);
     for (const image of plan.remove) await this.#letLayersGo(image);
     return plan.answer;
+  }
+
+  async prune(input: Input<"imagePrune">): Promise<ImagesPrune> {
+    const report = await pruneImages(this.#pruneDeps(), input.filters);
+    const attributes = { reclaimed: String(report.SpaceReclaimed) };
+    this.#context.events.publish({ type: "image", action: "prune", actorId: "", attributes });
+    return report;
+  }
+
+  /** Removes the images of build steps that nothing stands on; returns the bytes that they took. */
+  async pruneIntermediate(): Promise<number> {
+    return (await pruneImages(this.#pruneDeps(), {}, { onlyIntermediate: true })).SpaceReclaimed;
+  }
+
+  #pruneDeps(): PruneDeps {
+    const { table, layers } = this.#context;
+    return {
+      table,
+      usersOf: this.#usersOf,
+      remove: (name) => this.delete({ name, force: false, noprune: false, platforms: [] }),
+      sizeBytes: () => [...layers.list()].reduce((sum, layer) => sum + layer.sizeBytes, 0),
+    };
   }
 
   /** Removes the layers that only this image needed. */

@@ -4,7 +4,12 @@
 // allocations are rebuilt from the containers' records.
 import type { InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/network.ts";
-import type { EndpointResource, NetworkInspect, NetworkSummary } from "../../api/schemas/network.ts";
+import type {
+  EndpointResource,
+  NetworkInspect,
+  NetworksPrune,
+  NetworkSummary,
+} from "../../api/schemas/network.ts";
 import { Fault } from "../../lib/errors.ts";
 import { newId } from "../../lib/id.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
@@ -212,6 +217,11 @@ export class NetworkService {
       )
       .sort((a, b) => (a.name < b.name ? -1 : 1))
       .map(summaryOf);
+  }
+
+  /** The default networks always stay, and there are no others. */
+  async prune(): Promise<NetworksPrune> {
+    return { NetworksDeleted: null };
   }
 
   async inspect(input: InputOf<typeof operations.networkInspect>): Promise<NetworkInspect> {
