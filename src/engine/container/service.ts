@@ -21,6 +21,7 @@ import type {
   FilesystemChanges,
   PathStat,
 } from "../../api/schemas/container.ts";
+import type { ContainerStats } from "../../api/schemas/stats.ts";
 import { Fault } from "../../lib/errors.ts";
 import { freezeCgroup, planThaw } from "../../linux/cgroupfs/freezer.ts";
 import { listPids } from "../../linux/cgroupfs/processes.ts";
@@ -40,6 +41,7 @@ import { pruneContainers } from "./prune.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
 import { removeStopped } from "./remove.ts";
 import { restoreRuns } from "./run/restore.ts";
+import { sampleContainer } from "./stats.ts";
 import { type OnExit, startContainer } from "./run/start.ts";
 import { killContainer, type StopOptions, stopRunning } from "./run/stop.ts";
 import type { LiveContainer } from "./table.ts";
@@ -264,6 +266,11 @@ export class ContainerService {
     if (!isRunning(record)) throw notRunning(record.id);
     const { titles, processes } = psTable(listPids(cgroupOf(this.#context, record)), input.psArgs ?? "");
     return { Titles: [...titles], Processes: processes.map((p) => [...p]) };
+  }
+
+  async stats(input: Input<"containerStats">, call: Call): Promise<AsyncIterable<ContainerStats>> {
+    const options = { stream: input.stream, oneShot: input.oneShot ?? false };
+    return sampleContainer(this.#context, this.#find(input.id).record.id, options, call.signal);
   }
 
   async changes(input: Input<"containerChanges">): Promise<FilesystemChanges> {
