@@ -280,7 +280,8 @@ const refuse = (message: string): never => {
   throw new Fault("invalidParameter", message);
 };
 
-function checkHostConfig(r: HostConfigRequest): void {
+/** Refuses contradictions and what this version has not, with invalidParameter or notImplemented. */
+export function checkHostConfig(r: HostConfigRequest): void {
   if (!IPC_MODES.test(r.IpcMode ?? "")) refuse(`invalid IPC mode: ${r.IpcMode}`);
   const restart = r.RestartPolicy?.Name ?? "";
   if (!RESTART.includes(restart))

@@ -44,6 +44,7 @@ import { restoreRuns } from "./run/restore.ts";
 import { sampleContainer } from "./stats.ts";
 import { type OnExit, startContainer } from "./run/start.ts";
 import { killContainer, type StopOptions, stopRunning } from "./run/stop.ts";
+import { updateContainer } from "./run/update.ts";
 import type { LiveContainer } from "./table.ts";
 import { waitFor } from "./wait.ts";
 
@@ -177,6 +178,15 @@ export class ContainerService {
     const record = this.#context.table.find(id);
     await this.#context.keel.run(planThaw(cgroupOf(this.#context, record)));
     await this.#context.table.putState(id, { status: "running" });
+  }
+
+  async update(input: Input<"containerUpdate">): Promise<{ Warnings: string[] | null }> {
+    const { live } = this.#find(input.id);
+    return live.lane.run(async () => {
+      const record = this.#context.table.find(live.id);
+      const warnings = await updateContainer(this.#context, record, input.body);
+      return { Warnings: warnings.length === 0 ? null : warnings };
+    });
   }
 
   async rename(input: Input<"containerRename">): Promise<void> {

@@ -76,7 +76,8 @@ function modeOf(mode: string, type: "pid" | "ipc" | "uts" | "cgroup", pidOf: Pid
   throw new Fault("invalidParameter", `invalid ${type} mode: ${mode}`, { code: "container.namespace-mode" });
 }
 
-function resourcesOf(h: HostConfig): SpecResources {
+/** Returns the limits of a configuration in the runtime's words. */
+export function resourcesOf(h: HostConfig): SpecResources {
   const rates = (list: HostConfig["BlkioDeviceReadBps"]): { path: string; rate: number }[] =>
     (list ?? []).map((d) => ({ path: d.Path, rate: d.Rate }));
   return {
