@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { createHash, randomFillSync } from "node:crypto";
 import { chmod, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
+import { TAR_END, tarEntry, tarHeader, tarPadding } from "../../src/lib/tar/writer.ts";
 import { clients, TestDaemon } from "./harness.ts";
 
 const MEBIBYTE = 1 << 20;
@@ -146,4 +147,51 @@ test("links in a container and names in an archive do not lead out of it", async
   assert.equal(through.status, 404);
   const magic = await daemon.request("GET", `/containers/${name}/archive?path=/proc/1/root${precious}/kept`);
   assert.ok(magic.status >= 400, JSON.stringify(magic));
+});
+
+for (const c of clients)
+  test(`the whole root and what is bound can be copied (${c.name})`, async () => {
+    const shared = daemon.path(`bound-${c.name}`);
+    await mkdir(shared);
+    await writeFile(`${shared}/f`, "bound\n");
+    const name = await container(`root-${c.name}`, undefined, "-v", `${shared}:/data`, "--tmpfs", "/scratch");
+    await daemon.text(c, ["exec", name, "sh", "-c", "echo t >/scratch/t; ln -s /data /alias"]);
+    const root = daemon.path(`root-${c.name}`);
+    await daemon.text(c, ["cp", `${name}:/`, root]);
+    assert.deepEqual(await namesIn(`${root}/proc`), []);
+    assert.equal(await readFile(`${root}/data/f`, "utf8"), "bound\n");
+    await daemon.text(c, ["cp", `${name}:/scratch/t`, `${root}-t`]);
+    assert.equal(await readFile(`${root}-t`, "utf8"), "t\n");
+    await daemon.text(c, ["cp", `${name}:/alias/`, `${root}-alias`]);
+    assert.deepEqual(await namesIn(`${root}-alias`), ["f"]);
+    await daemon.text(c, ["kill", name]);
+    await daemon.text(c, ["wait", name]);
+    await daemon.text(c, ["cp", `${root}-t`, `${name}:/data/new`]);
+    assert.equal(await readFile(`${shared}/new`, "utf8"), "t\n");
+    await daemon.text(c, ["cp", `${name}:/data/f`, `${root}-f`]);
+    assert.equal(await readFile(`${root}-f`, "utf8"), "bound\n");
+  });
+
+test("a hostile archive is refused or stays in the container", async () => {
+  const name = await container("archive");
+  const outside = daemon.path("outside");
+  await mkdir(outside);
+  const content = Buffer.from("evil");
+  const file = (path: string): Buffer =>
+    Buffer.concat([
+      tarHeader(tarEntry({ type: "file", name: path, sizeBytes: content.length })),
+      content,
+      tarPadding(content.length),
+    ]);
+  const put = (...blocks: Uint8Array[]) =>
+    daemon.run(client as NonNullable<typeof client>, ["cp", "-", `${name}:/tmp`], {
+      input: Buffer.concat([...blocks, TAR_END]),
+    });
+  const up = await put(file("../../../outside/evil"));
+  assert.match(up.stderr, /is outside of the directory/);
+  const link = tarHeader(tarEntry({ type: "symlink", name: "l", linkName: outside }));
+  await put(link, file("l/evil"));
+  const hard = tarHeader(tarEntry({ type: "hardlink", name: "h", linkName: "../../etc/passwd" }));
+  assert.match((await put(hard)).stderr, /leads outside of the directory/);
+  assert.deepEqual(await readdir(outside), []);
 });
