@@ -8,6 +8,6 @@ export class VolumeService {
   }
 
   async prune(): Promise<VolumesPrune> {
-    return { VolumesDeleted: null, SpaceReclaimed: 0 };
+    return { VolumesDeleted: [], SpaceReclaimed: 0 };
   }
 }

@@ -49,11 +49,7 @@ export function updatedConfig(current: HostConfig, request: UpdateConfigRequest)
   const policy = request.RestartPolicy;
   if (!policy?.Name) return { ...current, ...limits };
   if (current.AutoRemove && policy.Name !== "no")
-    throw new Fault(
-      "invalidParameter",
-      "Restart policy cannot be updated because AutoRemove is enabled for the container",
-      { code: "container.update" },
-    );
+    throw conflicting("Restart policy cannot be updated because AutoRemove is enabled for the container");
   const RestartPolicy = { Name: policy.Name, MaximumRetryCount: policy.MaximumRetryCount ?? 0 };
   return { ...current, ...limits, RestartPolicy };
 }
@@ -96,6 +92,8 @@ export async function updateContainer(
 
 function refused(id: string, error: unknown): unknown {
   if (!(error instanceof Fault) && !(error instanceof SysError)) return error;
+  // compat: a wrong limit is refused before Docker looks at the container, without naming it.
+  if (error instanceof Fault && error.kind === "invalidParameter") return error;
   const kind = error instanceof Fault ? error.kind : "system";
   const code = error instanceof Fault ? error.code : "container.update";
   return new Fault(kind, `Cannot update container ${id}: ${messageOf(error)}`, { code, cause: error });
