@@ -40,6 +40,7 @@ import { parseName } from "./names.ts";
 import { pruneContainers } from "./prune.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
 import { removeStopped } from "./remove.ts";
+import { sizesOf } from "./size.ts";
 import { restoreRuns } from "./run/restore.ts";
 import { sampleContainer } from "./stats.ts";
 import { type OnExit, startContainer } from "./run/start.ts";
@@ -323,7 +324,8 @@ export class ContainerService {
       upper: `${dir}/upper`,
       work: `${dir}/work`,
     });
-    return inspectOf(record, { paths: this.#context.paths, execIds: live.execIds, source });
+    const answer = inspectOf(record, { paths: this.#context.paths, execIds: live.execIds, source });
+    return input.size ? { ...answer, ...(await sizesOf(this.#context, record)) } : answer;
   }
 
   async list(input: Input<"containerList">): Promise<ContainerSummary[]> {
@@ -331,8 +333,11 @@ export class ContainerService {
     const now = Date.now();
     const isDescendant = (r: ContainerRecord, image: string): boolean =>
       images.isDescendant(r.imageId, image);
-    return selectContainers(table.all(), input, { find: (ref) => table.find(ref), isDescendant }).map((r) =>
-      summaryOf(r, images.nameFor(r.config.Image, r.imageId), now),
+    const selected = selectContainers(table.all(), input, { find: (ref) => table.find(ref), isDescendant });
+    const summaries = selected.map((r) => summaryOf(r, images.nameFor(r.config.Image, r.imageId), now));
+    if (!input.size) return summaries;
+    return Promise.all(
+      summaries.map(async (s) => ({ ...s, ...(await sizesOf(this.#context, table.find(s.Id))) })),
     );
   }
 
