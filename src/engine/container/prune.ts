@@ -4,7 +4,7 @@ import type { ContainersPrune } from "../../api/schemas/container.ts";
 import { parseNano } from "../../lib/time.ts";
 import { pruneMatcher } from "../prune-filter.ts";
 import type { ContainerContext } from "./context.ts";
-import { writtenBytes } from "./size.ts";
+import { writtenBytes } from "./files/size.ts";
 import type { LiveContainer } from "./table.ts";
 
 const PRUNABLE = ["created", "exited", "dead"];

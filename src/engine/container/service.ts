@@ -40,7 +40,7 @@ import { parseName } from "./names.ts";
 import { pruneContainers } from "./prune.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
 import { removeStopped } from "./remove.ts";
-import { sizesOf } from "./size.ts";
+import { sizesOf } from "./files/size.ts";
 import { restoreRuns } from "./run/restore.ts";
 import { sampleContainer } from "./stats.ts";
 import { type OnExit, startContainer } from "./run/start.ts";

@@ -1,9 +1,9 @@
 // How much a container's files take: what it has written itself, and with its image (SizeRw and SizeRootFs).
-import { messageOf } from "../../lib/errors.ts";
-import type { FsSession } from "../../linux/keel.ts";
-import { fs } from "../../linux/ops.ts";
-import type { ContainerContext } from "./context.ts";
-import type { ContainerRecord } from "./record.ts";
+import { messageOf } from "../../../lib/errors.ts";
+import type { FsSession } from "../../../linux/keel.ts";
+import { fs } from "../../../linux/ops.ts";
+import type { ContainerContext } from "../context.ts";
+import type { ContainerRecord } from "../record.ts";
 
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
