@@ -23,6 +23,9 @@ export interface LogQuery {
 }
 
 const BLOCK = 256 * 1024;
+const SECOND_LOOK_MS = 10;
+/** How long a change may go unnoticed when the watch misses it. */
+const RECHECK_MS = 250;
 
 /** Yields the log's entries in batches, oldest first. A missing file is an empty log. */
 export async function* readLog(path: string, query: LogQuery): AsyncGenerator<LogEntry[]> {
@@ -167,6 +170,17 @@ function parseEntry(line: string): LogEntry | null {
   }
 }
 
+/** Resolves at the next change, or after a while. */
+async function woken(register: (resolve: () => void) => void): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await new Promise<void>((resolve) => {
+    register(resolve);
+    // bun: a watch begins a moment after watch() has returned, so that the change in between is seen by nobody.
+    timer = setTimeout(resolve, RECHECK_MS);
+  });
+  clearTimeout(timer);
+}
+
 /** Reads on as the file grows; a change of inode at `path` means rotation: finish the old file, start the new one. */
 async function* followFile(
   path: string,
@@ -185,9 +199,18 @@ async function* followFile(
     hasEnded = true;
     changed();
   };
+  // bun: fs.watch swallows an event that follows an equal one within about 2 ms; a second look finds what it was about.
+  let secondLook: NodeJS.Timeout | undefined;
+  const onChange = (): void => {
+    changed();
+    secondLook ??= setTimeout(() => {
+      secondLook = undefined;
+      changed();
+    }, SECOND_LOOK_MS);
+  };
   void follow.ended.then(onEnd, onEnd);
   follow.signal.addEventListener("abort", onEnd);
-  const watcher = watch(path.slice(0, path.lastIndexOf("/")), changed);
+  const watcher = watch(path.slice(0, path.lastIndexOf("/")), onChange);
   let handle: FileHandle | null = null;
   let at = position;
   try {
@@ -208,13 +231,11 @@ async function* followFile(
         }
       }
       if (isLast) return;
-      if (changes === 0)
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
+      if (changes === 0) await woken((resolve) => (wake = resolve));
     }
   } finally {
     watcher.close();
+    clearTimeout(secondLook);
     follow.signal.removeEventListener("abort", onEnd);
     await handle?.close();
   }
