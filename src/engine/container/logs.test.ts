@@ -92,3 +92,30 @@ test("readLog follow ends on abort", { timeout: 10_000 }, async () => {
   for await (const _ of readLog(d.path, { follow: { ended: never, signal: abort.signal } })) abort.abort();
   assert.ok(abort.signal.aborted);
 });
+
+test("readLog follow misses nothing when changes come faster than they are reported", {
+  timeout: 20_000,
+}, async () => {
+  using d = logDir();
+  writeFileSync(d.path, line(0));
+  for (let round = 0; round < 5; round++) {
+    const abort = new AbortController();
+    const never = new Promise<void>(() => {});
+    const before = round * 20 + 1;
+    let seen = 0;
+    const writes = (async () => {
+      for (let i = 0; i < 20; i++) {
+        appendFileSync(d.path, line(before + i));
+        const until = performance.now() + 0.7;
+        while (performance.now() < until);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    for await (const batch of readLog(d.path, { follow: { ended: never, signal: abort.signal } })) {
+      seen += batch.length;
+      if (seen === before + 20) abort.abort();
+    }
+    await writes;
+    assert.equal(seen, before + 20);
+  }
+});

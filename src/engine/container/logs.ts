@@ -175,7 +175,7 @@ async function woken(register: (resolve: () => void) => void): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   await new Promise<void>((resolve) => {
     register(resolve);
-    // bun: a watch begins a moment after watch() has returned, so that the change in between is seen by nobody.
+    // bun: fs.watch drops a change that follows another within about a millisecond, so that the last one may go unseen.
     timer = setTimeout(resolve, RECHECK_MS);
   });
   clearTimeout(timer);
