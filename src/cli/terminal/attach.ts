@@ -93,29 +93,40 @@ async function startInput(socket: Duplex, options: AttachOptions, detach: () => 
     stdin.setRawMode(true);
     await passOutputThrough();
   }
-  const onData = (chunk: Uint8Array): void => {
-    const { pass, isDetached } = watch?.push(chunk) ?? { pass: chunk, isDetached: false };
-    if (pass.length > 0 && !socket.write(pass)) {
-      stdin.pause();
-      socket.once("drain", () => stdin.resume());
+  let isStopped = false;
+  // bun: a stdin that is paused while its end arrives may never tell of it; reading it piece by piece does.
+  const copy = async (): Promise<void> => {
+    for await (const chunk of stdin) {
+      if (isStopped) return;
+      const { pass, isDetached } = watch?.push(chunk) ?? { pass: chunk, isDetached: false };
+      if (pass.length > 0 && !socket.write(pass)) await drained(socket);
+      if (isDetached) detach();
     }
-    if (isDetached) detach();
-  };
-  const onEnd = (): void => {
     socket.end();
   };
-  stdin.on("data", onData);
-  stdin.once("end", onEnd);
   // The container may be gone before our input is; that is not an error.
-  socket.on("error", () => stdin.pause());
+  socket.on("error", () => {});
+  copy().catch(() => socket.end()); // ignored: input that cannot be read is at its end
   return {
     stop: () => {
+      isStopped = true;
       if (isRaw) stdin.setRawMode(false);
-      stdin.off("data", onData);
-      stdin.off("end", onEnd);
       stdin.pause();
     },
   };
+}
+
+/** Resolves when the socket takes more, or never will. */
+function drained(socket: Duplex): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      socket.off("drain", done);
+      socket.off("close", done);
+      resolve();
+    };
+    socket.once("drain", done);
+    socket.once("close", done);
+  });
 }
 
 /**
