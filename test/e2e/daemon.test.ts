@@ -1,9 +1,10 @@
 // The daemon comes and goes: containers go on without it, a new one finds them, restart policies hold across it, and
 // being killed at any moment costs nothing.
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
 import { type Client, clients, isAlive, procStatus, TestDaemon } from "./harness.ts";
+import { NetworkNamespace } from "./namespace.ts";
 
 const client = (clients.find((c) => c.name === "berth") ?? clients[0]) as Client;
 let daemon: TestDaemon;
@@ -285,5 +286,81 @@ describe("live-restore: false", () => {
     assert.ok(await isAlive(Pid));
     await daemon.up();
     await text("rm", "-f", "stays");
+  });
+});
+
+describe("daemons side by side", () => {
+  let second: TestDaemon;
+  before(async () => {
+    daemon = await TestDaemon.start();
+    second = await TestDaemon.start({ args: ["--bip", "172.30.5.1/24"], network: daemon.network });
+  });
+  after(async () => {
+    await second.close();
+    await daemon.close();
+  });
+
+  test("have bridges, addresses, containers and images of their own and one set of ports", async () => {
+    await text("run", "-d", "--name", "same", "-p", "18080:80", "busybox", "sleep", "1000");
+    const other = (...args: string[]) => second.run(client, args);
+    assert.equal((await other("run", "-d", "--name", "same", "busybox", "sleep", "1000")).status, 0);
+    const [mine, theirs] = [await daemon.inspect("same"), await second.inspect("same")];
+    assert.match(mine.NetworkSettings.Networks["bridge"]?.IPAddress ?? "", /^172\.17\.0\./);
+    assert.match(theirs.NetworkSettings.Networks["bridge"]?.IPAddress ?? "", /^172\.30\.5\./);
+    assert.equal(theirs.NetworkSettings.Networks["bridge"]?.IPPrefixLen, 24);
+    const taken = await other("run", "--rm", "-p", "18080:80", "busybox", "true");
+    assert.equal(taken.status, 125);
+    assert.match(taken.stderr, /18080.*(already|in use)/);
+    // One that ends takes only its own things with it.
+    await second.removeContainers();
+    await second.terminate();
+    assert.equal(
+      await text("exec", "same", "ping", "-c", "1", "-W", "2", "172.17.0.1").then((t) =>
+        /1 packets received/.test(t),
+      ),
+      true,
+    );
+    await second.up();
+    await daemon.removeContainers();
+  });
+});
+
+describe("the daemon's own processes", () => {
+  test("when keel's agent is killed the daemon ends, containers go on, and the next daemon has them", async () => {
+    daemon = await TestDaemon.start({ expectedErrors: /keel agent has ended/ });
+    await text("run", "-d", "--name", "tough", "busybox", "sleep", "1000");
+    const { Pid } = await stateOf("tough");
+    const children = (await readFile(`/proc/${daemon.pid}/task/${daemon.pid}/children`, "utf8"))
+      .trim()
+      .split(" ");
+    assert.equal(children.length, 1, "one child: the agent");
+    process.kill(Number(children[0]), "SIGKILL");
+    assert.equal(await daemon.ended(), 1);
+    assert.equal(await isAlive(Pid), true);
+    await daemon.up();
+    assert.equal(await text("exec", "tough", "echo", "alive"), "alive");
+    await daemon.close();
+  });
+
+  test("it listens on TCP when told to", async () => {
+    daemon = await TestDaemon.start({ args: ["-H", "tcp://127.0.0.1:12375"], hasImage: false });
+    const ping = await daemon.network.run(["curl", "-s", "http://127.0.0.1:12375/_ping"]);
+    assert.equal(ping.stdout, "OK");
+    await daemon.close();
+  });
+
+  test("a default subnet that the host uses already is not taken", async () => {
+    const network = await NetworkNamespace.make();
+    for (const args of [
+      ["link", "add", "other0", "type", "bridge"],
+      ["addr", "add", "172.17.3.4/16", "dev", "other0"],
+      ["link", "set", "other0", "up"],
+    ])
+      assert.equal((await network.run(["ip", ...args])).status, 0);
+    daemon = await TestDaemon.start({ network });
+    const shown = await text("run", "--rm", "busybox", "ip", "route");
+    assert.match(shown, /^default via 172\.18\.0\.1 dev eth0/m);
+    await daemon.close();
+    await network.close();
   });
 });

@@ -40,6 +40,10 @@ export interface DaemonOptions {
   readonly args?: readonly string[];
   /** false: without the image `busybox`. */
   readonly hasImage?: boolean;
+  /** A namespace to share; whoever made it closes it. */
+  readonly network?: NetworkNamespace;
+  /** Errors that may be in its log. */
+  readonly expectedErrors?: RegExp;
 }
 
 export class TestDaemon {
@@ -48,23 +52,28 @@ export class TestDaemon {
   readonly network: NetworkNamespace;
   /** Links that a test has put into the namespace itself. */
   readonly otherLinks = ["lo"];
-  readonly #args: readonly string[];
+  readonly #options: DaemonOptions;
   readonly #containerIds = new Set<string>();
+  /** What was in a shared namespace before. */
+  readonly #wasThere: ReadonlySet<string>;
   #watcher: FSWatcher | undefined;
   #process: Live | undefined;
+  /** Of all its runs. */
+  readonly #processes: Live[] = [];
 
-  private constructor(dir: string, network: NetworkNamespace, args: readonly string[]) {
+  private constructor(dir: string, network: NetworkNamespace, options: DaemonOptions) {
     this.dir = dir;
     this.network = network;
     this.socket = join(dir, "berth.sock");
-    this.#args = args;
+    this.#options = options;
+    this.#wasThere = new Set(this.#look());
   }
 
   /** Starts a daemon and gives it the image `busybox`. */
   static async start(options: DaemonOptions = {}): Promise<TestDaemon> {
     const dir = await mkdtemp(join(tmpdir(), "berth-e2e-"));
     await writeFile(join(dir, "daemon.json"), JSON.stringify(options.config ?? {}));
-    const daemon = new TestDaemon(dir, await NetworkNamespace.make(), options.args ?? []);
+    const daemon = new TestDaemon(dir, options.network ?? (await NetworkNamespace.make()), options);
     await daemon.up();
     if (options.hasImage !== false) await daemon.importImage("busybox");
     return daemon;
@@ -101,6 +110,7 @@ export class TestDaemon {
       if (name !== null && /^[0-9a-f]{64}$/.test(name)) this.#containerIds.add(name);
     });
     this.#process = this.launch(args);
+    this.#processes.push(this.#process);
     await this.#process.prints("API listen on");
   }
 
@@ -119,7 +129,7 @@ export class TestDaemon {
       this.path("daemon.json"),
       "-H",
       `unix://${this.socket}`,
-      ...this.#args,
+      ...(this.#options.args ?? []),
       ...args,
     ];
     const argv = this.network.wrap([...BERTH, "daemon", ...roots, ...rest]);
@@ -134,6 +144,13 @@ export class TestDaemon {
     const { status } = await ended.ended;
     this.#process = undefined;
     assert.equal(status, 0, `the daemon's exit status\n${ended.errors}`);
+  }
+
+  /** Resolves to the exit status when the daemon has ended by itself. */
+  async ended(): Promise<number> {
+    const outcome = await this.#process?.ended;
+    this.#process = undefined;
+    return outcome?.status ?? 0;
   }
 
   /** Ends the daemon without giving it a chance. */
@@ -152,12 +169,20 @@ export class TestDaemon {
       const left = await this.#traces();
       assert.deepEqual(left, [], `left behind; the daemon's log:\n${this.log}`);
       assert.equal(existsSync(this.path("run")), false, "the exec root is gone");
+      // Requests that failed are the client's affair; their lines begin with the operation's name.
+      const errors = this.#processes.flatMap((p) =>
+        p.errors
+          .split("\n")
+          .filter((l) => / level=error /.test(l) && !/msg="[A-Z]\w+: /.test(l))
+          .filter((l) => this.#options.expectedErrors?.test(l) !== true),
+      );
+      assert.deepEqual(errors, [], "errors in the daemon's log");
       assert.deepEqual(await readdir(this.path("data/containers")), [], "directories of containers");
       assert.deepEqual(await readdir(this.path("data/tmp")).catch(() => []), [], "scratch files");
     } finally {
       await this.kill();
       this.#watcher?.close();
-      await this.network.close();
+      if (this.#options.network === undefined) await this.network.close();
       await rm(this.dir, { recursive: true, force: true });
     }
   }
@@ -170,17 +195,20 @@ export class TestDaemon {
 
   /** A shim ends a moment after it has told of the exit: traces count when they stay for two seconds. */
   async #traces(): Promise<string[]> {
-    const marks = {
+    for (let attempt = 0; ; attempt++) {
+      const left = this.#look().filter((line) => !this.#wasThere.has(line));
+      if (left.length === 0 || attempt === 40) return left;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  #look(): string[] {
+    return tracesOf({
       root: this.dir,
       containerIds: this.#containerIds,
       namespacePid: this.network.pid,
       otherLinks: this.otherLinks,
-    };
-    for (let attempt = 0; ; attempt++) {
-      const left = tracesOf(marks).filter((line) => !line.startsWith(`process ${process.pid} `));
-      if (left.length === 0 || attempt === 40) return left;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    });
   }
 
   get environment(): Record<string, string> {
@@ -195,13 +223,13 @@ export class TestDaemon {
     };
   }
 
-  #options(options: CommandOptions): CommandOptions {
+  #withEnvironment(options: CommandOptions): CommandOptions {
     return { ...options, env: { ...this.environment, ...options.env } };
   }
 
   /** Runs a client's command to its end, whatever its status. */
   run(client: Client, args: readonly string[], options: CommandOptions = {}): Promise<Outcome> {
-    return run([...client.argv, ...args], this.#options(options));
+    return run([...client.argv, ...args], this.#withEnvironment(options));
   }
 
   /** Runs a client's command that has to succeed; returns its output without the last newline. */
@@ -213,13 +241,13 @@ export class TestDaemon {
 
   /** Starts a client's command and leaves it running. */
   live(client: Client, args: readonly string[], options: CommandOptions = {}): Live {
-    return new Live([...client.argv, ...args], this.#options(options));
+    return new Live([...client.argv, ...args], this.#withEnvironment(options));
   }
 
   /** Starts a client's command on a terminal of its own; what is written to it are keys. */
   onTerminal(client: Client, args: readonly string[], options: CommandOptions = {}): Live {
     const quoted = [...client.argv, ...args].map((a) => `'${a.replaceAll("'", "'\\''")}'`).join(" ");
-    return new Live(["script", "-qefc", quoted, "/dev/null"], this.#options(options));
+    return new Live(["script", "-qefc", quoted, "/dev/null"], this.#withEnvironment(options));
   }
 
   docker(...args: string[]): Promise<Outcome> {
