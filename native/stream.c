@@ -119,8 +119,11 @@ static void deliver(struct source *s, uint8_t *data, size_t size)
 		jsonlog_put(&shim_log, s->stream, data, size);
 	for (struct client *c = shim.clients, *next; c; c = next) {
 		next = c->next;
-		if (wants(c, p, s->stream))
-			client_send(c, parts + skip, 2 - skip);
+		if (!wants(c, p, s->stream))
+			continue;
+		// The log first: whoever has seen a line on the terminal finds it in the log. Without clients the batch may wait.
+		jsonlog_flush(&shim_log);
+		client_send(c, parts + skip, 2 - skip);
 	}
 }
 
