@@ -122,6 +122,8 @@ export class ContainerService {
 
   async #stop(live: LiveContainer, options: StopOptions): Promise<void> {
     await stopRunning(this.#context, live, options);
+    // It may have ended by itself a moment before, with a restart arranged already.
+    if (this.#context.table.get(live.id)?.state.status === "restarting") await this.#cancelRestart(live);
     const record = this.#context.table.get(live.id);
     if (record !== undefined) publish(this.#context, record, "stop");
   }

@@ -33,7 +33,9 @@ export async function settleExit(
   await releaseEndpoints(context, before);
   await rm(context.paths.stateDir(live.id), { recursive: true, force: true });
   const finishedAt = formatNano(exit.finishedAtNano);
-  const willRestart = shouldRestart(before, exit.exitCode) && !live.isRemoving;
+  // As it is now: a user may have stopped it while the endpoint was released.
+  const latest = context.table.get(live.id) ?? before;
+  const willRestart = shouldRestart(latest, exit.exitCode) && !live.isRemoving;
   const record = await context.table.putState(
     live.id,
     {
