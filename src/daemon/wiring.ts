@@ -128,11 +128,13 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
   await sweepContainerDirs(keel, join(config.dataRoot, "containers"), table);
 
   const scratchRoot = join(config.dataRoot, "tmp");
+  const stepsDir = join(config.execRoot, "steps");
+  await Promise.all([scratchRoot, stepsDir].map(makeEmpty));
   const build = new BuildService({
     ports: {
       images: imageSource(images, layers),
       layers: layerSink(layers, keel, join(config.execRoot, "root")),
-      steps: new ContainerStepRunner(context, config.execRoot),
+      steps: new ContainerStepRunner(context, stepsDir),
       cache: cacheStore(meta),
     },
     images,
@@ -238,8 +240,14 @@ async function removeExecRoot(dir: string): Promise<void> {
     (name) => name === "agent.sock" || /^keel-[0-9a-f]{12}$/.test(name),
   );
   for (const name of ours) await rm(join(dir, name), { force: true });
-  await removeEmpty(join(dir, "root"));
+  for (const name of ["root", "steps"]) await removeEmpty(join(dir, name));
   await removeEmpty(dir);
+}
+
+/** Makes a directory for files that do not outlive the daemon; what a killed one has left in it goes. */
+async function makeEmpty(dir: string): Promise<void> {
+  await rm(dir, { recursive: true, force: true });
+  await mkdir(dir, { recursive: true, mode: 0o700 });
 }
 
 async function removeEmpty(dir: string): Promise<boolean> {

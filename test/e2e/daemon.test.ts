@@ -1,8 +1,9 @@
 // The daemon comes and goes: containers go on without it, a new one finds them, restart policies hold across it, and
 // being killed at any moment costs nothing.
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
+import { run } from "./command.ts";
 import { type Client, clients, isAlive, procStatus, TestDaemon } from "./harness.ts";
 import { NetworkNamespace } from "./namespace.ts";
 
@@ -141,6 +142,27 @@ describe("live restore", () => {
       }
     }
     assert.equal(await text("run", "--rm", "busybox", "echo", "fine"), "fine");
+  });
+
+  test("killed in the middle of a build it ends the step, and the build works the second time", async () => {
+    const dockerfile = `FROM busybox\nRUN echo first > /a\nRUN echo begun; sleep ${1000 + process.pid}\n`;
+    const build = daemon.live(client, ["build", "-"]);
+    build.stdin.end(dockerfile);
+    await build.prints(/^begun$/m);
+    const pids = (await run(["pgrep", "-f", `^sleep ${1000 + process.pid}$`])).stdout
+      .trim()
+      .split("\n")
+      .map(Number);
+    assert.equal(pids.length, 1);
+    await daemon.kill();
+    assert.notEqual((await build.ended).status, 0);
+    await daemon.up();
+    assert.equal(await isAlive(pids[0] ?? 0), false);
+    const again = await daemon.run(client, ["build", "-"], { input: dockerfile.replace(/sleep.*/, "true") });
+    assert.equal(again.status, 0, again.stderr);
+    assert.match(again.stdout, /Using cache/);
+    const left = (await readdir(daemon.path("run"))).filter((name) => name.startsWith("step-"));
+    assert.deepEqual(left, [], "files of the step");
   });
 
   test("a killed shim takes its container with it, and the daemon notices", async () => {

@@ -26,13 +26,17 @@ export async function settleExit(
   exit: ShimExit,
   restart: Restart,
 ): Promise<void> {
-  if (live.run === run) live.run = null;
   const before = context.table.get(live.id);
-  if (before === undefined) return;
+  if (before === undefined) {
+    live.run = null;
+    return;
+  }
   for (const execId of live.execIds) live.execEnded(execId, 137);
   await releaseEndpoints(context, before);
   await rm(context.paths.stateDir(live.id), { recursive: true, force: true });
   const finishedAt = formatNano(exit.finishedAtNano);
+  // Run and state change in one step: nobody sees a container that neither runs nor has ended.
+  if (live.run === run) live.run = null;
   // As it is now: a user may have stopped it while the endpoint was released.
   const latest = context.table.get(live.id) ?? before;
   const willRestart = shouldRestart(latest, exit.exitCode) && !live.isRemoving;
