@@ -1,6 +1,7 @@
 // Puts the daemon together: stores, keel, network driver, services, server. The only place where concepts are constructed;
 // everything is handed to those who need it. Disposed of in the reverse order.
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { API_VERSION, MIN_API_VERSION } from "../api/contract.ts";
@@ -187,6 +188,8 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       await networks.close({ remove: isIdle });
       if (isIdle) await removeCgroupParent(keel, cgroups, config.cgroupParent);
       leavesNothing = isIdle;
+      // No container runs: what a shim wrote at the last moment is nobody's any more.
+      if (isIdle) await rm(join(config.execRoot, "c"), { recursive: true, force: true });
       await resources.disposeAsync();
     },
   };
@@ -235,7 +238,8 @@ async function sweepContainerDirs(keel: Keel, dir: string, table: ContainerTable
 
 /** Removes what the daemon keeps in its exec root, and the directory itself, unless a container runs. */
 async function removeExecRoot(dir: string): Promise<void> {
-  if (!(await removeEmpty(join(dir, "c")))) return;
+  const runs = join(dir, "c");
+  if (existsSync(runs) && !(await removeEmpty(runs))) return;
   const ours = (await readdir(dir)).filter(
     (name) => name === "agent.sock" || /^keel-[0-9a-f]{12}$/.test(name),
   );

@@ -32,11 +32,16 @@ export async function stopRunning(
   if (run === null) return;
   if (record.state.status === "paused") await context.thaw(live.id);
   const seconds = options.timeoutSeconds ?? record.config.StopTimeout ?? DEFAULT_TIMEOUT_SECONDS;
-  await sendSignal(context, live, signal);
+  await sendUnlessOver(context, live, signal);
   if (seconds < 0) return run.settled;
   if (await settlesWithin(run.settled, seconds * 1000)) return;
-  await sendSignal(context, live, SIGKILL);
+  await sendUnlessOver(context, live, SIGKILL);
   await run.settled;
+}
+
+/** What is to be stopped may end by itself at any moment. */
+async function sendUnlessOver(context: ContainerContext, live: LiveContainer, signal: number): Promise<void> {
+  if (live.run !== null) await sendSignal(context, live, signal);
 }
 
 /** Resolves to whether `settled` came within the time. */
