@@ -130,7 +130,8 @@ for (const client of clients)
       assert.equal(refused.status, 126);
       assert.match(refused.stderr, /permission denied/);
       const directory = await outcome("run", "--rm", "busybox", "/etc");
-      assert.equal(directory.status, 126);
+      // Docker's older clients look for "permission denied" only.
+      assert.ok(directory.status === 126 || (client.name === "docker" && directory.status === 125));
       assert.equal(await text("ps", "-aq"), "");
     });
 

@@ -150,7 +150,7 @@ for (const client of clients)
     test("-p is reached through loopback, the bridge's address and from other containers", async () => {
       await serve("pub", "-p", "18080:80");
       assert.equal(
-        await daemon.text(client, ["port", "pub"]),
+        (await daemon.text(client, ["port", "pub"])).replace(" :::", " [::]:"),
         "80/tcp -> 0.0.0.0:18080\n80/tcp -> [::]:18080",
       );
       assert.match(await daemon.text(client, ["ps", "--format", "{{.Ports}}"]), /0\.0\.0\.0:18080->80\/tcp/);

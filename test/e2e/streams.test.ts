@@ -89,7 +89,9 @@ for (const client of clients)
       // Without -i the user's own terminal stays as it is and adds carriage returns, too.
       assert.match(ended.stdout, /^\/dev\/pts\/0\r+\ne\r+\n$/);
       assert.equal(ended.status, 0);
-      const script = `stty rows 33 cols 111; exec ${client.argv.join(" ")} run --rm -t busybox stty size`;
+      // Docker's older clients send the size a moment after the start.
+      const program = "until stty size | grep '33 111'; do sleep 0.02; done";
+      const script = `stty rows 33 cols 111; exec ${client.argv.join(" ")} run --rm -t busybox sh -c "${program}"`;
       const sized = await daemon.onTerminal({ name: "docker", argv: ["sh", "-c"] }, [script]).ended;
       assert.match(sized.stdout, /33 111/);
     });
