@@ -318,8 +318,11 @@ describe("daemons side by side", () => {
     second = await TestDaemon.start({ args: ["--bip", "172.30.5.1/24"], network: daemon.network });
   });
   after(async () => {
-    await second.close();
-    await daemon.close();
+    try {
+      await second.close();
+    } finally {
+      await daemon.close();
+    }
   });
 
   test("have bridges, addresses, containers and images of their own and one set of ports", async () => {
