@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { completeConfig, completeHostConfig, completeEnv } from "./config.ts";
+import { completeConfig, completeEnv } from "./config.ts";
 
 const ID = "0123456789abcdef".repeat(4);
 const image = {
@@ -10,14 +10,6 @@ const image = {
   user: "u",
   labels: { a: "1" },
 };
-const defaults = {
-  logType: "json-file",
-  logOptions: {},
-  cgroupnsMode: "host" as const,
-  maskedPaths: ["/proc/kcore"],
-  readonlyPaths: ["/proc/sys"],
-};
-
 test("completeConfig combines entrypoint and command as the Dockerfile reference says", () => {
   const run = (request: object): unknown[] => {
     const c = completeConfig(request, image, ID.slice(0, 12));
@@ -43,22 +35,4 @@ test("completeConfig takes the image's defaults where the request has none", () 
 test("completeEnv replaces, unsets and gives a default PATH", () => {
   assert.deepEqual(completeEnv(["PATH=/bin", "A=1", "B=2"], ["A=9", "B"]), ["A=9", "PATH=/bin"]);
   assert.match(completeEnv([], []).join(), /^PATH=\/usr\/local\/sbin/);
-});
-
-test("completeHostConfig gives Docker's defaults and refuses what cannot be", () => {
-  const h = completeHostConfig({ Memory: 1 << 20 }, defaults);
-  assert.equal(h.NetworkMode, "bridge");
-  assert.equal(h.MemorySwap, 2 << 20);
-  assert.equal(h.ShmSize, 64 << 20);
-  assert.deepEqual(h.MaskedPaths, ["/proc/kcore"]);
-  assert.equal(completeHostConfig({ Privileged: true }, defaults).MaskedPaths, null);
-  assert.throws(
-    () => completeHostConfig({ RestartPolicy: { Name: "sometimes" } }, defaults),
-    /unknown policy/,
-  );
-  assert.throws(
-    () => completeHostConfig({ AutoRemove: true, RestartPolicy: { Name: "always" } }, defaults),
-    /AutoRemove/,
-  );
-  assert.throws(() => completeHostConfig({ VolumesFrom: ["x"] }, defaults), /not supported/);
 });

@@ -7,7 +7,7 @@ import type { LayerStore } from "../../storage/layer/store.ts";
 import type { EventBus } from "../event/bus.ts";
 import type { ImageService } from "../image/service.ts";
 import type { NetworkService } from "../network/service.ts";
-import type { ContainerDefaults } from "./config.ts";
+import type { ContainerDefaults } from "./host-config/complete.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { ContainerTable } from "./table.ts";
 

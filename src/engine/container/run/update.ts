@@ -6,7 +6,7 @@ import { planCgroupUpdate } from "../../../runtime/cgroup/plan.ts";
 import { loadSpecHost } from "../../../runtime/spec/host.ts";
 import { generateResources } from "../../../runtime/spec/resources.ts";
 import { validateResources } from "../../../runtime/spec/validate.ts";
-import { checkHostConfig } from "../config.ts";
+import { checkHostConfig } from "../host-config/check.ts";
 import { type ContainerContext, publish } from "../context.ts";
 import { type ContainerRecord, isRunning } from "../record.ts";
 import { cgroupOf } from "./cgroup.ts";
