@@ -13,6 +13,7 @@ import { isRunning } from "../engine/container/record.ts";
 import { ContainerService } from "../engine/container/service.ts";
 import { ContainerTable } from "../engine/container/table.ts";
 import { EventBus } from "../engine/event/bus.ts";
+import { EventHistory } from "../engine/event/history.ts";
 import { ExecService } from "../engine/exec/service.ts";
 import { ImageService } from "../engine/image/service.ts";
 import { ImageTable } from "../engine/image/table.ts";
@@ -91,7 +92,10 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     ...(config.bip === undefined ? {} : { bip: config.bip }),
   });
 
-  const events = new EventBus();
+  const events = new EventBus(
+    await EventHistory.open(join(config.dataRoot, "events"), (l) => log("warn", l)),
+  );
+  stack.defer(() => events.close());
   const images = new ImageService({
     table: new ImageTable(meta, layers.holds),
     layers,

@@ -97,13 +97,17 @@ export function receive<O extends OperationSpec>(operation: O, handler: Receive<
   });
 }
 
+/** RFC 7464: every JSON text begins with a record separator. */
+export const JSON_SEQUENCE = "application/json-seq";
+const RECORD_SEPARATOR = "\u001e";
+
 type Lines<O extends OperationSpec, T> = (input: InputOf<O>, call: Call) => Promise<AsyncIterable<T>>;
 
 export interface LinesOptions<O extends OperationSpec, T> {
   /** Whether only the first item is wanted. */
   readonly isSingle?: (input: InputOf<O>) => boolean;
-  /** Media type, application/json when absent. */
-  readonly contentType?: (version: string) => string;
+  /** Media type by the API version and the request's Accept header; application/json when absent. */
+  readonly contentType?: (version: string, accept: string) => string;
   readonly isKnown?: (version: string, item: T) => boolean;
 }
 
@@ -116,11 +120,14 @@ export function jsonLines<O extends OperationSpec, T>(
   return route(operation, handler, async (run, input, exchange) => {
     const items = await run(input, exchange.call);
     const { version } = exchange.call;
-    exchange.open({ "Content-Type": options.contentType?.(version) ?? "application/json" });
+    const accept = exchange.req.headers.accept ?? "";
+    const type = options.contentType?.(version, accept) ?? "application/json";
+    exchange.open({ "Content-Type": type });
+    const before = type === JSON_SEQUENCE ? RECORD_SEPARATOR : "";
     const isSingle = options.isSingle?.(input) ?? false;
     await exchange.pipe(isSingle ? first(items) : items, (item) => {
       if (options.isKnown?.(version, item) === false) return undefined;
-      return exchange.write(`${stringifyJson(shapeResponse(operation.name, version, item))}\n`);
+      return exchange.write(`${before}${stringifyJson(shapeResponse(operation.name, version, item))}\n`);
     });
     exchange.end();
   });

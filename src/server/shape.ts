@@ -157,14 +157,17 @@ const expectedCommits: Rule = {
   },
 };
 
+/** compat: before 1.52 events of containers and images also had the form of API 1.21, in front. */
 const legacyEvent: Rule = {
   before: "1.52",
   apply(value) {
     if (value["Type"] !== "container" && value["Type"] !== "image") return;
     const actor = value["Actor"] as { ID: string; Attributes: Record<string, string> };
-    value["status"] = value["Action"];
-    value["id"] = actor.ID;
-    if (value["Type"] === "container") value["from"] = actor.Attributes["image"] ?? "";
+    const rest = { ...value };
+    for (const key of Object.keys(rest)) delete value[key];
+    const { image } = actor.Attributes;
+    const from = rest["Type"] === "container" && image ? { from: image } : {};
+    Object.assign(value, { status: rest["Action"], id: actor.ID, ...from }, rest);
   },
 };
 

@@ -36,8 +36,8 @@ export const systemEvents = operation({
   name: "SystemEvents",
   method: "GET",
   path: "/events",
-  /** since, until: Unix seconds with an optional fraction of nine digits. */
-  query: { since: "text", until: "text", filters: "filters" },
+  /** since, until: Unix seconds with an optional fraction of nine digits; after: an event's number, an extension. */
+  query: { since: "text", until: "text", after: "int", filters: "filters" },
   success: { ...lines(async () => (await schemas()).eventMessage), exact: ["timeNano"] },
 });
 

@@ -177,6 +177,8 @@ export const eventMessage = struct("events.Message", {
   time: int64,
   /** Unix nanoseconds. */
   timeNano: exactInt64,
+  /** An extension: the event's number, with which a stream resumes (`after`). */
+  Sequence: optional(int64),
 });
 
 function usageOf<const I extends Parameters<typeof list>[0]>(item: I) {

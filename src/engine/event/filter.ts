@@ -1,30 +1,54 @@
-// The filters of SystemEvents: within one name any value fits, all names have to.
+// The filters of SystemEvents, as Docker's daemon applies them: all names have to fit; of the values of a name any, of
+// `label` every one. Objects are named by their id or name, or by how these begin.
 import type { Filters } from "../../api/contract.ts";
 import { Fault } from "../../lib/errors.ts";
+import { familiarName, parseReference } from "../../oci/reference.ts";
 import { hasLabel } from "../labels.ts";
-import type { EngineEvent } from "./bus.ts";
+import type { EngineEvent } from "./event.ts";
 
-/** An actor is named by id, by a prefix of it, or by name. */
-function isActor(e: EngineEvent, type: EngineEvent["type"], value: string): boolean {
-  return e.type === type && (e.actorId.startsWith(value) || e.attributes["name"] === value);
+type Test = (event: EngineEvent, values: readonly string[]) => boolean;
+
+/** compat: one of these among the values of `event` makes all of them fit by how the action begins. */
+const WITH_DETAIL = ["health_status", "exec_create", "exec_start"];
+
+/** compat: whatever the event's type: `container=web` also finds the network "web-net". */
+const isNamed: Test = (e, values) =>
+  values.some((v) => e.actorId.startsWith(v) || (e.attributes["name"] ?? "").startsWith(v));
+
+const TESTS: Readonly<Record<string, Test>> = {
+  event: (e, values) =>
+    values.some((v) => WITH_DETAIL.includes(v))
+      ? values.some((v) => e.action.startsWith(v))
+      : values.includes(e.action),
+  type: (e, values) => values.includes(e.type),
+  label: (e, values) => values.every((v) => hasLabel(e.attributes, v)),
+  scope: (_e, values) => values.includes("local"),
+  image: (e, values) => imageNames(e).some((name) => values.includes(name)),
+  container: isNamed,
+  daemon: isNamed,
+  network: isNamed,
+  plugin: isNamed,
+  volume: isNamed,
+  // compat: names of a swarm's objects, of which there are none.
+  config: isNamed,
+  node: isNamed,
+  secret: isNamed,
+  service: isNamed,
+};
+
+/** What an event's image is called: by id and name, each with and without the tag. */
+function imageNames(e: EngineEvent): string[] {
+  const name = e.attributes[e.type === "image" ? "name" : "image"] ?? "";
+  return [e.actorId, name, withoutTag(e.actorId), withoutTag(name)];
 }
 
-const TESTS: Readonly<Record<string, (e: EngineEvent, value: string) => boolean>> = {
-  // compat: `exec_start` also finds "exec_start: sh -c …".
-  event: (e, v) => e.action === v || e.action.startsWith(`${v}:`),
-  type: (e, v) => e.type === v,
-  container: (e, v) =>
-    isActor(e, "container", v) ||
-    (e.type !== "container" && e.attributes["container"]?.startsWith(v) === true),
-  image: (e, v) =>
-    isActor(e, "image", v) || e.attributes["image"] === v || e.attributes["image"]?.split(":")[0] === v,
-  network: (e, v) => isActor(e, "network", v),
-  volume: (e, v) => isActor(e, "volume", v),
-  daemon: (e, v) => isActor(e, "daemon", v),
-  plugin: (e, v) => isActor(e, "plugin", v),
-  label: (e, v) => hasLabel(e.attributes, v),
-  scope: (_e, v) => v === "local",
-};
+function withoutTag(image: string): string {
+  try {
+    return familiarName(parseReference(image));
+  } catch {
+    return image; // ignored: what is no reference has no tag
+  }
+}
 
 /** Returns the test that events have to pass; fails with invalidParameter on unknown filters. */
 export function eventMatcher(filters: Filters): (event: EngineEvent) => boolean {
@@ -32,7 +56,7 @@ export function eventMatcher(filters: Filters): (event: EngineEvent) => boolean 
     const test = TESTS[key];
     if (test === undefined)
       throw new Fault("invalidParameter", `invalid filter '${key}'`, { code: "filter.unknown" });
-    return (e: EngineEvent): boolean => values.length === 0 || values.some((v) => test(e, v));
+    return (e: EngineEvent): boolean => values.length === 0 || test(e, values);
   });
   return (e) => tests.every((test) => test(e));
 }

@@ -5,14 +5,13 @@ import type { Call } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type { systemDataUsage, systemEvents } from "../../api/operations/system.ts";
 import type { DiskUsage, EventMessage, SystemInfo, SystemVersion } from "../../api/schemas/system.ts";
-import { Fault } from "../../lib/errors.ts";
-import { formatNano, nowNano, parseTimestamp } from "../../lib/time.ts";
+import { formatNano, nowNano } from "../../lib/time.ts";
 import type { CgroupFeatures } from "../../linux/cgroupfs/features.ts";
 import type { ContainerService } from "../container/service.ts";
 import type { ContainerTable } from "../container/table.ts";
-import type { EngineEvent, EventBus } from "../event/bus.ts";
+import type { EventBus } from "../event/bus.ts";
 import type { ImageService } from "../image/service.ts";
-import { eventMatcher } from "../event/filter.ts";
+import { openEvents } from "../event/stream.ts";
 
 export interface SystemFacts {
   readonly daemonId: string;
@@ -174,15 +173,7 @@ export class SystemService {
   }
 
   async events(input: InputOf<typeof systemEvents>, call: Call): Promise<AsyncIterable<EventMessage>> {
-    const matches = eventMatcher(input.filters);
-    const since = time(input.since);
-    const until = time(input.until);
-    const query = {
-      matches,
-      ...(since === undefined ? {} : { sinceNano: since }),
-      ...(until === undefined ? {} : { untilNano: until }),
-    };
-    return messages(this.#deps.events.subscribe(query, call.signal));
+    return openEvents(this.#deps.events, input, this.#facts.daemonId, call.signal);
   }
 
   /** Sizes in the shape of API 1.52 and later; the server derives the older one. */
@@ -221,33 +212,6 @@ export class SystemService {
 }
 
 const NOTHING_USED = { ActiveCount: 0, TotalCount: 0, Reclaimable: 0, TotalSize: 0, Items: [] };
-
-function time(text: string | undefined): bigint | undefined {
-  if (text === undefined) return undefined;
-  const nano = parseTimestamp(text);
-  if (nano === null)
-    throw new Fault("invalidParameter", `invalid timestamp: ${text}`, { code: "events.time" });
-  return nano;
-}
-
-async function* messages(events: AsyncIterable<EngineEvent>): AsyncGenerator<EventMessage> {
-  for await (const e of events) yield messageOf(e);
-}
-
-function messageOf(e: EngineEvent): EventMessage {
-  const from = e.type === "container" ? e.attributes["image"] : undefined;
-  return {
-    // compat: containers and images also in the form of API 1.21.
-    ...(e.type === "container" || e.type === "image" ? { status: e.action, id: e.actorId } : {}),
-    ...(from === undefined ? {} : { from }),
-    Type: e.type,
-    Action: e.action,
-    Actor: { ID: e.actorId, Attributes: { ...e.attributes } },
-    scope: "local",
-    time: Number(e.timeNano / 1_000_000_000n),
-    timeNano: e.timeNano,
-  };
-}
 
 function readText(path: string): string {
   try {

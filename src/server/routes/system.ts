@@ -3,7 +3,7 @@
 import type { OperationSpec } from "../../api/contract.ts";
 import * as operations from "../../api/operations/system.ts";
 import type { SystemPort } from "../ports.ts";
-import { answer, jsonLines, type Route } from "../route.ts";
+import { answer, JSON_SEQUENCE, jsonLines, type Route } from "../route.ts";
 import { isEventKnown, shapeDiskUsage } from "../shape.ts";
 import { isAtLeast } from "../../api/version.ts";
 
@@ -43,9 +43,25 @@ function dataUsage(port: SystemPort): Route {
   };
 }
 
-/** compat: the stream was labelled application/json before 1.52. */
-function eventsType(version: string): string {
-  return isAtLeast(version, "1.52") ? "application/jsonl" : "application/json";
+const STREAM_TYPES = ["application/jsonl", "application/x-ndjson", JSON_SEQUENCE];
+
+/** The form that the client asks for by name; compat: the stream was labelled application/json before 1.52. */
+function eventsType(version: string, accept: string): string {
+  const usual = isAtLeast(version, "1.52") ? "application/jsonl" : "application/json";
+  return bestOffer(accept, STREAM_TYPES) ?? usual;
+}
+
+/** Returns the offer that an Accept header names with the highest weight; wildcards name none, of equals the first counts. */
+function bestOffer(accept: string, offers: readonly string[]): string | undefined {
+  const weights = new Map<string, number>();
+  for (const range of accept.split(",")) {
+    const [type = "", ...parameters] = range.split(";").map((part) => part.trim().toLowerCase());
+    const q = parameters.find((p) => p.startsWith("q="))?.slice(2);
+    weights.set(type, Math.max(weights.get(type) ?? 0, q === undefined ? 1 : Number(q) || 0));
+  }
+  const weightOf = (offer: string): number => weights.get(offer) ?? 0;
+  const best = Math.max(...offers.map(weightOf));
+  return best > 0 ? offers.find((offer) => weightOf(offer) === best) : undefined;
 }
 
 export function systemRoutes(port: SystemPort, headers: PingHeaders): Route[] {

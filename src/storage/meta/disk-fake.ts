@@ -62,6 +62,10 @@ export class RecordingDisk implements DiskIo {
     return Buffer.from(this.#content.get(inode) ?? []);
   }
 
+  async size(path: string): Promise<number> {
+    return (await this.read(path)).length;
+  }
+
   async open(path: string, options: { truncate?: boolean } = {}): Promise<DiskFile> {
     const name = basename(path);
     let inode = this.#names.get(name);

@@ -20,6 +20,8 @@ export interface DiskIo {
   list(dir: string): Promise<string[]>;
   /** Returns a whole file. */
   read(path: string): Promise<Buffer>;
+  /** Returns a file's length in bytes. */
+  size(path: string): Promise<number>;
   /** Opens for writing with mode 0600, made when missing; with `truncate`, emptied. */
   open(path: string, options?: { truncate?: boolean }): Promise<DiskFile>;
   rename(from: string, to: string): Promise<void>;
@@ -45,6 +47,7 @@ export const nodeDisk: DiskIo = {
   },
   list: (dir) => fs.promises.readdir(dir),
   read: (path) => fs.promises.readFile(path),
+  size: async (path) => (await fs.promises.stat(path)).size,
   async open(path, options = {}) {
     const flags =
       fs.constants.O_WRONLY | fs.constants.O_CREAT | (options.truncate ? fs.constants.O_TRUNC : 0);

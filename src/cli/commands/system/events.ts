@@ -1,7 +1,7 @@
 import { systemEvents } from "../../../api/operations/system.ts";
 import type { EventMessage } from "../../../api/schemas/system.ts";
 import { messageOf } from "../../../lib/errors.ts";
-import { string } from "../../../lib/flags/spec.ts";
+import { custom, invalidValue, string } from "../../../lib/flags/spec.ts";
 import { formatRfc3339Nano, parseTimeArgument } from "../../../lib/units/go-time.ts";
 import { defineCommand, noArgs } from "../../command.ts";
 import { complain } from "../../each.ts";
@@ -14,6 +14,12 @@ export const command = defineCommand({
   operands: "[OPTIONS]",
   arity: noArgs,
   flags: {
+    after: custom<number | undefined>(
+      "int",
+      "Resume after the event with this sequence number",
+      undefined,
+      parseNumber,
+    ),
     filter: filterFlag("Filter output based on conditions provided", { short: "f" }),
     format: string(inspectFormatUsage),
     since: string("Show all events created since timestamp"),
@@ -25,11 +31,18 @@ export const command = defineCommand({
     const events = await client.stream(systemEvents, {
       since: timeOf(flags.since),
       until: timeOf(flags.until),
+      after: flags.after,
       filters: flags.filter,
     });
     for await (const event of events) print(`${show(event)}\n`);
   },
 });
+
+function parseNumber(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw invalidValue("must be the sequence number of an event");
+}
 
 function timeOf(value: string): string | undefined {
   if (value === "") return undefined;
@@ -47,7 +60,10 @@ async function renderer(format: string): Promise<(event: EventMessage) => string
     const { goValue } = await import("../../format/go-value.ts");
     const { eventMessage } = await import("../../../api/schemas/system.ts");
     const template = new Template(format === "json" ? "{{json .}}" : format);
-    const render = (event: unknown): string => template.execute(goValue(eventMessage, event));
+    // compat: as JSON an event has Docker's fields; its number shows where a template names it.
+    const hasNumber = format.includes(".Sequence");
+    const render = ({ Sequence, ...event }: EventMessage): string =>
+      template.execute(goValue(eventMessage, hasNumber ? { ...event, Sequence } : event));
     // Mistakes in the template show at once, not with the first event.
     template.execute(goValue({ kind: "optional", of: eventMessage }, {}));
     return render;
