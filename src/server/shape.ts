@@ -166,8 +166,9 @@ const legacyEvent: Rule = {
     const rest = { ...value };
     for (const key of Object.keys(rest)) delete value[key];
     const { image } = actor.Attributes;
+    const id = actor.ID === "" ? {} : { id: actor.ID };
     const from = rest["Type"] === "container" && image ? { from: image } : {};
-    Object.assign(value, { status: rest["Action"], id: actor.ID, ...from }, rest);
+    Object.assign(value, { status: rest["Action"], ...id, ...from }, rest);
   },
 };
 

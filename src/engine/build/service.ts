@@ -41,6 +41,8 @@ export class BuildService {
   async prune(input: InputOf<typeof buildPrune>): Promise<BuildPrune> {
     const keys = input.all ? await this.#options.ports.cache.clear() : [];
     const SpaceReclaimed = await this.#options.images.pruneIntermediate();
+    const attributes = { reclaimed: String(SpaceReclaimed) };
+    this.#options.events.publish({ type: "builder", action: "prune", actorId: "", attributes });
     return { CachesDeleted: keys.length === 0 ? null : keys, SpaceReclaimed };
   }
 
@@ -67,7 +69,6 @@ export class BuildService {
         await this.#options.images.addName(this.#options.images.find(imageId), name);
         emit({ type: "tagged", name: familiarString(name) });
       }
-      this.#options.events.publish({ type: "builder", action: "build", actorId: imageId, attributes: {} });
       await sent;
     } catch (error) {
       await sent;

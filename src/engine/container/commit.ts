@@ -4,7 +4,7 @@ import type { imageCommit } from "../../api/operations/container.ts";
 import type { CommitResponse, ContainerConfig, ContainerConfigRequest } from "../../api/schemas/container.ts";
 import { applyConfigChanges } from "../../build/graph/config-changes.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
-import { freezeCgroup, planThaw } from "../../linux/cgroupfs/freezer.ts";
+import { freezeCgroup } from "../../linux/cgroupfs/freezer.ts";
 import {
   encodeImageConfig,
   type Healthcheck,
@@ -13,11 +13,11 @@ import {
   type RunConfig,
 } from "../../oci/image-config.ts";
 import { hostPlatform } from "../../oci/platform.ts";
-import { parseReference, withDefaultTag, withTag } from "../../oci/reference.ts";
+import { familiarString, parseReference, withDefaultTag, withTag } from "../../oci/reference.ts";
 import type { LayerRecord } from "../../storage/layer/types.ts";
 import { type ContainerContext, publish } from "./context.ts";
-import type { ContainerRecord } from "./record.ts";
 import { cgroupOf } from "./run/cgroup.ts";
+import type { LiveContainer } from "./table.ts";
 
 type CommitInput = InputOf<typeof imageCommit>;
 
@@ -42,10 +42,10 @@ export async function commitContainer(
     ...(input.author === undefined ? {} : { author: input.author }),
     ...(input.comment === undefined ? {} : { comment: input.comment }),
   };
+  await using _pause = input.pause ? await pause(context, context.table.live(record.id)) : undefined;
   using lease = context.layers.lease();
-  const layer = await frozen(context, record, input.pause, () =>
-    context.layers.commitUpper(context.layers.upperOf(record.id), record.layer, { history: entry, lease }),
-  );
+  const upper = context.layers.upperOf(record.id);
+  const layer = await context.layers.commitUpper(upper, record.layer, { history: entry, lease });
   const below = context.images.historyOf(record.imageId);
   const layers = context.layers.chain(layer.id).reverse();
   const config = encodeImageConfig({
@@ -58,42 +58,41 @@ export async function commitContainer(
     history: [...(below?.history ?? []), entry],
   });
   const id = imageIdOf(config);
-  await context.images.add(
-    {
-      version: 1,
-      id,
-      configText: Buffer.from(config).toString("utf8"),
-      layers: layers.map((l) => l.id),
-      sizeBytes: layers.reduce((sum, l) => sum + l.sizeBytes, 0),
-      repoDigests: [],
-      parentId: record.imageId,
-      isIntermediate: false,
-    },
-    tagged === undefined ? [] : [tagged],
-  );
+  await context.images.add({
+    version: 1,
+    id,
+    configText: Buffer.from(config).toString("utf8"),
+    layers: layers.map((l) => l.id),
+    sizeBytes: layers.reduce((sum, l) => sum + l.sizeBytes, 0),
+    repoDigests: [],
+    parentId: record.imageId,
+    isIntermediate: false,
+  });
+  if (tagged !== undefined) await context.images.addName(context.images.find(id), tagged);
   publish(context, record, "commit", {
     comment: input.comment ?? "",
     imageID: id,
-    imageRef: input.repo ?? "",
+    imageRef: tagged === undefined ? "" : familiarString(tagged),
   });
   return { Id: id };
 }
 
-/** Runs `work` while the container stands still, so that the image has one moment's files. */
-async function frozen<T>(
-  context: ContainerContext,
-  record: ContainerRecord,
-  shallFreeze: boolean,
-  work: () => Promise<T>,
-): Promise<T> {
-  if (!shallFreeze || record.state.status !== "running") return work();
-  const cgroup = cgroupOf(context, record);
-  await freezeCgroup((ops) => context.keel.run(ops), cgroup);
-  try {
-    return await work();
-  } finally {
-    await context.keel.run(planThaw(cgroup));
-  }
+/** Lets a running container stand still, so that the image has one moment's files; disposing of it lets it run on. */
+async function pause(context: ContainerContext, live: LiveContainer): Promise<AsyncDisposable | undefined> {
+  const isPaused = await live.lane.run(async () => {
+    const record = context.table.find(live.id);
+    if (record.state.status !== "running") return false;
+    await freezeCgroup((ops) => context.keel.run(ops), cgroupOf(context, record));
+    publish(context, await context.table.putState(live.id, { status: "paused" }), "pause");
+    return true;
+  });
+  if (!isPaused) return undefined;
+  const unpause = async (): Promise<void> => {
+    if (context.table.get(live.id)?.state.status !== "paused") return;
+    await context.thaw(live.id);
+    publish(context, context.table.find(live.id), "unpause");
+  };
+  return { [Symbol.asyncDispose]: () => live.lane.run(unpause) };
 }
 
 /** The container's configuration as an image's, with what the request sets instead. */

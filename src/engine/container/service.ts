@@ -269,15 +269,17 @@ export class ContainerService {
   }
 
   async resize(input: Input<"containerResize">): Promise<void> {
-    const { live } = this.#find(input.id);
+    const { live, record } = this.#find(input.id);
     if (live.run === null) throw notRunning(input.id);
     await live.run.shim.resize(null, input.height, input.width);
+    publish(this.#context, record, "resize", { height: String(input.height), width: String(input.width) });
   }
 
   async top(input: Input<"containerTop">): Promise<ContainerTop> {
     const { record } = this.#find(input.id);
     if (!isRunning(record)) throw notRunning(record.id);
     const { titles, processes } = psTable(listPids(cgroupOf(this.#context, record)), input.psArgs ?? "");
+    publish(this.#context, record, "top");
     return { Titles: [...titles], Processes: processes.map((p) => [...p]) };
   }
 

@@ -44,9 +44,26 @@ export function openEvents(
 
 function timeOf(name: string, text: string | undefined): bigint | undefined {
   if (text === undefined) return undefined;
-  const nano = parseTimestamp(text);
-  if (nano === null) throw invalid(`invalid value for '${name}': invalid timestamp "${text}"`, "events.time");
+  const why = whyNoTimestamp(text);
+  const nano = why === undefined ? parseTimestamp(text.replace(/^\+/, "").replace(/\.$/, "")) : null;
+  if (nano === null)
+    throw invalid(`invalid value for '${name}': invalid timestamp "${text}": ${why}`, "events.time");
   return nano;
+}
+
+/** Longer fractions are refused, those of ten digits and more are cut. */
+const MAX_FRACTION_DIGITS = 20;
+
+/** compat: what Docker says about a text that is no `seconds[.nanoseconds]`. */
+function whyNoTimestamp(text: string): string | undefined {
+  const [seconds = "", ...rest] = text.split(".");
+  if (!/^[+-]?\d+$/.test(seconds)) return `invalid seconds "${seconds}": invalid syntax`;
+  if (!/^[+-]?\d{1,12}$/.test(seconds)) return `invalid seconds "${seconds}": value out of range`;
+  const fraction = rest.join(".");
+  if (fraction.length > MAX_FRACTION_DIGITS)
+    return `invalid nanoseconds: length ${fraction.length} exceeds maximum ${MAX_FRACTION_DIGITS}`;
+  const at = fraction.search(/\D/);
+  return at < 0 ? undefined : `invalid nanoseconds: invalid character '${fraction[at]}' at position ${at}`;
 }
 
 function invalid(message: string, code: string): Fault {

@@ -75,7 +75,7 @@ export class ExecService {
       exitCode: null,
       ended: Promise.withResolvers<number>(),
     });
-    publish(this.#context, record, `exec_create: ${command.join(" ")}`, { execID: id });
+    publish(this.#context, record, `exec_create: ${shown(command)}`, { execID: id });
     return { Id: id };
   }
 
@@ -120,7 +120,7 @@ export class ExecService {
     const { request } = exec;
     const live = this.#context.table.live(record.id);
     live.addExec(exec.id, (exitCode) => this.#settle(exec, exitCode));
-    publish(this.#context, record, `exec_start: ${exec.command.join(" ")}`, { execID: exec.id });
+    publish(this.#context, record, `exec_start: ${shown(exec.command)}`, { execID: exec.id });
     try {
       const [rows = 0, columns = 0] = size ?? request.ConsoleSize ?? [];
       const { spec } = generateSpec(specInputOf(record, this.#context.paths, () => record.state.pid));
@@ -186,6 +186,11 @@ export class ExecService {
       Pid: exec.pid,
     };
   }
+}
+
+/** compat: as Docker's events show a command: a blank after its name even when nothing follows. */
+function shown([name = "", ...args]: readonly string[]): string {
+  return `${name} ${args.join(" ")}`;
 }
 
 const ENOENT = 2;

@@ -7,18 +7,18 @@ import { Fault } from "../../lib/errors.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import { encodeImageConfig, imageIdOf } from "../../oci/image-config.ts";
 import { hostPlatform, parsePlatform } from "../../oci/platform.ts";
-import { parseReference, withDefaultTag, withTag } from "../../oci/reference.ts";
+import { parseReference, type Reference, withDefaultTag, withTag } from "../../oci/reference.ts";
 import type { ImageRecord } from "./record.ts";
 import type { ImageContext } from "./service.ts";
 
-/** Imports an archive; fails with invalidParameter, leaves nothing behind. */
+/** Imports an archive and returns the image with its name; fails with invalidParameter, leaves nothing behind. */
 export async function importImage(
   context: ImageContext,
   input: InputOf<typeof imageCreate>,
   body: UploadBody,
   out: ProgressSink,
   signal: AbortSignal,
-): Promise<ImageRecord> {
+): Promise<{ image: ImageRecord; name: Reference | undefined }> {
   const name = nameOf(input);
   const source = input.fromSrc ?? "-";
   const archive = source === "-" ? body : await download(source, signal);
@@ -49,10 +49,10 @@ export async function importImage(
   };
   await context.table.add(image, name === undefined ? [] : [name]);
   await out.write({ status: image.id });
-  return image;
+  return { image, name };
 }
 
-function nameOf(input: InputOf<typeof imageCreate>): ReturnType<typeof parseReference> | undefined {
+function nameOf(input: InputOf<typeof imageCreate>): Reference | undefined {
   if (input.repo === undefined || input.repo === "") return undefined;
   const reference = parseReference(input.repo);
   if (reference.digest !== undefined)

@@ -42,13 +42,13 @@ type PullInput = InputOf<typeof imageCreate>;
 
 const PROGRESS_INTERVAL_MS = 100;
 
-/** Pulls an image and returns its familiar name. */
+/** Pulls an image and returns the reference that it has now. */
 export async function pullImage(
   context: ImageContext,
   input: PullInput,
   out: ProgressSink,
   signal: AbortSignal,
-): Promise<{ name: string }> {
+): Promise<Reference> {
   const reference = referenceOf(input);
   const wanted = input.platform === undefined ? hostPlatform() : parsePlatform(input.platform);
   const { repository, resolved } = await firstAnswering(context, reference, input, async (repository) => ({
@@ -77,7 +77,7 @@ export async function pullImage(
       ? `Status: Downloaded newer image for ${shown}`
       : `Status: Image is up to date for ${shown}`,
   });
-  return { name: shown };
+  return reference;
 }
 
 function recordOf(

@@ -16,8 +16,13 @@ interface Saved {
   tags: string[];
 }
 
-/** Returns the archive of the named images; fails with notFound before anything is sent. */
-export function saveImages(context: ImageContext, names: readonly string[], signal: AbortSignal): ByteStream {
+/** Returns the archive of the named images; fails with notFound before anything is sent. `onSaved` hears of each image. */
+export function saveImages(
+  context: ImageContext,
+  names: readonly string[],
+  signal: AbortSignal,
+  onSaved: (image: ImageRecord) => void,
+): ByteStream {
   const saved = new Map<string, Saved>();
   for (const name of names) {
     const { image, by } = context.table.find(name);
@@ -31,7 +36,7 @@ export function saveImages(context: ImageContext, names: readonly string[], sign
       );
     saved.set(image.id, entry);
   }
-  return archive(context, [...saved.values()], signal);
+  return archive(context, [...saved.values()], signal, onSaved);
 }
 
 const DIRECTORY = 0o755;
@@ -41,6 +46,7 @@ async function* archive(
   context: ImageContext,
   images: readonly Saved[],
   signal: AbortSignal,
+  onSaved: (image: ImageRecord) => void,
 ): AsyncGenerator<Uint8Array> {
   for (const dir of ["blobs/", "blobs/sha256/"])
     yield tarHeader(tarEntry({ type: "directory", name: dir, mode: DIRECTORY }));
@@ -66,6 +72,7 @@ async function* archive(
     const digest = digestOf(manifest);
     yield* document(blobName(digest), manifest, written);
     manifests.push(describe(image, layers, tags, digest, manifest.length));
+    onSaved(image);
   }
   yield* document("oci-layout", Buffer.from('{"imageLayoutVersion": "1.0.0"}'), written);
   const index = {

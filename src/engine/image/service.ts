@@ -13,6 +13,7 @@ import { Fault } from "../../lib/errors.ts";
 import type { ImageConfig, ImageId } from "../../oci/image-config.ts";
 import { formatPlatform, type Platform } from "../../oci/platform.ts";
 import {
+  familiarName,
   familiarString,
   parseReference,
   type Reference,
@@ -107,9 +108,11 @@ export class ImageService {
     return image === undefined ? undefined : configOf(image);
   }
 
-  /** Stores an image whose layers are there; used by the builder. */
-  add(image: ImageRecord, names: readonly Reference[] = []): Promise<void> {
-    return this.#context.table.add(image, names);
+  /** Stores an image whose layers are there; used by the builder and by commit. */
+  async add(image: ImageRecord): Promise<void> {
+    const isNew = this.#context.table.get(image.id) === undefined;
+    await this.#context.table.add(image, []);
+    if (isNew) this.#publish("create", image);
   }
 
   /** What `ps` calls a container's image: the name it was created by as long as it means the same image, else the id. */
@@ -184,24 +187,32 @@ export class ImageService {
   /** Gives an image a name, taking it from the image that had it. */
   async addName(image: ImageRecord, name: Reference): Promise<void> {
     await this.#context.table.tag(image, name);
-    this.#publish("tag", image.id, familiarString(withDefaultTag(name)));
+    this.#publish("tag", image, familiarString(withDefaultTag(name)));
   }
 
-  #publish(action: string, id: string, name: string): void {
-    this.#context.events.publish({ type: "image", action, actorId: id, attributes: { name } });
+  /** Publishes an event of an image, with its labels and a name; compat: most actions have the id for a name. */
+  #publish(action: string, image: ImageRecord, name: string = image.id, actorId: string = image.id): void {
+    const attributes = { ...configOf(image).config.labels, name };
+    this.#context.events.publish({ type: "image", action, actorId, attributes });
   }
 
   async delete(input: Input<"imageDelete">): Promise<ImageDeleted[]> {
     const { table } = this.#context;
+    const { image } = table.find(input.name);
     const plan = planDelete(table, input.name, input, this.#usersOf);
     await table.commit([
       ...plan.untag.map((t) => table.untagChange(t)),
       ...plan.remove.map((i) => table.removeChange(i)),
     ]);
-    const id = plan.remove[0]?.id ?? "";
-    for (const name of plan.untag) this.#publish("untag", id, name);
-    for (const image of plan.remove) this.#publish("delete", image.id, image.id);
-    for (const image of plan.remove) await this.#letLayersGo(image);
+    for (const line of plan.answer) if ("Untagged" in line) this.#publish("untag", image);
+    for (const { id } of plan.remove)
+      this.#context.events.publish({
+        type: "image",
+        action: "delete",
+        actorId: id,
+        attributes: { name: id },
+      });
+    for (const gone of plan.remove) await this.#letLayersGo(gone);
     return plan.answer;
   }
 
@@ -242,8 +253,13 @@ export class ImageService {
   }
 
   async pull(input: Input<"imageCreate">, out: ProgressSink, call: Call): Promise<void> {
-    const image = await pullImage(this.#context, input, out, call.signal);
-    this.#publish("pull", image.name, image.name);
+    const reference = await pullImage(this.#context, input, out, call.signal);
+    this.#publishPull(reference);
+  }
+
+  #publishPull(reference: Reference): void {
+    const image = this.#context.table.byReference(reference);
+    if (image !== undefined) this.#publish("pull", image, familiarName(reference), familiarString(reference));
   }
 
   /** Pulls an image for a build, with Docker's progress lines. */
@@ -263,20 +279,22 @@ export class ImageService {
       platform: platform === undefined ? undefined : formatPlatform(platform),
       registryAuth: undefined,
     };
-    await pullImage(this.#context, input, { write: async (line) => onProgress(line) }, signal);
+    this.#publishPull(
+      await pullImage(this.#context, input, { write: async (line) => onProgress(line) }, signal),
+    );
   }
 
   async import(input: Input<"imageCreate">, body: UploadBody, out: ProgressSink, call: Call): Promise<void> {
-    const image = await importImage(this.#context, input, body, out, call.signal);
-    this.#publish("import", image.id, input.repo ?? "");
+    const { image, name } = await importImage(this.#context, input, body, out, call.signal);
+    if (name !== undefined) this.#publish("tag", image, familiarString(name));
+    this.#publish("import", image);
   }
 
   async load(_input: Input<"imageLoad">, body: UploadBody, out: ProgressSink, call: Call): Promise<void> {
-    for (const image of await loadImages(this.#context, body, out, call.signal))
-      this.#publish("load", image.id, image.id);
+    for (const image of await loadImages(this.#context, body, out, call.signal)) this.#publish("load", image);
   }
 
   async save(input: Input<"imageGetAll">, call: Call): Promise<ByteStream> {
-    return saveImages(this.#context, input.names, call.signal);
+    return saveImages(this.#context, input.names, call.signal, (image) => this.#publish("save", image));
   }
 }

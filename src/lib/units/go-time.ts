@@ -68,6 +68,18 @@ function dateError(value: string): string {
   return `parsing time ${JSON.stringify(value)} as "${value.includes("T") ? "2006-01-02T15:04:05" : "2006-01-02"}": cannot parse`;
 }
 
+/** Returns which part of a date that has the right form is too large, undefined when none is. */
+function partOutOfRange(match: RegExpExecArray): string | undefined {
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match
+    .slice(1, 7)
+    .map((digits) => Number(digits ?? 0));
+  if (month < 1 || month > 12) return "month";
+  if (hour > 23) return "hour";
+  if (minute > 59) return "minute";
+  if (second > 59) return "second";
+  return day < 1 || day > new Date(Date.UTC(year, month, 0)).getUTCDate() ? "day" : undefined;
+}
+
 function durationOf(value: string): number | undefined {
   try {
     return parseDuration(value);
@@ -82,6 +94,11 @@ const datePattern =
 function parseDate(value: string): string | undefined {
   const match = datePattern.exec(value);
   if (match === null) return undefined;
+  const part = partOutOfRange(match);
+  if (part !== undefined)
+    throw new Fault("invalidParameter", `parsing time ${JSON.stringify(value)}: ${part} out of range`, {
+      code: "units.time",
+    });
   const [, year, month, day, hour = "00", minute = "00", second = "00", fraction = "", zone] = match;
   const base = `${year}-${month}-${day}T${hour}:${minute}:${second}`;
   const ms = Date.parse(zone === undefined ? base : `${base}${zone}`);

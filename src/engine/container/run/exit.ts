@@ -6,9 +6,10 @@ import { messageOf } from "../../../lib/errors.ts";
 import { formatNano, parseNano } from "../../../lib/time.ts";
 import type { ShimExit } from "../../../runtime/shim/client.ts";
 import { type ContainerContext, publish } from "../context.ts";
-import type { ContainerRecord, NetworkEndpoint } from "../record.ts";
+import { type ContainerRecord, isRunning, type NetworkEndpoint } from "../record.ts";
 import { removeStopped } from "../remove.ts";
 import type { LiveContainer, Run } from "../table.ts";
+import { publishNetwork, plainNetworkOf } from "./network-events.ts";
 
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 60_000;
@@ -88,13 +89,11 @@ export async function releaseEndpoints(context: ContainerContext, record: Contai
         `container ${record.id.slice(0, 12)}: cannot leave network ${e.networkName}: ${messageOf(error)}`,
       );
     }
-    context.events.publish({
-      type: "network",
-      action: "disconnect",
-      actorId: e.networkId,
-      attributes: { container: record.id, name: e.networkName, type: "bridge" },
-    });
+    const { driver } = context.networks.find(e.networkId);
+    publishNetwork(context, record, "disconnect", { id: e.networkId, name: e.networkName, driver });
   }
+  const plain = plainNetworkOf(context, record);
+  if (plain !== undefined && isRunning(record)) publishNetwork(context, record, "disconnect", plain);
 }
 
 /** Returns the endpoint as it is between runs. */

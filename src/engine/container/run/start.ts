@@ -14,6 +14,7 @@ import { cgroupOf, cgroupRequest } from "./cgroup.ts";
 import { type ContainerContext, publish } from "../context.ts";
 import { writeEtcFiles } from "./etc-files.ts";
 import { lastExit } from "./lost.ts";
+import { plainNetworkOf, publishNetwork } from "./network-events.ts";
 import { mountsOf } from "../mounts.ts";
 import { portRequests } from "../ports.ts";
 import { type AttachedEndpoint, type ContainerRecord, isRunning, type NetworkEndpoint } from "../record.ts";
@@ -64,6 +65,11 @@ async function launch(
   let failure: unknown;
   if (endpoint !== null) undo.defer(() => endpoint.undo(failure));
   await writeEtcFiles(context.paths, record, endpoint);
+  const network = endpoint?.network ?? plainNetworkOf(context, record);
+  if (network !== undefined) {
+    publishNetwork(context, record, "connect", network);
+    undo.defer(() => publishNetwork(context, record, "disconnect", network));
+  }
   const shimPlan = planShim(context, record, await context.layers.createUpper(record.id), plan.netns);
   const { results } = await context.keel.run([...plan.ops, ...shimPlan.ops]).catch((error: unknown) => {
     failure = error;
@@ -93,13 +99,6 @@ async function launch(
     },
     { endpoints: withAttached(record.endpoints, endpoint) },
   );
-  if (endpoint !== null)
-    context.events.publish({
-      type: "network",
-      action: "connect",
-      actorId: endpoint.network.id,
-      attributes: { container: record.id, name: endpoint.network.name, type: endpoint.network.driver },
-    });
   publish(context, started, "start");
   run.begin();
 }
@@ -335,7 +334,6 @@ async function recordFailure(
     exitCode,
     error: fault.message,
   });
-  if (error instanceof SysError) publish(context, record, "die", { exitCode: String(exitCode) });
   return fault;
 }
 
