@@ -16,6 +16,7 @@ import { EventBus } from "../engine/event/bus.ts";
 import { EventHistory } from "../engine/event/history.ts";
 import { ExecService } from "../engine/exec/service.ts";
 import { ImageService } from "../engine/image/service.ts";
+import { PushedTable } from "../engine/image/pushed.ts";
 import { ImageTable } from "../engine/image/table.ts";
 import { NetworkService } from "../engine/network/service.ts";
 import { SystemService } from "../engine/system/service.ts";
@@ -102,6 +103,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     content,
     events,
     registries: { mirrors: config.registryMirrors, insecure: config.insecureRegistries },
+    pushed: new PushedTable(meta),
   });
   const table = new ContainerTable(meta, layers.holds);
   const cgroups = loadCgroupHost();

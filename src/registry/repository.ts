@@ -5,7 +5,7 @@ import { type Digest, digestOf, isDigest } from "../oci/digest.ts";
 import { type Descriptor, MAX_MANIFEST_BYTES, type Manifest, parseManifest } from "../oci/manifest.ts";
 import { MEDIA_TYPES } from "../oci/mediatype.ts";
 import { bestPlatform, formatPlatform, type Platform } from "../oci/platform.ts";
-import { MAX_CONFIG_BYTES } from "../oci/image-config.ts";
+import { MAX_CONFIG_BYTES, parseImageConfig } from "../oci/image-config.ts";
 import { readBytes, type RegistryAuth, RegistryTransport } from "./transport.ts";
 
 const ACCEPT = [
@@ -20,6 +20,16 @@ export interface ResolvedManifest {
   /** Digest of what the reference itself names: the index where there is one. */
   digest: Digest;
   manifest: Manifest;
+  /** The manifest's bytes as they came. */
+  bytes: Uint8Array;
+}
+
+/** What a registry says of a reference without handing it out. */
+export interface DescribedManifest {
+  mediaType: string;
+  digest: Digest;
+  sizeBytes: number;
+  platforms: readonly Platform[];
 }
 
 export class RegistryRepository {
@@ -39,7 +49,7 @@ export class RegistryRepository {
   /** Returns the manifest that `reference` (tag or digest) has for `platform`. Fails with notFound, unauthorized, unavailable, dataLoss. */
   async resolve(reference: string, platform: Platform, signal: AbortSignal): Promise<ResolvedManifest> {
     const top = await this.#manifest(reference, signal);
-    if (top.parsed.kind === "manifest") return { digest: top.digest, manifest: top.parsed };
+    if (top.parsed.kind === "manifest") return { digest: top.digest, manifest: top.parsed, bytes: top.bytes };
     // Attestations are listed with the platform unknown/unknown; they never match.
     const best = bestPlatform(platform, top.parsed.manifests);
     if (best === undefined)
@@ -53,13 +63,28 @@ export class RegistryRepository {
       throw new Fault("dataLoss", "a manifest list inside a manifest list is not supported", {
         code: "image.malformed",
       });
-    return { digest: top.digest, manifest: inner.parsed };
+    return { digest: top.digest, manifest: inner.parsed, bytes: inner.bytes };
+  }
+
+  /** Returns what `reference` stands for and the platforms that it is there for. Fails as resolve. */
+  async describe(reference: string, signal: AbortSignal): Promise<DescribedManifest> {
+    const { digest, bytes, parsed } = await this.#manifest(reference, signal);
+    const platforms =
+      parsed.kind === "index"
+        ? parsed.manifests.flatMap((m) => (m.platform === undefined ? [] : [m.platform]))
+        : [await this.#platformOf(parsed, signal)];
+    return { mediaType: parsed.mediaType, digest, sizeBytes: bytes.length, platforms };
+  }
+
+  async #platformOf(manifest: Manifest, signal: AbortSignal): Promise<Platform> {
+    const config = parseImageConfig(await this.blobBytes(manifest.config, signal));
+    return { os: config.os, architecture: config.architecture };
   }
 
   async #manifest(
     reference: string,
     signal: AbortSignal,
-  ): Promise<{ digest: Digest; parsed: ReturnType<typeof parseManifest> }> {
+  ): Promise<{ digest: Digest; bytes: Uint8Array; parsed: ReturnType<typeof parseManifest> }> {
     const response = await this.#transport.send(`${this.#path}/manifests/${reference}`, this.#scope, {
       headers: { Accept: ACCEPT },
       signal,
@@ -74,6 +99,7 @@ export class RegistryRepository {
       );
     return {
       digest,
+      bytes,
       parsed: parseManifest(bytes, response.headers.get("content-type")?.split(";")[0]?.trim()),
     };
   }

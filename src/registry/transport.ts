@@ -39,50 +39,65 @@ export class RegistryTransport {
     this.#auth = auth;
   }
 
+  /** Where the registry is; the latest that answered. */
+  get base(): string {
+    return this.#bases.at(-1) ?? "";
+  }
+
   /**
-   * Sends a request below /v2/ and returns the response when its status is one of `accepted`; otherwise throws the
-   * Fault that the registry's error body names. `scope` such as `repository:library/debian:pull`.
+   * Sends a request below /v2/, or to a URL that the registry gave, and returns the response when its status is one of
+   * `accepted`; otherwise throws the Fault that the registry's error body names. `scope` such as
+   * `repository:library/debian:pull`, several of them separated by blanks. A body that is a stream is sent once: a
+   * token that has run out meanwhile is then a Fault.
    */
   async send(
-    path: string,
+    target: string | URL,
     scope: string,
     init: RequestInit & { signal?: AbortSignal | null },
     accepted: readonly number[] = [200],
   ): Promise<Response> {
-    let response = await this.#attempt(path, scope, init);
-    if (response.status === 401) {
+    let response = await this.#attempt(target, scope, init);
+    if (response.status === 401 && !(init.body instanceof ReadableStream)) {
       await this.#authorize(response, scope, init.signal ?? undefined);
-      response = await this.#attempt(path, scope, init);
+      response = await this.#attempt(target, scope, init);
     }
     if (accepted.includes(response.status)) return response;
-    throw await faultOf(response, path);
+    throw await faultOf(response, target instanceof URL ? target.pathname : target);
   }
 
-  async #attempt(path: string, scope: string, init: RequestInit): Promise<Response> {
+  #attempt(target: string | URL, scope: string, init: RequestInit): Promise<Response> {
     const headers = new Headers(init.headers);
     const authorization = this.#authorization.get(scope);
-    if (authorization !== undefined) headers.set("Authorization", authorization);
+    // The credentials are for the registry: a place of its choosing where blobs are kept gets none of them.
+    const isOwn = !(target instanceof URL) || this.#bases.some((base) => new URL(base).host === target.host);
+    if (authorization !== undefined && isOwn) headers.set("Authorization", authorization);
+    return target instanceof URL
+      ? this.#fetch(target, { ...init, headers })
+      : this.#fetchBelow(target, { ...init, headers });
+  }
+
+  async #fetch(url: URL, init: RequestInit): Promise<Response> {
+    try {
+      return await fetch(url, init);
+    } catch (error) {
+      throw unreachable(url.origin, error, init.signal);
+    }
+  }
+
+  /** Tries the bases one after another and stays with the first that answers. */
+  async #fetchBelow(path: string, init: RequestInit): Promise<Response> {
     let failure: unknown;
     for (const base of [...this.#bases]) {
       try {
-        const response = await fetch(`${base}/v2/${path}`, { ...init, headers });
+        const response = await fetch(`${base}/v2/${path}`, init);
         if (this.#bases.length > 1) this.#bases.splice(0, this.#bases.length, base);
         return response;
       } catch (error) {
-        if (init.signal?.aborted)
-          throw new Fault("cancelled", "registry request cancelled", { cause: error });
+        if (init.signal?.aborted) throw unreachable(base, error, init.signal);
         failure = error;
       }
     }
-    const base = this.#bases.at(-1);
-    throw new Fault(
-      "unavailable",
-      `Get "${base}/v2/": ${failure instanceof Error ? failure.message : failure}`,
-      {
-        code: "registry.unreachable",
-        cause: failure,
-      },
-    );
+    throw unreachable(this.#bases.at(-1) ?? "", failure, init.signal);
   }
 
   /** Answers the WWW-Authenticate challenge of `response` for `scope`. */
@@ -123,7 +138,7 @@ export class RegistryTransport {
     } else {
       const url = new URL(realm);
       if (service !== "") url.searchParams.set("service", service);
-      url.searchParams.set("scope", scope);
+      for (const one of scope.split(" ").filter((text) => text !== "")) url.searchParams.append("scope", one);
       if (this.#auth?.username !== undefined) {
         url.searchParams.set("account", this.#auth.username);
         init.headers = { Authorization: basic(this.#auth) };
@@ -139,6 +154,13 @@ export class RegistryTransport {
       });
     return token;
   }
+}
+
+function unreachable(base: string, cause: unknown, signal: AbortSignal | null | undefined): Fault {
+  if (cause instanceof Fault) return cause;
+  if (signal?.aborted) return new Fault("cancelled", "registry request cancelled", { cause });
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new Fault("unavailable", `Get "${base}/v2/": ${reason}`, { code: "registry.unreachable", cause });
 }
 
 const basic = (auth: RegistryAuth): string =>

@@ -33,14 +33,19 @@ export class TestRegistry {
     this.#server = server;
   }
 
-  /** Starts a registry that keeps its files in `dir`. */
-  static async start(dir: string, network: NetworkNamespace, port = 5000): Promise<TestRegistry> {
+  /** Starts a registry that keeps its files in `dir`; with `htpasswd` it wants a name and password out of that file. */
+  static async start(
+    dir: string,
+    network: NetworkNamespace,
+    { port = 5000, htpasswd }: { port?: number; htpasswd?: string } = {},
+  ): Promise<TestRegistry> {
     await mkdir(join(dir, "files"), { recursive: true });
     const config = join(dir, "config.yml");
     const storage = `storage: {filesystem: {rootdirectory: ${join(dir, "files")}}}`;
+    const auth = htpasswd === undefined ? "" : `auth: {htpasswd: {realm: test, path: ${htpasswd}}}\n`;
     await writeFile(
       config,
-      `version: 0.1\n${storage}\nhttp: {addr: "127.0.0.1:${port}"}\nlog: {level: info}\n`,
+      `version: 0.1\n${storage}\n${auth}http: {addr: "127.0.0.1:${port}"}\nlog: {level: info}\n`,
     );
     const server = new Live(network.wrap(["docker-registry", "serve", config]), { timeoutMs: 600_000 });
     await server.prints("listening on");

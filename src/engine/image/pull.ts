@@ -25,9 +25,10 @@ import {
 } from "../../oci/reference.ts";
 import { type Digest, parseDigest } from "../../oci/digest.ts";
 import { RegistryRepository } from "../../registry/repository.ts";
-import type { RegistryAuth } from "../../registry/transport.ts";
 import type { LayerLease } from "../../storage/layer/holds.ts";
 import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
+import { credentialsOf } from "./credentials.ts";
+import { progressReporter } from "./progress.ts";
 import type { ImageRecord } from "./record.ts";
 import type { ImageContext } from "./service.ts";
 
@@ -39,8 +40,6 @@ export interface RegistrySettings {
 }
 
 type PullInput = InputOf<typeof imageCreate>;
-
-const PROGRESS_INTERVAL_MS = 100;
 
 /** Pulls an image and returns the reference that it has now. */
 export async function pullImage(
@@ -66,10 +65,16 @@ export async function pullImage(
   using lease = context.layers.lease();
   const layers = await pullLayers(context, repository, resolved.manifest.layers, config, lease, out, signal);
   const repoDigest = `${canonicalName(reference)}@${resolved.digest}`;
+  const manifest = {
+    mediaType: resolved.manifest.mediaType,
+    text: Buffer.from(resolved.bytes).toString("utf8"),
+  };
   await context.table.add(
-    recordOf(id, configBytes, layers, repoDigest),
+    { ...recordOf(id, configBytes, layers, repoDigest), manifest },
     reference.digest === undefined ? [reference] : [],
   );
+  for (const [i, layer] of layers.entries())
+    await context.pushed.note(layer.diffId, resolved.manifest.layers[i] as Descriptor, reference);
   await out.write({ status: `Digest: ${resolved.digest}` });
   const shown = familiarString(reference);
   await out.write({
@@ -123,21 +128,14 @@ async function firstAnswering<T>(
     }
   }
   try {
-    return await ask(new RegistryRepository(reference.domain, reference.path, authOf(input), { isInsecure }));
+    return await ask(
+      new RegistryRepository(reference.domain, reference.path, credentialsOf(input.registryAuth), {
+        isInsecure,
+      }),
+    );
   } catch (error) {
     throw pullFault(error, reference);
   }
-}
-
-function authOf(input: PullInput): RegistryAuth | undefined {
-  const a = input.registryAuth;
-  if (a === undefined) return undefined;
-  return {
-    ...(a.username ? { username: a.username } : {}),
-    ...(a.password ? { password: a.password } : {}),
-    ...(a.identitytoken ? { identityToken: a.identitytoken } : {}),
-    ...(a.registrytoken ? { registryToken: a.registrytoken } : {}),
-  };
 }
 
 /** compat: Docker's words for an image that is not there, or not for us. */
@@ -230,20 +228,10 @@ async function pullLayer(p: LayerPull): Promise<LayerRecord> {
       digest: p.descriptor.digest,
       sizeBytes: p.descriptor.sizeBytes,
     },
-    onProgress: reporter(p.out, shown, p.descriptor.sizeBytes),
+    onProgress: progressReporter(p.out, shown, "Downloading", p.descriptor.sizeBytes),
     lease: p.lease,
     signal: p.signal,
   });
   await p.out.write({ status: "Pull complete", progressDetail: {}, id: shown });
   return layer;
-}
-
-function reporter(out: ProgressSink, id: string, total: number): (bytes: number) => void {
-  let last = 0;
-  return (current) => {
-    const now = Date.now();
-    if (now - last < PROGRESS_INTERVAL_MS && current < total) return;
-    last = now;
-    void out.write({ status: "Downloading", progressDetail: { current, total }, id });
-  };
 }

@@ -2,7 +2,10 @@
 import type { ByteStream, Call, ProgressSink, UploadBody } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/image.ts";
+import type { distributionInspect } from "../../api/operations/system.ts";
+import type { AuthConfigRequest } from "../../api/schemas/system.ts";
 import type {
+  DistributionInspect,
   ImageDeleted,
   ImageHistory,
   ImageInspect,
@@ -30,8 +33,13 @@ import { importImage } from "./import.ts";
 import { type HistoryImage, type ImageFacts, historyOf, inspectOf, summaryOf } from "./inspect.ts";
 import { selectImages } from "./list.ts";
 import { loadImages } from "./load.ts";
+import { checkLogin } from "../../registry/login.ts";
+import { RegistryRepository } from "../../registry/repository.ts";
+import { credentialsOf } from "./credentials.ts";
 import { pullImage, type RegistrySettings } from "./pull.ts";
 import { type PruneDeps, pruneImages } from "./prune.ts";
+import { pushImage } from "./push.ts";
+import type { PushedTable } from "./pushed.ts";
 import { configOf, type ImageRecord } from "./record.ts";
 import { saveImages } from "./save.ts";
 import type { ImageTable } from "./table.ts";
@@ -48,6 +56,7 @@ export interface ImageContext {
   readonly content: ContentStore;
   readonly events: EventBus;
   readonly registries: RegistrySettings;
+  readonly pushed: PushedTable;
 }
 
 /** An image as a container needs it. */
@@ -248,8 +257,11 @@ export class ImageService {
 
   /** Removes `top` and what is below it as far as no image and no container needs it, with the blobs kept for it. */
   async removeUnneededLayers(top: LayerId): Promise<void> {
-    for (const layer of await this.#context.layers.removeUnneeded(top))
+    const removed = await this.#context.layers.removeUnneeded(top);
+    for (const layer of removed)
       if (layer.blob !== undefined) await this.#context.content.remove(layer.blob.digest);
+    if (removed.length > 0)
+      await this.#context.table.commit(removed.map((l) => this.#context.pushed.forgetChange(l.diffId)));
   }
 
   async pull(input: Input<"imageCreate">, out: ProgressSink, call: Call): Promise<void> {
@@ -260,6 +272,34 @@ export class ImageService {
   #publishPull(reference: Reference): void {
     const image = this.#context.table.byReference(reference);
     if (image !== undefined) this.#publish("pull", image, familiarName(reference), familiarString(reference));
+  }
+
+  async push(input: Input<"imagePush">, out: ProgressSink, call: Call): Promise<void> {
+    for (const reference of await pushImage(this.#context, input, out, call.signal)) {
+      const name = familiarString(reference);
+      this.#context.events.publish({ type: "image", action: "push", actorId: name, attributes: { name } });
+    }
+  }
+
+  /** What a registry says of an image that need not be here. */
+  async distribution(input: InputOf<typeof distributionInspect>, call: Call): Promise<DistributionInspect> {
+    const reference = withDefaultTag(parseReference(input.name));
+    const isInsecure = this.#context.registries.insecure.includes(reference.domain);
+    const auth = credentialsOf(input.registryAuth);
+    const repository = new RegistryRepository(reference.domain, reference.path, auth, { isInsecure });
+    const found = await repository.describe(reference.digest ?? reference.tag ?? "latest", call.signal);
+    return {
+      Descriptor: { mediaType: found.mediaType, digest: found.digest, size: found.sizeBytes },
+      Platforms: found.platforms.map((p) => ({ ...p })),
+    };
+  }
+
+  /** Whether a registry takes these credentials. Fails with unauthorized, invalidParameter, unavailable. */
+  async login(auth: AuthConfigRequest, signal: AbortSignal): Promise<void> {
+    const address = (auth.serveraddress || "docker.io").replace(/^https?:\/\//, "").replace(/\/.*$/, "");
+    const domain = address === "index.docker.io" ? "docker.io" : address;
+    const isInsecure = this.#context.registries.insecure.includes(domain);
+    await checkLogin(domain, credentialsOf(auth) ?? {}, { isInsecure }, signal);
   }
 
   /** Pulls an image for a build, with Docker's progress lines. */

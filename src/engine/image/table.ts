@@ -58,6 +58,23 @@ export class ImageTable {
       .sort();
   }
 
+  /** Returns the tagged names of a repository, sorted. */
+  referencesOf(repository: Reference): Reference[] {
+    const prefix = `${canonicalName(repository)}:`;
+    return [...this.#tags.keys()]
+      .filter((name) => name.startsWith(prefix) && !name.slice(prefix.length).includes("/"))
+      .sort()
+      .map(parseReference);
+  }
+
+  /** Records a manifest under which the image is known to a registry. */
+  async addRepoDigest(id: string, repoDigest: string): Promise<void> {
+    const image = this.#images.get(id);
+    if (image === undefined || image.repoDigests.includes(repoDigest)) return;
+    const known = { ...image, repoDigests: [...image.repoDigests, repoDigest] };
+    await this.#store.commit([this.#images.put(id, known)]);
+  }
+
   /** Returns when the image got a name last, "" for never. */
   lastTagTime(id: string): string {
     return [...this.#tags.values()]
@@ -101,6 +118,7 @@ export class ImageTable {
       known === undefined
         ? image
         : {
+            ...(known.manifest === undefined ? {} : { manifest: known.manifest }),
             ...image,
             repoDigests: [...new Set([...known.repoDigests, ...image.repoDigests])],
             parentId: known.parentId || image.parentId,

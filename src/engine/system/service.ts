@@ -3,8 +3,14 @@ import { readFileSync } from "node:fs";
 import { arch, cpus, hostname, release, totalmem } from "node:os";
 import type { Call } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
-import type { systemDataUsage, systemEvents } from "../../api/operations/system.ts";
-import type { DiskUsage, EventMessage, SystemInfo, SystemVersion } from "../../api/schemas/system.ts";
+import type { systemAuth, systemDataUsage, systemEvents } from "../../api/operations/system.ts";
+import type {
+  AuthResponse,
+  DiskUsage,
+  EventMessage,
+  SystemInfo,
+  SystemVersion,
+} from "../../api/schemas/system.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import type { CgroupFeatures } from "../../linux/cgroupfs/features.ts";
 import type { ContainerService } from "../container/service.ts";
@@ -80,6 +86,12 @@ export class SystemService {
       GoVersion: "",
       ...common,
     };
+  }
+
+  /** SystemAuth: whether a registry takes a name and password (`docker login`). */
+  async auth(input: InputOf<typeof systemAuth>, call: Call): Promise<AuthResponse> {
+    await this.#deps.images.login(input.body ?? {}, call.signal);
+    return { Status: "Login Succeeded", IdentityToken: "" };
   }
 
   async info(): Promise<SystemInfo> {

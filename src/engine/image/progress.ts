@@ -1,0 +1,20 @@
+// Progress of one layer's transfer, in lines that are not more often than a person can see.
+import type { ProgressSink } from "../../api/call.ts";
+
+const INTERVAL_MS = 100;
+
+/** Returns what reports `bytes` of `total` as `status` of the layer `id`; the last byte is always reported. */
+export function progressReporter(
+  out: ProgressSink,
+  id: string,
+  status: string,
+  total: number,
+): (bytes: number) => void {
+  let last = 0;
+  return (current) => {
+    const now = Date.now();
+    if (now - last < INTERVAL_MS && current < total) return;
+    last = now;
+    void out.write({ status, progressDetail: { current, total }, id });
+  };
+}

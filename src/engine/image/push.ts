@@ -1,0 +1,274 @@
+// ImagePush: sends what a registry does not have of an image, layers side by side, each compressed while it is sent, then the
+// manifest. An image that was pulled and whose layers are as they came keeps its manifest, and so its digest.
+import type { ProgressSink } from "../../api/call.ts";
+import type { InputOf } from "../../api/contract.ts";
+import type { imagePush } from "../../api/operations/image.ts";
+import { compress } from "../../lib/compress/stream.ts";
+import { Fault, messageOf } from "../../lib/errors.ts";
+import { Lane } from "../../lib/lanes.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { type Descriptor, parseManifest } from "../../oci/manifest.ts";
+import { layerCompression, MEDIA_TYPES } from "../../oci/mediatype.ts";
+import { formatPlatform, parsePlatform } from "../../oci/platform.ts";
+import { canonicalName, familiarName, parseReference, type Reference, withTag } from "../../oci/reference.ts";
+import { RepositoryWriter } from "../../registry/push.ts";
+import type { LayerRecord } from "../../storage/layer/types.ts";
+import { credentialsOf } from "./credentials.ts";
+import { progressReporter } from "./progress.ts";
+import type { KnownBlob } from "./pushed.ts";
+import { configOf, type ImageRecord } from "./record.ts";
+import type { ImageContext } from "./service.ts";
+
+type PushInput = InputOf<typeof imagePush>;
+
+/** At once; Docker's default of max-concurrent-uploads. */
+const UPLOADS = 5;
+const ATTEMPTS = 5;
+const RETRY_SECONDS = 5;
+
+/** One push to one repository. */
+interface Push {
+  readonly context: ImageContext;
+  readonly repository: Reference;
+  readonly writer: RepositoryWriter;
+  readonly out: ProgressSink;
+  readonly signal: AbortSignal;
+}
+
+/** Pushes one tag, or all of a repository when the request names none. Returns the references that were pushed. */
+export async function pushImage(
+  context: ImageContext,
+  input: PushInput,
+  out: ProgressSink,
+  signal: AbortSignal,
+): Promise<Reference[]> {
+  const name = parseReference(input.name);
+  const wanted = input.tag === undefined || input.tag === "" ? name : withTag(name, input.tag);
+  await out.write({ status: `The push refers to repository [${canonicalName(name)}]` });
+  const references = tagsToPush(context, wanted);
+  const isInsecure = context.registries.insecure.includes(name.domain);
+  const auth = credentialsOf(input.registryAuth);
+  const writer = new RepositoryWriter(name.domain, name.path, auth, { isInsecure });
+  const push: Push = { context, repository: name, writer, out, signal };
+  for (const reference of references) await pushTag(push, reference, input.platform);
+  return references;
+}
+
+/** compat: the words, and that they come after the first line of progress, are Docker's. */
+function tagsToPush(context: ImageContext, wanted: Reference): Reference[] {
+  const all = context.table.referencesOf(wanted);
+  if (all.length === 0)
+    throw new Fault("notFound", `An image does not exist locally with the tag: ${familiarName(wanted)}`, {
+      code: "image.not-found",
+    });
+  if (wanted.digest !== undefined)
+    throw new Fault("invalidParameter", "cannot push a digest reference", { code: "image.push-digest" });
+  if (wanted.tag === undefined) return all;
+  const one = all.filter((r) => r.tag === wanted.tag);
+  if (one.length === 0)
+    throw new Fault("notFound", `tag does not exist: ${familiarName(wanted)}:${wanted.tag}`, {
+      code: "image.not-found",
+    });
+  return one;
+}
+
+async function pushTag(push: Push, reference: Reference, platform: string | undefined): Promise<void> {
+  const { context, writer, signal } = push;
+  const image = context.table.byReference(reference);
+  if (image === undefined || reference.tag === undefined) return; // untagged meanwhile
+  if (platform !== undefined) checkPlatform(image, platform);
+  const blobs = await pushLayers(push, image);
+  const configBytes = Buffer.from(image.configText);
+  if (!(await writer.has(image.id, signal))) await writer.upload(once(configBytes), signal);
+  const { bytes, mediaType } = manifestFor(image, blobs, configBytes.length);
+  const digest = await writer.putManifest(reference.tag, bytes, mediaType, signal);
+  await context.table.addRepoDigest(image.id, `${canonicalName(reference)}@${digest}`);
+  await push.out.write({ status: `${reference.tag}: digest: ${digest} size: ${bytes.length}` });
+  const aux = { Tag: reference.tag, Digest: digest, Size: bytes.length };
+  await push.out.write({ progressDetail: {}, aux });
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+function checkPlatform(image: ImageRecord, platform: string): void {
+  const { os, architecture } = configOf(image);
+  const { os: wantedOs, architecture: wanted } = parsePlatform(platform);
+  if (os === wantedOs && architecture === wanted) return;
+  throw new Fault(
+    "notFound",
+    `image does not provide the specified platform (${platform}): it is for ${formatPlatform({ os, architecture })}`,
+    { code: "image.platform" },
+  );
+}
+
+/** Makes sure that the repository has all layers; returns them as blobs, bottom first. */
+async function pushLayers(push: Push, image: ImageRecord): Promise<KnownBlob[]> {
+  const layers = image.layers.map((id) => layerOf(push.context, id));
+  const lane = new Lane(UPLOADS);
+  const abort = new AbortController();
+  const signal = AbortSignal.any([push.signal, abort.signal]);
+  const byDiff = new Map<Digest, Promise<KnownBlob>>();
+  for (const layer of layers.toReversed()) await say(push, layer, "Preparing");
+  for (const layer of layers.toReversed()) {
+    if (byDiff.has(layer.diffId)) continue;
+    if (byDiff.size >= UPLOADS) await say(push, layer, "Waiting");
+    byDiff.set(
+      layer.diffId,
+      lane.run(() => pushLayer({ ...push, signal }, layer)),
+    );
+  }
+  try {
+    await Promise.all(byDiff.values());
+  } catch (error) {
+    abort.abort(error);
+    await Promise.allSettled(byDiff.values());
+    throw error;
+  }
+  return Promise.all(layers.map((layer) => byDiff.get(layer.diffId) as Promise<KnownBlob>));
+}
+
+function layerOf(context: ImageContext, id: ImageRecord["layers"][number]): LayerRecord {
+  const layer = context.layers.get(id);
+  if (layer === undefined) throw new Fault("dataLoss", `layer ${id} is missing`, { code: "layer.missing" });
+  return layer;
+}
+
+const say = (push: Push, layer: LayerRecord, status: string): Promise<void> =>
+  push.out.write({ status, progressDetail: {}, id: layer.diffId.slice(7, 19) });
+
+async function pushLayer(push: Push, layer: LayerRecord): Promise<KnownBlob> {
+  const { context, repository } = push;
+  const blob =
+    (await findThere(push, layer)) ?? (await takeOver(push, layer)) ?? (await sendWithRetries(push, layer));
+  await context.pushed.note(layer.diffId, blob, repository);
+  return { ...blob, repositories: [] };
+}
+
+/** The forms a layer may be known in: the blob it came as, then what was made of it before. */
+function knownBlobs(push: Push, layer: LayerRecord): Omit<KnownBlob, "repositories">[] {
+  const pushed = push.context.pushed.blobsOf(layer.diffId);
+  return [...(layer.blob === undefined ? [] : [layer.blob]), ...pushed];
+}
+
+async function findThere(
+  push: Push,
+  layer: LayerRecord,
+): Promise<Omit<KnownBlob, "repositories"> | undefined> {
+  for (const blob of knownBlobs(push, layer)) {
+    if (!(await push.writer.has(blob.digest, push.signal))) continue;
+    await say(push, layer, "Layer already exists");
+    return blob;
+  }
+  return undefined;
+}
+
+/** Asks the registry to take the layer over from a repository of its own that has it. */
+async function takeOver(
+  push: Push,
+  layer: LayerRecord,
+): Promise<Omit<KnownBlob, "repositories"> | undefined> {
+  const { domain, path } = push.repository;
+  for (const blob of push.context.pushed.blobsOf(layer.diffId)) {
+    for (const from of blob.repositories.map(parseReference)) {
+      if (from.domain !== domain || from.path === path) continue;
+      try {
+        if (!(await push.writer.mount(blob.digest, from.path, push.signal))) continue;
+      } catch (error) {
+        push.signal.throwIfAborted();
+        if (error instanceof Fault && error.kind === "unavailable") throw error;
+        continue; // ignored: not ours to read there; the layer is sent instead
+      }
+      await say(push, layer, `Mounted from ${from.path}`);
+      return blob;
+    }
+  }
+  return undefined;
+}
+
+async function sendWithRetries(push: Push, layer: LayerRecord): Promise<Omit<KnownBlob, "repositories">> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await send(push, layer);
+    } catch (error) {
+      push.signal.throwIfAborted();
+      const mayPass = error instanceof Fault && ["unavailable", "unauthorized"].includes(error.kind);
+      if (!mayPass || attempt === ATTEMPTS) throw error;
+      await countDown(push, layer, attempt * RETRY_SECONDS);
+    }
+  }
+}
+
+async function countDown(push: Push, layer: LayerRecord, seconds: number): Promise<void> {
+  for (let left = seconds; left > 0; left--) {
+    await say(push, layer, `Retrying in ${left} second${left === 1 ? "" : "s"}`);
+    await new Promise<void>((resolve) => setTimeout(resolve, 1000));
+    push.signal.throwIfAborted();
+  }
+}
+
+async function send(push: Push, layer: LayerRecord): Promise<Omit<KnownBlob, "repositories">> {
+  const report = progressReporter(push.out, layer.diffId.slice(7, 19), "Pushing", layer.tarBytes);
+  const kept = layer.blob;
+  const content =
+    kept === undefined
+      ? compress(counted(push.context.layers.pack(layer.id), report), "gzip")
+      : counted(push.context.content.open(kept.digest), report);
+  const sent = await push.writer.upload(content, push.signal).catch((error: unknown) => {
+    throw error instanceof Fault ? error : new Fault("unavailable", messageOf(error), { cause: error });
+  });
+  await say(push, layer, "Pushed");
+  return kept ?? { ...sent, mediaType: MEDIA_TYPES.dockerLayerGzip };
+}
+
+async function* counted(
+  content: AsyncIterable<Uint8Array>,
+  report: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let sum = 0;
+  for await (const chunk of content) {
+    report((sum += chunk.length));
+    yield chunk;
+  }
+}
+
+/** Returns the manifest that the image came with when it still describes these blobs, a new one otherwise. */
+function manifestFor(
+  image: ImageRecord,
+  blobs: readonly KnownBlob[],
+  configBytes: number,
+): { bytes: Buffer; mediaType: string } {
+  const { manifest } = image;
+  if (manifest !== undefined && isManifestOf(manifest.text, blobs))
+    return { bytes: Buffer.from(manifest.text), mediaType: manifest.mediaType };
+  // Docker's own types have no zstd.
+  const isOci = blobs.some((b) => layerCompression(b.mediaType) === "zstd");
+  const mediaType = isOci ? MEDIA_TYPES.ociManifest : MEDIA_TYPES.dockerManifest;
+  const descriptor = (type: string, size: number, digest: string): object => ({
+    mediaType: type,
+    size,
+    digest,
+  });
+  const document = {
+    schemaVersion: 2,
+    mediaType,
+    config: descriptor(isOci ? MEDIA_TYPES.ociConfig : MEDIA_TYPES.dockerConfig, configBytes, image.id),
+    layers: blobs.map((b) => descriptor(layerType(b.mediaType, isOci), b.sizeBytes, b.digest)),
+  };
+  // compat: indented by three, as Docker's manifests are.
+  return { bytes: Buffer.from(JSON.stringify(document, undefined, 3)), mediaType };
+}
+
+function isManifestOf(text: string, blobs: readonly KnownBlob[]): boolean {
+  const manifest = parseManifest(Buffer.from(text));
+  if (manifest.kind !== "manifest" || manifest.layers.length !== blobs.length) return false;
+  return manifest.layers.every((l: Descriptor, i) => l.digest === blobs[i]?.digest);
+}
+
+function layerType(mediaType: string, isOci: boolean): string {
+  const compression = layerCompression(mediaType);
+  if (compression === "none") return isOci ? MEDIA_TYPES.ociLayer : MEDIA_TYPES.dockerLayer;
+  if (compression === "zstd") return MEDIA_TYPES.ociLayerZstd;
+  return isOci ? MEDIA_TYPES.ociLayerGzip : MEDIA_TYPES.dockerLayerGzip;
+}

@@ -1,0 +1,24 @@
+// Whether a registry takes somebody's name and password (Engine API SystemAuth, `docker login`).
+import { Fault } from "../lib/errors.ts";
+import { type RegistryAuth, RegistryTransport } from "./transport.ts";
+
+/** Asks the registry for its root with these credentials. Fails with unauthorized or unavailable. */
+export async function checkLogin(
+  address: string,
+  auth: RegistryAuth,
+  options: { isInsecure?: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const transport = new RegistryTransport(address, auth, options);
+  try {
+    const response = await transport.send("", "", { signal });
+    await response.body?.cancel();
+  } catch (error) {
+    if (!(error instanceof Fault) || error.kind !== "unauthorized") throw error;
+    throw new Fault(
+      "unauthorized",
+      `login attempt to ${transport.base}/v2/ failed with status: 401 Unauthorized`,
+      { code: "registry.unauthorized", cause: error },
+    );
+  }
+}
