@@ -112,6 +112,7 @@ export function readUntil(stream: Socket, isEnough: (text: string) => boolean): 
     const onData = (chunk: Buffer): void => {
       text += chunk.toString("latin1");
       if (!isEnough(text)) return;
+      stream.pause(); // what comes now is for the next reader
       stream.off("data", onData);
       stream.off("close", onClose);
       resolve(text);
