@@ -10,7 +10,14 @@ import type { Digest } from "../../oci/digest.ts";
 import { type Descriptor, parseManifest } from "../../oci/manifest.ts";
 import { layerCompression, MEDIA_TYPES } from "../../oci/mediatype.ts";
 import { formatPlatform, parsePlatform } from "../../oci/platform.ts";
-import { canonicalName, familiarName, parseReference, type Reference, withTag } from "../../oci/reference.ts";
+import {
+  canonicalName,
+  DEFAULT_TAG,
+  familiarName,
+  parseReference,
+  type Reference,
+  withTag,
+} from "../../oci/reference.ts";
 import { RepositoryWriter } from "../../registry/push.ts";
 import type { LayerRecord } from "../../storage/layer/types.ts";
 import { credentialsOf } from "./credentials.ts";
@@ -35,13 +42,19 @@ interface Push {
   readonly signal: AbortSignal;
 }
 
-/** Pushes one tag, or all of a repository when the request names none. Returns the references that were pushed. */
+/** An image under the name by which it was pushed. */
+export interface Pushed {
+  readonly reference: Reference;
+  readonly image: ImageRecord;
+}
+
+/** Pushes one tag, or all of a repository when the request names none. */
 export async function pushImage(
   context: ImageContext,
   input: PushInput,
   out: ProgressSink,
   signal: AbortSignal,
-): Promise<Reference[]> {
+): Promise<Pushed[]> {
   const name = parseReference(input.name);
   const wanted = input.tag === undefined || input.tag === "" ? name : withTag(name, input.tag);
   await out.write({ status: `The push refers to repository [${canonicalName(name)}]` });
@@ -50,8 +63,14 @@ export async function pushImage(
   const auth = credentialsOf(input.registryAuth);
   const writer = new RepositoryWriter(name.domain, name.path, auth, { isInsecure });
   const push: Push = { context, repository: name, writer, out, signal };
-  for (const reference of references) await pushTag(push, reference, input.platform);
-  return references;
+  const pushed: Pushed[] = [];
+  for (const reference of references) {
+    const image = context.table.byReference(reference);
+    if (image === undefined) continue; // untagged meanwhile
+    await pushTag(push, reference, image, input.platform);
+    pushed.push({ reference, image });
+  }
+  return pushed;
 }
 
 /** compat: the words, and that they come after the first line of progress, are Docker's. */
@@ -72,19 +91,23 @@ function tagsToPush(context: ImageContext, wanted: Reference): Reference[] {
   return one;
 }
 
-async function pushTag(push: Push, reference: Reference, platform: string | undefined): Promise<void> {
+async function pushTag(
+  push: Push,
+  reference: Reference,
+  image: ImageRecord,
+  platform: string | undefined,
+): Promise<void> {
   const { context, writer, signal } = push;
-  const image = context.table.byReference(reference);
-  if (image === undefined || reference.tag === undefined) return; // untagged meanwhile
+  const { tag = DEFAULT_TAG } = reference;
   if (platform !== undefined) checkPlatform(image, platform);
   const blobs = await pushLayers(push, image);
   const configBytes = Buffer.from(image.configText);
   if (!(await writer.has(image.id, signal))) await writer.upload(once(configBytes), signal);
   const { bytes, mediaType } = manifestFor(image, blobs, configBytes.length);
-  const digest = await writer.putManifest(reference.tag, bytes, mediaType, signal);
+  const digest = await writer.putManifest(tag, bytes, mediaType, signal);
   await context.table.addRepoDigest(image.id, `${canonicalName(reference)}@${digest}`);
-  await push.out.write({ status: `${reference.tag}: digest: ${digest} size: ${bytes.length}` });
-  const aux = { Tag: reference.tag, Digest: digest, Size: bytes.length };
+  await push.out.write({ status: `${tag}: digest: ${digest} size: ${bytes.length}` });
+  const aux = { Tag: tag, Digest: digest, Size: bytes.length };
   await push.out.write({ progressDetail: {}, aux });
 }
 

@@ -275,10 +275,8 @@ export class ImageService {
   }
 
   async push(input: Input<"imagePush">, out: ProgressSink, call: Call): Promise<void> {
-    for (const reference of await pushImage(this.#context, input, out, call.signal)) {
-      const name = familiarString(reference);
-      this.#context.events.publish({ type: "image", action: "push", actorId: name, attributes: { name } });
-    }
+    for (const { reference, image } of await pushImage(this.#context, input, out, call.signal))
+      this.#publish("push", image, familiarName(reference), familiarString(reference));
   }
 
   /** What a registry says of an image that need not be here. */
