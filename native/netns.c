@@ -174,16 +174,22 @@ static int prepare(struct exchange *x)
 	return count > 0 ? 0 : -EINVAL;
 }
 
-static int open_socket(const struct exchange *x, int ns, struct fault *f)
+int netns_socket(int ns, int domain, int type, int protocol, struct fault *f)
 {
 	int rc = enter(ns, f);
 	if (rc < 0)
 		return rc;
-	int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, x->protocol);
+	int sock = socket(domain, type, protocol);
 	int err = errno;
 	leave(ns);
+	return sock < 0 ? fault_set(f, err, "socket", "", NULL) : sock;
+}
+
+static int open_socket(const struct exchange *x, int ns, struct fault *f)
+{
+	int sock = netns_socket(ns, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, x->protocol, f);
 	if (sock < 0)
-		return fault_set(f, err, "socket", "netlink", NULL);
+		return sock;
 	int on = 1, room = SOCKET_BYTES;
 	struct timeval timeout = {.tv_sec = RECEIVE_TIMEOUT_S};
 	// Acks carry the kernel's own sentence, and not a copy of the request.

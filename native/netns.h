@@ -13,6 +13,9 @@ int netns_new(struct fault *f);
 // Opens a network namespace file; anything else fails with EINVAL. Its descriptor, or -errno.
 int netns_open(const char *path, struct fault *f);
 
+// socket(2) in the namespace `ns` (-1: the caller's), a namespace's or a process's descriptor. Its descriptor, or -errno.
+int netns_socket(int ns, int domain, int type, int protocol, struct fault *f);
+
 // Sends `size` bytes of whole netlink messages in one sendmsg on a fresh socket in the namespace `ns` (-1: the caller's) and
 // writes what came back, without acknowledgements, as one byte string. The messages are numbered from 1
 // (nlmsg_seq), replies carry the number of their request. Kernel warnings go to `warnings`. 0 or -errno.

@@ -293,6 +293,8 @@ static void after_round(void)
 	for (struct process *p = shim.execs; p; p = p->next)
 		process_check_end(p, now);
 	check_log();
+	if (shim.container.phase >= PHASE_EXITED)
+		dns_close();
 	clients_sweep(now);
 	if (!shim.is_finished && everything_over())
 		finish();

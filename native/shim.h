@@ -3,6 +3,7 @@
 //   shim.c    starting a shim; its life from plan to exit     spawn.c   clone, namespaces, cgroups
 //   loop.c    watches, time, the loop                         process.c notes of a starting process, its end
 //   stream.c  output, log, attached clients, stdin            verbs.c   what connections ask for
+//   dns.c     questions to 127.0.0.11, carried to the daemon
 #ifndef KEEL_SHIM_H
 #define KEEL_SHIM_H
 
@@ -87,7 +88,7 @@ struct process {
 	int64_t drain_until;             // monotonic ms
 };
 
-enum client_kind { CLIENT_CONTROL, CLIENT_EVENTS, CLIENT_STREAM };
+enum client_kind { CLIENT_CONTROL, CLIENT_EVENTS, CLIENT_STREAM, CLIENT_DNS };
 
 struct client {
 	struct watch w;
@@ -180,6 +181,14 @@ void clients_event(struct writer *w); // to every EVENTS connection
 void verbs_started(struct process *p); // exec succeeded or p->has_fault
 void write_exit_event(struct writer *w);
 void exec_event(struct process *p); // tells of its exit, once
+
+// dns.c
+int dns_open(int port, struct fault *f); // listens in the container's network unless it does already; the port, or -errno
+void dns_attach(struct client *c);       // from now on questions go to this connection
+void dns_detach(struct client *c);       // it is being dropped
+bool dns_take(struct reader r);          // one frame from it; false for a malformed one
+void dns_resume(void);                   // the connection has taken something
+void dns_close(void);                    // the container has ended: its namespace must not stay because of us
 
 // shim.c
 void shim_report(void); // tells the agent how the start went, once

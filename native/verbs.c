@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum verb { VERB_STATE = 1, VERB_START, VERB_SIGNAL, VERB_RESIZE, VERB_EVENTS, VERB_ATTACH, VERB_EXEC };
+enum verb { VERB_STATE = 1, VERB_START, VERB_SIGNAL, VERB_RESIZE, VERB_EVENTS, VERB_ATTACH, VERB_EXEC, VERB_DNS };
 enum { FRAME_HEAD = 4, LIST_HEAD = 9, EVENT_EXIT = 1, EVENT_EXEC = 2, EVENT_WARNINGS = 3 };
 enum { STATUS_CREATED = 0, STATUS_RUNNING = 1, STATUS_EXITED = 2 };
 
@@ -48,6 +48,7 @@ void client_drop(struct client *c)
 		return;
 	c->is_dropped = true;
 	watch_close(&c->w);
+	dns_detach(c);
 	for (struct process *e = shim.execs; e; e = e->next)
 		if (e->starter == c)
 			e->starter = NULL;
@@ -321,14 +322,42 @@ static void do_exec(struct client *c, struct reader *r)
 		start_exec(c, (unsigned)streams, &plan);
 }
 
+static void do_dns(struct client *c, struct reader *r)
+{
+	struct fault f = {0};
+	struct writer w;
+	int64_t port = 0;
+	if (!wire_int(r, &port) || !wire_done(r) || port <= 0 || port > 0xFFFF) {
+		fail(c, EINVAL, "protocol", "dns", NULL);
+		return;
+	}
+	bool has_process = shim.container.phase == PHASE_CREATED || shim.container.phase == PHASE_RUNNING;
+	int opened = has_process ? dns_open((int)port, &f) : fault_set(&f, ESRCH, "dns", "", "the container is not running");
+	if (opened < 0) {
+		client_fault(c, &f);
+		return;
+	}
+	begin_reply(&w);
+	no_warnings(&w);
+	write_int(&w, opened);
+	client_reply(c, &w);
+	dns_attach(c);
+}
+
 static void serve(struct client *c)
 {
 	struct reader r;
 	int64_t verb = 0;
-	if (!wire_open(&r, c->body, c->size - FRAME_HEAD) || !wire_int(&r, &verb)) {
+	if (!wire_open(&r, c->body, c->size - FRAME_HEAD)) {
 		fail(c, EINVAL, "protocol", "request", NULL);
 		return;
 	}
+	if (c->kind == CLIENT_DNS) {
+		if (!dns_take(r))
+			client_drop(c);
+		return;
+	}
+	wire_int(&r, &verb);
 	bool takes_nothing = verb == VERB_STATE || verb == VERB_START || verb == VERB_EVENTS;
 	if (takes_nothing && !wire_done(&r))
 		verb = 0;
@@ -347,6 +376,8 @@ static void serve(struct client *c)
 		return do_attach(c, &r);
 	case VERB_EXEC:
 		return do_exec(c, &r);
+	case VERB_DNS:
+		return do_dns(c, &r);
 	default:
 		fail(c, EINVAL, "protocol", "request", "unknown verb or wrong arguments");
 	}
@@ -397,9 +428,14 @@ static bool read_frame(struct client *c)
 	}
 }
 
+static bool takes_frames(const struct client *c)
+{
+	return c->kind == CLIENT_CONTROL || c->kind == CLIENT_DNS;
+}
+
 static void read_requests(struct client *c)
 {
-	while (!c->is_dropped && c->kind == CLIENT_CONTROL && !c->awaits_start && !awaits_exec(c) && read_frame(c)) {
+	while (!c->is_dropped && takes_frames(c) && !c->awaits_start && !awaits_exec(c) && read_frame(c)) {
 		serve(c);
 		free(c->body);
 		c->body = NULL;
@@ -416,9 +452,11 @@ static void client_on(struct watch *w, uint32_t events)
 		client_flush(c);
 		if (c->kind == CLIENT_STREAM)
 			process_resume(c->process);
+		else if (c->kind == CLIENT_DNS)
+			dns_resume();
 	}
 	if (events & EPOLLIN) {
-		if (c->kind == CLIENT_CONTROL)
+		if (takes_frames(c))
 			read_requests(c);
 		else if (c->kind == CLIENT_STREAM)
 			client_read_stdin(c);
@@ -478,7 +516,7 @@ static void check_client(struct client *c, int64_t now)
 		client_drop(c);
 	} else if (c->is_closing && client_waiting(c) == 0) {
 		close_gracefully(c);
-	} else if (c->kind == CLIENT_CONTROL && c->input_over && !is_pending(c)) {
+	} else if (takes_frames(c) && c->input_over && !is_pending(c)) {
 		client_drop(c);
 	}
 }

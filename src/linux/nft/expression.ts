@@ -62,6 +62,22 @@ export const payloadLoad = (base: keyof typeof BASE, offset: number, length: num
   attrs: [be32(1, reg), be32(2, BASE[base]), be32(3, offset), be32(4, length)],
 });
 
+const CSUM_INET = 1;
+
+/** Writes 2 bytes of a register into the transport header; its checksum, which is at `checksumAt` there, follows. */
+export const transportStore = (offset: number, checksumAt: number, reg = REG_1): Expr => ({
+  name: "payload",
+  attrs: [
+    be32(5, reg),
+    be32(2, BASE.transport),
+    be32(3, offset),
+    be32(4, 2),
+    be32(6, CSUM_INET),
+    be32(7, checksumAt),
+    be32(8, 0),
+  ],
+});
+
 /** Header fields by name. The IPv4 and IPv6 ones need `family` in front of them in an inet table. */
 export const PAYLOAD = {
   ipSource: ["network", 12, 4],

@@ -5,6 +5,7 @@
 //   control: connect → state | start | signal | resize … → close
 //   events:  connect → reply → events → end (after the container's exit, or when the shim is lost)
 //   stream:  connect → attach | exec → reply → raw bytes both ways → end
+//   names:   connect → dns → reply → frames both ways → end
 
 import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
@@ -15,7 +16,7 @@ import { readReply } from "../../linux/keel.ts";
 import { type ExecPlan, encodeExecPlan, type Value } from "../../linux/ops.ts";
 import { asList, asNumber, asText, encodeFrame, type Reply } from "../../linux/wire.ts";
 
-const VERB = { state: 1, start: 2, signal: 3, resize: 4, events: 5, attach: 6, exec: 7 } as const;
+const VERB = { state: 1, start: 2, signal: 3, resize: 4, events: 5, attach: 6, exec: 7, dns: 8 } as const;
 const EVENT = { exit: 1, execExit: 2, warnings: 3 } as const;
 const STREAM = { stdin: 1, stdout: 2, stderr: 4 } as const;
 const STATUSES = ["created", "running", "exited"] as const;
@@ -242,6 +243,18 @@ export async function openExec(
   if (bits !== 0) return { pid, warnings, stream: streamOf(connection) };
   connection.destroy();
   return { pid, warnings, stream: null };
+}
+
+/**
+ * Makes the shim listen for questions to the container's name service, at `port` of 127.0.0.11 unless it listens already, and
+ * takes its connection over from any other. Throws SysError: ESRCH when the container has ended, EADDRINUSE for a taken port.
+ */
+export async function openDns(
+  socketPath: string,
+  port: number,
+): Promise<{ port: number; connection: FrameSocket }> {
+  const { connection, rest } = await openWith(socketPath, [VERB.dns, port]);
+  return { port: asNumber(rest[0]), connection };
 }
 
 /** exit.json carries nanoseconds that a double cannot hold: they are picked from the text. */
