@@ -27,7 +27,7 @@ test("loadDaemonConfig has working defaults and takes dockerd's flags", () => {
     const defaults = load("--config-file", file);
     assert.deepEqual(defaults.hosts, ["unix:///run/berth/berth.sock"]);
     assert.equal(defaults.liveRestore, true);
-    assert.equal(defaults.bip, undefined);
+    assert.equal(defaults.network.defaultBridge.bip, undefined);
     const given = load(
       "--config-file",
       file,
@@ -40,7 +40,7 @@ test("loadDaemonConfig has working defaults and takes dockerd's flags", () => {
       "-D",
     );
     assert.deepEqual(given.hosts, ["unix:///a", "tcp://127.0.0.1:1"]);
-    assert.equal(given.bip, "10.9.0.1/24");
+    assert.equal(given.network.defaultBridge.bip, "10.9.0.1/24");
     assert.equal(given.liveRestore, false);
     assert.equal(given.logLevel, "debug");
   });
@@ -51,7 +51,7 @@ test("loadDaemonConfig reads daemon.json, and refuses unknown keys, wrong types 
     const config = load("--config-file", file);
     assert.deepEqual(config.registryMirrors, ["http://localhost:5000"]);
     assert.equal(config.liveRestore, false);
-    assert.equal(config.mtu, 1400);
+    assert.equal(config.network.defaultBridge.mtu, 1400);
     assert.throws(
       () => load("--config-file", file, "--registry-mirror", "http://x"),
       /both as a flag and in the configuration file: registry-mirrors/,

@@ -4,6 +4,7 @@ import { Fault, messageOf } from "../lib/errors.ts";
 import { parseFlags } from "../lib/flags/parse.ts";
 import { bool, int, list, string } from "../lib/flags/spec.ts";
 import { flagUsages } from "../lib/flags/usage.ts";
+import { NETWORK_FLAGS, NETWORK_KEYS, type NetworkConfig, networkConfigOf } from "./network-config.ts";
 
 /** Everything the daemon can be told. */
 export interface DaemonConfig {
@@ -12,8 +13,7 @@ export interface DaemonConfig {
   /** Addresses to listen on, unix:///path or tcp://host:port. */
   readonly hosts: readonly string[];
   readonly pidfile: string;
-  readonly bip: string | undefined;
-  readonly mtu: number;
+  readonly network: NetworkConfig;
   readonly logLevel: string;
   readonly registryMirrors: readonly string[];
   readonly insecureRegistries: readonly string[];
@@ -36,6 +36,7 @@ const FLAGS = {
   "config-file": string("Daemon configuration file", { initial: DEFAULT_CONFIG_FILE }),
   bip: string("IPv4 address for the default bridge"),
   mtu: int('Set the MTU for the default "bridge" network'),
+  ...NETWORK_FLAGS,
   "log-level": string('Set the logging level ("debug"|"info"|"warn"|"error")', {
     short: "l",
     initial: "info",
@@ -57,6 +58,7 @@ const KEYS: Readonly<Record<string, keyof typeof FLAGS>> = {
   pidfile: "pidfile",
   bip: "bip",
   mtu: "mtu",
+  ...NETWORK_KEYS,
   "log-level": "log-level",
   debug: "debug",
   "registry-mirrors": "registry-mirror",
@@ -94,14 +96,12 @@ export function loadDaemonConfig(argv: readonly string[]): DaemonConfig | { help
     throw invalid('"live-restore" in the configuration file must be true or false');
   const mtu = file["mtu"] ?? values.mtu;
   if (typeof mtu !== "number") throw invalid('"mtu" in the configuration file must be a number');
-  const bip = text("bip");
   return {
     dataRoot: text("data-root"),
     execRoot: text("exec-root"),
     hosts: hosts.length > 0 ? hosts : ["unix:///run/berth/berth.sock"],
     pidfile: text("pidfile"),
-    bip: bip === "" ? undefined : bip,
-    mtu: mtu === 0 ? 1500 : mtu,
+    network: networkConfigOf(values, file, { bip: text("bip"), mtu: mtu === 0 ? 1500 : mtu }),
     logLevel: values.debug || file["debug"] === true ? "debug" : text("log-level"),
     registryMirrors: textsOf(file, "registry-mirrors") ?? values["registry-mirror"],
     insecureRegistries: textsOf(file, "insecure-registries") ?? values["insecure-registry"],

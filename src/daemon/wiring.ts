@@ -18,6 +18,9 @@ import { ExecService } from "../engine/exec/service.ts";
 import { ImageService } from "../engine/image/service.ts";
 import { PushedTable } from "../engine/image/pushed.ts";
 import { ImageTable } from "../engine/image/table.ts";
+import { connectContainer, disconnectContainer } from "../engine/container/network/connect.ts";
+import { membersOf } from "../engine/container/network/members.ts";
+import { NetworkDrivers } from "../engine/network/drivers.ts";
 import { NetworkService } from "../engine/network/service.ts";
 import { SystemService } from "../engine/system/service.ts";
 import { VolumeService } from "../engine/volume/service.ts";
@@ -28,6 +31,8 @@ import { type CgroupHost, loadCgroupHost } from "../linux/cgroupfs/hierarchy.ts"
 import { type Keel, startKeel } from "../linux/keel.ts";
 import { host } from "../linux/ops.ts";
 import { BridgeDriver } from "../net/bridge-driver.ts";
+import { DEFAULT_POOLS, uniqueLocalPools } from "../net/ipam/subnet.ts";
+import { MacvlanDriver } from "../net/macvlan-driver.ts";
 import { planCgroupParentRemoval } from "../runtime/cgroup/plan.ts";
 import { READONLY_PATHS } from "../runtime/spec/defaults.ts";
 import { defaultMaskedPaths } from "../runtime/spec/generate.ts";
@@ -79,24 +84,34 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     log: (line) => log("info", line),
   });
   stack.defer(() => layers.close());
+  const events = new EventBus(
+    await EventHistory.open(join(config.dataRoot, "events"), (l) => log("warn", l)),
+  );
+  stack.defer(() => events.close());
   const owner = createHash("sha256").update(config.dataRoot).digest("hex").slice(0, 8);
-  const driver = await BridgeDriver.open({
+  const bridge = await BridgeDriver.open({
     keel,
     owner,
     tableName: `berth-${owner}`,
     log: (line) => log("info", line),
   });
+  const macvlan = await MacvlanDriver.open({ keel, owner });
   const networks = await NetworkService.open({
     store: meta,
-    driver,
-    mtu: config.mtu,
-    ...(config.bip === undefined ? {} : { bip: config.bip }),
+    drivers: new NetworkDrivers(
+      { bridge, macvlan },
+      { hostBindingIp: config.network.defaultBridge.hostBindingIp },
+    ),
+    events,
+    pools: {
+      ipv4: config.network.addressPools.ipv4 ?? DEFAULT_POOLS,
+      ipv6: config.network.addressPools.ipv6 ?? uniqueLocalPools(owner),
+    },
+    defaultBridge: config.network.defaultBridge,
+    defaultOptions: config.network.defaultOptions,
+    log,
   });
 
-  const events = new EventBus(
-    await EventHistory.open(join(config.dataRoot, "events"), (l) => log("warn", l)),
-  );
-  stack.defer(() => events.close());
   const images = new ImageService({
     table: new ImageTable(meta, layers.holds),
     layers,
@@ -127,9 +142,15 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     paths: new ContainerPaths(config.dataRoot, config.execRoot, keelPath),
     log,
     inBackground: (what, work) => background.run(what, work),
+    thaw: (id) => containers.thaw(id),
   };
   const containers: ContainerService = new ContainerService(context);
-  connectConcepts(images, networks, table);
+  connectConcepts(images, table);
+  networks.setMembers({
+    list: (networkId) => membersOf(table, networkId),
+    connect: (input) => connectContainer(context, input),
+    disconnect: (input) => disconnectContainer(context, input),
+  });
   await containers.restore();
   await sweepContainerDirs(keel, join(config.dataRoot, "containers"), table);
 
@@ -201,28 +222,12 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
   return result;
 }
 
-/** Tells the concepts what they need to know of each other upward: who uses an image, who is in a network. */
-function connectConcepts(images: ImageService, networks: NetworkService, table: ContainerTable): void {
+/** Tells images who uses them. */
+function connectConcepts(images: ImageService, table: ContainerTable): void {
   images.setUserLister((imageId) =>
     table
       .all()
       .flatMap((r) => (r.imageId === imageId ? [{ containerId: r.id, isRunning: isRunning(r) }] : [])),
-  );
-  networks.setEndpointLister((networkId) =>
-    table.all().flatMap((r) =>
-      r.endpoints.flatMap((e) =>
-        e.networkId === networkId && e.attached !== undefined
-          ? [
-              {
-                containerId: r.id,
-                name: r.name,
-                endpoint: e.attached,
-                prefixLength: e.attached.prefixLength,
-              },
-            ]
-          : [],
-      ),
-    ),
   );
 }
 

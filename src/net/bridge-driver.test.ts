@@ -5,8 +5,8 @@ import { after, before, describe, test } from "node:test";
 import type { Keel } from "../linux/keel.ts";
 import { host } from "../linux/ops.ts";
 import { BridgeDriver } from "./bridge-driver.ts";
-import type { BridgeNetwork, EndpointRecord, PortRequest } from "./model.ts";
-import { macForIp } from "./sandbox/endpoint.ts";
+import type { BridgeNetwork, EndpointRecord, NetworkSubnet, PortRequest } from "./model.ts";
+import { macForIp, openHostNamespace } from "./sandbox/endpoint.ts";
 import { inOwnNamespace, realKeel, sh } from "../linux/namespace.fake.ts";
 import { Machine, fetchHere } from "./world.fake.ts";
 
@@ -14,10 +14,14 @@ const TABLE = "berth-test";
 const LAN_HOST = "10.9.0.1";
 const LAN_OUTSIDE = "10.9.0.2";
 
+/** An IPv4 network 172.NUMBER.0.0/16. */
+const ipv4 = (number: number): { ipv4: NetworkSubnet } => ({
+  ipv4: { subnet: `172.${number}.0.0/16`, gateway: `172.${number}.0.1`, gatewayMode: "nat" },
+});
+
 const network = (over: Partial<BridgeNetwork> = {}): BridgeNetwork => ({
   id: "n1",
-  subnet: "172.17.0.0/16",
-  gateway: "172.17.0.1",
+  ...ipv4(17),
   mtu: 1500,
   internal: false,
   masquerade: true,
@@ -85,13 +89,14 @@ inOwnNamespace(import.meta.filename, () => {
         containerId: `c-${ip}`,
         ifName: "eth0",
         ip,
+        ip6: "",
         mac: macForIp(ip),
-        hasDefaultRoute: true,
+        defaultRoutes: { ipv4: true, ipv6: true },
         ports,
       },
       0,
     );
-    await keel.run([host.netnsOpen(0, machine.netnsPath), ...plan.ops]);
+    await keel.run([host.netnsOpen(0, machine.netnsPath), openHostNamespace(), ...plan.ops]);
     return { machine, record: plan.record };
   }
 
@@ -105,8 +110,7 @@ inOwnNamespace(import.meta.filename, () => {
 
     before(async () => {
       driver = await open();
-      assert.deepEqual(await driver.chooseSubnet(), { subnet: "172.17.0.0/16", gateway: "172.17.0.1" });
-      assert.deepEqual(await driver.ensureNetwork(network()), { bridgeName: "docker0" });
+      assert.deepEqual(await driver.ensureNetwork(network()), { deviceName: "docker0" });
       await driver.restore([]);
       web = await attach(driver, "172.17.0.2", [
         port({ hostPort: 8080 }),
@@ -254,13 +258,14 @@ inOwnNamespace(import.meta.filename, () => {
           ifName: "eth0",
           ip: "172.17.0.8",
           mac: macForIp("172.17.0.8"),
-          hasDefaultRoute: true,
+          ip6: "",
+          defaultRoutes: { ipv4: true, ipv6: true },
           ports: [port({ hostPort: 9001 })],
         },
         0,
       );
       await assert.rejects(
-        keel.run([host.netnsNew(0), ...plan.ops, host.write("/nonexistent/file", "x")]),
+        keel.run([host.netnsNew(0), openHostNamespace(), ...plan.ops, host.write("/nonexistent/file", "x")]),
         /nonexistent/,
       );
       await plan.undo();
@@ -275,8 +280,7 @@ inOwnNamespace(import.meta.filename, () => {
       await sh("ip", "link", "add", "stray0", "type", "bridge");
       await sh("ip", "link", "set", "stray0", "alias", "berth:test/network/gone");
       driver = await open();
-      assert.deepEqual(await driver.chooseSubnet(), { subnet: "172.17.0.0/16", gateway: "172.17.0.1" });
-      assert.deepEqual(await driver.ensureNetwork(network()), { bridgeName: "docker0" });
+      assert.deepEqual(await driver.ensureNetwork(network()), { deviceName: "docker0" });
       assert.deepEqual(await driver.restore([web.record, other.record]), []);
       assert.deepEqual(await hostLinks(), links);
       assert.equal(await outside.fetch("tcp", LAN_HOST, 8080), `web ${LAN_OUTSIDE} hello`);
@@ -294,20 +298,25 @@ inOwnNamespace(import.meta.filename, () => {
           ifName: "eth0",
           ip: "172.17.0.7",
           mac: macForIp("172.17.0.7"),
-          hasDefaultRoute: true,
+          ip6: "",
+          defaultRoutes: { ipv4: true, ipv6: true },
           ports: [port({ hostPort: 9002 })],
         },
         0,
       );
-      const error = await keel.run([host.netnsNew(0), ...plan.ops]).then(
+      const error = await keel.run([host.netnsNew(0), openHostNamespace(), ...plan.ops]).then(
         () => undefined,
         (e: unknown) => e,
       );
       assert.match(String(error), /No such file/);
       await plan.undo(error);
       assert.equal(await outside.fetch("tcp", LAN_HOST, 8080), `web ${LAN_OUTSIDE} hello`);
-      plan = await driver.planAttach({ ...plan.record, ifName: "eth0", hasDefaultRoute: true, ports: [] }, 0);
-      await keel.run([host.netnsNew(0), ...plan.ops]);
+      const defaultRoutes = { ipv4: true, ipv6: true };
+      plan = await driver.planAttach(
+        { ...plan.record, ifName: "eth0", ip6: "", defaultRoutes, ports: [] },
+        0,
+      );
+      await keel.run([host.netnsNew(0), openHostNamespace(), ...plan.ops]);
       await driver.detach("e-again");
     });
 
@@ -349,21 +358,21 @@ inOwnNamespace(import.meta.filename, () => {
   test("networks are apart from each other, and an internal one from the world", async () => {
     const driver = await open();
     await sh("ip", "link", "add", "docker0", "type", "bridge"); // somebody else's
-    assert.deepEqual(await driver.ensureNetwork(network()), { bridgeName: "berth0" });
+    assert.deepEqual(await driver.ensureNetwork(network()), { deviceName: "berth0" });
     await driver.ensureNetwork(
       network({
         id: "n2",
         bridgeName: "br-n2",
-        subnet: "172.18.0.0/16",
-        gateway: "172.18.0.1",
+        ...ipv4(18),
         internal: true,
       }),
     );
     await driver.restore([]);
-    await driver.ensureNetwork(
-      network({ id: "n3", bridgeName: "br-n3", subnet: "172.19.0.0/16", gateway: "172.19.0.1", icc: false }),
+    await driver.ensureNetwork(network({ id: "n3", bridgeName: "br-n3", ...ipv4(19), icc: false }));
+    assert.deepEqual(
+      (await driver.hostPrefixes()).addresses.map((a) => a.holder),
+      ["device lan"],
     );
-    assert.deepEqual(await driver.chooseSubnet(), { subnet: "172.20.0.0/16", gateway: "172.20.0.1" });
     const a = await attach(driver, "172.17.0.2", [port({ hostPort: 8080 })]);
     const b = await attach(driver, "172.18.0.2", [port({ hostPort: 8081 })], "n2");
     const b2 = await attach(driver, "172.18.0.3", [], "n2");

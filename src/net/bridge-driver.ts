@@ -11,7 +11,6 @@
 import { randomBytes } from "node:crypto";
 import { Fault, SysError, messageOf } from "../lib/errors.ts";
 import type { Keel } from "../linux/keel.ts";
-import { AF_INET, parsePrefix, prefixText } from "../linux/netlink/address.ts";
 import { decodeConntrack, deleteConntrack, dumpConntrack } from "../linux/netlink/conntrack.ts";
 import { decodeLinks, getLink } from "../linux/netlink/link.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE, netlinkOp } from "../linux/netlink/message.ts";
@@ -19,14 +18,15 @@ import { IP_PROTO } from "../linux/nft/datatype.ts";
 import { HOST_NS, type Op, type Register } from "../linux/ops.ts";
 import {
   bridgeAlias,
+  bridgeSettings,
   chooseBridge,
-  endpointAlias,
   endpointOfLink,
   isOwnBridge,
   planConfigureBridge,
   planCreateBridge,
   planRemoveBridge,
 } from "./bridge/device.ts";
+import { endpointPlan } from "./bridge/endpoint-plan.ts";
 import {
   planAddEndpoint,
   planAddNetwork,
@@ -35,9 +35,16 @@ import {
   planRemoveNetwork,
   planReplaceAll,
 } from "./firewall/plan.ts";
-import type { FirewallNetwork, FirewallState, Publication } from "./firewall/ruleset.ts";
-import { type HostFacts, readHostFacts, readHostState, takenPrefixes } from "./host-state.ts";
-import { chooseSubnet } from "./ipam/subnet.ts";
+import type { FirewallState } from "./firewall/ruleset.ts";
+import {
+  type HostFacts,
+  type HostPrefixes,
+  planIpv6Forwarding,
+  readHostFacts,
+  readHostState,
+  takenPrefixes,
+} from "./host-state.ts";
+import { firewallNetwork, planPublish, publicationsOf, sameAgain } from "./bridge/publications.ts";
 import type {
   AttachPlan,
   BridgeNetwork,
@@ -45,11 +52,9 @@ import type {
   EndpointRequest,
   NetworkDriver,
   PortRequest,
-  PublishedPort,
-  SubnetChoice,
 } from "./model.ts";
 import { PortAllocator, type PortLease } from "./port/port-allocator.ts";
-import { interfaceAddress, macForIp, planCut, planDetach, planEndpoint } from "./sandbox/endpoint.ts";
+import { planCut, planDetach, planEndpoint } from "./sandbox/endpoint.ts";
 
 const ENOENT = 2;
 const ENODEV = 19;
@@ -71,6 +76,8 @@ interface NetworkState {
   spec: BridgeNetwork;
   bridgeName: string;
   bridgeIndex: number;
+  /** The device was there before, made by somebody else: it is used, and left alone when the network goes. */
+  isForeign: boolean;
 }
 
 interface EndpointState {
@@ -79,7 +86,7 @@ interface EndpointState {
 }
 
 /** The driver; see NetworkDriver in model.ts for the contract of each method. */
-export class BridgeDriver implements NetworkDriver {
+export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
   readonly #keel: Keel;
   readonly #owner: string;
   readonly #tableName: string;
@@ -106,59 +113,41 @@ export class BridgeDriver implements NetworkDriver {
     return new BridgeDriver(options, await readHostFacts());
   }
 
-  async chooseSubnet(wanted?: string, gateway?: string): Promise<SubnetChoice> {
-    const host = takenPrefixes(await readHostState(this.#keel), (l) => isOwnBridge(l, this.#owner));
-    const known = [...this.#networks.values()].map((n) => ({
-      prefix: parsePrefix(n.spec.subnet),
-      holder: `network ${n.spec.id}`,
-    }));
-    return chooseSubnet({
-      ...(wanted === undefined ? {} : { wanted }),
-      ...(gateway === undefined ? {} : { gateway }),
-      networks: [...known, ...host.addresses],
-      routes: host.routes,
-    });
+  /** The prefixes that devices and routes of others on the host occupy. */
+  async hostPrefixes(): Promise<HostPrefixes> {
+    return takenPrefixes(await readHostState(this.#keel), (l) => isOwnBridge(l, this.#owner));
   }
 
-  async ensureNetwork(network: BridgeNetwork): Promise<{ bridgeName: string }> {
-    const prefix = parsePrefix(network.subnet);
-    if (prefix.family !== AF_INET)
-      throw new Fault("notImplemented", `network subnet ${network.subnet} is not IPv4`, {
-        code: "network.ipv6",
-      });
-    const spec = { ...network, subnet: prefixText(prefix) };
+  async ensureNetwork(spec: BridgeNetwork): Promise<{ deviceName: string }> {
     const before = this.#networks.get(spec.id);
-    const device = await this.#ensureDevice(spec);
+    const device = await this.#ensureDevice(spec, before);
     const state = { spec, ...device };
     this.#networks.set(spec.id, state);
-    if (!this.#isLive) return { bridgeName: state.bridgeName };
+    if (!this.#isLive) return { deviceName: state.bridgeName };
     try {
-      if (before === undefined) await this.#keel.run(planAddNetwork(this.#tableName, firewallNetwork(state)));
+      if (before === undefined)
+        await this.#keel.run(planAddNetwork(this.#tableName, firewallNetwork(spec, state.bridgeName)));
       else await this.#reconcile();
     } catch (error) {
       if (before === undefined) await this.#dropNetwork(state);
       throw asFault(`cannot add network ${spec.id} to the firewall`, error);
     }
-    return { bridgeName: state.bridgeName };
+    return { deviceName: state.bridgeName };
   }
 
-  async #ensureDevice(spec: BridgeNetwork): Promise<{ bridgeName: string; bridgeIndex: number }> {
+  async #ensureDevice(
+    spec: BridgeNetwork,
+    before: NetworkState | undefined,
+  ): Promise<Omit<NetworkState, "spec">> {
     const { links, addresses } = await readHostState(this.#keel);
     const id = { owner: this.#owner, networkId: spec.id };
-    const { name, existing } = chooseBridge(links, id, spec.bridgeName);
-    const settings = {
-      name,
-      alias: bridgeAlias(id),
-      mac: macForIp(spec.gateway),
-      mtu: spec.mtu,
-      address: interfaceAddress(spec.gateway, spec.subnet),
-      hasIpv6: this.#facts.hasIpv6,
-    };
+    const { name, existing, isForeign } = chooseBridge(links, id, spec.bridgeName);
+    const settings = bridgeSettings(spec, name, bridgeAlias(id), this.#facts.hasIpv6);
     try {
+      if (spec.ipv6 !== undefined) await this.#keel.run(await planIpv6Forwarding());
       const index = existing?.index ?? (await this.#createDevice(name, planCreateBridge(settings)));
-      const has = addresses.filter((a) => a.family === AF_INET);
-      await this.#keel.run(planConfigureBridge(index, has, settings));
-      return { bridgeName: name, bridgeIndex: index };
+      await this.#keel.run(planConfigureBridge(index, addresses, { ...settings, isForeign }));
+      return { bridgeName: name, bridgeIndex: index, isForeign: before?.isForeign ?? isForeign };
     } catch (error) {
       if (existing === undefined)
         await this.#runTolerant(planRemoveBridge(name), ENODEV).catch(() => undefined); // ignored: the first failure counts
@@ -184,9 +173,10 @@ export class BridgeDriver implements NetworkDriver {
 
   async #dropNetwork(network: NetworkState): Promise<void> {
     this.#networks.delete(network.spec.id);
+    const { spec, bridgeName } = network;
     if (this.#isLive)
-      await this.#runTolerant(planRemoveNetwork(this.#tableName, firewallNetwork(network)), ENOENT);
-    await this.#runTolerant(planRemoveBridge(network.bridgeName), ENODEV);
+      await this.#runTolerant(planRemoveNetwork(this.#tableName, firewallNetwork(spec, bridgeName)), ENOENT);
+    if (!network.isForeign) await this.#runTolerant(planRemoveBridge(bridgeName), ENODEV);
   }
 
   async planAttach(request: EndpointRequest, reg: Register): Promise<AttachPlan> {
@@ -196,44 +186,64 @@ export class BridgeDriver implements NetworkDriver {
         code: "network.unknown",
       });
     if (!this.#isLive) await this.#goLive();
-    const lease = await this.#ports.lease(publishable(network, request.ports), request);
-    const record: EndpointRecord = {
-      endpointId: request.endpointId,
-      networkId: request.networkId,
-      containerId: request.containerId,
-      ip: request.ip,
-      mac: request.mac,
-      hostIfName: `veth${randomBytes(4).toString("hex").slice(0, 7)}`, // compat: docker's form
-      ports: lease.ports,
-    };
-    const state = { record, lease };
-    this.#endpoints.set(request.endpointId, state);
+    const hostIfName = `veth${randomBytes(4).toString("hex").slice(0, 7)}`; // compat: docker's form
+    const { endpointId, networkId, containerId, ifName, ip, ip6, mac } = request;
+    const unpublished = { endpointId, networkId, containerId, ifName, ip, ip6, mac, hostIfName, ports: [] };
+    const state = await this.#publish(network, unpublished, request.ports);
+    this.#endpoints.set(endpointId, state);
     return {
       ops: [
-        ...planEndpoint(this.#endpointPlan(network, request, record.hostIfName, reg)),
-        ...planAddEndpoint(this.#tableName, publications(record)),
+        ...planEndpoint(
+          endpointPlan(request, {
+            ...network,
+            owner: this.#owner,
+            hostIfName,
+            facts: this.#facts,
+            netnsReg: reg,
+          }),
+        ),
+        ...planAddEndpoint(this.#tableName, publicationsOf(state.record, network.spec)),
       ],
-      record,
+      record: state.record,
       undo: (cause) => this.#undo(state, cause),
     };
   }
 
-  #endpointPlan(network: NetworkState, request: EndpointRequest, hostIfName: string, netnsReg: Register) {
-    const { spec } = network;
-    const hasGateway = request.hasDefaultRoute && !spec.internal;
-    return {
-      bridgeIndex: network.bridgeIndex,
-      mtu: spec.mtu,
-      isIsolated: !spec.icc,
-      netnsReg,
-      hostIfName,
-      alias: endpointAlias(this.#owner, request.endpointId),
-      ifName: request.ifName,
-      address: interfaceAddress(request.ip, spec.subnet),
-      mac: request.mac,
-      hasIpv6: this.#facts.hasIpv6,
-      ...(hasGateway ? { gateway: spec.gateway } : {}),
-    };
+  /** Takes host ports for an endpoint. */
+  async #publish(
+    network: NetworkState,
+    record: EndpointRecord,
+    wishes: readonly PortRequest[],
+  ): Promise<EndpointState> {
+    const ips = { ip: record.ip, ip6: record.ip6 ?? "" };
+    const plan = planPublish(network.spec, wishes, ips);
+    const lease = await this.#ports.lease(plan.wishes, {
+      containerId: record.containerId,
+      ip: record.ip || ips.ip6,
+      ip6: ips.ip6,
+      anyAddresses: plan.anyAddresses,
+    });
+    return { record: { ...record, ports: [...lease.ports, ...plan.opened] }, lease };
+  }
+
+  async republish(endpointId: string, ports: readonly PortRequest[]): Promise<EndpointRecord> {
+    const before = this.#endpoints.get(endpointId);
+    const network = before === undefined ? undefined : this.#networks.get(before.record.networkId);
+    if (before === undefined || network === undefined)
+      throw new Fault("notFound", `endpoint ${endpointId} is not known to the bridge driver`, {
+        code: "network.unknown",
+      });
+    const { record } = before;
+    await this.#runTolerant(
+      planRemoveEndpoint(this.#tableName, publicationsOf(record, network.spec)),
+      ENOENT,
+    );
+    await before.lease?.release();
+    this.#endpoints.set(endpointId, { record: { ...record, ports: [] }, lease: undefined });
+    const state = await this.#publish(network, { ...record, ports: [] }, ports);
+    this.#endpoints.set(endpointId, state);
+    await this.#keel.run(planAddEndpoint(this.#tableName, publicationsOf(state.record, network.spec)));
+    return state.record;
   }
 
   async #undo(state: EndpointState, cause: unknown): Promise<void> {
@@ -257,13 +267,15 @@ export class BridgeDriver implements NetworkDriver {
     if (state === undefined) return;
     this.#endpoints.delete(endpointId);
     const { record, lease } = state;
-    await this.#runTolerant(planRemoveEndpoint(this.#tableName, publications(record)), ENOENT);
+    const spec = this.#networks.get(record.networkId)?.spec;
+    await this.#runTolerant(planRemoveEndpoint(this.#tableName, publicationsOf(record, spec)), ENOENT);
     if (options.isContainerGone) {
       await this.#runTolerant(planCut(record.hostIfName), ENODEV);
       this.#sweepLater();
     } else await this.#runTolerant(planDetach(record.hostIfName), ENODEV);
     await lease?.release();
-    if (record.ports.some((p) => p.proto === "udp")) await this.#forgetConnections(record.ip);
+    if (record.ports.some((p) => p.proto === "udp"))
+      for (const ip of [record.ip, record.ip6 ?? ""]) if (ip !== "") await this.#forgetConnections(ip);
   }
 
   /** Looks, when things have calmed down, whether the kernel has removed what was left to it. */
@@ -307,7 +319,8 @@ export class BridgeDriver implements NetworkDriver {
   /** Takes the ports of a running container again; where another process was faster the kernel's rule stays ours. */
   async #leaseAgain(record: EndpointRecord, warnings: string[]): Promise<PortLease | undefined> {
     try {
-      return await this.#ports.lease(record.ports.map(asRequest), record);
+      const ip6 = record.ip6 ?? "";
+      return await this.#ports.lease(sameAgain(record), { ...record, ip: record.ip || ip6, ip6 });
     } catch (error) {
       warnings.push(`container ${record.containerId}: ${messageOf(error)}`);
       return undefined;
@@ -333,8 +346,10 @@ export class BridgeDriver implements NetworkDriver {
 
   async #reconcile(): Promise<void> {
     const state: FirewallState = {
-      networks: [...this.#networks.values()].map(firewallNetwork),
-      publications: [...this.#endpoints.values()].flatMap((e) => publications(e.record)),
+      networks: [...this.#networks.values()].map((n) => firewallNetwork(n.spec, n.bridgeName)),
+      publications: [...this.#endpoints.values()].flatMap((e) =>
+        publicationsOf(e.record, this.#networks.get(e.record.networkId)?.spec),
+      ),
     };
     try {
       await this.#keel.run(planReplaceAll(this.#tableName, state));
@@ -364,32 +379,6 @@ export class BridgeDriver implements NetworkDriver {
     await this.#keel.run(planDestroy(this.#tableName));
   }
 }
-
-const firewallNetwork = ({ spec, bridgeName }: NetworkState): FirewallNetwork => ({ ...spec, bridgeName });
-
-/** compat: ports of internal networks are not published (libnetwork bridge driver). */
-const publishable = (network: NetworkState, ports: readonly PortRequest[]): readonly PortRequest[] =>
-  network.spec.internal ? [] : ports;
-
-/** The ports of an endpoint that the kernel translates; IPv6 ones are carried by the sockets of port/. */
-function publications(record: EndpointRecord): Publication[] {
-  return record.ports
-    .filter((p) => !p.hostIp.includes(":"))
-    .map((p) => ({
-      proto: p.proto,
-      hostIp: p.hostIp,
-      hostPort: p.hostPort,
-      containerIp: record.ip,
-      containerPort: p.containerPort,
-    }));
-}
-
-const asRequest = (p: PublishedPort): PortRequest => ({
-  proto: p.proto,
-  containerPort: p.containerPort,
-  hostIp: p.hostIp,
-  hostPort: p.hostPort,
-});
 
 const asFault = (what: string, error: unknown): Fault =>
   error instanceof Fault

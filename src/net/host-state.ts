@@ -1,7 +1,7 @@
 // What the network floor reads of the host: devices, addresses and routes through keel, and a few facts from procfs.
 // Reading only. One home for it, so that planners stay pure.
 
-import { readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { type Prefix, widthOf } from "../linux/netlink/address.ts";
 import { type Link, decodeLinks, dumpLinks } from "../linux/netlink/link.ts";
 import { NETLINK_ROUTE, netlinkOp } from "../linux/netlink/message.ts";
@@ -15,7 +15,7 @@ import {
   dumpRoutes,
   routePrefix,
 } from "../linux/netlink/route.ts";
-import { HOST_NS } from "../linux/ops.ts";
+import { HOST_NS, type Op, host } from "../linux/ops.ts";
 import type { Keel } from "../linux/keel.ts";
 import type { TakenPrefix } from "./ipam/subnet.ts";
 
@@ -39,14 +39,17 @@ export async function readHostState(keel: Keel): Promise<HostState> {
   };
 }
 
+/** Prefixes that are in use on the host, by devices and by routes. */
+export interface HostPrefixes {
+  addresses: readonly TakenPrefix[];
+  routes: readonly TakenPrefix[];
+}
+
 /**
  * Lists the prefixes that devices and routes of others occupy. `isOwn` tells devices that are ours, whose prefixes do
  * not count. Default routes and loopback are no conflict.
  */
-export function takenPrefixes(
-  state: HostState,
-  isOwn: (link: Link) => boolean,
-): { addresses: TakenPrefix[]; routes: TakenPrefix[] } {
+export function takenPrefixes(state: HostState, isOwn: (link: Link) => boolean): HostPrefixes {
   const others = new Map(state.links.filter((l) => !isOwn(l) && !l.isLoopback).map((l) => [l.index, l.name]));
   const entry = (index: number, prefix: Prefix, what: string): TakenPrefix[] => {
     const device = others.get(index);
@@ -54,11 +57,16 @@ export function takenPrefixes(
   };
   return {
     addresses: state.addresses
-      .filter((a) => a.prefixLength < widthOf(a.family))
+      .filter((a) => a.prefixLength < widthOf(a.family) && !isLinkLocal(a.ip))
       .flatMap((a) => entry(a.index, addressPrefix(a), "device")),
-    routes: state.routes.flatMap((r) => entry(r.index, routePrefix(r), "a route by")),
+    routes: state.routes
+      .filter((r) => !isLinkLocal(r.destination))
+      .flatMap((r) => entry(r.index, routePrefix(r), "a route by")),
   };
 }
+
+/** Every device has these prefixes, and nobody's subnet is among them. */
+const isLinkLocal = (ip: string): boolean => ip.startsWith("fe80:") || ip.startsWith("ff");
 
 /** Facts that do not change while the daemon runs. */
 export interface HostFacts {
@@ -82,4 +90,20 @@ export async function readHostFacts(): Promise<HostFacts> {
     canListenIpv6: addresses?.includes("00000000000000000000000000000001 ") === true,
     ephemeral: first !== undefined && last !== undefined && first <= last ? [first, last] : [32768, 60999],
   };
+}
+
+/**
+ * Operations that let the host forward IPv6. Forwarding makes the kernel ignore router advertisements unless told twice
+ * (accept_ra 2), which would cost a host its own route: devices that listen to them go on doing so. None when it forwards already.
+ */
+export async function planIpv6Forwarding(): Promise<Op[]> {
+  const conf = "/proc/sys/net/ipv6/conf";
+  if ((await readFile(`${conf}/all/forwarding`, "utf8").catch(() => "1")).trim() !== "0") return []; // ignored: no IPv6
+  const listening: Op[] = [];
+  for (const name of await readdir(conf)) {
+    const value = await readFile(`${conf}/${name}/accept_ra`, "utf8").catch(() => ""); // ignored: the device has gone
+    if (value.trim() === "1" && name !== "all")
+      listening.push(host.sysctlHost(HOST_NS, `net/ipv6/conf/${name}/accept_ra`, "2"));
+  }
+  return [...listening, host.sysctlHost(HOST_NS, "net/ipv6/conf/all/forwarding", "1")];
 }

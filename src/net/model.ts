@@ -1,6 +1,6 @@
 // The words of the network floor that its callers use: networks, endpoints, published ports, attach plans.
 // Plain data without behaviour; addresses are text as Docker prints them ("172.17.0.2", "172.17.0.0/16").
-// bridge-driver.ts turns these into kernel operations.
+// The drivers turn these into kernel operations.
 
 import type { Op } from "../linux/ops.ts";
 
@@ -28,15 +28,29 @@ export interface PublishedPort {
   hostPort: number;
 }
 
+/**
+ * How packets pass the gateway of a network in one family (com.docker.network.bridge.gateway_mode_ipv4 and _ipv6):
+ * `nat` translates and closes everything unpublished, `nat-unprotected` translates and leaves direct access open,
+ * `routed` translates nothing and opens published ports, `isolated` has no gateway at all.
+ */
+export type GatewayMode = "nat" | "nat-unprotected" | "routed" | "isolated";
+
+/** A network's addresses in one family. */
+export interface NetworkSubnet {
+  /** CIDR, host bits zero. */
+  subnet: string;
+  /** Address of the bridge device and the containers' default gateway; "" where there is none. */
+  gateway: string;
+  gatewayMode: GatewayMode;
+}
+
 /** A bridge network. */
 export interface BridgeNetwork {
   id: string;
   /** Device name wanted; without it the driver takes a free one. */
   bridgeName?: string;
-  /** CIDR, host bits zero. */
-  subnet: string;
-  /** Address of the bridge device; the containers' default gateway. */
-  gateway: string;
+  ipv4?: NetworkSubnet;
+  ipv6?: NetworkSubnet;
   mtu: number;
   /** No way in or out of the network, `docker network create --internal`. */
   internal: boolean;
@@ -44,6 +58,12 @@ export interface BridgeNetwork {
   masquerade: boolean;
   /** Containers of the network may talk to each other. */
   icc: boolean;
+  /** The bridge device gets no IPv4 address, com.docker.network.bridge.inhibit_ipv4. */
+  inhibitIpv4?: boolean;
+  /** Address that ports are published on when a wish names none, com.docker.network.bridge.host_binding_ipv4. */
+  hostBindingIp?: string;
+  /** Devices of the host from which containers may be reached by their own addresses, on published ports. */
+  trustedInterfaces?: readonly string[];
 }
 
 /** One container's place in a network, as the engine asks for it. */
@@ -53,11 +73,18 @@ export interface EndpointRequest {
   containerId: string;
   /** Device name inside the container, "eth0". */
   ifName: string;
+  /** "" without IPv4. */
   ip: string;
+  /** "" without IPv6. */
+  ip6: string;
+  /** Further addresses, without a prefix length (`--link-local-ip`). */
+  linkLocalIps?: readonly string[];
   /** "02:42:ac:11:00:02"; see `macForIp` in sandbox/endpoint.ts. */
   mac: string;
-  /** The network that gives the container its default route. */
-  hasDefaultRoute: boolean;
+  /** Sysctls of the device in the container, "net/ipv4/conf/eth0/forwarding" → "1". */
+  sysctls?: Readonly<Record<string, string>>;
+  /** The families in which this network gives the container its default route. */
+  defaultRoutes: { ipv4: boolean; ipv6: boolean };
   ports: readonly PortRequest[];
 }
 
@@ -66,16 +93,24 @@ export interface EndpointRecord {
   endpointId: string;
   networkId: string;
   containerId: string;
+  /** Device name inside the container; absent in records of older versions, which knew only "eth0". */
+  ifName?: string;
+  /** "" without IPv4. */
   ip: string;
+  /** "" or absent without IPv6. */
+  ip6?: string;
   mac: string;
-  /** Name of the host's end of the veth pair. */
+  /** Name of the host's end of the veth pair; "" where the driver has none. */
   hostIfName: string;
   ports: readonly PublishedPort[];
 }
 
 /** Operations that plug a container in, for the same Keel.run that starts it. */
 export interface AttachPlan {
-  /** To be run after the register holds the container's namespace; undone by keel when a later operation fails. */
+  /**
+   * To be run after the register holds the container's namespace, and after openHostNamespace (sandbox/endpoint.ts); undone
+   * by keel when a later operation fails.
+   */
   ops: readonly Op[];
   record: EndpointRecord;
   /**
@@ -85,7 +120,7 @@ export interface AttachPlan {
   undo(cause?: unknown): Promise<void>;
 }
 
-/** Choice of a subnet made by `NetworkDriver.chooseSubnet`. */
+/** Choice of a subnet made by `chooseSubnet` (ipam/subnet.ts). */
 export interface SubnetChoice {
   /** CIDR, host bits zero. */
   subnet: string;
@@ -93,18 +128,12 @@ export interface SubnetChoice {
 }
 
 /**
- * What the engine knows of a network driver; bridge-driver.ts is the implementation for Docker's `bridge`.
+ * What the engine knows of a network driver; bridge-driver.ts and macvlan-driver.ts are the implementations.
  * Methods that return operations perform nothing on the kernel themselves; the others have acted when they resolve.
  */
-export interface NetworkDriver {
-  /**
-   * Picks the subnet of a new network that collides with no route or address of the host and no known network.
-   * `wanted` is a CIDR (`--subnet`, `--bip`: the host part, when not zero, becomes the gateway).
-   * Throws Fault conflict `subnet.overlap` / `subnet.exhausted`, invalidParameter `subnet.invalid`.
-   */
-  chooseSubnet(wanted?: string, gateway?: string): Promise<SubnetChoice>;
-  /** Creates, repairs or adopts the bridge device and its firewall entries. Idempotent. */
-  ensureNetwork(network: BridgeNetwork): Promise<{ bridgeName: string }>;
+export interface NetworkDriver<Network> {
+  /** Creates, repairs or adopts the network's devices and firewall entries; yields the name of its device. Idempotent. */
+  ensureNetwork(network: Network): Promise<{ deviceName: string }>;
   /** Removes the device and the entries; unknown networks are fine. */
   removeNetwork(networkId: string): Promise<void>;
   /**
@@ -113,10 +142,13 @@ export interface NetworkDriver {
    */
   planAttach(request: EndpointRequest, reg: number): Promise<AttachPlan>;
   /**
-   * Unplugs an endpoint: firewall entries, the veth pair, ports. Unknown endpoints are fine. With `isContainerGone` the
+   * Unplugs an endpoint: firewall entries, the device, ports. Unknown endpoints are fine. With `isContainerGone` a veth
    * pair is only cut off and left to the kernel, which removes it with the namespace: 30 times faster than deleting it.
+   * `netns` is the file of a running container's namespace, for drivers whose devices are only in there.
    */
-  detach(endpointId: string, options?: { isContainerGone?: boolean }): Promise<void>;
+  detach(endpointId: string, options?: { isContainerGone?: boolean; netns?: string }): Promise<void>;
+  /** Publishes an endpoint's ports anew, none for []; yields the changed record. The old ones are given back first. */
+  republish(endpointId: string, ports: readonly PortRequest[]): Promise<EndpointRecord>;
   /**
    * To be called once at start-up, after ensureNetwork for all networks: adopts running endpoints, takes their ports
    * again, reconciles the firewall and removes leftovers of a crash; yields warnings.

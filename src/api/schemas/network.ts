@@ -2,6 +2,7 @@
 
 import {
   bool,
+  exactUint64,
   type Input,
   int,
   list,
@@ -12,7 +13,6 @@ import {
   struct,
   text,
   time,
-  uint64,
 } from "../../lib/schema/schema.ts";
 import { endpointSettings } from "./endpoint.ts";
 
@@ -82,7 +82,9 @@ export const networkInspect = struct("network.Inspect", {
   Status: optional(
     struct("network.Status", {
       IPAM: struct("network.IPAMStatus", {
-        Subnets: map(struct("network.SubnetStatus", { IPsInUse: uint64, DynamicIPsAvailable: uint64 })),
+        Subnets: map(
+          struct("network.SubnetStatus", { IPsInUse: exactUint64, DynamicIPsAvailable: exactUint64 }),
+        ),
       }),
     }),
   ),

@@ -6,6 +6,7 @@ import type { StepRequest, StepRunner } from "../../build/solver/ports.ts";
 import { Fault } from "../../lib/errors.ts";
 import { FrameDecoder } from "../../lib/frames.ts";
 import { host, type Op, type Register } from "../../linux/ops.ts";
+import { openHostNamespace } from "../../net/sandbox/endpoint.ts";
 import { containerResolvConf, loadHostResolvConf } from "../../net/dns/resolv-conf.ts";
 import { hostnameFile, hostsFile } from "../../net/sandbox/hosts-file.ts";
 import { type CgroupRequest, containerCgroup, planCgroup } from "../../runtime/cgroup/plan.ts";
@@ -60,10 +61,14 @@ export class ContainerStepRunner implements StepRunner {
     if (request.network === "none" || request.network === "host") return null;
     const endpoint = await this.#context.networks.planAttach(
       {
-        networkName: request.network === "default" ? "bridge" : request.network,
+        network: request.network,
         containerId: request.containerId,
+        containerName: request.containerId.slice(0, 12),
+        ifName: "eth0",
         ip: "",
+        ip6: "",
         mac: "",
+        defaultRoutes: { ipv4: true, ipv6: true },
         ports: [],
       },
       NETNS,
@@ -111,7 +116,7 @@ export class ContainerStepRunner implements StepRunner {
       }),
       hasBarrier: true,
     });
-    const network = isHost ? [] : [host.netnsNew(NETNS), ...(endpoint?.ops ?? [])];
+    const network = isHost ? [] : [host.netnsNew(NETNS), openHostNamespace(), ...(endpoint?.ops ?? [])];
     return {
       ops: [...network, ...plan.hostOps, host.shim(plan.shim)],
       stateDir,

@@ -17,7 +17,6 @@ import { familiarString, parseReference, withDefaultTag, withTag } from "../../o
 import type { LayerRecord } from "../../storage/layer/types.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { cgroupOf } from "./run/cgroup.ts";
-import { thaw } from "./run/pause.ts";
 import type { LiveContainer } from "./table.ts";
 
 type CommitInput = InputOf<typeof imageCommit>;
@@ -90,7 +89,7 @@ async function pause(context: ContainerContext, live: LiveContainer): Promise<As
   if (!isPaused) return undefined;
   const unpause = async (): Promise<void> => {
     if (context.table.get(live.id)?.state.status !== "paused") return;
-    await thaw(context, live.id);
+    await context.thaw(live.id);
     publish(context, context.table.find(live.id), "unpause");
   };
   return { [Symbol.asyncDispose]: () => live.lane.run(unpause) };

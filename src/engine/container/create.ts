@@ -13,15 +13,16 @@ import { completeConfig } from "./config.ts";
 import { completeHostConfig } from "./host-config/complete.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { mountsOf } from "./mounts.ts";
-import { checkNameIsFree, generateName, parseName } from "./names.ts";
+import { generateName, parseName } from "./names.ts";
 import { portRequests } from "./ports.ts";
-import { type ContainerRecord, type NetworkEndpoint, NEVER_RAN } from "./record.ts";
+import { endpointsOf } from "./network/endpoints.ts";
+import { linksOf } from "./network/links.ts";
+import { type ContainerRecord, NEVER_RAN } from "./record.ts";
 import { parseSignal } from "./signals.ts";
 import { specInputOf } from "./run/spec-input.ts";
 import { parseLogSize } from "./run/start.ts";
 
 type CreateInput = InputOf<typeof containerCreate>;
-type CreateBody = CreateInput["body"];
 
 /** Creates a container. Fails with notFound (image), conflict (name), invalidParameter, notImplemented. */
 export async function createContainer(
@@ -48,7 +49,8 @@ export async function createContainer(
     args,
     config,
     hostConfig,
-    endpoints: endpointsOf(context, body, hostConfig),
+    endpoints: endpointsOf(context.networks, body, hostConfig),
+    links: linksOf(context.table, hostConfig),
     state: NEVER_RAN,
   };
   const warnings = validate(context, record);
@@ -67,8 +69,13 @@ export async function createContainer(
 function chooseName(context: ContainerContext, wanted: string | undefined): string {
   if (wanted === undefined) return generateName((n) => context.table.isNameTaken(n));
   const name = parseName(wanted);
-  checkNameIsFree(context.table, name);
-  return name;
+  if (!context.table.isNameTaken(name)) return name;
+  const holder = context.table.idOfName(name) ?? "";
+  throw new Fault(
+    "conflict",
+    `Conflict. The container name "/${name}" is already in use by container "${holder}". You have to remove (or rename) that container to be able to reuse that name.`,
+    { code: "container.name-taken", detail: { holder } },
+  );
 }
 
 /** Namespaces shared with another container name it by id from here on, as Docker stores it. */
@@ -95,44 +102,6 @@ function asParameter<T>(find: () => T): T {
     if (!(error instanceof Fault) || error.kind !== "notFound") throw error;
     throw new Fault("invalidParameter", error.message, { code: error.code, cause: error });
   }
-}
-
-function endpointsOf(context: ContainerContext, body: CreateBody, h: HostConfig): NetworkEndpoint[] {
-  const wishes = Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {});
-  if (h.NetworkMode.startsWith("container:")) {
-    if (wishes.length > 0)
-      throw new Fault(
-        "invalidParameter",
-        "conflicting options: cannot attach both user-defined and non-user-defined network-modes",
-        { code: "network.conflict" },
-      );
-    return [];
-  }
-  const network = asParameter(() => context.networks.find(h.NetworkMode));
-  const others = wishes.filter(
-    ([n]) =>
-      n !== "default" && n !== h.NetworkMode && asParameter(() => context.networks.find(n)).id !== network.id,
-  );
-  if (others.length > 0)
-    throw new Fault("notImplemented", "a container in several networks is not supported by this version", {
-      code: "network.several",
-    });
-  const wish = wishes[0]?.[1];
-  if (wish?.IPAMConfig?.IPv4Address && network.name === "bridge")
-    throw new Fault(
-      "invalidParameter",
-      "user specified IP address is supported on user defined networks only",
-      { code: "network.static-ip" },
-    );
-  return [
-    {
-      networkName: network.name,
-      networkId: network.id,
-      aliases: wish?.Aliases ?? [],
-      wantedIp: wish?.IPAMConfig?.IPv4Address ?? "",
-      wantedMac: wish?.MacAddress || body.MacAddress || "",
-    },
-  ];
 }
 
 /** Refuses now what would fail at every start; returns the runtime's warnings. */

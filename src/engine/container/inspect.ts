@@ -1,20 +1,15 @@
 // How a container looks from outside: the answers of ContainerInspect and the items of ContainerList. Pure over the
 // record; reads never wait.
-import type {
-  ContainerInspect,
-  ContainerState,
-  ContainerSummary,
-  NetworkSettings,
-} from "../../api/schemas/container.ts";
-import type { EndpointSettings } from "../../api/schemas/endpoint.ts";
+import type { ContainerInspect, ContainerState, ContainerSummary } from "../../api/schemas/container.ts";
 import { ZERO_TIME, parseNano } from "../../lib/time.ts";
 import { humanDuration } from "../../lib/units/duration.ts";
 import type { RootSource } from "../../linux/ops.ts";
 import { graphData } from "../graph-data.ts";
 import type { ContainerPaths } from "./context.ts";
 import { mountPoints } from "./mounts.ts";
-import { portMapOf, portSummaries } from "./ports.ts";
-import { type ContainerRecord, isRunning, type NetworkEndpoint, type RunState } from "./record.ts";
+import { networkSettings, networksOf } from "./network/view.ts";
+import { portSummaries } from "./ports.ts";
+import { type ContainerRecord, isRunning, type RunState } from "./record.ts";
 
 /** What inspect shows besides the record. */
 export interface InspectExtras {
@@ -22,6 +17,8 @@ export interface InspectExtras {
   execIds: readonly string[];
   /** How the root file system is mounted. */
   source: RootSource;
+  /** HostConfig.Links, null without links. */
+  links: string[] | null;
 }
 
 /** Returns the answer of ContainerInspect. */
@@ -46,7 +43,7 @@ export function inspectOf(record: ContainerRecord, extras: InspectExtras): Conta
     ProcessLabel: "",
     AppArmorProfile: "",
     ExecIDs: extras.execIds.length === 0 ? null : [...extras.execIds],
-    HostConfig: record.hostConfig,
+    HostConfig: { ...record.hostConfig, Links: extras.links },
     GraphDriver: { Data: graphData(extras.source), Name: "overlay2" },
     Mounts: mountPoints(record.hostConfig),
     Config: record.config,
@@ -73,40 +70,6 @@ function stateOf(s: RunState): ContainerState {
 
 const exposedOf = (record: ContainerRecord): string[] => Object.keys(record.config.ExposedPorts ?? {});
 
-function networkSettings(record: ContainerRecord): NetworkSettings {
-  const published = record.endpoints.flatMap((e) => e.attached?.ports ?? []);
-  const hasNetwork = isRunning(record) && record.endpoints.some((e) => e.attached !== undefined);
-  return {
-    // compat: the namespace has no path of its own; the id says that there is one.
-    SandboxID: hasNetwork ? record.id : "",
-    SandboxKey: hasNetwork ? `/proc/${record.state.pid}/ns/net` : "",
-    Ports: hasNetwork ? portMapOf(published, exposedOf(record)) : {},
-    Networks: Object.fromEntries(record.endpoints.map((e) => [e.networkName, endpointSettings(e, record)])),
-  };
-}
-
-function endpointSettings(e: NetworkEndpoint, record: ContainerRecord): EndpointSettings {
-  const a = e.attached;
-  const isDefault = ["bridge", "host", "none"].includes(e.networkName);
-  return {
-    IPAMConfig: e.wantedIp === "" ? null : { IPv4Address: e.wantedIp },
-    Links: null,
-    Aliases: e.aliases.length === 0 ? null : [...e.aliases],
-    MacAddress: a?.mac ?? "",
-    DriverOpts: null,
-    GwPriority: 0,
-    NetworkID: e.networkId,
-    EndpointID: a?.endpointId ?? "",
-    Gateway: a?.gateway ?? "",
-    IPAddress: a?.ip ?? "",
-    IPPrefixLen: a?.prefixLength ?? 0,
-    IPv6Gateway: "",
-    GlobalIPv6Address: "",
-    GlobalIPv6PrefixLen: 0,
-    DNSNames: isDefault ? null : [record.name, ...e.aliases, record.id.slice(0, 12)],
-  };
-}
-
 /** Returns the item of ContainerList. `imageName` is what the image is called now. */
 export function summaryOf(record: ContainerRecord, imageName: string, nowMs: number): ContainerSummary {
   const published = record.endpoints.flatMap((e) => e.attached?.ports ?? []);
@@ -123,9 +86,7 @@ export function summaryOf(record: ContainerRecord, imageName: string, nowMs: num
     State: record.state.status,
     Status: statusText(record.state, nowMs),
     HostConfig: { NetworkMode, ...(Annotations === undefined ? {} : { Annotations }) },
-    NetworkSettings: {
-      Networks: Object.fromEntries(record.endpoints.map((e) => [e.networkName, endpointSettings(e, record)])),
-    },
+    NetworkSettings: { Networks: networksOf(record) },
     Mounts: mountPoints(record.hostConfig),
   };
 }
@@ -150,8 +111,6 @@ export function statusText(s: RunState, nowMs: number): string {
       return `Up ${since(s.startedAt)} (Paused)`;
     case "restarting":
       return `Restarting (${s.exitCode}) ${since(s.finishedAt)} ago`;
-    case "removing":
-      return "Removal In Progress";
     case "dead":
       return "Dead";
     case "exited":

@@ -5,12 +5,16 @@ import { parseNano } from "../../lib/time.ts";
 import { pruneMatcher } from "../prune-filter.ts";
 import type { ContainerContext } from "./context.ts";
 import { writtenBytes } from "./files/size.ts";
-import { removeStopped } from "./remove.ts";
+import type { LiveContainer } from "./table.ts";
 
 const PRUNABLE = ["created", "exited", "dead"];
 
 /** Removes the containers; one that is in use by then stays. Fails with invalidParameter for wrong filters. */
-export async function pruneContainers(context: ContainerContext, filters: Filters): Promise<ContainersPrune> {
+export async function pruneContainers(
+  context: ContainerContext,
+  filters: Filters,
+  remove: (live: LiveContainer) => Promise<void>,
+): Promise<ContainersPrune> {
   const fits = pruneMatcher(filters);
   const ContainersDeleted: string[] = [];
   let SpaceReclaimed = 0;
@@ -20,11 +24,10 @@ export async function pruneContainers(context: ContainerContext, filters: Filter
       continue;
     const live = context.table.live(record.id);
     const sizeBytes = await live.lane.run(async () => {
-      const current = context.table.get(record.id);
-      if (current === undefined || live.isRemoving || !PRUNABLE.includes(current.state.status))
-        return undefined;
+      const { status } = context.table.get(record.id)?.state ?? {};
+      if (live.run !== null || live.isRemoving || !PRUNABLE.includes(status ?? "")) return undefined;
       const size = await writtenBytes(context, record);
-      await removeStopped(context, live, current);
+      await remove(live);
       return size;
     });
     if (sizeBytes === undefined) continue;

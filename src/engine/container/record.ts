@@ -3,10 +3,7 @@
 //   created ─start→ running ─pause⇄unpause─ paused
 //      │               │ exit
 //      │               ├─ restart policy → restarting ─start→ running
-//      │               └─→ exited ─start→ running
-//      └─remove→ removing ←─remove─ exited, dead
-//                   ├─ done → gone
-//                   └─ files that cannot be removed → dead
+//      └─remove→ gone ←┴─→ exited ─start→ running;  exited/created ─remove→ gone
 //
 // The request is kept in the words of the API, completed with the image's defaults, because `inspect` shows it
 // again word for word; what the engine acts on is derived from it (spec-input.ts). A record is never changed in
@@ -16,43 +13,44 @@ import type { HostConfig } from "../../api/schemas/host-config.ts";
 import type { EndpointRecord } from "../../net/model.ts";
 import type { LayerId } from "../../storage/layer/types.ts";
 
-/**
- * Where a container is in its life. `paused` has its process, `restarting` waits for the next one; `dead` is left of a removal
- * that failed and can only be removed again.
- */
-export type ContainerStatus =
-  | "created"
-  | "running"
-  | "paused"
-  | "restarting"
-  | "removing"
-  | "exited"
-  | "dead";
+/** Where a container is in its life; `paused` and `restarting` are running and waiting to run. */
+export type ContainerStatus = "created" | "running" | "paused" | "restarting" | "exited" | "dead";
 
 /** What is remembered of the latest run. Times are RFC 3339 with nanoseconds, "" for never. */
 export interface RunState {
   readonly status: ContainerStatus;
   readonly pid: number;
   readonly exitCode: number;
-  /** Why the container could not be started or removed, "" otherwise. */
+  /** Why the container could not be started, "" otherwise. */
   readonly error: string;
   readonly isOomKilled: boolean;
   readonly startedAt: string;
   readonly finishedAt: string;
   readonly restartCount: number;
-  /** A user has stopped it, or sent it a signal; what that means is the restart policy's to say. */
+  /** Stopped by a user: `unless-stopped` and `always` leave it alone until the daemon starts again or the user does. */
   readonly isStoppedByUser: boolean;
 }
 
-/** A container's place in one network. */
+/** A container's place in one network: what was asked for, and what the network gave. */
 export interface NetworkEndpoint {
   readonly networkName: string;
+  /** "" until the container was first started in the network: till then it is found by name. */
   readonly networkId: string;
   /** Names asked for in this network. */
   readonly aliases: readonly string[];
-  /** Address asked for, "" for any. */
+  /** Addresses asked for, "" or absent for any. */
   readonly wantedIp: string;
+  readonly wantedIp6?: string;
   readonly wantedMac: string;
+  readonly linkLocalIps?: readonly string[];
+  /** Names of other containers under names of this one's choosing, "db:alias". */
+  readonly links?: readonly string[];
+  readonly driverOpts?: Readonly<Record<string, string>>;
+  /** The endpoint with the highest one gives the default route. */
+  readonly gwPriority?: number;
+  /** Addresses of the latest run; given again when they are free. */
+  readonly lastIp?: string;
+  readonly lastIp6?: string;
   /** Present while the container runs. */
   readonly attached?: AttachedEndpoint;
 }
@@ -61,6 +59,15 @@ export interface NetworkEndpoint {
 export interface AttachedEndpoint extends EndpointRecord {
   readonly gateway: string;
   readonly prefixLength: number;
+  /** "" and 0 without IPv6, absent in records of older versions. */
+  readonly gateway6?: string;
+  readonly prefixLength6?: number;
+}
+
+/** Another container under a name of this one's choosing (`--link` on the default bridge). */
+export interface ContainerLink {
+  readonly containerId: string;
+  readonly alias: string;
 }
 
 export interface ContainerRecord {
@@ -78,7 +85,9 @@ export interface ContainerRecord {
   readonly args: readonly string[];
   readonly config: ContainerConfig;
   readonly hostConfig: HostConfig;
+  /** The network of HostConfig.NetworkMode first, the others as they were joined. */
   readonly endpoints: readonly NetworkEndpoint[];
+  readonly links?: readonly ContainerLink[];
   readonly state: RunState;
 }
 

@@ -12,9 +12,9 @@ import { openExec } from "../../runtime/shim/client.ts";
 import { generateSpec } from "../../runtime/spec/generate.ts";
 import { splice } from "../container/attach.ts";
 import { type ContainerContext, publish } from "../container/context.ts";
-import type { ContainerRecord } from "../container/record.ts";
+import { type ContainerRecord, isRunning } from "../container/record.ts";
+import { currentEnvironment } from "../container/network/links.ts";
 import { specInputOf } from "../container/run/spec-input.ts";
-import { requireProcess } from "../container/run/state.ts";
 
 type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
 type ExecBody = Input<"containerExec">["body"];
@@ -51,11 +51,12 @@ export class ExecService {
 
   #running(reference: string): ContainerRecord {
     const record = this.#context.table.find(reference);
-    requireProcess(record);
     if (record.state.status === "paused")
-      throw new Fault("conflict", `Container ${reference} is paused, unpause the container before exec`, {
+      throw new Fault("conflict", `container ${record.id} is paused, unpause the container before exec`, {
         code: "container.paused",
       });
+    if (!isRunning(record))
+      throw new Fault("conflict", `container ${record.id} is not running`, { code: "container.not-running" });
     return record;
   }
 
@@ -123,7 +124,9 @@ export class ExecService {
     publish(this.#context, record, `exec_start: ${shown(exec.command)}`, { execID: exec.id });
     try {
       const [rows = 0, columns = 0] = size ?? request.ConsoleSize ?? [];
-      const { spec } = generateSpec(specInputOf(record, this.#context.paths, () => record.state.pid));
+      const input = specInputOf(record, this.#context.paths, () => record.state.pid);
+      const env = [...currentEnvironment(this.#context.table, record), ...input.env];
+      const { spec } = generateSpec({ ...input, env });
       const plan = planExec(spec, {
         execId: exec.id,
         args: exec.command,

@@ -1,120 +1,130 @@
-// The daemon's networks: the three that every Docker has (bridge, host, none), their addresses, and the endpoints of
-// running containers in them. The kernel's side is the network driver's; this module decides names and addresses and
-// keeps the records. Invariant: an address is allocated exactly as long as an endpoint holds it; after a restart the
-// allocations are rebuilt from the containers' records.
+// The daemon's networks: their records, their addresses, and the endpoints of running containers in them. The kernel's side
+// is the drivers'; this module decides names and addresses and keeps the records. Invariant: an address is allocated
+// exactly as long as an endpoint holds it; after a restart the allocations are rebuilt from the containers' records.
+//
+//   create → (device, firewall entries) ⇄ endpoints come and go → delete, refused while an endpoint is there
 import type { InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/network.ts";
 import type {
-  EndpointResource,
+  NetworkCreateResponse,
   NetworkInspect,
   NetworksPrune,
   NetworkSummary,
 } from "../../api/schemas/network.ts";
-import { Fault } from "../../lib/errors.ts";
-import { newId } from "../../lib/id.ts";
-import { formatNano, nowNano } from "../../lib/time.ts";
-import { AddressPool } from "../../net/ipam/address-pool.ts";
-import type {
-  AttachPlan,
-  BridgeNetwork,
-  EndpointRecord,
-  NetworkDriver,
-  PortRequest,
-} from "../../net/model.ts";
-import { macForIp } from "../../net/sandbox/endpoint.ts";
+import { Fault, messageOf } from "../../lib/errors.ts";
+import { newId, shortId } from "../../lib/id.ts";
+import { Lane } from "../../lib/lanes.ts";
+import { formatNano, nowNano, parseNano } from "../../lib/time.ts";
+import type { EndpointRecord, PortRequest } from "../../net/model.ts";
 import type { RecordStore, Table } from "../../storage/meta/types.ts";
-import { hasLabel } from "../labels.ts";
-import type { NetworkRecord } from "./record.ts";
+import type { EventBus } from "../event/bus.ts";
+import { pruneMatcher } from "../prune-filter.ts";
+import { NetworkAddresses } from "./addresses.ts";
+import { type AttachWish, type PlannedEndpoint, planEndpoint } from "./attach.ts";
+import { draftNetwork } from "./create.ts";
+import { defaultBridge, type DefaultBridgeSettings } from "./default-bridge.ts";
+import type { NetworkDrivers } from "./drivers.ts";
+import { selectNetworks } from "./filter.ts";
+import { emptyRecord, isPredefined, type NetworkRecord, upgraded } from "./record.ts";
+import { chooseSubnets, type SubnetPools } from "./subnets.ts";
+import { inspectOf, type NetworkMember, summaryOf } from "./view.ts";
 
-/** One container's wish for a place in a network. */
-export interface AttachWish {
-  networkName: string;
-  containerId: string;
-  /** Address and hardware address asked for, "" for any. */
-  ip: string;
-  mac: string;
-  ports: readonly PortRequest[];
+export type { AttachWish, PlannedEndpoint } from "./attach.ts";
+
+/** The containers' side, filled in by the wiring: who is in a network, and how a container enters and leaves one. */
+export interface NetworkMembers {
+  list(networkId: string): NetworkMember[];
+  connect(input: InputOf<typeof operations.networkConnect>): Promise<void>;
+  disconnect(input: InputOf<typeof operations.networkDisconnect>): Promise<void>;
 }
-
-/** A planned place: operations for the start request, and what the network gives when they succeed. */
-export interface PlannedEndpoint extends AttachPlan {
-  network: NetworkRecord;
-  gateway: string;
-  prefixLength: number;
-}
-
-/** Who is in a network, for inspect; the containers' side knows. */
-export type EndpointLister = (
-  networkId: string,
-) => { containerId: string; name: string; endpoint: EndpointRecord; prefixLength: number }[];
 
 export interface NetworkServiceOptions {
   store: RecordStore;
-  driver: NetworkDriver;
-  /** CIDR of the default bridge (`--bip`), its host part is the bridge's own address. */
-  bip?: string;
-  mtu?: number;
+  drivers: NetworkDrivers;
+  events: EventBus;
+  pools: SubnetPools;
+  defaultBridge: DefaultBridgeSettings;
+  /** Options by driver for networks that do not say otherwise. */
+  defaultOptions?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  log(level: "info" | "warn", message: string): void;
+}
+
+/** Endpoints that exist or are about to, by their id: why a network cannot go. */
+interface Holder {
+  networkId: string;
+  containerName: string;
 }
 
 export class NetworkService {
-  readonly #store: RecordStore;
-  readonly #driver: NetworkDriver;
+  readonly #options: NetworkServiceOptions;
+  readonly #drivers: NetworkDrivers;
   readonly #records: Table<NetworkRecord>;
-  readonly #pools = new Map<string, AddressPool>();
-  #listEndpoints: EndpointLister = () => [];
+  readonly #addresses = new NetworkAddresses();
+  readonly #holders = new Map<string, Holder>();
+  /** Creation and removal, one at a time: names and subnets are chosen among what is there. */
+  readonly #lane = new Lane();
+  #members: NetworkMembers | undefined;
 
   private constructor(options: NetworkServiceOptions) {
-    this.#store = options.store;
-    this.#driver = options.driver;
+    this.#options = options;
+    this.#drivers = options.drivers;
     this.#records = options.store.table<NetworkRecord>("networks");
   }
 
-  /** Makes sure that the default networks exist, in the store and on the host. */
+  /** Makes sure that all networks exist, in the store and on the host. One that cannot be set up is reported and left alone. */
   static async open(options: NetworkServiceOptions): Promise<NetworkService> {
     const service = new NetworkService(options);
-    for (const name of ["host", "none"])
+    await service.#upgrade();
+    for (const [name, driver] of [
+      ["host", "host"],
+      ["none", "null"],
+    ] as const)
       if (service.#byName(name) === undefined)
-        await service.#add(plainRecord(name, name === "none" ? "null" : "host"));
-    await service.#openDefaultBridge(options);
+        await service.#put(emptyRecord({ id: newId(), name, driver, createdAt: formatNano(nowNano()) }));
+    await service.#openDefaultBridge();
+    for (const record of [...service.#records.values()]) {
+      if (record.name === "bridge" || record.isConfigOnly) continue;
+      service.#addresses.add(record);
+      await service.#drivers.ensure(record).catch((error: unknown) => {
+        options.log("warn", `network ${record.name}: ${messageOf(error)}`);
+      });
+    }
     return service;
   }
 
-  async #openDefaultBridge(options: NetworkServiceOptions): Promise<void> {
+  async #upgrade(): Promise<void> {
+    for (const record of [...this.#records.values()])
+      if (upgraded(record) !== record) await this.#put(upgraded(record));
+  }
+
+  async #openDefaultBridge(): Promise<void> {
     const stored = this.#byName("bridge");
-    const subnet = await this.#defaultSubnet(stored, options.bip);
-    const record: NetworkRecord = {
-      ...(stored ?? plainRecord("bridge", "bridge")),
-      ...subnet,
-      mtu: options.mtu ?? 1500,
-      hasMasquerade: true,
-      hasIcc: true,
-    };
+    const taken = await this.#taken();
+    const record = defaultBridge(stored, this.#options.defaultBridge, { pools: this.#options.pools, taken });
     // Without a name the driver finds its own device again, or takes a free name when somebody else has it now.
-    const { bridgeName } = await this.#driver.ensureNetwork(bridgeOf({ ...record, bridgeName: "" }));
-    await this.#add({ ...record, bridgeName, options: defaultBridgeOptions(bridgeName, record.mtu) });
+    const deviceName = await this.#drivers.ensure({ ...record, deviceName: "" });
+    const named = {
+      ...record,
+      deviceName,
+      options: { ...record.options, "com.docker.network.bridge.name": deviceName },
+    };
+    await this.#put(named);
+    this.#addresses.add(named);
   }
 
-  /** The stored subnet, so that addresses stay what they were; `--bip` overrides it. */
-  async #defaultSubnet(
-    stored: NetworkRecord | undefined,
-    bip: string | undefined,
-  ): Promise<{ subnet: string; gateway: string }> {
-    if (bip !== undefined || stored === undefined) return this.#driver.chooseSubnet(bip);
-    return { subnet: stored.subnet, gateway: stored.gateway };
+  /** What is in use on the host and by networks. */
+  async #taken() {
+    const known = [...this.#records.values()].filter((r) => !r.isConfigOnly);
+    return this.#drivers.taken(known);
   }
 
-  async #add(record: NetworkRecord): Promise<void> {
-    await this.#store.commit([this.#records.put(record.id, record)]);
-    if (record.subnet !== "")
-      this.#pools.set(
-        record.id,
-        new AddressPool({ subnet: record.subnet, gateway: record.gateway, name: record.name }),
-      );
+  #put(record: NetworkRecord): Promise<void> {
+    return this.#options.store.commit([this.#records.put(record.id, record)]);
   }
 
-  /** Says how to find out who is attached; set once by the wiring. */
-  setEndpointLister(list: EndpointLister): void {
-    this.#listEndpoints = list;
+  /** Says who the containers are; set once by the wiring. */
+  setMembers(members: NetworkMembers): void {
+    this.#members = members;
   }
 
   #byName(name: string): NetworkRecord | undefined {
@@ -122,9 +132,15 @@ export class NetworkService {
     return undefined;
   }
 
+  /** Returns the network of an id, undefined when there is none. */
+  get(id: string): NetworkRecord | undefined {
+    return this.#records.get(id);
+  }
+
   /** Returns the network that a name, id or unambiguous prefix of an id names; fails with notFound or invalidParameter. */
   find(reference: string): NetworkRecord {
-    const exact = this.#byName(reference) ?? this.#records.get(reference);
+    const exact =
+      this.#records.get(reference) ?? this.#byName(reference === "default" ? "bridge" : reference);
     if (exact !== undefined) return exact;
     const matches = [...this.#records.values()].filter(
       (r) => /^[0-9a-f]+$/.test(reference) && r.id.startsWith(reference),
@@ -132,7 +148,7 @@ export class NetworkService {
     if (matches.length > 1)
       throw new Fault(
         "invalidParameter",
-        `network ${reference} is ambiguous (${matches.length} matches found on name)`,
+        `network ${reference} is ambiguous (${matches.length} matches found based on ID prefix)`,
         { code: "network.ambiguous" },
       );
     if (matches[0] === undefined)
@@ -140,170 +156,199 @@ export class NetworkService {
     return matches[0];
   }
 
-  /** Allocates an address and plans the operations that plug a container in through register `reg`. */
+  /** Allocates addresses and plans the operations that plug a container in through register `reg`. */
   async planAttach(wish: AttachWish, reg: number): Promise<PlannedEndpoint> {
-    const network = this.find(wish.networkName);
-    const pool = this.#pools.get(network.id);
-    if (pool === undefined)
-      throw new Fault("invalidParameter", `network ${network.name} has no addresses to give`, {
-        code: "network.not-attachable",
-      });
+    const network = this.find(wish.network);
     const endpointId = newId();
-    const ip = wish.ip === "" ? pool.allocate(endpointId) : wish.ip;
-    if (wish.ip !== "") pool.reserve(ip, endpointId);
+    // From here on the network cannot go.
+    this.#holders.set(endpointId, { networkId: network.id, containerName: wish.containerName });
     try {
-      const plan = await this.#driver.planAttach(
-        {
-          endpointId,
-          networkId: network.id,
-          containerId: wish.containerId,
-          ifName: "eth0",
-          ip,
-          mac: wish.mac || macForIp(ip),
-          hasDefaultRoute: true,
-          ports: wish.ports,
-        },
+      const planned = await planEndpoint(
+        { addresses: this.#addresses, drivers: this.#drivers },
+        { ...wish, record: network, endpointId },
         reg,
       );
-      return {
-        ...plan,
-        network,
-        gateway: network.gateway,
-        prefixLength: Number(network.subnet.split("/")[1]),
-        undo: async (cause) => {
-          await plan.undo(cause);
-          pool.release(ip);
-        },
+      const undo = async (cause?: unknown): Promise<void> => {
+        await planned.undo(cause);
+        this.#holders.delete(endpointId);
       };
+      return { ...planned, undo };
     } catch (error) {
-      pool.release(ip);
+      this.#holders.delete(endpointId);
       throw error;
     }
   }
 
-  /** Unplugs the endpoint of a container that is gone, and gives its address back. */
-  async detach(endpoint: EndpointRecord): Promise<void> {
-    await this.#driver.detach(endpoint.endpointId, { isContainerGone: true });
-    this.#pools.get(endpoint.networkId)?.release(endpoint.ip);
+  /** Unplugs an endpoint and gives its addresses back. `netns` is the namespace of a container that runs on. */
+  async detach(endpoint: EndpointRecord, options: { netns?: string } = {}): Promise<void> {
+    const { endpointId, networkId, ip, ip6 = "" } = endpoint;
+    const network = this.#records.get(networkId);
+    try {
+      if (network !== undefined)
+        await this.#drivers
+          .of(network)
+          ?.detach(endpointId, options.netns === undefined ? { isContainerGone: true } : options);
+    } finally {
+      this.#addresses.release(networkId, [ip, ip6]);
+      this.#holders.delete(endpointId);
+    }
+  }
+
+  /** Publishes the ports of an endpoint anew; yields it as it is now. */
+  async republish<E extends EndpointRecord>(endpoint: E, ports: readonly PortRequest[]): Promise<E> {
+    const network = this.#records.get(endpoint.networkId);
+    const driver = network === undefined ? undefined : this.#drivers.of(network);
+    if (driver === undefined) return endpoint;
+    return { ...endpoint, ports: (await driver.republish(endpoint.endpointId, ports)).ports };
   }
 
   /** After a restart: takes the addresses and ports of running containers again; returns warnings. */
-  async restore(endpoints: readonly EndpointRecord[]): Promise<string[]> {
-    for (const e of endpoints) this.#pools.get(e.networkId)?.reserve(e.ip, e.endpointId);
-    return this.#driver.restore(endpoints);
+  async restore(
+    endpoints: readonly { endpoint: EndpointRecord; containerName: string }[],
+  ): Promise<string[]> {
+    for (const { endpoint: e, containerName } of endpoints) {
+      this.#holders.set(e.endpointId, { networkId: e.networkId, containerName });
+      for (const ip of [e.ip, e.ip6 ?? ""])
+        if (ip !== "") this.#addresses.restore(e.networkId, ip, e.endpointId);
+    }
+    return this.#drivers.restore(
+      endpoints.map((e) => e.endpoint),
+      (networkId) => this.#records.get(networkId),
+    );
   }
 
-  /** Ends the driver; with `remove` nothing of the networks stays on the host. */
+  /** Ends the drivers; with `remove` nothing of the networks stays on the host. */
   close(options: { remove: boolean }): Promise<void> {
-    return this.#driver.close(options);
+    return this.#drivers.close(options);
+  }
+
+  #isUsed = (record: NetworkRecord): boolean => this.#holdersOf(record.id).length > 0;
+
+  #holdersOf(networkId: string): (Holder & { endpointId: string })[] {
+    return [...this.#holders].flatMap(([endpointId, h]) =>
+      h.networkId === networkId ? [{ endpointId, ...h }] : [],
+    );
   }
 
   async list(input: InputOf<typeof operations.networkList>): Promise<NetworkSummary[]> {
-    const known = ["name", "id", "driver", "type", "label", "scope", "dangling"];
-    for (const key of Object.keys(input.filters))
-      if (!known.includes(key))
-        throw new Fault("invalidParameter", `invalid filter '${key}'`, { code: "filter.unknown" });
-    const any = (key: string, test: (value: string) => boolean): boolean =>
-      input.filters[key]?.some(test) ?? true;
-    return [...this.#records.values()]
-      .filter(
-        (r) =>
-          any("name", (v) => r.name.includes(v)) &&
-          any("id", (v) => r.id.startsWith(v)) &&
-          any("driver", (v) => r.driver === v) &&
-          any("scope", (v) => v === "local") &&
-          any("type", (v) => (v === "builtin") === isBuiltin(r)) &&
-          (input.filters["label"] ?? []).every((v) => hasLabel(r.labels, v)),
-      )
+    return selectNetworks(this.#records.values(), input.filters, this.#isUsed)
       .sort((a, b) => (a.name < b.name ? -1 : 1))
       .map(summaryOf);
   }
 
-  /** The default networks always stay, and there are no others. */
-  async prune(): Promise<NetworksPrune> {
-    return { NetworksDeleted: null };
-  }
-
   async inspect(input: InputOf<typeof operations.networkInspect>): Promise<NetworkInspect> {
     const record = this.find(input.id);
-    const containers: Record<string, EndpointResource> = {};
-    for (const e of this.#listEndpoints(record.id))
-      containers[e.containerId] = {
-        Name: e.name,
-        EndpointID: e.endpoint.endpointId,
-        MacAddress: e.endpoint.mac,
-        IPv4Address: `${e.endpoint.ip}/${e.prefixLength}`,
-        IPv6Address: "",
-      };
-    return { ...summaryOf(record), Containers: containers };
+    if (input.scope !== undefined && input.scope !== "local")
+      throw new Fault("notFound", `network ${input.id} not found`, { code: "network.not-found" });
+    return inspectOf(record, this.#members?.list(record.id) ?? [], this.#addresses.usage(record.id));
   }
-}
 
-const isBuiltin = (r: NetworkRecord): boolean => ["bridge", "host", "none"].includes(r.name);
+  create(input: InputOf<typeof operations.networkCreate>): Promise<NetworkCreateResponse> {
+    return this.#lane.run(async () => {
+      const draft = draftNetwork(input.body, {
+        byName: (name) => this.#byName(name),
+        defaultOptions: (driver) => this.#options.defaultOptions?.[driver] ?? {},
+      });
+      if (draft.isConfigOnly) await this.#put(draft);
+      else await this.#make(draft);
+      this.#publish(draft, "create");
+      return { Id: draft.id, Warning: "" };
+    });
+  }
 
-function plainRecord(name: string, driver: NetworkRecord["driver"]): NetworkRecord {
-  return {
-    version: 1,
-    id: newId(),
-    name,
-    driver,
-    createdAt: formatNano(nowNano()),
-    subnet: "",
-    gateway: "",
-    bridgeName: "",
-    mtu: 0,
-    isInternal: false,
-    hasMasquerade: false,
-    hasIcc: false,
-    options: {},
-    labels: {},
-  };
-}
+  async #make(draft: NetworkRecord): Promise<void> {
+    this.#drivers.check(draft);
+    const addressed = chooseSubnets(draft, { pools: this.#options.pools, taken: await this.#taken() });
+    const record = { ...addressed, deviceName: this.#drivers.deviceName(addressed) };
+    this.#addresses.add(record);
+    try {
+      await this.#drivers.ensure(record);
+      // A crash before this line leaves a device that the next start removes as an orphan.
+      await this.#put(record);
+    } catch (error) {
+      this.#addresses.remove(record.id);
+      await this.#drivers.remove(record).catch(() => undefined); // ignored: the first failure counts
+      throw error;
+    }
+  }
 
-function defaultBridgeOptions(bridgeName: string, mtu: number): Record<string, string> {
-  return {
-    "com.docker.network.bridge.default_bridge": "true",
-    "com.docker.network.bridge.enable_icc": "true",
-    "com.docker.network.bridge.enable_ip_masquerade": "true",
-    "com.docker.network.bridge.host_binding_ipv4": "0.0.0.0",
-    "com.docker.network.bridge.name": bridgeName,
-    "com.docker.network.driver.mtu": String(mtu),
-  };
-}
+  delete(input: InputOf<typeof operations.networkDelete>): Promise<void> {
+    return this.#lane.run(() => this.#remove(this.find(input.id)));
+  }
 
-function bridgeOf(r: NetworkRecord): BridgeNetwork {
-  return {
-    id: r.id,
-    ...(r.bridgeName === "" ? {} : { bridgeName: r.bridgeName }),
-    subnet: r.subnet,
-    gateway: r.gateway,
-    mtu: r.mtu,
-    internal: r.isInternal,
-    masquerade: r.hasMasquerade,
-    icc: r.hasIcc,
-  };
-}
+  async #remove(record: NetworkRecord): Promise<void> {
+    if (isPredefined(record.name))
+      throw new Fault("forbidden", `${record.name} is a pre-defined network and cannot be removed`, {
+        code: "network.predefined",
+      });
+    const holders = this.#holdersOf(record.id).map(
+      (h) => `name:"${h.containerName}" id:"${shortId(h.endpointId)}"`,
+    );
+    if (holders.length > 0)
+      throw new Fault(
+        "forbidden",
+        `error while removing network: network ${record.name} has active endpoints (${holders.join(", ")})`,
+        { code: "network.in-use" },
+      );
+    const isSource = [...this.#records.values()].some(
+      (r) => record.isConfigOnly && r.configFrom === record.name,
+    );
+    if (isSource)
+      throw new Fault(
+        "forbidden",
+        `error while removing network: configuration network "${record.name}" is in use`,
+        {
+          code: "network.in-use",
+        },
+      );
+    await this.#options.store.commit([this.#records.remove(record.id)]);
+    this.#addresses.remove(record.id);
+    await this.#drivers.remove(record);
+    if (!record.isConfigOnly) this.#publish(record, "destroy");
+  }
 
-function summaryOf(r: NetworkRecord): NetworkSummary {
-  return {
-    Name: r.name,
-    Id: r.id,
-    Created: r.createdAt,
-    Scope: "local",
-    Driver: r.driver,
-    EnableIPv4: true,
-    EnableIPv6: false,
-    IPAM: {
-      Driver: "default",
-      Options: null,
-      Config: r.subnet === "" ? null : [{ Subnet: r.subnet, Gateway: r.gateway }],
-    },
-    Internal: r.isInternal,
-    Attachable: false,
-    Ingress: false,
-    ConfigFrom: { Network: "" },
-    ConfigOnly: false,
-    Options: { ...r.options },
-    Labels: { ...r.labels },
-  };
+  async prune(input: InputOf<typeof operations.networkPrune>): Promise<NetworksPrune> {
+    const fits = pruneMatcher(input.filters);
+    const NetworksDeleted: string[] = [];
+    await this.#lane.run(async () => {
+      for (const record of [...this.#records.values()]) {
+        const createdNano = parseNano(record.createdAt) ?? 0n;
+        const isWanted =
+          !isPredefined(record.name) && !record.isConfigOnly && fits({ createdNano, labels: record.labels });
+        if (!isWanted || this.#isUsed(record)) continue;
+        await this.#remove(record);
+        NetworksDeleted.push(record.name);
+      }
+    });
+    this.#options.events.publish({
+      type: "network",
+      action: "prune",
+      actorId: "",
+      attributes: { reclaimed: "0" },
+    });
+    return { NetworksDeleted: NetworksDeleted.length === 0 ? null : NetworksDeleted };
+  }
+
+  async connect(input: InputOf<typeof operations.networkConnect>): Promise<void> {
+    await this.#members?.connect(input);
+  }
+
+  async disconnect(input: InputOf<typeof operations.networkDisconnect>): Promise<void> {
+    await this.#members?.disconnect(input);
+  }
+
+  /** Publishes what happened to a network; `containerId` says who came or went. */
+  publish(networkId: string, action: "connect" | "disconnect", containerId: string): void {
+    const record = this.#records.get(networkId);
+    if (record !== undefined) this.#publish(record, action, { container: containerId });
+  }
+
+  #publish(record: NetworkRecord, action: string, more: Readonly<Record<string, string>> = {}): void {
+    this.#options.events.publish({
+      type: "network",
+      action,
+      actorId: record.id,
+      attributes: { ...more, name: record.name, type: record.driver },
+    });
+  }
 }

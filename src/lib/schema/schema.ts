@@ -133,6 +133,8 @@ export const exactInt64: Scalar<number | bigint> = integer("int64", -(2 ** 63), 
   number | bigint
 >;
 export const uint64: Scalar<number> = integer("uint64", 0, 2 ** 64);
+/** A uint64 that really reaches beyond 2^53 (numbers of IPv6 addresses). */
+export const exactUint64: Scalar<number | bigint> = integer("uint64", 0, 2 ** 64) as Scalar<number | bigint>;
 export const uint32: Scalar<number> = integer("uint32", 0, 2 ** 32 - 1);
 export const uint16: Scalar<number> = integer("uint16", 0, 2 ** 16 - 1);
 export const uint: Scalar<number> = integer("uint", 0, 2 ** 64);

@@ -27,6 +27,7 @@ const IFLA = {
   address: 1,
   ifname: 3,
   mtu: 4,
+  link: 5,
   master: 10,
   linkinfo: 18,
   netNsFd: 28,
@@ -35,6 +36,8 @@ const IFLA = {
 } as const;
 const IFLA_INFO = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
 const VETH_INFO_PEER = 1;
+const IFLA_MACVLAN_MODE = 1;
+const MACVLAN_MODE = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
 const IFLA_BRPORT = {
   mode: 4,
   learning: 8,
@@ -131,6 +134,38 @@ export function newVeth(near: VethEnd, far: VethEnd): Message {
       nest(IFLA.linkinfo, [
         text(IFLA_INFO.kind, "veth"),
         nest(IFLA_INFO.data, [nestAfter(VETH_INFO_PEER, ifinfomsg(far.index ?? 0, far.isUp), peer)]),
+      ]),
+    ],
+  };
+}
+
+/** How macvlan devices of one parent reach each other: not at all, by an outside switch, directly, or there is only one. */
+export type MacvlanMode = keyof typeof MACVLAN_MODE;
+
+/** A macvlan device. */
+export interface Macvlan extends LinkSettings {
+  name: string;
+  index: number;
+  /** Register of the namespace that it is made in. */
+  netns: Register;
+  /** Index of the device that it stands on, where the message is sent. */
+  parent: number;
+  mode: MacvlanMode;
+}
+
+/** Creates a macvlan device in another namespace; ENODEV without the parent, EBUSY or EINVAL when the parent cannot have one. */
+export function newMacvlan(d: Macvlan): Message {
+  return {
+    type: RTM.newLink,
+    flags: CREATE,
+    header: ifinfomsg(d.index, d.isUp),
+    attrs: [
+      ...settingAttrs(d),
+      u32(IFLA.link, d.parent),
+      descriptor(IFLA.netNsFd, d.netns),
+      nest(IFLA.linkinfo, [
+        text(IFLA_INFO.kind, "macvlan"),
+        nest(IFLA_INFO.data, [u32(IFLA_MACVLAN_MODE, MACVLAN_MODE[d.mode])]),
       ]),
     ],
   };

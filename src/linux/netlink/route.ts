@@ -140,6 +140,10 @@ export const delRoute = (route: Omit<Route, "family">): Message => routeMessage(
 export const defaultRoute = (gateway: string, index = 0): Message =>
   newRoute({ destination: familyOf(gateway) === AF_INET ? "0.0.0.0/0" : "::/0", gateway, index });
 
+/** Removes the default route by a gateway; ESRCH when it is not there. */
+export const delDefaultRoute = (gateway: string, index = 0): Message =>
+  delRoute({ destination: familyOf(gateway) === AF_INET ? "0.0.0.0/0" : "::/0", gateway, index });
+
 /** Asks for all routes; decodeRoutes reads the answer. */
 export function dumpRoutes(family: Family | 0 = 0): Message {
   const header = new Uint8Array(12);

@@ -218,7 +218,7 @@ export const deviceIn = (
 
 /** Matches packets by a header field and a prefix length in bits; family must have been matched before. */
 export function fieldIn(
-  field: "ipSource" | "ipDestination",
+  field: "ipSource" | "ipDestination" | "ip6Source" | "ip6Destination",
   type: FieldType,
   address: FieldValue,
   bits: number,

@@ -18,23 +18,32 @@ const link = (over: Partial<Link>): Link => ({
 });
 
 test("the name is docker0 when free, else the first free of our own", () => {
-  assert.deepEqual(chooseBridge([], me), { name: "docker0" });
-  assert.deepEqual(chooseBridge([link({}), link({ name: "berth0" })], me), { name: "berth1" });
-  assert.deepEqual(chooseBridge([link({ alias: "berth:other/network/n1" })], me), { name: "berth0" });
+  assert.deepEqual(chooseBridge([], me), { name: "docker0", isForeign: false });
+  assert.deepEqual(chooseBridge([link({}), link({ name: "berth0" })], me), {
+    name: "berth1",
+    isForeign: false,
+  });
+  assert.deepEqual(chooseBridge([link({ alias: "berth:other/network/n1" })], me), {
+    name: "berth0",
+    isForeign: false,
+  });
 });
 
 test("a device of ours is adopted by its alias, whatever its name", () => {
   const mine = link({ name: "berth3", alias: bridgeAlias(me) });
-  assert.deepEqual(chooseBridge([link({}), mine], me), { name: "berth3", existing: mine });
-  assert.deepEqual(chooseBridge([mine], me, "berth3"), { name: "berth3", existing: mine });
+  assert.deepEqual(chooseBridge([link({}), mine], me), { name: "berth3", existing: mine, isForeign: false });
+  assert.deepEqual(chooseBridge([mine], me, "berth3"), { name: "berth3", existing: mine, isForeign: false });
 });
 
-test("a wanted name that belongs to somebody else is refused", () => {
-  assert.deepEqual(chooseBridge([], me, "br-1"), { name: "br-1" });
-  assert.throws(() => chooseBridge([link({ name: "br-1" })], me, "br-1"), {
-    kind: "conflict",
-    code: "network.device-exists",
-  });
+test("a bridge that is there under the wanted name is used, anything else there is refused", () => {
+  assert.deepEqual(chooseBridge([], me, "br-1"), { name: "br-1", isForeign: false });
+  const there = link({ name: "br-1" });
+  assert.deepEqual(chooseBridge([there], me, "br-1"), { name: "br-1", existing: there, isForeign: true });
+  for (const other of [{ kind: "veth" }, { alias: "berth:me/network/n2" }, { alias: "berth:you/network/n1" }])
+    assert.throws(() => chooseBridge([link({ name: "br-1", ...other })], me, "br-1"), {
+      kind: "conflict",
+      code: "network.device-exists",
+    });
 });
 
 test("aliases tell whose a device is", () => {

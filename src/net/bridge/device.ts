@@ -3,10 +3,13 @@
 // and leaves everybody else's alone. Pure: reads dumps, returns operations.
 
 import { Fault } from "../../lib/errors.ts";
+import { AF_INET6 } from "../../linux/netlink/address.ts";
 import { type Link, delLink, newBridge, setLink } from "../../linux/netlink/link.ts";
 import { NETLINK_ROUTE, netlinkOp } from "../../linux/netlink/message.ts";
 import { type InterfaceAddress, delAddress, newAddress } from "../../linux/netlink/route.ts";
 import { HOST_NS, type Op, host } from "../../linux/ops.ts";
+import type { BridgeNetwork, NetworkSubnet } from "../model.ts";
+import { interfaceAddress, macForIp, macForName } from "../sandbox/endpoint.ts";
 
 const MAX_NAMES = 1000;
 
@@ -34,32 +37,41 @@ export function endpointOfLink(link: Link, owner: string): string | undefined {
 export const isOwnBridge = (link: Link, owner: string): boolean =>
   link.alias.startsWith(`berth:${owner}/network/`);
 
+/** The device of a network: its name, the device where it exists, and whether somebody else made that. */
+export interface BridgeChoice {
+  name: string;
+  existing?: Link;
+  isForeign: boolean;
+}
+
 /**
  * Returns the name of the network's bridge and, when it exists, the device. Without a wanted name: "docker0" when that
- * is free (programs look for it), else the first free of berth0, berth1…
- * Throws Fault conflict `network.device-exists` when the wanted name belongs to somebody else.
+ * is free (programs look for it), else the first free of berth0, berth1…. compat: a bridge that is there under the
+ * wanted name is used. Throws Fault conflict `network.device-exists` when that name is another kind of device's, or
+ * belongs to another network of ours or of another daemon.
  */
-export function chooseBridge(
-  links: readonly Link[],
-  owner: DeviceOwner,
-  wantedName?: string,
-): { name: string; existing?: Link } {
+export function chooseBridge(links: readonly Link[], owner: DeviceOwner, wantedName?: string): BridgeChoice {
   const existing = links.find((l) => l.alias === bridgeAlias(owner) && l.kind === "bridge");
   if (existing !== undefined && (wantedName === undefined || wantedName === existing.name))
-    return { name: existing.name, existing };
-  const names = new Set(links.map((l) => l.name));
-  if (wantedName !== undefined) {
-    if (names.has(wantedName))
-      throw new Fault("conflict", `network device "${wantedName}" exists and is not ours`, {
-        code: "network.device-exists",
-        detail: { device: wantedName },
-      });
-    return { name: wantedName };
-  }
-  if (!names.has("docker0")) return { name: "docker0" };
-  for (let i = 0; i < MAX_NAMES; i++) if (!names.has(`berth${i}`)) return { name: `berth${i}` };
+    return { name: existing.name, existing, isForeign: false };
+  const taken = new Map(links.map((l) => [l.name, l]));
+  if (wantedName !== undefined) return wantedBridge(taken.get(wantedName), wantedName);
+  if (!taken.has("docker0")) return { name: "docker0", isForeign: false };
+  for (let i = 0; i < MAX_NAMES; i++)
+    if (!taken.has(`berth${i}`)) return { name: `berth${i}`, isForeign: false };
   throw new Fault("conflict", "no free name for a network device: berth0 and all after it exist", {
     code: "network.device-exists",
+  });
+}
+
+function wantedBridge(device: Link | undefined, name: string): BridgeChoice {
+  if (device === undefined) return { name, isForeign: false };
+  if (device.kind === "bridge" && !device.alias.startsWith("berth:"))
+    return { name, existing: device, isForeign: true };
+  const what = device.kind === "bridge" ? "belongs to another network" : "is not a bridge";
+  throw new Fault("conflict", `network device "${name}" exists and ${what}`, {
+    code: "network.device-exists",
+    detail: { device: name },
   });
 }
 
@@ -69,9 +81,35 @@ export interface BridgeSettings {
   alias: string;
   mac: string;
   mtu: number;
-  /** Interface address of the gateway, "172.17.0.1/16". */
-  address: string;
+  /** Interface addresses of the gateways, "172.17.0.1/16", "fd00::1/64". */
+  addresses: readonly string[];
+  /** The network has IPv6. */
+  wantsIpv6: boolean;
+  /** The kernel has IPv6. */
   hasIpv6: boolean;
+}
+
+/** Returns the settings of a network's device. */
+export function bridgeSettings(
+  spec: BridgeNetwork,
+  name: string,
+  alias: string,
+  hasIpv6: boolean,
+): BridgeSettings {
+  const own = (s: NetworkSubnet | undefined): string[] =>
+    s === undefined || s.gateway === "" || s.gatewayMode === "isolated"
+      ? []
+      : [interfaceAddress(s.gateway, s.subnet)];
+  const gateway = spec.ipv4?.gateway || spec.ipv6?.gateway;
+  return {
+    name,
+    alias,
+    mac: gateway ? macForIp(gateway) : macForName(spec.id),
+    mtu: spec.mtu,
+    addresses: [...(spec.inhibitIpv4 ? [] : own(spec.ipv4)), ...own(spec.ipv6)],
+    wantsIpv6: spec.ipv6 !== undefined,
+    hasIpv6,
+  };
 }
 
 /** Makes the device, still down and without an address; taken away when a later operation fails. */
@@ -87,26 +125,39 @@ export function planCreateBridge(s: BridgeSettings): Op[] {
 
 /**
  * Brings an existing device to its settings: sysctls first, so that it is never up without them. `addresses` are the
- * IPv4 addresses it has; others than the gateway are removed.
+ * addresses of the host; of this device's, others than the gateways are removed, but for link-local ones. Somebody
+ * else's device keeps its own addresses, hardware address and MTU.
  */
 export function planConfigureBridge(
   index: number,
   addresses: readonly InterfaceAddress[],
-  s: BridgeSettings,
+  s: BridgeSettings & { isForeign: boolean },
 ): Op[] {
-  const has = addresses.filter((a) => a.index === index).map((a) => `${a.ip}/${a.prefixLength}`);
+  const has = addresses
+    .filter((a) => a.index === index && !(a.family === AF_INET6 && a.ip.startsWith("fe80:")))
+    .map((a) => `${a.ip}/${a.prefixLength}`);
+  const surplus = s.isForeign ? [] : has.filter((a) => !s.addresses.includes(a));
   return [
     host.sysctlHost(HOST_NS, "net/ipv4/ip_forward", "1"),
     // Lets packets that the host sends to its own 127.0.0.1 go out to a container; ../firewall keeps containers from it.
     host.sysctlHost(HOST_NS, `net/ipv4/conf/${s.name}/route_localnet`, "1"),
-    // No IPv6 on an IPv4 network: a container could configure the host by router advertisements (CVE-2020-13401).
-    ...(s.hasIpv6 ? [host.sysctlHost(HOST_NS, `net/ipv6/conf/${s.name}/disable_ipv6`, "1")] : []),
+    ...ipv6Sysctls(s),
     netlinkOp(NETLINK_ROUTE, HOST_NS, [
-      ...has.filter((a) => a !== s.address).map((a) => delAddress(index, a)),
-      ...(has.includes(s.address) ? [] : [newAddress(index, s.address)]),
-      setLink({ index }, { mac: s.mac, mtu: s.mtu, isUp: true }),
+      ...surplus.map((a) => delAddress(index, a)),
+      ...s.addresses.filter((a) => !has.includes(a)).map((a) => newAddress(index, a)),
+      setLink({ index }, { ...(s.isForeign ? {} : { mac: s.mac, mtu: s.mtu }), isUp: true }),
     ]),
   ];
+}
+
+function ipv6Sysctls(s: BridgeSettings & { isForeign: boolean }): Op[] {
+  if (!s.hasIpv6) return [];
+  const set = (name: string, value: string): Op =>
+    host.sysctlHost(HOST_NS, `net/ipv6/conf/${s.name}/${name}`, value);
+  // A container could configure the host by router advertisements (CVE-2020-13401): none are taken, and without IPv6 in
+  // the network there is none on the device.
+  if (s.wantsIpv6) return [set("disable_ipv6", "0"), set("accept_ra", "0"), set("accept_dad", "0")];
+  return s.isForeign ? [] : [set("disable_ipv6", "1")];
 }
 
 /** Removes the device; ENODEV when there is none. */

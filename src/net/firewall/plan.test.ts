@@ -17,14 +17,17 @@ import { type FirewallNetwork, type Publication, desiredRuleset } from "./rulese
 const TABLE = "berth-fw";
 const web: FirewallNetwork = {
   bridgeName: "docker0",
-  subnet: "172.17.0.0/16",
+  ipv4: { subnet: "172.17.0.0/16", gatewayMode: "nat" },
+  ipv6: { subnet: "fd00:17::/64", gatewayMode: "routed" },
+  trustedInterfaces: ["lan0"],
   internal: false,
   masquerade: true,
   icc: true,
 };
 const vault: FirewallNetwork = {
   bridgeName: "br-vault",
-  subnet: "172.18.0.0/16",
+  ipv4: { subnet: "172.18.0.0/16", gatewayMode: "nat" },
+  trustedInterfaces: [],
   internal: true,
   masquerade: true,
   icc: false,
@@ -36,6 +39,7 @@ const published = (count: number): Publication[] =>
     hostPort: 1 + i,
     containerIp: "172.17.0.2",
     containerPort: 80,
+    isDirect: false,
   }));
 
 const size = (ops: readonly Op[]): number => ((ops[0] as Op)[3] as Uint8Array).length;
@@ -49,10 +53,21 @@ test("the rules do not depend on networks and ports, only elements do", () => {
     bridges: 2,
     internal: 1,
     neighbours: 1,
+    trusted: 1,
+    routed: 0,
+    routed6: 1,
+    unprotected: 0,
+    unprotected6: 0,
     subnets: 2,
+    subnets6: 1,
     masqueraded: 1,
+    masqueraded6: 0,
     published: 50,
+    published6: 0,
     published_any: 50,
+    published_any6: 0,
+    opened: 0,
+    opened6: 0,
   });
 });
 

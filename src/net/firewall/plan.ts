@@ -19,13 +19,12 @@ import {
   type FirewallNetwork,
   type FirewallState,
   type Publication,
-  SETS,
   type SetElements,
-  type SetKey,
   desiredRuleset,
   networkElements,
   publicationElements,
 } from "./ruleset.ts";
+import { SETS, type SetKey } from "./sets.ts";
 
 const tableOf = (tableName: string): Table => ({ family: "inet", name: tableName });
 

@@ -18,7 +18,7 @@ import {
 export interface PoolOptions {
   /** CIDR of the network. */
   subnet: string;
-  /** Reserved for the bridge; defaults to the first address. */
+  /** Reserved for the bridge; defaults to the first address, "" reserves none. */
   gateway?: string;
   /** CIDR inside the subnet that `allocate` is limited to, `--ip-range`; `reserve` is not. */
   range?: string;
@@ -61,7 +61,28 @@ export class AddressPool {
     this.#first = max(lowest, range.base);
     this.#last = min(highest, range.base + prefixSize(range) - 1n);
     this.#next = this.#first;
-    this.reserve(this.gateway, "gateway");
+    if (this.gateway !== "") this.reserve(this.gateway, "gateway");
+  }
+
+  /** Whether the address lies in the subnet. */
+  contains(ip: string): boolean {
+    return prefixContains(this.#prefix, ip);
+  }
+
+  /** Whether `allocate` might give the address now. */
+  canGive(ip: string): boolean {
+    if (!this.contains(ip)) return false;
+    const n = ipNumber(ip);
+    return n >= this.#first && n <= this.#last && !this.#holders.has(n);
+  }
+
+  /** Returns how many addresses are held, edges of the subnet included, and how many `allocate` can still give. */
+  usage(): { inUse: bigint; free: bigint } {
+    const edges = hasEdges(this.#prefix) ? (this.#prefix.family === AF_INET ? 2n : 1n) : 0n;
+    let taken = 0n;
+    for (const n of this.#holders.keys()) if (n >= this.#first && n <= this.#last) taken++;
+    const range = this.#last >= this.#first ? this.#last - this.#first + 1n : 0n;
+    return { inUse: BigInt(this.#holders.size) + edges, free: range - taken };
   }
 
   #checkedRange(range: string): Prefix {
@@ -134,8 +155,9 @@ export class AddressPool {
 
   /** Takes an address back; unknown ones and the gateway are left alone. */
   release(ip: string): void {
-    if (ip === this.gateway || !prefixContains(this.#prefix, ip)) return;
+    if (!prefixContains(this.#prefix, ip)) return;
     const n = ipNumber(ip);
+    if (this.gateway !== "" && n === ipNumber(this.gateway)) return;
     if (!this.#holders.delete(n)) return;
     if (n >= this.#first && n < this.#next) this.#next = n;
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parsePrefix } from "../../linux/netlink/address.ts";
-import { type TakenPrefix, chooseSubnet } from "./subnet.ts";
+import { type TakenPrefix, chooseSubnet, uniqueLocalPools } from "./subnet.ts";
 
 const taken = (...list: [string, string][]): TakenPrefix[] =>
   list.map(([cidr, holder]) => ({ prefix: parsePrefix(cidr), holder }));
@@ -21,22 +21,43 @@ test("the default pools are tried in Docker's order around what is taken", () =>
   assert.deepEqual(chooseSubnet(vpn), { subnet: "192.168.16.0/20", gateway: "192.168.16.1" });
 });
 
-test("thirty networks fit into the default pools, then the error is Docker's", () => {
+test("Docker's 31 pools come first, then hundreds of small ones", () => {
   const networks: TakenPrefix[] = [];
   const subnets: string[] = [];
-  for (let i = 0; i < 31; i++) {
+  for (let i = 0; i < 600; i++) {
     const { subnet } = chooseSubnet({ networks, routes: [] });
     subnets.push(subnet);
     networks.push(...taken([subnet, `network ${i}`]));
   }
   assert.deepEqual(
-    [subnets[0], subnets[14], subnets[15], subnets[30]],
-    ["172.17.0.0/16", "172.31.0.0/16", "192.168.0.0/20", "192.168.240.0/20"],
+    [subnets[0], subnets[14], subnets[15], subnets[30], subnets[31], subnets[599]],
+    [
+      "172.17.0.0/16",
+      "172.31.0.0/16",
+      "192.168.0.0/20",
+      "192.168.240.0/20",
+      "10.208.0.0/24",
+      "10.210.56.0/24",
+    ],
   );
-  assert.throws(() => chooseSubnet({ networks, routes: [] }), {
+});
+
+test("used-up pools give Docker's error with who else is in the way and what to do", () => {
+  const pools = [{ base: "10.0.0.0/23", size: 24 }];
+  const networks = taken(["10.0.0.0/24", "network web"]);
+  const routes = taken(["10.0.1.0/25", "a route by tun0"], ["192.168.0.0/24", "a route by eth0"]);
+  assert.throws(() => chooseSubnet({ pools, networks, routes }), {
     code: "subnet.exhausted",
-    message: "all predefined address pools have been fully subnetted",
+    message:
+      "all predefined address pools have been fully subnetted, also by a route by tun0 (10.0.1.0/25); name a free one with --subnet, or set default-address-pools in daemon.json",
   });
+});
+
+test("a daemon's IPv6 pool is unique local, stable, and another for another daemon", () => {
+  const of = (id: string) => chooseSubnet({ ...none, pools: uniqueLocalPools(id) });
+  assert.match(of("a").subnet, /^fd[0-9a-f]{2}:/);
+  assert.equal(of("a").subnet, of("a").subnet);
+  assert.notEqual(of("a").subnet, of("b").subnet);
 });
 
 test("a wanted subnet may lie in a route but not on a network or device, which is named", () => {
@@ -52,7 +73,7 @@ test("a wanted subnet may lie in a route but not on a network or device, which i
     kind: "forbidden",
     code: "subnet.overlap",
     message:
-      "Pool overlaps with other one on this address space: 10.1.128.0/24 with 10.1.0.0/16 of device eth0",
+      "Pool overlaps with other one on this address space: 10.1.128.0/24 with 10.1.0.0/16 of device eth0; choose another --subnet or leave it out",
   });
 });
 

@@ -2,6 +2,7 @@
 // nothing on this host. Pure: the host's routes and addresses come in as data.
 // Order and size of the default pools are Docker's, so that documentation and habits hold.
 
+import { createHash } from "node:crypto";
 import { Fault } from "../../lib/errors.ts";
 import {
   AF_INET,
@@ -24,7 +25,7 @@ export interface SubnetPool {
   size: number;
 }
 
-/** Docker's local address pools: 172.17.0.0/16 … 172.31.0.0/16, then 192.168.0.0/20 …. */
+/** Docker's local address pools, 172.17.0.0/16 … 172.31.0.0/16, then 192.168.0.0/20 …; and, when these 31 are used up, small ones by the thousand. */
 export const DEFAULT_POOLS: readonly SubnetPool[] = [
   { base: "172.17.0.0/16", size: 16 },
   { base: "172.18.0.0/16", size: 16 },
@@ -33,7 +34,14 @@ export const DEFAULT_POOLS: readonly SubnetPool[] = [
   { base: "172.24.0.0/14", size: 16 },
   { base: "172.28.0.0/14", size: 16 },
   { base: "192.168.0.0/16", size: 20 },
+  { base: "10.208.0.0/12", size: 24 },
 ];
+
+/** Pools of IPv6 subnets of one daemon: unique local addresses (RFC 4193), their global id derived from a hash of the daemon's. */
+export function uniqueLocalPools(daemonId: string): SubnetPool[] {
+  const digits = createHash("sha256").update(daemonId).digest("hex");
+  return [{ base: `fd${digits.slice(0, 2)}:${digits.slice(2, 6)}:${digits.slice(6, 10)}::/48`, size: 64 }];
+}
 
 /** A prefix that is in use and by whom ("network web", "device eth0", "route via eth0"). */
 export interface TakenPrefix {
@@ -60,15 +68,27 @@ export interface SubnetSearch {
 export function chooseSubnet(search: SubnetSearch): SubnetChoice {
   if (search.wanted !== undefined) return wantedSubnet(search, search.wanted);
   const taken = [...search.networks, ...search.routes];
-  for (const candidate of candidates(search.pools ?? DEFAULT_POOLS))
+  const pools = search.pools ?? DEFAULT_POOLS;
+  for (const candidate of candidates(pools))
     if (!taken.some((t) => prefixesOverlap(t.prefix, candidate))) {
       const subnet = prefixText(candidate);
       return { subnet, gateway: checkedGateway(candidate, search.gateway ?? firstAddress(subnet)) };
     }
-  // compat: docker's text (libnetwork ipamapi.ErrNoMoreSubnets)
-  throw new Fault("unavailable", "all predefined address pools have been fully subnetted", {
-    code: "subnet.exhausted",
-  });
+  // compat: docker's text begins so (libnetwork ipamapi.ErrNoMoreSubnets)
+  throw new Fault(
+    "unavailable",
+    `all predefined address pools have been fully subnetted${blockers(taken, pools)}; name a free one with --subnet, or set default-address-pools in daemon.json`,
+    { code: "subnet.exhausted" },
+  );
+}
+
+/** Names who is in the way, as far as it is not the networks themselves. */
+function blockers(taken: readonly TakenPrefix[], pools: readonly SubnetPool[]): string {
+  const bases = pools.map((p) => parsePrefix(p.base));
+  const holders = taken
+    .filter((t) => !t.holder.startsWith("network ") && bases.some((b) => prefixesOverlap(b, t.prefix)))
+    .map((t) => `${t.holder} (${prefixText(t.prefix)})`);
+  return holders.length === 0 ? "" : `, also by ${[...new Set(holders)].slice(0, 4).join(", ")}`;
 }
 
 function* candidates(pools: readonly SubnetPool[]): Generator<Prefix> {
@@ -88,7 +108,7 @@ function wantedSubnet(search: SubnetSearch, wanted: string): SubnetChoice {
     throw new Fault(
       "forbidden",
       // compat: docker's text begins so (libnetwork ErrPoolOverlap)
-      `Pool overlaps with other one on this address space: ${subnet} with ${prefixText(clash.prefix)} of ${clash.holder}`,
+      `Pool overlaps with other one on this address space: ${subnet} with ${prefixText(clash.prefix)} of ${clash.holder}; choose another --subnet or leave it out`,
       { code: "subnet.overlap", detail: { subnet, holder: clash.holder } },
     );
   const isNetworkAddress = ip === ipFromNumber(prefix.base, prefix.family);

@@ -15,6 +15,10 @@ export interface PortOwner {
   containerId: string;
   /** The container's address. */
   ip: string;
+  /** Its IPv6 address, "" without one: IPv6 traffic that a socket carries goes there. */
+  ip6?: string;
+  /** What an empty host address stands for; by default every address of the host. */
+  anyAddresses?: readonly string[];
 }
 
 /** Granted ports. */
@@ -81,7 +85,7 @@ export class PortAllocator {
   }
 
   async #grant(request: PortRequest, owner: PortOwner): Promise<Grant[]> {
-    const ips = this.#addresses(request.hostIp);
+    const ips = this.#addresses(request.hostIp, owner.anyAddresses);
     const candidates = this.#candidates(request);
     let problem: unknown;
     for (const port of candidates) {
@@ -100,11 +104,11 @@ export class PortAllocator {
   }
 
   /** "" is every address; IPv6 only where the host has it. */
-  #addresses(hostIp: string): string[] {
+  #addresses(hostIp: string, any: readonly string[] = [ANY.v4, ANY.v6]): string[] {
     if (hostIp !== "" && isIP(hostIp) === 0)
       throw new Fault("invalidParameter", `invalid IP address: ${hostIp}`, { code: "address.invalid" });
     if (hostIp !== "") return [hostIp];
-    return this.#hasIpv6 ? [ANY.v4, ANY.v6] : [ANY.v4];
+    return any.filter((ip) => this.#hasIpv6 || ip !== ANY.v6);
   }
 
   *#candidates(request: PortRequest): Generator<number> {
@@ -140,7 +144,10 @@ export class PortAllocator {
       grants.push(this.#enter({ proto, ip, port, containerId: owner.containerId, held: undefined }));
     try {
       for (const grant of grants)
-        grant.held = await hold(grant, { ip: owner.ip, port: request.containerPort });
+        grant.held = await hold(grant, {
+          ip: isIPv6(grant.ip) ? owner.ip6 || owner.ip : owner.ip,
+          port: request.containerPort,
+        });
     } catch (error) {
       await Promise.all(grants.map((g) => this.#drop(g)));
       throw bindFault(error, grants.find((g) => g.held === undefined) ?? grants[0], request, owner);

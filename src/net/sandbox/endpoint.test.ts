@@ -11,15 +11,14 @@ const plan: EndpointPlan = {
   hostIfName: "veth0123456",
   alias: "berth:x/endpoint/e",
   ifName: "eth0",
-  address: "172.17.0.2/16",
+  addresses: ["172.17.0.2/16"],
   mac: "02:42:ac:11:00:02",
-  gateway: "172.17.0.1",
+  gateways: ["172.17.0.1"],
   hasIpv6: true,
 };
 
 test("an endpoint is undone by one operation that is registered as soon as there is something to undo", () => {
   assert.deepEqual(planEndpoint(plan).map(nameOfOp), [
-    "netnsOpen",
     "netlink",
     "onFailure",
     "netlink",

@@ -41,7 +41,7 @@ export function hostsFile(h: HostsFile): string {
 }
 
 /** A host name with a domain, given apart or in one, is listed in full and then by its first part. */
-function ownNames(hostname: string, domainname: string): string[] {
+export function ownNames(hostname: string, domainname: string): string[] {
   const full = domainname === "" ? hostname : `${hostname}.${domainname}`;
   const dot = full.indexOf(".");
   return dot < 0 ? [full] : [full, full.slice(0, dot)];

@@ -4,8 +4,10 @@ import { writeFile } from "node:fs/promises";
 import { Fault } from "../../../lib/errors.ts";
 import { containerResolvConf, loadHostResolvConf } from "../../../net/dns/resolv-conf.ts";
 import { type HostEntry, hostnameFile, hostsFile } from "../../../net/sandbox/hosts-file.ts";
+import { subnetOf } from "../../network/record.ts";
 import type { PlannedEndpoint } from "../../network/service.ts";
-import type { ContainerPaths } from "../context.ts";
+import type { ContainerContext } from "../context.ts";
+import { linkedHosts } from "../network/links.ts";
 import type { ContainerRecord } from "../record.ts";
 
 /** What `--add-host name:host-gateway` stands for. */
@@ -13,16 +15,20 @@ const HOST_GATEWAY = "host-gateway";
 
 /** Writes the files for the next run; fails with invalidParameter on impossible hosts or name servers. */
 export async function writeEtcFiles(
-  paths: ContainerPaths,
+  context: ContainerContext,
   record: ContainerRecord,
-  endpoint: PlannedEndpoint | null,
+  planned: readonly PlannedEndpoint[],
 ): Promise<void> {
+  const { paths } = context;
   const { config, hostConfig: h, id } = record;
   const hosts = hostsFile({
     hostname: config.Hostname,
     domainname: config.Domainname,
-    addresses: endpoint === null ? [] : [endpoint.record.ip],
-    extra: (h.ExtraHosts ?? []).map((text) => parseExtraHost(text, endpoint?.gateway ?? "127.0.0.1")),
+    addresses: planned.flatMap(({ record: e }) => [e.ip, e.ip6 ?? ""].filter((ip) => ip !== "")),
+    extra: [
+      ...(h.ExtraHosts ?? []).map((text) => parseExtraHost(text, hostGateway(context))),
+      ...linkedHosts(context.table, record),
+    ],
   });
   const host = await loadHostResolvConf();
   // compat: a container in the host's network resolves exactly as the host does.
@@ -34,6 +40,12 @@ export async function writeEtcFiles(
     writeFile(paths.etcFile(id, "hosts"), hosts),
     writeFile(paths.etcFile(id, "resolv.conf"), resolvConf),
   ]);
+}
+
+/** compat: the host is what the default bridge's gateway is, whatever networks the container is in. */
+function hostGateway(context: ContainerContext): string {
+  const bridge = context.networks.find("bridge");
+  return (subnetOf(bridge, "ipv4") ?? subnetOf(bridge, "ipv6"))?.gateway ?? "127.0.0.1";
 }
 
 function parseExtraHost(text: string, gateway: string): HostEntry {

@@ -14,77 +14,38 @@ import { cgroupOf, cgroupRequest } from "./cgroup.ts";
 import { type ContainerContext, publish } from "../context.ts";
 import { writeEtcFiles } from "./etc-files.ts";
 import { lastExit } from "./lost.ts";
-import { plainNetworkOf, publishNetwork } from "./network-events.ts";
 import { mountsOf } from "../mounts.ts";
-import { portRequests } from "../ports.ts";
-import {
-  type AttachedEndpoint,
-  type ContainerRecord,
-  isRunning,
-  type NetworkEndpoint,
-  type RunState,
-} from "../record.ts";
+import { linkedEnvironment, tellParents } from "../network/links.ts";
+import { attachedTo, pidOfRunning, planNetworks } from "../network/sandbox.ts";
+import { type ContainerRecord, isRunning } from "../record.ts";
 import { specInputOf } from "./spec-input.ts";
-import { isActive } from "./state.ts";
 import type { LiveContainer, Run } from "../table.ts";
 
-const NETNS: Register = 0;
 const SIGKILL = 9;
 
 /** What happens when a run has ended; exit.ts provides it, the service passes it in (the two would import each other). */
-export type OnExit = (live: LiveContainer, run: Run, exit: ShimExit, onSettled: () => void) => Promise<void>;
+export type OnExit = (live: LiveContainer, run: Run, exit: ShimExit) => Promise<void>;
 
-/** Starts the container; fails with notModified when it runs, and with the reason when it cannot be started. In its lane. */
+/** Starts the container; fails with notModified when it runs, and with the reason when it cannot be started. */
 export async function startContainer(
   context: ContainerContext,
   live: LiveContainer,
   onExit: OnExit,
 ): Promise<void> {
   const record = context.table.find(live.id);
-  checkStartable(live, record);
-  if (isActive(record))
-    throw new Fault("notModified", "container is already running", { code: "container.running" });
-  // The restart policy begins anew.
-  live.restartDelayMs = 0;
-  await launchOrRecord(context, live, record, onExit, { restartCount: 0, isStoppedByUser: false });
-}
-
-/** Starts a container that waits for its restart; false when somebody else decided otherwise meanwhile. In its lane. */
-export async function startAgain(
-  context: ContainerContext,
-  live: LiveContainer,
-  onExit: OnExit,
-): Promise<boolean> {
-  const record = context.table.get(live.id);
-  if (record?.state.status !== "restarting" || live.isRemoving) return false;
-  await launchOrRecord(context, live, record, onExit, {});
-  return true;
-}
-
-function checkStartable(live: LiveContainer, record: ContainerRecord): void {
-  const { status } = record.state;
-  if (live.isRemoving || status === "removing" || status === "dead")
+  if (live.isRemoving)
     throw new Fault("conflict", "container is marked for removal and cannot be started", {
       code: "container.removing",
     });
-  if (status === "paused")
+  if (record.state.status === "paused")
     throw new Fault("conflict", "cannot start a paused container, try unpause instead", {
       code: "container.paused",
     });
-}
-
-async function launchOrRecord(
-  context: ContainerContext,
-  live: LiveContainer,
-  record: ContainerRecord,
-  onExit: OnExit,
-  state: Partial<RunState>,
-): Promise<void> {
+  if (isRunning(record))
+    throw new Fault("notModified", "container is already running", { code: "container.running" });
   clearTimeout(live.restartTimer);
-  live.isRestartCalledOff = false;
-  live.isForced = false;
   try {
-    await launch(context, live, record, onExit, state);
+    await launch(context, live, record, onExit);
   } catch (error) {
     throw await recordFailure(context, record, error);
   }
@@ -95,21 +56,18 @@ async function launch(
   live: LiveContainer,
   record: ContainerRecord,
   onExit: OnExit,
-  state: Partial<RunState>,
 ): Promise<void> {
   await using undo = new AsyncDisposableStack();
   await prepareBindSources(record);
-  const plan = await planNetwork(context, record);
-  const { endpoint } = plan;
+  const plan = await planNetworks(context, record);
   let failure: unknown;
-  if (endpoint !== null) undo.defer(() => endpoint.undo(failure));
-  await writeEtcFiles(context.paths, record, endpoint);
-  const network = endpoint?.network ?? plainNetworkOf(context, record);
-  if (network !== undefined) {
-    publishNetwork(context, record, "connect", network);
-    undo.defer(() => publishNetwork(context, record, "disconnect", network));
-  }
+  undo.defer(() => plan.undo(failure));
+  await writeEtcFiles(context, record, plan.planned);
   const shimPlan = planShim(context, record, await context.layers.createUpper(record.id), plan.netns);
+  for (const { network } of plan.planned) {
+    context.networks.publish(network.id, "connect", record.id);
+    undo.defer(() => context.networks.publish(network.id, "disconnect", record.id));
+  }
   const { results } = await context.keel.run([...plan.ops, ...shimPlan.ops]).catch((error: unknown) => {
     failure = error;
     throw error;
@@ -121,8 +79,6 @@ async function launch(
   const run = await connectRun(context, live, record, pid, onExit);
   await Promise.all([...live.pendingAttaches].map((a) => a.connect(run.socketPath)));
   live.pendingAttaches.clear();
-  // Before the start: a program that ends at once must not have ended before it began.
-  const startedAt = formatNano(nowNano());
   await run.shim.start();
   undo.move();
   live.run = run;
@@ -134,64 +90,15 @@ async function launch(
       exitCode: 0,
       error: "",
       isOomKilled: false,
-      startedAt,
-      ...state,
+      startedAt: formatNano(nowNano()),
+      finishedAt: record.state.finishedAt,
+      isStoppedByUser: false,
     },
-    { endpoints: withAttached(record.endpoints, endpoint) },
+    { endpoints: record.endpoints.map((e, i) => attachedTo(e, plan.planned[i] as PlannedEndpoint)) },
   );
+  await tellParents(context, started);
   publish(context, started, "start");
   run.begin();
-}
-
-interface NetworkPlan {
-  ops: readonly Op[];
-  /** The register or namespace file that the container joins, undefined for the one its specification names. */
-  netns: Register | string | undefined;
-  endpoint: PlannedEndpoint | null;
-}
-
-async function planNetwork(context: ContainerContext, record: ContainerRecord): Promise<NetworkPlan> {
-  const mode = record.hostConfig.NetworkMode;
-  if (mode === "host") return { ops: [], netns: undefined, endpoint: null };
-  if (mode.startsWith("container:"))
-    return { ops: [], netns: `/proc/${pidOfRunning(context, mode.slice(10))}/ns/net`, endpoint: null };
-  const own = host.netnsNew(NETNS);
-  const wish = record.endpoints[0];
-  if (mode === "none" || record.config.NetworkDisabled || wish === undefined)
-    return { ops: [own], netns: NETNS, endpoint: null };
-  const attachment = {
-    networkName: wish.networkName,
-    containerId: record.id,
-    ip: wish.wantedIp,
-    mac: wish.wantedMac,
-    ports: portRequests(record.hostConfig, Object.keys(record.config.ExposedPorts ?? {})),
-  };
-  const endpoint = await context.networks.planAttach(attachment, NETNS).catch((error: unknown) => {
-    throw withHolderName(context, error);
-  });
-  return { ops: [own, ...endpoint.ops], netns: NETNS, endpoint };
-}
-
-/** Says by name which container has the port that was wanted; the network floor knows it by id. */
-function withHolderName(context: Pick<ContainerContext, "table">, error: unknown): unknown {
-  if (!(error instanceof Fault) || typeof error.detail["containerId"] !== "string") return error;
-  const holder = context.table.get(error.detail["containerId"]);
-  if (error.code !== "port.in-use" || holder === undefined) return error;
-  return new Fault(error.kind, `${error.message} (by container "${holder.name}")`, {
-    code: error.code,
-    detail: error.detail,
-    cause: error,
-  });
-}
-
-/** Returns the process id of a running container, for namespaces that are shared with it. */
-export function pidOfRunning(context: Pick<ContainerContext, "table">, reference: string): number {
-  const other = context.table.find(reference);
-  if (!isRunning(other))
-    throw new Fault("conflict", `cannot join network of a non running container: ${other.id}`, {
-      code: "container.not-running",
-    });
-  return other.state.pid;
 }
 
 function planShim(
@@ -201,7 +108,9 @@ function planShim(
   netns: Register | string | undefined,
 ): { ops: Op[]; warnings: string[] } {
   const { paths } = context;
-  const spec = generateSpec(specInputOf(record, paths, (other) => pidOfRunning(context, other)));
+  const input = specInputOf(record, paths, (other) => pidOfRunning(context, other));
+  const env = [...linkedEnvironment(context.table, record), ...input.env];
+  const spec = generateSpec({ ...input, env });
   const resources = spec.spec.linux?.resources;
   const cgroup = planCgroup(context.cgroups, {
     ...cgroupRequest(context, record),
@@ -279,7 +188,7 @@ export async function connectRun(
     onExit: (e) => exit.resolve(e),
     onExecExit: (e) => live.execEnded(e.execId, e.exitCode),
     onWarning: (w) => context.log("warn", `container ${id.slice(0, 12)}: ${w}`),
-    onLost: () => exit.resolve(lastExit(context, id, cgroupOf(context, record), live)),
+    onLost: () => exit.resolve(lastExit(context, id, cgroupOf(context, record))),
   });
   const shim = await connectShim(socketPath);
   const run = {
@@ -294,7 +203,7 @@ export async function connectRun(
         events[Symbol.dispose]();
         shim.close();
         try {
-          await onExit(live, run, e, settled.resolve);
+          await onExit(live, run, e);
         } catch (error) {
           context.log("error", `container ${id.slice(0, 12)}: after its exit: ${messageOf(error)}`);
         }
@@ -328,21 +237,6 @@ export async function killShim(socketPath: string): Promise<void> {
   } catch {
     // ignored: a shim that does not answer has gone and taken its container with it
   }
-}
-
-function withAttached(
-  endpoints: readonly NetworkEndpoint[],
-  planned: PlannedEndpoint | null,
-): NetworkEndpoint[] {
-  return endpoints.map((e) => {
-    if (planned === null || e.networkName !== planned.network.name) return e;
-    const attached: AttachedEndpoint = {
-      ...planned.record,
-      gateway: planned.gateway,
-      prefixLength: planned.prefixLength,
-    };
-    return { ...e, networkId: planned.network.id, attached };
-  });
 }
 
 const ENOENT = 2;
@@ -380,13 +274,12 @@ async function recordFailure(
 function startFault(error: unknown): Fault {
   if (error instanceof Fault) return error;
   if (!(error instanceof SysError)) return new Fault("system", messageOf(error), { cause: error });
-  // compat: clients look for runc's words to choose the exit codes 126 and 127; older ones know no directories.
+  // compat: clients look for runc's words to choose the exit codes 126 and 127.
   const what = error.op === "exec" ? error.text : `error during container init: ${error.message}`;
-  const also = error.op === "exec" && error.text.endsWith("is a directory") ? ": permission denied" : "";
   const kind = error.op === "exec" ? "invalidParameter" : "system";
   return new Fault(
     kind,
-    `failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: ${what}: unknown${also}`,
+    `failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: ${what}: unknown`,
     {
       code: "container.start-failed",
       detail: { op: error.op, path: error.path, errno: error.errno },

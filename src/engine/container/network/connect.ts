@@ -1,0 +1,302 @@
+// Connects containers to networks and disconnects them, running ones live: device, routes, published ports and /etc/hosts
+// follow. In the container's lane, so that no start or stop comes between.
+import type { InputOf } from "../../../api/contract.ts";
+import type * as operations from "../../../api/operations/network.ts";
+import { Fault, messageOf } from "../../../lib/errors.ts";
+import { host, type Op } from "../../../linux/ops.ts";
+import type { PortRequest } from "../../../net/model.ts";
+import { type DefaultRoute, openHostNamespace, planRouteChange } from "../../../net/sandbox/endpoint.ts";
+import { withHosts, withoutHosts } from "../../../net/sandbox/hosts-edit.ts";
+import type { GatewayChoice } from "../../network/gateway.ts";
+import type { NetworkRecord } from "../../network/record.ts";
+import type { PlannedEndpoint } from "../../network/service.ts";
+import type { ContainerContext } from "../context.ts";
+import { type AttachedEndpoint, type ContainerRecord, isRunning, type NetworkEndpoint } from "../record.ts";
+import type { LiveContainer } from "../table.ts";
+import { endpointOf } from "./endpoints.ts";
+import { editHosts, ownHosts } from "./hosts.ts";
+import { withoutAttached } from "./release.ts";
+import {
+  attachedTo,
+  gatewaysOf,
+  interfaceName,
+  NETNS,
+  networkOf,
+  type Place,
+  publisherOf,
+  wantedPorts,
+  withHolderName,
+  wishOf,
+} from "./sandbox.ts";
+
+/** NetworkConnect. Fails with notFound, invalidParameter, forbidden (already there), conflict (a port in use). */
+export async function connectContainer(
+  context: ContainerContext,
+  input: InputOf<typeof operations.networkConnect>,
+): Promise<void> {
+  const { id } = context.table.find(input.body.Container ?? "");
+  const live = context.table.live(id);
+  await live.lane.run(async () => {
+    const record = context.table.find(id);
+    if (live.isRemoving) throw beingRemoved(id);
+    const network = context.networks.find(input.id);
+    checkJoinable(record, network);
+    const endpoint = endpointOf(network, input.body.EndpointConfig ?? {});
+    const existing = record.endpoints.some((e) => e.networkName === network.name);
+    if (!isRunning(record)) {
+      if (!existing) await context.table.put({ ...record, endpoints: [...record.endpoints, endpoint] });
+      return;
+    }
+    if (existing)
+      throw new Fault(
+        "forbidden",
+        `endpoint with name ${record.name} already exists in network ${network.name}`,
+        {
+          code: "network.already-connected",
+        },
+      );
+    await joinLive(context, live, record, { endpoint, network });
+  });
+}
+
+/** compat: whoever has somebody else's namespace, the host's or none joins nothing. */
+function checkJoinable(record: ContainerRecord, network: NetworkRecord): void {
+  const refuse = (message: string): Fault =>
+    new Fault("invalidParameter", message, { code: "network.not-joinable" });
+  const mode = record.hostConfig.NetworkMode;
+  if (mode.startsWith("container:") || (mode === "host" && network.driver !== "host"))
+    throw refuse(
+      "container sharing network namespace with another container or host cannot be connected to any other network",
+    );
+  if (network.driver === "host" && mode !== "host")
+    throw refuse("cannot connect container to host network - container must be created in host network mode");
+  if (
+    (network.driver === "null") !== (mode === "none") &&
+    !(network.driver !== "null" && record.endpoints.length === 0)
+  )
+    throw refuse(
+      "container cannot be connected to multiple networks with one of the networks in private (none) mode",
+    );
+}
+
+const beingRemoved = (id: string): Fault =>
+  new Fault(
+    "conflict",
+    `Container ${id} is marked for removal and cannot be connected or disconnected to the network`,
+    { code: "container.removing" },
+  );
+
+/** The places of a running container, with what they have. */
+function placesOf(context: ContainerContext, endpoints: readonly NetworkEndpoint[]): Place[] {
+  return endpoints.map((endpoint) => ({ endpoint, network: networkOf(context.networks, endpoint) }));
+}
+
+async function joinLive(
+  context: ContainerContext,
+  live: LiveContainer,
+  record: ContainerRecord,
+  place: Place,
+): Promise<void> {
+  const before = placesOf(context, record.endpoints);
+  const after = [...before, place];
+  const move = await beginMove(context, record, { before, after });
+  const names = record.endpoints.map((e) => e.attached?.ifName ?? "eth0");
+  const ifName = interfaceName(place.network, place.endpoint, names);
+  let planned: PlannedEndpoint | undefined;
+  try {
+    const wish = wishOf(record, place, { ifName, gateways: gatewaysOf(after), ports: move.ports });
+    planned = await context.networks.planAttach(wish, NETNS);
+    await context.keel.run([
+      ...enterNamespace(record),
+      openHostNamespace(),
+      ...planRouteChange(NETNS, { remove: move.lostRoutes, add: [] }),
+      ...planned.ops,
+    ]);
+  } catch (error) {
+    await planned?.undo(error);
+    await move.undo();
+    throw withHolderName(context, error);
+  }
+  const endpoint = attachedTo(place.endpoint, planned);
+  const attached = endpoint.attached as AttachedEndpoint;
+  await putEndpoints(context, record.id, (all) => [...all.map((e) => move.changed(e)), endpoint]);
+  if (live.run === null) {
+    // It has ended meanwhile, and its end knew nothing of the new endpoint.
+    await context.networks.detach(attached);
+    await putEndpoints(context, record.id, (all) => all.map(withoutAttached));
+    return;
+  }
+  await editHosts(context, record.id, (text) => withHosts(text, ownHosts(record, attached)));
+  context.networks.publish(place.network.id, "connect", record.id);
+}
+
+/** Changes the endpoints of the record as it is now: its state may have changed since it was read. */
+async function putEndpoints(
+  context: ContainerContext,
+  id: string,
+  change: (all: readonly NetworkEndpoint[]) => NetworkEndpoint[],
+): Promise<void> {
+  const latest = context.table.find(id);
+  await context.table.put({ ...latest, endpoints: change(latest.endpoints) });
+}
+
+const enterNamespace = (record: ContainerRecord): Op[] => [
+  host.netnsOpen(NETNS, `/proc/${record.state.pid}/ns/net`),
+];
+
+/** What a change of the networks does to default routes and ports of the endpoints that stay. */
+interface Move {
+  /** Default routes of endpoints that no longer give them. */
+  lostRoutes: DefaultRoute[];
+  /** Ports for the endpoint that publishes from now on, [] where that does not change. */
+  ports: readonly PortRequest[];
+  /** Returns an endpoint as it is after the move. */
+  changed(e: NetworkEndpoint): NetworkEndpoint;
+  undo(): Promise<void>;
+}
+
+/** Withdraws the ports of an endpoint that no longer publishes them, so that another can take the same ones. */
+async function beginMove(
+  context: ContainerContext,
+  record: ContainerRecord,
+  { before, after }: { before: readonly Place[]; after: readonly Place[] },
+): Promise<Move> {
+  const [old, next] = [gatewaysOf(before), gatewaysOf(after)];
+  const lostRoutes = routesOf(old).filter(
+    (r) => !routesOf(next).some((n) => n.gateway === r.gateway && n.ifName === r.ifName),
+  );
+  const publisher = publisherOf(old)?.endpoint;
+  const isSame = publisher?.networkName === publisherOf(next)?.endpoint.networkName;
+  if (isSame || publisher?.attached === undefined)
+    return {
+      lostRoutes,
+      ports: isSame ? [] : wantedPorts(record),
+      changed: (e) => e,
+      undo: async () => undefined,
+    };
+  const { attached } = publisher;
+  const same = attached.ports.filter((p) => p.hostPort !== 0);
+  const withdrawn = await context.networks.republish(attached, []);
+  return {
+    lostRoutes,
+    // The ports that the container has keep their numbers.
+    ports: same.length > 0 ? same : wantedPorts(record),
+    changed: (e) => (e.networkName === publisher.networkName ? { ...e, attached: withdrawn } : e),
+    undo: async () => {
+      await context.networks.republish(withdrawn, same).catch((error: unknown) => {
+        context.log(
+          "error",
+          `container ${record.id.slice(0, 12)}: cannot publish its ports again: ${messageOf(error)}`,
+        );
+      });
+    },
+  };
+}
+
+/** The default routes that a choice stands for, of endpoints that are attached. */
+function routesOf(gateways: GatewayChoice<Place>): DefaultRoute[] {
+  const route = (place: Place | undefined, gateway: string | undefined): DefaultRoute[] =>
+    place?.endpoint.attached === undefined || !gateway
+      ? []
+      : [{ ifName: place.endpoint.attached.ifName ?? "eth0", gateway }];
+  return [
+    ...route(gateways.ipv4, gateways.ipv4?.endpoint.attached?.gateway),
+    ...route(gateways.ipv6, gateways.ipv6?.endpoint.attached?.gateway6),
+  ];
+}
+
+/** NetworkDisconnect. Fails with notFound, and with system where the container is not in the network (compat). */
+export async function disconnectContainer(
+  context: ContainerContext,
+  input: InputOf<typeof operations.networkDisconnect>,
+): Promise<void> {
+  const reference = input.body.Container ?? "";
+  const isForced = input.body.Force ?? false;
+  const found = findForced(context, reference, isForced);
+  const live = context.table.live(found.id);
+  await live.lane.run(async () => {
+    const record = context.table.find(found.id);
+    if (live.isRemoving) throw beingRemoved(record.id);
+    const network = networkNamed(context, input.id, isForced);
+    const name = network?.name ?? input.id;
+    const endpoint = record.endpoints.find((e) => e.networkName === name);
+    if (endpoint === undefined) throw notConnected(record, name);
+    if (record.hostConfig.NetworkMode === "host" && network?.driver === "host")
+      throw new Fault(
+        "invalidParameter",
+        "cannot disconnect container from host network - container was created in host network mode",
+        { code: "network.not-joinable" },
+      );
+    if (isRunning(record) && network !== undefined && endpoint.attached !== undefined)
+      await leaveLive(context, record, endpoint);
+    else await context.table.put({ ...record, endpoints: record.endpoints.filter((e) => e !== endpoint) });
+  });
+}
+
+function notConnected(record: ContainerRecord, network: string): Fault {
+  const the = isRunning(record) ? "" : "the ";
+  return new Fault("system", `container ${record.id} is not connected to ${the}network ${network}`, {
+    code: "network.not-connected",
+  });
+}
+
+function findForced(context: ContainerContext, reference: string, isForced: boolean): ContainerRecord {
+  try {
+    return context.table.find(reference);
+  } catch (error) {
+    if (!isForced || !(error instanceof Fault) || error.kind !== "notFound") throw error;
+    throw new Fault("notFound", `endpoint ${reference} not found`, { code: error.code, cause: error });
+  }
+}
+
+/** With force the record may name a network that is gone. */
+function networkNamed(
+  context: ContainerContext,
+  reference: string,
+  isForced: boolean,
+): NetworkRecord | undefined {
+  try {
+    return context.networks.find(reference);
+  } catch (error) {
+    if (isForced) return undefined;
+    throw error;
+  }
+}
+
+async function leaveLive(
+  context: ContainerContext,
+  record: ContainerRecord,
+  leaving: NetworkEndpoint,
+): Promise<void> {
+  const attached = leaving.attached as AttachedEndpoint;
+  const staying = record.endpoints.filter((e) => e !== leaving);
+  const [old, next] = [
+    gatewaysOf(placesOf(context, record.endpoints)),
+    gatewaysOf(placesOf(context, staying)),
+  ];
+  await context.networks.detach(attached, { netns: `/proc/${record.state.pid}/ns/net` });
+  const known = routesOf(old);
+  const gained = routesOf(next).filter(
+    (r) => !known.some((k) => k.ifName === r.ifName && k.gateway === r.gateway),
+  );
+  const ops = planRouteChange(NETNS, { remove: [], add: gained });
+  if (ops.length > 0) await context.keel.run([...enterNamespace(record), ...ops]);
+  const ports = attached.ports.filter((p) => p.hostPort !== 0);
+  const heir = publisherOf(next)?.endpoint;
+  const isHeir = (e: NetworkEndpoint): boolean =>
+    e.networkName === heir?.networkName && publisherOf(old)?.endpoint.networkName === leaving.networkName;
+  const published = new Map<string, AttachedEndpoint>();
+  for (const e of staying)
+    if (isHeir(e) && e.attached !== undefined && ports.length > 0)
+      published.set(e.networkName, await context.networks.republish(e.attached, ports));
+  await putEndpoints(context, record.id, (all) =>
+    all
+      .filter((e) => e.networkName !== leaving.networkName)
+      .map((e) => {
+        const again = e.attached === undefined ? undefined : published.get(e.networkName);
+        return again === undefined ? e : { ...e, attached: again };
+      }),
+  );
+  await editHosts(context, record.id, (text) => withoutHosts(text, ownHosts(record, attached)));
+  context.networks.publish(leaving.networkId, "disconnect", record.id);
+}

@@ -1,0 +1,189 @@
+// The networks of a container that is about to start: its namespace, an endpoint in each network, the default routes, the
+// ports. Plans only; run/start.ts sends the operations together with the shim.
+import { Fault } from "../../../lib/errors.ts";
+import { host, type Op, type Register } from "../../../linux/ops.ts";
+import type { PortRequest } from "../../../net/model.ts";
+import { openHostNamespace } from "../../../net/sandbox/endpoint.ts";
+import { chooseGateways, type GatewayChoice } from "../../network/gateway.ts";
+import { ENDPOINT_OPTION, interfacePrefix } from "../../network/options.ts";
+import { isPredefined, type NetworkRecord, subnetOf } from "../../network/record.ts";
+import type { AttachWish, NetworkService, PlannedEndpoint } from "../../network/service.ts";
+import type { ContainerContext } from "../context.ts";
+import { portRequests } from "../ports.ts";
+import { type AttachedEndpoint, type ContainerRecord, isRunning, type NetworkEndpoint } from "../record.ts";
+import { interfaceSysctls } from "./endpoints.ts";
+
+/** Register of the request that holds the container's network namespace. */
+export const NETNS: Register = 0;
+
+/** What a start needs of the networks. */
+export interface NetworkPlan {
+  ops: readonly Op[];
+  /** The register or namespace file that the container joins, undefined for the one its specification names. */
+  netns: Register | string | undefined;
+  /** In the order of the record's endpoints. */
+  planned: readonly PlannedEndpoint[];
+  /** Gives everything back; `cause` is why the start failed. */
+  undo(cause?: unknown): Promise<void>;
+}
+
+/** Plans the networks of a start. What was reserved is given back when one of them fails. */
+export async function planNetworks(context: ContainerContext, record: ContainerRecord): Promise<NetworkPlan> {
+  const mode = record.hostConfig.NetworkMode;
+  if (mode.startsWith("container:"))
+    return { ...noEndpoints, netns: `/proc/${pidOfRunning(context, mode.slice(10))}/ns/net` };
+  const planned: PlannedEndpoint[] = [];
+  const undo = async (cause?: unknown): Promise<void> => {
+    for (const p of planned.splice(0).reverse()) await p.undo(cause);
+  };
+  try {
+    for (const wish of attachWishes(context.networks, record))
+      planned.push(await context.networks.planAttach(wish, NETNS));
+  } catch (error) {
+    await undo();
+    throw withHolderName(context, error);
+  }
+  const endpointOps = planned.flatMap((p) => p.ops);
+  if (endpointOps.length > 0) endpointOps.unshift(openHostNamespace());
+  return mode === "host"
+    ? { ops: endpointOps, netns: undefined, planned, undo }
+    : { ops: [host.netnsNew(NETNS), ...endpointOps], netns: NETNS, planned, undo };
+}
+
+const noEndpoints = { ops: [], planned: [], undo: async (): Promise<void> => undefined };
+
+/** Returns the network of an endpoint: by id once it was joined, by name before. Fails with notFound. */
+export function networkOf(networks: Pick<NetworkService, "find">, e: NetworkEndpoint): NetworkRecord {
+  return networks.find(e.networkId === "" || isPredefined(e.networkName) ? e.networkName : e.networkId);
+}
+
+function attachWishes(networks: NetworkService, record: ContainerRecord): AttachWish[] {
+  const found = record.endpoints.map((endpoint) => ({ endpoint, network: networkOf(networks, endpoint) }));
+  const gateways = gatewaysOf(found);
+  const names: string[] = [];
+  return found.map(({ endpoint, network }) => {
+    const ifName = interfaceName(network, endpoint, names);
+    names.push(ifName);
+    return wishOf(record, { endpoint, network }, { ifName, gateways, ports: wantedPorts(record) });
+  });
+}
+
+/** An endpoint with its network. */
+export interface Place {
+  endpoint: NetworkEndpoint;
+  network: NetworkRecord;
+}
+
+/** Returns which of a container's networks give the default routes. */
+export function gatewaysOf(places: readonly Place[]): GatewayChoice<Place> {
+  const candidates = places.map((place) => {
+    const { network, endpoint } = place;
+    const offers = (family: "ipv4" | "ipv6"): boolean => (subnetOf(network, family)?.gateway ?? "") !== "";
+    return {
+      place,
+      networkName: network.name,
+      priority: endpoint.gwPriority ?? 0,
+      isInternal: network.isInternal,
+      hasIpv4: offers("ipv4"),
+      hasIpv6: offers("ipv6"),
+    };
+  });
+  const { ipv4, ipv6 } = chooseGateways(candidates);
+  return { ipv4: ipv4?.place, ipv6: ipv6?.place };
+}
+
+/** The place whose network carries the published ports: that of the IPv4 default route, else of the IPv6 one. */
+export const publisherOf = (gateways: GatewayChoice<Place>): Place | undefined =>
+  gateways.ipv4 ?? gateways.ipv6;
+
+/** Returns what a container publishes. */
+export const wantedPorts = (record: ContainerRecord): PortRequest[] =>
+  portRequests(record.hostConfig, Object.keys(record.config.ExposedPorts ?? {}));
+
+/** Returns the device name for one more endpoint: the user's, else the first unused number above all others. */
+export function interfaceName(
+  network: NetworkRecord,
+  endpoint: NetworkEndpoint,
+  taken: readonly string[],
+): string {
+  const wanted = endpoint.driverOpts?.[ENDPOINT_OPTION.ifName];
+  if (wanted !== undefined) {
+    if (taken.includes(wanted))
+      throw new Fault("conflict", `network interface name ${wanted} is used twice by one container`, {
+        code: "network.interface-taken",
+      });
+    return wanted;
+  }
+  const prefix = interfacePrefix(network);
+  const numbers = taken.flatMap((name) => {
+    const number = name.startsWith(prefix) ? name.slice(prefix.length) : "";
+    return /^\d+$/.test(number) ? [Number(number)] : [];
+  });
+  return `${prefix}${Math.max(-1, ...numbers) + 1}`;
+}
+
+/** Returns the wish for one endpoint. */
+export function wishOf(
+  record: ContainerRecord,
+  place: Place,
+  given: { ifName: string; gateways: GatewayChoice<Place>; ports: readonly PortRequest[] },
+): AttachWish {
+  const { endpoint: e, network } = place;
+  const isSame = (other: Place | undefined): boolean => other?.network.id === network.id;
+  const sysctls = interfaceSysctls(e.driverOpts ?? {}, given.ifName);
+  return {
+    network: network.id,
+    containerId: record.id,
+    containerName: record.name,
+    ifName: given.ifName,
+    ip: e.wantedIp,
+    ip6: e.wantedIp6 ?? "",
+    mac: e.wantedMac,
+    defaultRoutes: { ipv4: isSame(given.gateways.ipv4), ipv6: isSame(given.gateways.ipv6) },
+    ports: isSame(publisherOf(given.gateways)) ? given.ports : [],
+    ...(e.lastIp === undefined ? {} : { lastIp: e.lastIp }),
+    ...(e.lastIp6 === undefined ? {} : { lastIp6: e.lastIp6 }),
+    ...(e.linkLocalIps === undefined ? {} : { linkLocalIps: e.linkLocalIps }),
+    ...(Object.keys(sysctls).length === 0 ? {} : { sysctls }),
+  };
+}
+
+/** Returns the endpoint as it is while the container runs. */
+export function attachedTo(e: NetworkEndpoint, planned: PlannedEndpoint): NetworkEndpoint {
+  const attached: AttachedEndpoint = {
+    ...planned.record,
+    gateway: planned.gateway,
+    prefixLength: planned.prefixLength,
+    gateway6: planned.gateway6,
+    prefixLength6: planned.prefixLength6,
+  };
+  return {
+    ...e,
+    networkId: planned.network.id,
+    lastIp: planned.record.ip,
+    lastIp6: planned.record.ip6 ?? "",
+    attached,
+  };
+}
+
+/** Says by name which container has the port that was wanted; the network floor knows it by id. */
+export function withHolderName(context: Pick<ContainerContext, "table">, error: unknown): unknown {
+  if (!(error instanceof Fault) || typeof error.detail["containerId"] !== "string") return error;
+  const holder = context.table.get(error.detail["containerId"]);
+  if (error.code !== "port.in-use" || holder === undefined) return error;
+  return new Fault(error.kind, `${error.message} (by container "${holder.name}")`, {
+    code: error.code,
+    detail: error.detail,
+    cause: error,
+  });
+}
+
+/** Returns the process id of a running container, for namespaces that are shared with it. */
+export function pidOfRunning(context: Pick<ContainerContext, "table">, reference: string): number {
+  const other = context.table.find(reference);
+  if (!isRunning(other))
+    throw new Fault("conflict", `cannot join network of a non running container: ${other.id}`, {
+      code: "container.not-running",
+    });
+  return other.state.pid;
+}

@@ -1,0 +1,77 @@
+// Chooses the subnets and gateways of a new network: what the user wants, checked against everybody else, and free ones of
+// the pools for the rest. Pure.
+import { Fault } from "../../lib/errors.ts";
+import { familyOf, ipFromNumber, ipNumber } from "../../linux/netlink/address.ts";
+import { firstAddress } from "../../net/ipam/address-pool.ts";
+import { chooseSubnet, type SubnetPool, type TakenPrefix } from "../../net/ipam/subnet.ts";
+import { OPTION } from "./options.ts";
+import type { NetworkRecord, NetworkSubnetRecord } from "./record.ts";
+
+/** Where subnets that nobody asked for come from. */
+export interface SubnetPools {
+  ipv4: readonly SubnetPool[];
+  ipv6: readonly SubnetPool[];
+}
+
+/** What is in use. */
+export interface TakenSubnets {
+  /** By networks of this daemon and by devices of the host: even wanted subnets must not overlap them. */
+  networks: readonly TakenPrefix[];
+  /** By routes of the host: only subnets of our choosing must not overlap them. */
+  routes: readonly TakenPrefix[];
+}
+
+/** What a choice is made from. */
+export interface SubnetContext {
+  pools: SubnetPools;
+  taken: TakenSubnets;
+}
+
+/** Returns the network with its addresses. Fails with forbidden (overlap), unavailable (no pool left), invalidParameter. */
+export function chooseSubnets(draft: NetworkRecord, context: SubnetContext): NetworkRecord {
+  const blocks = (family: "ipv4" | "ipv6"): NetworkSubnetRecord[] => {
+    const wanted = draft.subnets.filter((s) => s.subnet.includes(":") === (family === "ipv6"));
+    if (!(family === "ipv4" ? draft.hasIpv4 : draft.hasIpv6)) return [];
+    if (draft.driver === "bridge" && wanted.length > 1)
+      throw new Fault(
+        "forbidden",
+        `bridge networks have one ${family === "ipv4" ? "IPv4" : "IPv6"} subnet, not ${wanted.length}`,
+        {
+          code: "network.several-subnets",
+        },
+      );
+    if (wanted.length === 0) return [withGateway(draft, freeBlock(family, context), context)];
+    return wanted.map((s) => withGateway(draft, s, context));
+  };
+  return { ...draft, subnets: [...blocks("ipv4"), ...blocks("ipv6")] };
+}
+
+function freeBlock(family: "ipv4" | "ipv6", { pools, taken }: SubnetContext): NetworkSubnetRecord {
+  const { subnet } = chooseSubnet({ pools: pools[family], ...taken });
+  return { subnet, gateway: "", range: "", reserved: {} };
+}
+
+function withGateway(
+  draft: NetworkRecord,
+  s: NetworkSubnetRecord,
+  { taken }: SubnetContext,
+): NetworkSubnetRecord {
+  // Macvlan networks share the wire's subnet: what the host has there is no conflict.
+  const networks = draft.driver === "macvlan" ? [] : taken.networks;
+  chooseSubnet({ wanted: s.subnet, networks, routes: [] });
+  return { ...s, gateway: s.gateway || defaultGateway(draft, s) };
+}
+
+/** The first address of the range or subnet that is not reserved; none where the network is isolated. */
+function defaultGateway(draft: NetworkRecord, s: NetworkSubnetRecord): string {
+  const isIpv6 = s.subnet.includes(":");
+  const mode = draft.options[isIpv6 ? OPTION.gatewayMode6 : OPTION.gatewayMode4];
+  if (mode === "isolated" || (draft.driver === "macvlan" && draft.isInternal)) return "";
+  const reserved = Object.values(s.reserved);
+  const first = firstAddress(s.range || s.subnet);
+  const family = familyOf(first);
+  for (let n = ipNumber(first); ; n++) {
+    const gateway = ipFromNumber(n, family);
+    if (!reserved.includes(gateway)) return gateway;
+  }
+}

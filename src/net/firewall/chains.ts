@@ -1,0 +1,231 @@
+// The chains and rules of the daemon's nftables table, always the same; ruleset.ts says what they are for.
+
+import {
+  type Expr,
+  type PacketFamily,
+  compare,
+  counter,
+  ctState,
+  ctStatus,
+  deviceIn,
+  deviceIs,
+  family,
+  fieldIn,
+  fieldLoad,
+  lookup,
+  lookupMap,
+  masquerade,
+  metaLoad,
+  nat,
+  regAt,
+  toLocalAddress,
+  verdict,
+} from "../../linux/nft/expression.ts";
+import type { Chain, NftSet } from "../../linux/nft/ruleset.ts";
+import { SETS } from "./sets.ts";
+
+/** A rule with the words that `nft list` shows behind it. */
+export interface Rule {
+  comment: string;
+  expressions: readonly Expr[];
+}
+
+const rule = (comment: string, ...parts: (Expr | Expr[])[]): Rule => ({ comment, expressions: parts.flat() });
+
+/** What differs between the two families in rules that are otherwise alike. */
+interface FamilyWords {
+  family: PacketFamily;
+  source: "ipSource" | "ip6Source";
+  destination: "ipDestination" | "ip6Destination";
+  /** Registers of 4 bytes that an address takes. */
+  addressRegs: number;
+  /** ICMP's protocol number. */
+  icmp: number;
+  published: NftSet;
+  publishedAny: NftSet;
+  opened: NftSet;
+  routed: NftSet;
+  unprotected: NftSet;
+  masqueraded: NftSet;
+  subnets: NftSet;
+}
+
+const IPV4: FamilyWords = {
+  family: "ipv4",
+  source: "ipSource",
+  destination: "ipDestination",
+  addressRegs: 1,
+  icmp: 1,
+  published: SETS.published,
+  publishedAny: SETS.publishedAny,
+  opened: SETS.opened,
+  routed: SETS.routed,
+  unprotected: SETS.unprotected,
+  masqueraded: SETS.masqueraded,
+  subnets: SETS.subnets,
+};
+
+const IPV6: FamilyWords = {
+  family: "ipv6",
+  source: "ip6Source",
+  destination: "ip6Destination",
+  addressRegs: 4,
+  icmp: 58,
+  published: SETS.published6,
+  publishedAny: SETS.publishedAny6,
+  opened: SETS.opened6,
+  routed: SETS.routed6,
+  unprotected: SETS.unprotected6,
+  masqueraded: SETS.masqueraded6,
+  subnets: SETS.subnets6,
+};
+
+// The key (protocol, destination address, port) in consecutive registers, see linux/nft/expression.ts.
+const specificKey = (f: FamilyWords): Expr[] => [
+  metaLoad("l4proto", regAt(0)),
+  fieldLoad(f.destination, regAt(1)),
+  fieldLoad("destinationPort", regAt(1 + f.addressRegs)),
+];
+const anyKey = [metaLoad("l4proto", regAt(0)), fieldLoad("destinationPort", regAt(1))];
+const toContainer = (map: NftSet, f: FamilyWords): Expr[] => [
+  lookupMap(map.name, regAt(0)),
+  nat("dnat", f.family, regAt(0), regAt(f.addressRegs)),
+];
+const devicePair = [metaLoad("iifname", regAt(0)), metaLoad("oifname", regAt(4))];
+const fromLoopback = fieldIn("ipSource", "ipv4_addr", "127.0.0.0", 8);
+const LOOPBACK_ONLY_INSIDE = "127.0.0.0/8 never comes by wire";
+const notLoopbackDevice = deviceIs("iifname", "lo", "neq");
+const loopbackDestination = fieldIn("ipDestination", "ipv4_addr", "127.0.0.0", 8);
+
+const publishRules = (f: FamilyWords): Rule[] => [
+  rule("ports published on one address", family(f.family), specificKey(f), toContainer(f.published, f)),
+  rule("ports published on every address", family(f.family), anyKey, toContainer(f.publishedAny, f)),
+];
+
+const directRules = (f: FamilyWords): Rule[] => [
+  rule(
+    "networks without protection, except from other networks",
+    family(f.family),
+    deviceIn("oifname", f.unprotected.name),
+    deviceIn("iifname", SETS.bridges.name, { inverted: true }),
+    verdict("accept"),
+  ),
+  rule(
+    "published ports of routed networks",
+    family(f.family),
+    deviceIn("oifname", f.routed.name),
+    specificKey(f),
+    lookup(f.opened.name),
+    verdict("accept"),
+  ),
+  rule(
+    "routed networks answer pings",
+    family(f.family),
+    deviceIn("oifname", f.routed.name),
+    metaLoad("l4proto"),
+    compare("eq", Uint8Array.of(f.icmp)),
+    verdict("accept"),
+  ),
+  rule(
+    "published ports for trusted devices",
+    family(f.family),
+    devicePair,
+    lookup(SETS.trusted.name),
+    specificKey(f),
+    lookup(f.opened.name),
+    verdict("accept"),
+  ),
+];
+
+const masqueradeRules = (f: FamilyWords): Rule[] => [
+  rule(
+    "containers on their way out",
+    deviceIn("oifname", SETS.bridges.name, { inverted: true }),
+    family(f.family),
+    fieldLoad(f.source),
+    lookup(f.masqueraded.name),
+    masquerade(),
+  ),
+  rule(
+    "containers that use a published port",
+    deviceIn("oifname", SETS.bridges.name),
+    family(f.family),
+    fieldLoad(f.source),
+    lookup(f.subnets.name),
+    ctStatus("dnat"),
+    masquerade(),
+  ),
+];
+
+/** All chains, in the order in which they are made: a chain that is jumped to comes before the jump. */
+export const CHAINS: readonly { chain: Chain; rules: readonly Rule[] }[] = [
+  {
+    chain: { name: "publish" },
+    rules: [
+      ...publishRules(IPV4),
+      // The kernel does not let the host's ::1 out to a container; the daemon's sockets carry that.
+      rule(
+        "::1 stays on the host",
+        family("ipv6"),
+        fieldIn("ip6Destination", "ipv6_addr", "::1", 128),
+        verdict("return"),
+      ),
+      ...publishRules(IPV6),
+    ],
+  },
+  {
+    chain: { name: "into_bridge" },
+    rules: [
+      rule("answers", ctState("established", "related"), verdict("accept")),
+      rule("published ports", ctStatus("dnat"), verdict("accept")),
+      ...directRules(IPV4),
+      ...directRules(IPV6),
+      rule("everything else", counter(), verdict("drop")),
+    ],
+  },
+  {
+    chain: { name: "guard", hook: { type: "filter", hook: "prerouting", priority: -300 } },
+    rules: [
+      rule(
+        LOOPBACK_ONLY_INSIDE,
+        notLoopbackDevice,
+        family("ipv4"),
+        loopbackDestination,
+        counter(),
+        verdict("drop"),
+      ),
+      rule(LOOPBACK_ONLY_INSIDE, notLoopbackDevice, family("ipv4"), fromLoopback, counter(), verdict("drop")),
+    ],
+  },
+  {
+    chain: { name: "prerouting", hook: { type: "nat", hook: "prerouting", priority: -100 } },
+    rules: [rule("", toLocalAddress(), verdict({ jump: "publish" }))],
+  },
+  {
+    chain: { name: "output", hook: { type: "nat", hook: "output", priority: -100 } },
+    rules: [rule("", toLocalAddress(), verdict({ jump: "publish" }))],
+  },
+  {
+    chain: { name: "forward", hook: { type: "filter", hook: "forward", priority: 0 } },
+    rules: [
+      rule("containers of one network", devicePair, lookup(SETS.neighbours.name), verdict("accept")),
+      rule("internal networks", deviceIn("iifname", SETS.internal.name), counter(), verdict("drop")),
+      rule("internal networks", deviceIn("oifname", SETS.internal.name), counter(), verdict("drop")),
+      rule("", deviceIn("oifname", SETS.bridges.name), verdict({ goto: "into_bridge" })),
+    ],
+  },
+  {
+    chain: { name: "postrouting", hook: { type: "nat", hook: "postrouting", priority: 100 } },
+    rules: [
+      ...masqueradeRules(IPV4),
+      ...masqueradeRules(IPV6),
+      rule(
+        "the host's loopback to a published port",
+        deviceIn("oifname", SETS.bridges.name),
+        family("ipv4"),
+        fromLoopback,
+        masquerade(),
+      ),
+    ],
+  },
+];

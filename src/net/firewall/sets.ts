@@ -1,0 +1,52 @@
+// The sets and maps of the daemon's nftables table: names, keys, data. What is in them is decided in ruleset.ts, what is
+// asked of them in chains.ts. A 6 at the end means the same for IPv6.
+
+import type { NftSet } from "../../linux/nft/ruleset.ts";
+
+/** The sets and maps of the table. */
+export const SETS = {
+  /** The bridges of all networks. */
+  bridges: { name: "bridges", key: ["ifname"] },
+  /** Bridges without a way in or out. */
+  internal: { name: "internal", key: ["ifname"] },
+  /** From which bridge into which: each into itself, unless icc is off. */
+  neighbours: { name: "neighbours", key: ["ifname", "ifname"] },
+  /** Devices of the host and the bridges whose published ports they reach by the containers' own addresses. */
+  trusted: { name: "trusted", key: ["ifname", "ifname"] },
+  /** Bridges by gateway mode. */
+  routed: { name: "routed", key: ["ifname"] },
+  routed6: { name: "routed6", key: ["ifname"] },
+  unprotected: { name: "unprotected", key: ["ifname"] },
+  unprotected6: { name: "unprotected6", key: ["ifname"] },
+  subnets: { name: "subnets", key: ["ipv4_addr"], isInterval: true },
+  subnets6: { name: "subnets6", key: ["ipv6_addr"], isInterval: true },
+  masqueraded: { name: "masqueraded", key: ["ipv4_addr"], isInterval: true },
+  masqueraded6: { name: "masqueraded6", key: ["ipv6_addr"], isInterval: true },
+  /** Ports published on one address, and on every address. */
+  published: {
+    name: "published",
+    key: ["inet_proto", "ipv4_addr", "inet_service"],
+    data: ["ipv4_addr", "inet_service"],
+  },
+  published6: {
+    name: "published6",
+    key: ["inet_proto", "ipv6_addr", "inet_service"],
+    data: ["ipv6_addr", "inet_service"],
+  },
+  publishedAny: {
+    name: "published_any",
+    key: ["inet_proto", "inet_service"],
+    data: ["ipv4_addr", "inet_service"],
+  },
+  publishedAny6: {
+    name: "published_any6",
+    key: ["inet_proto", "inet_service"],
+    data: ["ipv6_addr", "inet_service"],
+  },
+  /** Published ports by the containers' own addresses: open in routed networks and to trusted devices. */
+  opened: { name: "opened", key: ["inet_proto", "ipv4_addr", "inet_service"] },
+  opened6: { name: "opened6", key: ["inet_proto", "ipv6_addr", "inet_service"] },
+} as const satisfies Record<string, NftSet>;
+
+/** Key of a set of the table. */
+export type SetKey = keyof typeof SETS;

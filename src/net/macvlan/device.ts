@@ -1,0 +1,102 @@
+// Devices of the macvlan driver: which parent a network's endpoints stand on, and the plan of one endpoint. The device is
+// made in the host's namespace with the container's as its home, so that nothing has to be moved. Pure.
+
+import { Fault } from "../../lib/errors.ts";
+import {
+  type Link,
+  type MacvlanMode,
+  delLink,
+  newMacvlan,
+  newVeth,
+  setLink,
+} from "../../linux/netlink/link.ts";
+import { NETLINK_ROUTE, netlinkOp } from "../../linux/netlink/message.ts";
+import { HOST_NS, type Op, host } from "../../linux/ops.ts";
+import { type InsidePlan, interfaceIndex, planInside } from "../sandbox/endpoint.ts";
+import { bridgeAlias, type DeviceOwner } from "../bridge/device.ts";
+
+export type { MacvlanMode } from "../../linux/netlink/link.ts";
+
+/** A macvlan network. */
+export interface MacvlanNetwork {
+  id: string;
+  /** Device of the host, "" for a private segment without a way out. */
+  parent: string;
+  mode: MacvlanMode;
+  /** 0: the parent's. */
+  mtu: number;
+  subnets: readonly { subnet: string; gateway: string }[];
+  internal: boolean;
+}
+
+/** Name of the device that stands for a missing parent. compat: docker's form. */
+export const segmentName = (networkId: string): string => `dm-${networkId.slice(0, 12)}`;
+
+/**
+ * Returns the parent's index, undefined when the segment's own device has to be made. Throws Fault invalidParameter
+ * `network.parent` when the named one is not there.
+ */
+export function parentOf(
+  links: readonly Link[],
+  network: MacvlanNetwork,
+  owner: DeviceOwner,
+): number | undefined {
+  if (network.parent === "") return links.find((l) => l.alias === bridgeAlias(owner))?.index;
+  const parent = links.find((l) => l.name === network.parent);
+  if (parent !== undefined) return parent.index;
+  const isVlan = /^.+\.\d+$/.test(network.parent);
+  throw new Fault(
+    "invalidParameter",
+    isVlan
+      ? `the parent interface ${network.parent} was not found; make the VLAN device first (ip link add link ${network.parent.replace(/\.\d+$/, "")} name ${network.parent} type vlan id ${network.parent.split(".").at(-1)})`
+      : `the parent interface was not found on the host: ${network.parent}`,
+    { code: "network.parent", detail: { parent: network.parent } },
+  );
+}
+
+/** Makes the device that stands for a missing parent: one end of a pair whose other end nobody uses, so that it has a carrier. */
+export function planSegment(owner: DeviceOwner): Op[] {
+  const name = segmentName(owner.networkId);
+  const far = `dn-${owner.networkId.slice(0, 12)}`;
+  return [
+    netlinkOp(NETLINK_ROUTE, HOST_NS, [
+      newVeth({ name }, { name: far }),
+      setLink({ name: far }, { isUp: true, alias: bridgeAlias(owner).replace("/network/", "/segment/") }),
+      setLink({ name }, { isUp: true, alias: bridgeAlias(owner) }),
+    ]),
+    host.onFailure(netlinkOp(NETLINK_ROUTE, HOST_NS, [delLink({ name })])),
+  ];
+}
+
+/** Removes that device; ENODEV when there is none. */
+export const planRemoveSegment = (networkId: string): Op[] => [
+  netlinkOp(NETLINK_ROUTE, HOST_NS, [delLink({ name: segmentName(networkId) })]),
+];
+
+/** Everything a macvlan endpoint is made of. */
+export interface MacvlanEndpoint extends InsidePlan {
+  parentIndex: number;
+  mode: MacvlanMode;
+  mac: string;
+  mtu: number;
+}
+
+/** Operations that make the endpoint; the kernel removes it with the namespace. */
+export function planMacvlan(p: MacvlanEndpoint): Op[] {
+  const index = interfaceIndex(p.ifName);
+  return [
+    netlinkOp(NETLINK_ROUTE, HOST_NS, [
+      newMacvlan({
+        name: p.ifName,
+        index,
+        netns: p.netnsReg,
+        parent: p.parentIndex,
+        mode: p.mode,
+        mac: p.mac,
+        ...(p.mtu === 0 ? {} : { mtu: p.mtu }),
+      }),
+    ]),
+    host.onFailure(netlinkOp(NETLINK_ROUTE, p.netnsReg, [delLink({ index })])),
+    ...planInside(p),
+  ];
+}
