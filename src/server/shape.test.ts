@@ -32,6 +32,13 @@ describe("responses for older clients", () => {
     assert.equal((v151["NetworkSettings"] as Json)["IPAddress"], "172.17.0.2");
     assert.deepEqual(v151["GraphDriver"], { Data: null, Name: "overlayfs" });
     assert.equal(v151["Storage"], undefined);
+    assert.equal((v151["NetworkSettings"] as Json)["HairpinMode"], false);
+    assert.equal((v151["Config"] as Json)["OnBuild"], null);
+    assert.equal((v151["HostConfig"] as Json | undefined)?.["KernelMemory"], undefined);
+    const v141 = shape("ContainerInspect", "1.41", value);
+    assert.equal((v141["HostConfig"] as Json)["KernelMemory"], 0);
+    const v143 = (v141["NetworkSettings"] as Json)["Networks"] as Record<string, Json>;
+    assert.deepEqual([v143["bridge"]?.["DNSNames"], v143["bridge"]?.["GwPriority"]], [undefined, undefined]);
     const v144 = shape("ContainerInspect", "1.44", value);
     const networks = (v144["NetworkSettings"] as Json)["Networks"] as Record<string, Json>;
     assert.deepEqual(networks["mine"]?.["Aliases"], ["h", "0123456789ab"]);

@@ -47,16 +47,26 @@ const aliasesWithId: Rule = {
   },
 };
 
-const BRIDGE_FIELDS = [
-  "EndpointID",
-  "Gateway",
-  "GlobalIPv6Address",
-  "GlobalIPv6PrefixLen",
-  "IPAddress",
-  "IPPrefixLen",
-  "IPv6Gateway",
-  "MacAddress",
-];
+const NO_BRIDGE: Json = {
+  EndpointID: "",
+  Gateway: "",
+  GlobalIPv6Address: "",
+  GlobalIPv6PrefixLen: 0,
+  IPAddress: "",
+  IPPrefixLen: 0,
+  IPv6Gateway: "",
+  MacAddress: "",
+};
+
+/** compat: fields of Docker's first network model, which nothing fills any more. */
+const NO_SANDBOX: Json = {
+  Bridge: "",
+  HairpinMode: false,
+  LinkLocalIPv6Address: "",
+  LinkLocalIPv6PrefixLen: 0,
+  SecondaryIPAddresses: null,
+  SecondaryIPv6Addresses: null,
+};
 
 /** compat: before 1.52 the default bridge's endpoint was repeated in NetworkSettings itself, empty when not attached. */
 const flatBridge: Rule = {
@@ -64,10 +74,35 @@ const flatBridge: Rule = {
   apply(value) {
     const settings = copyOf(value["NetworkSettings"]);
     const bridge = (settings["Networks"] as Json | undefined)?.["bridge"] as Json | undefined;
-    if (bridge !== undefined) for (const name of BRIDGE_FIELDS) settings[name] = bridge[name];
-    value["NetworkSettings"] = settings;
+    for (const [name, empty] of Object.entries(NO_BRIDGE)) settings[name] = bridge?.[name] ?? empty;
+    value["NetworkSettings"] = { ...NO_SANDBOX, ...settings };
   },
 };
+
+/** Drops fields of a container's endpoints that older versions do not have. */
+function dropFromEndpoints(before: string, name: string): Rule {
+  return {
+    before,
+    apply(value) {
+      const settings = copyOf(value["NetworkSettings"]);
+      const networks = Object.entries(copyOf(settings["Networks"])).map(([network, endpoint]) => {
+        const { [name]: _, ...rest } = endpoint as Json;
+        return [network, rest];
+      });
+      value["NetworkSettings"] = { ...settings, Networks: Object.fromEntries(networks) };
+    },
+  };
+}
+
+/** Fills fields of an inner object that older versions always had. */
+function fillIn(before: string, inner: string, fields: Json): Rule {
+  return {
+    before,
+    apply(value) {
+      value[inner] = { ...fields, ...copyOf(value[inner]) };
+    },
+  };
+}
 
 const graphDriver: Rule = {
   before: "1.52",
@@ -104,15 +139,6 @@ const noneTags: Rule = {
     value["RepoDigests"] = ["<none>@<none>"];
   },
 };
-
-function legacyConfig(before: string, fields: Json): Rule {
-  return {
-    before,
-    apply(value) {
-      value["Config"] = { ...fields, ...copyOf(value["Config"]) };
-    },
-  };
-}
 
 const CONFIG_1_51 = {
   Cmd: null,
@@ -173,8 +199,23 @@ const legacyEvent: Rule = {
 };
 
 const RULES: Readonly<Record<string, readonly Rule[]>> = {
-  ContainerList: [annotations, drop("1.48", "ImageManifestDescriptor"), drop("1.52", "Health")],
-  ContainerInspect: [aliasesWithId, drop("1.48", "ImageManifestDescriptor"), flatBridge, graphDriver],
+  ContainerList: [
+    dropFromEndpoints("1.44", "DNSNames"),
+    annotations,
+    drop("1.48", "ImageManifestDescriptor"),
+    dropFromEndpoints("1.48", "GwPriority"),
+    drop("1.52", "Health"),
+  ],
+  ContainerInspect: [
+    fillIn("1.42", "HostConfig", { KernelMemory: 0, KernelMemoryTCP: 0 }),
+    dropFromEndpoints("1.44", "DNSNames"),
+    aliasesWithId,
+    drop("1.48", "ImageManifestDescriptor"),
+    dropFromEndpoints("1.48", "GwPriority"),
+    flatBridge,
+    fillIn("1.52", "Config", { OnBuild: null }),
+    graphDriver,
+  ],
   ImageList: [
     noneTags,
     virtualSize,
@@ -187,8 +228,8 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
     fill("1.45", { Container: "", ContainerConfig: null }),
     drop("1.48", "Descriptor"),
     fill("1.52", { Parent: "", Comment: "", DockerVersion: "", Author: "" }),
-    legacyConfig("1.50", CONFIG_1_49),
-    legacyConfig("1.52", CONFIG_1_51),
+    fillIn("1.50", "Config", CONFIG_1_49),
+    fillIn("1.52", "Config", CONFIG_1_51),
   ],
   NetworkInspect: [drop("1.52", "Status")],
   SystemInfo: [

@@ -19,7 +19,6 @@ const ALLOWED = [
   "workdir",
   "healthcheck",
   "stopsignal",
-  "shell",
 ];
 
 /**
@@ -29,17 +28,15 @@ const ALLOWED = [
 export function applyConfigChanges(config: RunConfig, changes: readonly string[]): RunConfig {
   const lines = changes.flatMap((c) => c.split("\n")).filter((l) => l.trim() !== "");
   if (lines.length === 0) return config;
-  const state = new StageState(config, new BuildArgs({}, new Map()), "\\");
+  const state = new StageState(config, new BuildArgs({}, new Map()), "\\", { keepsPath: true });
   for (const line of lines) {
+    const word = line.trim().split(/\s/)[0] ?? "";
+    if (!ALLOWED.includes(word.toLowerCase()))
+      throw new Fault("invalidParameter", `${word} is not a valid change command`, { code: "image.change" });
     const instruction = parseTrigger(line);
-    if (
-      !ALLOWED.includes(instruction.kind) ||
-      instruction.kind === "from" ||
-      state.apply(instruction) === undefined
-    )
-      throw new Fault("invalidParameter", `${line.trim().split(/\s/)[0]} is not a valid change command`, {
-        code: "image.change",
-      });
+    // An image's configuration has the directory, whether it is there or not.
+    if (instruction.kind === "workdir") state.enterDirectory(instruction);
+    else if (instruction.kind !== "from") state.apply(instruction);
   }
   return state.config;
 }

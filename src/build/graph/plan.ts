@@ -275,10 +275,7 @@ function planRun(run: RunInstruction, state: StageState, options: PlanOptions): 
 }
 
 function planWorkdir(instruction: ValueInstruction, state: StageState): VertexOp {
-  const wanted = state.expand(instruction.value);
-  if (wanted === "") throw syntaxError("cannot normalize nothing", instruction.lines);
-  const path = cleanPath(wanted.startsWith("/") ? wanted : `/${state.config.workingDir ?? ""}/${wanted}`);
-  state.setWorkingDir(path);
+  const path = state.enterDirectory(instruction);
   return { kind: "workdir", path, createdBy: [...state.shell, `#(nop) WORKDIR ${path}`].join(" ") };
 }
 

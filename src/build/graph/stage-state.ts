@@ -3,12 +3,14 @@
 
 import type { Healthcheck, RunConfig } from "../../oci/image-config.ts";
 import { expandWord, expandWords } from "../dockerfile/expand.ts";
+import { cleanPath } from "../../lib/patternmatch/clean-path.ts";
 import { formatDuration } from "../../lib/units/duration.ts";
 import type {
   CommandLine,
   HealthcheckInstruction,
   KeyValue,
   StageInstruction,
+  ValueInstruction,
 } from "../dockerfile/instructions.ts";
 import { syntaxError } from "../dockerfile/syntax-error.ts";
 import type { BuildArgs } from "./args.ts";
@@ -43,9 +45,11 @@ export class StageState {
   private readonly args: BuildArgs;
   private readonly escape: string;
 
-  constructor(base: RunConfig, args: BuildArgs, escape: string) {
+  /** A build gives its images a PATH; with `keepsPath` what has none stays without. */
+  constructor(base: RunConfig, args: BuildArgs, escape: string, options: { keepsPath?: boolean } = {}) {
     const env = base.env ?? [];
-    this.config = env.some((e) => nameOf(e) === "PATH") ? base : { ...base, env: [...env, DEFAULT_PATH] };
+    const hasPath = options.keepsPath === true || env.some((e) => nameOf(e) === "PATH");
+    this.config = hasPath ? base : { ...base, env: [...env, DEFAULT_PATH] };
     this.args = args;
     this.escape = escape;
   }
@@ -158,8 +162,13 @@ export class StageState {
     }
   }
 
-  setWorkingDir(path: string): void {
+  /** Applies WORKDIR and returns the directory, which is not looked for. */
+  enterDirectory(instruction: ValueInstruction): string {
+    const wanted = this.expand(instruction.value);
+    if (wanted === "") throw syntaxError("cannot normalize nothing", instruction.lines);
+    const path = cleanPath(wanted.startsWith("/") ? wanted : `/${this.config.workingDir ?? ""}/${wanted}`);
     this.update({ workingDir: path });
+    return path;
   }
 
   private expandPairs(pairs: readonly KeyValue[]): KeyValue[] {

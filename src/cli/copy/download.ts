@@ -1,6 +1,7 @@
 // Copying out of a container: unpacks the daemon's archive by the rules of cp. The archive is hostile: its first part is
 // replaced by the name we chose, nothing is written through a link that the archive made, nothing outside the target.
 
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -40,7 +41,8 @@ export interface DownloadOptions {
 /** Copies; returns the number of content bytes. Throws a Fault with Docker's text. */
 export async function downloadPath(options: DownloadOptions): Promise<number> {
   const { client, container, target, followLink } = options;
-  let path = absolute(options.source);
+  // An empty path is the daemon's to refuse.
+  let path = options.source === "" ? "" : absolute(options.source);
   if (followLink) {
     const { mode, linkTarget } = await client.call(containerArchiveInfo, { id: container, path });
     if (isSymlinkMode(mode))
@@ -73,18 +75,18 @@ function statOf(headers: ReadonlyMap<string, string>): PathStat {
 function place(source: string, stat: PathStat, target: string): string {
   const isDirectory = isDirectoryMode(stat.mode);
   const full = resolve(target);
-  const saysDirectory = /\/\.?$/.test(target);
+  const ending = /\/\.?$/.exec(target)?.[0];
+  const saysDirectory = ending !== undefined;
+  if (!existsSync(dirname(full)))
+    throw complain(`invalid output path: directory ${JSON.stringify(dirname(full))} does not exist`);
   const existing = statSync(full, { throwIfNoEntry: false });
   if (existing?.isDirectory() === true) {
     const copiesContents = isDirectory && source.endsWith("/.");
     return copiesContents ? full : join(full, basename(source));
   }
-  if (existing !== undefined && saysDirectory) throw complain("not a directory");
+  if (existing !== undefined && saysDirectory) throw complain(`stat ${full}${ending}: not a directory`);
   if (existing !== undefined && isDirectory) throw complain("cannot copy directory");
   if (existing === undefined && saysDirectory && !isDirectory) throw complain("no such directory");
-  if (!existsSync(dirname(full))) {
-    throw complain(`invalid output path: directory ${JSON.stringify(dirname(full))} does not exist`);
-  }
   return full;
 }
 
@@ -142,7 +144,9 @@ class Unpacker {
         linkSync(this.#path(entry.linkName), path);
         return;
       default:
-        throw complain(`cannot copy ${JSON.stringify(entry.name)}: devices and pipes are not copied`);
+        this.#clear(path);
+        makeNode(path, entry.type, entry);
+        this.#finish(path, entry);
     }
   }
 
@@ -197,6 +201,7 @@ class Unpacker {
     return path;
   }
 
+  /** What stands in the way goes, unless it is a directory. */
   #clear(path: string): void {
     const existing = lstatSync(path, { throwIfNoEntry: false });
     if (existing === undefined) return;
@@ -204,4 +209,13 @@ class Unpacker {
       throw complain(`cannot overwrite directory ${JSON.stringify(path)} with a non-directory`);
     rmSync(path);
   }
+}
+
+const NODE_LETTERS = { char: "c", block: "b", fifo: "p" } as const;
+
+/** Makes a device or a pipe, for which this runtime has no call of its own. */
+function makeNode(path: string, type: keyof typeof NODE_LETTERS, entry: TarEntry): void {
+  const numbers = type === "fifo" ? [] : [String(entry.devMajor), String(entry.devMinor)];
+  const made = spawnSync("mknod", ["--", path, NODE_LETTERS[type], ...numbers], { encoding: "utf8" });
+  if (made.status !== 0) throw complain(`cannot make ${path}: ${made.error?.message ?? made.stderr.trim()}`);
 }

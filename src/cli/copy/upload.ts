@@ -1,7 +1,7 @@
 // Copying into a container: decides the directory the archive is unpacked in and the name the copy gets there, by the
 // rules of cp -a with Docker's refusals.
 
-import { lstatSync, readdirSync, type Stats, statSync } from "node:fs";
+import { lstatSync, readdirSync, readlinkSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join, posix, resolve } from "node:path";
 import type { Client } from "../../api/client.ts";
 import { containerArchiveInfo, putContainerArchive } from "../../api/operations/container.ts";
@@ -16,9 +16,12 @@ import { stdinUpload } from "../upload.ts";
 /** Go's os.FileMode bits, as the API's path stat has them. */
 const modeDirectory = 2 ** 31;
 const modeSymlink = 2 ** 27;
+const modeDevice = 2 ** 26;
+const modeIrregular = 2 ** 19;
 
-export const isDirectoryMode = (mode: number): boolean => Math.floor(mode / modeDirectory) % 2 === 1;
-export const isSymlinkMode = (mode: number): boolean => Math.floor(mode / modeSymlink) % 2 === 1;
+const hasBit = (mode: number, bit: number): boolean => Math.floor(mode / bit) % 2 === 1;
+export const isDirectoryMode = (mode: number): boolean => hasBit(mode, modeDirectory);
+export const isSymlinkMode = (mode: number): boolean => hasBit(mode, modeSymlink);
 
 export interface UploadOptions {
   readonly client: Client;
@@ -32,7 +35,15 @@ export interface UploadOptions {
 /** Copies; returns the number of content bytes sent. Throws a Fault with Docker's text. */
 export async function uploadPath(options: UploadOptions): Promise<number> {
   const { client, container, source } = options;
+  // compat: `CONTAINER:` is the root for a directory's sake only.
+  if (options.target === "" && source !== "-" && !statLocal(source, options.followLink).isDirectory())
+    throw complain("no such directory");
   const target = await resolveTarget(client, container, absolute(options.target));
+  const kind = target.stat === undefined ? undefined : specialKind(target.stat.mode);
+  if (kind !== undefined)
+    throw complain(
+      `destination "${container}:${target.path}" must be a directory or a regular file: got ${kind}`,
+    );
   const send = (path: string, upload: AsyncIterable<Uint8Array>): Promise<unknown> =>
     client.call(
       putContainerArchive,
@@ -40,7 +51,7 @@ export async function uploadPath(options: UploadOptions): Promise<number> {
       { upload },
     );
   if (source === "-") {
-    if (target.stat !== undefined && !isDirectoryMode(target.stat.mode)) {
+    if (target.stat === undefined || !isDirectoryMode(target.stat.mode)) {
       throw complain(`destination "${container}:${target.path}" must be a directory`);
     }
     let count = 0;
@@ -64,6 +75,11 @@ export function absolute(path: string): string {
   if (/(?:^|\/)\.$/.test(path) && !clean.endsWith("/."))
     return clean === "/" ? "/." : `${clean.replace(/\/$/, "")}/.`;
   return clean;
+}
+
+function specialKind(mode: number): string | undefined {
+  if (hasBit(mode, modeDevice)) return "a device";
+  return hasBit(mode, modeIrregular) ? "an irregular file" : undefined;
 }
 
 interface Target {
@@ -96,8 +112,20 @@ function statLocal(source: string, followLink: boolean): Stats {
     // A trailing slash asks for what a link points at.
     return followLink || source.endsWith("/") || source.endsWith("/.") ? statSync(source) : lstatSync(source);
   } catch (error) {
-    throw complain(`lstat ${resolve(source)}: ${errnoText(error)}`);
+    if ((error as NodeJS.ErrnoException).code === "ENOTDIR" && /\/\.?$/.test(source))
+      throw complain("not a directory");
+    throw complain(
+      `lstat ${followLink ? endOfLinks(resolve(source)) : resolve(source)}: ${errnoText(error)}`,
+    );
   }
+}
+
+/** Returns what a chain of links leads to, which may be missing. */
+function endOfLinks(path: string): string {
+  let end = path;
+  for (let i = 0; i < 40 && lstatSync(end, { throwIfNoEntry: false })?.isSymbolicLink() === true; i++)
+    end = resolve(dirname(end), readlinkSync(end));
+  return end;
 }
 
 /** Decides where the archive is unpacked and what its root is called; an empty name merges the contents. */

@@ -100,6 +100,7 @@ function runConfigOf(c: ContainerConfig, r: ContainerConfigRequest): RunConfig {
   const keys = (set: object | null | undefined): string[] => Object.keys(set ?? {});
   const exposed = [...new Set([...keys(c.ExposedPorts), ...keys(r.ExposedPorts)])];
   const volumes = [...new Set([...keys(c.Volumes), ...keys(r.Volumes)])];
+  const env = r.Env ?? c.Env ?? [];
   const cmd = r.Cmd ?? c.Cmd;
   const entrypoint = r.Entrypoint ?? c.Entrypoint;
   const labels = { ...c.Labels, ...r.Labels };
@@ -107,7 +108,7 @@ function runConfigOf(c: ContainerConfig, r: ContainerConfigRequest): RunConfig {
   return {
     ...text("user", r.User || c.User),
     ...(exposed.length === 0 ? {} : { exposedPorts: exposed }),
-    env: [...(r.Env ?? c.Env ?? [])],
+    ...(env.length === 0 ? {} : { env: [...env] }),
     ...(cmd === null ? {} : { cmd: [...cmd] }),
     ...(entrypoint === null ? {} : { entrypoint: [...entrypoint] }),
     ...(volumes.length === 0 ? {} : { volumes }),

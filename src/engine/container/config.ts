@@ -4,7 +4,6 @@ import type { ContainerConfig, ContainerConfigRequest } from "../../api/schemas/
 import { Fault } from "../../lib/errors.ts";
 import type { Healthcheck, RunConfig } from "../../oci/image-config.ts";
 
-const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /**
  * Returns the configuration of a container: the request's, completed by the image's. A command of the request
  * replaces the image's; an entrypoint of the request also drops the image's command (Dockerfile reference,
@@ -99,13 +98,14 @@ const setOf = (names: readonly string[] | undefined): Record<string, Record<neve
 const keyOf = (pair: string): string => pair.split("=", 1)[0] as string;
 
 /**
- * Returns the environment: the image's, with the request's variables replacing those of the same name and a default
- * PATH when neither has one. `-e NAME` without a value unsets the image's variable.
+ * Returns the environment: the image's, with the request's variables replacing those of the same name; null when there is
+ * none. `-e NAME` without a value unsets the image's variable. The default PATH comes with the process, not with the
+ * configuration.
  */
-export function completeEnv(image: readonly string[], request: readonly string[]): string[] {
+export function completeEnv(image: readonly string[], request: readonly string[]): string[] | null {
   const wanted = new Map(request.map((pair) => [keyOf(pair), pair]));
   const merged = [...wanted.values(), ...image.filter((pair) => !wanted.has(keyOf(pair)))].filter((p) =>
     p.includes("="),
   );
-  return merged.some((p) => keyOf(p) === "PATH") ? merged : [...merged, DEFAULT_PATH];
+  return merged.length === 0 ? null : merged;
 }

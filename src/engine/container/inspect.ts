@@ -1,6 +1,11 @@
 // How a container looks from outside: the answers of ContainerInspect and the items of ContainerList. Pure over the
 // record; reads never wait.
-import type { ContainerInspect, ContainerState, ContainerSummary } from "../../api/schemas/container.ts";
+import type {
+  ContainerInspect,
+  ContainerState,
+  ContainerSummary,
+  PortSummary,
+} from "../../api/schemas/container.ts";
 import { ZERO_TIME, parseNano } from "../../lib/time.ts";
 import { humanDuration } from "../../lib/units/duration.ts";
 import type { RootSource } from "../../linux/ops.ts";
@@ -19,11 +24,17 @@ export interface InspectExtras {
   source: RootSource;
   /** HostConfig.Links, null without links. */
   links: string[] | null;
+  /** Present when they are asked for. */
+  sizes?: { readonly SizeRw: number; readonly SizeRootFs: number } | undefined;
 }
 
 /** Returns the answer of ContainerInspect. */
 export function inspectOf(record: ContainerRecord, extras: InspectExtras): ContainerInspect {
   const { paths } = extras;
+  // compat: a container that was never started has no files yet.
+  const isFresh = record.state.status === "created" && record.state.startedAt === "";
+  const etcFile = (name: Parameters<ContainerPaths["etcFile"]>[1]): string =>
+    isFresh ? "" : paths.etcFile(record.id, name);
   return {
     Id: record.id,
     Created: record.createdAt,
@@ -31,10 +42,10 @@ export function inspectOf(record: ContainerRecord, extras: InspectExtras): Conta
     Args: [...record.args],
     State: stateOf(record.state),
     Image: record.imageId,
-    ResolvConfPath: paths.etcFile(record.id, "resolv.conf"),
-    HostnamePath: paths.etcFile(record.id, "hostname"),
-    HostsPath: paths.etcFile(record.id, "hosts"),
-    LogPath: record.hostConfig.LogConfig.Type === "none" ? "" : paths.log(record.id),
+    ResolvConfPath: etcFile("resolv.conf"),
+    HostnamePath: etcFile("hostname"),
+    HostsPath: etcFile("hosts"),
+    LogPath: isFresh || record.hostConfig.LogConfig.Type === "none" ? "" : paths.log(record.id),
     Name: `/${record.name}`,
     RestartCount: record.state.restartCount,
     Driver: "overlay2",
@@ -45,6 +56,7 @@ export function inspectOf(record: ContainerRecord, extras: InspectExtras): Conta
     ExecIDs: extras.execIds.length === 0 ? null : [...extras.execIds],
     HostConfig: { ...record.hostConfig, Links: extras.links },
     GraphDriver: { Data: graphData(extras.source), Name: "overlay2" },
+    ...extras.sizes,
     Mounts: mountPoints(record.hostConfig),
     Config: record.config,
     NetworkSettings: networkSettings(record),
@@ -72,7 +84,6 @@ const exposedOf = (record: ContainerRecord): string[] => Object.keys(record.conf
 
 /** Returns the item of ContainerList. `imageName` is what the image is called now. */
 export function summaryOf(record: ContainerRecord, imageName: string, nowMs: number): ContainerSummary {
-  const published = record.endpoints.flatMap((e) => e.attached?.ports ?? []);
   const { Annotations, NetworkMode } = record.hostConfig;
   return {
     Id: record.id,
@@ -81,7 +92,7 @@ export function summaryOf(record: ContainerRecord, imageName: string, nowMs: num
     ImageID: record.imageId,
     Command: [record.path, ...record.args.map(quoteArgument)].join(" "),
     Created: Number((parseNano(record.createdAt) ?? 0n) / 1_000_000_000n),
-    Ports: isRunning(record) ? portSummaries(published, exposedOf(record)) : [],
+    Ports: portsOf(record),
     Labels: record.config.Labels ?? {},
     State: record.state.status,
     Status: statusText(record.state, nowMs),
@@ -89,6 +100,13 @@ export function summaryOf(record: ContainerRecord, imageName: string, nowMs: num
     NetworkSettings: { Networks: networksOf(record) },
     Mounts: mountPoints(record.hostConfig),
   };
+}
+
+/** Returns the ports of `ps`: none unless it runs. */
+export function portsOf(record: ContainerRecord): PortSummary[] {
+  if (!isRunning(record)) return [];
+  const published = record.endpoints.flatMap((e) => e.attached?.ports ?? []);
+  return portSummaries(published, exposedOf(record));
 }
 
 /** compat: arguments with blanks are shown in single quotes. */

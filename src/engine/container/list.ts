@@ -2,7 +2,8 @@
 import type { Filters } from "../../api/contract.ts";
 import { Fault } from "../../lib/errors.ts";
 import { hasLabel } from "../labels.ts";
-import { parsePortKey } from "./ports.ts";
+import { portsOf } from "./inspect.ts";
+import { mountPoints } from "./mounts.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
 
 /** What some filters need to know beyond the record. */
@@ -14,77 +15,113 @@ export interface FilterContext {
 
 type Test = (record: ContainerRecord, value: string, context: FilterContext) => boolean;
 
-const STATUSES = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
+/** Filters with a fixed set of values, as Docker's daemon names them in its errors. */
+const VALUES: Readonly<Record<string, { readonly of: string; readonly valid: readonly string[] }>> = {
+  status: {
+    of: "state",
+    valid: ["created", "running", "paused", "restarting", "removing", "exited", "dead"],
+  },
+  health: { of: "health", valid: ["none", "starting", "healthy", "unhealthy"] },
+};
 
 const invalid = (message: string): Fault =>
   new Fault("invalidParameter", message, { code: "filter.invalid" });
 
 /** One value of a filter has to fit; of `label` all. */
 const TESTS: Readonly<Record<string, Test>> = {
-  id: (r, v) => r.id.startsWith(v) || matches(v, r.id),
-  name: (r, v) =>
-    matches(
-      v.replace(/^\^?\//, (m) => m.replace("/", "")),
-      r.name,
-    ) || matches(v, `/${r.name}`),
+  id: (r, v) => r.id.startsWith(v),
+  name: (r, v) => matches(v, r.name) || matches(v, `/${r.name}`),
   status: (r, v) => r.state.status === v,
-  exited: (r, v) => r.state.status === "exited" && r.state.exitCode === Number(v),
+  exited: (r, v) => hasExited(r) && r.state.exitCode === Number(v),
   label: (r, v) => hasLabel(r.config.Labels, v),
   ancestor: (r, v, c) => c.isDescendant(r, v),
   network: (r, v) => r.endpoints.some((e) => e.networkName === v || (v !== "" && e.networkId.startsWith(v))),
-  volume: (r, v) => (r.hostConfig.Binds ?? []).some((b) => b.split(":").slice(0, 2).includes(v)),
-  publish: (r, v) =>
-    hasPort(
-      v,
-      r.endpoints.flatMap((e) => (e.attached?.ports ?? []).map((p) => `${p.hostPort}/${p.proto}`)),
-    ),
-  expose: (r, v) => hasPort(v, Object.keys(r.config.ExposedPorts ?? {})),
+  volume: (r, v) => mountPoints(r.hostConfig).some((m) => m.Destination === v || (m.Name || m.Source) === v),
   health: (_r, v) => v === "none",
-  "is-task": (_r, v) => v === "false",
+  "is-task": (_r, v) => v === "false" || v === "0",
+  // compat: of Windows; it chooses nothing here.
+  isolation: () => true,
 };
 
+/** Filters that say where the list begins and ends, or which are looked at together. */
+const OTHERS = ["before", "since", "publish", "expose"];
+
+const hasExited = (r: ContainerRecord): boolean => r.state.status === "exited" || r.state.status === "dead";
+
 function matches(pattern: string, text: string): boolean {
+  if (pattern === text) return true;
   if (pattern.length > 256) throw invalid("filter value is too long");
   try {
     return new RegExp(pattern).test(text);
   } catch {
-    return text.includes(pattern); // ignored: not a regular expression, so it is taken literally
+    return false; // ignored: compat: what is no regular expression matches only itself
   }
 }
 
-function hasPort(wanted: string, ports: readonly string[]): boolean {
-  const m = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(wanted);
-  if (m === null) throw invalid(`invalid port filter: ${wanted}`);
-  const [from, to, proto] = [Number(m[1]), Number(m[2] ?? m[1]), m[3] ?? "tcp"];
-  return ports.some((p) => {
-    const { port, proto: other } = parsePortKey(p);
-    return port >= from && port <= to && other === proto;
-  });
+/** The ports of a filter: `80`, `80/udp`, `8000-9000/tcp`. */
+interface PortRange {
+  readonly from: number;
+  readonly to: number;
+  readonly proto: string;
 }
 
-/** Returns the records to show, newest first. Fails with invalidParameter on unknown filters, notFound for before and since. */
+function parsePorts(key: string, value: string): PortRange {
+  const m = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(.+))?$/.exec(value);
+  const [from, to] = [Number(m?.[1]), Number(m?.[2] ?? m?.[1])];
+  if (m === null || from > 65535 || to > 65535 || to < from)
+    throw invalid(`error while looking up for ${key} ${value}: invalid port range`);
+  return { from, to, proto: m[3] ?? "tcp" };
+}
+
+/** compat: a port that fits `publish` or `expose` is enough; a container that does not run has none. */
+function portTest(filters: Filters): (record: ContainerRecord) => boolean {
+  const ranges = (key: string): PortRange[] => (filters[key] ?? []).map((v) => parsePorts(key, v));
+  const [publish, expose] = [ranges("publish"), ranges("expose")];
+  if (publish.length + expose.length === 0) return () => true;
+  const isIn = (all: readonly PortRange[], port: number | undefined, proto: string): boolean =>
+    port !== undefined && all.some((r) => port >= r.from && port <= r.to && r.proto === proto);
+  return (record) =>
+    portsOf(record).some((p) => isIn(publish, p.PublicPort, p.Type) || isIn(expose, p.PrivatePort, p.Type));
+}
+
+function checkFilters(filters: Filters): void {
+  for (const key of Object.keys(filters))
+    if (!(key in TESTS) && !OTHERS.includes(key)) throw invalid(`invalid filter '${key}'`);
+  for (const [key, { of, valid }] of Object.entries(VALUES))
+    for (const value of filters[key] ?? [])
+      if (!valid.includes(value))
+        throw invalid(
+          `invalid filter '${key}=${value}': invalid value for ${of} (${value}): must be one of ${valid.join(", ")}`,
+        );
+  for (const value of filters["exited"] ?? [])
+    if (!/^[+-]?\d{1,19}$/.test(value))
+      throw invalid(
+        `invalid filter 'exited=${value}': strconv.Atoi: parsing ${JSON.stringify(value)}: invalid syntax`,
+      );
+  const isTask = filters["is-task"] ?? [];
+  if (isTask.some((v) => !["0", "1", "false", "true"].includes(v)))
+    throw invalid(`invalid filter 'is-task=[${isTask.join(" ")}]'`);
+}
+
+/** Returns the records to show, newest first. Fails with invalidParameter on wrong filters, notFound for before and since. */
 export function selectContainers(
   newestFirst: readonly ContainerRecord[],
   query: { all: boolean; limit?: number | undefined; filters: Filters },
   context: FilterContext,
 ): ContainerRecord[] {
   const { filters } = query;
-  for (const key of Object.keys(filters))
-    if (!(key in TESTS) && key !== "before" && key !== "since") throw invalid(`invalid filter '${key}'`);
-  for (const s of filters["status"] ?? [])
-    if (!STATUSES.includes(s)) throw invalid(`invalid filter 'status=${s}'`);
-  for (const e of filters["exited"] ?? [])
-    if (!/^\d+$/.test(e)) throw invalid(`invalid filter 'exited=${e}'`);
+  checkFilters(filters);
+  const hasPort = portTest(filters);
   const bounded = between(newestFirst, filters, context);
   const limit = query.limit !== undefined && query.limit > 0 ? query.limit : Number.POSITIVE_INFINITY;
-  const showsStopped =
-    query.all || Number.isFinite(limit) || ["status", "exited"].some((f) => filters[f]?.length);
+  const showsStopped = query.all || Number.isFinite(limit) || (filters["status"]?.length ?? 0) > 0;
   const tests = Object.entries(filters).filter(([key, values]) => key in TESTS && values.length > 0);
   return bounded
     .filter(
       (r) =>
         (showsStopped || isRunning(r) || r.state.status === "restarting") &&
-        tests.every(([key, values]) => fits(r, key, values, context)),
+        tests.every(([key, values]) => fits(r, key, values, context)) &&
+        hasPort(r),
     )
     .slice(0, limit);
 }

@@ -327,15 +327,15 @@ export class ContainerService {
       work: `${dir}/work`,
     });
     const links = shownLinks(this.#context.table, record);
-    const answer = inspectOf(record, { paths: this.#context.paths, execIds: live.execIds, source, links });
-    return input.size ? { ...answer, ...(await sizesOf(this.#context, record)) } : answer;
+    const sizes = input.size ? await sizesOf(this.#context, record) : undefined;
+    return inspectOf(record, { paths: this.#context.paths, execIds: live.execIds, source, links, sizes });
   }
 
   async list(input: Input<"containerList">): Promise<ContainerSummary[]> {
     const { table, images } = this.#context;
     const now = Date.now();
     const isDescendant = (r: ContainerRecord, image: string): boolean =>
-      images.isDescendant(r.imageId, image);
+      images.has(image) && images.isDescendant(r.imageId, image);
     const selected = selectContainers(table.all(), input, { find: (ref) => table.find(ref), isDescendant });
     const links = linkNames(table.all());
     const summaries = selected.map((r) => ({

@@ -111,6 +111,15 @@ export class ImageService {
     return this.#context.table.find(text).image;
   }
 
+  /** Whether a name or id means an image. */
+  has(text: string): boolean {
+    try {
+      return this.find(text) !== undefined;
+    } catch {
+      return false; // ignored: that is the answer
+    }
+  }
+
   /** Returns the configuration of an image that may be gone, for its history. */
   historyOf(id: string): ImageConfig | undefined {
     const image = this.#context.table.get(id);

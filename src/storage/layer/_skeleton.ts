@@ -1,20 +1,24 @@
-// The directories and files that every container gets something mounted on. They lie below all layers: an image's own
-// ones hide them.
+// What every container's root has even where its image lacks it: mount points, and compat: what Docker puts there, such as
+// the file by which programs see that they run in a container. It lies below all layers: an image's own files hide it.
 
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 
 /** Name of the skeleton among the layers' directories. */
 export const SKELETON_DIR = ".skeleton";
 
-const DIRECTORIES = ["dev", "proc", "sys", "etc"];
-const FILES = ["etc/hostname", "etc/hosts", "etc/resolv.conf"];
+const DIRECTORIES = ["dev", "dev/pts", "dev/shm", "proc", "sys", "etc"];
+const FILES = [".dockerenv", "dev/console", "etc/hostname", "etc/hosts", "etc/resolv.conf"];
+const MODE = 0o755;
 
-/** Makes the skeleton; what is there already stays. */
+/** Makes the skeleton, or completes it. */
 export async function makeSkeleton(dir: string): Promise<void> {
-  for (const name of DIRECTORIES) await mkdir(join(dir, name), { recursive: true, mode: 0o755 });
+  for (const name of DIRECTORIES) await mkdir(join(dir, name), { recursive: true, mode: MODE });
   for (const name of FILES) {
-    await mkdir(dirname(join(dir, name)), { recursive: true });
-    await writeFile(join(dir, name), "", { flag: "a", mode: 0o644 });
+    await writeFile(join(dir, name), "", { flag: "a" });
+    await chmod(join(dir, name), MODE);
   }
+  await symlink("/proc/mounts", join(dir, "etc/mtab")).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
 }
