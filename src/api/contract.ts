@@ -131,6 +131,8 @@ export interface OperationSpec {
   readonly query?: { readonly [name: string]: QuerySpec };
   readonly headers?: { readonly [name: string]: HeaderSpec };
   readonly body?: BodySpec;
+  /** Why a body is refused; an operation without body ignores one otherwise. */
+  readonly refusesBody?: string;
   readonly success: SuccessSpec;
   /** Documented error status codes besides 400 and 500. */
   readonly errors?: readonly number[];

@@ -142,7 +142,6 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     paths: new ContainerPaths(config.dataRoot, config.execRoot, keelPath),
     log,
     inBackground: (what, work) => background.run(what, work),
-    thaw: (id) => containers.thaw(id),
   };
   const containers: ContainerService = new ContainerService(context);
   connectConcepts(images, table);

@@ -232,6 +232,8 @@ class HttpServer implements Server {
       const length = headers["content-length"] ?? "0";
       checkJsonType(headers["content-type"], length !== "0" || headers["transfer-encoding"] !== undefined);
     }
+    if (operation.refusesBody !== undefined && mayHaveBody(headers))
+      throw new Fault("invalidParameter", operation.refusesBody, { code: "request.body" });
     const body = await exchange.readJson();
     if (operation.body?.kind === "json") input["body"] = body;
     await handle(input, exchange);
@@ -250,6 +252,11 @@ class HttpServer implements Server {
     }
     exchange.fail(error);
   }
+}
+
+/** compat: clients that send `{}` or `null` where nothing is wanted are not bothered. */
+function mayHaveBody(headers: IncomingMessage["headers"]): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 7;
 }
 
 /** Creates the server; it accepts nothing before `listen`. */

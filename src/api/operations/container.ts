@@ -112,6 +112,8 @@ export const containerStart = operation({
   method: "POST",
   path: "/containers/{id}/start",
   query: { detachKeys: "text", checkpoint: "text", checkpointDir: { kind: "text", wire: "checkpoint-dir" } },
+  refusesBody:
+    "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24",
   success: empty(204),
   errors: [304, 404, 409],
 });

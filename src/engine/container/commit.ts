@@ -17,6 +17,7 @@ import { familiarString, parseReference, withDefaultTag, withTag } from "../../o
 import type { LayerRecord } from "../../storage/layer/types.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { cgroupOf } from "./run/cgroup.ts";
+import { thaw } from "./run/pause.ts";
 import type { LiveContainer } from "./table.ts";
 
 type CommitInput = InputOf<typeof imageCommit>;
@@ -89,7 +90,7 @@ async function pause(context: ContainerContext, live: LiveContainer): Promise<As
   if (!isPaused) return undefined;
   const unpause = async (): Promise<void> => {
     if (context.table.get(live.id)?.state.status !== "paused") return;
-    await context.thaw(live.id);
+    await thaw(context, live.id);
     publish(context, context.table.find(live.id), "unpause");
   };
   return { [Symbol.asyncDispose]: () => live.lane.run(unpause) };

@@ -28,8 +28,6 @@ export interface ContainerContext {
   readonly log: Log;
   /** Runs work that nobody waits for; it is finished before the daemon ends, and its failure is logged as `what`. */
   inBackground(what: string, work: () => Promise<void>): void;
-  /** Lets a frozen container run on. */
-  thaw(id: string): Promise<void>;
 }
 
 /** Where a container's files are on the host. */

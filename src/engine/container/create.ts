@@ -13,7 +13,7 @@ import { completeConfig } from "./config.ts";
 import { completeHostConfig } from "./host-config/complete.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { mountsOf } from "./mounts.ts";
-import { generateName, parseName } from "./names.ts";
+import { checkNameIsFree, generateName, parseName } from "./names.ts";
 import { portRequests } from "./ports.ts";
 import { endpointsOf } from "./network/endpoints.ts";
 import { linksOf } from "./network/links.ts";
@@ -69,13 +69,8 @@ export async function createContainer(
 function chooseName(context: ContainerContext, wanted: string | undefined): string {
   if (wanted === undefined) return generateName((n) => context.table.isNameTaken(n));
   const name = parseName(wanted);
-  if (!context.table.isNameTaken(name)) return name;
-  const holder = context.table.idOfName(name) ?? "";
-  throw new Fault(
-    "conflict",
-    `Conflict. The container name "/${name}" is already in use by container "${holder}". You have to remove (or rename) that container to be able to reuse that name.`,
-    { code: "container.name-taken", detail: { holder } },
-  );
+  checkNameIsFree(context.table, name);
+  return name;
 }
 
 /** Namespaces shared with another container name it by id from here on, as Docker stores it. */

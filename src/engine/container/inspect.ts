@@ -129,6 +129,8 @@ export function statusText(s: RunState, nowMs: number): string {
       return `Up ${since(s.startedAt)} (Paused)`;
     case "restarting":
       return `Restarting (${s.exitCode}) ${since(s.finishedAt)} ago`;
+    case "removing":
+      return "Removal In Progress";
     case "dead":
       return "Dead";
     case "exited":

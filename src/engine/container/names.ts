@@ -1,6 +1,7 @@
 // Names for containers: the rule for given ones and the generator for the others (adjective_surname, as users know it).
 import { randomInt } from "node:crypto";
 import { Fault } from "../../lib/errors.ts";
+import type { ContainerTable } from "./table.ts";
 
 const ADJECTIVES =
   "able agile amber ample apt avid awake balanced bold brave bright brisk calm candid careful cheerful clear clever cosmic crisp curious daring deft eager earnest easy elated elegant epic fair famous fine firm fluent fond frank free fresh friendly gallant gentle gifted glad golden good grand great happy hardy hearty honest hopeful humble jolly jovial just keen kind lively loyal lucid lucky mellow merry mighty modest neat nimble noble open patient peaceful plucky polite proud quick quiet rapid ready robust serene sharp silent sincere smart snug solid steady stoic sunny swift tidy trusty upbeat vivid warm wise witty zesty".split(
@@ -26,6 +27,17 @@ export function parseName(text: string): string {
       },
     );
   return name;
+}
+
+/** Fails with conflict, and says who has it, when the name is taken. */
+export function checkNameIsFree(table: Pick<ContainerTable, "isNameTaken" | "idOfName">, name: string): void {
+  if (!table.isNameTaken(name)) return;
+  const holder = table.idOfName(name) ?? "";
+  throw new Fault(
+    "conflict",
+    `Conflict. The container name "/${name}" is already in use by container "${holder}". You have to remove (or rename) that container to be able to reuse that name.`,
+    { code: "container.name-taken", detail: { holder } },
+  );
 }
 
 /** Returns a readable name that `isTaken` does not know, with a number at the end when luck fails. */

@@ -5,16 +5,12 @@ import { parseNano } from "../../lib/time.ts";
 import { pruneMatcher } from "../prune-filter.ts";
 import type { ContainerContext } from "./context.ts";
 import { writtenBytes } from "./files/size.ts";
-import type { LiveContainer } from "./table.ts";
+import { removeStopped } from "./remove.ts";
 
 const PRUNABLE = ["created", "exited", "dead"];
 
 /** Removes the containers; one that is in use by then stays. Fails with invalidParameter for wrong filters. */
-export async function pruneContainers(
-  context: ContainerContext,
-  filters: Filters,
-  remove: (live: LiveContainer) => Promise<void>,
-): Promise<ContainersPrune> {
+export async function pruneContainers(context: ContainerContext, filters: Filters): Promise<ContainersPrune> {
   const fits = pruneMatcher(filters);
   const ContainersDeleted: string[] = [];
   let SpaceReclaimed = 0;
@@ -24,10 +20,11 @@ export async function pruneContainers(
       continue;
     const live = context.table.live(record.id);
     const sizeBytes = await live.lane.run(async () => {
-      const { status } = context.table.get(record.id)?.state ?? {};
-      if (live.run !== null || live.isRemoving || !PRUNABLE.includes(status ?? "")) return undefined;
+      const current = context.table.get(record.id);
+      if (current === undefined || live.isRemoving || !PRUNABLE.includes(current.state.status))
+        return undefined;
       const size = await writtenBytes(context, record);
-      await remove(live);
+      await removeStopped(context, live, current);
       return size;
     });
     if (sizeBytes === undefined) continue;

@@ -3,7 +3,10 @@
 //   created ─start→ running ─pause⇄unpause─ paused
 //      │               │ exit
 //      │               ├─ restart policy → restarting ─start→ running
-//      └─remove→ gone ←┴─→ exited ─start→ running;  exited/created ─remove→ gone
+//      │               └─→ exited ─start→ running
+//      └─remove→ removing ←─remove─ exited, dead
+//                   ├─ done → gone
+//                   └─ files that cannot be removed → dead
 //
 // The request is kept in the words of the API, completed with the image's defaults, because `inspect` shows it
 // again word for word; what the engine acts on is derived from it (spec-input.ts). A record is never changed in
@@ -13,21 +16,31 @@ import type { HostConfig } from "../../api/schemas/host-config.ts";
 import type { EndpointRecord } from "../../net/model.ts";
 import type { LayerId } from "../../storage/layer/types.ts";
 
-/** Where a container is in its life; `paused` and `restarting` are running and waiting to run. */
-export type ContainerStatus = "created" | "running" | "paused" | "restarting" | "exited" | "dead";
+/**
+ * Where a container is in its life. `paused` has its process, `restarting` waits for the next one; `dead` is left of a removal
+ * that failed and can only be removed again.
+ */
+export type ContainerStatus =
+  | "created"
+  | "running"
+  | "paused"
+  | "restarting"
+  | "removing"
+  | "exited"
+  | "dead";
 
 /** What is remembered of the latest run. Times are RFC 3339 with nanoseconds, "" for never. */
 export interface RunState {
   readonly status: ContainerStatus;
   readonly pid: number;
   readonly exitCode: number;
-  /** Why the container could not be started, "" otherwise. */
+  /** Why the container could not be started or removed, "" otherwise. */
   readonly error: string;
   readonly isOomKilled: boolean;
   readonly startedAt: string;
   readonly finishedAt: string;
   readonly restartCount: number;
-  /** Stopped by a user: `unless-stopped` and `always` leave it alone until the daemon starts again or the user does. */
+  /** A user has stopped it, or sent it a signal; what that means is the restart policy's to say. */
   readonly isStoppedByUser: boolean;
 }
 

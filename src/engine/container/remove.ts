@@ -1,26 +1,86 @@
-// Removes a container that does not run: record first, so that a crash leaves files that the next start sweeps, never
-// a record without files.
+// Removes containers. The files are thrown away before the record: a removal that fails leaves a dead container with the
+// reason, which can be removed again, and one that a crash cut short is finished or made dead by the next daemon.
 import { rm } from "node:fs/promises";
+import { Fault, messageOf } from "../../lib/errors.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import type { ContainerRecord } from "./record.ts";
+import { isActive } from "./run/state.ts";
+import { killInLane } from "./run/stop.ts";
 import type { LiveContainer } from "./table.ts";
 
-/** Removes record and files, tells those who wait, publishes `destroy`. The files go in the background. */
+/** ContainerDelete; `reference` is how the caller names the container. Fails with conflict, or system when it cannot be removed. */
+export async function deleteContainer(
+  context: ContainerContext,
+  live: LiveContainer,
+  reference: string,
+  options: { force: boolean },
+): Promise<void> {
+  if (live.isRemoving)
+    throw new Fault("conflict", `removal of container ${reference} is already in progress`, {
+      code: "container.removing",
+    });
+  try {
+    if (!options.force) requireStopped(context.table.find(live.id));
+    live.isRemoving = true;
+    await live.lane.run(async () => {
+      // Whoever came first may have removed it, or started it.
+      const record = context.table.get(live.id);
+      if (record === undefined) return;
+      if (options.force && isActive(record)) await killInLane(context, live);
+      else requireStopped(record);
+      await removeStopped(context, live, context.table.find(live.id));
+    });
+  } catch (error) {
+    live.isRemoving = false;
+    const { kind, code } =
+      error instanceof Fault ? error : { kind: "system" as const, code: "container.remove" };
+    throw new Fault(kind, `cannot remove container "${reference}": ${messageOf(error)}`, {
+      code,
+      cause: error,
+    });
+  }
+}
+
+function requireStopped(record: ContainerRecord): void {
+  const { status } = record.state;
+  if (!isActive(record)) return;
+  throw new Fault(
+    "conflict",
+    status === "paused"
+      ? "container is paused and must be unpaused first"
+      : `container is ${status}: stop the container before removing or force remove`,
+    { code: "container.running" },
+  );
+}
+
+/** Removes files and record, tells those who wait, publishes `destroy`. In the container's lane. */
 export async function removeStopped(
   context: ContainerContext,
   live: LiveContainer,
   record: ContainerRecord,
 ): Promise<void> {
+  live.isRemoving = true;
   clearTimeout(live.restartTimer);
+  await context.table.putState(live.id, { status: "removing", error: "" });
+  try {
+    await context.layers.removeUpper(live.id);
+    await rm(context.paths.dir(live.id), { recursive: true, force: true });
+  } catch (error) {
+    throw await recordDeath(context, live, error);
+  }
   await context.table.remove(record);
   publish(context, record, "destroy");
-  for (const tell of [...live.removeWaiters, ...live.exitWaiters]) tell(record.state.exitCode);
-  live.removeWaiters.clear();
-  live.exitWaiters.clear();
-  await context.layers.removeUpper(live.id);
-  await rm(context.paths.dir(live.id), { recursive: true, force: true });
+  live.tellRemoved({ exitCode: record.state.exitCode, error: "" });
   context.inBackground(`remove the files of container ${live.id.slice(0, 12)}`, async () => {
     await rm(context.paths.stateDir(live.id), { recursive: true, force: true });
     if (record.layer !== null) await context.images.removeUnneededLayers(record.layer);
   });
+}
+
+async function recordDeath(context: ContainerContext, live: LiveContainer, cause: unknown): Promise<Fault> {
+  const error = `unable to remove filesystem: ${messageOf(cause)}`;
+  const { state } = await context.table.putState(live.id, { status: "dead", error });
+  live.isRemoving = false;
+  live.tellRemoved(state);
+  return new Fault("system", error, { code: "container.dead", cause });
 }

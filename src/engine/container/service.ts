@@ -22,8 +22,7 @@ import type {
   PathStat,
 } from "../../api/schemas/container.ts";
 import type { ContainerStats } from "../../api/schemas/stats.ts";
-import { Fault } from "../../lib/errors.ts";
-import { freezeCgroup, planThaw } from "../../linux/cgroupfs/freezer.ts";
+import { Fault, messageOf } from "../../lib/errors.ts";
 import { listPids } from "../../linux/cgroupfs/processes.ts";
 import { psTable } from "../../linux/procfs/ps.ts";
 import { attach } from "./attach.ts";
@@ -36,19 +35,23 @@ import { settleExit } from "./run/exit.ts";
 import { inspectOf, summaryOf } from "./inspect.ts";
 import { selectContainers } from "./list.ts";
 import { openLogs } from "./log-stream.ts";
-import { parseName } from "./names.ts";
 import { pruneContainers } from "./prune.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
 import { linkNames, removeLink, shownLinks } from "./network/links.ts";
-import { removeStopped } from "./remove.ts";
+import { deleteContainer } from "./remove.ts";
+import { renameContainer } from "./rename.ts";
 import { sizesOf } from "./files/size.ts";
 import { restoreRuns } from "./run/restore.ts";
 import { sampleContainer } from "./stats.ts";
-import { type OnExit, startContainer } from "./run/start.ts";
-import { killContainer, type StopOptions, stopRunning } from "./run/stop.ts";
+import { pauseContainer, unpauseContainer } from "./run/pause.ts";
+import { resizeContainer } from "./run/resize.ts";
+import { type OnExit, startAgain, startContainer } from "./run/start.ts";
+import { isActive, requireProcess } from "./run/state.ts";
+import { killContainer, stopContainer } from "./run/stop.ts";
 import { updateContainer } from "./run/update.ts";
+import { waitFor } from "./run/wait.ts";
+import { parseSignal } from "./signals.ts";
 import type { LiveContainer } from "./table.ts";
-import { waitFor } from "./wait.ts";
 
 type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
 
@@ -71,20 +74,20 @@ export class ContainerService {
     return restoreRuns(this.#context, this.#onExit, this.#start);
   }
 
-  readonly #onExit: OnExit = (live, run, exit) => settleExit(this.#context, live, run, exit, this.#restart);
+  readonly #onExit: OnExit = (live, run, exit, onSettled) => {
+    // From the beginning of the daemon's end on nothing is restarted: the next daemon does that.
+    if (this.#isClosing) live.isRestartCalledOff = true;
+    return settleExit(this.#context, live, run, exit, { restart: this.#restart, onSettled });
+  };
 
   readonly #start = (live: LiveContainer): Promise<void> =>
     live.lane.run(() => startContainer(this.#context, live, this.#onExit));
 
-  /** A start by the restart policy: counted, and given up silently when somebody else was faster. */
-  readonly #restart = async (live: LiveContainer): Promise<void> => {
-    await live.lane.run(async () => {
-      const record = this.#context.table.get(live.id);
-      if (record?.state.status !== "restarting" || live.isRemoving || this.#isClosing) return;
-      await this.#context.table.putState(live.id, { restartCount: record.state.restartCount + 1 });
-      await startContainer(this.#context, live, this.#onExit);
+  /** A start by the restart policy. */
+  readonly #restart = (live: LiveContainer): Promise<void> =>
+    live.lane.run(async () => {
+      if (!this.#isClosing) await startAgain(this.#context, live, this.#onExit);
     });
-  };
 
   #find(reference: string): { record: ContainerRecord; live: LiveContainer } {
     const record = this.#context.table.find(reference);
@@ -100,88 +103,67 @@ export class ContainerService {
       throw new Fault("notImplemented", "checkpoints are not supported by this version", {
         code: "container.checkpoint",
       });
-    const { live, record } = this.#find(input.id);
+    await this.#startByUser(this.#find(input.id).live);
+  }
+
+  /** A `--rm` container whose start fails is removed, as if it had ended. */
+  async #startByUser(live: LiveContainer): Promise<void> {
+    const { hostConfig } = this.#context.table.find(live.id);
     try {
       await this.#start(live);
     } catch (error) {
       const wasTried = !(error instanceof Fault && START_REFUSALS.includes(error.code));
-      if (wasTried && record.hostConfig.AutoRemove) await live.lane.run(() => this.#remove(live));
+      if (wasTried && hostConfig.AutoRemove)
+        await deleteContainer(this.#context, live, live.id, { force: true });
       throw error;
     }
   }
 
   async stop(input: Input<"containerStop">): Promise<void> {
     const { live, record } = this.#find(input.id);
-    await live.lane.run(async () => {
-      const status = this.#context.table.find(record.id).state.status;
-      if (status === "restarting") return this.#cancelRestart(live);
-      if (live.run === null)
-        throw new Fault("notModified", "container is already stopped", { code: "container.not-running" });
-      await this.#stop(live, input);
-    });
-  }
-
-  async #stop(live: LiveContainer, options: StopOptions): Promise<void> {
-    await stopRunning(this.#context, live, options);
-    // It may have ended by itself a moment before, with a restart arranged already.
-    if (this.#context.table.get(live.id)?.state.status === "restarting") await this.#cancelRestart(live);
-    const record = this.#context.table.get(live.id);
-    if (record !== undefined) publish(this.#context, record, "stop");
-  }
-
-  async #cancelRestart(live: LiveContainer): Promise<void> {
-    clearTimeout(live.restartTimer);
-    await this.#context.table.putState(live.id, { status: "exited", isStoppedByUser: true });
-    const record = this.#context.table.find(live.id);
-    for (const tell of [...live.exitWaiters]) tell(record.state.exitCode);
-    live.exitWaiters.clear();
+    if (!isActive(record) && live.lane.isIdle) throw alreadyStopped();
+    const isDone = await prefixed(`cannot stop container: ${input.id}`, () =>
+      stopContainer(this.#context, live, input),
+    );
+    if (!isDone) throw alreadyStopped();
   }
 
   async restart(input: Input<"containerRestart">): Promise<void> {
     const { live } = this.#find(input.id);
-    await live.lane.run(async () => {
-      clearTimeout(live.restartTimer);
-      if (live.run !== null) await this.#stop(live, input);
-      await startContainer(this.#context, live, this.#onExit);
-    });
+    const words = `Cannot restart container ${input.id}`;
+    live.isBeingRestarted = true;
+    try {
+      await stopContainer(this.#context, live, input);
+      await this.#startByUser(live);
+    } catch (error) {
+      // Somebody else has started it meanwhile.
+      if (!(error instanceof Fault && error.code === "container.running"))
+        // compat: an error of the daemon's, whatever it was.
+        throw new Fault("system", `${words}: ${messageOf(error)}`, {
+          code: "container.restart",
+          cause: error,
+        });
+    } finally {
+      live.isBeingRestarted = false;
+    }
     publish(this.#context, this.#context.table.find(live.id), "restart");
   }
 
   async kill(input: Input<"containerKill">): Promise<void> {
-    const { live } = this.#find(input.id);
-    await killContainer(this.#context, live, input.signal);
+    await prefixed(`cannot kill container: ${input.id}`, async () => {
+      if (input.signal !== undefined) parseSignal(input.signal);
+      await killContainer(this.#context, this.#find(input.id).live, input.signal);
+    });
   }
 
   async pause(input: Input<"containerPause">, call: Call): Promise<void> {
     const { live } = this.#find(input.id);
-    await live.lane.run(async () => {
-      const record = this.#context.table.find(live.id);
-      if (record.state.status === "paused")
-        throw new Fault("conflict", `container ${input.id} is already paused`, { code: "container.paused" });
-      if (!isRunning(record)) throw notRunning(input.id);
-      await freezeCgroup((ops) => this.#context.keel.run(ops), cgroupOf(this.#context, record), {
-        signal: call.signal,
-      });
-      publish(this.#context, await this.#context.table.putState(live.id, { status: "paused" }), "pause");
-    });
+    await live.lane.run(() => pauseContainer(this.#context, live, call.signal));
   }
 
   async unpause(input: Input<"containerUnpause">): Promise<void> {
     const { live } = this.#find(input.id);
-    await live.lane.run(async () => {
-      const record = this.#context.table.find(live.id);
-      if (record.state.status !== "paused")
-        throw new Fault("conflict", `container ${input.id} is not paused`, { code: "container.not-paused" });
-      await this.#context.thaw(live.id);
-      publish(this.#context, this.#context.table.find(live.id), "unpause");
-    });
-  }
-
-  /** Lets a frozen container run on and says so in its record. */
-  async thaw(id: string): Promise<void> {
-    const record = this.#context.table.find(id);
-    await this.#context.keel.run(planThaw(cgroupOf(this.#context, record)));
-    await this.#context.table.putState(id, { status: "running" });
+    await live.lane.run(() => unpauseContainer(this.#context, live));
   }
 
   async update(input: Input<"containerUpdate">): Promise<{ Warnings: string[] | null }> {
@@ -194,67 +176,32 @@ export class ContainerService {
   }
 
   async rename(input: Input<"containerRename">): Promise<void> {
-    const { live, record } = this.#find(input.id);
-    const name = parseName(input.name ?? "");
-    await live.lane.run(async () => {
-      if (this.#context.table.isNameTaken(name))
-        throw new Fault(
-          "conflict",
-          `Conflict. The container name "/${name}" is already in use by container "${this.#context.table.idOfName(name) ?? ""}". You have to remove (or rename) that container to be able to reuse that name.`,
-          { code: "container.name-taken" },
-        );
-      const current = this.#context.table.find(live.id);
-      const renamed = await this.#context.table.put({ ...current, name });
-      publish(this.#context, renamed, "rename", { oldName: `/${record.name}` });
-    });
+    if (!input.name?.trim())
+      throw new Fault("invalidParameter", "Neither old nor new names may be empty", {
+        code: "container.name-invalid",
+      });
+    const wanted = input.name;
+    const { live } = this.#find(input.id);
+    await live.lane.run(() => renameContainer(this.#context, live, wanted));
   }
 
   async delete(input: Input<"containerDelete">): Promise<void> {
     if (input.link) return removeLink(this.#context, input.id);
-    const { live, record } = this.#find(input.id);
-    if (live.isRemoving)
-      throw new Fault("conflict", `removal of container ${input.id} is already in progress`, {
-        code: "container.removing",
-      });
-    if (input.force) live.isRemoving = true;
-    try {
-      if (input.force && live.run !== null)
-        await killContainer(this.#context, live, "SIGKILL").catch(ignoreNotRunning);
-      await live.lane.run(() => {
-        const { status } = this.#context.table.find(record.id).state;
-        if (live.run !== null || status === "restarting" || status === "paused")
-          if (!input.force)
-            throw new Fault(
-              "conflict",
-              `cannot remove container "${record.name}": container is ${status}: stop the container before removing or force remove`,
-              { code: "container.running" },
-            );
-        return this.#remove(live);
-      });
-    } catch (error) {
-      live.isRemoving = false;
-      throw error;
-    }
-  }
-
-  async #remove(live: LiveContainer): Promise<void> {
-    const { run } = live;
-    live.isRemoving = true;
-    if (run !== null) {
-      await run.shim.signal(9, { all: true }).catch(() => {}); // ignored: its exit is being settled
-      await run.settled;
-    }
-    const record = this.#context.table.get(live.id);
-    if (record !== undefined) await removeStopped(this.#context, live, record);
+    await deleteContainer(this.#context, this.#find(input.id).live, input.id, { force: input.force });
   }
 
   prune(input: Input<"containerPrune">): Promise<ContainersPrune> {
-    return pruneContainers(this.#context, input.filters, (live) => this.#remove(live));
+    return pruneContainers(this.#context, input.filters);
   }
 
   async wait(input: Input<"containerWait">, call: Call): Promise<PendingWait> {
-    const code = waitFor(this.#context.table, input.id, input.condition, call.signal);
-    return { exit: code.then((StatusCode) => ({ StatusCode })) };
+    const end = waitFor(this.#context.table, input.id, input.condition, call.signal);
+    return {
+      exit: end.then(({ exitCode, error }) => ({
+        StatusCode: exitCode,
+        ...(error === "" ? {} : { Error: { Message: error } }),
+      })),
+    };
   }
 
   attach(input: Input<"containerAttach">, hijack: Hijack, call: Call): Promise<void> {
@@ -268,14 +215,12 @@ export class ContainerService {
 
   async resize(input: Input<"containerResize">): Promise<void> {
     const { live, record } = this.#find(input.id);
-    if (live.run === null) throw notRunning(input.id);
-    await live.run.shim.resize(null, input.height, input.width);
-    publish(this.#context, record, "resize", { height: String(input.height), width: String(input.width) });
+    await resizeContainer(this.#context, live, record, input);
   }
 
   async top(input: Input<"containerTop">): Promise<ContainerTop> {
     const { record } = this.#find(input.id);
-    if (!isRunning(record)) throw notRunning(record.id);
+    requireProcess(record);
     const { titles, processes } = psTable(listPids(cgroupOf(this.#context, record)), input.psArgs ?? "");
     publish(this.#context, record, "top");
     return { Titles: [...titles], Processes: processes.map((p) => [...p]) };
@@ -357,7 +302,7 @@ export class ContainerService {
     if (!options.stops) return;
     const running = this.#context.table.all().filter(isRunning);
     await Promise.all(
-      running.map((r) => stopRunning(this.#context, this.#context.table.live(r.id), { isByUser: false })),
+      running.map((r) => stopContainer(this.#context, this.#context.table.live(r.id), { isByUser: false })),
     );
   }
 
@@ -367,10 +312,17 @@ export class ContainerService {
   }
 }
 
-function notRunning(id: string): Fault {
-  return new Fault("conflict", `container ${id} is not running`, { code: "container.not-running" });
+function alreadyStopped(): Fault {
+  return new Fault("notModified", "container is already stopped", { code: "container.not-running" });
 }
 
-function ignoreNotRunning(error: unknown): void {
-  if (!(error instanceof Fault && error.code === "container.not-running")) throw error;
+/** Puts words in front of what fails. */
+async function prefixed<T>(words: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const { kind, code, detail } = error;
+    throw new Fault(kind, `${words}: ${error.message}`, { code, detail, cause: error });
+  }
 }

@@ -23,6 +23,13 @@ export interface PendingAttach {
   connect(socketPath: string): Promise<void>;
 }
 
+/** What whoever waits for a container is told. */
+export interface ContainerEnd {
+  readonly exitCode: number;
+  /** Why it could not be started or removed, "" otherwise. */
+  readonly error: string;
+}
+
 /** What the daemon keeps in memory for one container. */
 export class LiveContainer {
   readonly id: string;
@@ -32,15 +39,34 @@ export class LiveContainer {
   readonly pendingAttaches = new Set<PendingAttach>();
   /** Running execs: told when they end. */
   readonly #execs = new Map<string, (exitCode: number) => void>();
-  /** Called with the exit code after the next end of the process. */
-  readonly exitWaiters = new Set<(exitCode: number) => void>();
-  /** Called with the last exit code when the container is gone. */
-  readonly removeWaiters = new Set<(exitCode: number) => void>();
+  /** Called after the next end of the process. */
+  readonly exitWaiters = new Set<(end: ContainerEnd) => void>();
+  /** Called when the container is gone, or could not be removed. */
+  readonly removeWaiters = new Set<(end: ContainerEnd) => void>();
   isRemoving = false;
   restartTimer: NodeJS.Timeout | undefined;
   restartDelayMs = 0;
+  /** Somebody ended the current run on purpose: the restart policy has no say in its exit. */
+  isRestartCalledOff = false;
+  /** The current run was killed past its shim, which therefore tells no exit code. */
+  isForced = false;
+  /** The current run is ended in order to start the next: `--rm` does not remove the container. */
+  isBeingRestarted = false;
   constructor(id: string) {
     this.id = id;
+  }
+
+  /** Tells those who wait for the next end of the process. */
+  tellExit(end: ContainerEnd): void {
+    for (const tell of [...this.exitWaiters]) tell(end);
+    this.exitWaiters.clear();
+  }
+
+  /** Tells everybody who waits that the container is gone, or that it could not be removed. */
+  tellRemoved(end: ContainerEnd): void {
+    for (const tell of [...this.removeWaiters]) tell(end);
+    this.removeWaiters.clear();
+    this.tellExit(end);
   }
 
   get execIds(): string[] {

@@ -12,9 +12,10 @@ import { openExec } from "../../runtime/shim/client.ts";
 import { generateSpec } from "../../runtime/spec/generate.ts";
 import { splice } from "../container/attach.ts";
 import { type ContainerContext, publish } from "../container/context.ts";
-import { type ContainerRecord, isRunning } from "../container/record.ts";
+import type { ContainerRecord } from "../container/record.ts";
 import { currentEnvironment } from "../container/network/links.ts";
 import { specInputOf } from "../container/run/spec-input.ts";
+import { requireProcess } from "../container/run/state.ts";
 
 type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
 type ExecBody = Input<"containerExec">["body"];
@@ -51,12 +52,11 @@ export class ExecService {
 
   #running(reference: string): ContainerRecord {
     const record = this.#context.table.find(reference);
+    requireProcess(record);
     if (record.state.status === "paused")
-      throw new Fault("conflict", `container ${record.id} is paused, unpause the container before exec`, {
+      throw new Fault("conflict", `Container ${reference} is paused, unpause the container before exec`, {
         code: "container.paused",
       });
-    if (!isRunning(record))
-      throw new Fault("conflict", `container ${record.id} is not running`, { code: "container.not-running" });
     return record;
   }
 

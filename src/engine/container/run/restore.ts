@@ -1,21 +1,27 @@
 // After a restart of the daemon: running containers are found by their shims, those that ended meanwhile by the exit file
-// their shims left, and the restart policy is applied as it would have been.
+// their shims left, removals that were cut short are finished, and what the restart policies want running is started.
+import { existsSync } from "node:fs";
 import { messageOf } from "../../../lib/errors.ts";
-import { cgroupOf } from "./cgroup.ts";
+import { Lane } from "../../../lib/lanes.ts";
 import type { ContainerContext } from "../context.ts";
-import { settleExit, shouldRestart } from "./exit.ts";
+import { type ContainerRecord, isRunning } from "../record.ts";
+import { removeStopped } from "../remove.ts";
+import type { LiveContainer } from "../table.ts";
+import { cgroupOf } from "./cgroup.ts";
+import { settleExit } from "./exit.ts";
 import { lastExit } from "./lost.ts";
 import { endOrphans } from "./orphans.ts";
-import { type ContainerRecord, isRunning } from "../record.ts";
+import { startsWithDaemon } from "./restart-policy.ts";
 import { connectRun, type OnExit } from "./start.ts";
-import type { LiveContainer } from "../table.ts";
+
+/** Containers that are started at the same time when a daemon starts. */
+const STARTS = 16;
+
+/** How the service starts a container, in its lane. */
+type Start = (live: LiveContainer) => Promise<void>;
 
 /** Restores all runs; a container that cannot be restored counts as ended, and never keeps the daemon from starting. */
-export async function restoreRuns(
-  context: ContainerContext,
-  onExit: OnExit,
-  start: (live: LiveContainer) => Promise<void>,
-): Promise<void> {
+export async function restoreRuns(context: ContainerContext, onExit: OnExit, start: Start): Promise<void> {
   await endOrphans(context);
   const records = context.table.all();
   const adopted: ContainerRecord[] = [];
@@ -30,20 +36,10 @@ export async function restoreRuns(
     ),
   );
   for (const warning of await context.networks.restore(endpoints)) context.log("warn", warning);
-  for (const record of records.filter((r) => isRunning(r) && !adopted.includes(r))) {
-    await settleExit(
-      context,
-      context.table.live(record.id),
-      null,
-      await lastExit(context, record.id, cgroupOf(context, record)),
-      start,
-    );
-  }
-  await startByPolicy(
-    context,
-    records.filter((r) => !isRunning(r)),
-    start,
-  );
+  for (const record of records.filter((r) => isRunning(r) && !adopted.includes(r)))
+    await settleLost(context, record, start);
+  await finishRemovals(context);
+  await startByPolicy(context, start);
 }
 
 async function adopt(context: ContainerContext, record: ContainerRecord, onExit: OnExit): Promise<boolean> {
@@ -59,26 +55,55 @@ async function adopt(context: ContainerContext, record: ContainerRecord, onExit:
   }
 }
 
-/** Starts what a policy wants running when a daemon starts; compat: only `unless-stopped` remembers that a user stopped it. */
-async function startByPolicy(
-  context: ContainerContext,
-  records: readonly ContainerRecord[],
-  start: (live: LiveContainer) => Promise<void>,
-): Promise<void> {
-  const wanted = records.filter((r) => {
-    if (r.state.status === "created") return false;
-    if (r.state.status === "restarting") return true;
-    const isForgotten = r.hostConfig.RestartPolicy.Name !== "unless-stopped";
-    return shouldRestart(
-      isForgotten ? { ...r, state: { ...r.state, isStoppedByUser: false } } : r,
-      r.state.exitCode,
+/** Whether it runs again is decided with all the others. */
+async function settleLost(context: ContainerContext, record: ContainerRecord, restart: Start): Promise<void> {
+  const live = context.table.live(record.id);
+  live.isRestartCalledOff = true;
+  const exit = await lastExit(context, record.id, cgroupOf(context, record));
+  await settleExit(context, live, null, exit, { restart });
+}
+
+/** A removal throws the files away first: where they are gone it was all but done. `--rm` is not forgotten either. */
+async function finishRemovals(context: ContainerContext): Promise<void> {
+  for (const { id } of context.table.all()) {
+    const live = context.table.live(id);
+    await live.lane
+      .run(() => finishRemoval(context, live))
+      .catch((error: unknown) => {
+        context.log("error", `container ${id.slice(0, 12)}: cannot be removed: ${messageOf(error)}`);
+      });
+  }
+}
+
+async function finishRemoval(context: ContainerContext, live: LiveContainer): Promise<void> {
+  const record = context.table.get(live.id);
+  if (record === undefined) return;
+  const isGone = !existsSync(context.paths.dir(live.id));
+  const isLeaving = record.hostConfig.AutoRemove && !isRunning(record);
+  if (isGone || isLeaving) await removeStopped(context, live, record);
+  else if (record.state.status === "removing") await context.table.putState(live.id, { status: "dead" });
+}
+
+/** Starts what a policy wants running; containers that join the namespaces of others come after these. */
+async function startByPolicy(context: ContainerContext, start: Start): Promise<void> {
+  const wanted = context.table.all().filter(startsWithDaemon).reverse();
+  const joins = (r: ContainerRecord): boolean =>
+    [r.hostConfig.NetworkMode, r.hostConfig.PidMode, r.hostConfig.IpcMode].some((mode) =>
+      mode.startsWith("container:"),
     );
-  });
-  await Promise.all(
-    wanted.map((r) =>
-      start(context.table.live(r.id)).catch((error: unknown) => {
-        context.log("error", `container ${r.id.slice(0, 12)}: cannot be started: ${messageOf(error)}`);
-      }),
-    ),
-  );
+  for (const r of wanted.filter((r) => r.state.status === "restarting"))
+    await context.table.putState(r.id, { status: "exited" });
+  const lane = new Lane(STARTS);
+  const startAll = (records: readonly ContainerRecord[]) =>
+    Promise.all(
+      records.map((r) =>
+        lane
+          .run(() => start(context.table.live(r.id)))
+          .catch((error: unknown) => {
+            context.log("error", `container ${r.id.slice(0, 12)}: cannot be started: ${messageOf(error)}`);
+          }),
+      ),
+    );
+  await startAll(wanted.filter((r) => !joins(r)));
+  await startAll(wanted.filter(joins));
 }

@@ -17,35 +17,67 @@ import { lastExit } from "./lost.ts";
 import { mountsOf } from "../mounts.ts";
 import { linkedEnvironment, tellParents } from "../network/links.ts";
 import { attachedTo, pidOfRunning, planNetworks } from "../network/sandbox.ts";
-import { type ContainerRecord, isRunning } from "../record.ts";
+import { type ContainerRecord, type RunState } from "../record.ts";
 import { specInputOf } from "./spec-input.ts";
+import { isActive } from "./state.ts";
 import type { LiveContainer, Run } from "../table.ts";
 
 const SIGKILL = 9;
 
 /** What happens when a run has ended; exit.ts provides it, the service passes it in (the two would import each other). */
-export type OnExit = (live: LiveContainer, run: Run, exit: ShimExit) => Promise<void>;
+export type OnExit = (live: LiveContainer, run: Run, exit: ShimExit, onSettled: () => void) => Promise<void>;
 
-/** Starts the container; fails with notModified when it runs, and with the reason when it cannot be started. */
+/** Starts the container; fails with notModified when it runs, and with the reason when it cannot be started. In its lane. */
 export async function startContainer(
   context: ContainerContext,
   live: LiveContainer,
   onExit: OnExit,
 ): Promise<void> {
   const record = context.table.find(live.id);
-  if (live.isRemoving)
+  checkStartable(live, record);
+  if (isActive(record))
+    throw new Fault("notModified", "container is already running", { code: "container.running" });
+  // The restart policy begins anew.
+  live.restartDelayMs = 0;
+  await launchOrRecord(context, live, record, onExit, { restartCount: 0, isStoppedByUser: false });
+}
+
+/** Starts a container that waits for its restart; false when somebody else decided otherwise meanwhile. In its lane. */
+export async function startAgain(
+  context: ContainerContext,
+  live: LiveContainer,
+  onExit: OnExit,
+): Promise<boolean> {
+  const record = context.table.get(live.id);
+  if (record?.state.status !== "restarting" || live.isRemoving) return false;
+  await launchOrRecord(context, live, record, onExit, {});
+  return true;
+}
+
+function checkStartable(live: LiveContainer, record: ContainerRecord): void {
+  const { status } = record.state;
+  if (live.isRemoving || status === "removing" || status === "dead")
     throw new Fault("conflict", "container is marked for removal and cannot be started", {
       code: "container.removing",
     });
-  if (record.state.status === "paused")
+  if (status === "paused")
     throw new Fault("conflict", "cannot start a paused container, try unpause instead", {
       code: "container.paused",
     });
-  if (isRunning(record))
-    throw new Fault("notModified", "container is already running", { code: "container.running" });
+}
+
+async function launchOrRecord(
+  context: ContainerContext,
+  live: LiveContainer,
+  record: ContainerRecord,
+  onExit: OnExit,
+  state: Partial<RunState>,
+): Promise<void> {
   clearTimeout(live.restartTimer);
+  live.isRestartCalledOff = false;
+  live.isForced = false;
   try {
-    await launch(context, live, record, onExit);
+    await launch(context, live, record, onExit, state);
   } catch (error) {
     throw await recordFailure(context, record, error);
   }
@@ -56,6 +88,7 @@ async function launch(
   live: LiveContainer,
   record: ContainerRecord,
   onExit: OnExit,
+  state: Partial<RunState>,
 ): Promise<void> {
   await using undo = new AsyncDisposableStack();
   await prepareBindSources(record);
@@ -79,6 +112,8 @@ async function launch(
   const run = await connectRun(context, live, record, pid, onExit);
   await Promise.all([...live.pendingAttaches].map((a) => a.connect(run.socketPath)));
   live.pendingAttaches.clear();
+  // Before the start: a program that ends at once must not have ended before it began.
+  const startedAt = formatNano(nowNano());
   await run.shim.start();
   undo.move();
   live.run = run;
@@ -90,9 +125,8 @@ async function launch(
       exitCode: 0,
       error: "",
       isOomKilled: false,
-      startedAt: formatNano(nowNano()),
-      finishedAt: record.state.finishedAt,
-      isStoppedByUser: false,
+      startedAt,
+      ...state,
     },
     { endpoints: record.endpoints.map((e, i) => attachedTo(e, plan.planned[i] as PlannedEndpoint)) },
   );
@@ -188,7 +222,7 @@ export async function connectRun(
     onExit: (e) => exit.resolve(e),
     onExecExit: (e) => live.execEnded(e.execId, e.exitCode),
     onWarning: (w) => context.log("warn", `container ${id.slice(0, 12)}: ${w}`),
-    onLost: () => exit.resolve(lastExit(context, id, cgroupOf(context, record))),
+    onLost: () => exit.resolve(lastExit(context, id, cgroupOf(context, record), live)),
   });
   const shim = await connectShim(socketPath);
   const run = {
@@ -203,7 +237,7 @@ export async function connectRun(
         events[Symbol.dispose]();
         shim.close();
         try {
-          await onExit(live, run, e);
+          await onExit(live, run, e, settled.resolve);
         } catch (error) {
           context.log("error", `container ${id.slice(0, 12)}: after its exit: ${messageOf(error)}`);
         }
@@ -274,12 +308,13 @@ async function recordFailure(
 function startFault(error: unknown): Fault {
   if (error instanceof Fault) return error;
   if (!(error instanceof SysError)) return new Fault("system", messageOf(error), { cause: error });
-  // compat: clients look for runc's words to choose the exit codes 126 and 127.
+  // compat: clients look for runc's words to choose the exit codes 126 and 127; older ones know no directories.
   const what = error.op === "exec" ? error.text : `error during container init: ${error.message}`;
+  const also = error.op === "exec" && error.text.endsWith("is a directory") ? ": permission denied" : "";
   const kind = error.op === "exec" ? "invalidParameter" : "system";
   return new Fault(
     kind,
-    `failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: ${what}: unknown`,
+    `failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: ${what}: unknown${also}`,
     {
       code: "container.start-failed",
       detail: { op: error.op, path: error.path, errno: error.errno },

@@ -1,0 +1,46 @@
+// Pause and unpause: the container's cgroup is frozen, and its record says so.
+import { Fault, messageOf } from "../../../lib/errors.ts";
+import { freezeCgroup, planThaw } from "../../../linux/cgroupfs/freezer.ts";
+import { type ContainerContext, publish } from "../context.ts";
+import type { LiveContainer } from "../table.ts";
+import { cgroupOf } from "./cgroup.ts";
+import { requireProcess } from "./state.ts";
+
+/** Freezes the container; fails with conflict, or with deadline when its processes cannot be frozen. In its lane. */
+export async function pauseContainer(
+  context: ContainerContext,
+  live: LiveContainer,
+  signal: AbortSignal,
+): Promise<void> {
+  const record = context.table.find(live.id);
+  if (record.state.status === "paused")
+    throw new Fault("conflict", `container ${live.id} is already paused`, { code: "container.paused" });
+  requireProcess(record);
+  try {
+    await freezeCgroup((ops) => context.keel.run(ops), cgroupOf(context, record), { signal });
+  } catch (error) {
+    const { kind, code } =
+      error instanceof Fault ? error : { kind: "system" as const, code: "container.pause" };
+    throw new Fault(kind, `cannot pause container ${live.id}: ${messageOf(error)}`, { code, cause: error });
+  }
+  publish(context, await context.table.putState(live.id, { status: "paused" }), "pause");
+}
+
+/** Lets a paused container run on. In its lane. */
+export async function unpauseContainer(context: ContainerContext, live: LiveContainer): Promise<void> {
+  if (context.table.find(live.id).state.status !== "paused")
+    // compat: an error of the daemon's, not of the request's.
+    throw new Fault("system", `Container ${live.id} is not paused`, { code: "container.not-paused" });
+  await thaw(context, live.id);
+  publish(context, context.table.find(live.id), "unpause");
+}
+
+/** Lets a frozen container run on and says so in its record. */
+export async function thaw(
+  context: Pick<ContainerContext, "table" | "keel" | "cgroups" | "cgroupParent">,
+  id: string,
+): Promise<void> {
+  const record = context.table.find(id);
+  await context.keel.run(planThaw(cgroupOf(context, record)));
+  await context.table.putState(id, { status: "running" });
+}
