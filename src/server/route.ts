@@ -52,15 +52,24 @@ export function answer<O extends OperationSpec>(operation: O, handler: Answer<O>
 
 type Progress<O extends OperationSpec> = (input: InputOf<O>, out: ProgressSink, call: Call) => Promise<void>;
 
+export interface ProgressOptions {
+  /** The answer is 200 whatever happens; a failure is always a line. */
+  readonly failsInStream?: boolean;
+}
+
 /** An operation that reports progress; a failure after the first line becomes a line. */
-export function progress<O extends OperationSpec>(operation: O, handler: Progress<O> | undefined): Route {
+export function progress<O extends OperationSpec>(
+  operation: O,
+  handler: Progress<O> | undefined,
+  options: ProgressOptions = {},
+): Route {
   return route(operation, handler, async (run, input, exchange) => {
     const out = exchange.progress();
     try {
       await run(input, out, exchange.call);
       if (!exchange.isAnswered) exchange.open({ "Content-Type": "application/json" });
     } catch (error) {
-      if (!exchange.isAnswered) throw error;
+      if (!exchange.isAnswered && !options.failsInStream) throw error;
       const message = messageOf(error);
       await out.write({ errorDetail: { message }, error: message });
     }
@@ -76,12 +85,20 @@ type Upload<O extends OperationSpec> = (
 ) => Promise<void>;
 
 /** As progress, with a request body that is a stream of bytes. */
-export function uploadProgress<O extends OperationSpec>(operation: O, handler: Upload<O> | undefined): Route {
+export function uploadProgress<O extends OperationSpec>(
+  operation: O,
+  handler: Upload<O> | undefined,
+  options: ProgressOptions = {},
+): Route {
   if (handler === undefined) return { operation, handle: undefined };
   return {
     operation,
     handle: (input, exchange) => {
-      const { handle } = progress(operation, (value, out, call) => handler(value, exchange.req, out, call));
+      const { handle } = progress(
+        operation,
+        (value, out, call) => handler(value, exchange.req, out, call),
+        options,
+      );
       return handle?.(input, exchange) ?? Promise.resolve();
     },
   };

@@ -173,6 +173,23 @@ async function legacyArchive(name: string): Promise<{ archive: Buffer; id: strin
 describe("archives from elsewhere", () => {
   const client = clients[0] as Client;
 
+  test("an archive that is none is refused in the stream, as clients of the API expect", async () => {
+    const url = "http://x/v1.41/images/load";
+    const post = [
+      "curl",
+      "-sS",
+      "-w",
+      " %{http_code}",
+      "--unix-socket",
+      daemon.socket,
+      "--data-binary",
+      "abc",
+      url,
+    ];
+    const { stdout } = await daemon.network.run(post);
+    assert.match(stdout, /^\{"errorDetail":\{"message":".+"\},"error":".+"\}\r?\n 200$/);
+  });
+
   test("an archive of docker save of old loads under its own id", async () => {
     const { archive, id } = await legacyArchive("legacy:1");
     const loaded = await daemon.run(client, ["load"], { input: gzipSync(archive) });

@@ -32,7 +32,7 @@ test("completeConfig takes the image's defaults where the request has none", () 
   assert.equal(completeConfig({ User: "v" }, image, ID.slice(0, 12)).User, "v");
 });
 
-test("completeEnv replaces and unsets; the default PATH is not in it", () => {
-  assert.deepEqual(completeEnv(["PATH=/bin", "A=1", "B=2"], ["A=9", "B"]), ["A=9", "PATH=/bin"]);
-  assert.equal(completeEnv([], ["B"]), null);
+test("completeEnv replaces, and keeps what is to be unset; the default PATH is not in it", () => {
+  assert.deepEqual(completeEnv(["PATH=/bin", "A=1", "B=2"], ["A=9", "B"]), ["A=9", "B", "PATH=/bin"]);
+  assert.equal(completeEnv([], []), null);
 });

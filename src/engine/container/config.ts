@@ -99,13 +99,11 @@ const keyOf = (pair: string): string => pair.split("=", 1)[0] as string;
 
 /**
  * Returns the environment: the image's, with the request's variables replacing those of the same name; null when there is
- * none. `-e NAME` without a value unsets the image's variable. The default PATH comes with the process, not with the
- * configuration.
+ * none. `-e NAME` without a value stays, as the wish that the process shall not have it. The default PATH comes with the
+ * process, not with the configuration.
  */
 export function completeEnv(image: readonly string[], request: readonly string[]): string[] | null {
   const wanted = new Map(request.map((pair) => [keyOf(pair), pair]));
-  const merged = [...wanted.values(), ...image.filter((pair) => !wanted.has(keyOf(pair)))].filter((p) =>
-    p.includes("="),
-  );
+  const merged = [...wanted.values(), ...image.filter((pair) => !wanted.has(keyOf(pair)))];
   return merged.length === 0 ? null : merged;
 }

@@ -39,7 +39,8 @@ export function imageRoutes(port: ImagePort): Route[] {
       save && (({ name, platforms }, call) => save({ names: [name], platforms }, call)),
     ),
     byteStream(operations.imageGetAll, save),
-    uploadProgress(operations.imageLoad, port.load?.bind(port)),
+    // compat: Docker says in the stream why an archive cannot be loaded.
+    uploadProgress(operations.imageLoad, port.load?.bind(port), { failsInStream: true }),
     answer(distributionInspect, port.distribution?.bind(port)),
   ];
 }
