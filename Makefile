@@ -42,6 +42,7 @@ test:
 	@tools/install-packages test
 	@$(MAKE) -s build
 	$(MAKE) -s -C native test
+	BERTH_TEST_KEEL=$(CURDIR)/build/keel-asan $(BUN) test --timeout 60000 ./src/runtime/shim/health.test.ts
 	$(BUN) test --timeout 60000 $(TESTS)
 	$(MAKE) -s e2e
 

@@ -198,6 +198,51 @@ static bool valid_id(const char *id)
 	return length > 0 && length < MAX_ID && !strchr(id, '/');
 }
 
+static void get_time(struct reader *r, int64_t least, int64_t *out)
+{
+	if (wire_int(r, out) && (*out < least || *out > INT64_MAX / 2))
+		r->bad = true;
+}
+
+static void read_connect(struct reader *r, struct health_plan *h)
+{
+	struct reader addresses = {.bad = true};
+	const uint8_t *address;
+	size_t size = 0;
+	wire_list(r, &h->addresses);
+	addresses = h->addresses;
+	while (addresses.left > 0 && wire_bytes(&addresses, &address, &size))
+		r->bad |= size != 4 && size != 16;
+	r->bad |= !wire_done(&addresses);
+	get_uint(r, USHRT_MAX, &h->port);
+	wire_bytes(r, &h->request, &h->request_size);
+	get_uint(r, 999, &h->status_from);
+	get_uint(r, 999, &h->status_to);
+}
+
+// An empty list stands for no check.
+static int read_health(struct reader *values, struct health_plan *h, struct fault *f)
+{
+	struct reader list = {.bad = true}, probe = {.bad = true};
+	wire_list(values, &list);
+	if (list.bad || list.left == 0)
+		return 0;
+	get_uint(&list, HEALTH_CONNECT, &h->kind);
+	get_time(&list, 1, &h->interval);
+	get_time(&list, 1, &h->timeout);
+	get_time(&list, 0, &h->start_period);
+	get_time(&list, 1, &h->start_interval);
+	wire_str(&list, &h->freezer);
+	wire_str(&list, &h->thawed);
+	wire_list(&list, &probe);
+	if (!wire_done(&list) || h->kind == HEALTH_NONE || (h->freezer[0] && h->freezer[0] != '/'))
+		return refuse(f, "health", "malformed plan");
+	if (h->kind == HEALTH_EXEC)
+		return exec_plan_decode(&probe, &h->exec, f);
+	read_connect(&probe, h);
+	return wire_done(&probe) ? 0 : refuse(f, "health", "malformed plan");
+}
+
 int plan_decode(struct reader *values, struct plan *p, struct fault *f)
 {
 	memset(p, 0, sizeof *p);
@@ -215,6 +260,9 @@ int plan_decode(struct reader *values, struct plan *p, struct fault *f)
 	read_log(values, p);
 	wire_list(values, &p->ops);
 	wire_list(values, &p->exit_ops);
+	int rc = read_health(values, &p->health, f);
+	if (rc < 0)
+		return rc;
 	if (!wire_done(values))
 		return refuse(f, "shim", "malformed plan");
 	if (!valid_id(p->id))

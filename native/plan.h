@@ -17,6 +17,28 @@ struct join {
 	int fd;
 };
 
+struct exec_plan {
+	const char *id;
+	unsigned flags;
+	unsigned rows, columns;
+	struct reader ops;
+};
+
+enum health_kind { HEALTH_NONE, HEALTH_EXEC, HEALTH_CONNECT };
+
+// A check that is made again and again. Times are milliseconds.
+struct health_plan {
+	unsigned kind; // enum health_kind
+	int64_t interval, timeout, start_period, start_interval;
+	const char *freezer, *thawed; // the container is paused while this file ("" for none) has not this text
+	struct exec_plan exec;        // HEALTH_EXEC
+	struct reader addresses;      // HEALTH_CONNECT: of 4 or 16 bytes, tried in this order
+	unsigned port;
+	const uint8_t *request; // empty: the connection is the answer
+	size_t request_size;
+	unsigned status_from, status_to; // HTTP status codes that are good
+};
+
 struct plan {
 	const char *id, *state_dir;
 	unsigned flags; // PLAN_*
@@ -33,13 +55,7 @@ struct plan {
 	int64_t log_max_size;
 	unsigned log_max_files;
 	struct reader ops, exit_ops;
-};
-
-struct exec_plan {
-	const char *id;
-	unsigned flags;
-	unsigned rows, columns;
-	struct reader ops;
+	struct health_plan health;
 };
 
 // Decodes and checks the values of a shim plan, in the order of encodeShimPlan. 0 or -EINVAL, op "protocol".

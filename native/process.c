@@ -120,8 +120,13 @@ static void settle(struct process *p)
 		p->started_at = now_ns();
 		open_output(p);
 	}
-	if (p == &shim.container)
+	if (p == &shim.container) {
 		shim_report();
+		if (p->phase == PHASE_RUNNING)
+			health_begin();
+	} else if (p->is_probe) {
+		health_started();
+	}
 	verbs_started(p);
 	if (p->is_reaped)
 		ended(p, p->status);
@@ -272,33 +277,6 @@ void process_reap(void)
 			ended(p, 0);
 }
 
-// Signals the members of a cgroup until none is new. Only for containers without a pid namespace of their own.
-static int signal_cgroup(int signo)
-{
-	char path[4096], text[4096];
-	const char *directory = shim.plan.cgroup2[0] ? shim.plan.cgroup2 : shim.plan.cgroup_count ? shim.plan.cgroups[0] : NULL;
-	if (!directory || strlen(directory) + sizeof "/cgroup.procs" > sizeof path)
-		return -ESRCH;
-	memcpy(path, directory, strlen(directory));
-	memcpy(path + strlen(directory), "/cgroup.procs", sizeof "/cgroup.procs");
-	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	pid_t pid = 0;
-	ssize_t n;
-	while ((n = read(fd, text, sizeof text)) > 0)
-		for (ssize_t i = 0; i < n; i++) {
-			if (text[i] >= '0' && text[i] <= '9') {
-				pid = pid * 10 + (text[i] - '0');
-			} else {
-				if (pid > 1 && pid != getpid())
-					kill(pid, signo);
-				pid = 0;
-			}
-		}
-	return 0;
-}
-
 // Everyone in the container's pid namespace, by a helper that enters it: kill(-1) cannot miss a process that forks meanwhile. It spares
 // the namespace's first process, which is signalled from here.
 static int signal_namespace(int signo)
@@ -325,7 +303,7 @@ int process_signal(int signo, bool all)
 	pid_t pid = shim.container.pid;
 	bool is_alive = pid > 0 && shim.container.phase < PHASE_EXITED;
 	if (all && !(shim.plan.clone_flags & CLONE_NEWPID))
-		signal_cgroup(signo);
+		members_signal(signo);
 	else if (all && signo != 0 && signo != SIGKILL && is_alive)
 		signal_namespace(signo);
 	if (!is_alive)

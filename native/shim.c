@@ -274,7 +274,7 @@ static void finish(void)
 	for (struct process *p = shim.execs; p; p = p->next)
 		exec_event(p);
 	write_exit_event(&w);
-	clients_event(&w);
+	clients_event(&w, SIZE_MAX);
 }
 
 static void check_log(void)
@@ -296,6 +296,7 @@ static void after_round(void)
 	if (shim.container.phase >= PHASE_EXITED)
 		dns_close();
 	clients_sweep(now);
+	health_tick(now);
 	if (!shim.is_finished && everything_over())
 		finish();
 }
@@ -311,6 +312,9 @@ static int next_deadline(void)
 {
 	int64_t now = now_ms();
 	int timeout = loop_buffer_timeout(now);
+	int until_check = health_timeout(now);
+	if (until_check >= 0)
+		timeout = sooner(timeout, until_check);
 	if (shim.container.phase == PHASE_EXITED)
 		timeout = sooner(timeout, shim.container.drain_until - now);
 	for (const struct process *p = shim.execs; p; p = p->next)

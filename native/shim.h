@@ -4,6 +4,8 @@
 //   loop.c    watches, time, the loop                         process.c notes of a starting process, its end
 //   stream.c  output, log, attached clients, stdin            verbs.c   what connections ask for
 //   dns.c     questions to 127.0.0.11, carried to the daemon
+//   health.c  the health check's schedule and results         probe.c   a check that only connects
+//   members.c the processes in the container's cgroup
 #ifndef KEEL_SHIM_H
 #define KEEL_SHIM_H
 
@@ -76,6 +78,7 @@ struct process {
 	bool is_reaped; // with this status, but its channel is still open: the step lives
 	int status;
 	bool is_told;   // its exit event was sent
+	bool is_probe;  // of the health check: nobody attaches, health.c has its output and its end
 	struct fault fault;
 	struct channel chan;
 	struct source out[2];
@@ -149,6 +152,24 @@ int loop_buffer_timeout(int64_t now);             // ms until they should be rel
 // spawn.c: both return 0 or -errno; the process is in PHASE_STARTING and its notes come over `chan`
 int spawn_container(struct process *p, struct fault *f);
 int spawn_exec(struct process *p, const struct exec_plan *plan, struct fault *f);
+int spawn_connect(struct process *p, const struct health_plan *plan, struct fault *f); // in the container's network only
+
+// health.c
+void health_begin(void);                                // the container runs
+void health_started(void);                              // the probe does, or has failed to
+void health_output(const uint8_t *data, size_t size);   // of the probe
+void health_ended(struct process *p);                   // the probe, and its output
+void health_tick(int64_t now);
+int health_timeout(int64_t now);                        // ms until the next tick has something to do, -1
+void health_write(struct writer *w);                    // the answer to HEALTH
+
+// probe.c: runs in a process of its own; returns its exit code
+int probe_connect(const struct health_plan *plan);
+
+// members.c
+bool members_first_is_ending(void);    // the first one; it is reaped after all others of its pid namespace
+void members_signal(int signo);        // all of them
+void members_kill_family(pid_t leader); // a child of ours that leads a session, with everything it started
 
 // process.c
 void process_init(struct process *p, const char *id, unsigned flags);
@@ -177,7 +198,7 @@ void client_drop(struct client *c);
 void client_reply(struct client *c, struct writer *w); // finishes the frame and queues it; frees it
 void client_fault(struct client *c, const struct fault *f);
 void clients_sweep(int64_t now);
-void clients_event(struct writer *w); // to every EVENTS connection
+void clients_event(struct writer *w, size_t most_waiting); // to every EVENTS connection that has not more waiting
 void verbs_started(struct process *p); // exec succeeded or p->has_fault
 void write_exit_event(struct writer *w);
 void exec_event(struct process *p); // tells of its exit, once

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,6 +19,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+enum { NOBODY = 65534 };
 
 struct child {
 	struct process *process;
@@ -367,6 +370,30 @@ _Noreturn static void exec_step(struct child *child, bool joined)
 	run_program(child, &c);
 }
 
+// Connecting takes the container's network and nothing else of it; whoever answers there is not trusted, so the privileges go first.
+_Noreturn static void connect_child(struct child *child, const struct health_plan *plan)
+{
+	struct container c;
+	struct fault f = {0};
+	container_init(&c, child);
+	child_begin(child, &c);
+	if ((shim.namespaces & CLONE_NEWNET) && setns(shim.init_pidfd, CLONE_NEWNET) < 0) {
+		fault_set(&f, errno, "setns", "net", errno == ESRCH ? "the container's first process is gone" : NULL);
+		child_fail(&c, &f);
+	}
+	close(shim.init_pidfd);
+	close(c.host_proc);
+	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0) {
+		fault_set(&f, errno, "setresuid", "", NULL);
+		child_fail(&c, &f);
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); // cleared with the user
+	if (!container_note(&c, NOTE_EXEC, NULL, -1))
+		_exit(1);
+	close(child->chan);
+	_exit(probe_connect(plan));
+}
+
 static int make_pipe(int *ours, int *theirs, bool we_write, struct fault *f)
 {
 	int fds[2];
@@ -455,4 +482,18 @@ int spawn_exec(struct process *p, const struct exec_plan *plan, struct fault *f)
 		return fault_set(f, -pid, "clone3", "", NULL);
 	p->step = pid;
 	return 0;
+}
+
+int spawn_connect(struct process *p, const struct health_plan *plan, struct fault *f)
+{
+	struct child child = {.process = p, .is_exec = true};
+	int rc = make_stdio(p, &child, f);
+	pid_t pid = rc < 0 ? rc : clone_process(0, NULL, -1);
+	if (pid == 0)
+		connect_child(&child, plan);
+	close_theirs(&child);
+	if (rc == 0 && pid < 0)
+		rc = fault_set(f, -pid, "clone3", "", NULL);
+	p->pid = pid > 0 ? pid : 0;
+	return rc;
 }

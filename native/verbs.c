@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum verb { VERB_STATE = 1, VERB_START, VERB_SIGNAL, VERB_RESIZE, VERB_EVENTS, VERB_ATTACH, VERB_EXEC, VERB_DNS };
+enum verb { VERB_STATE = 1, VERB_START, VERB_SIGNAL, VERB_RESIZE, VERB_EVENTS, VERB_ATTACH, VERB_EXEC, VERB_DNS, VERB_HEALTH };
 enum { FRAME_HEAD = 4, LIST_HEAD = 9, EVENT_EXIT = 1, EVENT_EXEC = 2, EVENT_WARNINGS = 3 };
 enum { STATUS_CREATED = 0, STATUS_RUNNING = 1, STATUS_EXITED = 2 };
 
@@ -224,11 +224,11 @@ void write_exit_event(struct writer *w)
 	write_int(w, shim.oom_killed);
 }
 
-void clients_event(struct writer *w)
+void clients_event(struct writer *w, size_t most_waiting)
 {
 	for (struct client *c = shim.clients, *next; c; c = next) {
 		next = c->next;
-		if (c->kind != CLIENT_EVENTS || c->is_dropped)
+		if (c->kind != CLIENT_EVENTS || c->is_dropped || client_waiting(c) > most_waiting)
 			continue;
 		struct writer copy = {.data = malloc(w->size), .size = w->size, .capacity = w->size, .depth = w->depth, .failed = w->failed};
 		if (!copy.data) {
@@ -240,6 +240,15 @@ void clients_event(struct writer *w)
 		client_reply(c, &copy);
 	}
 	write_free(w);
+}
+
+static void do_health(struct client *c)
+{
+	struct writer w;
+	begin_reply(&w);
+	no_warnings(&w);
+	health_write(&w);
+	client_reply(c, &w);
 }
 
 static void do_events(struct client *c)
@@ -358,7 +367,7 @@ static void serve(struct client *c)
 		return;
 	}
 	wire_int(&r, &verb);
-	bool takes_nothing = verb == VERB_STATE || verb == VERB_START || verb == VERB_EVENTS;
+	bool takes_nothing = verb == VERB_STATE || verb == VERB_START || verb == VERB_EVENTS || verb == VERB_HEALTH;
 	if (takes_nothing && !wire_done(&r))
 		verb = 0;
 	switch (verb) {
@@ -378,6 +387,8 @@ static void serve(struct client *c)
 		return do_exec(c, &r);
 	case VERB_DNS:
 		return do_dns(c, &r);
+	case VERB_HEALTH:
+		return do_health(c);
 	default:
 		fail(c, EINVAL, "protocol", "request", "unknown verb or wrong arguments");
 	}
@@ -549,7 +560,7 @@ void exec_event(struct process *p)
 	write_int(&w, EVENT_EXEC);
 	write_str(&w, p->id);
 	write_int(&w, p->exit_code);
-	clients_event(&w);
+	clients_event(&w, SIZE_MAX);
 }
 
 static void tell_warnings(void)
@@ -564,7 +575,7 @@ static void tell_warnings(void)
 	write_begin(&w);
 	write_int(&w, EVENT_WARNINGS);
 	write_warnings(&w, p);
-	clients_event(&w);
+	clients_event(&w, SIZE_MAX);
 }
 
 // After every round: what is over goes, in the order output, stream end, event.
@@ -585,6 +596,8 @@ void clients_sweep(int64_t now)
 		struct process *p = *link;
 		if (p->phase == PHASE_OVER && p->step == 0 && !p->starter && !is_watched(p)) {
 			*link = p->next;
+			if (p->is_probe)
+				health_ended(p);
 			exec_event(p);
 			process_release(p);
 			free(p);

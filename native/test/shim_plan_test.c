@@ -13,11 +13,15 @@ struct wish {
 	int64_t extra_op;       // without arguments, before exec
 	int64_t after_op;       // the same behind exec
 	bool no_exec, empty_op, console;
+	int64_t health, interval, start_period, address_size, port; // kind, and what may be wrong with it
+	const char *freezer;
+	bool health_without_probe;
 };
 
 static const struct wish good = {
 	.id = "abc", .state_dir = "/run/x", .cgroup = "/sys/fs/cgroup/pids/x", .log_path = "/var/log/x", .join_path = "",
 	.clone_flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS, .join_type = CLONE_NEWNET, .join_reg = 3,
+	.health = HEALTH_EXEC, .interval = 1000, .address_size = 4, .port = 80, .freezer = "/sys/x",
 };
 
 static void put_op(struct writer *w, int64_t code)
@@ -70,6 +74,52 @@ static void put_ops(struct writer *w, const struct wish *v)
 	write_close(w);
 }
 
+static void put_exec_probe(struct writer *w, const struct wish *v)
+{
+	write_str(w, "health");
+	for (int i = 0; i < 3; i++)
+		write_int(w, 0);
+	write_open(w);
+	write_open(w);
+	write_int(w, v->health_without_probe ? OP_MASK : OP_EXEC);
+	write_open(w);
+	write_str(w, "true");
+	write_close(w);
+	write_open(w);
+	write_close(w);
+	write_close(w);
+	write_close(w);
+}
+
+static void put_connect_probe(struct writer *w, const struct wish *v)
+{
+	write_open(w);
+	write_bytes(w, "\177\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0", (size_t)v->address_size);
+	write_close(w);
+	write_int(w, v->port);
+	write_str(w, "GET / HTTP/1.1\r\n\r\n");
+	write_int(w, 200);
+	write_int(w, 399);
+}
+
+static void put_health(struct writer *w, const struct wish *v)
+{
+	write_open(w);
+	if (v->health != -1) {
+		write_int(w, v->health);
+		write_int(w, v->interval);
+		write_int(w, 1000);
+		write_int(w, v->start_period);
+		write_int(w, 1000);
+		write_str(w, v->freezer);
+		write_str(w, "THAWED");
+		write_open(w);
+		v->health == HEALTH_EXEC ? put_exec_probe(w, v) : put_connect_probe(w, v);
+		write_close(w);
+	}
+	write_close(w);
+}
+
 static void put_plan(struct writer *w, const struct wish *v)
 {
 	write_begin(w);
@@ -101,6 +151,7 @@ static void put_plan(struct writer *w, const struct wish *v)
 	put_ops(w, v);
 	write_open(w);
 	write_close(w);
+	put_health(w, v);
 	write_close(w);
 	CHECK(!w->failed);
 }
@@ -129,6 +180,15 @@ static void test_good(void)
 	v.console = true;
 	v.flags = PLAN_TTY;
 	CHECK_INT(decode(&v, &p, &f), 0);
+	CHECK(p.health.kind == HEALTH_EXEC && p.health.interval == 1000);
+	v.health = HEALTH_CONNECT;
+	CHECK_INT(decode(&v, &p, &f), 0);
+	CHECK(p.health.port == 80 && p.health.status_to == 399 && p.health.request_size == 18);
+	v.address_size = 16;
+	CHECK_INT(decode(&v, &p, &f), 0);
+	v.health = -1;
+	CHECK_INT(decode(&v, &p, &f), 0);
+	CHECK(p.health.kind == HEALTH_NONE);
 }
 
 #define REFUSED(change)                                  \
@@ -167,6 +227,15 @@ static void test_refused(void)
 	REFUSED(v.extra_op = OP_REMOVE); // a host operation
 	REFUSED(v.extra_op = -1);
 	REFUSED(v.empty_op = true);
+	REFUSED(v.health = HEALTH_NONE);
+	REFUSED(v.health = 3);
+	REFUSED(v.interval = 0);
+	REFUSED(v.interval = INT64_MAX);
+	REFUSED(v.start_period = -1);
+	REFUSED(v.freezer = "relative");
+	REFUSED(v.health_without_probe = true);
+	REFUSED((v.health = HEALTH_CONNECT, v.address_size = 5));
+	REFUSED((v.health = HEALTH_CONNECT, v.port = 65536));
 }
 
 static int decode_exec(int64_t op, const char *id)
@@ -209,14 +278,16 @@ static void test_exec(void)
 	CHECK_INT(decode_exec(OP_LOOPBACK_UP, "e1"), -EINVAL);
 }
 
-static void test_mutations(void)
+static void test_mutations(int64_t health)
 {
 	struct writer w = {0};
 	unsigned decoded = 0, opened = 0;
-	put_plan(&w, &good);
+	struct wish v = good;
+	v.health = health;
+	put_plan(&w, &v);
 	size_t size = w.size - 4;
 	srand(5);
-	for (int round = 0; round < 300000; round++) {
+	for (int round = 0; round < 150000; round++) {
 		uint8_t *copy = malloc(size);
 		size_t used = size;
 		memcpy(copy, w.data + 4, size);
@@ -249,6 +320,7 @@ int main(void)
 	test_good();
 	test_refused();
 	test_exec();
-	test_mutations();
+	test_mutations(HEALTH_EXEC);
+	test_mutations(HEALTH_CONNECT);
 	return 0;
 }

@@ -142,6 +142,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     paths: new ContainerPaths(config.dataRoot, config.execRoot, keelPath),
     log,
     inBackground: (what, work) => background.run(what, work),
+    unhealthy: (id) => containers.unhealthy(id),
   };
   const containers: ContainerService = new ContainerService(context);
   connectConcepts(images, table);

@@ -273,6 +273,52 @@ export interface NamespaceJoin {
   path?: string;
 }
 
+/**
+ * A check that the shim makes again and again, daemon or not: the first one interval after the start, the others one interval after
+ * the end of the one before. It succeeds with exit code 0.
+ */
+export interface HealthPlan {
+  /** Milliseconds, at least 1; the next three, too. */
+  intervalMs: number;
+  /** From the start of the program; then it is killed with everything it has started. */
+  timeoutMs: number;
+  /** From the container's start, 0 for none: failures in it are counted apart until there is a success, ... */
+  startPeriodMs: number;
+  /** ... and this is the interval meanwhile. */
+  startIntervalMs: number;
+  /** While this file has not this text the container is paused and not checked; null where it cannot be paused. */
+  freezer: { path: string; thawed: string } | null;
+  probe:
+    | { kind: "exec"; exec: ExecPlan }
+    | {
+        kind: "connect";
+        /** Of 4 or 16 bytes, in the container's network; the first that takes the connection counts. */
+        addresses: readonly Uint8Array[];
+        port: number;
+        /** Sent after connecting; the answer's status has to be in the range. "": connecting is enough. */
+        request: string;
+        statusFrom: number;
+        statusTo: number;
+      };
+}
+
+function encodeHealthPlan(p: HealthPlan | null): Value[] {
+  if (p === null) return [];
+  const { probe } = p;
+  return [
+    probe.kind === "exec" ? 1 : 2,
+    p.intervalMs,
+    p.timeoutMs,
+    p.startPeriodMs,
+    p.startIntervalMs,
+    p.freezer?.path ?? "",
+    p.freezer?.thawed ?? "",
+    probe.kind === "exec"
+      ? encodeExecPlan(probe.exec)
+      : [probe.addresses, probe.port, probe.request, probe.statusFrom, probe.statusTo],
+  ];
+}
+
 /** Everything a shim needs for the life of one container; it outlives the daemon with it. */
 export interface ShimPlan {
   id: string;
@@ -302,6 +348,8 @@ export interface ShimPlan {
   ops: readonly Op[];
   /** Host operations run by the shim when the container is gone, daemon or not; failures are ignored. */
   exitOps: readonly Op[];
+  /** null: the container is not checked. */
+  health: HealthPlan | null;
 }
 
 function encodeShimPlan(p: ShimPlan): Value[] {
@@ -321,6 +369,7 @@ function encodeShimPlan(p: ShimPlan): Value[] {
     log,
     p.ops,
     p.exitOps,
+    encodeHealthPlan(p.health),
   ];
 }
 

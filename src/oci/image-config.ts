@@ -24,6 +24,8 @@ export interface Healthcheck {
   readonly startPeriodNanos?: number;
   readonly startIntervalNanos?: number;
   readonly retries?: number;
+  /** Not Docker's: what is done with a container that becomes unhealthy (none, restart, stop, kill). */
+  readonly onFailure?: string;
 }
 
 /** The defaults of containers made from the image; `Config` in the file. */
@@ -120,6 +122,7 @@ function parseHealthcheck(fields: Fields): Healthcheck {
     startPeriodNanos: fields.integer("StartPeriod"),
     startIntervalNanos: fields.integer("StartInterval"),
     retries: fields.integer("Retries"),
+    onFailure: fields.string("OnFailure") || undefined,
   });
 }
 
@@ -184,6 +187,7 @@ function encodeRunConfig(run: RunConfig): Record<string, unknown> {
         StartPeriod: health.startPeriodNanos,
         StartInterval: health.startIntervalNanos,
         Retries: health.retries,
+        OnFailure: health.onFailure,
       }),
     ArgsEscaped: run.argsEscaped,
     Volumes: setOf(run.volumes),

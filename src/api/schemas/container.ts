@@ -25,7 +25,7 @@ import { endpointSettings, networkingConfig } from "./endpoint.ts";
 import { hostConfig, portMap, portSet } from "./host-config.ts";
 
 export const healthConfig = struct("container.HealthcheckConfig", {
-  /** [] inherit, ["NONE"] off, ["CMD", …] exec, ["CMD-SHELL", script]. */
+  /** [] inherit, ["NONE"] off, ["CMD", …] exec, ["CMD-SHELL", script]; extensions: ["HTTP", url], ["TCP", "[host:]port"]. */
   Test: optional(list(text)),
   /** Nanoseconds, as the next four. */
   Interval: optional(int64),
@@ -33,6 +33,8 @@ export const healthConfig = struct("container.HealthcheckConfig", {
   StartPeriod: optional(int64),
   StartInterval: optional(int64),
   Retries: optional(int),
+  /** Extension: what is done with a container that becomes unhealthy; none, restart, stop or kill. */
+  OnFailure: optional(text),
 });
 
 const configFields = {

@@ -5,17 +5,12 @@ import type { CommitResponse, ContainerConfig, ContainerConfigRequest } from "..
 import { applyConfigChanges } from "../../build/graph/config-changes.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import { freezeCgroup } from "../../linux/cgroupfs/freezer.ts";
-import {
-  encodeImageConfig,
-  type Healthcheck,
-  type HistoryEntry,
-  imageIdOf,
-  type RunConfig,
-} from "../../oci/image-config.ts";
+import { encodeImageConfig, type HistoryEntry, imageIdOf, type RunConfig } from "../../oci/image-config.ts";
 import { hostPlatform } from "../../oci/platform.ts";
 import { familiarString, parseReference, withDefaultTag, withTag } from "../../oci/reference.ts";
 import type { LayerRecord } from "../../storage/layer/types.ts";
 import { type ContainerContext, publish } from "./context.ts";
+import { healthcheckOf } from "./health/config.ts";
 import { cgroupOf } from "./run/cgroup.ts";
 import { thaw } from "./run/pause.ts";
 import type { LiveContainer } from "./table.ts";
@@ -124,15 +119,4 @@ function runConfigOf(c: ContainerConfig, r: ContainerConfigRequest): RunConfig {
 
 function text<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
   return (value ? { [key]: value } : {}) as { [P in K]?: string };
-}
-
-function healthcheckOf(h: NonNullable<ContainerConfigRequest["Healthcheck"]>): Healthcheck {
-  return {
-    ...(h.Test ? { test: h.Test } : {}),
-    ...(h.Interval ? { intervalNanos: h.Interval } : {}),
-    ...(h.Timeout ? { timeoutNanos: h.Timeout } : {}),
-    ...(h.StartPeriod ? { startPeriodNanos: h.StartPeriod } : {}),
-    ...(h.StartInterval ? { startIntervalNanos: h.StartInterval } : {}),
-    ...(h.Retries ? { retries: h.Retries } : {}),
-  };
 }

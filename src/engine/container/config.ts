@@ -2,7 +2,8 @@
 // combine. Pure; the request has passed the contract. HostConfig is host-config/'s.
 import type { ContainerConfig, ContainerConfigRequest } from "../../api/schemas/container.ts";
 import { Fault } from "../../lib/errors.ts";
-import type { Healthcheck, RunConfig } from "../../oci/image-config.ts";
+import type { RunConfig } from "../../oci/image-config.ts";
+import { completeHealthcheck } from "./health/config.ts";
 
 /**
  * Returns the configuration of a container: the request's, completed by the image's. A command of the request
@@ -74,22 +75,6 @@ function withStop(
     ...(signal ? { StopSignal: signal } : {}),
     ...(timeout === undefined ? {} : { StopTimeout: timeout }),
   };
-}
-
-function completeHealthcheck(
-  request: ContainerConfigRequest["Healthcheck"],
-  image: Healthcheck | undefined,
-): ContainerConfig["Healthcheck"] {
-  if (!request && image === undefined) return undefined;
-  const merged = {
-    Test: request?.Test?.length ? request.Test : image?.test === undefined ? undefined : [...image.test],
-    Interval: request?.Interval || image?.intervalNanos,
-    Timeout: request?.Timeout || image?.timeoutNanos,
-    StartPeriod: request?.StartPeriod || image?.startPeriodNanos,
-    StartInterval: request?.StartInterval || image?.startIntervalNanos,
-    Retries: request?.Retries || image?.retries,
-  };
-  return Object.fromEntries(Object.entries(merged).filter(([, v]) => v !== undefined && v !== null));
 }
 
 const setOf = (names: readonly string[] | undefined): Record<string, Record<never, never>> =>

@@ -28,6 +28,8 @@ export interface ContainerContext {
   readonly log: Log;
   /** Runs work that nobody waits for; it is finished before the daemon ends, and its failure is logged as `what`. */
   inBackground(what: string, work: () => Promise<void>): void;
+  /** Arranges what is to be done with a container that has become unhealthy. */
+  unhealthy(id: string): void;
 }
 
 /** Where a container's files are on the host. */

@@ -12,6 +12,7 @@ import { generateSpec } from "../../runtime/spec/generate.ts";
 import { completeConfig } from "./config.ts";
 import { completeHostConfig } from "./host-config/complete.ts";
 import { type ContainerContext, publish } from "./context.ts";
+import { checkHealthcheck, checkTest } from "./health/config.ts";
 import { mountsOf } from "./mounts.ts";
 import { checkNameIsFree, generateName, parseName } from "./names.ts";
 import { portRequests } from "./ports.ts";
@@ -32,6 +33,7 @@ export async function createContainer(
   const { body } = input;
   const image = context.images.resolve(body.Image ?? "", input.platform);
   const id = newId();
+  checkHealthcheck(body.Healthcheck);
   const hostConfig = joinedTo(context, completeHostConfig(body.HostConfig, context.defaults));
   const config = completeConfig(body, image.config.config, defaultHostname(context, hostConfig, id));
   const name = chooseName(context, input.name);
@@ -112,5 +114,6 @@ function validate(context: ContainerContext, record: ContainerRecord): string[] 
   mountsOf(hostConfig);
   portRequests(hostConfig, Object.keys(config.ExposedPorts ?? {}));
   parseLogSize(hostConfig.LogConfig.Config?.["max-size"] ?? "-1");
-  return generateSpec(specInputOf(record, context.paths, () => process.pid)).warnings;
+  const warnings = checkTest(config.Healthcheck?.Test ?? []);
+  return [...generateSpec(specInputOf(record, context.paths, () => process.pid)).warnings, ...warnings];
 }

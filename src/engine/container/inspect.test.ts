@@ -20,6 +20,14 @@ test("statusText says what the STATUS column of docker ps says", () => {
   );
 });
 
+test("statusText tells the health of what runs", () => {
+  const state: RunState = { ...NEVER_RAN, status: "running", startedAt: ago(5) };
+  assert.equal(statusText(state, NOW, "starting"), "Up 5 seconds (health: starting)");
+  assert.equal(statusText(state, NOW, "healthy"), "Up 5 seconds (healthy)");
+  assert.equal(statusText(state, NOW, "unhealthy"), "Up 5 seconds (unhealthy)");
+  assert.equal(statusText({ ...state, status: "paused" }, NOW, "healthy"), "Up 5 seconds (Paused)");
+});
+
 test("statusText never counts backwards when the clock was set back", () => {
   assert.equal(text({ status: "running", startedAt: ago(-100) }), "Up Less than a second");
 });

@@ -14,7 +14,7 @@ import type { ContainerPaths } from "./context.ts";
 import { mountPoints } from "./mounts.ts";
 import { networkSettings, networksOf } from "./network/view.ts";
 import { portSummaries } from "./ports.ts";
-import { type ContainerRecord, isRunning, type RunState } from "./record.ts";
+import { type ContainerRecord, type Health, isRunning, type RunState } from "./record.ts";
 
 /** What inspect shows besides the record. */
 export interface InspectExtras {
@@ -26,6 +26,7 @@ export interface InspectExtras {
   links: string[] | null;
   /** Present when they are asked for. */
   sizes?: { readonly SizeRw: number; readonly SizeRootFs: number } | undefined;
+  health: Health | null;
 }
 
 /** Returns the answer of ContainerInspect. */
@@ -40,7 +41,7 @@ export function inspectOf(record: ContainerRecord, extras: InspectExtras): Conta
     Created: record.createdAt,
     Path: record.path,
     Args: [...record.args],
-    State: stateOf(record.state),
+    State: stateOf(record.state, extras.health),
     Image: record.imageId,
     ResolvConfPath: etcFile("resolv.conf"),
     HostnamePath: etcFile("hostname"),
@@ -63,7 +64,7 @@ export function inspectOf(record: ContainerRecord, extras: InspectExtras): Conta
   };
 }
 
-function stateOf(s: RunState): ContainerState {
+function stateOf(s: RunState, health: Health | null): ContainerState {
   return {
     Status: s.status,
     // compat: a container that waits for its restart counts as running.
@@ -77,13 +78,32 @@ function stateOf(s: RunState): ContainerState {
     Error: s.error,
     StartedAt: s.startedAt || ZERO_TIME,
     FinishedAt: s.finishedAt || ZERO_TIME,
+    ...(health === null
+      ? {}
+      : {
+          Health: {
+            Status: health.status,
+            FailingStreak: health.failingStreak,
+            Log: health.log.map((r) => ({
+              Start: r.start,
+              End: r.end,
+              ExitCode: r.exitCode,
+              Output: r.output,
+            })),
+          },
+        }),
   };
 }
 
 const exposedOf = (record: ContainerRecord): string[] => Object.keys(record.config.ExposedPorts ?? {});
 
 /** Returns the item of ContainerList. `imageName` is what the image is called now. */
-export function summaryOf(record: ContainerRecord, imageName: string, nowMs: number): ContainerSummary {
+export function summaryOf(
+  record: ContainerRecord,
+  imageName: string,
+  health: Health | null,
+  nowMs: number,
+): ContainerSummary {
   const { Annotations, NetworkMode } = record.hostConfig;
   return {
     Id: record.id,
@@ -95,7 +115,8 @@ export function summaryOf(record: ContainerRecord, imageName: string, nowMs: num
     Ports: portsOf(record),
     Labels: record.config.Labels ?? {},
     State: record.state.status,
-    Status: statusText(record.state, nowMs),
+    Status: statusText(record.state, nowMs, health?.status),
+    Health: { Status: health?.status ?? "none", FailingStreak: health?.failingStreak ?? 0 },
     HostConfig: { NetworkMode, ...(Annotations === undefined ? {} : { Annotations }) },
     NetworkSettings: { Networks: networksOf(record) },
     Mounts: mountPoints(record.hostConfig),
@@ -115,7 +136,7 @@ function quoteArgument(argument: string): string {
 }
 
 /** Returns the sentence of the STATUS column. */
-export function statusText(s: RunState, nowMs: number): string {
+export function statusText(s: RunState, nowMs: number, health?: Health["status"]): string {
   const since = (time: string): string => {
     const nano = parseNano(time);
     return nano === null ? "" : humanDuration(Math.max(0, nowMs * 1e6 - Number(nano)));
@@ -124,7 +145,7 @@ export function statusText(s: RunState, nowMs: number): string {
     case "created":
       return "Created";
     case "running":
-      return `Up ${since(s.startedAt)}`;
+      return `Up ${since(s.startedAt)}${healthText(health)}`;
     case "paused":
       return `Up ${since(s.startedAt)} (Paused)`;
     case "restarting":
@@ -136,4 +157,9 @@ export function statusText(s: RunState, nowMs: number): string {
     case "exited":
       return s.finishedAt === "" ? "Created" : `Exited (${s.exitCode}) ${since(s.finishedAt)} ago`;
   }
+}
+
+function healthText(status: Health["status"] | undefined): string {
+  if (status === undefined) return "";
+  return status === "starting" ? " (health: starting)" : ` (${status})`;
 }

@@ -95,3 +95,22 @@ test("selectContainers refuses what Docker refuses", () => {
   refused({ "is-task": ["x"] }, /invalid filter 'is-task=\[x\]'/);
   refused({ publish: ["9-8"] }, /error while looking up for publish 9-8: invalid port range/);
 });
+
+test("selectContainers filters by health", () => {
+  const health = (status: string) => ({ state: { ...NEVER_RAN, status: "running", health: { status } } });
+  const some = [
+    container("sick", "running", health("unhealthy")),
+    container("new", "running", health("starting")),
+  ];
+  const filtered = (...values: string[]): string[] =>
+    selectContainers([...some, ...all], { all: false, filters: { health: values } }, context).map(
+      (r) => r.name,
+    );
+  assert.deepEqual(filtered("unhealthy"), ["sick"]);
+  assert.deepEqual(filtered("healthy"), []);
+  assert.deepEqual(filtered("starting", "none"), ["new", "c3"]);
+  assert.throws(() => filtered("sick"), {
+    message:
+      "invalid filter 'health=sick': invalid value for health (sick): must be one of none, starting, healthy, unhealthy",
+  });
+});

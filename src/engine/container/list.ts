@@ -37,7 +37,7 @@ const TESTS: Readonly<Record<string, Test>> = {
   ancestor: (r, v, c) => c.isDescendant(r, v),
   network: (r, v) => r.endpoints.some((e) => e.networkName === v || (v !== "" && e.networkId.startsWith(v))),
   volume: (r, v) => mountPoints(r.hostConfig).some((m) => m.Destination === v || (m.Name || m.Source) === v),
-  health: (_r, v) => v === "none",
+  health: (r, v) => (r.state.health?.status ?? "none") === v,
   "is-task": (_r, v) => v === "false" || v === "0",
   // compat: of Windows; it chooses nothing here.
   isolation: () => true,

@@ -29,6 +29,23 @@ export type ContainerStatus =
   | "exited"
   | "dead";
 
+/** What the health check has found; null where there is none, or no run yet. */
+export interface Health {
+  readonly status: "starting" | "healthy" | "unhealthy";
+  readonly failingStreak: number;
+  /** The last results, oldest first, also of earlier runs. */
+  readonly log: readonly HealthResult[];
+}
+
+/** One run of the health check; times as in RunState. */
+export interface HealthResult {
+  readonly start: string;
+  readonly end: string;
+  /** -1 for one that took too long or could not be started. */
+  readonly exitCode: number;
+  readonly output: string;
+}
+
 /** What is remembered of the latest run. Times are RFC 3339 with nanoseconds, "" for never. */
 export interface RunState {
   readonly status: ContainerStatus;
@@ -42,6 +59,8 @@ export interface RunState {
   readonly restartCount: number;
   /** A user has stopped it, or sent it a signal; what that means is the restart policy's to say. */
   readonly isStoppedByUser: boolean;
+  /** As of the latest change of its status, with the results of earlier runs; newer in LiveContainer. */
+  readonly health?: Health | null;
 }
 
 /** A container's place in one network: what was asked for, and what the network gave. */

@@ -31,6 +31,8 @@ import { commitContainer } from "./commit.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { createContainer } from "./create.ts";
 import { archive, archiveInfo, type CopyTarget, putArchive } from "./files/copy.ts";
+import { HealthReactions } from "./health/reaction.ts";
+import { healthOf } from "./health/watch.ts";
 import { settleExit } from "./run/exit.ts";
 import { inspectOf, summaryOf } from "./inspect.ts";
 import { selectContainers } from "./list.ts";
@@ -47,7 +49,7 @@ import { pauseContainer, unpauseContainer } from "./run/pause.ts";
 import { resizeContainer } from "./run/resize.ts";
 import { type OnExit, startAgain, startContainer } from "./run/start.ts";
 import { isActive, requireProcess } from "./run/state.ts";
-import { killContainer, stopContainer } from "./run/stop.ts";
+import { killContainer, killForPolicy, type StopOptions, stopContainer } from "./run/stop.ts";
 import { updateContainer } from "./run/update.ts";
 import { waitFor } from "./run/wait.ts";
 import { parseSignal } from "./signals.ts";
@@ -63,15 +65,22 @@ const START_REFUSALS: readonly string[] = ["container.running", "container.pause
 
 export class ContainerService {
   readonly #context: ContainerContext;
+  readonly #reactions: HealthReactions;
   #isClosing = false;
 
   constructor(context: ContainerContext) {
     this.#context = context;
+    this.#reactions = new HealthReactions(context, {
+      restart: (live) => this.#restartUnhealthy(live),
+      stop: async (live) => void (await stopContainer(context, live, {})),
+      kill: (live) => killForPolicy(context, live),
+    });
   }
 
   /** Finds the runs that went on while no daemon was there, and settles those that ended. */
-  restore(): Promise<void> {
-    return restoreRuns(this.#context, this.#onExit, this.#start);
+  async restore(): Promise<void> {
+    await restoreRuns(this.#context, this.#onExit, this.#start);
+    this.#reactions.open();
   }
 
   readonly #onExit: OnExit = (live, run, exit, onSettled) => {
@@ -88,6 +97,19 @@ export class ContainerService {
     live.lane.run(async () => {
       if (!this.#isClosing) await startAgain(this.#context, live, this.#onExit);
     });
+
+  /** Arranges what `--health-on-failure` asks for. */
+  unhealthy(id: string): void {
+    this.#reactions.unhealthy(id);
+  }
+
+  /** Counted as a restart, since nobody asked for it just now. */
+  async #restartUnhealthy(live: LiveContainer): Promise<void> {
+    const { restartCount } = this.#context.table.find(live.id).state;
+    await this.#stopAndStart(live, {});
+    await this.#context.table.putState(live.id, { restartCount: restartCount + 1 });
+    publish(this.#context, this.#context.table.find(live.id), "restart");
+  }
 
   #find(reference: string): { record: ContainerRecord; live: LiveContainer } {
     const record = this.#context.table.find(reference);
@@ -131,10 +153,8 @@ export class ContainerService {
   async restart(input: Input<"containerRestart">): Promise<void> {
     const { live } = this.#find(input.id);
     const words = `Cannot restart container ${input.id}`;
-    live.isBeingRestarted = true;
     try {
-      await stopContainer(this.#context, live, input);
-      await this.#startByUser(live);
+      await this.#stopAndStart(live, input);
     } catch (error) {
       // Somebody else has started it meanwhile.
       if (!(error instanceof Fault && error.code === "container.running"))
@@ -143,10 +163,18 @@ export class ContainerService {
           code: "container.restart",
           cause: error,
         });
+    }
+    publish(this.#context, this.#context.table.find(live.id), "restart");
+  }
+
+  async #stopAndStart(live: LiveContainer, options: StopOptions): Promise<void> {
+    live.isBeingRestarted = true;
+    try {
+      await stopContainer(this.#context, live, options);
+      await this.#startByUser(live);
     } finally {
       live.isBeingRestarted = false;
     }
-    publish(this.#context, this.#context.table.find(live.id), "restart");
   }
 
   async kill(input: Input<"containerKill">): Promise<void> {
@@ -271,9 +299,14 @@ export class ContainerService {
       upper: `${dir}/upper`,
       work: `${dir}/work`,
     });
-    const links = shownLinks(this.#context.table, record);
-    const sizes = input.size ? await sizesOf(this.#context, record) : undefined;
-    return inspectOf(record, { paths: this.#context.paths, execIds: live.execIds, source, links, sizes });
+    return inspectOf(record, {
+      paths: this.#context.paths,
+      execIds: live.execIds,
+      source,
+      links: shownLinks(this.#context.table, record),
+      sizes: input.size ? await sizesOf(this.#context, record) : undefined,
+      health: healthOf(live, record),
+    });
   }
 
   async list(input: Input<"containerList">): Promise<ContainerSummary[]> {
@@ -284,7 +317,7 @@ export class ContainerService {
     const selected = selectContainers(table.all(), input, { find: (ref) => table.find(ref), isDescendant });
     const links = linkNames(table.all());
     const summaries = selected.map((r) => ({
-      ...summaryOf(r, images.nameFor(r.config.Image, r.imageId), now),
+      ...summaryOf(r, images.nameFor(r.config.Image, r.imageId), healthOf(table.live(r.id), r), now),
       Names: [`/${r.name}`, ...(links.get(r.id) ?? [])],
     }));
     if (!input.size) return summaries;
@@ -299,6 +332,7 @@ export class ContainerService {
    */
   async close(options: { stops: boolean }): Promise<void> {
     this.#isClosing = true;
+    this.#reactions.close();
     if (!options.stops) return;
     const running = this.#context.table.all().filter(isRunning);
     await Promise.all(

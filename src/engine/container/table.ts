@@ -5,6 +5,7 @@ import { Lane } from "../../lib/lanes.ts";
 import type { ShimClient, ShimExit } from "../../runtime/shim/client.ts";
 import type { LayerHolds } from "../../storage/layer/holds.ts";
 import type { CommitOptions, RecordStore, Table } from "../../storage/meta/types.ts";
+import type { HealthWatch } from "./health/watch.ts";
 import type { ContainerRecord, RunState } from "./record.ts";
 
 /** A container's current process, as long as the daemon is connected to its shim. */
@@ -36,6 +37,8 @@ export class LiveContainer {
   /** Start, stop, remove and the like, one at a time. Exits do not pass through it: stop waits for them. */
   readonly lane = new Lane();
   run: Run | null = null;
+  /** Of the current run, where it is checked. */
+  health: HealthWatch | null = null;
   readonly pendingAttaches = new Set<PendingAttach>();
   /** Running execs: told when they end. */
   readonly #execs = new Map<string, (exitCode: number) => void>();

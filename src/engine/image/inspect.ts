@@ -81,6 +81,7 @@ function apiHealthcheck(h: Healthcheck): HealthConfig {
     StartPeriod: h.startPeriodNanos,
     StartInterval: h.startIntervalNanos,
     Retries: h.retries,
+    OnFailure: h.onFailure,
   });
 }
 

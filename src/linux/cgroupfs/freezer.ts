@@ -31,6 +31,13 @@ function change(cgroup: CgroupPaths, v1: string, v2: string): Op {
   throw noFreezer();
 }
 
+/** Returns the file that has `thawed` in it while the cgroup, and every one above it, runs; null where nothing can be frozen. */
+export function freezerFile(cgroup: CgroupPaths): { path: string; thawed: string } | null {
+  const v1Dir = cgroup.v1["freezer"];
+  if (v1Dir !== undefined) return { path: `${v1Dir}/freezer.state`, thawed: "THAWED" };
+  return cgroup.v2 === "" ? null : { path: `${cgroup.v2}/cgroup.events`, thawed: "frozen 0" };
+}
+
 /** Reads the state. Throws Fault notFound when the cgroup is gone, notImplemented without a freezer. */
 export function readFreezerState(cgroup: CgroupPaths): FreezerState {
   const v1Dir = cgroup.v1["freezer"];

@@ -1,6 +1,6 @@
 // What planContainer and planExec take and give. Types only; plan.ts and exec.ts decide.
 
-import type { Op, Register, RootSource, ShimPlan } from "../../linux/ops.ts";
+import type { HealthPlan, Op, Register, RootSource, ShimPlan } from "../../linux/ops.ts";
 import type { CgroupPlan } from "../cgroup/plan.ts";
 import type { OciSpec } from "../spec/oci.ts";
 
@@ -27,6 +27,8 @@ export interface PlanInput {
   hasBarrier?: boolean;
   /** Further host operations for the shim to run after the container's end, after the cgroups are removed. */
   exitOps?: readonly Op[];
+  /** From planHealth; absent: the container is not checked. */
+  health?: HealthPlan | null;
 }
 
 export interface ContainerPlan {

@@ -51,6 +51,7 @@ export function planContainer(input: PlanInput): ContainerPlan {
     log: input.log,
     ops,
     exitOps: [...(cgroup?.remove ?? []), ...(input.exitOps ?? [])],
+    health: input.health ?? null,
   };
   return { hostOps: [hostOp.mkdir(input.stateDir, 0o700), ...(cgroup?.create ?? [])], shim, warnings };
 }

@@ -205,6 +205,7 @@ export class Bed {
       oomFile: "",
       log: { kind: "json-file", path: join(stateDir, "log"), maxSizeBytes: 0, maxFiles: 1, attrs: "" },
       exitOps: [],
+      health: null,
       ops: [
         options.root ?? inner.root({ kind: "dir", path: this.root }, this.target),
         inner.mount("proc", "proc", "/proc", MS.nosuid | MS.nodev | MS.noexec),

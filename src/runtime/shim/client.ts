@@ -2,7 +2,7 @@
 // container's state directory. It owns nothing: shims outlive every client, and a new daemon connects to them like the old one.
 // Invariant: a request either gets its reply or fails with Fault("unavailable"); what keel refuses is a SysError.
 //
-//   control: connect → state | start | signal | resize … → close
+//   control: connect → state | start | signal | resize | health … → close
 //   events:  connect → reply → events → end (after the container's exit, or when the shim is lost)
 //   stream:  connect → attach | exec → reply → raw bytes both ways → end
 //   names:   connect → dns → reply → frames both ways → end
@@ -14,12 +14,23 @@ import { Fault, messageOf } from "../../lib/errors.ts";
 import { connectFrames, type FrameSocket } from "../../linux/frame-socket.ts";
 import { readReply } from "../../linux/keel.ts";
 import { type ExecPlan, encodeExecPlan, type Value } from "../../linux/ops.ts";
-import { asList, asNumber, asText, encodeFrame, type Reply } from "../../linux/wire.ts";
+import { asBytes, asList, asNumber, asText, encodeFrame, type Reply } from "../../linux/wire.ts";
 
-const VERB = { state: 1, start: 2, signal: 3, resize: 4, events: 5, attach: 6, exec: 7, dns: 8 } as const;
-const EVENT = { exit: 1, execExit: 2, warnings: 3 } as const;
+const VERB = {
+  state: 1,
+  start: 2,
+  signal: 3,
+  resize: 4,
+  events: 5,
+  attach: 6,
+  exec: 7,
+  dns: 8,
+  health: 9,
+} as const;
+const EVENT = { exit: 1, execExit: 2, warnings: 3, probe: 4, health: 5 } as const;
 const STREAM = { stdin: 1, stdout: 2, stderr: 4 } as const;
 const STATUSES = ["created", "running", "exited"] as const;
+const ENDINGS = ["ended", "timed-out", "not-started"] as const;
 
 /** How a container's first process ended. */
 export interface ShimExit {
@@ -51,6 +62,31 @@ export interface ShimState {
   isOomKilled: boolean;
 }
 
+/** One run of the health check. */
+export interface ProbeResult {
+  /** From 1, in the order of the runs. */
+  number: number;
+  /** Nanoseconds since the epoch. */
+  startedAtNano: bigint;
+  endedAtNano: bigint;
+  ending: (typeof ENDINGS)[number];
+  /** 128 + signal for a killed one. */
+  exitCode: number;
+  /** What it wrote first; why, when it could not be started. */
+  output: Buffer;
+  /** It wrote more than is kept. */
+  isTruncated: boolean;
+}
+
+/** What has happened since the container's start; enough to judge without having seen every result. */
+export interface ProbeCounters {
+  successes: number;
+  /** Failures in a row, up to now. */
+  failures: number;
+  /** Of these, what began in the start period while there was no success yet. */
+  earlyFailures: number;
+}
+
 /** The control connection of one shim. Requests are answered in order. */
 export interface ShimClient {
   state(): Promise<ShimState>;
@@ -63,6 +99,8 @@ export interface ShimClient {
   signal(signo: number, options?: { all?: boolean }): Promise<void>;
   /** Sets the terminal's size, of the container (null) or of an exec. Throws SysError ENOTTY without a terminal. */
   resize(execId: string | null, rows: number, columns: number): Promise<void>;
+  /** The last results of the health check, oldest first. Throws SysError EINVAL when the shim is of a version without. */
+  health(): Promise<{ counters: ProbeCounters; results: ProbeResult[] }>;
   close(): void;
 }
 
@@ -105,6 +143,27 @@ function readState(rest: Reply[]): ShimState {
   };
 }
 
+function readCounters(values: Reply[]): ProbeCounters {
+  return {
+    successes: asNumber(values[0]),
+    failures: asNumber(values[1]),
+    earlyFailures: asNumber(values[2]),
+  };
+}
+
+function readResult(value: Reply | undefined): ProbeResult {
+  const fields = asList(value);
+  return {
+    number: asNumber(fields[0]),
+    startedAtNano: asNano(fields[1]),
+    endedAtNano: asNano(fields[2]),
+    ending: ENDINGS[asNumber(fields[3])] ?? "ended",
+    exitCode: asNumber(fields[4]),
+    output: Buffer.from(asBytes(fields[5])), // a copy: the frame it came in is not kept
+    isTruncated: fields[6] === 1,
+  };
+}
+
 /** Opens a control connection. Throws Fault("unavailable") when there is no shim: it has ended, see readExitFile. */
 export async function connectShim(socketPath: string): Promise<ShimClient> {
   const connection = await connectFrames(socketPath);
@@ -120,6 +179,10 @@ export async function connectShim(socketPath: string): Promise<ShimClient> {
     resize: async (execId, rows, columns) => {
       await request(connection, [VERB.resize, execId ?? "", rows, columns]);
     },
+    health: async () => {
+      const { rest } = await request(connection, [VERB.health]);
+      return { counters: readCounters(rest), results: asList(rest[3]).map(readResult) };
+    },
     close: () => connection.destroy(),
   };
 }
@@ -130,6 +193,10 @@ export interface ShimEventHandlers {
   /** The end of an exec, after its output was delivered. */
   onExecExit(exit: ShimExecExit): void;
   onWarning(warning: string): void;
+  /** A run of the health check has begun, where it runs a program. */
+  onProbe?(number: number): void;
+  /** A run of the health check is over. Some may be left out when they are not read fast enough; the counters are up to date. */
+  onHealth?(counters: ProbeCounters, result: ProbeResult): void;
   /** The shim is gone without an exit event: readExitFile may still know more. */
   onLost(): void;
 }
@@ -150,6 +217,12 @@ function dispatch(event: Reply[], handlers: ShimEventHandlers): boolean {
       return false;
     case EVENT.warnings:
       for (const warning of asList(event[1])) handlers.onWarning(asText(warning));
+      return false;
+    case EVENT.probe:
+      handlers.onProbe?.(asNumber(event[1]));
+      return false;
+    case EVENT.health:
+      handlers.onHealth?.(readCounters(event.slice(1, 4)), readResult(event[4]));
       return false;
     default:
       return false; // of a newer keel

@@ -105,7 +105,9 @@ const storage = {
 
 const health = {
   "health-cmd": string("Command that checks health"),
+  "health-http": string("URL that answers while the container is healthy (such as http://localhost:8080/)"),
   "health-interval": durationFlag("Time between checks (ms|s|m|h) (default 0s)"),
+  "health-on-failure": string("What to do when the container becomes unhealthy (none|restart|stop|kill)"),
   "health-retries": int("Failures in a row that mean unhealthy"),
   "health-start-interval": durationFlag(
     "Time between checks while the container starts (ms|s|m|h) (default 0s)",
@@ -116,6 +118,7 @@ const health = {
   "health-start-period": durationFlag("Time to start before failures count (ms|s|m|h) (default 0s)", {
     since: "1.29",
   }),
+  "health-tcp": string("[HOST:]PORT that takes connections while the container is healthy"),
   "health-timeout": durationFlag("Longest time of one check (ms|s|m|h) (default 0s)"),
   "no-healthcheck": bool("Disable the image's HEALTHCHECK"),
 };

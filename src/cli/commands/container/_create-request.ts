@@ -18,6 +18,7 @@ import {
   parseStorageOptions,
 } from "../../options/security.ts";
 import type { createFlags } from "./_create-flags.ts";
+import { healthcheckOf } from "./_health-request.ts";
 
 export type CreateFlags = FlagValues<typeof createFlags>;
 
@@ -79,7 +80,7 @@ export function buildCreateRequest(input: CreateInput): CreateRequest {
     Labels: toRecord(readKeyValues(flags["label-file"], flags.label)),
     ...(flags["stop-signal"] === "" ? {} : { StopSignal: flags["stop-signal"] }),
     ...(input.given.has("stop-timeout") ? { StopTimeout: flags["stop-timeout"] } : {}),
-    ...healthcheck(flags),
+    ...healthcheckOf(flags),
   };
   const HostConfig = hostConfig(input, { binds, bindings: ports.bindings, networkMode: networking.mode });
   return {
@@ -103,35 +104,6 @@ function entrypoint({ flags, given }: CreateInput): string[] | null {
   if (flags.entrypoint !== "") return [flags.entrypoint];
   // `--entrypoint=` takes the image's away.
   return given.has("entrypoint") ? [""] : null;
-}
-
-function healthcheck(flags: CreateFlags): Pick<Config, "Healthcheck"> {
-  const durations = [
-    "health-interval",
-    "health-timeout",
-    "health-start-period",
-    "health-start-interval",
-  ] as const;
-  const retries = flags["health-retries"];
-  const isSet = flags["health-cmd"] !== "" || retries !== 0 || durations.some((name) => flags[name] !== 0);
-  if (flags["no-healthcheck"]) {
-    if (isSet) throw refuse("--no-healthcheck conflicts with --health-* options");
-    return { Healthcheck: { Test: ["NONE"] } };
-  }
-  if (!isSet) return {};
-  for (const name of [...durations, "health-retries"] as const) {
-    if (flags[name] < 0) throw refuse(`--${name} cannot be negative`);
-  }
-  return {
-    Healthcheck: {
-      ...(flags["health-cmd"] === "" ? {} : { Test: ["CMD-SHELL", flags["health-cmd"]] }),
-      Interval: flags["health-interval"],
-      Timeout: flags["health-timeout"],
-      StartPeriod: flags["health-start-period"],
-      StartInterval: flags["health-start-interval"],
-      Retries: retries,
-    },
-  };
 }
 
 interface Derived {

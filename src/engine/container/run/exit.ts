@@ -6,6 +6,8 @@ import { messageOf } from "../../../lib/errors.ts";
 import { formatNano, parseNano } from "../../../lib/time.ts";
 import type { ShimExit } from "../../../runtime/shim/client.ts";
 import { type ContainerContext, publish } from "../context.ts";
+import { afterExit } from "../health/state.ts";
+import { healthOf } from "../health/watch.ts";
 import { releaseEndpoints, withoutAttached } from "../network/release.ts";
 import { removeStopped } from "../remove.ts";
 import type { LiveContainer, Run } from "../table.ts";
@@ -34,6 +36,8 @@ export async function settleExit(
   if (live.run === run) live.run = null;
   // As it is now: a user may have stopped it while the endpoint was released.
   const latest = context.table.get(live.id) ?? before;
+  const health = healthOf(live, latest);
+  live.health = null;
   const ranNano = exit.finishedAtNano - (parseNano(before.state.startedAt) ?? exit.finishedAtNano);
   const willRestart = !live.isRestartCalledOff && !live.isRemoving && wantsRestart(latest, exit.exitCode);
   const isLeaving = latest.hostConfig.AutoRemove && !live.isRemoving && !live.isBeingRestarted;
@@ -46,6 +50,7 @@ export async function settleExit(
       isOomKilled: exit.isOomKilled,
       finishedAt: formatNano(exit.finishedAtNano),
       ...(willRestart ? { restartCount: latest.state.restartCount + 1 } : {}),
+      health: health && afterExit(health),
     },
     { endpoints: latest.endpoints.map(withoutAttached) },
   );

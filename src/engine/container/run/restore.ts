@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { messageOf } from "../../../lib/errors.ts";
 import { Lane } from "../../../lib/lanes.ts";
 import type { ContainerContext } from "../context.ts";
+import { watchHealth } from "../health/watch.ts";
 import { type ContainerRecord, isRunning } from "../record.ts";
 import { removeStopped } from "../remove.ts";
 import type { LiveContainer } from "../table.ts";
@@ -45,8 +46,10 @@ export async function restoreRuns(context: ContainerContext, onExit: OnExit, sta
 async function adopt(context: ContainerContext, record: ContainerRecord, onExit: OnExit): Promise<boolean> {
   const live = context.table.live(record.id);
   try {
+    live.health = watchHealth(context, record, { isNew: false });
     const run = await connectRun(context, live, record, record.state.pid, onExit);
     live.run = run;
+    await live.health?.recover(run.shim);
     run.begin();
     return true;
   } catch (error) {

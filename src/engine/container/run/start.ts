@@ -3,16 +3,21 @@
 import { mkdir, rm, stat } from "node:fs/promises";
 import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
 import { formatNano, nowNano } from "../../../lib/time.ts";
-import { host, type Op, type Register } from "../../../linux/ops.ts";
+import { freezerFile } from "../../../linux/cgroupfs/freezer.ts";
+import { type HealthPlan, host, type Op, type Register } from "../../../linux/ops.ts";
 import { planCgroup } from "../../../runtime/cgroup/plan.ts";
+import { planHealth } from "../../../runtime/health/plan.ts";
 import { planContainer } from "../../../runtime/plan/plan.ts";
 import { connectShim, openShimEvents, type ShimExit } from "../../../runtime/shim/client.ts";
 import { generateSpec } from "../../../runtime/spec/generate.ts";
+import type { OciSpec } from "../../../runtime/spec/oci.ts";
 import type { UpperDirs } from "../../../storage/layer/types.ts";
 import type { PlannedEndpoint } from "../../network/service.ts";
 import { cgroupOf, cgroupRequest } from "./cgroup.ts";
 import { type ContainerContext, publish } from "../context.ts";
 import { writeEtcFiles } from "./etc-files.ts";
+import { checkOf } from "../health/config.ts";
+import { watchHealth } from "../health/watch.ts";
 import { lastExit } from "./lost.ts";
 import { mountsOf } from "../mounts.ts";
 import { linkedEnvironment, tellParents } from "../network/links.ts";
@@ -109,6 +114,10 @@ async function launch(
   for (const warning of [...shimPlan.warnings, ...notes])
     context.log("warn", `container ${record.id.slice(0, 12)}: ${warning}`);
   undo.defer(() => abandon(context, record.id));
+  live.health = watchHealth(context, record, { isNew: true });
+  undo.defer(() => {
+    live.health = null;
+  });
   const run = await connectRun(context, live, record, pid, onExit);
   await Promise.all([...live.pendingAttaches].map((a) => a.connect(run.socketPath)));
   live.pendingAttaches.clear();
@@ -126,6 +135,7 @@ async function launch(
       error: "",
       isOomKilled: false,
       startedAt,
+      health: live.health?.current ?? null,
       ...state,
     },
     { endpoints: record.endpoints.map((e, i) => attachedTo(e, plan.planned[i] as PlannedEndpoint)) },
@@ -162,11 +172,19 @@ function planShim(
     ...(netns === undefined ? {} : { netns }),
     cgroup,
     hasBarrier: true,
+    health: healthPlanOf(context, record, spec.spec),
   });
   return {
     ops: [...plan.hostOps, host.shim(plan.shim)],
     warnings: [...spec.warnings, ...cgroup.warnings, ...plan.warnings],
   };
+}
+
+function healthPlanOf(context: ContainerContext, record: ContainerRecord, spec: OciSpec): HealthPlan | null {
+  const check = checkOf(record.config);
+  if (check === null) return null;
+  const freezer = freezerFile(cgroupOf(context, record));
+  return planHealth(check, { spec, shell: record.config.Shell, freezer });
 }
 
 function logOf(record: ContainerRecord, path: string): Parameters<typeof planContainer>[0]["log"] {
@@ -222,6 +240,8 @@ export async function connectRun(
     onExit: (e) => exit.resolve(e),
     onExecExit: (e) => live.execEnded(e.execId, e.exitCode),
     onWarning: (w) => context.log("warn", `container ${id.slice(0, 12)}: ${w}`),
+    onProbe: (number) => live.health?.began(number),
+    onHealth: (counters, result) => live.health?.ended(counters, result),
     onLost: () => exit.resolve(lastExit(context, id, cgroupOf(context, record), live)),
   });
   const shim = await connectShim(socketPath);

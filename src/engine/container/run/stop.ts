@@ -75,6 +75,16 @@ export async function killInLane(context: ContainerContext, live: LiveContainer)
   else await endRun(run, context, live, send);
 }
 
+/** Kills on behalf of the daemon, not of a user: what follows is up to the restart policy. Does not wait for the end. */
+export function killForPolicy(context: ContainerContext, live: LiveContainer): Promise<void> {
+  return live.lane.run(async () => {
+    const record = context.table.get(live.id);
+    if (record === undefined || live.run === null) return;
+    await deliver(live, SIGKILL, record);
+    publish(context, record, "kill", { signal: String(SIGKILL) });
+  });
+}
+
 /** What is to be killed may end by itself at any moment. */
 async function kill(context: ContainerContext, live: LiveContainer, options: StopOptions): Promise<void> {
   const record = context.table.get(live.id);
