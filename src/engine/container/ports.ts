@@ -55,7 +55,9 @@ export function portMapOf(published: readonly PublishedPort[], exposed: readonly
   for (const key of exposed) map[key] = null;
   for (const p of published) {
     const key = `${p.containerPort}/${p.proto}`;
-    map[key] = [...(map[key] ?? []), { HostIp: p.hostIp, HostPort: String(p.hostPort) }];
+    // compat: in gateway mode routed a port is open on the container's own address, and has none on the host.
+    const HostPort = p.hostPort === 0 ? "" : String(p.hostPort);
+    map[key] = [...(map[key] ?? []), { HostIp: p.hostIp, HostPort }];
   }
   return map;
 }
@@ -67,7 +69,8 @@ export function portSummaries(
 ): PortSummary[] {
   return Object.entries(portMapOf(published, exposed)).flatMap(([key, bindings]): PortSummary[] => {
     const { port, proto } = parsePortKey(key);
-    if (bindings === null) return [{ PrivatePort: port, Type: proto }];
+    if (bindings === null || bindings.every((b) => b.HostPort === ""))
+      return [{ PrivatePort: port, Type: proto }];
     return bindings.map((b) => ({
       IP: b.HostIp,
       PrivatePort: port,
