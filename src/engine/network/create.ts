@@ -9,6 +9,7 @@ import {
   AF_INET,
   type Prefix,
   familyOf,
+  ipNumber,
   parseInterface,
   prefixContains,
   prefixText,
@@ -155,8 +156,7 @@ function requestedSubnets(request: NetworkCreateRequest, families: Families): Ne
     const isIpv4 = prefix.family === AF_INET;
     if (isIpv4 ? !families.hasIpv4 : !families.hasIpv6) return [];
     const subnet = prefixText(prefix);
-    if (`${ip}/${prefix.length}` !== subnet && ipText(prefix) !== ip)
-      problems.push(`invalid subnet ${c.Subnet}: it should be ${subnet}`);
+    if (hasHostBits(ip, prefix)) problems.push(`invalid subnet ${c.Subnet}: it should be ${subnet}`);
     problems.push(...rangeProblems(c.IPRange ?? "", prefix));
     problems.push(...addressProblems("gateway", c.Gateway ?? "", c.Gateway ?? "", prefix));
     const reserved = c.AuxiliaryAddresses ?? {};
@@ -168,8 +168,8 @@ function requestedSubnets(request: NetworkCreateRequest, families: Families): Ne
   return subnets;
 }
 
-/** The lowest address, in the short form of IPv6 that a request may differ from without being wrong. */
-const ipText = (p: Prefix): string => prefixText(p).split("/")[0] as string;
+/** Compared as numbers: an IPv6 address has many forms. */
+const hasHostBits = (ip: string, prefix: Prefix): boolean => ipNumber(ip) !== prefix.base;
 
 const versionOf = (p: Prefix): number => (p.family === AF_INET ? 4 : 6);
 
@@ -183,7 +183,7 @@ function rangeProblems(range: string, subnet: Prefix): string[] {
     problems.push(
       `invalid ip-range ${range}: CIDR block is bigger than its parent subnet ${prefixText(subnet)}`,
     );
-  if (ipText(prefix) !== ip) problems.push(`invalid ip-range ${range}: it should be ${prefixText(prefix)}`);
+  if (hasHostBits(ip, prefix)) problems.push(`invalid ip-range ${range}: it should be ${prefixText(prefix)}`);
   if (!prefixesOverlap(subnet, prefix))
     problems.push(`invalid ip-range ${range}: parent subnet ${prefixText(subnet)} doesn't contain ip-range`);
   return problems;
