@@ -1,10 +1,11 @@
-// /etc/resolv.conf of containers: made from the host's file and the user's --dns, --dns-search and --dns-opt, by Docker's
-// rules for networks without an own name server. Pure, except loadHostResolvConf; the result carries no comments.
+// /etc/resolv.conf of containers, made from the host's file and the user's --dns, --dns-search and --dns-opt by Docker's rules:
+// one kind for the host's network, one for networks without a name service, one for those with it. Pure, except the loaders.
 // Source: resolv.conf(5), docker run reference "--dns", libnetwork/internal/resolvconf for order and edge cases.
 
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { Fault } from "../../lib/errors.ts";
+import { SERVICE_ADDRESS } from "./redirect.ts";
 
 const HOST_FILE = "/etc/resolv.conf";
 /** What systemd-resolved knows itself; its /etc/resolv.conf names only its stub listener on the host's loopback. */
@@ -56,35 +57,121 @@ export function formatResolvConf(conf: ResolvConf): string {
   return lines.map((l) => `${l}\n`).join("");
 }
 
+/** The host's file: where it was found, its text, and what it says. */
+export interface HostResolvConf {
+  path: string;
+  content: string;
+  conf: ResolvConf;
+}
+
+/** The text of a container's file, and what its user should know about it. */
+export interface ContainerResolvConf {
+  content: string;
+  warnings: string[];
+}
+
+/** Returns the file of a container in the host's network: the host's own, unless the user asks for something. */
+export function hostResolvConf(host: HostResolvConf, overrides: DnsOverrides): ContainerResolvConf {
+  if (overridden(overrides).length === 0) return { content: host.content, warnings: [] };
+  const conf = merge(host.conf, overrides);
+  const nameservers = overrides.servers?.length ? [...overrides.servers] : host.conf.nameservers;
+  return { content: render({ ...conf, nameservers }, about(host, overrides)), warnings: [] };
+}
+
 /**
- * Returns the content of a container's resolv.conf on a network without a name server of its own: servers on the host's
- * loopback cannot be reached from there and are dropped, IPv6 ones too without IPv6; when none is left, public ones are
- * used. Servers named by the user are taken as they are. Throws Fault invalidParameter `dns.invalid`.
+ * Returns the file of a container on a network without a name service of its own, such as the default bridge: servers on the
+ * host's loopback cannot be reached from there and are dropped, IPv6 ones too without IPv6; when none is left, public ones are
+ * used, with a warning. Servers named by the user are taken as they are. Throws Fault invalidParameter `dns.invalid`.
  */
-export function containerResolvConf(
-  host: ResolvConf,
+export function bridgeResolvConf(
+  host: HostResolvConf,
   overrides: DnsOverrides,
   options: { hasIpv6?: boolean } = {},
-): string {
-  const servers = overrides.servers ?? [];
-  for (const server of servers)
+): ContainerResolvConf {
+  const conf = merge(host.conf, overrides);
+  const hasIpv6 = options.hasIpv6 ?? false;
+  const wanted = overrides.servers ?? [];
+  const own = wanted.length > 0 ? [...wanted] : reachable(host.conf.nameservers, hasIpv6);
+  const isPublic = own.length === 0;
+  const nameservers = isPublic
+    ? [...PUBLIC_SERVERS.v4, ...(hasIpv6 ? PUBLIC_SERVERS.v6 : [])] // compat: dockerd's last resort
+    : own;
+  const comments = about(host, overrides, "legacy");
+  if (isPublic) comments.splice(1, 0, "Used default nameservers.");
+  return {
+    content: render({ ...conf, nameservers }, comments),
+    warnings: isPublic
+      ? [
+          `no name server of ${host.path} can be reached from the container's network, public ones are used: ${nameservers.join(", ")}`,
+        ]
+      : [],
+  };
+}
+
+/**
+ * Returns the file of a container in a network with a name service, which knows the host's servers and the user's itself; they
+ * are listed in a comment for people. compat: names without a dot are tried as they are first (ndots:0), unless something
+ * else was asked for. Throws Fault invalidParameter `dns.invalid`.
+ */
+export function serviceResolvConf(host: HostResolvConf, overrides: DnsOverrides): ContainerResolvConf {
+  const conf = merge(host.conf, overrides);
+  const options = conf.options.filter((o) => !o.startsWith("ndots:") || ndotsOf([o]) !== undefined);
+  const isOurs = ndotsOf(options) === undefined;
+  if (isOurs) options.push("ndots:0");
+  const servers = overrides.servers?.length
+    ? overrides.servers
+    : host.conf.nameservers.map((address) => `host(${address})`);
+  const comments = about(host, overrides, "internal resolver");
+  comments.splice(1, 0, `ExtServers: [${servers.join(" ")}]`);
+  const origin = overrides.options?.length ? "override" : "host";
+  comments.push(`Option ndots from: ${isOurs ? "internal" : origin}`);
+  return {
+    content: render({ ...conf, options, nameservers: [SERVICE_ADDRESS] }, comments),
+    warnings: [],
+  };
+}
+
+/** Returns the number that the last valid `ndots:N` of the options gives. */
+export function ndotsOf(options: readonly string[]): number | undefined {
+  const last = options.findLast((o) => /^ndots:\d+$/.test(o));
+  return last === undefined ? undefined : Number(last.slice("ndots:".length));
+}
+
+/** The user's wishes over what the host has, part by part. Servers are checked, and left to the caller. */
+function merge(host: ResolvConf, overrides: DnsOverrides): ResolvConf {
+  for (const server of overrides.servers ?? [])
     if (!isAddress(server))
       throw new Fault("invalidParameter", `invalid DNS server address: ${server}`, { code: "dns.invalid" });
   const search = overrides.search ?? [];
-  const opts = overrides.options ?? [];
-  return formatResolvConf({
-    nameservers: servers.length > 0 ? [...servers] : reachable(host.nameservers, options.hasIpv6 ?? false),
+  const options = overrides.options ?? [];
+  return {
+    ...host,
     search: search.length > 0 ? search.filter((s) => s !== ".") : host.search,
-    options: opts.length > 0 ? [...opts] : host.options,
-    other: host.other,
-  });
+    options: options.length > 0 ? [...options] : [...host.options],
+  };
 }
 
-function reachable(servers: readonly string[], hasIpv6: boolean): string[] {
-  const left = servers.filter((ip) => !isLoopback(ip) && (hasIpv6 || !ip.includes(":")));
-  if (left.length > 0) return left;
-  return hasIpv6 ? [...PUBLIC_SERVERS.v4, ...PUBLIC_SERVERS.v6] : PUBLIC_SERVERS.v4;
+function overridden(overrides: DnsOverrides): string[] {
+  const { servers, search, options } = overrides;
+  return Object.entries({ nameservers: servers, search, options }).flatMap(([name, value]) =>
+    value === undefined || value.length === 0 ? [] : [name],
+  );
 }
+
+/** compat: the comments of Docker Engine 26 and later; people and scripts read `ExtServers`. */
+const about = (host: HostResolvConf, overrides: DnsOverrides, kind = ""): string[] => [
+  `Based on host file: '${host.path}'${kind === "" ? "" : ` (${kind})`}`,
+  `Overrides: [${overridden(overrides).join(" ")}]`,
+];
+
+const HEADER =
+  "# Generated by Berth. A container that changes this file keeps its changes until it is started again.\n\n";
+
+const render = (conf: ResolvConf, comments: readonly string[]): string =>
+  `${HEADER}${formatResolvConf(conf)}\n${comments.map((c) => `# ${c}\n`).join("")}`;
+
+const reachable = (servers: readonly string[], hasIpv6: boolean): string[] =>
+  servers.filter((ip) => !isLoopback(ip) && (hasIpv6 || !ip.includes(":")));
 
 const isLoopback = (ip: string): boolean =>
   ip.startsWith("127.") || /^(0*:)+0*1$/.test(ip) || /^::ffff:127\./i.test(ip);
@@ -95,19 +182,23 @@ export interface HostFiles {
   resolvedConf: string;
 }
 
+/** Reads the host's file; a missing one counts as empty. */
+export async function loadResolvConf(path: string = HOST_FILE): Promise<HostResolvConf> {
+  const content = await readOrEmpty(path);
+  return { path, content, conf: parseResolvConf(content) };
+}
+
 /**
- * Reads the host's resolver configuration: systemd-resolved's own file when /etc/resolv.conf names only its stub.
- * A missing file counts as empty.
+ * Reads the host's file as containers without a name service need it: systemd-resolved's own one when /etc/resolv.conf
+ * names only its stub, which listens on the host's loopback.
  */
 export async function loadHostResolvConf(
   files: HostFiles = { resolvConf: HOST_FILE, resolvedConf: RESOLVED_FILE },
-): Promise<{ path: string; content: string; conf: ResolvConf }> {
-  const content = await readOrEmpty(files.resolvConf);
-  const conf = parseResolvConf(content);
-  const usesStub = conf.nameservers.length === 1 && conf.nameservers[0] === RESOLVED_STUB;
-  const behind = usesStub ? await readOrEmpty(files.resolvedConf) : "";
-  if (behind === "") return { path: files.resolvConf, content, conf };
-  return { path: files.resolvedConf, content: behind, conf: parseResolvConf(behind) };
+): Promise<HostResolvConf> {
+  const host = await loadResolvConf(files.resolvConf);
+  const usesStub = host.conf.nameservers.length === 1 && host.conf.nameservers[0] === RESOLVED_STUB;
+  const behind = usesStub ? await loadResolvConf(files.resolvedConf) : host;
+  return behind.content === "" ? host : behind;
 }
 
 async function readOrEmpty(path: string): Promise<string> {
