@@ -4,6 +4,8 @@ import { Fault, messageOf } from "../lib/errors.ts";
 import { parseFlags } from "../lib/flags/parse.ts";
 import { bool, int, list, string } from "../lib/flags/spec.ts";
 import { flagUsages } from "../lib/flags/usage.ts";
+import type { DnsOverrides } from "../net/dns/resolv-conf.ts";
+import { DNS_FLAGS, DNS_KEYS, dnsConfigOf } from "./dns-config.ts";
 import { NETWORK_FLAGS, NETWORK_KEYS, type NetworkConfig, networkConfigOf } from "./network-config.ts";
 
 /** Everything the daemon can be told. */
@@ -14,6 +16,8 @@ export interface DaemonConfig {
   readonly hosts: readonly string[];
   readonly pidfile: string;
   readonly network: NetworkConfig;
+  /** Name servers, search domains and options of containers that ask for none. */
+  readonly dns: Required<DnsOverrides>;
   readonly logLevel: string;
   readonly registryMirrors: readonly string[];
   readonly insecureRegistries: readonly string[];
@@ -37,6 +41,7 @@ const FLAGS = {
   bip: string("IPv4 address for the default bridge"),
   mtu: int('Set the MTU for the default "bridge" network'),
   ...NETWORK_FLAGS,
+  ...DNS_FLAGS,
   "log-level": string('Set the logging level ("debug"|"info"|"warn"|"error")', {
     short: "l",
     initial: "info",
@@ -59,6 +64,7 @@ const KEYS: Readonly<Record<string, keyof typeof FLAGS>> = {
   bip: "bip",
   mtu: "mtu",
   ...NETWORK_KEYS,
+  ...DNS_KEYS,
   "log-level": "log-level",
   debug: "debug",
   "registry-mirrors": "registry-mirror",
@@ -101,6 +107,7 @@ export function loadDaemonConfig(argv: readonly string[]): DaemonConfig | { help
     execRoot: text("exec-root"),
     hosts: hosts.length > 0 ? hosts : ["unix:///run/berth/berth.sock"],
     pidfile: text("pidfile"),
+    dns: dnsConfigOf(values, file),
     network: networkConfigOf(values, file, { bip: text("bip"), mtu: mtu === 0 ? 1500 : mtu }),
     logLevel: values.debug || file["debug"] === true ? "debug" : text("log-level"),
     registryMirrors: textsOf(file, "registry-mirrors") ?? values["registry-mirror"],

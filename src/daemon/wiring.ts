@@ -11,6 +11,8 @@ import { ContainerStepRunner } from "../engine/build/step-runner.ts";
 import { type ContainerContext, ContainerPaths } from "../engine/container/context.ts";
 import { isRunning } from "../engine/container/record.ts";
 import { ContainerService } from "../engine/container/service.ts";
+import type { NameService } from "../engine/container/network/name-service.ts";
+import { ContainerNames } from "../engine/container/network/names.ts";
 import { ContainerTable } from "../engine/container/table.ts";
 import { EventBus } from "../engine/event/bus.ts";
 import { EventHistory } from "../engine/event/history.ts";
@@ -30,6 +32,8 @@ import { loadCgroupFeatures } from "../linux/cgroupfs/features.ts";
 import { type CgroupHost, loadCgroupHost } from "../linux/cgroupfs/hierarchy.ts";
 import { type Keel, startKeel } from "../linux/keel.ts";
 import { host } from "../linux/ops.ts";
+import type { DnsOverrides } from "../net/dns/resolv-conf.ts";
+import { DnsServer } from "../net/dns/server.ts";
 import { BridgeDriver } from "../net/bridge-driver.ts";
 import { DEFAULT_POOLS, uniqueLocalPools } from "../net/ipam/subnet.ts";
 import { MacvlanDriver } from "../net/macvlan-driver.ts";
@@ -121,6 +125,8 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     pushed: new PushedTable(meta),
   });
   const table = new ContainerTable(meta, layers.holds);
+  const nameService = openNameService(networks, table, config.dns, log);
+  stack.use(nameService.server);
   const cgroups = loadCgroupHost();
   const background = new Background(log);
   const context: ContainerContext = {
@@ -129,6 +135,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     layers,
     images,
     networks,
+    nameService,
     events,
     cgroups,
     cgroupParent: config.cgroupParent,
@@ -229,6 +236,22 @@ function connectConcepts(images: ImageService, table: ContainerTable): void {
       .all()
       .flatMap((r) => (r.imageId === imageId ? [{ containerId: r.id, isRunning: isRunning(r) }] : [])),
   );
+}
+
+/** Names follow the containers' records from now on. */
+function openNameService(
+  networks: NetworkService,
+  table: ContainerTable,
+  defaults: DnsOverrides,
+  log: Log,
+): NameService {
+  const names = new ContainerNames({
+    findNetwork: (id) => networks.get(id),
+    findContainer: (id) => table.get(id),
+    defaults,
+  });
+  table.observe((id, record) => (record === undefined ? names.remove(id) : names.update(record)));
+  return { server: DnsServer.open({ names, log: (line) => log("warn", line) }), names, defaults };
 }
 
 async function daemonId(meta: MetaStore): Promise<string> {

@@ -7,7 +7,13 @@ import { Fault } from "../../lib/errors.ts";
 import { FrameDecoder } from "../../lib/frames.ts";
 import { host, type Op, type Register } from "../../linux/ops.ts";
 import { openHostNamespace } from "../../net/sandbox/endpoint.ts";
-import { containerResolvConf, loadHostResolvConf } from "../../net/dns/resolv-conf.ts";
+import {
+  bridgeResolvConf,
+  type DnsOverrides,
+  hostResolvConf,
+  loadHostResolvConf,
+  loadResolvConf,
+} from "../../net/dns/resolv-conf.ts";
 import { hostnameFile, hostsFile } from "../../net/sandbox/hosts-file.ts";
 import { type CgroupRequest, containerCgroup, planCgroup } from "../../runtime/cgroup/plan.ts";
 import { planContainer } from "../../runtime/plan/plan.ts";
@@ -23,7 +29,7 @@ const SIGKILL = 9;
 
 type Context = Pick<
   ContainerContext,
-  "keel" | "layers" | "networks" | "cgroups" | "cgroupParent" | "paths" | "log"
+  "keel" | "layers" | "nameService" | "networks" | "cgroups" | "cgroupParent" | "paths" | "log"
 >;
 
 /** Files of a step on the host: what is bound into its container. */
@@ -47,7 +53,7 @@ export class ContainerStepRunner implements StepRunner {
     const dir = await mkdtemp(join(this.#scratchRoot, "step-"));
     stack.defer(() => rm(dir, { recursive: true, force: true }));
     const endpoint = await this.#planNetwork(request, stack);
-    const files = await writeStepFiles(request, dir, endpoint);
+    const files = await writeStepFiles(request, dir, endpoint, this.#context.nameService.defaults);
     const { ops, stateDir, socketPath } = this.#plan(request, files, endpoint);
     request.signal.throwIfAborted();
     await this.#context.keel.run(ops);
@@ -183,6 +189,7 @@ async function writeStepFiles(
   request: StepRequest,
   dir: string,
   endpoint: PlannedEndpoint | null,
+  dns: DnsOverrides,
 ): Promise<StepFiles> {
   const put = async (name: string, text: string, mode = 0o644): Promise<string> => {
     const path = join(dir, name);
@@ -194,7 +201,10 @@ async function writeStepFiles(
     return { ip: text.slice(at + 1), names: [text.slice(0, at)] };
   });
   const addresses = endpoint === null ? [] : [endpoint.record.ip];
-  const resolver = await loadHostResolvConf();
+  const resolver =
+    request.network === "host"
+      ? hostResolvConf(await loadResolvConf(), dns)
+      : bridgeResolvConf(await loadHostResolvConf(), dns);
   await mkdir(join(dir, "files"));
   const binds = await Promise.all(
     request.files.map(async (f, i) => ({
@@ -207,10 +217,7 @@ async function writeStepFiles(
     etc: {
       hostname: await put("hostname", hostnameFile(request.hostname)),
       hosts: await put("hosts", hostsFile({ hostname: request.hostname, addresses, extra })),
-      resolvConf: await put(
-        "resolv.conf",
-        request.network === "host" ? resolver.content : containerResolvConf(resolver.conf, {}),
-      ),
+      resolvConf: await put("resolv.conf", resolver.content),
     },
     binds,
   };

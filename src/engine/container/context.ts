@@ -8,6 +8,7 @@ import type { EventBus } from "../event/bus.ts";
 import type { ImageService } from "../image/service.ts";
 import type { NetworkService } from "../network/service.ts";
 import type { ContainerDefaults } from "./host-config/complete.ts";
+import type { NameService } from "./network/name-service.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { ContainerTable } from "./table.ts";
 
@@ -19,6 +20,7 @@ export interface ContainerContext {
   readonly layers: LayerStore;
   readonly images: ImageService;
   readonly networks: NetworkService;
+  readonly nameService: NameService;
   readonly events: EventBus;
   readonly cgroups: CgroupHost;
   /** Parent of the containers' cgroups that ask for none, such as /docker. */

@@ -100,6 +100,7 @@ export class ContainerTable {
   readonly #reserved = new Set<string>();
 
   readonly #holds: LayerHolds;
+  #onChange: (id: string, record: ContainerRecord | undefined) => void = () => {};
 
   constructor(store: RecordStore, holds: LayerHolds) {
     this.#store = store;
@@ -110,6 +111,12 @@ export class ContainerTable {
       this.#byName.set(r.name, r.id);
       this.#hold(r);
     }
+  }
+
+  /** Calls `onChange` with every record there is and every one that is committed, and with undefined for removed ones. */
+  observe(onChange: (id: string, record: ContainerRecord | undefined) => void): void {
+    this.#onChange = onChange;
+    for (const r of this.#records.values()) onChange(r.id, r);
   }
 
   /** A container keeps the layers it stands on, whatever becomes of its image. */
@@ -184,6 +191,7 @@ export class ContainerTable {
     this.#hold(record);
     try {
       await this.#store.commit([this.#records.put(record.id, record)]);
+      this.#onChange(record.id, record);
     } catch (error) {
       this.#forget(record);
       throw error;
@@ -200,6 +208,7 @@ export class ContainerTable {
       this.#byName.set(record.name, record.id);
     }
     await this.#store.commit([this.#records.put(record.id, record)], options);
+    this.#onChange(record.id, record);
     return record;
   }
 
@@ -218,6 +227,7 @@ export class ContainerTable {
   /** Commits the removal of a container. */
   async remove(record: ContainerRecord): Promise<void> {
     await this.#store.commit([this.#records.remove(record.id)]);
+    this.#onChange(record.id, undefined);
     this.#forget(record);
   }
 

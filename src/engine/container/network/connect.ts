@@ -15,6 +15,7 @@ import { type AttachedEndpoint, type ContainerRecord, isRunning, type NetworkEnd
 import type { LiveContainer } from "../table.ts";
 import { endpointOf } from "./endpoints.ts";
 import { editHosts, ownHosts } from "./hosts.ts";
+import { joinNameService } from "./name-service.ts";
 import { withoutAttached } from "./release.ts";
 import {
   attachedTo,
@@ -127,6 +128,7 @@ async function joinLive(
     return;
   }
   await editHosts(context, record.id, (text) => withHosts(text, ownHosts(record, attached)));
+  await joinNameService(context, record.id, live.run);
   context.networks.publish(place.network.id, "connect", record.id);
 }
 

@@ -5,6 +5,7 @@ import type { ContainerRecord, NetworkEndpoint } from "../record.ts";
 
 /** Gives addresses and ports back; what fails is logged, since the process is gone whatever happens. */
 export async function releaseEndpoints(context: ContainerContext, record: ContainerRecord): Promise<void> {
+  context.nameService.names.remove(record.id); // before its addresses become another's
   for (const e of record.endpoints) {
     if (e.attached === undefined) continue;
     try {

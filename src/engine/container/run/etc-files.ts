@@ -2,12 +2,12 @@
 // container's directory on the host.
 import { writeFile } from "node:fs/promises";
 import { Fault } from "../../../lib/errors.ts";
-import { containerResolvConf, loadHostResolvConf } from "../../../net/dns/resolv-conf.ts";
 import { type HostEntry, hostnameFile, hostsFile } from "../../../net/sandbox/hosts-file.ts";
 import { subnetOf } from "../../network/record.ts";
 import type { PlannedEndpoint } from "../../network/service.ts";
 import type { ContainerContext } from "../context.ts";
 import { linkedHosts } from "../network/links.ts";
+import { writeResolvConf } from "../network/resolv-conf.ts";
 import type { ContainerRecord } from "../record.ts";
 
 /** What `--add-host name:host-gateway` stands for. */
@@ -30,15 +30,10 @@ export async function writeEtcFiles(
       ...linkedHosts(context.table, record),
     ],
   });
-  const host = await loadHostResolvConf();
-  // compat: a container in the host's network resolves exactly as the host does.
-  const wishes = { servers: h.Dns ?? [], search: h.DnsSearch ?? [], options: h.DnsOptions ?? [] };
-  const isHosts = h.NetworkMode === "host" && Object.values(wishes).every((w) => w.length === 0);
-  const resolvConf = isHosts ? host.content : containerResolvConf(host.conf, wishes);
   await Promise.all([
     writeFile(paths.etcFile(id, "hostname"), hostnameFile(config.Hostname)),
     writeFile(paths.etcFile(id, "hosts"), hosts),
-    writeFile(paths.etcFile(id, "resolv.conf"), resolvConf),
+    writeResolvConf(context, record),
   ]);
 }
 

@@ -5,6 +5,7 @@ import { messageOf } from "../../../lib/errors.ts";
 import { Lane } from "../../../lib/lanes.ts";
 import type { ContainerContext } from "../context.ts";
 import { watchHealth } from "../health/watch.ts";
+import { resumeNameService } from "../network/name-service.ts";
 import { type ContainerRecord, isRunning } from "../record.ts";
 import { removeStopped } from "../remove.ts";
 import type { LiveContainer } from "../table.ts";
@@ -50,6 +51,7 @@ async function adopt(context: ContainerContext, record: ContainerRecord, onExit:
     const run = await connectRun(context, live, record, record.state.pid, onExit);
     live.run = run;
     await live.health?.recover(run.shim);
+    await resumeNameService(context, record, run);
     run.begin();
     return true;
   } catch (error) {

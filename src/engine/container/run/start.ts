@@ -21,6 +21,7 @@ import { watchHealth } from "../health/watch.ts";
 import { lastExit } from "./lost.ts";
 import { mountsOf } from "../mounts.ts";
 import { linkedEnvironment, tellParents } from "../network/links.ts";
+import { hasNameService, startNameService } from "../network/name-service.ts";
 import { attachedTo, pidOfRunning, planNetworks } from "../network/sandbox.ts";
 import { type ContainerRecord, type RunState } from "../record.ts";
 import { specInputOf } from "./spec-input.ts";
@@ -119,6 +120,13 @@ async function launch(
     live.health = null;
   });
   const run = await connectRun(context, live, record, pid, onExit);
+  const endpoints = record.endpoints.map((e, i) => attachedTo(e, plan.planned[i] as PlannedEndpoint));
+  if (hasNameService(record)) {
+    // Before the process runs: it may ask for itself at once.
+    context.nameService.names.update({ ...record, endpoints });
+    undo.defer(() => context.nameService.names.remove(record.id));
+    await startNameService(context, record.id, run);
+  }
   await Promise.all([...live.pendingAttaches].map((a) => a.connect(run.socketPath)));
   live.pendingAttaches.clear();
   // Before the start: a program that ends at once must not have ended before it began.
@@ -138,7 +146,7 @@ async function launch(
       health: live.health?.current ?? null,
       ...state,
     },
-    { endpoints: record.endpoints.map((e, i) => attachedTo(e, plan.planned[i] as PlannedEndpoint)) },
+    { endpoints },
   );
   await tellParents(context, started);
   publish(context, started, "start");
