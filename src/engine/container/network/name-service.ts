@@ -8,11 +8,10 @@ import { planRedirect } from "../../../net/dns/redirect.ts";
 import type { DnsOverrides } from "../../../net/dns/resolv-conf.ts";
 import type { DnsServer } from "../../../net/dns/server.ts";
 import { openDns } from "../../../runtime/shim/client.ts";
-import { isPredefined } from "../../network/record.ts";
 import type { ContainerContext } from "../context.ts";
 import type { ContainerRecord } from "../record.ts";
 import type { Run } from "../table.ts";
-import type { ContainerNames } from "./names.ts";
+import { type ContainerNames, hasNameService } from "./names.ts";
 import { rewriteResolvConf } from "./resolv-conf.ts";
 import { NETNS } from "./sandbox.ts";
 
@@ -30,10 +29,6 @@ export interface NameService {
 }
 
 type Place = Pick<Run, "pid" | "socketPath">;
-
-/** Whether the container is in a network in which containers have names. */
-export const hasNameService = (record: ContainerRecord): boolean =>
-  record.endpoints.some((e) => !isPredefined(e.networkName));
 
 /** Starts the service of a container whose process waits at its barrier, or runs. */
 export async function startNameService(context: ContainerContext, id: string, place: Place): Promise<void> {

@@ -129,6 +129,10 @@ export class ContainerNames implements NameSource {
   }
 }
 
+/** Whether the container is in a network in which containers have names. */
+export const hasNameService = (record: ContainerRecord): boolean =>
+  record.endpoints.some((e) => !isPredefined(e.networkName));
+
 /** What a container asks for of the name service, part by part, else what the daemon does. */
 export function dnsWishes(record: ContainerRecord, defaults: DnsOverrides): Required<DnsOverrides> {
   const { Dns, DnsSearch, DnsOptions } = record.hostConfig;

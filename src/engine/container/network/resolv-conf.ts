@@ -15,8 +15,7 @@ import {
 } from "../../../net/dns/resolv-conf.ts";
 import type { ContainerContext } from "../context.ts";
 import type { ContainerRecord } from "../record.ts";
-import { hasNameService } from "./name-service.ts";
-import { dnsWishes } from "./names.ts";
+import { dnsWishes, hasNameService } from "./names.ts";
 
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
 
