@@ -2,6 +2,7 @@
 // CPU times in nanoseconds, memory in bytes.
 
 import {
+  exactUint64,
   list,
   map,
   nullable,
@@ -59,7 +60,7 @@ export const containerStats = struct("container.StatsResponse", {
   memory_stats: struct("container.MemoryStats", {
     usage: optional(uint64),
     max_usage: optional(uint64),
-    stats: optional(map(uint64)),
+    stats: optional(map(exactUint64)),
     failcnt: optional(uint64),
     limit: optional(uint64),
   }),

@@ -96,7 +96,7 @@ function cpuPercent({ cpu_stats: now, precpu_stats: before }: ContainerStats): n
 /** The page cache that the kernel can take back at once does not count as used. */
 function memory({ memory_stats: stats }: ContainerStats): Pick<Usage, "memoryBytes" | "memoryLimitBytes"> {
   const usage = stats.usage ?? 0;
-  const cache = stats.stats?.["total_inactive_file"] ?? stats.stats?.["inactive_file"] ?? 0;
+  const cache = Number(stats.stats?.["total_inactive_file"] ?? stats.stats?.["inactive_file"] ?? 0);
   return { memoryBytes: cache < usage ? usage - cache : usage, memoryLimitBytes: stats.limit ?? 0 };
 }
 

@@ -4,15 +4,13 @@ import type { imageCommit } from "../../api/operations/container.ts";
 import type { CommitResponse, ContainerConfig, ContainerConfigRequest } from "../../api/schemas/container.ts";
 import { applyConfigChanges } from "../../build/graph/config-changes.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
-import { freezeCgroup } from "../../linux/cgroupfs/freezer.ts";
 import { encodeImageConfig, type HistoryEntry, imageIdOf, type RunConfig } from "../../oci/image-config.ts";
 import { hostPlatform } from "../../oci/platform.ts";
 import { familiarString, parseReference, withDefaultTag, withTag } from "../../oci/reference.ts";
 import type { LayerRecord } from "../../storage/layer/types.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { healthcheckOf } from "./health/config.ts";
-import { cgroupOf } from "./run/cgroup.ts";
-import { thaw } from "./run/pause.ts";
+import { pauseContainer, unpauseContainer } from "./run/pause.ts";
 import type { LiveContainer } from "./table.ts";
 
 type CommitInput = InputOf<typeof imageCommit>;
@@ -76,17 +74,13 @@ export async function commitContainer(
 /** Lets a running container stand still, so that the image has one moment's files; disposing of it lets it run on. */
 async function pause(context: ContainerContext, live: LiveContainer): Promise<AsyncDisposable | undefined> {
   const isPaused = await live.lane.run(async () => {
-    const record = context.table.find(live.id);
-    if (record.state.status !== "running") return false;
-    await freezeCgroup((ops) => context.keel.run(ops), cgroupOf(context, record));
-    publish(context, await context.table.putState(live.id, { status: "paused" }), "pause");
+    if (context.table.find(live.id).state.status !== "running") return false;
+    await pauseContainer(context, live, new AbortController().signal);
     return true;
   });
   if (!isPaused) return undefined;
   const unpause = async (): Promise<void> => {
-    if (context.table.get(live.id)?.state.status !== "paused") return;
-    await thaw(context, live.id);
-    publish(context, context.table.find(live.id), "unpause");
+    if (context.table.get(live.id)?.state.status === "paused") await unpauseContainer(context, live);
   };
   return { [Symbol.asyncDispose]: () => live.lane.run(unpause) };
 }

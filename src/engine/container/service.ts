@@ -44,12 +44,13 @@ import { deleteContainer } from "./remove.ts";
 import { renameContainer } from "./rename.ts";
 import { sizesOf } from "./files/size.ts";
 import { restoreRuns } from "./run/restore.ts";
-import { sampleContainer } from "./stats.ts";
 import { pauseContainer, unpauseContainer } from "./run/pause.ts";
 import { resizeContainer } from "./run/resize.ts";
 import { type OnExit, startAgain, startContainer } from "./run/start.ts";
 import { isActive, requireProcess } from "./run/state.ts";
 import { killContainer, killForPolicy, type StopOptions, stopContainer } from "./run/stop.ts";
+import { StatsReaders } from "./stats/readers.ts";
+import { takeSample } from "./stats/sample.ts";
 import { updateContainer } from "./run/update.ts";
 import { waitFor } from "./run/wait.ts";
 import { parseSignal } from "./signals.ts";
@@ -66,6 +67,16 @@ const START_REFUSALS: readonly string[] = ["container.running", "container.pause
 export class ContainerService {
   readonly #context: ContainerContext;
   readonly #reactions: HealthReactions;
+  readonly #stats = new StatsReaders({
+    take: (id) => {
+      const record = this.#context.table.get(id);
+      return record === undefined ? undefined : takeSample(this.#context, record);
+    },
+    isRunning: (id) => {
+      const record = this.#context.table.get(id);
+      return record !== undefined && isRunning(record);
+    },
+  });
   #isClosing = false;
 
   constructor(context: ContainerContext) {
@@ -256,7 +267,7 @@ export class ContainerService {
 
   async stats(input: Input<"containerStats">, call: Call): Promise<AsyncIterable<ContainerStats>> {
     const options = { stream: input.stream, oneShot: input.oneShot ?? false };
-    return sampleContainer(this.#context, this.#find(input.id).record.id, options, call.signal);
+    return this.#stats.read(this.#find(input.id).record.id, options, call.signal);
   }
 
   async changes(input: Input<"containerChanges">): Promise<FilesystemChanges> {

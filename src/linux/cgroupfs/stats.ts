@@ -1,6 +1,6 @@
 // The numbers of a cgroup, typed as Docker's stats JSON needs them (API schema ContainerStatsResponse), from v1 and v2.
 // Reads only. A file or controller that is missing leaves its part out (v1: undefined), a cgroup that is gone is Fault
-// notFound. Times are nanoseconds, sizes bytes; counters above 2^53 lose their last digits.
+// notFound. Times are nanoseconds, sizes bytes; "no limit" in memory.stat is above 2^53 and therefore a bigint.
 
 import { Fault } from "../../lib/errors.ts";
 import { readProcText, readProcTextIfPresent } from "../procfs/read.ts";
@@ -26,7 +26,7 @@ export interface MemoryStats {
   /** v1 memory.failcnt; v2 the `oom` count of memory.events. */
   failCount: number;
   /** memory.stat as Docker passes it on; the names differ between v1 and v2. */
-  stats: Record<string, number>;
+  stats: Record<string, number | bigint>;
 }
 
 export interface BlkioEntry {
@@ -119,7 +119,7 @@ function readMemoryV1(dir: string): MemoryStats | undefined {
     maxUsageBytes: numberOf(readProcTextIfPresent(`${dir}/memory.max_usage_in_bytes`)),
     limitBytes: numberOf(readProcTextIfPresent(`${dir}/memory.limit_in_bytes`)),
     failCount: numberOf(readProcTextIfPresent(`${dir}/memory.failcnt`)),
-    stats: keyed(readProcTextIfPresent(`${dir}/memory.stat`)),
+    stats: keyedExactly(readProcTextIfPresent(`${dir}/memory.stat`)),
   };
 }
 
@@ -132,7 +132,7 @@ function readMemoryV2(dir: string): MemoryStats | undefined {
     usageBytes: numberOf(usage),
     limitBytes: limit === undefined || limit === "max" ? NO_LIMIT : Number(limit),
     failCount: keyed(readProcTextIfPresent(`${dir}/memory.events`))["oom"] ?? 0,
-    stats: keyed(readProcTextIfPresent(`${dir}/memory.stat`)),
+    stats: keyedExactly(readProcTextIfPresent(`${dir}/memory.stat`)),
   };
 }
 
@@ -219,13 +219,23 @@ function numberOf(text: string | undefined): number {
 }
 
 /** Lines `key number`; others are skipped. */
-function keyed(text: string | undefined): Record<string, number> {
-  const map: Record<string, number> = {};
+function keyed<T = number>(
+  text: string | undefined,
+  parse: (text: string) => T = numberOf as (text: string) => T,
+): Record<string, T> {
+  const map: Record<string, T> = {};
   for (const line of (text ?? "").split("\n")) {
     const blank = line.indexOf(" ");
-    if (blank > 0) map[line.slice(0, blank)] = numberOf(line.slice(blank + 1));
+    if (blank > 0) map[line.slice(0, blank)] = parse(line.slice(blank + 1));
   }
   return map;
+}
+
+function keyedExactly(text: string | undefined): Record<string, number | bigint> {
+  return keyed<number | bigint>(text, (value) => {
+    const n = numberOf(value);
+    return Number.isSafeInteger(n) || !/^\d+$/.test(value) ? n : BigInt(value);
+  });
 }
 
 /** How often processes of this cgroup were killed for want of memory (memory.oom_control, memory.events). */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseNetDev, shapeStats } from "./stats.ts";
+import { parseNetDev, shapeStats } from "./sample.ts";
 
 test("parseNetDev counts every interface but loopback", () => {
   const text = [
@@ -40,6 +40,7 @@ test("shapeStats caps the memory limit at the machine's and leaves out what is n
     { memory, pids: { current: 2, limit: 0 }, blkio: none },
     { totalNs: 5, onlineCpus: 2 },
     1000,
+    false,
   );
   assert.deepEqual(shaped.memory_stats, { usage: 10, stats: { inactive_file: 3 }, limit: 1000 });
   assert.deepEqual(shaped.pids_stats, { current: 2 });

@@ -1,72 +1,56 @@
-// ContainerStats: samples of what a container uses, once a second, each with the CPU times of the one before, from which
-// clients compute a percentage. A sample is some twenty small reads of kernel files. A container that does not run has zero
-// values, as Docker shows it, and a stream goes on through its stops and starts until it is removed.
-import { setTimeout as sleep } from "node:timers/promises";
+// One sample of what a container uses: some twenty small reads of kernel files. A container that does not run has zero
+// values, as Docker shows it.
 import { totalmem } from "node:os";
-import type { ContainerStats, CpuStats } from "../../api/schemas/stats.ts";
-import { Fault } from "../../lib/errors.ts";
-import { formatNano, nowNano, ZERO_TIME } from "../../lib/time.ts";
-import { type BlkioEntry, type CgroupStats, readStats, readSystemCpu } from "../../linux/cgroupfs/stats.ts";
-import { readProcTextIfPresent } from "../../linux/procfs/read.ts";
-import { cgroupOf } from "./run/cgroup.ts";
-import type { ContainerContext } from "./context.ts";
-import { type ContainerRecord, isRunning } from "./record.ts";
+import type { ContainerStats, CpuStats } from "../../../api/schemas/stats.ts";
+import { Fault } from "../../../lib/errors.ts";
+import { formatNano, nowNano, ZERO_TIME } from "../../../lib/time.ts";
+import {
+  type BlkioEntry,
+  type CgroupStats,
+  readStats,
+  readSystemCpu,
+} from "../../../linux/cgroupfs/stats.ts";
+import { readProcTextIfPresent } from "../../../linux/procfs/read.ts";
+import type { ContainerContext } from "../context.ts";
+import { type ContainerRecord, isRunning } from "../record.ts";
+import { cgroupOf } from "../run/cgroup.ts";
 
-const INTERVAL_MS = 1000;
+/** A sample on its own; readers add the one before. */
+export type Sample = Omit<ContainerStats, "preread" | "precpu_stats">;
+
 const NO_CPU: CpuStats = {
   cpu_usage: { total_usage: 0, usage_in_kernelmode: 0, usage_in_usermode: 0 },
   throttling_data: { periods: 0, throttled_periods: 0, throttled_time: 0 },
 };
 
-export interface StatsOptions {
-  readonly stream: boolean;
-  /** Without `stream`: answer at once, without the earlier sample. */
-  readonly oneShot: boolean;
+/** Returns the answer of ContainerStats: a sample, with the processor times of the one before it. */
+export function statsOf(sample: Sample, previous: Sample | undefined): ContainerStats {
+  const { id, name, os_type, read, ...rest } = sample;
+  const before = { preread: previous?.read ?? ZERO_TIME, precpu_stats: previous?.cpu_stats ?? NO_CPU };
+  return { id, name, os_type, read, ...rest, ...before };
 }
 
-/** Yields samples until the container is gone or `signal` aborts; one without `stream`. */
-export async function* sampleContainer(
-  context: ContainerContext,
-  id: string,
-  options: StatsOptions,
-  signal: AbortSignal,
-): AsyncGenerator<ContainerStats> {
-  let previous: ContainerStats | undefined;
-  for (let count = 0; !signal.aborted; count++) {
-    const record = context.table.get(id);
-    if (record === undefined) return;
-    const sample = sampleOf(context, record, previous);
-    // A single answer with a percentage needs two looks; the first of them is not shown.
-    const isWarmUp = count === 0 && !options.stream && !options.oneShot && isRunning(record);
-    if (!isWarmUp) yield sample;
-    if (!options.stream && !isWarmUp) return;
-    previous = sample;
-    await sleep(INTERVAL_MS, undefined, { signal }).catch(() => undefined); // ignored: the loop looks at the signal
-  }
-}
-
-function sampleOf(
-  context: ContainerContext,
-  record: ContainerRecord,
-  previous: ContainerStats | undefined,
-): ContainerStats {
-  const head = {
-    id: record.id,
-    name: `/${record.name}`,
-    os_type: "linux",
-    preread: previous?.read ?? ZERO_TIME,
-    precpu_stats: previous?.cpu_stats ?? NO_CPU,
-    num_procs: 0,
-    storage_stats: {},
-  };
+/** Takes a sample of a container now. */
+export function takeSample(context: ContainerContext, record: ContainerRecord): Sample {
+  const head = { id: record.id, name: `/${record.name}`, os_type: "linux" };
+  const tail = { num_procs: 0, storage_stats: {} };
   const numbers = isRunning(record) ? numbersOf(context, record) : undefined;
-  if (numbers === undefined) return { ...head, read: ZERO_TIME, ...NOTHING };
+  if (numbers === undefined) return { ...head, read: ZERO_TIME, ...NOTHING, ...tail };
   const networks = record.hostConfig.NetworkMode === "host" ? undefined : networksOf(record.state.pid);
+  const { cpu_stats, memory_stats, ...rest } = shapeStats(
+    numbers,
+    readSystemCpu(),
+    totalmem(),
+    Object.keys(cgroupOf(context, record).v1).length > 0,
+  );
   return {
     ...head,
     read: formatNano(nowNano()),
-    ...shapeStats(numbers, readSystemCpu(), totalmem()),
+    cpu_stats,
+    memory_stats,
     ...(networks === undefined ? {} : { networks }),
+    ...rest,
+    ...tail,
   };
 }
 
@@ -89,7 +73,7 @@ const NO_BLKIO: ContainerStats["blkio_stats"] = {
   io_time_recursive: null,
   sectors_recursive: null,
 };
-const NOTHING = { pids_stats: {}, blkio_stats: NO_BLKIO, cpu_stats: NO_CPU, memory_stats: {} } as const;
+const NOTHING = { cpu_stats: NO_CPU, memory_stats: {}, pids_stats: {}, blkio_stats: NO_BLKIO } as const;
 
 type Shaped = Pick<ContainerStats, "pids_stats" | "blkio_stats" | "cpu_stats" | "memory_stats">;
 
@@ -98,8 +82,12 @@ export function shapeStats(
   stats: CgroupStats,
   system: { totalNs: number; onlineCpus: number },
   machineBytes: number,
+  isV1: boolean,
 ): Shaped {
   const { memory, pids, blkio } = stats;
+  // compat: what a v1 machine does not count is an empty list, what v2 does not know is null.
+  const entriesOf = (entries: readonly BlkioEntry[]): BlkioEntry[] | null =>
+    entries.length === 0 && !isV1 ? null : [...entries];
   return {
     pids_stats:
       pids === undefined ? {} : { current: pids.current, ...(pids.limit > 0 ? { limit: pids.limit } : {}) },
@@ -110,7 +98,7 @@ export function shapeStats(
         : {
             usage: memory.usageBytes,
             ...(memory.maxUsageBytes === undefined ? {} : { max_usage: memory.maxUsageBytes }),
-            stats: safe(memory.stats),
+            stats: { ...memory.stats },
             ...(memory.failCount > 0 ? { failcnt: memory.failCount } : {}),
             limit: Math.min(memory.limitBytes, machineBytes),
           },
@@ -144,17 +132,6 @@ function cpuOf(cpu: CgroupStats["cpu"], system: { totalNs: number; onlineCpus: n
       throttled_time: cpu.throttledNs,
     },
   };
-}
-
-/** "No limit" is a number that no double can hold; the API's integers are kept exact. */
-function safe(values: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(values).map(([key, n]) => [key, Math.min(n, Number.MAX_SAFE_INTEGER)]),
-  );
-}
-
-function entriesOf(entries: readonly BlkioEntry[]): BlkioEntry[] | null {
-  return entries.length === 0 ? null : [...entries];
 }
 
 function networksOf(pid: number): ContainerStats["networks"] {
