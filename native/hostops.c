@@ -315,6 +315,12 @@ static int op_sysctl_host(struct host *h, struct reader *args, struct fault *f)
 	return rc < 0 ? rc : netns_sysctl(ns, name, value, f);
 }
 
+static int op_datagrams(struct host *h, struct reader *args, struct fault *f)
+{
+	h->wrote = true;
+	return datagrams_send(args, h->results, f);
+}
+
 struct operation {
 	uint8_t code;
 	const char *shape;
@@ -335,6 +341,7 @@ static const struct operation operations[] = {
 	{OP_NETLINK, "iibl", op_netlink},
 	{OP_SHIM, "*", op_shim},
 	{OP_SYSCTL_HOST, "iss", op_sysctl_host},
+	{OP_DATAGRAMS, "sli", op_datagrams},
 };
 
 // Reads the opcode and finds its operation; the reader is left at the first argument.

@@ -19,6 +19,9 @@ void host_run_all(struct reader *ops);
 // From now on host_run fails with ECANCELED (and undoes) before an operation when the peer of this socket has hung up.
 void host_cancel_on_hangup(int sock);
 
+// datagram.c: executes the operation `datagrams`; `result` takes the list [how many were taken, errno]. 0 or -errno.
+int datagrams_send(struct reader *args, struct writer *result, struct fault *f);
+
 // Written in shim.c: forks, detaches and executes the shim of a plan and waits for its report; puts the
 // list [shimPid, initPid] into `result`. `regs` are descriptors or -1. 0 or -errno.
 int shim_start(struct reader *plan, const int regs[HOST_REGISTERS], struct writer *result, struct fault *f);

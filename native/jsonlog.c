@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TIME_ROOM = 40, HEAD_ROOM = 64 };
+enum { TIME_ROOM = 40, HEAD_ROOM = 96, NAME_ROOM = 4096 };
 
 static const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
 
@@ -65,29 +65,34 @@ static uint8_t *put(uint8_t *out, const char *text, size_t size)
 	return out + size;
 }
 
-static uint8_t *escape_ascii(uint8_t *out, uint8_t b)
+static uint8_t *put_hex(uint8_t *out, const char *head, uint8_t b)
 {
 	static const char hex[] = "0123456789abcdef";
+	out = put(out, head, 4);
+	*out++ = (uint8_t)hex[b >> 4];
+	*out++ = (uint8_t)hex[b & 15];
+	return out;
+}
+
+static uint8_t *escape_ascii(uint8_t *out, uint8_t b)
+{
 	if (b >= 0x20 && b != '"' && b != '\\' && b != '<' && b != '>' && b != '&') {
 		*out++ = b;
 		return out;
 	}
-	*out++ = '\\';
 	if (b == '"' || b == '\\') {
+		*out++ = '\\';
 		*out++ = b;
-	} else if (b == '\n') {
-		*out++ = 'n';
-	} else if (b == '\r') {
-		*out++ = 'r';
-	} else { // compat: moby's encoder knows no \t, \b and \f
-		out = put(out, "u00", 3);
-		*out++ = (uint8_t)hex[b >> 4];
-		*out++ = (uint8_t)hex[b & 15];
+		return out;
 	}
-	return out;
+	if (b == '\n')
+		return put(out, "\\n", 2);
+	if (b == '\r')
+		return put(out, "\\r", 2);
+	return put_hex(out, "\\u00", b); // compat: moby's encoder knows no \t, \b and \f
 }
 
-uint8_t *jsonlog_escape(uint8_t *out, const uint8_t *text, size_t size)
+uint8_t *jsonlog_escape(uint8_t *out, const uint8_t *text, size_t size, bool exact)
 {
 	size_t i = 0;
 	while (i < size) {
@@ -109,7 +114,9 @@ uint8_t *jsonlog_escape(uint8_t *out, const uint8_t *text, size_t size)
 			}
 			size_t length = utf8_length(text + i, size - i);
 			bool separator = length == 3 && text[i] == 0xE2 && text[i + 1] == 0x80 && (text[i + 2] & 0xFE) == 0xA8;
-			if (length == 0)
+			if (length == 0 && exact)
+				out = put_hex(out, "\\udc", text[i]);
+			else if (length == 0)
 				out = put(out, "\\ufffd", 6);
 			else if (separator) // U+2028 and U+2029 end a line in JavaScript
 				out = put(out, text[i + 2] & 1 ? "\\u2029" : "\\u2028", 6);
@@ -127,6 +134,15 @@ static void put_digits(char *at, unsigned value, unsigned count)
 		at[--count] = (char)('0' + value % 10);
 		value /= 10;
 	}
+}
+
+static uint8_t *put_number(uint8_t *out, int64_t value)
+{
+	char digits[20], *d = digits + sizeof digits;
+	do
+		*--d = (char)('0' + value % 10);
+	while (value /= 10);
+	return put(out, d, (size_t)(digits + sizeof digits - d));
 }
 
 // Spells the date of a second since 1970 in UTC, by Howard Hinnant's civil_from_days.
@@ -180,18 +196,43 @@ static int open_log(const char *path, int flags)
 	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | flags, 0640);
 }
 
-int jsonlog_open(struct jsonlog *l, const char *path, const char *attrs, int64_t max_size, unsigned max_files)
+// Length of the file up to the end of its last whole line. After a power cut it may end in the middle of one, or in zeros: that is no
+// line, and whatever came behind it would be none either.
+static off_t whole_lines(const char *path, off_t size)
 {
-	l->path = path;
-	l->attrs = attrs;
-	l->max_size = l->rotate_at = max_size;
-	l->max_files = max_files;
-	l->fd = open_log(path, 0);
+	char block[4096];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && size > 0) {
+		size_t part = size % (off_t)sizeof block ? (size_t)(size % (off_t)sizeof block) : sizeof block;
+		ssize_t n = pread(fd, block, part, size - (off_t)part);
+		const char *newline = n > 0 ? memrchr(block, '\n', (size_t)n) : NULL;
+		size -= (off_t)part;
+		if (newline) {
+			size += newline + 1 - block;
+			break;
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+	return size;
+}
+
+int jsonlog_open(struct jsonlog *l, const struct jsonlog_options *o)
+{
+	struct stat st;
+	l->path = o->path;
+	l->attrs = o->attrs;
+	l->max_size = l->rotate_at = o->max_size;
+	l->max_files = o->max_files;
+	l->next = o->first;
+	l->fd = open_log(l->path, 0);
 	if (l->fd < 0)
 		return -errno;
-	struct stat st;
-	if (fstat(l->fd, &st) == 0)
-		l->size = st.st_size;
+	if (fstat(l->fd, &st) < 0)
+		return 0;
+	l->size = whole_lines(l->path, st.st_size);
+	if (l->size < st.st_size && ftruncate(l->fd, l->size) < 0)
+		l->size = st.st_size; // ignored: readers pass over what is no line
 	return 0;
 }
 
@@ -218,32 +259,51 @@ void jsonlog_flush(struct jsonlog *l)
 	l->used = 0;
 }
 
-// Writes path "." number into `out`; false when it does not fit.
-static bool numbered(char out[4096], const char *path, unsigned number)
+// Writes path ["." number] suffix into `out`, without a number for 0; false when it does not fit.
+static bool numbered(char out[NAME_ROOM], const char *path, unsigned number, const char *suffix)
 {
-	size_t length = strlen(path);
-	unsigned digits = number >= 1000 ? 4 : number >= 100 ? 3 : number >= 10 ? 2 : 1;
-	if (number >= 10000 || length + 2 + digits > 4096)
+	size_t length = strlen(path), end = strlen(suffix) + 1;
+	if (length + end + 24 > NAME_ROOM)
 		return false;
-	memcpy(out, path, length);
-	out[length] = '.';
-	put_digits(out + length + 1, number, digits);
-	out[length + 1 + digits] = 0;
+	uint8_t *at = put((uint8_t *)out, path, length);
+	if (number > 0)
+		at = put_number(put(at, ".", 1), number);
+	put(at, suffix, end);
 	return true;
 }
 
-// Rotation as moby's loggerutils does it: path.(n-2) becomes path.(n-1), …, path becomes path.1, and a new file begins.
+static void shift(const char *path, unsigned from, unsigned to, const char *suffix)
+{
+	char old[NAME_ROOM], new[NAME_ROOM];
+	if (numbered(old, path, from, suffix) && numbered(new, path, to, suffix))
+		rename(old, new); // ignored: missing at first, and where it has, or has not, been compressed
+}
+
+static void drop(const char *path, unsigned number, const char *suffix)
+{
+	char name[NAME_ROOM];
+	if (numbered(name, path, number, suffix))
+		unlink(name);
+}
+
+// Rotation as moby's loggerutils does it: path.(n-2) becomes path.(n-1), …, path becomes path.1, and a new file begins. Each may have
+// been compressed meanwhile.
 static void rotate(struct jsonlog *l)
 {
-	char from[4096], to[4096];
+	char first[NAME_ROOM];
 	jsonlog_flush(l);
-	for (unsigned i = l->max_files; i > 2; i--)
-		if (numbered(from, l->path, i - 2) && numbered(to, l->path, i - 1))
-			rename(from, to); // ignored: missing at first
+	if (l->max_files > 1) {
+		drop(l->path, l->max_files - 1, "");
+		drop(l->path, l->max_files - 1, ".gz");
+	}
+	for (unsigned i = l->max_files; i > 2; i--) {
+		shift(l->path, i - 2, i - 1, "");
+		shift(l->path, i - 2, i - 1, ".gz");
+	}
 	if (l->max_files < 2)
 		unlink(l->path); // a reader that has it open can finish
-	else if (numbered(to, l->path, 1))
-		rename(l->path, to);
+	else if (numbered(first, l->path, 1, ""))
+		rename(l->path, first);
 	int fd = open_log(l->path, O_TRUNC);
 	if (fd < 0) { // go on in the old file, and do not try again at every line
 		l->error = errno;
@@ -254,6 +314,24 @@ static void rotate(struct jsonlog *l)
 	l->fd = fd;
 	l->size = 0;
 	l->rotate_at = l->max_size;
+	l->rotations++;
+}
+
+int jsonlog_replace(const struct jsonlog *l, uint64_t inode)
+{
+	char packed[NAME_ROOM], name[NAME_ROOM], target[NAME_ROOM];
+	struct stat st;
+	if (!numbered(packed, l->path, 0, ".gz"))
+		return -ENAMETOOLONG;
+	for (unsigned i = 1; i < l->max_files; i++) {
+		if (!numbered(name, l->path, i, "") || !numbered(target, l->path, i, ".gz") || stat(name, &st) < 0 || st.st_ino != inode)
+			continue;
+		if (rename(packed, target) < 0)
+			return -errno;
+		return unlink(name) < 0 ? -errno : 0;
+	}
+	unlink(packed);
+	return -ENOENT;
 }
 
 // Adds one object. `newline`: the piece ends its line.
@@ -264,8 +342,11 @@ static void put_entry(struct jsonlog *l, unsigned stream, const uint8_t *text, s
 		rotate(l);
 	if (sizeof l->buffer - l->used < 6 * size + attrs + TIME_ROOM + HEAD_ROOM)
 		jsonlog_flush(l);
-	uint8_t *out = put(l->buffer + l->used, "{\"log\":\"", 8);
-	out = jsonlog_escape(out, text, size);
+	uint8_t *out = l->buffer + l->used;
+	if (l->next > 0)
+		out = put_number(put(out, "{\"n\":", 5), l->next++);
+	out = put(out, l->next > 0 ? ",\"log\":\"" : "{\"log\":\"", 8);
+	out = jsonlog_escape(out, text, size, l->next > 0);
 	if (newline)
 		out = put(out, "\\n", 2);
 	out = put(out, stream ? "\",\"stream\":\"stderr\"," : "\",\"stream\":\"stdout\",", 20);

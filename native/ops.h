@@ -16,6 +16,7 @@ enum opcode {
 	OP_NETLINK = 11,
 	OP_SHIM = 12,
 	OP_SYSCTL_HOST = 13,
+	OP_DATAGRAMS = 14,
 	OP_ROOT_OVERLAY = 64,
 	OP_ROOT_BIND = 65,
 	OP_MOUNT = 66,
@@ -78,6 +79,7 @@ static inline const char *op_name(long long code)
 	case OP_NETLINK: return "netlink";
 	case OP_SHIM: return "shim";
 	case OP_SYSCTL_HOST: return "sysctlHost";
+	case OP_DATAGRAMS: return "datagrams";
 	case OP_ROOT_OVERLAY: return "rootOverlay";
 	case OP_ROOT_BIND: return "rootBind";
 	case OP_MOUNT: return "mount";

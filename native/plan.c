@@ -177,18 +177,22 @@ static void read_cgroups(struct reader *values, struct plan *p)
 
 static void read_log(struct reader *values, struct plan *p)
 {
-	struct reader log = {.bad = true};
+	struct reader list = {.bad = true};
+	struct jsonlog_options *log = &p->log;
 	int64_t kind = -1;
-	wire_list(values, &log);
-	wire_int(&log, &kind);
-	if (kind == 1) {
-		p->has_log = true;
-		wire_str(&log, &p->log_path);
-		wire_int(&log, &p->log_max_size);
-		get_uint(&log, 10000, &p->log_max_files);
-		wire_str(&log, &p->log_attrs);
+	wire_list(values, &list);
+	wire_int(&list, &kind);
+	p->has_log = kind == LOG_JSON_FILE || kind == LOG_SPOOL;
+	if (p->has_log) {
+		wire_str(&list, &log->path);
+		wire_int(&list, &log->max_size);
+		get_uint(&list, 10000, &log->max_files);
+		wire_str(&list, &log->attrs);
 	}
-	if (!wire_done(&log) || kind < 0 || kind > 1 || (kind == 1 && (p->log_path[0] != '/' || strlen(p->log_attrs) > MAX_ATTRS)))
+	if (kind == LOG_SPOOL)
+		wire_int(&list, &log->first);
+	values->bad |= !wire_done(&list) || (kind != LOG_NONE && !p->has_log);
+	if (!values->bad && p->has_log && (log->path[0] != '/' || strlen(log->attrs) > MAX_ATTRS || log->first < (kind == LOG_SPOOL)))
 		values->bad = true;
 }
 

@@ -4,9 +4,11 @@
 #define KEEL_PLAN_H
 
 #include "fault.h"
+#include "jsonlog.h"
 #include "wire.h"
 
 enum { PLAN_TTY = 1, PLAN_STDIN = 2, PLAN_STDIN_ONCE = 4 };
+enum { LOG_NONE = 0, LOG_JSON_FILE = 1, LOG_SPOOL = 2 };
 enum { MAX_JOINS = 16, MAX_CGROUPS = 32, MAX_ID = 128, MAX_ATTRS = 32 << 10, MAX_PLAN_OPS = 4096 };
 
 // A namespace that is joined: the register or the path it comes from; `fd` once it is open.
@@ -51,9 +53,7 @@ struct plan {
 	const char *cgroup2; // "" for none
 	const char *oom_file;
 	bool has_log;
-	const char *log_path, *log_attrs;
-	int64_t log_max_size;
-	unsigned log_max_files;
+	struct jsonlog_options log;
 	struct reader ops, exit_ops;
 	struct health_plan health;
 };

@@ -150,8 +150,8 @@ static int open_log(struct fault *f)
 	const struct plan *p = &shim.plan;
 	if (!p->has_log)
 		return 0;
-	int rc = jsonlog_open(&shim_log, p->log_path, p->log_attrs, p->log_max_size, p->log_max_files);
-	return rc < 0 ? fault_set(f, -rc, "open", p->log_path, NULL) : 0;
+	int rc = jsonlog_open(&shim_log, &p->log);
+	return rc < 0 ? fault_set(f, -rc, "open", p->log.path, NULL) : 0;
 }
 
 static int start(struct fault *f)
@@ -279,6 +279,10 @@ static void finish(void)
 
 static void check_log(void)
 {
+	if (shim_log.rotations != shim.log_rotations) {
+		shim.log_rotations = shim_log.rotations;
+		rotation_event();
+	}
 	if (shim_log.error == shim.log_error)
 		return;
 	shim.log_error = shim_log.error;

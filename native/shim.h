@@ -130,6 +130,7 @@ struct shim {
 	bool is_finished;     // exit.json, exitOps and events are done; only clients are left
 	bool is_failed_start; // nobody was told of a container: nothing is left behind
 	int log_error;        // that was warned about
+	unsigned log_rotations; // that were told of
 	struct { pid_t pid; int status; } early[MAX_CLIENTS]; // ended before their NOTE_PID was read; each has a client that waits
 	unsigned early_count;
 };
@@ -202,6 +203,7 @@ void clients_event(struct writer *w, size_t most_waiting); // to every EVENTS co
 void verbs_started(struct process *p); // exec succeeded or p->has_fault
 void write_exit_event(struct writer *w);
 void exec_event(struct process *p); // tells of its exit, once
+void rotation_event(void);          // the log goes on in a new file
 
 // dns.c
 int dns_open(int port, struct fault *f); // listens in the container's network unless it does already; the port, or -errno

@@ -12,8 +12,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum verb { VERB_STATE = 1, VERB_START, VERB_SIGNAL, VERB_RESIZE, VERB_EVENTS, VERB_ATTACH, VERB_EXEC, VERB_DNS, VERB_HEALTH };
-enum { FRAME_HEAD = 4, LIST_HEAD = 9, EVENT_EXIT = 1, EVENT_EXEC = 2, EVENT_WARNINGS = 3 };
+enum verb { VERB_STATE = 1, VERB_START, VERB_SIGNAL, VERB_RESIZE, VERB_EVENTS, VERB_ATTACH, VERB_EXEC, VERB_DNS, VERB_HEALTH, VERB_REPLACE_LOG };
+enum { FRAME_HEAD = 4, LIST_HEAD = 9, EVENT_EXIT = 1, EVENT_EXEC = 2, EVENT_WARNINGS = 3, EVENT_ROTATION = 6 };
+enum { ROTATIONS_WAITING = 64 << 10 }; // whoever reads no events need not hear of every rotation
 enum { STATUS_CREATED = 0, STATUS_RUNNING = 1, STATUS_EXITED = 2 };
 
 static void client_on(struct watch *w, uint32_t events);
@@ -353,6 +354,20 @@ static void do_dns(struct client *c, struct reader *r)
 	dns_attach(c);
 }
 
+static void do_replace_log(struct client *c, struct reader *r)
+{
+	int64_t inode = 0;
+	if (!wire_int(r, &inode) || !wire_done(r)) {
+		fail(c, EINVAL, "protocol", "replaceLog", NULL);
+		return;
+	}
+	int rc = shim_log.fd < 0 ? -ESRCH : jsonlog_replace(&shim_log, (uint64_t)inode);
+	if (rc < 0)
+		fail(c, -rc, "replaceLog", rc == -ESRCH ? "" : shim_log.path, NULL);
+	else
+		reply_empty(c);
+}
+
 static void serve(struct client *c)
 {
 	struct reader r;
@@ -389,6 +404,8 @@ static void serve(struct client *c)
 		return do_dns(c, &r);
 	case VERB_HEALTH:
 		return do_health(c);
+	case VERB_REPLACE_LOG:
+		return do_replace_log(c, &r);
 	default:
 		fail(c, EINVAL, "protocol", "request", "unknown verb or wrong arguments");
 	}
@@ -561,6 +578,14 @@ void exec_event(struct process *p)
 	write_str(&w, p->id);
 	write_int(&w, p->exit_code);
 	clients_event(&w, SIZE_MAX);
+}
+
+void rotation_event(void)
+{
+	struct writer w = {0};
+	write_begin(&w);
+	write_int(&w, EVENT_ROTATION);
+	clients_event(&w, ROTATIONS_WAITING);
 }
 
 static void tell_warnings(void)

@@ -2,6 +2,7 @@
 #include "check.h"
 #include "jsonlog.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static void fresh(int64_t max_size, unsigned max_files, const char *attrs)
 {
 	unlink(path);
 	memset(&l, 0, sizeof l);
-	CHECK_INT(jsonlog_open(&l, path, attrs, max_size, max_files), 0);
+	CHECK_INT(jsonlog_open(&l, &(struct jsonlog_options){.path = path, .attrs = attrs, .max_size = max_size, .max_files = max_files}), 0);
 }
 
 static void feed(unsigned stream, const char *text, size_t size)
@@ -40,7 +41,7 @@ static void escapes(const char *in, size_t size, const char *expected)
 	// Exactly as much room as promised, so that the sanitizer sees one byte more.
 	uint8_t *out = malloc(6 * size + 1), *copy = malloc(size ? size : 1);
 	memcpy(copy, in, size);
-	uint8_t *end = jsonlog_escape(out, copy, size);
+	uint8_t *end = jsonlog_escape(out, copy, size, false);
 	CHECK_INT(end - out, strlen(expected));
 	CHECK(memcmp(out, expected, strlen(expected)) == 0);
 	free(out);
@@ -62,6 +63,8 @@ static void test_escape(void)
 	escapes("\xf4\x90\x80\x80", 4, "\\ufffd\\ufffd\\ufffd\\ufffd"); // beyond U+10FFFF
 	escapes("\xe2\x82", 2, "\\ufffd\\ufffd");                  // cut off
 	escapes("\xef\xbf\xbd", 3, "\xef\xbf\xbd");                // a true U+FFFD stays
+	uint8_t exact[64];
+	CHECK(memcmp(exact, "\\udcff\xc3\xa4\\udc80", (size_t)(jsonlog_escape(exact, (const uint8_t *)"\xff\xc3\xa4\x80", 4, true) - exact)) == 0);
 }
 
 // The definition, byte by byte: what the fast path must agree with.
@@ -108,7 +111,7 @@ static void test_escape_random(void)
 		unsigned plain = (unsigned)rand() % 30;
 		for (size_t i = 0; i < size; i++)
 			in[i] = rand() % 30 < (int)plain ? 'x' : rand() % 4 ? (uint8_t)alphabet[(size_t)rand() % (sizeof alphabet - 1)] : (uint8_t)rand();
-		size_t a = (size_t)(jsonlog_escape(fast, in, size) - fast), b = escape_slowly(slow, in, size);
+		size_t a = (size_t)(jsonlog_escape(fast, in, size, false) - fast), b = escape_slowly(slow, in, size);
 		CHECK(a == b && memcmp(fast, slow, a) == 0);
 	}
 }
@@ -242,6 +245,122 @@ static void test_rotation(void)
 	CHECK(stat(path, &st) == 0 && st.st_size <= 300);
 }
 
+static void write_file(const char *name, const char *text, size_t size)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	CHECK(fd >= 0 && write(fd, text, size) == (ssize_t)size);
+	close(fd);
+}
+
+static void open_spool(int64_t max_size, unsigned max_files, int64_t first)
+{
+	struct jsonlog_options o = {.path = path, .attrs = "", .max_size = max_size, .max_files = max_files, .first = first};
+	memset(&l, 0, sizeof l);
+	CHECK_INT(jsonlog_open(&l, &o), 0);
+}
+
+// A spool numbers its lines and keeps every byte.
+static void test_spool(void)
+{
+	unlink(path);
+	open_spool(0, 1, 41);
+	feed(0, "a\xff\xc3(\n", 5);
+	feed(1, "\xed\xa0\x80\n", 4);
+	expect_log("{\"n\":41,\"log\":\"a\\udcff\\udcc3(\\n\",\"stream\":\"stdout\",\"T\"}\n"
+	           "{\"n\":42,\"log\":\"\\udced\\udca0\\udc80\\n\",\"stream\":\"stderr\",\"T\"}\n");
+	jsonlog_close(&l);
+	// The longest line there is, all of it escaped, fits.
+	static char worst[JSONLOG_PIECE], text[8 * JSONLOG_PIECE];
+	memset(worst, 0xff, sizeof worst);
+	unlink(path);
+	open_spool(0, 1, INT64_MAX - 3);
+	for (int i = 0; i < 3; i++)
+		feed(0, worst, sizeof worst);
+	jsonlog_close(&l);
+	CHECK(read_file(path, text, sizeof text) == sizeof text - 1);
+}
+
+// What a power cut leaves: half a line, zeros, nothing whole at all.
+static void test_torn(void)
+{
+	static const struct { const char *text; size_t size, kept; } cases[] = {
+		{"{}\n{\"lo", 7, 3}, {"{}\n\0\0\0\0", 7, 3}, {"{\"l", 3, 0}, {"{}\n", 3, 3}, {"", 0, 0}};
+	static char long_tail[10000], text[20000];
+	struct stat st;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		write_file(path, cases[i].text, cases[i].size);
+		open_spool(0, 1, 0);
+		CHECK_INT(l.size, cases[i].kept);
+		CHECK(stat(path, &st) == 0 && (size_t)st.st_size == cases[i].kept);
+		feed(0, "new\n", 4);
+		jsonlog_close(&l);
+		read_file(path, text, sizeof text);
+		CHECK(strncmp(text + cases[i].kept, "{\"log\":\"new\\n\"", 14) == 0);
+	}
+	for (size_t whole = 4090; whole < 4100; whole++) { // around the edge of a block
+		memset(long_tail, 'x', sizeof long_tail);
+		long_tail[whole - 1] = '\n';
+		write_file(path, long_tail, sizeof long_tail);
+		open_spool(0, 1, 0);
+		CHECK_INT(l.size, whole);
+		jsonlog_close(&l);
+	}
+}
+
+static bool holds(unsigned number, const char *suffix, const char *expected)
+{
+	char name[96], text[400];
+	if (number > 0)
+		sprintf(name, "%s.%u%s", path, number, suffix);
+	else
+		sprintf(name, "%s%s", path, suffix);
+	int fd = open(name, O_RDONLY);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+	text[n > 0 ? n : 0] = 0;
+	close(fd);
+	return expected ? fd >= 0 && strstr(text, expected) : fd < 0;
+}
+
+static void one_file(const char *line)
+{
+	feed(0, line, strlen(line)); // each line is longer than the limit: the next one begins a file
+	jsonlog_flush(&l);
+}
+
+// Compressed files keep their place in the order, also when the compression took longer than the next rotation.
+static void test_compressed(void)
+{
+	char packed[80];
+	struct stat st;
+	unlink(path);
+	open_spool(10, 4, 1);
+	sprintf(packed, "%s.gz", path);
+	one_file("A\n");
+	int held = open(path, O_RDONLY); // as the daemon does while it compresses: the inode's number is not given away
+	CHECK_INT(fstat(held, &st), 0);
+	one_file("B\n");
+	one_file("C\n");
+	CHECK(holds(2, "", "A") && holds(1, "", "B"));
+	CHECK_INT(l.rotations, 2);
+	write_file(packed, "packed A", 8);
+	CHECK_INT(jsonlog_replace(&l, st.st_ino), 0);
+	CHECK(holds(2, ".gz", "packed A") && holds(2, "", NULL) && holds(0, ".gz", NULL));
+	one_file("D\n");
+	CHECK(holds(3, ".gz", "packed A") && holds(2, "", "B") && holds(1, "", "C") && holds(2, ".gz", NULL));
+	one_file("E\n");
+	CHECK(holds(3, "", "B") && holds(3, ".gz", NULL)); // the oldest is gone, packed or not
+	write_file(packed, "packed A", 8);
+	CHECK_INT(jsonlog_replace(&l, st.st_ino), -ENOENT);
+	CHECK(holds(0, ".gz", NULL));
+	close(held);
+	jsonlog_close(&l);
+	for (int i = 1; i <= 3; i++) {
+		char name[96];
+		sprintf(name, "%s.%d", path, i);
+		unlink(name);
+	}
+}
+
 // A file size limit stands for the full disk: whole lines or nothing, and it goes on when there is room again.
 static void test_full(void)
 {
@@ -301,6 +420,9 @@ int main(void)
 	test_pieces();
 	test_piece_times();
 	test_rotation();
+	test_spool();
+	test_torn();
+	test_compressed();
 	test_full();
 	test_random_chunks();
 	unlink(path);

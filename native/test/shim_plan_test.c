@@ -12,6 +12,7 @@ struct wish {
 	int64_t flags, clone_flags, join_type, join_reg;
 	int64_t extra_op;       // without arguments, before exec
 	int64_t after_op;       // the same behind exec
+	int64_t log_first;      // of a spool, 0: json-file
 	bool no_exec, empty_op, console;
 	int64_t health, interval, start_period, address_size, port; // kind, and what may be wrong with it
 	const char *freezer;
@@ -142,11 +143,13 @@ static void put_plan(struct writer *w, const struct wish *v)
 	write_str(w, "");
 	write_str(w, "");
 	write_open(w);
-	write_int(w, 1);
+	write_int(w, v->log_first ? LOG_SPOOL : LOG_JSON_FILE);
 	write_str(w, v->log_path);
 	write_int(w, 1 << 20);
 	write_int(w, 3);
 	write_str(w, "");
+	if (v->log_first)
+		write_int(w, v->log_first);
 	write_close(w);
 	put_ops(w, v);
 	write_open(w);
@@ -175,7 +178,7 @@ static void test_good(void)
 	struct plan p;
 	struct fault f;
 	CHECK_INT(decode(&good, &p, &f), 0);
-	CHECK(p.has_log && p.log_max_files == 3 && p.log_max_size == 1 << 20);
+	CHECK(p.has_log && p.log.max_files == 3 && p.log.max_size == 1 << 20 && p.log.first == 0);
 	struct wish v = good;
 	v.console = true;
 	v.flags = PLAN_TTY;
@@ -189,6 +192,9 @@ static void test_good(void)
 	v.health = -1;
 	CHECK_INT(decode(&v, &p, &f), 0);
 	CHECK(p.health.kind == HEALTH_NONE);
+	v.log_first = 7;
+	CHECK_INT(decode(&v, &p, &f), 0);
+	CHECK(p.has_log && p.log.first == 7);
 }
 
 #define REFUSED(change)                                  \
@@ -208,6 +214,7 @@ static void test_refused(void)
 	REFUSED(v.state_dir = "run/x");
 	REFUSED(v.cgroup = "relative");
 	REFUSED(v.log_path = "relative");
+	REFUSED(v.log_first = -1);
 	REFUSED(v.flags = 8);
 	REFUSED(v.flags = PLAN_TTY); // and no console
 	REFUSED(v.console = true);   // and no terminal

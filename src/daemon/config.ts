@@ -162,10 +162,11 @@ function textsOf(file: ConfigFile, key: string): string[] | undefined {
 }
 
 function logOptions(fromFile: unknown, fromFlags: readonly string[]): Record<string, string> {
-  const options =
-    typeof fromFile === "object" && fromFile !== null ? (fromFile as Record<string, string>) : {};
+  const options = Object.entries(fromFile ?? {}) as [string, unknown][];
+  if (typeof (fromFile ?? {}) !== "object" || options.some(([, value]) => typeof value !== "string"))
+    throw invalid('"log-opts" in the configuration file must be an object of strings');
   return {
-    ...options,
+    ...(Object.fromEntries(options) as Record<string, string>),
     ...Object.fromEntries(fromFlags.map((o) => [o.split("=", 1)[0], o.slice(o.indexOf("=") + 1)])),
   };
 }

@@ -10,6 +10,8 @@ import { BuildService } from "../engine/build/service.ts";
 import { ContainerStepRunner } from "../engine/build/step-runner.ts";
 import { type ContainerContext, ContainerPaths } from "../engine/container/context.ts";
 import { isRunning } from "../engine/container/record.ts";
+import { checkDefaultLog } from "../engine/container/log/options.ts";
+import { LogService } from "../engine/container/log/service.ts";
 import { ContainerService } from "../engine/container/service.ts";
 import type { NameService } from "../engine/container/network/name-service.ts";
 import { ContainerNames } from "../engine/container/network/names.ts";
@@ -59,6 +61,8 @@ export interface Daemon {
   close(): Promise<void>;
 }
 
+const JOURNAL_SOCKET = "/run/systemd/journal/socket";
+
 /** What is kept of the daemon itself (table `daemon`, key `self`). */
 interface DaemonRecord {
   readonly version: 1;
@@ -67,6 +71,7 @@ interface DaemonRecord {
 
 /** Opens the stores, finds what runs, and returns the daemon, not yet listening. `onLost` is called when keel is gone. */
 export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => void): Promise<Daemon> {
+  checkDefaultLog(config.logDriver, config.logOptions);
   await using stack = new AsyncDisposableStack();
   await mkdir(config.dataRoot, { recursive: true, mode: 0o710 });
   const meta = await MetaStore.open(join(config.dataRoot, "meta"), { log: (line) => log("info", line) });
@@ -129,6 +134,14 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
   stack.use(nameService.server);
   const cgroups = loadCgroupHost();
   const background = new Background(log);
+  const paths = new ContainerPaths(config.dataRoot, config.execRoot, keelPath);
+  const logs = new LogService({
+    paths,
+    keel,
+    journalSocket: process.env["BERTH_JOURNAL_SOCKET"] ?? JOURNAL_SOCKET,
+    log,
+    inBackground: (what, work) => background.run(what, work),
+  });
   const context: ContainerContext = {
     table,
     keel,
@@ -146,7 +159,8 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       maskedPaths: defaultMaskedPaths(loadSpecHost()),
       readonlyPaths: READONLY_PATHS,
     },
-    paths: new ContainerPaths(config.dataRoot, config.execRoot, keelPath),
+    paths,
+    logs,
     log,
     inBackground: (what, work) => background.run(what, work),
     unhealthy: (id) => containers.unhealthy(id),
@@ -191,6 +205,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       mirrors: config.registryMirrors,
       insecureRegistries: config.insecureRegistries,
       isLiveRestore: () => result.isLiveRestore,
+      logDriver: config.logDriver,
     },
     { table, containers, images, events },
   );
@@ -217,6 +232,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       await server.close();
       await containers.close({ stops: !result.isLiveRestore });
       await background.settled();
+      await logs.close();
       const isIdle = containers.runningCount === 0;
       await networks.close({ remove: isIdle });
       if (isIdle) await removeCgroupParent(keel, cgroups, config.cgroupParent);

@@ -30,6 +30,7 @@ export const OPCODES = {
   netlink: 11,
   shim: 12,
   sysctlHost: 13,
+  datagrams: 14,
   // Container operations: run by the container's first process between clone and exec.
   rootOverlay: 64,
   rootBind: 65,
@@ -136,6 +137,16 @@ export const host = {
   shim: (plan: ShimPlan): Op => [O.shim, ...encodeShimPlan(plan)],
   /** Writes /proc/sys/`name` (slashes) as seen in the namespace of `reg`. */
   sysctlHost: (reg: Register, name: string, value: string): Op => [O.sysctlHost, reg, name, value],
+  /**
+   * Sends unix datagrams to the socket at `path`, each waiting up to `timeoutMs` for a full receiver; yields [how many were taken,
+   * errno of the one that was not or 0]. Fails with op "connect" where nobody listens.
+   */
+  datagrams: (path: string, messages: readonly Uint8Array[], timeoutMs: number): Op => [
+    O.datagrams,
+    path,
+    messages,
+    timeoutMs,
+  ],
 } as const;
 
 /** Where a container's root comes from. All paths are the host's. */
@@ -319,6 +330,19 @@ function encodeHealthPlan(p: HealthPlan | null): Value[] {
   ];
 }
 
+/** The file that the shim writes: Docker's format, or our own, which is exact for any bytes and numbers its lines. */
+export type LogPlan = {
+  path: string;
+  /** 0: never rotated. */
+  maxSizeBytes: number;
+  maxFiles: number;
+  /** JSON text of an object that every line carries, or "". */
+  attrs: string;
+} & (
+  | { kind: "json-file" }
+  | { kind: "spool" /** Number of the first line to come, from 1. */; firstNumber: number }
+);
+
 /** Everything a shim needs for the life of one container; it outlives the daemon with it. */
 export interface ShimPlan {
   id: string;
@@ -341,9 +365,7 @@ export interface ShimPlan {
   cgroup2: string;
   /** Files read at exit for a line `oom_kill N` (memory.oom_control or memory.events), or "". */
   oomFile: string;
-  log:
-    | { kind: "none" }
-    | { kind: "json-file"; path: string; maxSizeBytes: number; maxFiles: number; attrs: string };
+  log: { kind: "none" } | LogPlan;
   /** Container operations of the first process. */
   ops: readonly Op[];
   /** Host operations run by the shim when the container is gone, daemon or not; failures are ignored. */
@@ -352,9 +374,13 @@ export interface ShimPlan {
   health: HealthPlan | null;
 }
 
+function encodeLog(log: ShimPlan["log"]): Value[] {
+  if (log.kind === "none") return [0];
+  const common = [log.path, log.maxSizeBytes, log.maxFiles, log.attrs];
+  return log.kind === "json-file" ? [1, ...common] : [2, ...common, log.firstNumber];
+}
+
 function encodeShimPlan(p: ShimPlan): Value[] {
-  const log: Value[] =
-    p.log.kind === "none" ? [0] : [1, p.log.path, p.log.maxSizeBytes, p.log.maxFiles, p.log.attrs];
   return [
     p.id,
     p.stateDir,
@@ -366,7 +392,7 @@ function encodeShimPlan(p: ShimPlan): Value[] {
     p.cgroups,
     p.cgroup2,
     p.oomFile,
-    log,
+    encodeLog(p.log),
     p.ops,
     p.exitOps,
     encodeHealthPlan(p.health),

@@ -132,6 +132,17 @@ export const networkSettings = struct("container.NetworkSettings", {
   Networks: map(endpointSettings),
 });
 
+/** How the delivery of the log to its receiver stands; ours, Docker has no such thing. */
+export const logStatus = struct("berth.LogStatus", {
+  Driver: text,
+  /** Messages that were delivered, that wait, that nobody will get. */
+  Shipped: int64,
+  Pending: int64,
+  Dropped: int64,
+  /** Why nothing is delivered at present. */
+  Error: text,
+});
+
 export const containerInspect = struct("container.InspectResponse", {
   Id: text,
   Created: time,
@@ -144,6 +155,8 @@ export const containerInspect = struct("container.InspectResponse", {
   HostnamePath: text,
   HostsPath: text,
   LogPath: text,
+  /** Present where the log has a receiver. */
+  LogStatus: optional(logStatus),
   /** With the leading slash. */
   Name: text,
   RestartCount: int,

@@ -9,7 +9,9 @@ import { encodeFrames, FRAME_TYPES } from "../../lib/frames.ts";
 import { Fault } from "../../lib/errors.ts";
 import { openAttach } from "../../runtime/shim/client.ts";
 import { type ContainerContext, publish } from "./context.ts";
-import { readLog } from "./logs.ts";
+import { bytesOf } from "./log/entry.ts";
+import { checkReadable } from "./log/output.ts";
+import { readLog } from "./log/read.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
 import type { LiveContainer } from "./table.ts";
 
@@ -32,6 +34,7 @@ export async function attach(
     throw new Fault("conflict", `container ${input.id} is restarting, wait until the container is running`, {
       code: "container.restarting",
     });
+  if (input.logs) checkReadable(record);
   const client = hijack.accept({ isTty: record.config.Tty });
   client.on("error", () => {}); // ignored: a client that has gone is seen by its `close`
   publish(context, record, "attach");
@@ -67,12 +70,12 @@ async function sendHistory(
   input: AttachInput,
   client: Duplex,
 ): Promise<void> {
-  for await (const entries of readLog(context.paths.log(record.id), {})) {
+  for await (const entries of readLog(context.logs.pathOf(record), {})) {
     const frames = entries
       .filter((e) => (e.stream === "stderr" ? input.stderr : input.stdout))
       .map((e) => ({
         type: e.stream === "stderr" ? FRAME_TYPES.stderr : FRAME_TYPES.stdout,
-        data: Buffer.from(e.log),
+        data: bytesOf(e.log),
       }));
     client.write(record.config.Tty ? Buffer.concat(frames.map((f) => f.data)) : encodeFrames(frames));
   }

@@ -8,6 +8,7 @@ import type { EventBus } from "../event/bus.ts";
 import type { ImageService } from "../image/service.ts";
 import type { NetworkService } from "../network/service.ts";
 import type { ContainerDefaults } from "./host-config/complete.ts";
+import type { LogService } from "./log/service.ts";
 import type { NameService } from "./network/name-service.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { ContainerTable } from "./table.ts";
@@ -27,6 +28,7 @@ export interface ContainerContext {
   readonly cgroupParent: string;
   readonly defaults: ContainerDefaults;
   readonly paths: ContainerPaths;
+  readonly logs: LogService;
   readonly log: Log;
   /** Runs work that nobody waits for; it is finished before the daemon ends, and its failure is logged as `what`. */
   inBackground(what: string, work: () => Promise<void>): void;
@@ -55,8 +57,14 @@ export class ContainerPaths {
     return join(this.dir(id), name);
   }
 
-  log(id: string): string {
-    return join(this.dir(id), `${id}-json.log`);
+  /** The current file of the log. Only json-file's is of a form, and has a name, on which others may rely. */
+  log(id: string, driver: string): string {
+    return join(this.dir(id), driver === "json-file" ? `${id}-json.log` : "spool.log");
+  }
+
+  /** How far the log was shipped to its receiver. */
+  shipped(id: string): string {
+    return join(this.dir(id), "shipped.json");
   }
 
   /** Where the directories of all shims are. */

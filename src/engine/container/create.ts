@@ -21,7 +21,7 @@ import { linksOf } from "./network/links.ts";
 import { type ContainerRecord, NEVER_RAN } from "./record.ts";
 import { parseSignal } from "./signals.ts";
 import { specInputOf } from "./run/spec-input.ts";
-import { parseLogSize } from "./run/start.ts";
+import { planLog } from "./log/plan.ts";
 
 type CreateInput = InputOf<typeof containerCreate>;
 
@@ -113,7 +113,7 @@ function validate(context: ContainerContext, record: ContainerRecord): string[] 
     );
   mountsOf(hostConfig);
   portRequests(hostConfig, Object.keys(config.ExposedPorts ?? {}));
-  parseLogSize(hostConfig.LogConfig.Config?.["max-size"] ?? "-1");
+  planLog(record, "/");
   const warnings = checkTest(config.Healthcheck?.Test ?? []);
   return [...generateSpec(specInputOf(record, context.paths, () => process.pid)).warnings, ...warnings];
 }

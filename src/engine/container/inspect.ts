@@ -11,6 +11,7 @@ import { humanDuration } from "../../lib/units/duration.ts";
 import type { RootSource } from "../../linux/ops.ts";
 import { graphData } from "../graph-data.ts";
 import type { ContainerPaths } from "./context.ts";
+import type { LogStatus } from "./log/service.ts";
 import { mountPoints } from "./mounts.ts";
 import { networkSettings, networksOf } from "./network/view.ts";
 import { portSummaries } from "./ports.ts";
@@ -27,6 +28,8 @@ export interface InspectExtras {
   /** Present when they are asked for. */
   sizes?: { readonly SizeRw: number; readonly SizeRootFs: number } | undefined;
   health: Health | null;
+  /** Of a container whose log has a receiver. */
+  logStatus?: LogStatus | undefined;
 }
 
 /** Returns the answer of ContainerInspect. */
@@ -46,7 +49,9 @@ export function inspectOf(record: ContainerRecord, extras: InspectExtras): Conta
     ResolvConfPath: etcFile("resolv.conf"),
     HostnamePath: etcFile("hostname"),
     HostsPath: etcFile("hosts"),
-    LogPath: isFresh || record.hostConfig.LogConfig.Type === "none" ? "" : paths.log(record.id),
+    // compat: only json-file's file is of a form on which others may rely.
+    LogPath: isFresh || record.hostConfig.LogConfig.Type !== "json-file" ? "" : paths.log(record.id, "json-file"),
+    ...(extras.logStatus === undefined ? {} : { LogStatus: extras.logStatus }),
     Name: `/${record.name}`,
     RestartCount: record.state.restartCount,
     Driver: "overlay2",

@@ -62,6 +62,7 @@ export async function removeStopped(
   live.isRemoving = true;
   clearTimeout(live.restartTimer);
   await context.table.putState(live.id, { status: "removing", error: "" });
+  await context.logs.release(live.id);
   try {
     await context.layers.removeUpper(live.id);
     await rm(context.paths.dir(live.id), { recursive: true, force: true });

@@ -36,7 +36,7 @@ import { healthOf } from "./health/watch.ts";
 import { settleExit } from "./run/exit.ts";
 import { inspectOf, summaryOf } from "./inspect.ts";
 import { selectContainers } from "./list.ts";
-import { openLogs } from "./log-stream.ts";
+import { openLogs } from "./log/output.ts";
 import { pruneContainers } from "./prune.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
 import { linkNames, removeLink, shownLinks } from "./network/links.ts";
@@ -317,6 +317,7 @@ export class ContainerService {
       links: shownLinks(this.#context.table, record),
       sizes: input.size ? await sizesOf(this.#context, record) : undefined,
       health: healthOf(live, record),
+      logStatus: await this.#context.logs.status(record),
     });
   }
 

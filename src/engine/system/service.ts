@@ -13,6 +13,7 @@ import type {
 } from "../../api/schemas/system.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import type { CgroupFeatures } from "../../linux/cgroupfs/features.ts";
+import { DRIVER_NAMES } from "../container/log/options.ts";
 import type { ContainerService } from "../container/service.ts";
 import type { ContainerTable } from "../container/table.ts";
 import type { EventBus } from "../event/bus.ts";
@@ -32,6 +33,8 @@ export interface SystemFacts {
   readonly mirrors: readonly string[];
   readonly insecureRegistries: readonly string[];
   isLiveRestore(): boolean;
+  /** What containers get that ask for none. */
+  readonly logDriver: string;
 }
 
 export interface SystemDependencies {
@@ -116,7 +119,7 @@ export class SystemService {
         Volume: ["local"],
         Network: ["bridge", "host", "null"],
         Authorization: null,
-        Log: ["json-file", "none"],
+        Log: [...DRIVER_NAMES],
       },
       MemoryLimit: f.features.memoryLimit,
       SwapLimit: f.features.swapLimit,
@@ -131,7 +134,7 @@ export class SystemService {
       OomKillDisable: f.features.oomKillDisable,
       NGoroutines: 0,
       SystemTime: formatNano(nowNano()),
-      LoggingDriver: "json-file",
+      LoggingDriver: f.logDriver,
       CgroupDriver: "cgroupfs",
       CgroupVersion: f.cgroupVersion,
       NEventsListener: this.#deps.events.readerCount,

@@ -2,6 +2,7 @@
 // pflag's basic types; a program adds its own with `custom`. Pure data: parsing of argv is in parse.ts.
 
 import { Fault } from "../errors.ts";
+import { goBool } from "../units/go-scalar.ts";
 
 /** One flag; the long name is its key in the table. */
 export interface FlagSpec<T> {
@@ -55,9 +56,6 @@ export function custom<T>(
   return { type, usage, initial, parse, ...traits };
 }
 
-const truths = new Set(["1", "t", "T", "true", "TRUE", "True"]);
-const lies = new Set(["0", "f", "F", "false", "FALSE", "False"]);
-
 /** A switch: `--x`, `--x=false`. */
 export function bool(
   usage: string,
@@ -65,9 +63,10 @@ export function bool(
 ): FlagSpec<boolean> {
   const { initial = false, ...rest } = traits;
   const parse = (text: string): boolean => {
-    if (truths.has(text)) return true;
-    if (lies.has(text)) return false;
-    throw invalidValue(`strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
+    const value = goBool(text);
+    if (value === null)
+      throw invalidValue(`strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
+    return value;
   };
   const shown = initial ? { defaultText: "true" } : {};
   return { type: "", usage, initial, noValue: "true", parse, ...shown, ...rest };

@@ -10,7 +10,7 @@
 import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { join } from "node:path";
-import { Fault, messageOf } from "../../lib/errors.ts";
+import { Fault, messageOf, SysError } from "../../lib/errors.ts";
 import { connectFrames, type FrameSocket } from "../../linux/frame-socket.ts";
 import { readReply } from "../../linux/keel.ts";
 import { type ExecPlan, encodeExecPlan, type Value } from "../../linux/ops.ts";
@@ -26,9 +26,11 @@ const VERB = {
   exec: 7,
   dns: 8,
   health: 9,
+  replaceLog: 10,
 } as const;
-const EVENT = { exit: 1, execExit: 2, warnings: 3, probe: 4, health: 5 } as const;
+const EVENT = { exit: 1, execExit: 2, warnings: 3, probe: 4, health: 5, rotation: 6 } as const;
 const STREAM = { stdin: 1, stdout: 2, stderr: 4 } as const;
+const ENOENT = 2;
 const STATUSES = ["created", "running", "exited"] as const;
 const ENDINGS = ["ended", "timed-out", "not-started"] as const;
 
@@ -101,6 +103,8 @@ export interface ShimClient {
   resize(execId: string | null, rows: number, columns: number): Promise<void>;
   /** The last results of the health check, oldest first. Throws SysError EINVAL when the shim is of a version without. */
   health(): Promise<{ counters: ProbeCounters; results: ProbeResult[] }>;
+  /** Puts the file `<log>.gz` in the place of the rotated log file with this inode, which the caller has open; false when that is gone. */
+  replaceLog(inode: bigint): Promise<boolean>;
   close(): void;
 }
 
@@ -183,6 +187,15 @@ export async function connectShim(socketPath: string): Promise<ShimClient> {
       const { rest } = await request(connection, [VERB.health]);
       return { counters: readCounters(rest), results: asList(rest[3]).map(readResult) };
     },
+    replaceLog: async (inode) => {
+      try {
+        await request(connection, [VERB.replaceLog, inode]);
+        return true;
+      } catch (error) {
+        if (error instanceof SysError && error.errno === ENOENT) return false;
+        throw error;
+      }
+    },
     close: () => connection.destroy(),
   };
 }
@@ -192,6 +205,8 @@ export interface ShimEventHandlers {
   onExit(exit: ShimExit): void;
   /** The end of an exec, after its output was delivered. */
   onExecExit(exit: ShimExecExit): void;
+  /** The log goes on in a new file. */
+  onRotation?(): void;
   onWarning(warning: string): void;
   /** A run of the health check has begun, where it runs a program. */
   onProbe?(number: number): void;
@@ -214,6 +229,9 @@ function dispatch(event: Reply[], handlers: ShimEventHandlers): boolean {
       return true;
     case EVENT.execExit:
       handlers.onExecExit({ execId: asText(event[1]), exitCode: asNumber(event[2]) });
+      return false;
+    case EVENT.rotation:
+      handlers.onRotation?.();
       return false;
     case EVENT.warnings:
       for (const warning of asList(event[1])) handlers.onWarning(asText(warning));

@@ -2,6 +2,7 @@
 // AppArmor and SELinux settings are accepted and kept; whether they can be applied is the machine's matter.
 
 import { Fault } from "../../lib/errors.ts";
+import { goBool } from "../../lib/units/go-scalar.ts";
 import { type DockerSeccompProfile, parseProfile } from "../seccomp/profile.ts";
 
 export interface SecurityOptions {
@@ -54,11 +55,10 @@ function applyPair(result: SecurityOptions, text: string): void {
   }
 }
 
-/** Go's strconv.ParseBool. */
 function parseBool(value: string, text: string): boolean {
-  if (/^(1|t|T|TRUE|true|True)$/.test(value)) return true;
-  if (/^(0|f|F|FALSE|false|False)$/.test(value)) return false;
-  throw invalid(`invalid --security-opt 2: ${JSON.stringify(text)}`);
+  const isSet = goBool(value);
+  if (isSet === null) throw invalid(`invalid --security-opt 2: ${JSON.stringify(text)}`);
+  return isSet;
 }
 
 function invalid(message: string): Fault {

@@ -41,11 +41,5 @@ function unsupported(r: HostConfigRequest): Record<string, boolean> {
     "--userns": !["", "host"].includes(r.UsernsMode ?? ""),
     "--isolation": !["", "default"].includes(r.Isolation ?? ""),
     "--runtime": !["", "berth", "runc", "io.containerd.runc.v2"].includes(r.Runtime ?? ""),
-    [`the log driver "${r.LogConfig?.Type}" (json-file, local and none are)`]: ![
-      "",
-      "json-file",
-      "local",
-      "none",
-    ].includes(r.LogConfig?.Type ?? ""),
   };
 }

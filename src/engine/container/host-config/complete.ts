@@ -1,15 +1,14 @@
 // The HostConfig of a new container: what the request says, with Docker's and the daemon's defaults. Pure; whether it can be
 // granted is checked in check.ts and, against the machine, by the runtime.
 import type { HostConfig, HostConfigRequest } from "../../../api/schemas/host-config.ts";
+import { completeLogConfig, type LogDefaults } from "../log/options.ts";
 import { checkHostConfig } from "./check.ts";
 import { completeResources } from "./resources.ts";
 
 const DEFAULT_SHM_BYTES = 64 << 20;
 
 /** Defaults that the daemon's configuration or the host decide. */
-export interface ContainerDefaults {
-  logType: string;
-  logOptions: Readonly<Record<string, string>>;
+export interface ContainerDefaults extends LogDefaults {
   /** "host" on cgroup v1, "private" on v2, as Docker's. */
   cgroupnsMode: "host" | "private";
   maskedPaths: readonly string[];
@@ -27,12 +26,7 @@ export function completeHostConfig(
   return {
     Binds: r.Binds ?? null,
     ContainerIDFile: r.ContainerIDFile ?? "",
-    LogConfig: {
-      Type: r.LogConfig?.Type || defaults.logType,
-      Config: r.LogConfig?.Type
-        ? (r.LogConfig.Config ?? {})
-        : { ...defaults.logOptions, ...r.LogConfig?.Config },
-    },
+    LogConfig: completeLogConfig(r.LogConfig, defaults),
     // compat: since API 1.44 "default" is shown as the network it stands for.
     NetworkMode: !r.NetworkMode || r.NetworkMode === "default" ? "bridge" : r.NetworkMode,
     PortBindings: completePortBindings(r.PortBindings),

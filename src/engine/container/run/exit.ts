@@ -59,6 +59,7 @@ export async function settleExit(
     exitCode: String(exit.exitCode),
     execDuration: String(ranNano / 1_000_000_000n),
   });
+  context.logs.ended(record, live);
   live.tellExit(record.state);
   if (willRestart) {
     live.restartDelayMs = nextDelayMs(live.restartDelayMs, ranNano);

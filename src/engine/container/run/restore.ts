@@ -41,6 +41,7 @@ export async function restoreRuns(context: ContainerContext, onExit: OnExit, sta
   for (const record of records.filter((r) => isRunning(r) && !adopted.includes(r)))
     await settleLost(context, record, start);
   await finishRemovals(context);
+  context.logs.restore(context.table.all(), (id) => context.table.live(id));
   await startByPolicy(context, start);
 }
 

@@ -4,7 +4,7 @@ import { mkdir, rm, stat } from "node:fs/promises";
 import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
 import { formatNano, nowNano } from "../../../lib/time.ts";
 import { freezerFile } from "../../../linux/cgroupfs/freezer.ts";
-import { type HealthPlan, host, type Op, type Register } from "../../../linux/ops.ts";
+import { type HealthPlan, host, type Op, type Register, type ShimPlan } from "../../../linux/ops.ts";
 import { planCgroup } from "../../../runtime/cgroup/plan.ts";
 import { planHealth } from "../../../runtime/health/plan.ts";
 import { planContainer } from "../../../runtime/plan/plan.ts";
@@ -103,7 +103,9 @@ async function launch(
   let failure: unknown;
   undo.defer(() => plan.undo(failure));
   await writeEtcFiles(context, record, plan.planned);
-  const shimPlan = planShim(context, record, await context.layers.createUpper(record.id), plan.netns);
+  const log = await context.logs.plan(record);
+  const dirs = await context.layers.createUpper(record.id);
+  const shimPlan = planShim(context, record, { dirs, log, netns: plan.netns });
   for (const { network } of plan.planned) {
     context.networks.publish(network.id, "connect", record.id);
     undo.defer(() => context.networks.publish(network.id, "disconnect", record.id));
@@ -150,6 +152,7 @@ async function launch(
     { endpoints },
   );
   await tellParents(context, started);
+  context.logs.started(started);
   publish(context, started, "start");
   run.begin();
 }
@@ -157,8 +160,7 @@ async function launch(
 function planShim(
   context: ContainerContext,
   record: ContainerRecord,
-  dirs: UpperDirs,
-  netns: Register | string | undefined,
+  { dirs, log, netns }: { dirs: UpperDirs; log: ShimPlan["log"]; netns: Register | string | undefined },
 ): { ops: Op[]; warnings: string[] } {
   const { paths } = context;
   const input = specInputOf(record, paths, (other) => pidOfRunning(context, other));
@@ -175,7 +177,7 @@ function planShim(
     root: context.layers.containerRoot(context.layers.rootSource(record.layer, dirs)),
     rootTarget: paths.rootTarget(),
     stateDir: paths.stateDir(record.id),
-    log: logOf(record, paths.log(record.id)),
+    log,
     stdin: { isOpen: record.config.OpenStdin, isOnce: record.config.StdinOnce },
     terminal: { rows: record.hostConfig.ConsoleSize[0] ?? 0, columns: record.hostConfig.ConsoleSize[1] ?? 0 },
     ...(netns === undefined ? {} : { netns }),
@@ -194,29 +196,6 @@ function healthPlanOf(context: ContainerContext, record: ContainerRecord, spec: 
   if (check === null) return null;
   const freezer = freezerFile(cgroupOf(context, record));
   return planHealth(check, { spec, shell: record.config.Shell, freezer });
-}
-
-function logOf(record: ContainerRecord, path: string): Parameters<typeof planContainer>[0]["log"] {
-  const { Type, Config } = record.hostConfig.LogConfig;
-  if (Type === "none") return { kind: "none" };
-  const options = Config ?? {};
-  return {
-    kind: "json-file",
-    path,
-    maxSizeBytes: parseLogSize(options["max-size"] ?? "-1"),
-    maxFiles: Number(options["max-file"] ?? 1),
-    attrs: "",
-  };
-}
-
-/** Returns bytes of `10m`, `1g`, `-1` (unlimited, 0 here); fails with invalidParameter. */
-export function parseLogSize(text: string): number {
-  if (text === "-1") return 0;
-  const m = /^(\d+)\s*([kmg]?)b?$/i.exec(text);
-  if (m === null)
-    throw new Fault("invalidParameter", `invalid value for max-size: ${text}`, { code: "log.option" });
-  const unit = { "": 1, k: 1 << 10, m: 1 << 20, g: 1 << 30 }[m[2]?.toLowerCase() as "" | "k" | "m" | "g"];
-  return Number(m[1]) * unit;
 }
 
 /** `-v` makes a missing source directory, `--mount` insists that it is there. */
@@ -248,6 +227,7 @@ export async function connectRun(
   const events = await openShimEvents(socketPath, {
     onExit: (e) => exit.resolve(e),
     onExecExit: (e) => live.execEnded(e.execId, e.exitCode),
+    onRotation: () => context.logs.rotated(record, live),
     onWarning: (w) => context.log("warn", `container ${id.slice(0, 12)}: ${w}`),
     onProbe: (number) => live.health?.began(number),
     onHealth: (counters, result) => live.health?.ended(counters, result),

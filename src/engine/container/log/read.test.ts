@@ -3,7 +3,8 @@ import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type LogQuery, readLog } from "./logs.ts";
+import { LogWatches } from "./watch.ts";
+import { type LogQuery, readLog } from "./read.ts";
 
 const line = (n: number): string =>
   `${JSON.stringify({ log: `line ${n}\n`, stream: n % 2 ? "stderr" : "stdout", time: `2026-01-01T00:00:${String(n % 60).padStart(2, "0")}.5Z` })}\n`;
@@ -65,7 +66,9 @@ test("readLog follow sees appended lines and rotation, and ends when the contain
     end = resolve;
   });
   const seen: string[] = [];
-  for await (const batch of readLog(d.path, { follow: { ended, signal: new AbortController().signal } })) {
+  for await (const batch of readLog(d.path, {
+    follow: { ended, signal: new AbortController().signal, watches: new LogWatches() },
+  })) {
     seen.push(...batch.map((e) => e.log.trimEnd()));
     if (seen.length === 1) appendFileSync(d.path, line(1));
     if (seen.length === 2) {
@@ -89,7 +92,10 @@ test("readLog follow ends on abort", { timeout: 10_000 }, async () => {
   writeFileSync(d.path, line(0));
   const abort = new AbortController();
   const never = new Promise<void>(() => {});
-  for await (const _ of readLog(d.path, { follow: { ended: never, signal: abort.signal } })) abort.abort();
+  for await (const _ of readLog(d.path, {
+    follow: { ended: never, signal: abort.signal, watches: new LogWatches() },
+  }))
+    abort.abort();
   assert.ok(abort.signal.aborted);
 });
 
@@ -111,7 +117,9 @@ test("readLog follow misses nothing when changes come faster than they are repor
         await new Promise((resolve) => setImmediate(resolve));
       }
     })();
-    for await (const batch of readLog(d.path, { follow: { ended: never, signal: abort.signal } })) {
+    for await (const batch of readLog(d.path, {
+      follow: { ended: never, signal: abort.signal, watches: new LogWatches() },
+    })) {
       seen += batch.length;
       if (seen === before + 20) abort.abort();
     }
