@@ -1,6 +1,6 @@
 // The logs of all containers on their way: compressed after rotation, shipped to receivers, and what is known of both. The shim
 // writes, this only reads; a container without a receiver costs nothing here.
-import { messageOf } from "../../../lib/errors.ts";
+import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
 import { Lane } from "../../../lib/lanes.ts";
 import type { Keel } from "../../../linux/keel.ts";
 import type { ShimPlan } from "../../../linux/ops.ts";
@@ -16,6 +16,9 @@ import { cannotInitialize } from "./settings.ts";
 import { Shipper } from "./ship/shipper.ts";
 import { FIRST_POSITION, lastNumber, loadPosition } from "./ship/spool.ts";
 import { LogWatches } from "./watch.ts";
+
+const ESRCH = 3;
+const isLost = (error: unknown): boolean => error instanceof Fault && error.kind === "unavailable";
 
 /** How long the last lines of a removed container may take. */
 const RELEASE_PATIENCE_MS = 10_000;
@@ -139,11 +142,23 @@ export class LogService {
       });
   }
 
+  /** Puts a compressed file in place: by the shim, or in the container's lane when no shim writes there. */
   async #replace(live: LiveContainer, path: string, inode: bigint): Promise<boolean> {
-    if (live.run !== null) return live.run.shim.replaceLog(inode);
-    return live.lane.run(() =>
-      live.run === null ? replaceHere(path, inode) : live.run.shim.replaceLog(inode),
-    );
+    for (;;) {
+      const { run } = live;
+      if (run === null) {
+        const done = await live.lane.run(() => (live.run === null ? replaceHere(path, inode) : null));
+        if (done !== null) return done;
+        continue;
+      }
+      try {
+        return await run.shim.replaceLog(inode);
+      } catch (error) {
+        const isOver = error instanceof SysError ? error.errno === ESRCH : isLost(error);
+        if (!isOver) throw error;
+        await run.settled;
+      }
+    }
   }
 
   /** A container is about to be removed: its last lines are still delivered, from files without names. */
