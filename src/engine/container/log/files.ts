@@ -1,5 +1,6 @@
 // The files of one log, open: the current one and those that rotation has left, plain or compressed (`path.3.gz`). An open
 // file stays readable whatever rotation does to its name. Invariant: the queue holds the files without a gap, oldest first.
+import type { BigIntStats } from "node:fs";
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pipeline, Readable } from "node:stream";
@@ -24,16 +25,19 @@ export class LogFile implements AsyncDisposable {
   readonly isPacked: boolean;
   /** Time of the last write. */
   readonly modifiedMs: number;
+  /** When it was opened. */
+  readonly sizeBytes: number;
   readonly handle: FileHandle;
   /** Bytes of whole lines that were read. */
   #offset = 0;
   #skipLines = 0;
 
-  private constructor(handle: FileHandle, inode: bigint, isPacked: boolean, modifiedMs: number) {
+  private constructor(handle: FileHandle, isPacked: boolean, stats: BigIntStats) {
     this.handle = handle;
-    this.inode = inode;
     this.isPacked = isPacked;
-    this.modifiedMs = modifiedMs;
+    this.inode = stats.ino;
+    this.modifiedMs = Number(stats.mtimeMs);
+    this.sizeBytes = Number(stats.size);
   }
 
   /** Opens a file; null when it is not there (any more). */
@@ -43,8 +47,7 @@ export class LogFile implements AsyncDisposable {
       throw error;
     });
     if (handle === null) return null;
-    const { ino, mtimeMs } = await handle.stat({ bigint: true });
-    return new LogFile(handle, ino, path.endsWith(".gz"), Number(mtimeMs));
+    return new LogFile(handle, path.endsWith(".gz"), await handle.stat({ bigint: true }));
   }
 
   startAt(start: Start): void {

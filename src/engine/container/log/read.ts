@@ -22,18 +22,25 @@ export async function* readLog(path: string, query: LogQuery): AsyncGenerator<Lo
   else yield* follow(path, files, span, query.follow);
 }
 
+/** The kernel's times of files are behind the clock by up to a tick. */
+const CLOCK_SLACK_MS = 1000;
+
 /** Which files a query needs, and where to begin in them. */
 function neededFor(query: LogQuery): Needs {
   let missing = query.tail ?? Number.POSITIVE_INFINITY;
   const sinceMs = query.sinceNano === undefined ? 0 : Number(query.sinceNano / 1_000_000n);
+  let isNewest = true;
   return async (file) => {
     if (Number.isFinite(missing)) {
       const start = await file.startOfLast(missing);
       file.startAt(start);
       missing = start.missing;
     }
-    // Nothing in a file is younger than its last write.
-    return missing === 0 || file.modifiedMs < sinceMs ? "enough" : "older";
+    // Nothing in a file is younger than its last write. The newest is read all the same: it may be written to.
+    const isTooOld = file.modifiedMs + CLOCK_SLACK_MS < sinceMs;
+    if (isTooOld && !isNewest) file.startAt({ bytes: file.sizeBytes });
+    isNewest = false;
+    return missing === 0 || isTooOld ? "enough" : "older";
   };
 }
 

@@ -141,6 +141,7 @@ export class Shipper {
       for await (const batch of this.#reader.batches(this.#options.retry.batchBytes)) {
         await this.#deliver(batch);
         if (this.#isUncertain) return this.#goBack();
+        if (this.#stop.signal.aborted) return false;
       }
       if (isLast && !this.#isUncertain) await this.#delivery.finish().catch(() => this.#onUncertain());
       if (this.#isUncertain) return this.#goBack();

@@ -103,6 +103,7 @@ export class StreamDelivery implements Delivery {
       });
     } catch (error) {
       socket.destroy();
+      signal.throwIfAborted();
       const why = (error as Error).name === "AbortError" ? "no answer" : messageOf(error);
       throw unreachable(`cannot connect to ${nameOf(this.#target)}: ${why}`);
     }
