@@ -35,11 +35,12 @@ for (const client of clients)
 
     test("a container that asks for nothing has json-file, without invented options", async () => {
       await text("create", "--name", "plain", "busybox", "true");
+      const logs = await outcome("logs", "-f", "plain");
+      assert.deepEqual([logs.status, logs.stdout, logs.stderr], [0, "", ""], "nothing was written yet");
+      await text("start", "-a", "plain");
       const { HostConfig, Id, LogPath } = await daemon.inspect("plain");
       assert.deepEqual(HostConfig["LogConfig"], { Type: "json-file", Config: {} });
       assert.equal(LogPath, join(daemon.dataRoot, "containers", Id, `${Id}-json.log`));
-      const logs = await outcome("logs", "plain");
-      assert.deepEqual([logs.status, logs.stdout, logs.stderr], [0, "", ""], "nothing was written yet");
       assert.equal(
         await text("info", "--format", "{{.LoggingDriver}} {{json .Plugins.Log}}"),
         'json-file ["fluentd","gelf","journald","json-file","local","syslog"]',
@@ -119,18 +120,9 @@ for (const client of clients)
 
     test("a follower that is not slower than the container has every line, over all rotations", async () => {
       const options = ["--log-opt", "max-size=300k", "--log-opt", "max-file=3"];
-      await text(
-        "run",
-        "-d",
-        "-i",
-        "--name",
-        "busy",
-        ...options,
-        "busybox",
-        "sh",
-        "-c",
-        "read go; exec seq 1 60000",
-      );
+      const program =
+        "read go; for i in $(seq 0 59); do seq $((i*1000+1)) $((i*1000+1000)); sleep 0.02; done";
+      await text("run", "-d", "-i", "--name", "busy", ...options, "busybox", "sh", "-c", program);
       const followers = [1, 2, 3].map(() => daemon.live(client, ["logs", "-f", "busy"]));
       const attached = daemon.live(client, ["attach", "busy"]);
       attached.stdin.write("go\n");

@@ -50,7 +50,8 @@ export function inspectOf(record: ContainerRecord, extras: InspectExtras): Conta
     HostnamePath: etcFile("hostname"),
     HostsPath: etcFile("hosts"),
     // compat: only json-file's file is of a form on which others may rely.
-    LogPath: isFresh || record.hostConfig.LogConfig.Type !== "json-file" ? "" : paths.log(record.id, "json-file"),
+    LogPath:
+      isFresh || record.hostConfig.LogConfig.Type !== "json-file" ? "" : paths.log(record.id, "json-file"),
     ...(extras.logStatus === undefined ? {} : { LogStatus: extras.logStatus }),
     Name: `/${record.name}`,
     RestartCount: record.state.restartCount,
