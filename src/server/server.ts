@@ -19,6 +19,7 @@ import { containerRoutes } from "./routes/container.ts";
 import { execRoutes } from "./routes/exec.ts";
 import { imageRoutes } from "./routes/image.ts";
 import { networkRoutes } from "./routes/network.ts";
+import { swarmRoutes } from "./routes/swarm.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { volumeRoutes } from "./routes/volume.ts";
 import { negotiateVersion, splitVersion } from "./version.ts";
@@ -59,6 +60,7 @@ export function allRoutes(ports: Ports, builderVersion = "1"): Route[] {
     ...buildRoutes(ports.build ?? {}),
     ...networkRoutes(ports.network ?? {}),
     ...volumeRoutes(ports.volume ?? {}),
+    ...swarmRoutes(),
   ];
 }
 

@@ -57,6 +57,19 @@ describe("versions", () => {
   });
 });
 
+describe("an engine outside of a swarm", () => {
+  test("says so to whoever asks for one", async () => {
+    for (const path of ["/swarm", "/services", "/tasks", "/nodes/self", "/secrets", "/configs/x"]) {
+      const { status, body } = await daemon.request("GET", path);
+      assert.equal(status, 503, path);
+      assert.match(JSON.stringify(body), /This node is not a swarm manager/);
+    }
+    const left = await daemon.request("POST", "/swarm/leave?force=true");
+    assert.deepEqual([left.status, left.body], [503, { message: "This node is not part of a swarm" }]);
+    assert.equal((await daemon.request("POST", "/swarm/init")).status, 501);
+  });
+});
+
 describe("errors", () => {
   const CASES: readonly (readonly [string, string, unknown, number, RegExp])[] = [
     ["GET", "/containers/nosuch/json", undefined, 404, /^No such container: nosuch$/],

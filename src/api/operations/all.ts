@@ -7,6 +7,7 @@ import * as exec from "./exec.ts";
 import * as image from "./image.ts";
 import * as network from "./network.ts";
 import * as system from "./system.ts";
+import { SWARM_OPERATIONS } from "./swarm.ts";
 import * as volume from "./volume.ts";
 
 export const ALL_OPERATIONS: readonly OperationSpec[] = [
@@ -17,4 +18,6 @@ export const ALL_OPERATIONS: readonly OperationSpec[] = [
   build,
   network,
   volume,
-].flatMap((noun) => Object.values<OperationSpec>(noun));
+]
+  .flatMap((noun) => Object.values<OperationSpec>(noun))
+  .concat(SWARM_OPERATIONS);

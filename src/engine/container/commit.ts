@@ -3,6 +3,7 @@ import type { InputOf } from "../../api/contract.ts";
 import type { imageCommit } from "../../api/operations/container.ts";
 import type { CommitResponse, ContainerConfig, ContainerConfigRequest } from "../../api/schemas/container.ts";
 import { applyConfigChanges } from "../../build/graph/config-changes.ts";
+import { Fault } from "../../lib/errors.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import { encodeImageConfig, type HistoryEntry, imageIdOf, type RunConfig } from "../../oci/image-config.ts";
 import { hostPlatform } from "../../oci/platform.ts";
@@ -75,7 +76,12 @@ export async function commitContainer(
 async function pause(context: ContainerContext, live: LiveContainer): Promise<AsyncDisposable | undefined> {
   const isPaused = await live.lane.run(async () => {
     if (context.table.find(live.id).state.status !== "running") return false;
-    await pauseContainer(context, live, new AbortController().signal);
+    try {
+      await pauseContainer(context, live, new AbortController().signal);
+    } catch (error) {
+      if (error instanceof Fault && error.code === "container.not-running") return false; // it has ended meanwhile
+      throw error;
+    }
     return true;
   });
   if (!isPaused) return undefined;

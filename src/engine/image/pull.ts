@@ -50,10 +50,15 @@ export async function pullImage(
 ): Promise<Reference> {
   const reference = referenceOf(input);
   const wanted = input.platform === undefined ? hostPlatform() : parsePlatform(input.platform);
-  const { repository, resolved } = await firstAnswering(context, reference, input, async (repository) => ({
-    repository,
-    resolved: await repository.resolve(reference.digest ?? reference.tag ?? "latest", wanted, signal),
-  }));
+  const { repository, resolved } = await firstAnswering(
+    context,
+    reference,
+    input.registryAuth,
+    async (repository) => ({
+      repository,
+      resolved: await repository.resolve(reference.digest ?? reference.tag ?? "latest", wanted, signal),
+    }),
+  );
   await out.write({
     status: `Pulling from ${reference.path}`,
     id: reference.digest ?? reference.tag ?? "latest",
@@ -112,10 +117,10 @@ function referenceOf(input: PullInput): Reference {
 }
 
 /** Asks the mirrors of docker.io first; what the last one says is the answer. */
-async function firstAnswering<T>(
+export async function firstAnswering<T>(
   context: ImageContext,
   reference: Reference,
-  input: PullInput,
+  auth: PullInput["registryAuth"],
   ask: (repository: RegistryRepository) => Promise<T>,
 ): Promise<T> {
   const mirrors = reference.domain === "docker.io" ? context.registries.mirrors : [];
@@ -129,7 +134,7 @@ async function firstAnswering<T>(
   }
   try {
     return await ask(
-      new RegistryRepository(reference.domain, reference.path, credentialsOf(input.registryAuth), {
+      new RegistryRepository(reference.domain, reference.path, credentialsOf(auth), {
         isInsecure,
       }),
     );

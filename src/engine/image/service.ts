@@ -34,9 +34,8 @@ import { type HistoryImage, type ImageFacts, historyOf, inspectOf, summaryOf } f
 import { selectImages } from "./list.ts";
 import { loadImages } from "./load.ts";
 import { checkLogin } from "../../registry/login.ts";
-import { RegistryRepository } from "../../registry/repository.ts";
 import { credentialsOf } from "./credentials.ts";
-import { pullImage, type RegistrySettings } from "./pull.ts";
+import { firstAnswering, pullImage, type RegistrySettings } from "./pull.ts";
 import { type PruneDeps, pruneImages } from "./prune.ts";
 import { pushImage } from "./push.ts";
 import type { PushedTable } from "./pushed.ts";
@@ -291,10 +290,9 @@ export class ImageService {
   /** What a registry says of an image that need not be here. */
   async distribution(input: InputOf<typeof distributionInspect>, call: Call): Promise<DistributionInspect> {
     const reference = withDefaultTag(parseReference(input.name));
-    const isInsecure = this.#context.registries.insecure.includes(reference.domain);
-    const auth = credentialsOf(input.registryAuth);
-    const repository = new RegistryRepository(reference.domain, reference.path, auth, { isInsecure });
-    const found = await repository.describe(reference.digest ?? reference.tag ?? "latest", call.signal);
+    const found = await firstAnswering(this.#context, reference, input.registryAuth, (repository) =>
+      repository.describe(reference.digest ?? reference.tag ?? "latest", call.signal),
+    );
     return {
       Descriptor: { mediaType: found.mediaType, digest: found.digest, size: found.sizeBytes },
       Platforms: found.platforms.map((p) => ({ ...p })),

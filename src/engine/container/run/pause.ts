@@ -1,10 +1,37 @@
 // Pause and unpause: the container's cgroup is frozen, and its record says so.
-import { Fault, messageOf } from "../../../lib/errors.ts";
+import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
 import { freezeCgroup, planThaw } from "../../../linux/cgroupfs/freezer.ts";
 import { type ContainerContext, publish } from "../context.ts";
 import type { LiveContainer } from "../table.ts";
 import { cgroupOf } from "./cgroup.ts";
 import { requireProcess } from "./state.ts";
+
+const ENOENT = 2;
+const ENODEV = 19;
+
+/** A cgroup goes with the container's last process, a moment before the engine hears of the end. */
+const isGone = (error: unknown): boolean =>
+  error instanceof SysError
+    ? error.errno === ENOENT || error.errno === ENODEV
+    : error instanceof Fault && error.kind === "notFound";
+
+/** Freezes a container's processes; false when there are none any more, and the end of the run is settled then. */
+async function freeze(
+  context: Pick<ContainerContext, "table" | "keel" | "cgroups" | "cgroupParent">,
+  live: LiveContainer,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const options = signal === undefined ? {} : { signal };
+  const cgroup = cgroupOf(context, context.table.find(live.id));
+  try {
+    await freezeCgroup((ops) => context.keel.run(ops), cgroup, options);
+    return true;
+  } catch (error) {
+    if (!isGone(error)) throw error;
+    await live.run?.settled;
+    return false;
+  }
+}
 
 /** Freezes the container; fails with conflict, or with deadline when its processes cannot be frozen. In its lane. */
 export async function pauseContainer(
@@ -16,13 +43,15 @@ export async function pauseContainer(
   if (record.state.status === "paused")
     throw new Fault("conflict", `container ${live.id} is already paused`, { code: "container.paused" });
   requireProcess(record);
+  let isFrozen: boolean;
   try {
-    await freezeCgroup((ops) => context.keel.run(ops), cgroupOf(context, record), { signal });
+    isFrozen = await freeze(context, live, signal);
   } catch (error) {
     const { kind, code } =
       error instanceof Fault ? error : { kind: "system" as const, code: "container.pause" };
     throw new Fault(kind, `cannot pause container ${live.id}: ${messageOf(error)}`, { code, cause: error });
   }
+  if (!isFrozen) requireProcess(context.table.find(live.id));
   publish(context, await context.table.putState(live.id, { status: "paused" }), "pause");
 }
 
