@@ -212,6 +212,11 @@ describe("names", () => {
     await sleeper("bb", "--network", "six", "--ip6", "fd00:db::17");
     assert.deepEqual(await answersTo("aa", "bb", "AAAA"), ["fd00:db::17"]);
     assert.deepEqual(await answersTo("aa", "-x", "fd00:db::17"), ["bb.six."]);
+    const server = await dnsmasq(await wrapped("bb"), "fd00:db::17", "--address=/own.example/203.0.113.9");
+    await sleeper("asker", "--network", "six", "--dns", "fd00:db::17");
+    assert.deepEqual(await answersTo("asker", "own.example"), ["203.0.113.9"]);
+    server.kill("SIGKILL");
+    await server.ended;
   });
 });
 

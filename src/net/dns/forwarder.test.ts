@@ -177,6 +177,12 @@ describe("servers", () => {
     assert.equal(said(await b.resolve(ask("a")))[0], "SERVFAIL");
   });
 
+  test("one that cannot even be asked is a failure", async () => {
+    const servers = [{ address: "fe80::1%nosuch", port: 53 }];
+    const forwarder = new Forwarder({ transport: hostTransport, servers: () => Promise.resolve(servers) });
+    assert.equal(said(dnsPacket.decode(Buffer.from(await forwarder.resolve(ask("a")))))[0], "SERVFAIL");
+  });
+
   test("one that does not know a name is believed", async () => {
     await using b = await bed(
       () => ({ flags: NXDOMAIN }),

@@ -27,15 +27,17 @@ function connectUdp(server: Server, on: ConnectionEvents): Connection {
   socket.on("message", (bytes) => {
     if (!isOver) on.data(bytes);
   });
-  socket.connect(server.port, server.address, () => {
-    if (!isOver) on.open();
+  // Without a route, or for a zone that is no device, the callback has an error, whatever its type says.
+  socket.connect(server.port, server.address, (error?: unknown) => {
+    if (error !== undefined && error !== null) end();
+    else if (!isOver) on.open();
   });
   return {
     send: (bytes) => {
-      if (!isOver)
-        socket.send(bytes, (error) => {
-          if (error !== null) end();
-        });
+      if (isOver) return;
+      socket.send(bytes, (error) => {
+        if (error !== null) end();
+      });
     },
     close,
   };

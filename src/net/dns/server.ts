@@ -3,7 +3,7 @@
 
 import { isIP } from "node:net";
 import type { FrameSocket } from "../../linux/frame-socket.ts";
-import { messageOf } from "../../lib/errors.ts";
+import { Fault, messageOf } from "../../lib/errors.ts";
 import { Forwarder } from "./forwarder.ts";
 import { HostResolvers, type HostResolversOptions } from "./host-resolvers.ts";
 import { hostTransport } from "./host-transport.ts";
@@ -69,8 +69,9 @@ export class DnsServer implements Disposable {
     }
     served.forwarder?.close();
     if (this.#served.get(containerId) === served) this.#served.delete(containerId);
-    if (failure !== undefined)
-      this.#options.log(`names of ${containerId.slice(0, 12)}: ${messageOf(failure)}`);
+    // A shim that is gone is no news here: whoever follows the container hears of it.
+    const isNews = failure !== undefined && !(failure instanceof Fault && failure.kind === "unavailable");
+    if (isNews) this.#options.log(`names of ${containerId.slice(0, 12)}: ${messageOf(failure)}`);
   }
 
   /** Whether the container's questions reach us. */
