@@ -249,7 +249,16 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 	case OP_MOUNT:
 		return mount_new(c, s[0], s[1], s[2], i[0], s[3], f);
 	case OP_BIND:
-		return mount_bind(c, s[0], s[1], i[0] != 0, (uint64_t)i[1], i[2] != 0, (uint64_t)i[3], f);
+		return mount_bind(c,
+		                  &(struct bind){.source = s[0],
+		                                 .sub = s[2],
+		                                 .is_recursive = i[0] != 0,
+		                                 .attr = (uint64_t)i[1],
+		                                 .is_attr_recursive = i[2] != 0,
+		                                 .propagation = (uint64_t)i[3]},
+		                  s[1], f);
+	case OP_STAGE:
+		return mount_stage(c, s[0], s[1], s[2], i[0], s[3], f);
 	case OP_DEVICE:
 		return make_device(c, s[0], s[1], i[0], i[1], i[2], i[3], i[4], f);
 	case OP_SYMLINK:

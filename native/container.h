@@ -54,8 +54,17 @@ int root_overlay(struct container *c, const char *layers_dir, const char *lower,
 int root_bind(struct container *c, const char *source, const char *target, struct fault *f);
 int mount_new(struct container *c, const char *type, const char *source, const char *dest, int64_t flags, const char *data,
               struct fault *f);
-int mount_bind(struct container *c, const char *source, const char *dest, bool recursive, uint64_t attr, bool attr_recursive,
-               uint64_t propagation, struct fault *f);
+int mount_stage(struct container *c, const char *type, const char *source, const char *target, int64_t flags, const char *data,
+                struct fault *f);
+// What `mount_bind` binds and how.
+struct bind {
+	const char *source; // the host's
+	const char *sub;    // below source, resolved in it; "" is source itself
+	bool is_recursive;
+	uint64_t attr, propagation;
+	bool is_attr_recursive;
+};
+int mount_bind(struct container *c, const struct bind *bind, const char *dest, struct fault *f);
 int mount_mask(struct container *c, const char *path, struct fault *f);
 int mount_readonly(struct container *c, const char *path, struct fault *f);
 int root_readonly(struct container *c, struct fault *f);

@@ -419,6 +419,20 @@ static int op_copy(struct fs_session *s, struct reader *args, struct fault *f)
 	return tree_copy(&copy, source, source_name, dir, name, path, f);
 }
 
+static int op_fill(struct fs_session *s, struct reader *args, struct fault *f)
+{
+	const char *path, *target, *sub;
+	wire_str(args, &path);
+	wire_str(args, &target);
+	wire_str(args, &sub);
+	int rc = tree_fill(s->root, path, target, sub, f);
+	if (rc < 0)
+		return rc;
+	write_int(s->results, rc);
+	s->wrote = true;
+	return 0;
+}
+
 static int op_stat(struct fs_session *s, struct reader *args, struct fault *f)
 {
 	const char *path;
@@ -457,6 +471,7 @@ static int op_stat(struct fs_session *s, struct reader *args, struct fault *f)
 	write_int(w, minor(st.st_rdev));
 	write_int(w, (int64_t)st.st_nlink);
 	write_bytes(w, link, (size_t)link_size);
+	write_int(w, (int64_t)st.st_ino);
 	write_close(w);
 	s->wrote = true;
 	return 0;
@@ -550,6 +565,7 @@ static const struct operation operations[] = {
 	{OP_FS_STAT, "si", op_stat},
 	{OP_FS_READ, "si", op_read},
 	{OP_FS_LIST, "s", op_list},
+	[OP_FS_FILL - OP_FS_MKDIR] = {OP_FS_FILL, "sss", op_fill},
 };
 
 static const struct operation *find_operation(struct reader *op)
@@ -557,7 +573,8 @@ static const struct operation *find_operation(struct reader *op)
 	int64_t code;
 	if (!wire_int(op, &code) || code < OP_FS_MKDIR || code >= OP_FS_MKDIR + (int)(sizeof operations / sizeof *operations))
 		return NULL;
-	return &operations[code - OP_FS_MKDIR]; // the table is in the order of the opcodes
+	const struct operation *o = &operations[code - OP_FS_MKDIR]; // the table is in the order of the opcodes
+	return o->run ? o : NULL;
 }
 
 static int check_all(struct reader ops, struct fault *f)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -321,6 +322,34 @@ static int op_datagrams(struct host *h, struct reader *args, struct fault *f)
 	return datagrams_send(args, h->results, f);
 }
 
+static int op_mount_host(struct host *h, struct reader *args, struct fault *f)
+{
+	(void)h;
+	const char *type, *source, *target, *data;
+	int64_t flags;
+	wire_str(args, &type);
+	wire_str(args, &source);
+	wire_str(args, &target);
+	wire_int(args, &flags);
+	wire_str(args, &data);
+	if (mount(source[0] ? source : NULL, target, type[0] ? type : NULL, (unsigned long)flags, data[0] ? data : NULL) < 0)
+		return fault_set(f, errno, "mount", target, NULL);
+	return 0;
+}
+
+static int op_unmount_host(struct host *h, struct reader *args, struct fault *f)
+{
+	(void)h;
+	const char *target;
+	wire_str(args, &target);
+	// EINVAL: nothing is mounted there. A file system that is still busy goes when its last user does.
+	if (umount2(target, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT)
+		return 0;
+	if (errno == EBUSY && umount2(target, UMOUNT_NOFOLLOW | MNT_DETACH) == 0)
+		return 0;
+	return fault_set(f, errno, "umount", target, NULL);
+}
+
 struct operation {
 	uint8_t code;
 	const char *shape;
@@ -342,6 +371,8 @@ static const struct operation operations[] = {
 	{OP_SHIM, "*", op_shim},
 	{OP_SYSCTL_HOST, "iss", op_sysctl_host},
 	{OP_DATAGRAMS, "sli", op_datagrams},
+	{OP_MOUNT_HOST, "sssis", op_mount_host},
+	{OP_UNMOUNT_HOST, "s", op_unmount_host},
 };
 
 // Reads the opcode and finds its operation; the reader is left at the first argument.

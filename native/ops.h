@@ -17,6 +17,8 @@ enum opcode {
 	OP_SHIM = 12,
 	OP_SYSCTL_HOST = 13,
 	OP_DATAGRAMS = 14,
+	OP_MOUNT_HOST = 15,
+	OP_UNMOUNT_HOST = 16,
 	OP_ROOT_OVERLAY = 64,
 	OP_ROOT_BIND = 65,
 	OP_MOUNT = 66,
@@ -44,6 +46,7 @@ enum opcode {
 	OP_KEYRING = 88,
 	OP_BARRIER = 89,
 	OP_EXEC = 90,
+	OP_STAGE = 100,
 	OP_FS_MKDIR = 128,
 	OP_FS_FILE = 129,
 	OP_FS_DATA = 130,
@@ -60,6 +63,7 @@ enum opcode {
 	OP_FS_READ = 141,
 	OP_FS_LIST = 142,
 	OP_FS_EXPORT = 143,
+	OP_FS_FILL = 144,
 };
 
 // Returns the operation's name in ops.ts, or "unknown".
@@ -80,6 +84,8 @@ static inline const char *op_name(long long code)
 	case OP_SHIM: return "shim";
 	case OP_SYSCTL_HOST: return "sysctlHost";
 	case OP_DATAGRAMS: return "datagrams";
+	case OP_MOUNT_HOST: return "mountHost";
+	case OP_UNMOUNT_HOST: return "unmountHost";
 	case OP_ROOT_OVERLAY: return "rootOverlay";
 	case OP_ROOT_BIND: return "rootBind";
 	case OP_MOUNT: return "mount";
@@ -107,6 +113,7 @@ static inline const char *op_name(long long code)
 	case OP_KEYRING: return "keyring";
 	case OP_BARRIER: return "barrier";
 	case OP_EXEC: return "exec";
+	case OP_STAGE: return "stage";
 	case OP_FS_MKDIR: return "fsMkdir";
 	case OP_FS_FILE: return "fsFile";
 	case OP_FS_DATA: return "fsData";
@@ -123,6 +130,7 @@ static inline const char *op_name(long long code)
 	case OP_FS_READ: return "fsRead";
 	case OP_FS_LIST: return "fsList";
 	case OP_FS_EXPORT: return "fsExport";
+	case OP_FS_FILL: return "fsFill";
 	default: return "unknown";
 	}
 }

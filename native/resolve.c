@@ -212,12 +212,12 @@ static bool makes_file(int flags)
 	return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
 }
 
-static int kernel_open(int root, const char *path, int flags, mode_t mode)
+static int kernel_open(int root, const char *path, int flags, mode_t mode, unsigned scope)
 {
 	struct open_how how = {
 		.flags = (unsigned)flags | O_CLOEXEC,
 		.mode = makes_file(flags) ? mode & 07777 : 0, // openat2 refuses a mode that would not be used
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+		.resolve = scope | RESOLVE_NO_MAGICLINKS,
 	};
 	long fd = -1;
 	// EAGAIN: somewhere on the system a rename or mount raced with "..", the kernel wants us to try again.
@@ -235,7 +235,7 @@ static int open_in_root(int root, const char *path, int flags, mode_t mode)
 	if (*path == 0)
 		path = ".";
 	if (!missing && !walker_only) {
-		int fd = kernel_open(root, path, flags, mode);
+		int fd = kernel_open(root, path, flags, mode, RESOLVE_IN_ROOT);
 		if (fd == -ENOSYS)
 			missing = true;
 		else if (fd != -EAGAIN && fd != -EPERM) // EPERM may be a seccomp filter's answer, or a true one
@@ -253,6 +253,15 @@ int resolve_open(int root, const char *path, int flags, mode_t mode, struct faul
 {
 	int fd = open_in_root(root, path, flags, mode);
 	return fd < 0 ? fault_set(f, -fd, "openat2", path, NULL) : fd;
+}
+
+int resolve_beneath(int root, const char *path, int flags, struct fault *f)
+{
+	int fd = walker_only ? -ENOSYS : kernel_open(root, *path ? path : ".", flags, 0, RESOLVE_BENEATH);
+	if (fd == -ENOSYS)
+		fd = open_in_root(root, path, flags, 0);
+	const char *text = fd == -EXDEV ? "leads out of the directory" : NULL;
+	return fd < 0 ? fault_set(f, -fd, "openat2", path, text) : fd;
 }
 
 int resolve_mkdirs(int root, const char *path, mode_t mode, struct fault *f)

@@ -13,6 +13,10 @@
 // Opens `path` below the directory `root`; flags and mode as for openat(2), O_CLOEXEC is added. fd or -errno.
 int resolve_open(int root, const char *path, int flags, mode_t mode, struct fault *f);
 
+// As resolve_open, but a path that leads out of `root` (an absolute symlink, too many "..") fails with EXDEV instead of being
+// taken inside. Where openat2 is missing it is taken inside. fd or -errno.
+int resolve_beneath(int root, const char *path, int flags, struct fault *f);
+
 // Opens the parent directory of `path` (O_PATH) and puts its last component into `name`, which is not looked up.
 // For the root itself `name` is ".". With `create`, missing parents are made, 0755 and owned by the caller.
 // A last component of ".." or a trailing "." fails with EINVAL. fd or -errno.

@@ -46,14 +46,22 @@ static int host_view(const struct container *c, const char *op, const char *path
 	return 0;
 }
 
+static int mismatch(const char *path, struct fault *f)
+{
+	return fault_set(f, ENOTDIR, "mount", path,
+	                 "not a directory: Are you trying to mount a directory onto a file (or vice-versa)? "
+	                 "Check if the specified host path exists and is the expected type");
+}
+
 int mount_over(int tree, int dest, const char *path, struct fault *f)
 {
 	if (move_mount(tree, "", dest, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0)
 		return 0;
-	const char *text = NULL;
-	if (errno == ENOTDIR || errno == EISDIR)
-		text = "not a directory: Are you trying to mount a directory onto a file (or vice-versa)?";
-	return fault_set(f, errno, "mount", path, text);
+	int err = errno;
+	struct stat what, where;
+	if (fstat(tree, &what) == 0 && fstat(dest, &where) == 0 && S_ISDIR(what.st_mode) != S_ISDIR(where.st_mode))
+		return mismatch(path, f);
+	return fault_set(f, err, "mount", path, NULL);
 }
 
 // Remounts an attached tree the old way, for kernels before 5.12. Flags it has already must be repeated, or they would go.
@@ -270,25 +278,59 @@ int mount_new(struct container *c, const char *type, const char *source, const c
 	return 0;
 }
 
-int mount_bind(struct container *c, const char *source, const char *dest, bool recursive, uint64_t attr, bool attr_recursive,
-               uint64_t propagation, struct fault *f)
+// A file system that is to be bound in parts: mounted on a host directory that only this namespace sees it on, gone with
+// the host's view at pivot. The next one may go on top.
+int mount_stage(struct container *c, const char *type, const char *source, const char *target, int64_t flags, const char *data,
+                struct fault *f)
+{
+	int rc = host_view(c, "stage", target, f);
+	if (rc == 0)
+		rc = make_parent_private(target, f);
+	if (rc < 0)
+		return rc;
+	if (mount(source, target, type, (unsigned long)flags, data[0] ? data : NULL) < 0)
+		return fault_set(f, errno, "stage", target, NULL);
+	return 0;
+}
+
+// Clones the tree that is to be bound.
+static int clone_source(const struct bind *b, struct fault *f)
+{
+	unsigned flags = CLONE_TREE | (b->is_recursive ? AT_RECURSIVE : 0);
+	if (!b->sub[0]) {
+		int tree = open_tree(AT_FDCWD, b->source, flags);
+		return tree < 0 ? fault_set(f, errno, "bind", b->source, NULL) : tree;
+	}
+	CLEAN_FD int base = open(b->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (base < 0)
+		return fault_set(f, errno, "bind", b->source, NULL);
+	CLEAN_FD int at = resolve_beneath(base, b->sub, O_PATH, f);
+	if (at < 0)
+		return at;
+	int tree = open_tree(at, "", flags | AT_EMPTY_PATH);
+	return tree < 0 ? fault_set(f, errno, "bind", b->sub, NULL) : tree;
+}
+
+int mount_bind(struct container *c, const struct bind *b, const char *dest, struct fault *f)
 {
 	struct stat st;
 	int rc = host_view(c, "bind", dest, f);
 	if (rc < 0)
 		return rc;
-	CLEAN_FD int tree = open_tree(AT_FDCWD, source, CLONE_TREE | (recursive ? AT_RECURSIVE : 0));
+	CLEAN_FD int tree = clone_source(b, f);
 	if (tree < 0)
-		return fault_set(f, errno, "bind", source, NULL);
+		return tree;
 	if (fstat(tree, &st) < 0)
-		return fault_set(f, errno, "stat", source, NULL);
+		return fault_set(f, errno, "stat", b->source, NULL);
 	CLEAN_FD int at = S_ISDIR(st.st_mode) ? resolve_mkdirs(c->root, dest, 0755, f) : resolve_mkfile(c->root, dest, 0755, f);
+	if (at == -ENOTDIR && S_ISDIR(st.st_mode))
+		return mismatch(dest, f);
 	if (at < 0)
 		return at;
-	rc = attach(c, tree, at, attr, attr_recursive, dest, f);
-	if (rc < 0 || propagation == 0)
+	rc = attach(c, tree, at, b->attr, b->is_attr_recursive, dest, f);
+	if (rc < 0 || b->propagation == 0)
 		return rc;
-	if (mount(NULL, fd_path(tree).text, NULL, (unsigned long)propagation, NULL) < 0)
+	if (mount(NULL, fd_path(tree).text, NULL, (unsigned long)b->propagation, NULL) < 0)
 		return fault_set(f, errno, "mount", dest, NULL);
 	return 0;
 }

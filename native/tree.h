@@ -34,4 +34,8 @@ struct tree_copy {
 int tree_copy(const struct tree_copy *copy, int source_dir, const char *source_name, int dir, const char *name,
               const char *path, struct fault *f);
 
+// Gives the host directory `target`, or `sub` below it, everything that is in the directory `path` below `root`, and its owner,
+// mode, attributes and time; not when there is something in it already. 1 when it did, 0 when not, -errno.
+int tree_fill(int root, const char *path, const char *target, const char *sub, struct fault *f);
+
 #endif

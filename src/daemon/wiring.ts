@@ -9,6 +9,7 @@ import { cacheStore, imageSource, layerSink } from "../engine/build/ports.ts";
 import { BuildService } from "../engine/build/service.ts";
 import { ContainerStepRunner } from "../engine/build/step-runner.ts";
 import { type ContainerContext, ContainerPaths } from "../engine/container/context.ts";
+import { usesImage, volumeUsers } from "../engine/container/mounts/points.ts";
 import { isRunning } from "../engine/container/record.ts";
 import { checkDefaultLog } from "../engine/container/log/options.ts";
 import { LogService } from "../engine/container/log/service.ts";
@@ -27,6 +28,8 @@ import { membersOf } from "../engine/container/network/members.ts";
 import { NetworkDrivers } from "../engine/network/drivers.ts";
 import { NetworkService } from "../engine/network/service.ts";
 import { SystemService } from "../engine/system/service.ts";
+import { VolumeCatalog } from "../engine/volume/catalog.ts";
+import { PluginDrivers } from "../engine/volume/plugin/drivers.ts";
 import { VolumeService } from "../engine/volume/service.ts";
 import { messageOf } from "../lib/errors.ts";
 import { newId } from "../lib/id.ts";
@@ -47,6 +50,7 @@ import { createServer, type Server } from "../server/server.ts";
 import { FileContentStore } from "../storage/content/store.ts";
 import { LayerStore } from "../storage/layer/store.ts";
 import { MetaStore } from "../storage/meta/store.ts";
+import { LocalVolumes } from "../storage/volume/local.ts";
 import type { DaemonConfig } from "./config.ts";
 import { unpackKeel } from "./keel-binary.ts";
 import type { Log } from "./log.ts";
@@ -78,7 +82,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
   stack.defer(() => meta.close());
   // Under the lock of the data root, so that a successor never loses its directories to a predecessor that is just ending.
   let leavesNothing = true;
-  for (const name of ["c", "root"])
+  for (const name of ["c", "root", "stage"])
     await mkdir(join(config.execRoot, name), { recursive: true, mode: 0o700 });
   stack.defer(() => (leavesNothing ? removeExecRoot(config.execRoot) : undefined));
   const keelPath = await unpackKeel(config.execRoot);
@@ -132,6 +136,19 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
   const table = new ContainerTable(meta, layers.holds);
   const nameService = openNameService(networks, table, config.dns, log);
   stack.use(nameService.server);
+  const localVolumes = await LocalVolumes.open({
+    dir: config.dataRoot,
+    keel,
+    log: (line) => log("info", line),
+  });
+  stack.defer(() => localVolumes.close());
+  const volumes = new VolumeCatalog({
+    store: meta,
+    local: localVolumes,
+    plugins: new PluginDrivers({ log: (line) => log("info", line) }),
+    events,
+    log: (line) => log("warn", line),
+  });
   const cgroups = loadCgroupHost();
   const background = new Background(log);
   const paths = new ContainerPaths(config.dataRoot, config.execRoot, keelPath);
@@ -149,6 +166,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     images,
     networks,
     nameService,
+    volumes,
     events,
     cgroups,
     cgroupParent: config.cgroupParent,
@@ -166,7 +184,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     unhealthy: (id) => containers.unhealthy(id),
   };
   const containers: ContainerService = new ContainerService(context);
-  connectConcepts(images, table);
+  connectConcepts({ images, volumes }, table);
   networks.setMembers({
     list: (networkId) => membersOf(table, networkId),
     connect: (input) => connectContainer(context, input),
@@ -189,6 +207,12 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     events,
     scratchRoot,
   });
+  const volumeService = new VolumeService({
+    catalog: volumes,
+    local: localVolumes,
+    events,
+    log: (line) => log("warn", line),
+  });
   const daemon = { isLiveRestore: config.liveRestore };
   const features = loadCgroupFeatures(cgroups);
   const system = new SystemService(
@@ -207,7 +231,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       isLiveRestore: () => result.isLiveRestore,
       logDriver: config.logDriver,
     },
-    { table, containers, images, events },
+    { table, containers, images, volumes: volumeService, events },
   );
   const server = createServer({
     ports: {
@@ -215,7 +239,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       exec: new ExecService(context),
       image: images,
       network: networks,
-      volume: new VolumeService(),
+      volume: volumeService,
       build,
       system,
     },
@@ -245,12 +269,16 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
   return result;
 }
 
-/** Tells images who uses them. */
-function connectConcepts(images: ImageService, table: ContainerTable): void {
+/** Tells images and volumes who uses them. */
+function connectConcepts(
+  { images, volumes }: Pick<ContainerContext, "images" | "volumes">,
+  table: ContainerTable,
+): void {
+  volumes.setUserLister(() => volumeUsers(table.all()));
   images.setUserLister((imageId) =>
     table
       .all()
-      .flatMap((r) => (r.imageId === imageId ? [{ containerId: r.id, isRunning: isRunning(r) }] : [])),
+      .flatMap((r) => (usesImage(r, imageId) ? [{ containerId: r.id, isRunning: isRunning(r) }] : [])),
   );
 }
 
@@ -293,7 +321,7 @@ async function removeExecRoot(dir: string): Promise<void> {
     (name) => name === "agent.sock" || /^keel-[0-9a-f]{12}$/.test(name),
   );
   for (const name of ours) await rm(join(dir, name), { force: true });
-  for (const name of ["root", "steps"]) await removeEmpty(join(dir, name));
+  for (const name of ["root", "stage", "steps"]) await removeEmpty(join(dir, name));
   await removeEmpty(dir);
 }
 

@@ -105,6 +105,9 @@ const PROPAGATION: ReadonlyMap<string, number> = new Map([
   ["runbindable", MS.UNBINDABLE | MS.REC],
 ]);
 
+/** util-linux' option for mounting a part of a file system; what follows is a path in it. */
+export const SUBDIR_OPTION = "X-mount.subdir=";
+
 export interface MountOptions {
   /** MS_* bits that are set, and those that were cleared explicitly. */
   flags: number;
@@ -113,13 +116,22 @@ export interface MountOptions {
   recursiveAttr: number;
   /** MS_PRIVATE and so on with MS_REC; 0 when not said. */
   propagation: number;
+  /** Path in the file system that is to be mounted instead of its root, "" for the root. */
+  subdir: string;
   /** What is left for the file system, in order: `size=65536k`. */
   data: string[];
 }
 
 /** Sorts options by what they are; the last of two contradicting ones counts. Unknown ones are data. */
 export function parseMountOptions(options: readonly string[]): MountOptions {
-  const result: MountOptions = { flags: 0, cleared: 0, recursiveAttr: 0, propagation: 0, data: [] };
+  const result: MountOptions = {
+    flags: 0,
+    cleared: 0,
+    recursiveAttr: 0,
+    propagation: 0,
+    subdir: "",
+    data: [],
+  };
   for (const option of options) {
     const flag = FLAGS.get(option);
     const attr = RECURSIVE_ATTRS.get(option);
@@ -133,6 +145,8 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
       result.recursiveAttr = clears ? result.recursiveAttr & ~bit : result.recursiveAttr | bit;
     } else if (propagation !== undefined) {
       result.propagation = propagation;
+    } else if (option.startsWith(SUBDIR_OPTION)) {
+      result.subdir = option.slice(SUBDIR_OPTION.length);
     } else if (option !== "") {
       result.data.push(option);
     }

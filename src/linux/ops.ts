@@ -31,6 +31,8 @@ export const OPCODES = {
   shim: 12,
   sysctlHost: 13,
   datagrams: 14,
+  mountHost: 15,
+  unmountHost: 16,
   // Container operations: run by the container's first process between clone and exec.
   rootOverlay: 64,
   rootBind: 65,
@@ -59,6 +61,7 @@ export const OPCODES = {
   keyring: 88,
   barrier: 89,
   exec: 90,
+  stage: 100,
   // File operations: run by an agent handler in a file session, below one root, by descriptor.
   fsMkdir: 128,
   fsFile: 129,
@@ -76,6 +79,7 @@ export const OPCODES = {
   fsRead: 141,
   fsList: 142,
   fsExport: 143,
+  fsFill: 144,
 } as const;
 
 const O = OPCODES;
@@ -147,6 +151,17 @@ export const host = {
     messages,
     timeoutMs,
   ],
+  /** mount(2) in the host's mount namespace; "" for the type, source and data of a change of flags. */
+  mount: (fstype: string, source: string, target: string, flags: number, data = ""): Op => [
+    O.mountHost,
+    fstype,
+    source,
+    target,
+    flags,
+    data,
+  ],
+  /** Unmounts what is mounted at `target`, detached when it is busy; nothing mounted is fine. */
+  unmount: (target: string): Op => [O.unmountHost, target],
 } as const;
 
 /** Where a container's root comes from. All paths are the host's. */
@@ -190,13 +205,32 @@ export const inner = {
     data,
   ],
   /**
+   * mount(2) of a file system on the host directory `target`, where only this namespace sees it until pivot: for `bind`
+   * to take parts of it.
+   */
+  stage: (fstype: string, source: string, target: string, flags: number, data = ""): Op => [
+    O.stage,
+    fstype,
+    source,
+    target,
+    flags,
+    data,
+  ],
+  /**
    * Binds the host's `source` (opened in the host's view) at `dest`, made as file or directory to match.
-   * `attr` are MOUNT_ATTR_* bits applied with mount_setattr, `propagation` an MS_PRIVATE… flag or 0.
+   * `attr` are MOUNT_ATTR_* bits applied with mount_setattr, `propagation` an MS_PRIVATE… flag or 0. With `sub` only
+   * what is at that path below the directory `source`, resolved by descriptor; a path that leads out of it is refused.
    */
   bind: (
     source: string,
     dest: string,
-    options: { recursive?: boolean; attr?: number; attrRecursive?: boolean; propagation?: number } = {},
+    options: {
+      recursive?: boolean;
+      attr?: number;
+      attrRecursive?: boolean;
+      propagation?: number;
+      sub?: string;
+    } = {},
   ): Op => [
     O.bind,
     source,
@@ -205,6 +239,7 @@ export const inner = {
     options.attr ?? 0,
     options.attrRecursive ? 1 : 0,
     options.propagation ?? 0,
+    options.sub ?? "",
   ],
   /** Makes a device node (type "c", "b" or "p"); where mknod is refused the host's node is bound instead. */
   device: (
@@ -452,12 +487,18 @@ export const fs = {
     path: Path,
     options: { uid?: number; gid?: number; mode?: number } = {},
   ): Op => [O.fsCopy, sourceRoot, sourcePath, path, options.uid ?? -1, options.gid ?? -1, options.mode ?? -1],
-  /** Yields [mode, uid, gid, size, mtimeSec, mtimeNsec, rdevMajor, rdevMinor, nlink, linkTarget]; follow 1: the last component too, inside the root. */
+  /** Yields [mode, uid, gid, size, mtimeSec, mtimeNsec, rdevMajor, rdevMinor, nlink, linkTarget, ino]; follow 1: the last component too, inside the root. */
   stat: (path: Path, options: { follow?: boolean } = {}): Op => [O.fsStat, path, options.follow ? 1 : 0],
   /** Yields up to `maxBytes` of a regular file; fails on anything else. Follows symlinks inside the root. */
   read: (path: Path, maxBytes: number): Op => [O.fsRead, path, maxBytes],
   /** Yields the sorted names in a directory. */
   list: (path: Path): Op => [O.fsList, path],
+  /**
+   * Gives the host directory `target`, or `sub` below it (resolved by descriptor, never out of it), everything that is in the
+   * session's directory `path` (symlinks followed inside the root), with its owner, mode, attributes and time. Yields 1, or 0
+   * when there was something in it already.
+   */
+  fill: (path: Path, target: string, sub = ""): Op => [O.fsFill, path, target, sub],
   /** Streams a depth-first, name-sorted walk of everything below `path`, see PROTOCOL.md "export". */
   export: (path: Path): Op => [O.fsExport, path],
 } as const;

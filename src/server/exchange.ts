@@ -8,7 +8,7 @@ import type { Call, Hijack, OutputChunk, ProgressSink } from "../api/call.ts";
 import type { OperationSpec } from "../api/contract.ts";
 import { statusOf } from "../api/errors.ts";
 import { encodeFrames, FRAME_TYPES } from "../lib/frames.ts";
-import { isAtLeast } from "../api/version.ts";
+import { isAtLeast } from "../lib/version-order.ts";
 import { Fault, messageOf } from "../lib/errors.ts";
 import { stringifyJson } from "../lib/json/parse.ts";
 import { type HijackTransport, MULTIPLEXED_STREAM, RAW_STREAM } from "./hijack.ts";

@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { isAtLeast } from "../api/version.ts";
+import { isAtLeast } from "../lib/version-order.ts";
 import { Fault } from "../lib/errors.ts";
 
 export const RAW_STREAM = "application/vnd.docker.raw-stream";

@@ -4,7 +4,7 @@
 
 import type { Filters, HeaderKind, OperationSpec, QueryKind } from "../api/contract.ts";
 import { authConfig } from "../api/schemas/system.ts";
-import { isAtLeast } from "../api/version.ts";
+import { isAtLeast } from "../lib/version-order.ts";
 import { Fault, messageOf } from "../lib/errors.ts";
 import { parseJson } from "../lib/json/parse.ts";
 import { decode, decodeUntyped } from "../lib/schema/decode.ts";

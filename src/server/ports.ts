@@ -128,6 +128,7 @@ export interface VolumePort {
   create?: Answer<typeof volume.volumeCreate>;
   inspect?: Answer<typeof volume.volumeInspect>;
   delete?: Answer<typeof volume.volumeDelete>;
+  update?: Answer<typeof volume.volumeUpdate>;
   prune?: Answer<typeof volume.volumePrune>;
 }
 

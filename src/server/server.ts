@@ -23,7 +23,7 @@ import { swarmRoutes } from "./routes/swarm.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { volumeRoutes } from "./routes/volume.ts";
 import { negotiateVersion, splitVersion } from "./version.ts";
-import { isAtLeast } from "../api/version.ts";
+import { isAtLeast } from "../lib/version-order.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 

@@ -1,6 +1,6 @@
 // Takes out of requests what the client's API version does not know: there such fields are ignored, as moby's routers do. The
 // counterpart of shape.ts.
-import { isAtLeast } from "../api/version.ts";
+import { isAtLeast } from "../lib/version-order.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 

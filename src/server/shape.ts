@@ -3,7 +3,7 @@
 // Works on a shallow copy; the engine's values are not changed.
 
 import type { DiskUsage } from "../api/schemas/system.ts";
-import { compareVersions } from "../api/version.ts";
+import { compareVersions } from "../lib/version-order.ts";
 
 type Json = Record<string, unknown>;
 

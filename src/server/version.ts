@@ -1,7 +1,7 @@
 // Which API version a request speaks: the optional /vN.NN prefix, and the refusal of versions outside the range.
 
 import { API_VERSION, MIN_API_VERSION } from "../api/contract.ts";
-import { compareVersions } from "../api/version.ts";
+import { compareVersions } from "../lib/version-order.ts";
 import { Fault } from "../lib/errors.ts";
 
 export interface VersionedPath {

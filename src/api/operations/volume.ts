@@ -1,6 +1,6 @@
 // The volume operations of the Engine API.
 
-import { created, empty, json, jsonBody, operation } from "../contract.ts";
+import { created, empty, json, jsonBody, operation, optionalJsonBody } from "../contract.ts";
 
 const schemas = () => import("../schemas/volume.ts");
 
@@ -26,6 +26,18 @@ export const volumeInspect = operation({
   method: "GET",
   path: "/volumes/{name}",
   success: json(async () => (await schemas()).volume),
+  errors: [404],
+});
+
+/** Cluster volumes only. */
+export const volumeUpdate = operation({
+  name: "VolumeUpdate",
+  method: "PUT",
+  path: "/volumes/{name}",
+  since: "1.42",
+  query: { version: "text" },
+  body: optionalJsonBody(async () => (await schemas()).volumeUpdateRequest),
+  success: empty(200),
   errors: [404],
 });
 

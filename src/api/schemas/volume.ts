@@ -41,6 +41,8 @@ export const volumeCreateRequest = struct("volume.CreateRequest", {
   Name: optional(text),
 });
 
+export const volumeUpdateRequest = struct("volumebackend.UpdateOptions", { Spec: optional(anyValue) });
+
 export const volumesPrune = struct("volume.PruneReport", {
   VolumesDeleted: nullable(list(text)),
   SpaceReclaimed: int64,

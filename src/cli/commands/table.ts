@@ -235,6 +235,9 @@ export const verbs: readonly VerbEntry[] = [
   volume("ls", "List volumes", () => import("./volume/ls.ts"), { aliases: ["list"] }),
   volume("prune", "Remove unused local volumes", () => import("./volume/prune.ts")),
   volume("rm", "Remove one or more volumes", () => import("./volume/rm.ts"), { aliases: ["remove"] }),
+  volume("update", "Update a volume (cluster volumes only)", () => import("./volume/update.ts"), {
+    hidden: true,
+  }),
 
   system("df", "Show disk usage", () => import("./system/df.ts")),
   system("events", "Get real time events from the daemon", () => import("./system/events.ts"), {

@@ -5,6 +5,8 @@ import { humanSize } from "../../lib/units/size.ts";
 import { type Formatter, joinLabels } from "./list.ts";
 
 interface ClusterVolume {
+  readonly ID?: string;
+  readonly Version?: { readonly Index?: number };
   readonly Spec?: { readonly Group?: string; readonly Availability?: string };
   readonly Info?: { readonly VolumeID?: string } | null;
   readonly PublishStatus?: readonly unknown[];

@@ -31,6 +31,7 @@ interface Draft {
 
 /** Reads one --mount value. Throws a Fault with Docker's text. */
 export function parseMount(text: string): MountRequest {
+  if (text === "") throw invalidValue("EOF"); // compat: what Go's csv reader says of nothing
   const draft: Draft = { Type: "volume" };
   for (const field of parseCsv(text)) applyField(draft, field);
   checkMount(draft);
@@ -44,6 +45,7 @@ function applyField(draft: Draft, field: string): void {
     if (key === "readonly" || key === "ro") draft.ReadOnly = true;
     else if (key === "volume-nocopy") volume(draft)["NoCopy"] = true;
     else if (key === "bind-nonrecursive") bind(draft)["NonRecursive"] = true;
+    else if (CREATES_SOURCE.has(key)) bind(draft)["CreateMountpoint"] = true;
     else throw invalidValue(`invalid field '${field}' must be a key=value pair`);
     return;
   }
@@ -84,6 +86,11 @@ function applyTyped(draft: Draft, key: string, value: string, field: string): vo
     case "bind-recursive":
       bindRecursive(draft, value);
       return;
+    case "bind-create-src":
+    case "bind-create-mountpoint":
+    case "create-mountpoint":
+      bind(draft)["CreateMountpoint"] = truth(key, value);
+      return;
     case "volume-subpath":
       volume(draft)["Subpath"] = value;
       return;
@@ -109,12 +116,27 @@ function applyTyped(draft: Draft, key: string, value: string, field: string): vo
       draft.TmpfsOptions = { ...draft.TmpfsOptions, SizeBytes: size(key, value) };
       return;
     case "tmpfs-mode":
-      if (!/^[0-7]+$/.test(value)) throw invalidValue(`invalid value for ${key}: ${value}`);
+      if (!/^[0-7]+$/.test(value) || Number.parseInt(value, 8) > 0xffff_ffff)
+        throw invalidValue(`invalid value for ${key}: ${value}`);
       draft.TmpfsOptions = { ...draft.TmpfsOptions, Mode: Number.parseInt(value, 8) };
+      return;
+    case "tmpfs-options":
+      addTmpfsOption(draft, value);
       return;
     default:
       throw invalidValue(`unexpected key '${key}' in '${field}'`);
   }
+}
+
+/** Names that Docker's clients have had for it, and the API's own. */
+const CREATES_SOURCE = new Set(["bind-create-src", "bind-create-mountpoint", "create-mountpoint"]);
+
+/** One option of the file system, `key` or `key=value`, each time it is given. */
+function addTmpfsOption(draft: Draft, text: string): void {
+  const equals = text.indexOf("=");
+  const option = equals < 0 ? [text] : [text.slice(0, equals), text.slice(equals + 1)];
+  const before = (draft.TmpfsOptions?.["Options"] ?? []) as string[][];
+  draft.TmpfsOptions = { ...draft.TmpfsOptions, Options: [...before, option] };
 }
 
 function bind(draft: Draft): Record<string, unknown> {
@@ -193,22 +215,24 @@ export function parseVolumes(texts: readonly string[]): VolumeOptions {
   const binds: string[] = [];
   const volumes: Record<string, Record<string, never>> = {};
   for (const text of new Set(texts)) {
-    checkVolume(text);
-    const colon = text.indexOf(":");
-    if (colon < 0) volumes[text] = {};
-    else {
-      const source = text.slice(0, colon);
-      binds.push(source.startsWith(".") ? `${resolve(source)}${text.slice(colon)}` : text);
+    if (!hasSource(text)) {
+      volumes[text] = {};
+      continue;
     }
+    const colon = text.indexOf(":");
+    const source = text.slice(0, colon);
+    binds.push(source.startsWith(".") ? `${resolve(source)}${text.slice(colon)}` : text);
   }
   return { binds, volumes };
 }
 
-function checkVolume(text: string): void {
+/** Whether a volume has a source; compat: a single letter before a colon is a drive of Windows, and part of a path. */
+function hasSource(text: string): boolean {
   const refuse = (why: string): Fault => new Fault("invalidParameter", why, { code: "cli.volume" });
   if (text === "") throw refuse("invalid empty volume spec");
-  if (text.length <= 2) return;
-  const parts = text.split(":");
+  if (text.length <= 2) return false;
+  const parts = text.replace(/(?<=^|:)(\p{L}):/gu, "$1\0").split(":");
   if (parts.some((part) => part === "")) throw refuse(`invalid spec: ${text}: empty section between colons`);
   if (parts.length > 3) throw refuse(`invalid spec: ${text}: too many colons`);
+  return parts.length > 1;
 }

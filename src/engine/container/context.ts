@@ -7,6 +7,7 @@ import type { LayerStore } from "../../storage/layer/store.ts";
 import type { EventBus } from "../event/bus.ts";
 import type { ImageService } from "../image/service.ts";
 import type { NetworkService } from "../network/service.ts";
+import type { VolumeCatalog } from "../volume/catalog.ts";
 import type { ContainerDefaults } from "./host-config/complete.ts";
 import type { LogService } from "./log/service.ts";
 import type { NameService } from "./network/name-service.ts";
@@ -22,6 +23,7 @@ export interface ContainerContext {
   readonly images: ImageService;
   readonly networks: NetworkService;
   readonly nameService: NameService;
+  readonly volumes: VolumeCatalog;
   readonly events: EventBus;
   readonly cgroups: CgroupHost;
   /** Parent of the containers' cgroups that ask for none, such as /docker. */
@@ -38,19 +40,19 @@ export interface ContainerContext {
 
 /** Where a container's files are on the host. */
 export class ContainerPaths {
-  readonly #dataRoot: string;
+  readonly dataRoot: string;
   readonly #execRoot: string;
   /** keel's executable, bound into containers that want an init process. */
   readonly keelPath: string;
   constructor(dataRoot: string, execRoot: string, keelPath: string) {
-    this.#dataRoot = dataRoot;
+    this.dataRoot = dataRoot;
     this.#execRoot = execRoot;
     this.keelPath = keelPath;
   }
 
   /** Files of the container that survive a restart of the host. */
   dir(id: string): string {
-    return join(this.#dataRoot, "containers", id);
+    return join(this.dataRoot, "containers", id);
   }
 
   etcFile(id: string, name: "hostname" | "hosts" | "resolv.conf"): string {
@@ -79,6 +81,11 @@ export class ContainerPaths {
 
   socket(id: string): string {
     return join(this.stateDir(id), "shim.sock");
+  }
+
+  /** Where file systems are mounted of which a container gets parts, in its mount namespace only. */
+  stageTarget(): string {
+    return join(this.#execRoot, "stage");
   }
 
   /** Where roots are mounted, each in the mount namespace of its container only. */

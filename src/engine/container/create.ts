@@ -1,10 +1,12 @@
 // Creates a container: request and image make a record, one commit, and the writable directories. No mount, no process.
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { hostname } from "node:os";
+import type { Call } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type { containerCreate } from "../../api/operations/container.ts";
 import type { ContainerCreateResponse } from "../../api/schemas/container.ts";
 import type { HostConfig } from "../../api/schemas/host-config.ts";
+import { isAtLeast } from "../../lib/version-order.ts";
 import { Fault } from "../../lib/errors.ts";
 import { newId } from "../../lib/id.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
@@ -13,7 +15,10 @@ import { completeConfig } from "./config.ts";
 import { completeHostConfig } from "./host-config/complete.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { checkHealthcheck, checkTest } from "./health/config.ts";
-import { mountsOf } from "./mounts.ts";
+import { fillVolumes } from "./mounts/fill.ts";
+import { type ResolvedMounts, resolveMounts } from "./mounts/resolve.ts";
+import { specMounts } from "./mounts/use.ts";
+import { adaptMounts } from "./mounts/version.ts";
 import { checkNameIsFree, generateName, parseName } from "./names.ts";
 import { portRequests } from "./ports.ts";
 import { endpointsOf } from "./network/endpoints.ts";
@@ -29,8 +34,9 @@ type CreateInput = InputOf<typeof containerCreate>;
 export async function createContainer(
   context: ContainerContext,
   input: CreateInput,
+  call: Call,
 ): Promise<ContainerCreateResponse> {
-  const { body } = input;
+  const body = { ...input.body, HostConfig: adaptMounts(input.body.HostConfig, call.version) };
   const image = context.images.resolve(body.Image ?? "", input.platform);
   const id = newId();
   checkHealthcheck(body.Healthcheck);
@@ -39,6 +45,12 @@ export async function createContainer(
   const name = chooseName(context, input.name);
   using _ = context.table.reserveName(name);
   const [path = "", ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
+  using mounts = await resolveMounts(context, {
+    id,
+    config,
+    hostConfig,
+    isReadonlyShallow: !isAtLeast(call.version, "1.44"),
+  });
   const record: ContainerRecord = {
     version: 1,
     id,
@@ -53,19 +65,43 @@ export async function createContainer(
     hostConfig,
     endpoints: endpointsOf(context.networks, body, hostConfig),
     links: linksOf(context.table, hostConfig),
+    ...(mounts.mounts.length === 0 ? {} : { mounts: mounts.mounts }),
     state: NEVER_RAN,
   };
-  const warnings = validate(context, record);
-  await context.layers.createUpper(id);
-  await mkdir(context.paths.dir(id), { recursive: true, mode: 0o710 });
+  const warnings = await settle(context, record, mounts);
+  publish(context, record, "create");
+  return { Id: id, Warnings: [...warnings, ...volumeDriverWarning(hostConfig)] };
+}
+
+/** Judges the record, makes what it needs on disk, and commits it with its volumes; what fails leaves nothing. */
+async function settle(
+  context: ContainerContext,
+  record: ContainerRecord,
+  mounts: ResolvedMounts,
+): Promise<string[]> {
   try {
-    await context.table.add(record);
+    const warnings = validate(context, record);
+    await context.layers.createUpper(record.id);
+    await mkdir(context.paths.dir(record.id), { recursive: true, mode: 0o710 });
+    await fillVolumes(context, record);
+    await context.table.add(record, context.volumes.settle(mounts.pending));
+    return warnings;
   } catch (error) {
-    await context.layers.removeUpper(id);
+    await context.layers.removeUpper(record.id);
+    await rm(context.paths.dir(record.id), { recursive: true, force: true });
+    await mounts.abandon();
     throw error;
   }
-  publish(context, record, "create");
-  return { Id: id, Warnings: warnings };
+}
+
+/** compat: the driver of `--volume-driver` is for `-v` alone. */
+function volumeDriverWarning(h: HostConfig): string[] {
+  const ignored = (h.Mounts ?? []).some((m) => m.Type === "volume" && !m.VolumeOptions?.DriverConfig?.Name);
+  return h.VolumeDriver === "" || !ignored
+    ? []
+    : [
+        "WARNING: the container-wide volume-driver configuration is ignored for volumes specified via 'mount'. Use '--mount type=volume,volume-driver=...' instead",
+      ];
 }
 
 function chooseName(context: ContainerContext, wanted: string | undefined): string {
@@ -111,9 +147,12 @@ function validate(context: ContainerContext, record: ContainerRecord): string[] 
       `the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`,
       { code: "container.workdir" },
     );
-  mountsOf(hostConfig);
   portRequests(hostConfig, Object.keys(config.ExposedPorts ?? {}));
   planLog(record, "/");
+  const mounts = specMounts(record, (m) => context.layers.overlayOf(m.layer ?? null));
   const warnings = checkTest(config.Healthcheck?.Test ?? []);
-  return [...generateSpec(specInputOf(record, context.paths, () => process.pid)).warnings, ...warnings];
+  return [
+    ...generateSpec(specInputOf(record, context.paths, () => process.pid, mounts)).warnings,
+    ...warnings,
+  ];
 }

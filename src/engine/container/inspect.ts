@@ -12,7 +12,7 @@ import type { RootSource } from "../../linux/ops.ts";
 import { graphData } from "../graph-data.ts";
 import type { ContainerPaths } from "./context.ts";
 import type { LogStatus } from "./log/service.ts";
-import { mountPoints } from "./mounts.ts";
+import { mountPoints } from "./mounts/points.ts";
 import { networkSettings, networksOf } from "./network/view.ts";
 import { portSummaries } from "./ports.ts";
 import { type ContainerRecord, type Health, isRunning, type RunState } from "./record.ts";
@@ -64,7 +64,7 @@ export function inspectOf(record: ContainerRecord, extras: InspectExtras): Conta
     HostConfig: { ...record.hostConfig, Links: extras.links },
     GraphDriver: { Data: graphData(extras.source), Name: "overlay2" },
     ...extras.sizes,
-    Mounts: mountPoints(record.hostConfig),
+    Mounts: mountPoints(record),
     Config: record.config,
     NetworkSettings: networkSettings(record),
   };
@@ -125,7 +125,7 @@ export function summaryOf(
     Health: { Status: health?.status ?? "none", FailingStreak: health?.failingStreak ?? 0 },
     HostConfig: { NetworkMode, ...(Annotations === undefined ? {} : { Annotations }) },
     NetworkSettings: { Networks: networksOf(record) },
-    Mounts: mountPoints(record.hostConfig),
+    Mounts: mountPoints(record),
   };
 }
 

@@ -32,7 +32,7 @@ function container(
 
 const all = [
   container("c3", "running"),
-  container("b2", "exited", { hostConfig: { Binds: ["/host:/data"] } }),
+  container("b2", "exited", { mounts: [{ type: "bind", source: "/host", destination: "/data" }] }),
   container("a1", "created"),
 ];
 const context = {

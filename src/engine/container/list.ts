@@ -3,7 +3,7 @@ import type { Filters } from "../../api/contract.ts";
 import { Fault } from "../../lib/errors.ts";
 import { hasLabel } from "../labels.ts";
 import { portsOf } from "./inspect.ts";
-import { mountPoints } from "./mounts.ts";
+import { hasMount } from "./mounts/points.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
 
 /** What some filters need to know beyond the record. */
@@ -36,7 +36,7 @@ const TESTS: Readonly<Record<string, Test>> = {
   label: (r, v) => hasLabel(r.config.Labels, v),
   ancestor: (r, v, c) => c.isDescendant(r, v),
   network: (r, v) => r.endpoints.some((e) => e.networkName === v || (v !== "" && e.networkId.startsWith(v))),
-  volume: (r, v) => mountPoints(r.hostConfig).some((m) => m.Destination === v || (m.Name || m.Source) === v),
+  volume: (r, v) => hasMount(r, v),
   health: (r, v) => (r.state.health?.status ?? "none") === v,
   "is-task": (_r, v) => v === "false" || v === "0",
   // compat: of Windows; it chooses nothing here.

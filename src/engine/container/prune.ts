@@ -24,7 +24,7 @@ export async function pruneContainers(context: ContainerContext, filters: Filter
       if (current === undefined || live.isRemoving || !PRUNABLE.includes(current.state.status))
         return undefined;
       const size = await writtenBytes(context, record);
-      await removeStopped(context, live, current);
+      await removeStopped(context, live, current, { volumes: false });
       return size;
     });
     if (sizeBytes === undefined) continue;

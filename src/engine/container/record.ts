@@ -15,6 +15,7 @@ import type { ContainerConfig } from "../../api/schemas/container.ts";
 import type { HostConfig } from "../../api/schemas/host-config.ts";
 import type { EndpointRecord } from "../../net/model.ts";
 import type { LayerId } from "../../storage/layer/types.ts";
+import type { MountRecord } from "./mounts/record.ts";
 
 /**
  * Where a container is in its life. `paused` has its process, `restarting` waits for the next one; `dead` is left of a removal
@@ -120,6 +121,8 @@ export interface ContainerRecord {
   /** The network of HostConfig.NetworkMode first, the others as they were joined. */
   readonly endpoints: readonly NetworkEndpoint[];
   readonly links?: readonly ContainerLink[];
+  /** By destination; absent without any. */
+  readonly mounts?: readonly MountRecord[];
   readonly state: RunState;
 }
 

@@ -4,16 +4,17 @@ import { rm } from "node:fs/promises";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import type { ContainerRecord } from "./record.ts";
+import { anonymousVolumes, removeVolumes } from "./mounts/remove.ts";
 import { isActive } from "./run/state.ts";
 import { killInLane } from "./run/stop.ts";
-import type { LiveContainer } from "./table.ts";
+import { layersOf, type LiveContainer } from "./table.ts";
 
 /** ContainerDelete; `reference` is how the caller names the container. Fails with conflict, or system when it cannot be removed. */
 export async function deleteContainer(
   context: ContainerContext,
   live: LiveContainer,
   reference: string,
-  options: { force: boolean },
+  options: { force: boolean; volumes: boolean },
 ): Promise<void> {
   if (live.isRemoving)
     throw new Fault("conflict", `removal of container ${reference} is already in progress`, {
@@ -28,7 +29,7 @@ export async function deleteContainer(
       if (record === undefined) return;
       if (options.force && isActive(record)) await killInLane(context, live);
       else requireStopped(record);
-      await removeStopped(context, live, context.table.find(live.id));
+      await removeStopped(context, live, context.table.find(live.id), options);
     });
   } catch (error) {
     live.isRemoving = false;
@@ -53,11 +54,12 @@ function requireStopped(record: ContainerRecord): void {
   );
 }
 
-/** Removes files and record, tells those who wait, publishes `destroy`. In the container's lane. */
+/** Removes files and record, with `volumes` those that nobody named; tells those who wait, publishes `destroy`. In the container's lane. */
 export async function removeStopped(
   context: ContainerContext,
   live: LiveContainer,
   record: ContainerRecord,
+  options: { volumes: boolean },
 ): Promise<void> {
   live.isRemoving = true;
   clearTimeout(live.restartTimer);
@@ -69,12 +71,14 @@ export async function removeStopped(
   } catch (error) {
     throw await recordDeath(context, live, error);
   }
-  await context.table.remove(record);
+  const anonymous = options.volumes ? anonymousVolumes(record) : [];
+  await context.table.remove(record, context.volumes.disown(anonymous));
   publish(context, record, "destroy");
+  await removeVolumes(context, anonymous);
   live.tellRemoved({ exitCode: record.state.exitCode, error: "" });
   context.inBackground(`remove the files of container ${live.id.slice(0, 12)}`, async () => {
     await rm(context.paths.stateDir(live.id), { recursive: true, force: true });
-    if (record.layer !== null) await context.images.removeUnneededLayers(record.layer);
+    for (const layer of layersOf(record)) await context.images.removeUnneededLayers(layer);
   });
 }
 

@@ -127,8 +127,8 @@ export class ContainerService {
     return { record, live: this.#context.table.live(record.id) };
   }
 
-  create(input: Input<"containerCreate">): Promise<ContainerCreateResponse> {
-    return createContainer(this.#context, input);
+  create(input: Input<"containerCreate">, call: Call): Promise<ContainerCreateResponse> {
+    return createContainer(this.#context, input, call);
   }
 
   async start(input: Input<"containerStart">): Promise<void> {
@@ -147,7 +147,7 @@ export class ContainerService {
     } catch (error) {
       const wasTried = !(error instanceof Fault && START_REFUSALS.includes(error.code));
       if (wasTried && hostConfig.AutoRemove)
-        await deleteContainer(this.#context, live, live.id, { force: true });
+        await deleteContainer(this.#context, live, live.id, { force: true, volumes: true });
       throw error;
     }
   }
@@ -226,7 +226,10 @@ export class ContainerService {
 
   async delete(input: Input<"containerDelete">): Promise<void> {
     if (input.link) return removeLink(this.#context, input.id);
-    await deleteContainer(this.#context, this.#find(input.id).live, input.id, { force: input.force });
+    await deleteContainer(this.#context, this.#find(input.id).live, input.id, {
+      force: input.force,
+      volumes: input.volumes,
+    });
   }
 
   prune(input: Input<"containerPrune">): Promise<ContainersPrune> {

@@ -4,7 +4,8 @@ import { Fault } from "../../lib/errors.ts";
 import { Lane } from "../../lib/lanes.ts";
 import type { ShimClient, ShimExit } from "../../runtime/shim/client.ts";
 import type { LayerHolds } from "../../storage/layer/holds.ts";
-import type { CommitOptions, RecordStore, Table } from "../../storage/meta/types.ts";
+import type { LayerId } from "../../storage/layer/types.ts";
+import type { Change, CommitOptions, RecordStore, Table } from "../../storage/meta/types.ts";
 import type { HealthWatch } from "./health/watch.ts";
 import type { ContainerRecord, RunState } from "./record.ts";
 
@@ -88,6 +89,12 @@ export class LiveContainer {
   }
 }
 
+/** The layers that a container stands on and has mounted. */
+export function layersOf(record: ContainerRecord): LayerId[] {
+  const mounted = (record.mounts ?? []).map((m) => m.layer ?? null);
+  return [record.layer, ...mounted].filter((l) => l !== null);
+}
+
 const ID_PREFIX = /^[0-9a-f]{1,64}$/;
 
 /** Finds containers and commits their records. */
@@ -121,7 +128,7 @@ export class ContainerTable {
 
   /** A container keeps the layers it stands on, whatever becomes of its image. */
   #hold(record: ContainerRecord): void {
-    if (record.layer !== null) this.#holds.retain(record.layer, `container:${record.id}`);
+    for (const layer of layersOf(record)) this.#holds.retain(layer, `container:${record.id}`);
   }
 
   get size(): number {
@@ -184,13 +191,13 @@ export class ContainerTable {
     return live;
   }
 
-  /** Commits a new container. */
-  async add(record: ContainerRecord): Promise<void> {
+  /** Commits a new container, and in the same step what belongs to it elsewhere. */
+  async add(record: ContainerRecord, more: readonly Change[] = []): Promise<void> {
     this.#live.set(record.id, new LiveContainer(record.id));
     this.#byName.set(record.name, record.id);
     this.#hold(record);
     try {
-      await this.#store.commit([this.#records.put(record.id, record)]);
+      await this.#store.commit([this.#records.put(record.id, record), ...more]);
       this.#onChange(record.id, record);
     } catch (error) {
       this.#forget(record);
@@ -224,16 +231,16 @@ export class ContainerTable {
     return this.put({ ...record, ...more, state: { ...record.state, ...state } }, { durable: false });
   }
 
-  /** Commits the removal of a container. */
-  async remove(record: ContainerRecord): Promise<void> {
-    await this.#store.commit([this.#records.remove(record.id)]);
+  /** Commits the removal of a container, and in the same step what becomes of its own elsewhere. */
+  async remove(record: ContainerRecord, more: readonly Change[] = []): Promise<void> {
+    await this.#store.commit([this.#records.remove(record.id), ...more]);
     this.#onChange(record.id, undefined);
     this.#forget(record);
   }
 
   #forget(record: ContainerRecord): void {
     this.#live.delete(record.id);
-    if (record.layer !== null) this.#holds.release(record.layer, `container:${record.id}`);
+    for (const layer of layersOf(record)) this.#holds.release(layer, `container:${record.id}`);
     if (this.#byName.get(record.name) === record.id) this.#byName.delete(record.name);
   }
 }

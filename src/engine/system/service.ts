@@ -18,6 +18,7 @@ import type { ContainerService } from "../container/service.ts";
 import type { ContainerTable } from "../container/table.ts";
 import type { EventBus } from "../event/bus.ts";
 import type { ImageService } from "../image/service.ts";
+import type { VolumeService } from "../volume/service.ts";
 import { openEvents } from "../event/stream.ts";
 
 export interface SystemFacts {
@@ -41,6 +42,7 @@ export interface SystemDependencies {
   readonly table: ContainerTable;
   readonly containers: ContainerService;
   readonly images: ImageService;
+  readonly volumes: VolumeService;
   readonly events: EventBus;
 }
 
@@ -116,7 +118,7 @@ export class SystemService {
         ["Native Overlay Diff", "true"],
       ],
       Plugins: {
-        Volume: ["local"],
+        Volume: [...this.#deps.volumes.driverNames],
         Network: ["bridge", "host", "null"],
         Authorization: null,
         Log: [...DRIVER_NAMES],
@@ -197,7 +199,7 @@ export class SystemService {
     return {
       ...(wants("image") ? { ImageUsage: await this.#imageUsage() } : {}),
       ...(wants("container") ? { ContainerUsage: await this.#containerUsage() } : {}),
-      ...(wants("volume") ? { VolumeUsage: NOTHING_USED } : {}),
+      ...(wants("volume") ? { VolumeUsage: await this.#volumeUsage() } : {}),
       ...(wants("build-cache") ? { BuildCacheUsage: NOTHING_USED } : {}),
     };
   }
@@ -213,6 +215,20 @@ export class SystemService {
       TotalCount: Items.length,
       Reclaimable: unused.length === Items.length ? images.layersSizeBytes : 0,
       TotalSize: images.layersSizeBytes,
+      Items,
+    };
+  }
+
+  async #volumeUsage(): Promise<NonNullable<DiskUsage["VolumeUsage"]>> {
+    const Items = await this.#deps.volumes.usage();
+    const isUsed = (v: (typeof Items)[number]): boolean => (v.UsageData?.RefCount ?? 0) > 0;
+    const sizeOf = (list: typeof Items): number =>
+      list.reduce((sum, v) => sum + Math.max(0, v.UsageData?.Size ?? 0), 0);
+    return {
+      ActiveCount: Items.filter(isUsed).length,
+      TotalCount: Items.length,
+      Reclaimable: sizeOf(Items.filter((v) => !isUsed(v))),
+      TotalSize: sizeOf(Items),
       Items,
     };
   }

@@ -1,13 +1,197 @@
-// The volumes of the daemon, of which there are none: this version has no named volumes, and says so where one is asked for
-// (engine/container/mounts.ts). Listing and pruning answer truthfully, so that `volume ls` and `system prune` work.
-import type { VolumeList, VolumesPrune } from "../../api/schemas/volume.ts";
+// The operations on volumes: what VolumePort (server/ports.ts) asks for. Finding, making and removing is the catalog's.
+import type { Call } from "../../api/call.ts";
+import type { InputOf } from "../../api/contract.ts";
+import type * as operations from "../../api/operations/volume.ts";
+import type { Volume, VolumeList, VolumesPrune } from "../../api/schemas/volume.ts";
+import { isAtLeast } from "../../lib/version-order.ts";
+import { Fault, messageOf } from "../../lib/errors.ts";
+import type { LocalVolumes } from "../../storage/volume/local.ts";
+import type { EventBus } from "../event/bus.ts";
+import { foreignRecord, type VolumeCatalog } from "./catalog.ts";
+import { DEFAULT_DRIVER, type DriverVolume, type VolumeDriver } from "./driver.ts";
+import { listMatcher, pruneVolumeMatcher } from "./filter.ts";
+import { isPlain, type VolumeRecord } from "./record.ts";
+
+type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
+
+export interface VolumeServiceOptions {
+  readonly catalog: VolumeCatalog;
+  readonly local: LocalVolumes;
+  readonly events: Pick<EventBus, "publish">;
+  readonly log: (message: string) => void;
+}
 
 export class VolumeService {
-  async list(): Promise<VolumeList> {
-    return { Volumes: [], Warnings: null };
+  readonly #catalog: VolumeCatalog;
+  readonly #local: LocalVolumes;
+  readonly #events: Pick<EventBus, "publish">;
+  readonly #log: (message: string) => void;
+  #isPruning = false;
+
+  constructor(options: VolumeServiceOptions) {
+    this.#catalog = options.catalog;
+    this.#local = options.local;
+    this.#events = options.events;
+    this.#log = options.log;
   }
 
-  async prune(): Promise<VolumesPrune> {
-    return { VolumesDeleted: [], SpaceReclaimed: 0 };
+  /** The drivers that are known to be there, for SystemInfo. */
+  get driverNames(): readonly string[] {
+    return this.#catalog.driverNames;
   }
+
+  async list(input: Input<"volumeList">): Promise<VolumeList> {
+    const users = this.#catalog.users();
+    const fits = listMatcher(input.filters, (name) => (users.get(name)?.length ?? 0) > 0);
+    const warnings: string[] = [];
+    const volumes = this.#catalog
+      .all()
+      .filter((r) => fits(r) && r.driver === DEFAULT_DRIVER)
+      .map((r) => volumeOf(r, { name: r.name, mountpoint: this.#local.path(r.name) }, "local"));
+    for (const driver of await this.#catalog.plugins())
+      volumes.push(...(await this.#listPlugin(driver, fits, warnings)));
+    return {
+      Volumes: volumes.sort((a, b) => (a.Name < b.Name ? -1 : 1)),
+      Warnings: warnings.length === 0 ? null : warnings,
+    };
+  }
+
+  /** What a plugin has; where it does not answer, what is recorded of it. */
+  async #listPlugin(
+    driver: VolumeDriver,
+    fits: (r: VolumeRecord) => boolean,
+    warnings: string[],
+  ): Promise<Volume[]> {
+    const records = new Map(this.#catalog.all().map((r) => [r.name, r]));
+    try {
+      const [scope, found] = await Promise.all([driver.scope(), driver.list()]);
+      return found.flatMap((f) => {
+        const record = records.get(f.name) ?? foreignRecord(driver, f);
+        return record.driver === driver.name && fits(record) ? [volumeOf(record, f, scope)] : [];
+      });
+    } catch (error) {
+      warnings.push(`list ${driver.name}: ${messageOf(error)}`);
+      return [...records.values()]
+        .filter((r) => r.driver === driver.name && fits(r))
+        .map((r) => volumeOf(r, { name: r.name, mountpoint: "" }, "local"));
+    }
+  }
+
+  async create(input: Input<"volumeCreate">): Promise<Volume> {
+    const { body } = input;
+    if (body.ClusterVolumeSpec !== undefined && body.ClusterVolumeSpec !== null) throw noCluster("create");
+    const record = await this.#catalog.ensure({
+      name: body.Name ?? "",
+      driver: body.Driver ?? "",
+      options: body.DriverOpts ?? undefined,
+      labels: body.Labels ?? undefined,
+    });
+    return this.#describe(record.name);
+  }
+
+  async inspect(input: Input<"volumeInspect">): Promise<Volume> {
+    return this.#describe(input.name);
+  }
+
+  async #describe(name: string): Promise<Volume> {
+    const { record, found, driver } = await this.#catalog.find(name);
+    return volumeOf(record, found, await driver.scope());
+  }
+
+  /** compat: only cluster volumes can be changed, and there is no cluster. */
+  async update(_input: Input<"volumeUpdate">): Promise<void> {
+    throw noCluster("update");
+  }
+
+  async delete(input: Input<"volumeDelete">): Promise<void> {
+    try {
+      await this.#catalog.remove(input.name, { force: input.force });
+    } catch (error) {
+      if (!(input.force && error instanceof Fault && error.code === "volume.not-found")) throw error;
+    }
+  }
+
+  async prune(input: Input<"volumePrune">, call: Call): Promise<VolumesPrune> {
+    // compat: before 1.42 all unused volumes were pruned, whether they had a name or not.
+    const filters = isAtLeast(call.version, "1.42") ? input.filters : { ...input.filters, all: ["true"] };
+    const fits = pruneVolumeMatcher(filters);
+    if (this.#isPruning)
+      throw new Fault("conflict", "a prune operation is already running", { code: "volume.pruning" });
+    this.#isPruning = true;
+    try {
+      return await this.#prune(fits, call.signal);
+    } finally {
+      this.#isPruning = false;
+    }
+  }
+
+  async #prune(fits: (r: VolumeRecord) => boolean, signal: AbortSignal): Promise<VolumesPrune> {
+    const users = this.#catalog.users();
+    const unused = this.#catalog.all().filter((r) => isPlain(r) && fits(r) && !users.has(r.name));
+    const VolumesDeleted: string[] = [];
+    let SpaceReclaimed = 0;
+    for (const record of unused) {
+      if (signal.aborted) break;
+      const size = Math.max(0, await this.#sizeOf(record.name));
+      try {
+        await this.#catalog.remove(record.name);
+      } catch (error) {
+        this.#log(`cannot remove volume ${record.name}: ${messageOf(error)}`);
+        continue;
+      }
+      SpaceReclaimed += size;
+      VolumesDeleted.push(record.name);
+    }
+    const attributes = { reclaimed: String(SpaceReclaimed) };
+    this.#events.publish({ type: "volume", action: "prune", actorId: "", attributes });
+    return { VolumesDeleted, SpaceReclaimed };
+  }
+
+  /** The volumes whose size is the daemon's affair, with it and the number of their users, for SystemDataUsage. */
+  async usage(): Promise<Volume[]> {
+    const users = this.#catalog.users();
+    const volumes: Volume[] = [];
+    for (const record of this.#catalog.all().filter(isPlain)) {
+      const place = { name: record.name, mountpoint: this.#local.path(record.name) };
+      const UsageData = {
+        RefCount: users.get(record.name)?.length ?? 0,
+        Size: await this.#sizeOf(record.name),
+      };
+      volumes.push({ ...volumeOf(record, place, "local"), UsageData });
+    }
+    return volumes;
+  }
+
+  /** Bytes in a volume, -1 where they cannot be counted. */
+  async #sizeOf(name: string): Promise<number> {
+    try {
+      return await this.#local.sizeBytes(name);
+    } catch (error) {
+      this.#log(`cannot measure volume ${name}: ${messageOf(error)}`);
+      return -1; // ignored: what is unknown is said to be so
+    }
+  }
+}
+
+function volumeOf(record: VolumeRecord, found: DriverVolume, scope: string): Volume {
+  return {
+    CreatedAt: record.createdAt || found.createdAt || "0001-01-01T00:00:00Z",
+    Driver: record.driver,
+    Labels: record.labels === null ? null : { ...record.labels },
+    Mountpoint: found.mountpoint,
+    Name: record.name,
+    Options: record.options === null ? null : { ...record.options },
+    Scope: scope,
+    ...(found.status === undefined || Object.keys(found.status).length === 0
+      ? {}
+      : { Status: { ...found.status } }),
+  };
+}
+
+function noCluster(verb: "create" | "update"): Fault {
+  const message =
+    verb === "update"
+      ? "volume update only valid for cluster volumes, but swarm is unavailable"
+      : 'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';
+  return new Fault("unavailable", message, { code: "volume.cluster" });
 }

@@ -10,6 +10,8 @@ export interface PlanInput {
   root: RootSource;
   /** Host directory on which the root is mounted, inside the new mount namespace only; it may be shared by containers. */
   rootTarget: string;
+  /** Host directory for file systems of which only a part is mounted, likewise. */
+  stageTarget?: string;
   /** Private directory for shim.sock and exit.json; made by hostOps with mode 0700. */
   stateDir: string;
   log: ShimPlan["log"];

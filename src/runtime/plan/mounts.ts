@@ -11,6 +11,8 @@ export interface MountContext {
   /** The container's cgroup hierarchies, empty when it has none of its own. */
   views: readonly CgroupView[];
   hasOwnCgroupNamespace: boolean;
+  /** Host directory to mount file systems on of which only a part is wanted. */
+  stageTarget?: string | undefined;
 }
 
 /**
@@ -39,6 +41,7 @@ export function planMounts(spec: OciSpec, context: MountContext): Op[] {
     const hasMountsBelow = mounts.some((m) => m.destination.startsWith(`${mount.destination}/`));
     if (isBind(mount)) ops.push(bindOp(mount, isTreePrivate));
     else if (mount.type === "cgroup" || mount.type === "cgroup2") ops.push(...cgroupOps(mount, context));
+    else if (parseMountOptions(mount.options ?? []).subdir !== "") ops.push(...partOps(mount, context));
     else ops.push(...newMountOps(mount, hasMountsBelow, later));
   }
   return [...ops, ...later];
@@ -61,7 +64,21 @@ function bindOp(mount: OciMount, isTreePrivate: boolean): Op {
     attr,
     attrRecursive: o.recursiveAttr !== 0,
     propagation: isDefault ? 0 : o.propagation || MS.PRIVATE | MS.REC,
+    sub: o.subdir,
   });
+}
+
+/** A file system of which only a part is wanted: mounted aside, bound from there. */
+function partOps(mount: OciMount, context: MountContext): Op[] {
+  const o = parseMountOptions(mount.options ?? []);
+  const at = context.stageTarget;
+  if (at === undefined)
+    throw invalid(`mount ${mount.destination}: parts of file systems cannot be mounted here`);
+  const type = mount.type ?? "";
+  return [
+    inner.stage(type, mount.source || type, at, o.flags, o.data.join(",")),
+    inner.bind(at, mount.destination, { attr: mountAttrOfFlags(o.flags), sub: o.subdir }),
+  ];
 }
 
 /** A tmpfs that others are mounted into becomes read-only only after them. */

@@ -236,3 +236,19 @@ test("formatOp names operations and nests them", () => {
   assert.equal(formatOp([1, [2, "/x", 493, 0]]), 'onFailure [mkdir "/x" 493 0]');
   assert.equal(LEGACY_HOST.v1.length, 8);
 });
+
+test("parts of images and volumes are bound from aside, whole images are mounted in place", () => {
+  const images = [
+    { destination: "/whole", layers: ["/l/b", "/l/a"], options: "index=off" },
+    { destination: "/part", layers: ["/l/a", "/l/.empty"], subpath: "etc/x" },
+  ];
+  const binds = [{ source: "/v/_data", destination: "/vol", subpath: "a/b", readonly: true }];
+  const ops = plan({ images, binds }, { stageTarget: "/run/berth/stage" }).shim.ops;
+  const lines = ops.map(formatOp).filter((line) => /\/(whole|part|vol|stage)\b/.test(line));
+  assert.deepEqual(lines, [
+    formatOp(inner.bind("/v/_data", "/vol", { recursive: true, attr: 1, attrRecursive: true, sub: "a/b" })),
+    formatOp(inner.mount("overlay", "overlay", "/whole", 1, "lowerdir=/l/b:/l/a,index=off")),
+    formatOp(inner.stage("overlay", "overlay", "/run/berth/stage", 1, "lowerdir=/l/a:/l/.empty")),
+    formatOp(inner.bind("/run/berth/stage", "/part", { attr: 1, sub: "etc/x" })),
+  ]);
+});

@@ -66,6 +66,7 @@ function planRoot(input: PlanInput, namespaces: NamespacePlan): Op[] {
     ...planMounts(spec, {
       views: cgroup?.views ?? [],
       hasOwnCgroupNamespace: namespaces.hasOwnCgroup,
+      stageTarget: input.stageTarget,
     }),
     ...planDev(spec),
     ...(linux.readonlyPaths ?? []).map((path) => inner.readonly(path)),

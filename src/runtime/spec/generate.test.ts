@@ -361,3 +361,17 @@ test("generateSpec throws nothing but Fault", () => {
     { numRuns: 1000 },
   );
 });
+
+test("images: separators in directories are escaped, too many layers are refused", () => {
+  const s = spec({ images: [{ destination: "/i", layers: ["/a:b", "/c,d"] }] });
+  const mount = s.mounts?.find((m) => m.destination === "/i");
+  assert.deepEqual(mount?.options, ["ro", "lowerdir=/a\\:b:/c\\,d"]);
+  const layers = Array.from({ length: 100 }, (_, i) => `/a/rather/long/place/for/the/layers/of/images/${i}`);
+  refuses({ images: [{ destination: "/i", layers }] }, /too many layers/);
+});
+
+test("a propagation that is only a wish becomes private where the source has none", () => {
+  const bind = { source: "/own", destination: "/x", propagation: "rslave", isPropagationOptional: true };
+  const s = spec({ binds: [bind] });
+  assert.ok(s.mounts?.find((m) => m.destination === "/x")?.options?.includes("rprivate"));
+});

@@ -58,6 +58,21 @@ export interface SpecBind {
   nonRecursive?: boolean;
   /** Read-only for this mount alone, not for the mounts below it (API ReadOnlyNonRecursive). */
   readonlyNonRecursive?: boolean;
+  /** A slave where the source's mount propagates, private where it does not. */
+  isPropagationOptional?: boolean;
+  /** What is to be bound, relative to `source`; never out of it. */
+  subpath?: string;
+}
+
+/** The files of an image, read-only. */
+export interface SpecImage {
+  destination: string;
+  /** Directories of its layers on the host, topmost first, at least two. */
+  layers: readonly string[];
+  /** Further options of the overlay, comma-separated. */
+  options?: string;
+  /** What is to be mounted, relative to the image's root; never out of it. */
+  subpath?: string;
 }
 
 /** A tmpfs mount: comma-separated options as after `--tmpfs PATH:`. */
@@ -125,6 +140,7 @@ export interface SpecInput {
   shmSource?: string;
   tmpfs?: readonly SpecTmpfs[];
   binds?: readonly SpecBind[];
+  images?: readonly SpecImage[];
   devices?: readonly SpecDevice[];
   namespaces?: {
     pid?: NamespaceMode;

@@ -3,10 +3,10 @@
 
 import { posix } from "node:path";
 import { Fault } from "../../lib/errors.ts";
-import { mountOptionKey, MS, propagationFlags } from "../../linux/mount-flags.ts";
+import { mountOptionKey, MS, propagationFlags, SUBDIR_OPTION } from "../../linux/mount-flags.ts";
 import { DEFAULT_SHM_SIZE, defaultMounts, INIT_DESTINATION } from "./defaults.ts";
 import type { SpecHost } from "./host.ts";
-import type { SpecBind, SpecInput, SpecTmpfs } from "./input.ts";
+import type { SpecBind, SpecImage, SpecInput, SpecTmpfs } from "./input.ts";
 import type { OciMount } from "./oci.ts";
 
 /** The mounts and the propagation that they demand of the root ("" for none). */
@@ -21,20 +21,21 @@ export function generateMounts(
   options: { hasWritableCgroups: boolean },
   host: SpecHost,
 ): MountSet {
-  const user = sortByDepth([
+  const user = sortByDepth<SpecBind | SpecImage | SpecTmpfs>([
     ...userBinds(input).map(cleanDestination),
+    ...(input.images ?? []).map(cleanDestination),
     ...(input.tmpfs ?? []).map(cleanDestination),
   ]);
   const taken = new Set(user.map((m) => m.destination));
   const mounts = keptDefaults(input, taken);
   let rootfsPropagation = "";
   for (const mount of user) {
-    if (!("source" in mount)) {
-      mounts.push(tmpfsMount(mount));
-      continue;
-    }
-    mounts.push(bindMount(mount));
-    rootfsPropagation = demandedPropagation(mount, rootfsPropagation, host);
+    if ("layers" in mount) mounts.push(imageMount(mount));
+    else if ("source" in mount) {
+      const bind = settledPropagation(mount, host);
+      mounts.push(bindMount(bind));
+      rootfsPropagation = demandedPropagation(bind, rootfsPropagation, host);
+    } else mounts.push(tmpfsMount(mount));
   }
   if (input.readonlyRootfs) makeReadonly(mounts, taken);
   if (input.privileged) setWritable(mounts, (m) => m.destination === "/sys");
@@ -107,9 +108,25 @@ function bindMount(bind: SpecBind): OciMount {
   if (propagationFlags(propagation) === undefined || propagation.endsWith("unbindable")) {
     throw invalid(`invalid propagation config: ${propagation}`);
   }
-  options.push(propagation);
+  options.push(propagation, ...subdirOption(bind.subpath));
   return { destination: bind.destination, type: "bind", source: bind.source, options };
 }
+
+/** An overlay of the image's layers without a place to write. */
+function imageMount(image: SpecImage): OciMount {
+  const lower = `lowerdir=${image.layers.map((l) => l.replace(/[\\:,]/g, "\\$&")).join(":")}`;
+  if (Buffer.byteLength(lower) >= MOUNT_DATA_BYTES)
+    throw invalid(`the image for ${image.destination} has too many layers to be mounted`);
+  const more = image.options ? image.options.split(",") : [];
+  const options = ["ro", lower, ...more, ...subdirOption(image.subpath)];
+  return { destination: image.destination, type: "overlay", source: "overlay", options };
+}
+
+/** mount(2) takes one page of options. */
+const MOUNT_DATA_BYTES = 4096;
+
+const subdirOption = (subpath: string | undefined): string[] =>
+  subpath ? [`${SUBDIR_OPTION}${subpath}`] : [];
 
 function tmpfsMount(tmpfs: SpecTmpfs): OciMount {
   const given = tmpfs.options ? tmpfs.options.split(",") : [];
@@ -133,6 +150,13 @@ export function mergeTmpfsOptions(options: readonly string[]): string[] {
     merged.set(key, option);
   }
   return [...merged.values()];
+}
+
+/** A propagation that is only a wish becomes private where the source's mount has none. */
+function settledPropagation(bind: SpecBind, host: SpecHost): SpecBind {
+  if (!bind.isPropagationOptional) return bind;
+  const propagates = /(^| )(shared|master):/.test(host.mountOf(bind.source)?.optional ?? "");
+  return propagates ? bind : { ...bind, propagation: "rprivate" };
 }
 
 /** A shared or slave bind needs a source mount that propagates, and a root that lets it through. */

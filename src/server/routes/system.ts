@@ -5,7 +5,7 @@ import * as operations from "../../api/operations/system.ts";
 import type { SystemPort } from "../ports.ts";
 import { answer, JSON_SEQUENCE, jsonLines, type Route } from "../route.ts";
 import { isEventKnown, shapeDiskUsage } from "../shape.ts";
-import { isAtLeast } from "../../api/version.ts";
+import { isAtLeast } from "../../lib/version-order.ts";
 
 /** Headers of the ping besides those of every answer. */
 export interface PingHeaders {

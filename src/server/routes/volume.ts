@@ -9,6 +9,7 @@ export function volumeRoutes(port: VolumePort): Route[] {
     answer(operations.volumeList, port.list?.bind(port)),
     answer(operations.volumeCreate, port.create?.bind(port)),
     answer(operations.volumeInspect, port.inspect?.bind(port)),
+    answer(operations.volumeUpdate, port.update?.bind(port)),
     answer(operations.volumeDelete, port.delete?.bind(port)),
     answer(operations.volumePrune, port.prune?.bind(port)),
   ];

@@ -31,7 +31,7 @@ import { LayerHolds } from "./holds.ts";
 import { type PackTotals, packTree } from "./pack.ts";
 import { rebuildTar } from "./rebuild.ts";
 import { type Received, receiveLayer, type ReceiveOptions } from "./receive.ts";
-import { Trash } from "./trash.ts";
+import { Trash } from "../trash.ts";
 import { dropUpper, makeUpper, upperDirs } from "./upper.ts";
 import type {
   CommitLayerOptions,
@@ -364,6 +364,13 @@ export class LayerStore {
     const lower = top === null ? [".empty"] : this.#catalog.chain(top).map((record) => record.id as string);
     const options = extra.options === undefined ? OVERLAY_OPTIONS : `${OVERLAY_OPTIONS},${extra.options}`;
     return { kind: "overlay", layersDir: this.#layersDir, lower, ...(upper ?? {}), options };
+  }
+
+  /** Returns what a read-only overlay of `top` is made of: its directories, topmost first, and options. It wants at least two. */
+  overlayOf(top: LayerId | null): { layers: string[]; options: string } {
+    const { lower, options = "" } = this.rootSource(top);
+    const names = lower.length < 2 ? [...lower, ".empty"] : lower;
+    return { layers: names.map((name) => join(this.#layersDir, name)), options };
   }
 
   /**

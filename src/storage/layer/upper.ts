@@ -4,7 +4,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../lib/errors.ts";
-import type { Trash } from "./trash.ts";
+import type { Trash } from "../trash.ts";
 import type { UpperDirs } from "./types.ts";
 
 /** Returns where a container's directories are. Fails when the id could not be a file name. */

@@ -1,12 +1,12 @@
 // Opens a container's files for copying. A running container's are those it sees itself, mounts included, through
-// /proc/PID/root; a stopped one's are its layers, and a path below one of its binds is looked up in what is bound.
+// /proc/PID/root; a stopped one's are its layers, and a path below one of its binds or
+// volumes is looked up in what would be mounted there.
 // Invariant: the process is known to have been the container's when its root was opened, since a number is given again
 // as soon as nobody waits for it.
-import { posix } from "node:path";
 import { Fault, messageOf } from "../../../lib/errors.ts";
 import type { FsSession } from "../../../linux/keel.ts";
 import type { ContainerContext } from "../context.ts";
-import { mountsOf } from "../mounts.ts";
+import { mountAt, openSource } from "../mounts/open.ts";
 import type { ContainerRecord } from "../record.ts";
 import type { LiveContainer, Run } from "../table.ts";
 import type { ContainerPath } from "./path.ts";
@@ -30,7 +30,7 @@ export async function openForReading(
   const { layers } = context;
   return (
     (await openLive(context, live.run, path)) ??
-    (await openBind(context, record, path)) ?? {
+    (await openMount(context, record, path)) ?? {
       session: await layers.openFs(
         layers.containerRoot(layers.viewSource(layers.upperOf(record.id), record.layer)),
       ),
@@ -50,7 +50,7 @@ export async function openForWriting(
   path: ContainerPath,
 ): Promise<OpenRoot> {
   const { layers } = context;
-  const bound = await openBind(context, record, path, { isForWriting: true });
+  const bound = await openMount(context, record, path, { isForWriting: true });
   if (bound !== undefined) return bound;
   if (record.hostConfig.ReadonlyRootfs) throw readOnlyRoot();
   const source = layers.rootSource(record.layer, layers.upperOf(record.id));
@@ -76,29 +76,21 @@ export async function openLive(
   return undefined;
 }
 
-/** Opens the bind that a stopped container would have at the path, undefined when there is none. */
-async function openBind(
+/** Opens the bind or volume that a stopped container would have at the path, undefined when there is none. */
+async function openMount(
   context: ContainerContext,
   record: ContainerRecord,
   path: ContainerPath,
   options: { isForWriting?: boolean } = {},
 ): Promise<OpenRoot | undefined> {
-  const bind = mountsOf(record.hostConfig)
-    .binds.map((b) => ({ ...b, at: cleanPath(b.destination) }))
-    .filter((b) => path.clean === b.at || path.clean.startsWith(`${b.at}/`))
-    .sort((a, b) => b.at.length - a.at.length)[0];
-  if (bind === undefined) return undefined;
-  if (options.isForWriting && bind.readonly) throw readOnlyVolume();
-  const rest = path.clean.slice(bind.at.length + 1);
-  try {
-    const session = await context.keel.openFs({ kind: "dir", path: bind.source });
-    return { session, path: { ...path, clean: rest }, isLive: false };
-  } catch {
-    // ignored: what is bound is a file; it is looked up in its directory
-  }
-  if (rest !== "") return undefined;
-  const session = await context.keel.openFs({ kind: "dir", path: posix.dirname(bind.source) });
-  return { session, path: { ...path, clean: posix.basename(bind.source) }, isLive: false };
+  const mount = mountAt(record, path.clean);
+  if (mount === undefined) return undefined;
+  if (options.isForWriting && mount.isReadonly) throw readOnlyVolume();
+  const rest = path.clean.slice(cleanPath(mount.destination).length + 1);
+  const opened = await openSource(context, mount, rest);
+  return opened === undefined
+    ? undefined
+    : { session: opened.session, path: { ...path, clean: opened.clean }, isLive: false };
 }
 
 export function readOnlyRoot(): Fault {

@@ -35,8 +35,6 @@ export function checkHostConfig(r: HostConfigRequest): void {
 /** Wishes that this version cannot grant: refused, never ignored. */
 function unsupported(r: HostConfigRequest): Record<string, boolean> {
   return {
-    "a volume driver": Boolean(r.VolumeDriver),
-    "--volumes-from": (r.VolumesFrom?.length ?? 0) > 0,
     "--storage-opt": Object.keys(r.StorageOpt ?? {}).length > 0,
     "--userns": !["", "host"].includes(r.UsernsMode ?? ""),
     "--isolation": !["", "default"].includes(r.Isolation ?? ""),

@@ -8,6 +8,7 @@ import type { ShimExit } from "../../../runtime/shim/client.ts";
 import { type ContainerContext, publish } from "../context.ts";
 import { afterExit } from "../health/state.ts";
 import { healthOf } from "../health/watch.ts";
+import { releaseMounts } from "../mounts/use.ts";
 import { releaseEndpoints, withoutAttached } from "../network/release.ts";
 import { removeStopped } from "../remove.ts";
 import type { LiveContainer, Run } from "../table.ts";
@@ -31,6 +32,7 @@ export async function settleExit(
   }
   for (const execId of live.execIds) live.execEnded(execId, 137);
   await releaseEndpoints(context, before);
+  await releaseMounts(context, before);
   await rm(context.paths.stateDir(live.id), { recursive: true, force: true });
   // Run and state change in one step: nobody sees a container that neither runs nor has ended.
   if (live.run === run) live.run = null;
@@ -74,7 +76,7 @@ function autoRemove(context: ContainerContext, live: LiveContainer): void {
   context.inBackground(`remove container ${live.id.slice(0, 12)}`, () =>
     live.lane.run(async () => {
       const record = context.table.get(live.id);
-      if (record !== undefined) await removeStopped(context, live, record);
+      if (record !== undefined) await removeStopped(context, live, record, { volumes: true });
     }),
   );
 }

@@ -5,6 +5,7 @@ import { messageOf } from "../../../lib/errors.ts";
 import { Lane } from "../../../lib/lanes.ts";
 import type { ContainerContext } from "../context.ts";
 import { watchHealth } from "../health/watch.ts";
+import { volumeNames } from "../mounts/points.ts";
 import { resumeNameService } from "../network/name-service.ts";
 import { type ContainerRecord, isRunning } from "../record.ts";
 import { removeStopped } from "../remove.ts";
@@ -30,8 +31,11 @@ export async function restoreRuns(context: ContainerContext, onExit: OnExit, sta
   await Promise.all(
     records.filter(isRunning).map(async (record) => {
       if (await adopt(context, record, onExit)) adopted.push(record);
+      // Also of a run that is found to have ended: settling it gives them back.
+      for (const name of volumeNames(record)) context.volumes.adopt(name, record.id);
     }),
   );
+  await context.volumes.repair();
   const endpoints = adopted.flatMap((r) =>
     r.endpoints.flatMap((e) =>
       e.attached === undefined ? [] : [{ endpoint: e.attached, containerName: r.name }],
@@ -86,7 +90,8 @@ async function finishRemoval(context: ContainerContext, live: LiveContainer): Pr
   if (record === undefined) return;
   const isGone = !existsSync(context.paths.dir(live.id));
   const isLeaving = record.hostConfig.AutoRemove && !isRunning(record);
-  if (isGone || isLeaving) await removeStopped(context, live, record);
+  if (isGone || isLeaving)
+    await removeStopped(context, live, record, { volumes: record.hostConfig.AutoRemove });
   else if (record.state.status === "removing") await context.table.putState(live.id, { status: "dead" });
 }
 

@@ -4,16 +4,19 @@ import type { HostConfig } from "../../../api/schemas/host-config.ts";
 import { Fault } from "../../../lib/errors.ts";
 import type { NamespaceMode, SpecInput, SpecResources } from "../../../runtime/spec/input.ts";
 import type { ContainerPaths } from "../context.ts";
-import { mountsOf } from "../mounts.ts";
 import type { ContainerRecord } from "../record.ts";
 
 /** Returns the process id of a running container; fails with notFound or conflict. */
 export type PidOf = (reference: string) => number;
 
-/** Returns the runtime's description of a container. `isNetworkPlanned`: its network namespace comes with the request. */
-export function specInputOf(record: ContainerRecord, paths: ContainerPaths, pidOf: PidOf): SpecInput {
+/** Returns the runtime's description of a container; without `mounts`, which an exec does not need. `isNetworkPlanned`: its network namespace comes with the request. */
+export function specInputOf(
+  record: ContainerRecord,
+  paths: ContainerPaths,
+  pidOf: PidOf,
+  mounts: Pick<SpecInput, "binds" | "tmpfs" | "images"> = {},
+): SpecInput {
   const { config, hostConfig: h } = record;
-  const mounts = mountsOf(h);
   const hasOwnUts = h.UTSMode !== "host";
   return {
     id: record.id,
@@ -36,8 +39,7 @@ export function specInputOf(record: ContainerRecord, paths: ContainerPaths, pidO
     ulimits: (h.Ulimits ?? []).map((u) => ({ name: u.Name, soft: u.Soft, hard: u.Hard })),
     sysctls: h.Sysctls ?? {},
     shmSize: h.ShmSize,
-    tmpfs: mounts.tmpfs,
-    binds: mounts.binds,
+    ...mounts,
     devices: (h.Devices ?? []).map((d) => ({
       pathOnHost: d.PathOnHost,
       pathInContainer: d.PathInContainer,

@@ -1,6 +1,6 @@
 // Starts a container: the endpoint, the runtime's plan and the shim in one message to keel, then attached clients, then
 // the process itself. Called in the container's lane. Whatever fails on the way is undone, and the record says why.
-import { mkdir, rm, stat } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
 import { formatNano, nowNano } from "../../../lib/time.ts";
 import { freezerFile } from "../../../linux/cgroupfs/freezer.ts";
@@ -19,7 +19,7 @@ import { writeEtcFiles } from "./etc-files.ts";
 import { checkOf } from "../health/config.ts";
 import { watchHealth } from "../health/watch.ts";
 import { lastExit } from "./lost.ts";
-import { mountsOf } from "../mounts.ts";
+import { acquireMounts, releaseMounts, specMounts, type VolumePlaces } from "../mounts/use.ts";
 import { linkedEnvironment, tellParents } from "../network/links.ts";
 import { startNameService } from "../network/name-service.ts";
 import { hasNameService } from "../network/names.ts";
@@ -98,18 +98,19 @@ async function launch(
   state: Partial<RunState>,
 ): Promise<void> {
   await using undo = new AsyncDisposableStack();
-  await prepareBindSources(record);
   const plan = await planNetworks(context, record);
   let failure: unknown;
   undo.defer(() => plan.undo(failure));
   await writeEtcFiles(context, record, plan.planned);
-  const log = await context.logs.plan(record);
-  const dirs = await context.layers.createUpper(record.id);
-  const shimPlan = planShim(context, record, { dirs, log, netns: plan.netns });
   for (const { network } of plan.planned) {
     context.networks.publish(network.id, "connect", record.id);
     undo.defer(() => context.networks.publish(network.id, "disconnect", record.id));
   }
+  const places = await acquireMounts(context, record);
+  undo.defer(() => releaseMounts(context, record));
+  const log = await context.logs.plan(record);
+  const dirs = await context.layers.createUpper(record.id);
+  const shimPlan = planShim(context, record, { dirs, log, netns: plan.netns, places });
   const { results } = await context.keel.run([...plan.ops, ...shimPlan.ops]).catch((error: unknown) => {
     failure = error;
     throw error;
@@ -160,10 +161,21 @@ async function launch(
 function planShim(
   context: ContainerContext,
   record: ContainerRecord,
-  { dirs, log, netns }: { dirs: UpperDirs; log: ShimPlan["log"]; netns: Register | string | undefined },
+  {
+    dirs,
+    log,
+    netns,
+    places,
+  }: {
+    dirs: UpperDirs;
+    log: ShimPlan["log"];
+    netns: Register | string | undefined;
+    places: VolumePlaces;
+  },
 ): { ops: Op[]; warnings: string[] } {
-  const { paths } = context;
-  const input = specInputOf(record, paths, (other) => pidOfRunning(context, other));
+  const { paths, layers } = context;
+  const mounts = specMounts(record, (m) => layers.overlayOf(m.layer ?? null), places);
+  const input = specInputOf(record, paths, (other) => pidOfRunning(context, other), mounts);
   const env = [...linkedEnvironment(context.table, record), ...input.env];
   const spec = generateSpec({ ...input, env });
   const resources = spec.spec.linux?.resources;
@@ -176,6 +188,7 @@ function planShim(
     spec: spec.spec,
     root: context.layers.containerRoot(context.layers.rootSource(record.layer, dirs)),
     rootTarget: paths.rootTarget(),
+    stageTarget: paths.stageTarget(),
     stateDir: paths.stateDir(record.id),
     log,
     stdin: { isOpen: record.config.OpenStdin, isOnce: record.config.StdinOnce },
@@ -196,20 +209,6 @@ function healthPlanOf(context: ContainerContext, record: ContainerRecord, spec: 
   if (check === null) return null;
   const freezer = freezerFile(cgroupOf(context, record));
   return planHealth(check, { spec, shell: record.config.Shell, freezer });
-}
-
-/** `-v` makes a missing source directory, `--mount` insists that it is there. */
-async function prepareBindSources(record: ContainerRecord): Promise<void> {
-  for (const bind of mountsOf(record.hostConfig).binds) {
-    if ((await stat(bind.source).catch(() => null)) !== null) continue; // ignored: missing is what is asked here
-    if (!bind.createsSource)
-      throw new Fault(
-        "invalidParameter",
-        `invalid mount config for type "bind": bind source path does not exist: ${bind.source}`,
-        { code: "mount.source-missing" },
-      );
-    await mkdir(bind.source, { recursive: true });
-  }
 }
 
 /** Connects to a shim whose process waits at the barrier, or runs already (after a restart of the daemon). */

@@ -3,11 +3,11 @@
 
 import { mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { messageOf } from "../../lib/errors.ts";
-import { randomHex } from "../../lib/id.ts";
-import { Lane } from "../../lib/lanes.ts";
-import type { Keel } from "../../linux/keel.ts";
-import { host } from "../../linux/ops.ts";
+import { messageOf } from "../lib/errors.ts";
+import { randomHex } from "../lib/id.ts";
+import { Lane } from "../lib/lanes.ts";
+import type { Keel } from "../linux/keel.ts";
+import { host } from "../linux/ops.ts";
 
 export class Trash {
   readonly #dir: string;

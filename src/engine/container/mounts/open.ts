@@ -1,0 +1,72 @@
+// The files of a stopped container's mounts, for `cp`: which mount a path is in, and a file session on what would be mounted
+// there. A volume stays mounted for as long as its session.
+import { posix } from "node:path";
+import { randomHex } from "../../../lib/id.ts";
+import { SysError } from "../../../lib/errors.ts";
+import type { FsSession } from "../../../linux/keel.ts";
+import type { ContainerContext } from "../context.ts";
+import { cleanPath } from "../files/path.ts";
+import type { ContainerRecord } from "../record.ts";
+import type { MountRecord } from "./record.ts";
+
+type Context = Pick<ContainerContext, "keel" | "layers" | "volumes">;
+
+/** A session, and where in it the wanted path is. */
+export interface OpenedSource {
+  readonly session: FsSession;
+  readonly clean: string;
+}
+
+/** Returns the innermost mount that a cleaned path is in; a tmpfs of a stopped container has no files, so it does not count. */
+export function mountAt(record: Pick<ContainerRecord, "mounts">, path: string): MountRecord | undefined {
+  return (record.mounts ?? [])
+    .filter((m) => m.type !== "tmpfs")
+    .map((m) => ({ mount: m, at: cleanPath(m.destination) }))
+    .filter(({ at }) => path === at || path.startsWith(`${at}/`))
+    .sort((a, b) => b.at.length - a.at.length)[0]?.mount;
+}
+
+/** Opens what a mount is of; `rest` is the wanted path in it. undefined when it is a file and something below it is wanted. */
+export async function openSource(
+  context: Context,
+  mount: MountRecord,
+  rest: string,
+): Promise<OpenedSource | undefined> {
+  const inside = posix.join(mount.subpath ?? "", rest);
+  const clean = inside === "." ? "" : inside.replace(/\/$/, "");
+  if (mount.type === "image")
+    return { session: await context.layers.openFs(context.layers.rootSource(mount.layer ?? null)), clean };
+  if (mount.type === "volume") return { session: await openVolume(context, mount.name ?? ""), clean };
+  try {
+    return { session: await context.keel.openFs({ kind: "dir", path: mount.source }), clean };
+  } catch (error) {
+    if (!(error instanceof SysError) || error.errno !== ENOTDIR) throw error;
+  }
+  // What is bound is a file; it is looked up in its directory.
+  if (rest !== "") return undefined;
+  const session = await context.keel.openFs({ kind: "dir", path: posix.dirname(mount.source) });
+  return { session, clean: posix.basename(mount.source) };
+}
+
+const ENOTDIR = 20;
+
+async function openVolume(context: Context, name: string): Promise<FsSession> {
+  const user = `copy:${randomHex()}`;
+  const giveBack = (): Promise<void> => context.volumes.unmount(name, user);
+  const path = await context.volumes.mount(name, user);
+  try {
+    const session = await context.keel.openFs({ kind: "dir", path });
+    return {
+      send: (ops) => session.send(ops),
+      sync: (ops) => session.sync(ops),
+      export: (at) => session.export(at),
+      async [Symbol.asyncDispose]() {
+        await session[Symbol.asyncDispose]();
+        await giveBack();
+      },
+    };
+  } catch (error) {
+    await giveBack();
+    throw error;
+  }
+}

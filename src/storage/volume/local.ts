@@ -1,0 +1,182 @@
+// The directories of `local` volumes, laid out as Docker's: <data root>/volumes/<name>/_data. A volume is recorded elsewhere
+// (engine/volume); a directory without record is the leftover of a crash and goes at the next start. Removal is one
+// rename into volumes/.trash, which no name can be. A volume with options of its own is mounted on its _data by the first
+// who uses it and unmounted after the last: in the host's view, because its users share it (a tmpfs has no other place),
+// and so that what copies from and to volumes finds it where `inspect` says it is.
+import { chmod, mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Fault, SysError } from "../../lib/errors.ts";
+import type { FsSession, Keel } from "../../linux/keel.ts";
+import { host } from "../../linux/ops.ts";
+import { parseMountInfo } from "../../linux/procfs/mountinfo.ts";
+import { Trash } from "../trash.ts";
+import { treeBytes } from "../tree-size.ts";
+import {
+  checkOptions,
+  describeMount,
+  mountOf,
+  mountOps,
+  needsMount,
+  type VolumeMount,
+  type VolumeOptions,
+} from "./options.ts";
+
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
+/** Of a directory's name. */
+const MAX_NAME_BYTES = 255;
+/** A server that does not answer must not hold a start forever. */
+const MOUNT_TIMEOUT_MS = 120_000;
+
+export interface LocalVolumesOptions {
+  /** The data root. */
+  readonly dir: string;
+  readonly keel: Keel;
+  readonly log: (message: string) => void;
+}
+
+export class LocalVolumes {
+  readonly #dir: string;
+  readonly #keel: Keel;
+  readonly #trash: Trash;
+
+  private constructor(dir: string, keel: Keel, trash: Trash) {
+    this.#dir = dir;
+    this.#keel = keel;
+    this.#trash = trash;
+  }
+
+  static async open(options: LocalVolumesOptions): Promise<LocalVolumes> {
+    const dir = join(options.dir, "volumes");
+    await mkdir(dir, { recursive: true, mode: 0o701 });
+    const trash = await Trash.open(join(dir, ".trash"), options.keel, options.log);
+    return new LocalVolumes(dir, options.keel, trash);
+  }
+
+  /** Where a volume's files are on the host. */
+  path(name: string): string {
+    return join(this.#dir, name, "_data");
+  }
+
+  /** Fails with invalidParameter, in Docker's words, for what can be no local volume. */
+  check(name: string, options: VolumeOptions | null): void {
+    checkName(name);
+    checkOptions(options ?? {});
+  }
+
+  /** Makes the directories; what is there already stays. */
+  async create(name: string): Promise<void> {
+    checkName(name);
+    await mkdir(join(this.#dir, name), { recursive: true, mode: 0o701 });
+    const data = this.path(name);
+    await mkdir(data, { recursive: true, mode: 0o755 });
+    await chmod(join(this.#dir, name), 0o701); // whatever the daemon's umask is
+    await chmod(data, 0o755);
+  }
+
+  /** Removes the directories, in the background; nothing is mounted there any more. */
+  async remove(name: string): Promise<void> {
+    checkName(name);
+    await this.#trash.throwAway(join(this.#dir, name));
+  }
+
+  /** Throws away what is in a volume that is a plain directory. */
+  async empty(name: string): Promise<void> {
+    await this.#trash.throwAway(this.path(name));
+    await this.create(name);
+  }
+
+  /** Whether nothing is in it. */
+  async isEmpty(name: string): Promise<boolean> {
+    return (await readdir(this.path(name))).length === 0;
+  }
+
+  /** Resolves when everything that was written to volumes so far is on stable storage. */
+  async flush(): Promise<void> {
+    await this.#keel.run([host.syncfs(this.#dir)]);
+  }
+
+  /** Mounts a volume with options of its own, unless it is; fails with system in Docker's words. */
+  async mount(name: string, options: VolumeOptions | null): Promise<void> {
+    if (options === null || !needsMount(options)) return;
+    const target = this.path(name);
+    if (await isMounted(target)) return;
+    const mount = await mountOf(options);
+    try {
+      await this.#keel.run(mountOps(mount, target), { signal: AbortSignal.timeout(MOUNT_TIMEOUT_MS) });
+    } catch (error) {
+      throw mountFault(mount, target, error);
+    }
+  }
+
+  async unmount(name: string): Promise<void> {
+    await this.#keel.run([host.unmount(this.path(name))]);
+  }
+
+  /**
+   * Unmounts what nobody uses, removes what nobody knows, and makes again what a power cut took: for the start, when all users
+   * and records are known.
+   */
+  async sweep(known: ReadonlySet<string>, used: ReadonlySet<string>): Promise<void> {
+    for (const { mountpoint } of parseMountInfo(await readFile("/proc/self/mountinfo", "utf8"))) {
+      const name = mountpoint.startsWith(`${this.#dir}/`)
+        ? mountpoint.slice(this.#dir.length + 1).split("/")[0]
+        : undefined;
+      if (name !== undefined && !used.has(name) && mountpoint === this.path(name)) await this.unmount(name);
+    }
+    const present = new Set(await readdir(this.#dir));
+    for (const name of present)
+      if (!name.startsWith(".") && !known.has(name)) await this.#trash.throwAway(join(this.#dir, name));
+    for (const name of known) if (!present.has(name)) await this.create(name);
+  }
+
+  /** Returns the bytes in a volume's files. */
+  async sizeBytes(name: string): Promise<number> {
+    await using session = await this.#session(name);
+    return await treeBytes(session);
+  }
+
+  /** Opens a file session below a volume. */
+  #session(name: string): Promise<FsSession> {
+    return this.#keel.openFs({ kind: "dir", path: this.path(name) });
+  }
+
+  /** Resolves when what was thrown away is gone. */
+  async close(): Promise<void> {
+    await this.#trash.settled();
+  }
+}
+
+function checkName(name: string): void {
+  if (name.length === 1)
+    throw invalid("volume name is too short, names should be at least two alphanumeric characters");
+  if (!NAME.test(name))
+    throw invalid(
+      `${JSON.stringify(name)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
+    );
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES)
+    throw invalid(
+      `the volume name is too long: ${Buffer.byteLength(name)} bytes, at most ${MAX_NAME_BYTES} are allowed`,
+    );
+}
+
+async function isMounted(path: string): Promise<boolean> {
+  return parseMountInfo(await readFile("/proc/self/mountinfo", "utf8")).some((m) => m.mountpoint === path);
+}
+
+function mountFault(mount: VolumeMount, target: string, error: unknown): Fault {
+  const why =
+    error instanceof SysError
+      ? error.text.toLowerCase()
+      : error instanceof Fault && error.code === "keel.cancelled"
+        ? "the file system did not answer in time"
+        : undefined;
+  if (why === undefined) throw error;
+  return new Fault("system", `failed to mount local volume: ${describeMount(mount, target)}: ${why}`, {
+    code: "volume.mount",
+    cause: error,
+  });
+}
+
+function invalid(message: string): Fault {
+  return new Fault("invalidParameter", message, { code: "volume.name" });
+}
