@@ -129,11 +129,14 @@ export function summaryOf(
   };
 }
 
-/** Returns the ports of `ps`: none unless it runs. */
+/** Returns the ports of `ps`: none unless it runs and is in a network. */
 export function portsOf(record: ContainerRecord): PortSummary[] {
-  if (!isRunning(record)) return [];
-  const published = record.endpoints.flatMap((e) => e.attached?.ports ?? []);
-  return portSummaries(published, exposedOf(record));
+  const attached = record.endpoints.flatMap((e) => e.attached ?? []);
+  if (!isRunning(record) || attached.length === 0) return [];
+  return portSummaries(
+    attached.flatMap((e) => e.ports),
+    exposedOf(record),
+  );
 }
 
 /** compat: arguments with blanks are shown in single quotes. */

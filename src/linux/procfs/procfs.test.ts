@@ -110,6 +110,23 @@ const FORMATS = [
   "-eo pid=PROCESS,pid,comm=WHAT",
   "-o pid,ruid,euid,suid,fuid,egid,rgroup,ruser,exe,pidns,netns,blocked,caught,ignored,pending",
   "-eo pid,ppid --sort -ppid,pid",
+  "-c",
+  "-fc",
+  "-lc",
+  "-Fc",
+  "-jc",
+  "-fP",
+  "-jP",
+  "-L",
+  "-lL",
+  "-jL",
+  "-y -l",
+  "-fly",
+  "-efM",
+  "auxZ",
+  "v",
+  "s",
+  "-eo pid,oom,oomadj,trs,drs,timens,label",
 ];
 
 test("psTable prints what ps prints", { skip: !hasPs }, async () => {
@@ -161,6 +178,46 @@ test("psTable draws a forest below the listed roots", async () => {
     child.stdin.end();
     await gone;
   }
+});
+
+test("psTable refuses in ps's words, and misses the PID where ps prints none", () => {
+  const refusal = (args: string): string => {
+    try {
+      psTable([process.pid], args);
+      return "";
+    } catch (error) {
+      return (error as Fault).message;
+    }
+  };
+  for (const args of ["h", "--no-headers", "-V", "--help", "L", "-o user"])
+    assert.equal(refusal(args), "Couldn't find PID field in ps output", args);
+  const texts: Record<string, string> = {
+    "-o": "format specification must follow -o",
+    "--sort": "long sort specification must follow --sort",
+    k: "long sort specification must follow 'k'",
+    "-p": "list of process IDs must follow -p",
+    "-C": "list of command names must follow -C",
+    "--ppid": "list of process IDs must follow --ppid",
+    "--cols": "number of columns must follow --cols, --width, or --columns",
+    "-o pid:x": "column widths must be unsigned decimal numbers",
+    "-z": "unsupported SysV option",
+    "--nosuch": "unknown gnu long option",
+  };
+  for (const [args, text] of Object.entries(texts)) assert.equal(refusal(args), `ps: error: ${text}`);
+});
+
+test("psTable selects by parent, session, group, terminal, and what is not selected", () => {
+  const stat = readProcessStat(`/proc/${process.pid}`);
+  const self = String(process.pid);
+  const pids = (args: string): string[] =>
+    psTable([process.pid], `-o pid ${args}`).processes.map(([pid]) => pid as string);
+  assert.deepEqual(pids(`--ppid ${process.ppid}`), [self]);
+  assert.deepEqual(pids("--ppid 4000000"), []);
+  assert.deepEqual(pids(`-s ${stat?.session}`), stat?.session === 0 ? [] : [self]);
+  assert.deepEqual(pids(`-G ${process.getgid?.()}`), [self]);
+  assert.deepEqual(pids(`-p ${self} -N`), []);
+  assert.deepEqual(pids("-p 4000000 --deselect"), [self]);
+  assert.deepEqual(pids(`-t ${ttyName(stat?.ttyNumber ?? 0)}`), [self]);
 });
 
 test("psTable selects by user, command and process like ps", () => {

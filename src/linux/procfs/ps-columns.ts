@@ -283,7 +283,13 @@ const columns: [names: string, column: PsColumn][] = [
   ["start", words("STARTED", 8, (row) => start(row, { hasSeconds: true }))],
   ["lstart", words("STARTED", 24, longStart)],
   ["cgroup", last("CGROUP", 27, cgroupText)],
+  ["label context", last("LABEL", 31, securityLabel)],
+  ["oom", number("OOM", 4, (row) => numberIn(row, "oom_score"))],
+  ["oomadj", number("OOMADJ", 5, (row) => numberIn(row, "oom_score_adj"))],
+  ["trs", number("TRS", 4, (row) => Math.floor((row.stat.endCode - row.stat.startCode) / 1024))],
+  ["drs", number("DRS", 5, dataKib)],
   ["pidns", namespaceColumn("PIDNS", "pid")],
+  ["timens", namespaceColumn("TIMENS", "time")],
   ["netns", namespaceColumn("NETNS", "net")],
   ["mntns", namespaceColumn("MNTNS", "mnt")],
   ["ipcns", namespaceColumn("IPCNS", "ipc")],
@@ -295,6 +301,32 @@ const columns: [names: string, column: PsColumn][] = [
   ["ignored sig_ignore", signals("IGNORED", "SigIgn")],
   ["caught sig_catch", signals("CAUGHT", "SigCgt")],
 ];
+
+/** What a security module calls the process; "-" without one. */
+function securityLabel(row: PsRow): string {
+  const text = labelOf(row.pid)
+    .replace(/[\0\n]/g, "")
+    .trim();
+  return text === "" ? "-" : printable(text);
+}
+
+function labelOf(pid: number): string {
+  try {
+    return readProcTextIfPresent(`/proc/${pid}/attr/current`) ?? "";
+  } catch {
+    return ""; // ignored: without a security module the file cannot be read
+  }
+}
+
+function numberIn(row: PsRow, file: string): number {
+  return Number(readProcTextIfPresent(`/proc/${row.pid}/${file}`)?.trim() ?? 0);
+}
+
+/** Virtual memory that is not the program's text. */
+function dataKib(row: PsRow): number {
+  const { sizeBytes, startCode, endCode } = row.stat;
+  return Math.floor((sizeBytes - (endCode - startCode)) / 1024);
+}
 
 function memoryShare(row: PsRow): string {
   const kib = kibOf(row, "VmRSS");

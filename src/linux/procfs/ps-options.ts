@@ -1,8 +1,8 @@
 // The command line of ps (ps(1)), as far as `docker top` users write it: selections, formats, sorting, threads, forests;
 // in UNIX (-ef), BSD (aux) and long form. Anything else is refused with ps's kind of message.
 
-import { Fault } from "../../lib/errors.ts";
 import { type PsColumn, psColumn } from "./ps-columns.ts";
+import { layoutOf, missingPid, parseFormat, type PsFlags, psError } from "./ps-layout.ts";
 
 export interface PsOptions {
   columns: PsColumn[];
@@ -11,41 +11,71 @@ export interface PsOptions {
   /** Draw the tree of processes (`--forest`, BSD f), or only order by it (-H). */
   forest?: "drawn" | "indented";
   sort: { column: PsColumn; isDescending: boolean }[];
-  /** Which processes; absent: all. The ids or names of any list match. */
-  select?: { pids: number[]; users: string[]; commands: string[] };
+  /** Which processes; absent: all. What any of the lists names matches. */
+  select?: PsSelection;
+  /** -N: the processes that do not match. */
+  isNegated: boolean;
+  /** BSD r: only those that run. */
+  isRunningOnly: boolean;
 }
 
-/** Formats: -f, -l, … as lists of specifiers. `uid_hack` of procps is the user's name under the title UID. */
-const FORMATS = {
-  "": "pid tname=TTY time ucmd",
-  f: "user=UID pid ppid c stime tname time cmd",
-  F: "user=UID pid ppid c sz rss psr stime tname time cmd",
-  fj: "user=UID pid ppid pgid sid c stime tname time cmd",
-  j: "pid pgid sid tname time ucmd",
-  l: "f s uid pid ppid c opri ni addr_1 sz wchan tname time ucmd",
-  fl: "f s user=UID pid ppid c opri ni addr_1 sz wchan stime tname time cmd",
-  bsd: "pid tname stat bsdtime args",
-  u: "user pid pcpu pmem vsz rss tname stat start_time bsdtime args",
-  bsdl: "f uid pid ppid priority ni vsz rss wchan stat tname bsdtime args",
-  bsdj: "ppid pid pgid sid tname tpgid stat uid bsdtime args",
-} as const;
+export interface PsSelection {
+  readonly pids: number[];
+  readonly parents: number[];
+  readonly sessions: number[];
+  /** Names or numbers of effective users, and of effective and real groups. */
+  readonly users: string[];
+  readonly groups: string[];
+  readonly realGroups: string[];
+  readonly commands: string[];
+  /** `pts/3`, `/dev/pts/3`, `?`. */
+  readonly ttys: string[];
+}
 
-class OptionReader {
+/** What prints something other than processes: without a PID, which Docker misses then. */
+const NO_LISTING = ["--version", "--info", "--help", "-V", "V", "L"];
+const NO_HEADERS = [
+  "no-header",
+  "no-headers",
+  "no-heading",
+  "no-headings",
+  "noheader",
+  "noheaders",
+  "noheading",
+  "noheadings",
+];
+
+class OptionReader implements PsFlags {
   readonly #words: string[];
   isFull = false;
   isExtraFull = false;
   isLong = false;
   isJobs = false;
-  bsd: "" | "bsd" | "u" | "bsdl" | "bsdj" = "";
+  hasResident = false;
+  hasClass = false;
+  hasProcessor = false;
+  hasLabel = false;
+  isNegated = false;
+  isRunningOnly = false;
+  bsd: PsFlags["bsd"] = "";
   /** -o and its kin, in order; they replace every other format. */
   readonly custom: PsColumn[] = [];
   /** -O: these between pid and the rest of the default. */
   readonly inserted: PsColumn[] = [];
-  threads: "" | "L" | "T" | "H" = "";
+  threads: PsFlags["threads"] = "";
   forest: PsOptions["forest"];
   readonly sort: PsOptions["sort"] = [];
   isAll = false;
-  readonly select = { pids: [] as number[], users: [] as string[], commands: [] as string[] };
+  readonly select: PsSelection = {
+    pids: [],
+    parents: [],
+    sessions: [],
+    users: [],
+    groups: [],
+    realGroups: [],
+    commands: [],
+    ttys: [],
+  };
 
   constructor(words: string[]) {
     this.#words = words;
@@ -53,6 +83,7 @@ class OptionReader {
 
   read(): void {
     for (let word = this.#words.shift(); word !== undefined; word = this.#words.shift()) {
+      if (NO_LISTING.includes(word)) throw missingPid();
       if (word.startsWith("--")) this.#long(word);
       // "-aux" means the user x to UNIX and nothing sensible; ps takes it as BSD does
       else if (/^-aux[fw]*$/.test(word)) this.#bsd(word.slice(1));
@@ -61,11 +92,23 @@ class OptionReader {
     }
   }
 
-  /** The argument of an option: the rest of its word, or the next one. */
-  #argument(rest: string, option: string): string {
+  /** The argument of an option: the rest of its word, or the next one; `what` and `option` are for the message. */
+  #argument(rest: string, what: string, option: string): string {
     const value = rest !== "" ? rest : this.#words.shift();
-    if (value === undefined) throw psError(`list of ${option} must follow`);
+    if (value === undefined) throw psError(`${what} must follow ${option}`);
     return value;
+  }
+
+  #pidList(rest: string, option: string): number[] {
+    return parsePids(this.#argument(rest, "list of process IDs", option));
+  }
+
+  #nameList(rest: string, what: string, option: string): string[] {
+    return splitList(this.#argument(rest, `list of ${what}`, option));
+  }
+
+  #format(rest: string, option: string): PsColumn[] {
+    return parseFormat(this.#argument(rest, "format specification", option));
   }
 
   #unix(letters: string): void {
@@ -90,9 +133,24 @@ class OptionReader {
         case "j":
           this.isJobs = true;
           break;
-        case "w":
         case "y":
+          this.hasResident = true;
+          break;
         case "c":
+          this.hasClass = true;
+          break;
+        case "P":
+          this.hasProcessor = true;
+          break;
+        case "M":
+          this.hasLabel = true;
+          break;
+        case "N":
+          this.isNegated = true;
+          break;
+        case "w":
+        case "x":
+          if (letters[i] === "x") this.bsd ||= "bsd";
           break;
         case "H":
           this.forest = "indented";
@@ -101,27 +159,61 @@ class OptionReader {
         case "T":
           this.threads = letters[i] as "L" | "T";
           break;
-        case "o":
-          this.custom.push(...parseFormat(this.#argument(rest, "formats")));
-          return;
-        case "O":
-          this.inserted.push(...parseFormat(this.#argument(rest, "formats")));
-          return;
-        case "p":
-        case "q":
-          this.select.pids.push(...parsePids(this.#argument(rest, "process IDs")));
-          return;
-        case "u":
-        case "U":
-          this.select.users.push(...splitList(this.#argument(rest, "users")));
-          return;
-        case "C":
-          this.select.commands.push(...splitList(this.#argument(rest, "command names")));
-          return;
         default:
-          throw psError("unsupported SysV option");
+          this.#unixList(letters[i] ?? "", rest);
+          return;
       }
     }
+  }
+
+  /** Options that take the rest of the word. */
+  #unixList(letter: string, rest: string): void {
+    const { select } = this;
+    switch (letter) {
+      case "o":
+        this.custom.push(...this.#format(rest, "-o"));
+        return;
+      case "O":
+        this.inserted.push(...parseFormat(this.#argument(rest, "format or sort specification", "-O")));
+        return;
+      case "p":
+      case "q":
+        select.pids.push(...this.#pidList(rest, `-${letter}`));
+        return;
+      case "s":
+        select.sessions.push(
+          ...parsePids(this.#argument(rest, "list of session leaders OR effective group IDs was", "-s")),
+        );
+        return;
+      case "u":
+        // ps takes a lone -u for BSD's.
+        if (rest === "" && this.#words.length === 0) this.bsd = "u";
+        else select.users.push(...this.#nameList(rest, "users", "-u"));
+        return;
+      case "U":
+        select.users.push(...this.#nameList(rest, "real users", "-U"));
+        return;
+      case "G":
+        select.realGroups.push(...this.#nameList(rest, "real groups", "-G"));
+        return;
+      case "g":
+        this.#sessionsOrGroups(this.#nameList(rest, "session leaders OR effective group names", "-g"));
+        return;
+      case "t":
+        select.ttys.push(...this.#nameList(rest, "terminals (pty, tty...)", "-t"));
+        return;
+      case "C":
+        select.commands.push(...this.#nameList(rest, "command names", "-C"));
+        return;
+      default:
+        throw psError("unsupported SysV option");
+    }
+  }
+
+  /** ps -g takes numbers for sessions and names for groups. */
+  #sessionsOrGroups(words: readonly string[]): void {
+    if (words.every((word) => /^\d+$/.test(word))) this.select.sessions.push(...words.map(Number));
+    else this.select.groups.push(...words);
   }
 
   #bsd(letters: string): void {
@@ -150,55 +242,102 @@ class OptionReader {
         case "f":
           this.forest = "drawn";
           break;
+        case "v":
+        case "s":
+          this.bsd = letters[i] as "v" | "s";
+          break;
+        case "Z":
+          this.hasLabel = true;
+          break;
+        case "r":
+          this.isRunningOnly = true;
+          break;
+        case "h":
+          throw missingPid();
         case "w":
         case "e":
         case "n":
         case "c":
         case "g":
+        case "S":
+        case "T":
           break;
         case "H":
           this.threads = "H";
           break;
-        case "o":
-          this.custom.push(...parseFormat(this.#argument(rest, "formats")));
-          return;
-        case "O":
-          this.inserted.push(...parseFormat(this.#argument(rest, "formats")));
-          return;
-        case "p":
-        case "q":
-          this.select.pids.push(...parsePids(this.#argument(rest, "process IDs")));
-          return;
-        case "U":
-          this.select.users.push(...splitList(this.#argument(rest, "users")));
-          return;
-        case "k":
-          this.sort.push(...parseSort(this.#argument(rest, "sort keys")));
-          return;
         default:
-          throw psError("unsupported option (BSD syntax)");
+          this.#bsdList(letters[i] ?? "", rest);
+          return;
       }
+    }
+  }
+
+  #bsdList(letter: string, rest: string): void {
+    switch (letter) {
+      case "o":
+        this.custom.push(...this.#format(rest, "o"));
+        return;
+      case "O":
+        this.inserted.push(...parseFormat(this.#argument(rest, "format or sort specification", "O")));
+        return;
+      case "p":
+      case "q":
+        this.select.pids.push(...this.#pidList(rest, letter));
+        return;
+      case "t":
+        this.select.ttys.push(...this.#nameList(rest, "terminals (pty, tty...)", "t"));
+        return;
+      case "U":
+        this.select.users.push(...this.#nameList(rest, "users", "U"));
+        return;
+      case "k":
+        this.sort.push(...parseSort(this.#argument(rest, "long sort specification", "'k'")));
+        return;
+      default:
+        throw psError("unsupported option (BSD syntax)");
     }
   }
 
   #long(word: string): void {
     const equals = word.indexOf("=");
     const name = equals < 0 ? word.slice(2) : word.slice(2, equals);
-    const value = () => (equals < 0 ? this.#argument("", name) : word.slice(equals + 1));
+    if (NO_HEADERS.includes(name)) throw missingPid();
+    const value = (what: string, option = word): string =>
+      equals < 0 ? this.#argument("", what, option) : word.slice(equals + 1);
+    const names = (what: string): string[] => splitList(value(`list of ${what}`));
+    const { select } = this;
     switch (name) {
       case "format":
-        this.custom.push(...parseFormat(value()));
+        this.custom.push(...parseFormat(value("format specification")));
         return;
       case "sort":
-        this.sort.push(...parseSort(value()));
+        this.sort.push(...parseSort(value("long sort specification")));
         return;
       case "pid":
       case "quick-pid":
-        this.select.pids.push(...parsePids(value()));
+        select.pids.push(...parsePids(value("list of process IDs")));
+        return;
+      case "ppid":
+        select.parents.push(...parsePids(value("list of process IDs")));
+        return;
+      case "sid":
+      case "session":
+        select.sessions.push(...parsePids(value("some sid thing(s)")));
         return;
       case "user":
+        select.users.push(...names("effective users"));
+        return;
       case "User":
-        this.select.users.push(...splitList(value()));
+        select.users.push(...names("real users"));
+        return;
+      case "group":
+        select.groups.push(...names("effective groups"));
+        return;
+      case "Group":
+        select.realGroups.push(...names("real groups"));
+        return;
+      case "tty":
+        select.ttys.push(...names("ttys"));
         return;
       case "forest":
         this.forest = "drawn";
@@ -206,39 +345,24 @@ class OptionReader {
       case "cols":
       case "columns":
       case "width":
+        value("number of columns", "--cols, --width, or --columns");
+        return;
       case "lines":
       case "rows":
-        value();
+        value("number of rows", "--rows or --lines");
+        return;
+      case "context":
+        this.hasLabel = true;
+        return;
+      case "deselect":
+        this.isNegated = true;
         return;
       case "headers":
       case "cumulative":
-      case "deselect-none":
         return;
       default:
         throw psError("unknown gnu long option");
     }
-  }
-
-  columns(): PsColumn[] {
-    if (this.custom.length > 0) return this.custom;
-    const key = this.#formatKey();
-    const columns = parseFormat(FORMATS[key]);
-    const pid = columns.findIndex((c) => c.title === "PID");
-    if (this.threads === "L") columns.splice(pid + 2, 0, ...parseFormat("lwp"));
-    if (this.threads === "T") columns.splice(pid + 1, 0, ...parseFormat("spid"));
-    const nlwpAt = columns.findIndex((c) => c.title === "C");
-    if (this.threads === "L" && this.isFull && nlwpAt > 0)
-      columns.splice(nlwpAt + 1, 0, ...parseFormat("nlwp"));
-    if (this.inserted.length === 0) return columns;
-    return [...parseFormat("pid"), ...this.inserted, ...parseFormat("s tname=TTY time command")];
-  }
-
-  #formatKey(): keyof typeof FORMATS {
-    if (this.bsd !== "") return this.bsd;
-    if (this.isExtraFull) return "F";
-    if (this.isLong) return this.isFull ? "fl" : "l";
-    if (this.isJobs) return this.isFull ? "fj" : "j";
-    return this.isFull ? "f" : "";
   }
 }
 
@@ -247,34 +371,17 @@ export function parsePsOptions(words: readonly string[]): PsOptions {
   if (words.length > 1000) throw psError("too many arguments");
   const reader = new OptionReader(words.length === 0 ? ["-ef"] : [...words]);
   reader.read();
-  const { pids, users, commands } = reader.select;
-  const hasSelection = !reader.isAll && pids.length + users.length + commands.length > 0;
+  const isNamed = Object.values(reader.select).some((list) => list.length > 0);
+  const hasSelection = isNamed && !reader.isAll;
   return {
-    columns: reader.columns(),
+    columns: layoutOf(reader),
     hasThreads: reader.threads !== "",
     ...(reader.forest === undefined ? {} : { forest: reader.forest }),
     sort: reader.sort,
     ...(hasSelection ? { select: reader.select } : {}),
+    isNegated: reader.isNegated,
+    isRunningOnly: reader.isRunningOnly,
   };
-}
-
-/** `pid,user:20,cmd=WHAT`: names, each with an optional width and title. */
-function parseFormat(text: string): PsColumn[] {
-  const columns: PsColumn[] = [];
-  for (const part of text.split(/[, ]+/)) {
-    if (part === "") continue;
-    const equals = part.indexOf("=");
-    const [name, width] = (equals < 0 ? part : part.slice(0, equals)).split(":") as [string, string?];
-    const column = psColumn(name);
-    if (column === undefined) throw psError(`unknown user-defined format specifier "${name.slice(0, 100)}"`);
-    if (width !== undefined && !/^[1-9]\d{0,5}$/.test(width)) {
-      throw psError(`column width must be a number in "${part.slice(0, 100)}"`);
-    }
-    const title = equals < 0 ? column.title : part.slice(equals + 1);
-    columns.push({ ...column, title, ...(width === undefined ? {} : { width: Number(width) }) });
-  }
-  if (columns.length === 0 || columns.length > 200) throw psError("improper format list");
-  return columns;
 }
 
 function parseSort(text: string): PsOptions["sort"] {
@@ -293,7 +400,3 @@ function parsePids(text: string): number[] {
 }
 
 const splitList = (text: string): string[] => text.split(/[, ]+/).filter(Boolean);
-
-function psError(message: string): Fault {
-  return new Fault("invalidParameter", `ps: error: ${message}`, { code: "container.top-args" });
-}

@@ -4,10 +4,11 @@
 
 import { readdirSync } from "node:fs";
 import { Fault } from "../../lib/errors.ts";
-import { userNameOf } from "./accounts.ts";
-import { readMemoryTotalKib, readProcessStat, readUptime } from "./process.ts";
+import { groupNameOf, userNameOf } from "./accounts.ts";
+import { readMemoryTotalKib, readProcessStat, readUptime, ttyName } from "./process.ts";
 import { type PsColumn, type PsContext, psRow, type PsRow } from "./ps-columns.ts";
-import { parsePsOptions, type PsOptions } from "./ps-options.ts";
+import { missingPid } from "./ps-layout.ts";
+import { parsePsOptions, type PsOptions, type PsSelection } from "./ps-options.ts";
 
 export interface PsTable {
   titles: string[];
@@ -28,11 +29,7 @@ export function psTable(pids: readonly number[], psArgs: string): PsTable {
   };
   const rows = ordered(selected(readRows(pids, options, context), options), options);
   const titles = options.columns.flatMap((column) => fields(column.title));
-  if (!titles.includes("PID")) {
-    throw new Fault("invalidParameter", "Couldn't find PID field in ps output", {
-      code: "container.top-args",
-    });
-  }
+  if (!titles.includes("PID")) throw missingPid();
   return { titles, processes: rows.map((row) => cells(row, options.columns, titles.length)) };
 }
 
@@ -75,17 +72,27 @@ function threadsOf(pid: number): number[] {
 }
 
 function selected(rows: PsRow[], options: PsOptions): PsRow[] {
-  const select = options.select;
-  if (!select) return rows;
-  return rows.filter((row) => {
-    const uid = Number(row.status().get("Uid")?.split(/\s+/)[1] ?? 0);
-    return (
-      select.pids.includes(row.pid) ||
-      select.commands.includes(row.stat.comm) ||
-      select.users.includes(String(uid)) ||
-      select.users.includes(userNameOf(uid) ?? "")
-    );
-  });
+  const { select } = options;
+  return rows
+    .filter((row) => !options.isRunningOnly || ["R", "D"].includes(row.stat.state))
+    .filter((row) => (select === undefined || isSelected(row, select)) !== options.isNegated);
+}
+
+function isSelected(row: PsRow, select: PsSelection): boolean {
+  const id = (key: "Uid" | "Gid", at: number): number => Number(row.status().get(key)?.split(/\s+/)[at] ?? 0);
+  const names = (list: readonly string[], number: number, name: string | undefined): boolean =>
+    list.includes(String(number)) || (name !== undefined && list.includes(name));
+  const tty = ttyName(row.stat.ttyNumber);
+  return (
+    select.pids.includes(row.pid) ||
+    select.parents.includes(row.stat.ppid) ||
+    select.sessions.includes(row.stat.session) ||
+    select.commands.includes(row.stat.comm) ||
+    names(select.users, id("Uid", 1), userNameOf(id("Uid", 1))) ||
+    names(select.groups, id("Gid", 1), groupNameOf(id("Gid", 1))) ||
+    names(select.realGroups, id("Gid", 0), groupNameOf(id("Gid", 0))) ||
+    select.ttys.some((t) => t === tty || t === `/dev/${tty}` || (t === "-" && tty === "?"))
+  );
 }
 
 function ordered(rows: PsRow[], options: PsOptions): PsRow[] {
