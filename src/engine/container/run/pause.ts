@@ -43,6 +43,7 @@ export async function pauseContainer(
   if (record.state.status === "paused")
     throw new Fault("conflict", `container ${live.id} is already paused`, { code: "container.paused" });
   requireProcess(record);
+  const { run } = live;
   let isFrozen: boolean;
   try {
     isFrozen = await freeze(context, live, signal);
@@ -51,7 +52,8 @@ export async function pauseContainer(
       error instanceof Fault ? error : { kind: "system" as const, code: "container.pause" };
     throw new Fault(kind, `cannot pause container ${live.id}: ${messageOf(error)}`, { code, cause: error });
   }
-  if (!isFrozen) requireProcess(context.table.find(live.id));
+  // Its end may have been settled while it was frozen: a cgroup with nobody in it freezes, too.
+  if (!isFrozen || live.run !== run) requireProcess(context.table.find(live.id));
   publish(context, await context.table.putState(live.id, { status: "paused" }), "pause");
 }
 
@@ -70,6 +72,9 @@ export async function thaw(
   id: string,
 ): Promise<void> {
   const record = context.table.find(id);
-  await context.keel.run(planThaw(cgroupOf(context, record)));
-  await context.table.putState(id, { status: "running" });
+  await context.keel.run(planThaw(cgroupOf(context, record))).catch((error: unknown) => {
+    if (!isGone(error)) throw error; // ignored: it has ended meanwhile, which is being settled
+  });
+  if (context.table.get(id)?.state.status === "paused")
+    await context.table.putState(id, { status: "running" });
 }
