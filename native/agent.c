@@ -6,6 +6,7 @@
 #include "fault.h"
 #include "fsops.h"
 #include "hostops.h"
+#include "watch.h"
 #include "wire.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { VERB_HELLO = 1, VERB_RUN = 2, VERB_ROOT = 3, VERB_FS = 4 };
+enum { VERB_HELLO = 1, VERB_RUN = 2, VERB_ROOT = 3, VERB_FS = 4, VERB_WATCH = 5 };
 
 // One connection's state in its handler.
 struct handler {
@@ -122,6 +123,7 @@ static int serve(struct handler *h, const uint8_t *body, size_t size)
 	case VERB_RUN: return serve_run(h, &request, &f);
 	case VERB_ROOT: return serve_root(h, &request, &f);
 	case VERB_FS: return serve_fs(h, &request, &f);
+	case VERB_WATCH: return watch_serve(h->sock, &request, &f);
 	default:
 		fault_set(&f, EINVAL, "protocol", "", "malformed message or unknown verb");
 		return frame_fault(h->sock, &f);

@@ -51,6 +51,9 @@ export class RecordingKeel implements Keel {
     return { results: this.#answerAll(ops), warnings: [...this.warnings] };
   }
 
+  /** Nothing ever happens by itself. */
+  async *watch(): AsyncGenerator<Uint8Array> {}
+
   #answerAll(ops: readonly Op[]): Reply[] {
     return ops.map((op, index) => {
       const result = this.answer(op, nameOfOp(op));

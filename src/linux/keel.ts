@@ -13,7 +13,7 @@ import { asBytes, asList, asNumber, asText, encodeFrame, type Reply, sizeOfValue
 
 export type { Reply } from "./wire.ts";
 
-const VERB = { hello: 1, run: 2, root: 3, fs: 4 } as const;
+const VERB = { hello: 1, run: 2, root: 3, fs: 4, watch: 5 } as const;
 const MAX_IDLE = 8;
 /** File operations are split into frames of about this size, so that keel starts before everything is there. */
 const FRAME_TARGET_BYTES = 1 << 20;
@@ -30,6 +30,18 @@ export interface RunOutcome {
   warnings: string[];
 }
 
+/** What `watch` looks for. */
+export interface Watch {
+  protocol: number;
+  /** Multicast groups, and message types (nlmsg_type). */
+  groups: readonly number[];
+  types: readonly number[];
+  /** Least time between two answers, so that a busy host costs little. */
+  quietMs: number;
+  /** Called when nothing is missed from here on. */
+  onReady?(): void;
+}
+
 /** Kernel access: everything privileged goes through here. */
 export interface Keel {
   /**
@@ -37,6 +49,11 @@ export interface Keel {
    * `onFailure` ran. Aborting makes keel stop and undo before its next operation; what was the last one may have been done.
    */
   run(ops: readonly Op[], options?: { signal?: AbortSignal }): Promise<RunOutcome>;
+  /**
+   * Yields the kernel's notifications of a netlink protocol: whole messages of the wanted types as they were received,
+   * several at once; empty bytes say that some were lost. Ends with the signal, or when keel is gone. Throws SysError.
+   */
+  watch(what: Watch, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** Opens a file session below a root. Throws SysError when the root cannot be opened or mounted. */
   openFs(root: FsRoot): Promise<FsSession>;
   /** Ends the agent and waits for it. Shims live on. */
@@ -155,6 +172,28 @@ class AgentClient implements Keel {
     } finally {
       signal?.removeEventListener("abort", onAbort);
       this.#giveBack(connection);
+    }
+  }
+
+  async *watch(what: Watch, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const connection = await this.#connection();
+    const onAbort = () => connection.destroy();
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      if (signal.aborted) return;
+      const { protocol, groups, types, quietMs } = what;
+      await request(connection, encodeFrame([VERB.watch, protocol, groups, types, quietMs]));
+      what.onReady?.();
+      for (;;) {
+        const frame = await connection.receive();
+        if (frame === null) return;
+        yield asBytes(frame[0]);
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      connection.destroy();
     }
   }
 
@@ -381,6 +420,7 @@ export async function startKeel(options: KeelOptions): Promise<Keel> {
   await client.hello();
   return {
     run: (ops, runOptions) => client.run(ops, runOptions),
+    watch: (what, signal) => client.watch(what, signal),
     openFs: (root) => client.openFs(root),
     close: () => {
       isClosing = true;

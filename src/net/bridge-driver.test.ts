@@ -72,7 +72,9 @@ inOwnNamespace(import.meta.filename, () => {
     await stopKeel();
   });
 
-  const open = () => BridgeDriver.open({ keel, owner: "test", tableName: TABLE });
+  let onLine: (line: string) => void = () => undefined;
+  const open = () =>
+    BridgeDriver.open({ keel, owner: "test", tableName: TABLE, log: (line) => onLine(line) });
 
   async function attach(
     driver: BridgeDriver,
@@ -288,36 +290,29 @@ inOwnNamespace(import.meta.filename, () => {
       assert.equal(await outside.fetch("tcp", "172.17.0.2", 81), "unreachable");
     });
 
-    test("a flushed table is repaired after the attempt that found it", async () => {
-      await sh("nft", "flush", "ruleset");
-      let plan = await driver.planAttach(
-        {
-          endpointId: "e-again",
-          networkId: "n1",
-          containerId: "c-again",
-          ifName: "eth0",
-          ip: "172.17.0.7",
-          mac: macForIp("172.17.0.7"),
-          ip6: "",
-          defaultRoutes: { ipv4: true, ipv6: true },
-          ports: [port({ hostPort: 9002 })],
-        },
-        0,
-      );
-      const error = await keel.run([host.netnsNew(0), openHostNamespace(), ...plan.ops]).then(
-        () => undefined,
-        (e: unknown) => e,
-      );
-      assert.match(String(error), /No such file/);
-      await plan.undo(error);
-      assert.equal(await outside.fetch("tcp", LAN_HOST, 8080), `web ${LAN_OUTSIDE} hello`);
-      const defaultRoutes = { ipv4: true, ipv6: true };
-      plan = await driver.planAttach(
-        { ...plan.record, ifName: "eth0", ip6: "", defaultRoutes, ports: [] },
-        0,
-      );
-      await keel.run([host.netnsNew(0), openHostNamespace(), ...plan.ops]);
-      await driver.detach("e-again");
+    test("what others remove comes back: the table, rules, an element, the bridge, its address", async () => {
+      const table = async () => (await sh("nft", "-s", "list", "table", "inet", TABLE)).split("\n").sort();
+      const before = await table();
+      const ways: string[][] = [
+        ["nft", "flush", "ruleset"],
+        ["nft", "flush", "chain", "inet", TABLE, "forward"],
+        ["nft", "flush", "map", "inet", TABLE, "published_any"],
+        ["ip", "link", "del", "docker0"],
+        ["ip", "addr", "del", "172.17.0.1/16", "dev", "docker0"],
+      ];
+      for (const way of ways) {
+        const repaired = Promise.withResolvers<void>();
+        onLine = (line) => line.endsWith("made as it was") && repaired.resolve();
+        await sh(...way);
+        await repaired.promise;
+        assert.deepEqual(await table(), before, way.join(" "));
+        assert.equal(await outside.fetch("tcp", LAN_HOST, 8080), `web ${LAN_OUTSIDE} hello`, way.join(" "));
+        assert.equal(
+          await other.machine.fetch("tcp", "172.17.0.2", 80),
+          "web 172.17.0.3 hello",
+          way.join(" "),
+        );
+      }
     });
 
     test("a detached container is gone, its ports are free, UDP clients are not sent to its address", async () => {

@@ -35,6 +35,7 @@ import {
   planRemoveNetwork,
   planReplaceAll,
 } from "./firewall/plan.ts";
+import { policyWarnings } from "./firewall/host-policy.ts";
 import type { FirewallState } from "./firewall/ruleset.ts";
 import {
   type HostFacts,
@@ -54,7 +55,8 @@ import type {
   PortRequest,
 } from "./model.ts";
 import { PortAllocator, type PortLease } from "./port/port-allocator.ts";
-import { planCut, planDetach, planEndpoint } from "./sandbox/endpoint.ts";
+import { KernelWatch } from "./kernel-watch.ts";
+import { planCut, planDetach, planEndpoint, planPlugIn } from "./sandbox/endpoint.ts";
 
 const ENOENT = 2;
 const ENODEV = 19;
@@ -98,6 +100,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
   /** The table is ours to change: restore has run. */
   #isLive = false;
   #sweep: NodeJS.Timeout | undefined;
+  #watch: KernelWatch | undefined;
 
   private constructor(options: BridgeDriverOptions, facts: HostFacts) {
     this.#keel = options.keel;
@@ -125,14 +128,22 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
     this.#networks.set(spec.id, state);
     if (!this.#isLive) return { deviceName: state.bridgeName };
     try {
-      if (before === undefined)
-        await this.#keel.run(planAddNetwork(this.#tableName, firewallNetwork(spec, state.bridgeName)));
+      if (before === undefined) await this.#addToFirewall(state);
       else await this.#reconcile();
     } catch (error) {
       if (before === undefined) await this.#dropNetwork(state);
       throw asFault(`cannot add network ${spec.id} to the firewall`, error);
     }
     return { deviceName: state.bridgeName };
+  }
+
+  async #addToFirewall({ spec, bridgeName }: NetworkState): Promise<void> {
+    try {
+      await this.#keel.run(planAddNetwork(this.#tableName, firewallNetwork(spec, bridgeName)));
+    } catch (error) {
+      if (!(error instanceof SysError) || error.errno !== ENOENT) throw error;
+      await this.#reconcile(); // somebody has just removed the table
+    }
   }
 
   async #ensureDevice(
@@ -313,7 +324,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
     }
     await this.#goLive();
     await this.#removeOrphans();
-    return warnings;
+    return [...warnings, ...(await policyWarnings(this.#keel, this.#tableName))];
   }
 
   /** Takes the ports of a running container again; where another process was faster the kernel's rule stays ours. */
@@ -340,8 +351,38 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
   }
 
   async #goLive(): Promise<void> {
+    this.#watch ??= new KernelWatch({
+      keel: this.#keel,
+      tableName: this.#tableName,
+      isOwnDevice: (index) => [...this.#networks.values()].some((n) => n.bridgeIndex === index),
+      repair: () => this.#repair(),
+      log: this.#log,
+    });
+    await this.#watch.start();
     await this.#reconcile();
     this.#isLive = true;
+  }
+
+  /** Makes devices and firewall what they should be, after somebody else took some of them away. */
+  async #repair(): Promise<void> {
+    for (const network of [...this.#networks.values()]) {
+      const { spec, bridgeIndex } = network;
+      const device = await this.#ensureDevice({ ...spec, bridgeName: network.bridgeName }, network);
+      if (!this.#networks.has(spec.id)) continue;
+      this.#networks.set(spec.id, { spec, ...device });
+      if (device.bridgeIndex !== bridgeIndex) await this.#plugInAgain(spec, device.bridgeIndex);
+    }
+    await this.#reconcile();
+  }
+
+  /** A bridge that is new has lost its containers: their devices are still there. */
+  async #plugInAgain(spec: BridgeNetwork, bridgeIndex: number): Promise<void> {
+    for (const { record } of [...this.#endpoints.values()])
+      if (record.networkId === spec.id)
+        await this.#runTolerant(
+          planPlugIn(record.hostIfName, { bridgeIndex, isIsolated: !spec.icc }),
+          ENODEV,
+        );
   }
 
   async #reconcile(): Promise<void> {
@@ -370,6 +411,8 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
 
   async close(options: { remove: boolean }): Promise<void> {
     clearTimeout(this.#sweep);
+    this.#watch?.stop();
+    this.#watch = undefined;
     await Promise.all([...this.#endpoints.values()].map(async (e) => e.lease?.release()));
     this.#endpoints.clear();
     this.#networks.clear();

@@ -12,6 +12,7 @@ import {
   planRemoveNetwork,
   planReplaceAll,
 } from "./plan.ts";
+import { policyWarnings } from "./host-policy.ts";
 import { type FirewallNetwork, type Publication, desiredRuleset } from "./ruleset.ts";
 
 const TABLE = "berth-fw";
@@ -133,6 +134,12 @@ inOwnNamespace(import.meta.filename, () => {
       "add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }",
     );
     await keel.run(planReplaceAll(TABLE, { networks: [web], publications: published(1) }));
+    const [warning, ...more] = await policyWarnings(keel, TABLE);
+    assert.match(
+      warning ?? "",
+      /chain FORWARD of table ip filter drops forwarded packets by default.*DOCKER-USER/,
+    );
+    assert.deepEqual(more, []);
     await keel.run(planDestroy(TABLE));
     assert.match(await listed(), /^table ip filter \{/);
     assert.doesNotMatch(await listed(), /berth/);

@@ -92,6 +92,17 @@ function ipv6Sysctls(p: InsidePlan): [string, string][] {
   ];
 }
 
+const asBridgePort = (hostIfName: string, isIsolated: boolean): Message =>
+  setBridgePort({ name: hostIfName }, { hairpin: true, isolated: isIsolated, isUp: true });
+
+/** Operation that joins the host end of an existing pair to a bridge; ENODEV when the pair has gone. */
+export const planPlugIn = (hostIfName: string, to: { bridgeIndex: number; isIsolated: boolean }): Op[] => [
+  netlinkOp(NETLINK_ROUTE, HOST_NS, [
+    setLink({ name: hostIfName }, { master: to.bridgeIndex }),
+    asBridgePort(hostIfName, to.isIsolated),
+  ]),
+];
+
 /** Operations that make the endpoint. Errno of the operations: EEXIST for a taken host name, ENODEV without the bridge. */
 export function planEndpoint(p: EndpointPlan): Op[] {
   const index = interfaceIndex(p.ifName);
@@ -108,7 +119,7 @@ export function planEndpoint(p: EndpointPlan): Op[] {
         { name: p.hostIfName },
         { master: p.bridgeIndex, alias: p.alias, ...(p.hasIpv6 ? { hasLinkLocal: false } : {}) },
       ),
-      setBridgePort({ name: p.hostIfName }, { hairpin: true, isolated: p.isIsolated, isUp: true }),
+      asBridgePort(p.hostIfName, p.isIsolated),
     ]),
     ...planInside(p),
   ];

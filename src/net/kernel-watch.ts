@@ -1,0 +1,116 @@
+// Notices when somebody else takes away what is ours in the kernel: rules and elements of our nftables table (`nft flush
+// ruleset`, a firewall program that starts again), our bridges and their addresses. It repairs nothing itself: the driver
+// does, which knows how everything should be. Costs nothing as long as nothing of the kind happens.
+
+import { messageOf } from "../lib/errors.ts";
+import type { Keel } from "../linux/keel.ts";
+import { LINK_REMOVALS, readRemovals } from "../linux/netlink/monitor.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE } from "../linux/netlink/message.ts";
+import { CHANGE_TYPES, NFTABLES_GROUP, readChanges } from "../linux/nft/monitor.ts";
+
+const QUIET_MS = 100;
+/** What changes a firewall often does so in several transactions: wait for the last one, but not long. */
+const SETTLE_MS = 200;
+/** Between attempts of a repair that failed: twice as long each time. */
+const FIRST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 60_000;
+/** keel's processes all begin with this; their changes are ours. */
+const OWN_PROCESS = "keel";
+
+export interface KernelWatchOptions {
+  keel: Keel;
+  /** Our nftables table. */
+  tableName: string;
+  /** Whether the device of an index is one of ours. */
+  isOwnDevice(index: number): boolean;
+  /** Makes everything as it should be. */
+  repair(): Promise<void>;
+  log(line: string): void;
+}
+
+/** Watches until it is stopped. */
+export class KernelWatch {
+  readonly #options: KernelWatchOptions;
+  readonly #end = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: KernelWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when nothing is missed any more; what cannot be watched is logged. */
+  async start(): Promise<void> {
+    await Promise.all([
+      new Promise<void>((ready) => void this.#follow("the firewall", this.#watchTable(ready)).then(ready)),
+      new Promise<void>((ready) => void this.#follow("devices", this.#watchDevices(ready)).then(ready)),
+    ]);
+  }
+
+  stop(): void {
+    this.#end.abort();
+    clearTimeout(this.#timer);
+  }
+
+  async #follow(what: string, watching: Promise<void>): Promise<void> {
+    try {
+      await watching;
+    } catch (error) {
+      if (!this.#end.signal.aborted)
+        this.#options.log(`changes of ${what} by others are not noticed: ${messageOf(error)}`);
+    }
+  }
+
+  async #watchTable(onReady: () => void): Promise<void> {
+    const { keel, tableName } = this.#options;
+    const what = {
+      protocol: NETLINK_NETFILTER,
+      groups: [NFTABLES_GROUP],
+      types: CHANGE_TYPES,
+      quietMs: QUIET_MS,
+      onReady,
+    };
+    let isTouched = false;
+    for await (const bytes of keel.watch(what, this.#end.signal)) {
+      if (bytes.length === 0) this.#repairSoon("notifications of the firewall were lost");
+      for (const change of readChanges(bytes)) {
+        if (change.kind === "removed") isTouched ||= change.tableName === tableName;
+        else {
+          if (isTouched && !change.process.startsWith(OWN_PROCESS))
+            this.#repairSoon(
+              `${change.process} (pid ${change.pid}) removed rules of nftables table ${tableName}`,
+            );
+          isTouched = false;
+        }
+      }
+    }
+  }
+
+  async #watchDevices(onReady: () => void): Promise<void> {
+    const options = this.#options;
+    const what = { protocol: NETLINK_ROUTE, ...LINK_REMOVALS, quietMs: QUIET_MS, onReady };
+    for await (const bytes of options.keel.watch(what, this.#end.signal)) {
+      if (bytes.length === 0) this.#repairSoon("notifications of devices were lost");
+      for (const index of readRemovals(bytes))
+        if (options.isOwnDevice(index)) this.#repairSoon(`a bridge, or an address of one, was removed`);
+    }
+  }
+
+  #repairSoon(reason: string, delayMs = SETTLE_MS): void {
+    if (this.#timer !== undefined || this.#end.signal.aborted) return;
+    this.#timer = setTimeout(() => {
+      void this.#repair(reason, delayMs);
+    }, delayMs).unref();
+  }
+
+  async #repair(reason: string, waitedMs: number): Promise<void> {
+    try {
+      await this.#options.repair();
+      this.#options.log(`${reason}: made as it was`);
+      this.#timer = undefined;
+    } catch (error) {
+      this.#options.log(`${reason}, and cannot be made as it was: ${messageOf(error)}`);
+      this.#timer = undefined;
+      this.#repairSoon(reason, Math.min(LAST_RETRY_MS, Math.max(FIRST_RETRY_MS, waitedMs * 2)));
+    }
+  }
+}
