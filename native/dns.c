@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 enum { DNS_DATAGRAM = 1, DNS_BYTES, DNS_END, DNS_CONNECT };
-enum { SERVICE_ADDRESS = 0x7f00000b, PEER_SIZE = 6, READS_PER_TURN = 16, MAX_FLOWS = 256, MAX_ACCEPTED = 64 };
+enum { PEER_AT = offsetof(struct sockaddr_in, sin_port), PEER_SIZE = 6 }; // port and address, side by side
+enum { SERVICE_ADDRESS = 0x7f00000b, READS_PER_TURN = 16, MAX_FLOWS = 256, MAX_ACCEPTED = 64 };
 enum { DAEMON_LIMIT = 64 << 10, FLOW_ROOM = 256 << 10, BACKLOG = 16 };
 
 // A TCP connection to us (even number) or a socket that the daemon asked for (odd).
@@ -34,19 +35,37 @@ static struct flow *flows;
 static unsigned flow_count, accepted_count;
 static int64_t last_accepted;
 
-static void tell(int kind, int64_t number, const void *peer, const void *data, size_t size)
+static void begin(struct writer *w, int kind)
 {
-	struct writer w = {0};
-	write_begin(&w);
-	write_int(&w, kind);
-	if (peer)
-		write_bytes(&w, peer, PEER_SIZE);
-	else
-		write_int(&w, number);
-	if (kind == DNS_END)
-		write_int(&w, (int64_t)size); // an errno
-	else
-		write_bytes(&w, data, size);
+	memset(w, 0, sizeof *w);
+	write_begin(w);
+	write_int(w, kind);
+}
+
+static void tell_datagram(const struct sockaddr_in *from, const void *data, size_t size)
+{
+	struct writer w;
+	begin(&w, DNS_DATAGRAM);
+	write_bytes(&w, (const uint8_t *)from + PEER_AT, PEER_SIZE);
+	write_bytes(&w, data, size);
+	client_reply(the_daemon, &w);
+}
+
+static void tell_bytes(int64_t flow, const void *data, size_t size)
+{
+	struct writer w;
+	begin(&w, DNS_BYTES);
+	write_int(&w, flow);
+	write_bytes(&w, data, size);
+	client_reply(the_daemon, &w);
+}
+
+static void tell_end(int64_t flow, int error)
+{
+	struct writer w;
+	begin(&w, DNS_END);
+	write_int(&w, flow);
+	write_int(&w, error);
 	client_reply(the_daemon, &w);
 }
 
@@ -55,22 +74,24 @@ static bool daemon_has_room(void)
 	return the_daemon && !the_daemon->is_dropped && client_waiting(the_daemon) < DAEMON_LIMIT;
 }
 
+static void listen_to(struct watch *w, uint32_t events)
+{
+	if (daemon_has_room())
+		watch_set(w, events);
+	else
+		watch_off(w);
+}
+
 // Reads from the container only what the daemon takes.
 void dns_resume(void)
 {
-	uint32_t events = daemon_has_room() ? EPOLLIN : 0;
-	if (events == 0) {
-		watch_off(&udp);
-		watch_off(&tcp);
-	} else {
-		watch_set(&udp, events);
-		watch_set(&tcp, events);
-	}
+	listen_to(&udp, EPOLLIN);
+	listen_to(&tcp, EPOLLIN);
 	for (struct flow *f = flows; f; f = f->next)
-		if (events == 0 || f->is_over)
+		if (f->is_over)
 			watch_off(&f->w);
 		else
-			watch_set(&f->w, f->is_open ? events : EPOLLOUT);
+			listen_to(&f->w, f->is_open ? EPOLLIN : EPOLLOUT);
 }
 
 static void flow_end(struct flow *f, int error)
@@ -84,7 +105,7 @@ static void flow_end(struct flow *f, int error)
 	accepted_count -= f->number % 2 == 0;
 	watch_close(&f->w);
 	if (the_daemon && error >= 0)
-		tell(DNS_END, f->number, NULL, NULL, (size_t)error);
+		tell_end(f->number, error);
 	free(f);
 }
 
@@ -100,7 +121,7 @@ static void flow_on(struct watch *w, uint32_t events)
 			return;
 		}
 		f->is_open = true;
-		tell(DNS_BYTES, f->number, NULL, "", 0);
+		tell_bytes(f->number, "", 0);
 		dns_resume();
 		return;
 	}
@@ -117,10 +138,10 @@ static void flow_on(struct watch *w, uint32_t events)
 		}
 		if (n == 0) { // an empty datagram, too, says nothing
 			f->is_over = true;
-			tell(DNS_END, f->number, NULL, NULL, 0);
+			tell_end(f->number, 0);
 			break;
 		}
-		tell(DNS_BYTES, f->number, NULL, shim_scratch, (size_t)n);
+		tell_bytes(f->number, shim_scratch, (size_t)n);
 	}
 	dns_resume();
 }
@@ -151,7 +172,7 @@ static void tcp_on(struct watch *w, uint32_t events)
 	last_accepted = f->number;
 	accepted_count++;
 	f->is_open = true;
-	tell(DNS_BYTES, f->number, NULL, "", 0);
+	tell_bytes(f->number, "", 0);
 	dns_resume();
 }
 
@@ -162,15 +183,12 @@ static void udp_on(struct watch *w, uint32_t events)
 	for (int turn = 0; turn < READS_PER_TURN && daemon_has_room(); turn++) {
 		struct sockaddr_in from;
 		socklen_t size = sizeof from;
-		uint8_t peer[PEER_SIZE];
 		ssize_t n = recvfrom(w->fd, shim_scratch, SCRATCH_SIZE, MSG_DONTWAIT, (struct sockaddr *)&from, &size);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return;
-		memcpy(peer, &from.sin_addr, 4);
-		memcpy(peer + 4, &from.sin_port, 2);
-		tell(DNS_DATAGRAM, 0, peer, shim_scratch, (size_t)n);
+		tell_datagram(&from, shim_scratch, (size_t)n);
 	}
 	dns_resume();
 }
@@ -233,8 +251,7 @@ void dns_close(void)
 static void send_datagram(const uint8_t *peer, const uint8_t *data, size_t size)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET};
-	memcpy(&to.sin_addr, peer, 4);
-	memcpy(&to.sin_port, peer + 4, 2);
+	memcpy((uint8_t *)&to + PEER_AT, peer, PEER_SIZE);
 	sendto(udp.fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof to); // ignored: whoever asked asks again
 }
 
@@ -250,7 +267,7 @@ static void start_connect(int64_t number, bool is_stream, const uint8_t *address
 	int type = (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK;
 	int fd = netns_socket(shim.init_pidfd, size == 4 ? AF_INET : AF_INET6, type, 0, &f);
 	if (fd < 0) {
-		tell(DNS_END, number, NULL, NULL, (size_t)f.errno_);
+		tell_end(number, f.errno_);
 		return;
 	}
 	int rc = size == 4 ? connect(fd, (struct sockaddr *)&v4, sizeof v4) : connect(fd, (struct sockaddr *)&v6, sizeof v6);
@@ -258,7 +275,7 @@ static void start_connect(int64_t number, bool is_stream, const uint8_t *address
 	struct flow *flow = error ? NULL : flow_new(fd, number);
 	if (!flow) {
 		close(fd);
-		tell(DNS_END, number, NULL, NULL, (size_t)(error ? error : EMFILE));
+		tell_end(number, error ? error : EMFILE);
 		return;
 	}
 	dns_resume(); // an open socket is writable, and told of by flow_on

@@ -16,7 +16,9 @@ import type { LiveContainer } from "../table.ts";
 import { endpointOf } from "./endpoints.ts";
 import { editHosts, ownHosts } from "./hosts.ts";
 import { joinNameService } from "./name-service.ts";
+import { hasNameService } from "./names.ts";
 import { withoutAttached } from "./release.ts";
+import { rewriteResolvConf } from "./resolv-conf.ts";
 import {
   attachedTo,
   gatewaysOf,
@@ -98,6 +100,9 @@ async function joinLive(
   record: ContainerRecord,
   place: Place,
 ): Promise<void> {
+  const joined = { ...record, endpoints: [...record.endpoints, place.endpoint] };
+  // First, since it may fail, and harms nobody when what follows fails.
+  if (live.run !== null) await joinNameService(context, joined, live.run);
   const before = placesOf(context, record.endpoints);
   const after = [...before, place];
   const move = await beginMove(context, record, { before, after });
@@ -128,7 +133,7 @@ async function joinLive(
     return;
   }
   await editHosts(context, record.id, (text) => withHosts(text, ownHosts(record, attached)));
-  await joinNameService(context, record.id, live.run);
+  if (hasNameService(joined)) await rewriteResolvConf(context, joined);
   context.networks.publish(place.network.id, "connect", record.id);
 }
 

@@ -12,7 +12,6 @@ import type { ContainerContext } from "../context.ts";
 import type { ContainerRecord } from "../record.ts";
 import type { Run } from "../table.ts";
 import { type ContainerNames, hasNameService } from "./names.ts";
-import { rewriteResolvConf } from "./resolv-conf.ts";
 import { NETNS } from "./sandbox.ts";
 
 /** Where the shim listens: any free port that the kernel gives to no connection by itself and programs rarely want. */
@@ -56,12 +55,14 @@ async function listen(socketPath: string, wanted: { port: number }): ReturnType<
   }
 }
 
-/** Gives the service to a running container that has joined a network, if it is its first one with names. */
-export async function joinNameService(context: ContainerContext, id: string, place: Place): Promise<void> {
-  const record = context.table.find(id);
-  if (!hasNameService(record) || context.nameService.server.isServing(id)) return;
-  await startNameService(context, id, place);
-  await rewriteResolvConf(context, record);
+/** Gives the service to a running container that is about to have these networks, if they are its first ones with names. */
+export async function joinNameService(
+  context: ContainerContext,
+  record: ContainerRecord,
+  place: Place,
+): Promise<void> {
+  if (!hasNameService(record) || context.nameService.server.isServing(record.id)) return;
+  await startNameService(context, record.id, place);
 }
 
 /** Takes the questions of a container over that an earlier daemon has started; what fails is logged. */
