@@ -245,6 +245,16 @@ describe("a container", () => {
     );
   });
 
+  test("that builds an image in a network finds its containers", async () => {
+    await text("network", "create", "back");
+    await sleeper("web", "--network", "back");
+    const dockerfile = "FROM busybox\nRUN nslookup web | tee /found && nslookup www.example\n";
+    await daemon.text(first, ["build", "--network", "back", "-t", "built", "-"], { input: dockerfile });
+    const found = await text("run", "--rm", "built", "cat", "/found");
+    assert.match(found, new RegExp(`Address: ${await addressOf("web", "back")}`));
+    await text("rmi", "built");
+  });
+
   test("may have a name server of its own at port 53", async () => {
     await text("network", "create", "back");
     await sleeper("web", "--network", "back");

@@ -9,10 +9,12 @@ import { host, type Op, type Register } from "../../linux/ops.ts";
 import { openHostNamespace } from "../../net/sandbox/endpoint.ts";
 import {
   bridgeResolvConf,
+  type ContainerResolvConf,
   type DnsOverrides,
   hostResolvConf,
   loadHostResolvConf,
   loadResolvConf,
+  serviceResolvConf,
 } from "../../net/dns/resolv-conf.ts";
 import { hostnameFile, hostsFile } from "../../net/sandbox/hosts-file.ts";
 import { type CgroupRequest, containerCgroup, planCgroup } from "../../runtime/cgroup/plan.ts";
@@ -21,7 +23,12 @@ import { connectShim, openAttach, openShimEvents, type ShimExit } from "../../ru
 import { generateSpec } from "../../runtime/spec/generate.ts";
 import type { SpecBind } from "../../runtime/spec/input.ts";
 import type { ContainerContext } from "../container/context.ts";
+import { endpointOf } from "../container/network/endpoints.ts";
+import { startNameService } from "../container/network/name-service.ts";
+import { attachedTo } from "../container/network/sandbox.ts";
 import { lastExit } from "../container/run/lost.ts";
+import { killShim } from "../container/run/start.ts";
+import { isPredefined } from "../network/record.ts";
 import type { PlannedEndpoint } from "../network/service.ts";
 
 const NETNS: Register = 0;
@@ -36,6 +43,8 @@ type Context = Pick<
 interface StepFiles {
   etc: { hostname: string; hosts: string; resolvConf: string };
   binds: SpecBind[];
+  /** What its user should know of them. */
+  warnings: readonly string[];
 }
 
 export class ContainerStepRunner implements StepRunner {
@@ -54,10 +63,16 @@ export class ContainerStepRunner implements StepRunner {
     stack.defer(() => rm(dir, { recursive: true, force: true }));
     const endpoint = await this.#planNetwork(request, stack);
     const files = await writeStepFiles(request, dir, endpoint, this.#context.nameService.defaults);
+    for (const w of files.warnings) this.#warn(request, w);
     const { ops, stateDir, socketPath } = this.#plan(request, files, endpoint);
     request.signal.throwIfAborted();
-    await this.#context.keel.run(ops);
+    const { results } = await this.#context.keel.run(ops);
     stack.defer(() => rm(stateDir, { recursive: true, force: true }));
+    if (endpoint !== null && !isPredefined(endpoint.network.name)) {
+      const [, pid] = results.at(-1) as [shimPid: number, pid: number];
+      stack.defer(() => this.#context.nameService.names.remove(request.containerId));
+      await this.#giveNames(request, endpoint, { pid, socketPath });
+    }
     const exit = await this.#supervise(request, socketPath);
     request.signal.throwIfAborted();
     return { exitCode: exit.exitCode };
@@ -81,6 +96,32 @@ export class ContainerStepRunner implements StepRunner {
     );
     stack.defer(() => this.#context.networks.detach(endpoint.record));
     return endpoint;
+  }
+
+  /** In a network with names the step finds and is found like a container. */
+  async #giveNames(
+    request: StepRequest,
+    endpoint: PlannedEndpoint,
+    place: { pid: number; socketPath: string },
+  ): Promise<void> {
+    const id = request.containerId;
+    this.#context.nameService.names.update({
+      id,
+      name: id.slice(0, 12),
+      config: { Hostname: request.hostname },
+      hostConfig: { Dns: [], DnsSearch: [], DnsOptions: [] },
+      endpoints: [attachedTo(endpointOf(endpoint.network, {}), endpoint)],
+    });
+    try {
+      await startNameService(this.#context, id, place);
+    } catch (error) {
+      await killShim(place.socketPath); // it waits at its barrier
+      throw error;
+    }
+  }
+
+  #warn(request: StepRequest, warning: string): void {
+    this.#context.log("warn", `build step ${request.containerId.slice(0, 12)}: ${warning}`);
   }
 
   #cgroup(request: StepRequest): CgroupRequest {
@@ -135,7 +176,7 @@ export class ContainerStepRunner implements StepRunner {
     using _events = await openShimEvents(socketPath, {
       onExit: exit.resolve,
       onExecExit: () => {},
-      onWarning: (w) => this.#context.log("warn", `build step ${request.containerId.slice(0, 12)}: ${w}`),
+      onWarning: (w) => this.#warn(request, w),
       onLost: () =>
         exit.resolve(
           lastExit(
@@ -185,6 +226,17 @@ async function forwardOutput(stream: AsyncIterable<Uint8Array>, request: StepReq
       request.onOutput(frame.type === 2 ? "stderr" : "stdout", frame.data);
 }
 
+async function resolvConfOf(
+  { network }: StepRequest,
+  endpoint: PlannedEndpoint | null,
+  dns: DnsOverrides,
+): Promise<ContainerResolvConf> {
+  if (network === "host") return hostResolvConf(await loadResolvConf(), dns);
+  const hasNames = endpoint !== null && !isPredefined(endpoint.network.name);
+  if (hasNames) return serviceResolvConf(await loadResolvConf(), dns);
+  return bridgeResolvConf(await loadHostResolvConf(), dns);
+}
+
 async function writeStepFiles(
   request: StepRequest,
   dir: string,
@@ -201,10 +253,7 @@ async function writeStepFiles(
     return { ip: text.slice(at + 1), names: [text.slice(0, at)] };
   });
   const addresses = endpoint === null ? [] : [endpoint.record.ip];
-  const resolver =
-    request.network === "host"
-      ? hostResolvConf(await loadResolvConf(), dns)
-      : bridgeResolvConf(await loadHostResolvConf(), dns);
+  const resolver = await resolvConfOf(request, endpoint, dns);
   await mkdir(join(dir, "files"));
   const binds = await Promise.all(
     request.files.map(async (f, i) => ({
@@ -220,5 +269,6 @@ async function writeStepFiles(
       resolvConf: await put("resolv.conf", resolver.content),
     },
     binds,
+    warnings: resolver.warnings,
   };
 }

@@ -30,7 +30,11 @@ export interface NameService {
 type Place = Pick<Run, "pid" | "socketPath">;
 
 /** Starts the service of a container whose process waits at its barrier, or runs. */
-export async function startNameService(context: ContainerContext, id: string, place: Place): Promise<void> {
+export async function startNameService(
+  context: Pick<ContainerContext, "keel" | "nameService">,
+  id: string,
+  place: Place,
+): Promise<void> {
   const wanted = { port: 0 };
   const { port, connection } = await listen(place.socketPath, wanted);
   try {

@@ -8,6 +8,12 @@ import type { ContainerRecord, NetworkEndpoint } from "../record.ts";
 import { parseLink } from "./endpoints.ts";
 import { dnsNames } from "./view.ts";
 
+/** What names are made of: a container's record, or what stands for one that has none (a build step). */
+export type NamedContainer = Pick<ContainerRecord, "id" | "name" | "endpoints"> & {
+  config: Pick<ContainerRecord["config"], "Hostname">;
+  hostConfig: Pick<ContainerRecord["hostConfig"], "Dns" | "DnsSearch" | "DnsOptions">;
+};
+
 /** A container's place in a network, as far as names go. */
 interface Membership {
   networkId: string;
@@ -39,14 +45,14 @@ export interface ContainerNamesOptions {
 export class ContainerNames implements NameSource {
   readonly #options: ContainerNamesOptions;
   readonly #networks = new Map<string, Names>();
-  readonly #members = new Map<string, { of: ContainerRecord; memberships: readonly Membership[] }>();
+  readonly #members = new Map<string, { of: NamedContainer; memberships: readonly Membership[] }>();
 
   constructor(options: ContainerNamesOptions) {
     this.#options = options;
   }
 
   /** Takes over what a record says now. */
-  update(record: ContainerRecord): void {
+  update(record: NamedContainer): void {
     const known = this.#members.get(record.id);
     if (known?.of.endpoints === record.endpoints && known.of.name === record.name) return;
     this.remove(record.id);
@@ -113,7 +119,7 @@ export class ContainerNames implements NameSource {
   }
 
   forwardingOf(containerId: string): Forwarding {
-    const record = this.#options.findContainer(containerId);
+    const record = this.#options.findContainer(containerId) ?? this.#members.get(containerId)?.of;
     if (record === undefined) return { usesHost: false, servers: [], hasNdots: false };
     const { servers, options } = dnsWishes(record, this.#options.defaults);
     return {
@@ -130,11 +136,14 @@ export class ContainerNames implements NameSource {
 }
 
 /** Whether the container is in a network in which containers have names. */
-export const hasNameService = (record: ContainerRecord): boolean =>
+export const hasNameService = (record: Pick<ContainerRecord, "endpoints">): boolean =>
   record.endpoints.some((e) => !isPredefined(e.networkName));
 
 /** What a container asks for of the name service, part by part, else what the daemon does. */
-export function dnsWishes(record: ContainerRecord, defaults: DnsOverrides): Required<DnsOverrides> {
+export function dnsWishes(
+  record: Pick<NamedContainer, "hostConfig">,
+  defaults: DnsOverrides,
+): Required<DnsOverrides> {
   const { Dns, DnsSearch, DnsOptions } = record.hostConfig;
   const or = (own: readonly string[] | null, other: readonly string[] | undefined): readonly string[] =>
     own !== null && own.length > 0 ? own : (other ?? []);
@@ -146,7 +155,7 @@ export function dnsWishes(record: ContainerRecord, defaults: DnsOverrides): Requ
 }
 
 /** None for predefined networks, where containers have no names, and for endpoints that are not attached. */
-function membershipOf(e: NetworkEndpoint, record: ContainerRecord): Membership[] {
+function membershipOf(e: NetworkEndpoint, record: NamedContainer): Membership[] {
   if (e.attached === undefined || isPredefined(e.networkName)) return [];
   return [
     {

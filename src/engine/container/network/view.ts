@@ -60,7 +60,10 @@ function ipamConfigOf(e: NetworkEndpoint): EndpointIpamConfig | null {
  * Returns the names that a container has in one of its networks, its own first; none in the predefined ones. Order as
  * Docker's: name, aliases, short id, host name.
  */
-export function dnsNames(e: NetworkEndpoint, record: ContainerRecord): string[] {
+export function dnsNames(
+  e: NetworkEndpoint,
+  record: Pick<ContainerRecord, "id" | "name"> & { config: { Hostname: string } },
+): string[] {
   if (isPredefined(e.networkName)) return [];
   const { Hostname } = record.config;
   const names = [record.name, ...e.aliases, record.id.slice(0, 12), ...(Hostname === "" ? [] : [Hostname])];
