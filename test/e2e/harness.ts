@@ -42,6 +42,8 @@ export interface DaemonOptions {
   readonly hasImage?: boolean;
   /** A namespace to share; whoever made it closes it. */
   readonly network?: NetworkNamespace;
+  /** Puts a command in front of the daemon's: what changes its view of the host. */
+  readonly wrap?: (argv: string[]) => string[];
   /** Errors that may be in its log. */
   readonly expectedErrors?: RegExp;
 }
@@ -132,7 +134,8 @@ export class TestDaemon {
       ...(this.#options.args ?? []),
       ...args,
     ];
-    const argv = this.network.wrap([...BERTH, "daemon", ...roots, ...rest]);
+    const command = [...BERTH, "daemon", ...roots, ...rest];
+    const argv = this.network.wrap(this.#options.wrap?.(command) ?? command);
     return new Live(argv, { timeoutMs: 600_000 });
   }
 

@@ -48,8 +48,15 @@ export class VolumeService {
       .all()
       .filter((r) => fits(r) && r.driver === DEFAULT_DRIVER)
       .map((r) => volumeOf(r, { name: r.name, mountpoint: this.#local.path(r.name) }, "local"));
-    for (const driver of await this.#catalog.plugins())
-      volumes.push(...(await this.#listPlugin(driver, fits, warnings)));
+    const drivers = await this.#catalog.plugins();
+    const lists = drivers.map((driver) => this.#listPlugin(driver, fits, warnings));
+    volumes.push(...(await Promise.all(lists)).flat());
+    // What is recorded of plugins that cannot be found now is shown, too.
+    const reached = new Set([DEFAULT_DRIVER, ...drivers.map((d) => d.name)]);
+    const lost = this.#catalog.all().filter((r) => !reached.has(r.driver));
+    for (const name of new Set(lost.map((r) => r.driver)))
+      warnings.push(`list ${name}: plugin ${JSON.stringify(name)} not found`);
+    volumes.push(...lost.filter(fits).map(withoutPlace));
     return {
       Volumes: volumes.sort((a, b) => (a.Name < b.Name ? -1 : 1)),
       Warnings: warnings.length === 0 ? null : warnings,
@@ -71,9 +78,7 @@ export class VolumeService {
       });
     } catch (error) {
       warnings.push(`list ${driver.name}: ${messageOf(error)}`);
-      return [...records.values()]
-        .filter((r) => r.driver === driver.name && fits(r))
-        .map((r) => volumeOf(r, { name: r.name, mountpoint: "" }, "local"));
+      return [...records.values()].filter((r) => r.driver === driver.name && fits(r)).map(withoutPlace);
     }
   }
 
@@ -171,6 +176,11 @@ export class VolumeService {
       return -1; // ignored: what is unknown is said to be so
     }
   }
+}
+
+/** A volume whose driver does not say where it is. */
+function withoutPlace(record: VolumeRecord): Volume {
+  return volumeOf(record, { name: record.name, mountpoint: "" }, "local");
 }
 
 function volumeOf(record: VolumeRecord, found: DriverVolume, scope: string): Volume {
