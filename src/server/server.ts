@@ -19,6 +19,7 @@ import { containerRoutes } from "./routes/container.ts";
 import { execRoutes } from "./routes/exec.ts";
 import { imageRoutes } from "./routes/image.ts";
 import { networkRoutes } from "./routes/network.ts";
+import { pluginRoutes } from "./routes/plugin.ts";
 import { swarmRoutes } from "./routes/swarm.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { volumeRoutes } from "./routes/volume.ts";
@@ -60,6 +61,7 @@ export function allRoutes(ports: Ports, builderVersion = "1"): Route[] {
     ...buildRoutes(ports.build ?? {}),
     ...networkRoutes(ports.network ?? {}),
     ...volumeRoutes(ports.volume ?? {}),
+    ...pluginRoutes(),
     ...swarmRoutes(),
   ];
 }

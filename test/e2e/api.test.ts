@@ -70,6 +70,15 @@ describe("an engine outside of a swarm", () => {
   });
 });
 
+describe("an engine without managed plugins", () => {
+  test("lists none and knows none", async () => {
+    const { status, body } = await daemon.request("GET", "/plugins");
+    assert.deepEqual([status, body], [200, []]);
+    const one = await daemon.request("GET", "/plugins/some/json");
+    assert.deepEqual([one.status, one.body], [404, { message: 'plugin "some" not found' }]);
+  });
+});
+
 describe("errors", () => {
   const CASES: readonly (readonly [string, string, unknown, number, RegExp])[] = [
     ["GET", "/containers/nosuch/json", undefined, 404, /^No such container: nosuch$/],

@@ -7,6 +7,7 @@ import * as exec from "./exec.ts";
 import * as image from "./image.ts";
 import * as network from "./network.ts";
 import * as system from "./system.ts";
+import { PLUGIN_OPERATIONS, pluginList } from "./plugin.ts";
 import { SWARM_OPERATIONS } from "./swarm.ts";
 import * as volume from "./volume.ts";
 
@@ -20,4 +21,4 @@ export const ALL_OPERATIONS: readonly OperationSpec[] = [
   volume,
 ]
   .flatMap((noun) => Object.values<OperationSpec>(noun))
-  .concat(SWARM_OPERATIONS);
+  .concat(pluginList, PLUGIN_OPERATIONS, SWARM_OPERATIONS);
