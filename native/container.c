@@ -259,6 +259,8 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 		                  s[1], f);
 	case OP_STAGE:
 		return mount_stage(c, s[0], s[1], s[2], i[0], s[3], f);
+	case OP_BIND_FROM:
+		return mount_bind_from(c, s[0], s[1], s[2], i[0], f);
 	case OP_DEVICE:
 		return make_device(c, s[0], s[1], i[0], i[1], i[2], i[3], i[4], f);
 	case OP_SYMLINK:

@@ -65,6 +65,8 @@ struct bind {
 	bool is_attr_recursive;
 };
 int mount_bind(struct container *c, const struct bind *bind, const char *dest, struct fault *f);
+// Binds what another mount namespace (its file in /proc) has at `source`.
+int mount_bind_from(struct container *c, const char *ns, const char *source, const char *dest, int64_t attr, struct fault *f);
 int mount_mask(struct container *c, const char *path, struct fault *f);
 int mount_readonly(struct container *c, const char *path, struct fault *f);
 int root_readonly(struct container *c, struct fault *f);

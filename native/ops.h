@@ -47,6 +47,7 @@ enum opcode {
 	OP_BARRIER = 89,
 	OP_EXEC = 90,
 	OP_STAGE = 100,
+	OP_BIND_FROM = 91,
 	OP_FS_MKDIR = 128,
 	OP_FS_FILE = 129,
 	OP_FS_DATA = 130,
@@ -114,6 +115,7 @@ static inline const char *op_name(long long code)
 	case OP_BARRIER: return "barrier";
 	case OP_EXEC: return "exec";
 	case OP_STAGE: return "stage";
+	case OP_BIND_FROM: return "bindFrom";
 	case OP_FS_MKDIR: return "fsMkdir";
 	case OP_FS_FILE: return "fsFile";
 	case OP_FS_DATA: return "fsData";

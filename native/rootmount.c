@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -311,28 +312,66 @@ static int clone_source(const struct bind *b, struct fault *f)
 	return tree < 0 ? fault_set(f, errno, "bind", b->sub, NULL) : tree;
 }
 
-int mount_bind(struct container *c, const struct bind *b, const char *dest, struct fault *f)
+// Attaches a detached tree at `dest`, which is made as file or directory to match.
+static int attach_at(struct container *c, int tree, const char *dest, uint64_t attr, bool attr_recursive, uint64_t propagation,
+                     struct fault *f)
 {
 	struct stat st;
+	if (fstat(tree, &st) < 0)
+		return fault_set(f, errno, "stat", dest, NULL);
+	CLEAN_FD int at = S_ISDIR(st.st_mode) ? resolve_mkdirs(c->root, dest, 0755, f) : resolve_mkfile(c->root, dest, 0755, f);
+	if (at == -ENOTDIR && S_ISDIR(st.st_mode))
+		return mismatch(dest, f);
+	if (at < 0)
+		return at;
+	int rc = attach(c, tree, at, attr, attr_recursive, dest, f);
+	if (rc < 0 || propagation == 0)
+		return rc;
+	if (mount(NULL, fd_path(tree).text, NULL, (unsigned long)propagation, NULL) < 0)
+		return fault_set(f, errno, "mount", dest, NULL);
+	return 0;
+}
+
+int mount_bind(struct container *c, const struct bind *b, const char *dest, struct fault *f)
+{
 	int rc = host_view(c, "bind", dest, f);
 	if (rc < 0)
 		return rc;
 	CLEAN_FD int tree = clone_source(b, f);
 	if (tree < 0)
 		return tree;
-	if (fstat(tree, &st) < 0)
-		return fault_set(f, errno, "stat", b->source, NULL);
-	CLEAN_FD int at = S_ISDIR(st.st_mode) ? resolve_mkdirs(c->root, dest, 0755, f) : resolve_mkfile(c->root, dest, 0755, f);
-	if (at == -ENOTDIR && S_ISDIR(st.st_mode))
-		return mismatch(dest, f);
+	return attach_at(c, tree, dest, b->attr, b->is_attr_recursive, b->propagation, f);
+}
+
+// A mount can only be cloned by who is in its namespace. Whatever the path leads to there is below that namespace's own root.
+static int clone_here(const char *source, struct fault *f)
+{
+	CLEAN_FD int top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (top < 0)
+		return fault_set(f, errno, "bindFrom", "/", NULL);
+	CLEAN_FD int at = resolve_open(top, source, O_PATH, 0, f);
 	if (at < 0)
 		return at;
-	rc = attach(c, tree, at, b->attr, b->is_attr_recursive, dest, f);
-	if (rc < 0 || b->propagation == 0)
+	int tree = open_tree(at, "", CLONE_TREE | AT_EMPTY_PATH);
+	return tree < 0 ? fault_set(f, errno, "bindFrom", source, NULL) : tree;
+}
+
+int mount_bind_from(struct container *c, const char *ns, const char *source, const char *dest, int64_t attr, struct fault *f)
+{
+	int rc = host_view(c, "bindFrom", dest, f);
+	if (rc < 0)
 		return rc;
-	if (mount(NULL, fd_path(tree).text, NULL, (unsigned long)b->propagation, NULL) < 0)
-		return fault_set(f, errno, "mount", dest, NULL);
-	return 0;
+	CLEAN_FD int other = open(ns, O_RDONLY | O_CLOEXEC), own = openat(c->host_proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	CLEAN_FD int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (other < 0 || own < 0 || root < 0 || cwd < 0)
+		return fault_set(f, errno, "bindFrom", ns, NULL);
+	if (setns(other, CLONE_NEWNS) < 0)
+		return fault_set(f, errno, "bindFrom", ns, NULL);
+	CLEAN_FD int tree = clone_here(source, f);
+	// setns has put root and working directory to the root of the namespace: both go back to what they were.
+	if (setns(own, CLONE_NEWNS) < 0 || fchdir(root) < 0 || chroot(".") < 0 || fchdir(cwd) < 0)
+		return fault_set(f, errno, "bindFrom", "", "cannot return to the own namespace");
+	return tree < 0 ? tree : attach_at(c, tree, dest, (uint64_t)attr, false, MS_PRIVATE, f);
 }
 
 // Returns a clone of the empty read-only tmpfs that hides directories. One superblock serves all of them.

@@ -114,15 +114,22 @@ async function runVerb(
   return code ?? 0;
 }
 
-/** Refuses flags that the daemon is too old for, rather than have it ignore them. */
+/** Refuses flags that the daemon is too old for or that another system's have, rather than have it ignore them. */
 async function requireApiOfFlags(
   session: Session,
   command: Command<FlagTable>,
   given: ReadonlySet<string>,
 ): Promise<void> {
   for (const name of given) {
-    const since = command.flags[name]?.since;
+    const { since, os } = command.flags[name] ?? {};
     if (since !== undefined) await session.requireApi(since, `"--${name}"`);
+    // compat: Docker asks the daemon where it runs; the ones this client is for run on Linux.
+    if (os !== undefined && os !== "linux")
+      throw new Fault(
+        "invalidParameter",
+        `"--${name}" is only supported on a Docker daemon running on ${os}, but the Docker daemon is running on linux`,
+        { code: "cli.os" },
+      );
   }
 }
 

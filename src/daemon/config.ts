@@ -7,6 +7,12 @@ import { flagUsages } from "../lib/flags/usage.ts";
 import type { DnsOverrides } from "../net/dns/resolv-conf.ts";
 import { DNS_FLAGS, DNS_KEYS, dnsConfigOf } from "./dns-config.ts";
 import { NETWORK_FLAGS, NETWORK_KEYS, type NetworkConfig, networkConfigOf } from "./network-config.ts";
+import {
+  type ContainerConfigDefaults,
+  CONTAINER_FLAGS,
+  CONTAINER_KEYS,
+  containerDefaultsOf,
+} from "./container-config.ts";
 
 /** Everything the daemon can be told. */
 export interface DaemonConfig {
@@ -25,6 +31,7 @@ export interface DaemonConfig {
   readonly cgroupParent: string;
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;
+  readonly containers: ContainerConfigDefaults;
   /** false: containers are stopped at an orderly shutdown, as Docker does by default. */
   readonly liveRestore: boolean;
   readonly configFile: string;
@@ -52,6 +59,7 @@ const FLAGS = {
   "cgroup-parent": string("Set parent cgroup for all containers", { initial: "/docker" }),
   "log-driver": string("Default driver for container logs", { initial: "json-file" }),
   "log-opt": list("Default log driver options for containers"),
+  ...CONTAINER_FLAGS,
   "live-restore": bool("Leave containers running when the daemon ends", { initial: true }),
 } as const;
 
@@ -72,6 +80,7 @@ const KEYS: Readonly<Record<string, keyof typeof FLAGS>> = {
   "cgroup-parent": "cgroup-parent",
   "log-driver": "log-driver",
   "log-opts": "log-opt",
+  ...CONTAINER_KEYS,
   "live-restore": "live-restore",
 };
 
@@ -115,6 +124,7 @@ export function loadDaemonConfig(argv: readonly string[]): DaemonConfig | { help
     cgroupParent: text("cgroup-parent"),
     logDriver: text("log-driver"),
     logOptions: logOptions(file["log-opts"], values["log-opt"]),
+    containers: containerDefaultsOf(file, values),
     liveRestore,
     configFile: values["config-file"],
   };

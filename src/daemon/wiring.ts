@@ -52,6 +52,7 @@ import { LayerStore } from "../storage/layer/store.ts";
 import { MetaStore } from "../storage/meta/store.ts";
 import { LocalVolumes } from "../storage/volume/local.ts";
 import type { DaemonConfig } from "./config.ts";
+import { engineDefaultsOf } from "./container-config.ts";
 import { unpackKeel } from "./keel-binary.ts";
 import type { Log } from "./log.ts";
 import { BERTH_COMMIT, BERTH_VERSION } from "../lib/version.ts";
@@ -173,7 +174,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     defaults: {
       logType: config.logDriver,
       logOptions: config.logOptions,
-      cgroupnsMode: cgroups.mode === "unified" ? "private" : "host",
+      ...engineDefaultsOf(config.containers, cgroups.mode === "unified"),
       maskedPaths: defaultMaskedPaths(loadSpecHost()),
       readonlyPaths: READONLY_PATHS,
     },

@@ -62,6 +62,7 @@ export const OPCODES = {
   barrier: 89,
   exec: 90,
   stage: 100,
+  bindFrom: 91,
   // File operations: run by an agent handler in a file session, below one root, by descriptor.
   fsMkdir: 128,
   fsFile: 129,
@@ -240,6 +241,17 @@ export const inner = {
     options.attrRecursive ? 1 : 0,
     options.propagation ?? 0,
     options.sub ?? "",
+  ],
+  /**
+   * Binds at `dest` what another mount namespace (the host's path of its file, such as /proc/PID/ns/mnt) has at `source`,
+   * resolved in that namespace's root. Below the two is one mount, so that files and their size limit are shared.
+   */
+  bindFrom: (namespace: string, source: string, dest: string, attr = 0): Op => [
+    O.bindFrom,
+    namespace,
+    source,
+    dest,
+    attr,
   ],
   /** Makes a device node (type "c", "b" or "p"); where mknod is refused the host's node is bound instead. */
   device: (

@@ -62,7 +62,8 @@ function normaliseVariant(architecture: string, variant: string): string {
 /** Returns the platform that `text` names: `linux`, `arm64`, `linux/amd64`, `linux/arm/v7`. Fails with invalidParameter. */
 export function parsePlatform(text: string, host: Platform = hostPlatform()): Platform {
   const parts = text.split("/");
-  if (text.length > 128 || parts.length > 3 || !parts.every((part) => PART.test(part))) throw unknown(text);
+  if (text.length > 128 || parts.length > 3) throw invalid(text, "cannot parse platform specifier");
+  checkParts(text, parts);
   const [first, second, third] = parts as [string, string?, string?];
   if (second !== undefined) {
     return normalisePlatform({
@@ -73,18 +74,33 @@ export function parsePlatform(text: string, host: Platform = hostPlatform()): Pl
   }
   if (KNOWN_OS.has(first.toLowerCase())) return normalisePlatform({ ...host, os: first });
   const alone = normalisePlatform({ os: host.os, architecture: first });
-  if (!KNOWN_ARCHITECTURES.has(alone.architecture)) throw unknown(text);
+  if (!KNOWN_ARCHITECTURES.has(alone.architecture))
+    throw invalid(text, "unknown operating system or architecture");
   return alone;
 }
 
-function unknown(text: string): Fault {
-  return new Fault(
+/** compat: the first part may carry a version in parentheses in containerd, which no Linux image uses; its text stays. */
+function checkParts(text: string, parts: readonly string[]): void {
+  const at = parts.findIndex((part) => !PART.test(part));
+  if (at < 0) return;
+  const [what, pattern] =
+    at === 0
+      ? [
+          "an invalid OS component",
+          'OSAndVersion specifier component must match "^([A-Za-z0-9_-]+)(?:\\\\(([A-Za-z0-9_.-]*)\\\\))?$"',
+        ]
+      : ["an invalid component", 'platform specifier component must match "^[A-Za-z0-9_.-]+$"'];
+  throw new Fault(
     "invalidParameter",
-    `${JSON.stringify(text.slice(0, 128))}: unknown operating system or architecture`,
-    {
-      code: "platform.invalid",
-    },
+    `${JSON.stringify(parts[at])} is ${what} of ${JSON.stringify(text)}: ${pattern}: invalid argument`,
+    { code: "platform.invalid" },
   );
+}
+
+function invalid(text: string, why: string): Fault {
+  return new Fault("invalidParameter", `${JSON.stringify(text.slice(0, 128))}: ${why}: invalid argument`, {
+    code: "platform.invalid",
+  });
 }
 
 /** Returns `linux/arm/v7`. */

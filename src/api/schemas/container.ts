@@ -63,7 +63,7 @@ const configFields = {
   Labels: nullable(map(text)),
   StopSignal: optional(text),
   /** Seconds. */
-  StopTimeout: optional(int),
+  StopTimeout: optional(nullable(int)),
   Shell: optional(listOrSingle(text)),
 } as const;
 

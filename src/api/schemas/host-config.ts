@@ -19,6 +19,7 @@ import {
   uint,
   uint16,
   uint32,
+  uint64,
 } from "../../lib/schema/schema.ts";
 
 export const deviceMapping = struct("container.DeviceMapping", {
@@ -37,7 +38,7 @@ export const deviceRequest = struct("container.DeviceRequest", {
   Options: nullable(map(text)),
 });
 
-export const throttleDevice = struct("blkiodev.ThrottleDevice", { Path: text, Rate: int64 });
+export const throttleDevice = struct("blkiodev.ThrottleDevice", { Path: text, Rate: uint64 });
 export const weightDevice = struct("blkiodev.WeightDevice", { Path: text, Weight: uint16 });
 export const ulimit = struct("units.Ulimit", { Name: text, Hard: int64, Soft: int64 });
 

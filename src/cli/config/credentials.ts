@@ -107,6 +107,14 @@ function fromHelper(helper: string, key: string): AuthConfig {
   return { username: answer.Username ?? "", password: answer.Secret ?? "", ...server };
 }
 
+/** Returns credentials as config.json has them below `auths`. */
+export function storedForm(auth: AuthConfig): NonNullable<ConfigFile["auths"]>[string] {
+  const base64 = (text: string) => Buffer.from(text).toString("base64");
+  return auth.identitytoken
+    ? { auth: base64(`${auth.username ?? ""}:`), identitytoken: auth.identitytoken }
+    : { auth: base64(`${auth.username ?? ""}:${auth.password ?? ""}`) };
+}
+
 /** Keeps credentials where config.json says: a helper, a store, or the file itself. Tells whether it was the file. */
 export async function storeCredentials(
   configDir: string,
@@ -122,10 +130,7 @@ export async function storeCredentials(
     await updateConfigFile(configDir, (file) => ({ ...file, auths: { ...file.auths, [key]: {} } }));
     return false;
   }
-  const pair = Buffer.from(`${auth.username ?? ""}:${auth.password ?? ""}`).toString("base64");
-  const stored = auth.identitytoken
-    ? { auth: Buffer.from(`${auth.username ?? ""}:`).toString("base64"), identitytoken: auth.identitytoken }
-    : { auth: pair };
+  const stored = storedForm(auth);
   await updateConfigFile(configDir, (file) => ({ ...file, auths: { ...file.auths, [key]: stored } }));
   return true;
 }

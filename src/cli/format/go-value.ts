@@ -14,7 +14,8 @@ export interface GoValueOptions {
 export function goValue(schema: Schema, value: unknown, options: GoValueOptions = {}): unknown {
   const isPointer = schema.kind === "nullable" || schema.kind === "optional";
   const inner = bare(schema);
-  if (value === undefined || value === null) return zeroValue(inner, isPointer);
+  if (value === undefined || value === null)
+    return isPointerToScalar(schema) ? new GoNil(`*${typeOf(inner)}`) : zeroValue(inner, isPointer);
   switch (inner.kind) {
     case "list":
       return Array.isArray(value)
@@ -93,6 +94,12 @@ const goNames: Readonly<Record<string, string>> = {
 
 function goName(name: string): string {
   return goNames[name] ?? name;
+}
+
+/** A number or truth value that may be null is a pointer in Go (`*bool`), and nil where the daemon has none. */
+function isPointerToScalar(schema: Schema): boolean {
+  if (schema.kind === "optional") return isPointerToScalar(schema.of);
+  return schema.kind === "nullable" && ["bool", "int", "float", "string"].includes(schema.of.kind);
 }
 
 function isWrapped(schema: Schema): boolean {

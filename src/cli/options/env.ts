@@ -1,5 +1,6 @@
 // Variables and labels: `-e KEY=value`, `-e KEY` (taken from the environment), and files of such lines.
 
+import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import { type FlagSpec, type FlagTraits, invalidValue, list } from "../../lib/flags/spec.ts";
@@ -24,7 +25,7 @@ export function labelFlag(usage: string, traits: FlagTraits = {}): FlagSpec<stri
     check: (text) => {
       const key = (text.split("=", 1)[0] ?? "").replace(/^[ \t]+/, "");
       if (key === "") throw invalidValue(`invalid label '${text}': empty name`);
-      if (/[ \t]/.test(key)) throw invalidValue(`label '${text}' contains whitespaces`);
+      if (/[ \t]/.test(key)) throw invalidValue(`label '${key}' contains whitespaces`);
       return text;
     },
   });
@@ -39,24 +40,40 @@ export function readKeyValues(
   return [...files.flatMap((path) => readKeyValueFile(path, lookup)), ...own];
 }
 
+/** compat: Go's line scanner takes no longer ones. */
+const MAX_LINE_BYTES = 65_536;
+
+/** Returns the lines without their ends (\n or \r\n). */
+function linesOf(bytes: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  for (let start = 0; start < bytes.length; ) {
+    const feed = bytes.indexOf(10, start);
+    const end = feed < 0 ? bytes.length : feed;
+    lines.push(bytes.subarray(start, bytes[end - 1] === 13 && end > start ? end - 1 : end));
+    start = end + 1;
+  }
+  return lines;
+}
+
 function readKeyValueFile(path: string, lookup?: (name: string) => string | undefined): string[] {
-  let bytes: Uint8Array;
+  const refuse = (why: string): Fault =>
+    new Fault("invalidParameter", `invalid env file (${path}): ${why}`, { code: "cli.env-file" });
+  let bytes: Buffer;
   try {
     bytes = readFileSync(path);
   } catch (error) {
+    // Go finds out that it is a directory when it reads, not when it opens it.
+    if ((error as NodeJS.ErrnoException).code === "EISDIR") throw refuse(`read ${path}: is a directory`);
     throw openFault(path, error);
   }
-  const refuse = (why: string): Fault =>
-    new Fault("invalidParameter", `invalid env file (${path}): ${why}`, { code: "cli.env-file" });
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw refuse("invalid utf8 bytes"); // ignored: the decoder says no more than that
-  }
   const found: string[] = [];
-  for (const raw of text.split(/\r?\n/)) {
-    const line = raw.trimStart();
+  for (const [index, raw] of linesOf(bytes).entries()) {
+    if (raw.length >= MAX_LINE_BYTES) throw refuse("bufio.Scanner: token too long");
+    if (!isUtf8(raw)) throw refuse(`invalid utf8 bytes at line ${index + 1}: [${raw.join(" ")}]`);
+    const line = raw
+      .toString("utf8")
+      .replace(/^\uFEFF/, index === 0 ? "" : "\uFEFF")
+      .trimStart();
     if (line === "" || line.startsWith("#")) continue;
     const key = line.split("=", 1)[0] ?? "";
     if (key === "") throw refuse(`no variable name on line '${line}'`);

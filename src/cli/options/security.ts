@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { Fault, messageOf } from "../../lib/errors.ts";
+import { compactJson } from "../../lib/json/parse.ts";
 import { errnoText, toRecord } from "./env.ts";
 
 function refuse(message: string): Fault {
@@ -50,10 +51,12 @@ function profile(path: string): string {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    throw refuse(`opening seccomp profile (${path}) failed: open ${path}: ${errnoText(error)}`);
+    // Go finds out that it is a directory when it reads, not when it opens it.
+    const step = (error as NodeJS.ErrnoException).code === "EISDIR" ? "read" : "open";
+    throw refuse(`opening seccomp profile (${path}) failed: ${step} ${path}: ${errnoText(error)}`);
   }
   try {
-    return JSON.stringify(JSON.parse(text));
+    return compactJson(text);
   } catch (error) {
     throw refuse(`compacting json for seccomp profile (${path}) failed: ${messageOf(error)}`);
   }

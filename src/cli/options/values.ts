@@ -30,6 +30,8 @@ export function cpusFlag(usage: string, traits: FlagTraits = {}): FlagSpec<numbe
 }
 
 function parseCpus(text: string): number {
+  const exponent = /^([+-]?[\d.]+)[eE]([+-]?\d{1,2})$/.exec(text);
+  if (exponent !== null) return parseCpus(shiftedPoint(exponent[1] ?? "", Number(exponent[2])));
   const match = /^([+-]?)(\d+)(?:\.(\d*))?$|^([+-]?)\.(\d+)$|^([+-]?\d+)\/(\d+)$/.exec(text);
   if (match === null) throw invalidValue(`failed to parse ${text} as a rational number`);
   const [, sign = "", whole = "0", digits, pointSign = "", pointDigits, numerator, denominator] = match;
@@ -43,6 +45,15 @@ function parseCpus(text: string): number {
   if (fraction.length > 9) throw invalidValue("value is too precise");
   const nanos = Number(whole) * 1e9 + Number(fraction.padEnd(9, "0"));
   return sign === "-" || pointSign === "-" ? -nanos : nanos;
+}
+
+/** Moves the decimal point of a number's text: `1.5` by -1 is `0.15`. */
+function shiftedPoint(text: string, places: number): string {
+  const sign = /^[+-]/.exec(text)?.[0] ?? "";
+  const [whole = "", fraction = ""] = text.slice(sign.length).split(".");
+  const digits = whole.padStart(100, "0") + fraction.padEnd(100, "0");
+  const point = 100 + places;
+  return `${sign}${digits.slice(0, point).replace(/^0+(?=\d)/, "")}.${digits.slice(point).replace(/0+$/, "")}`;
 }
 
 /** A duration in nanoseconds: `30s`. */

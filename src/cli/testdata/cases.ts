@@ -1,4 +1,5 @@
-// Command lines whose output must be Docker's, byte for byte. `%CTX` is a build context of one Dockerfile.
+// Command lines whose output must be Docker's, byte for byte. `%CTX` is a build context of one Dockerfile, with files for other
+// flags beside it; `%EMPTY` is an empty word.
 
 export interface Case {
   readonly args: readonly string[];
@@ -276,6 +277,83 @@ run --pull bad x
 run -it x
 run BAD
 run --cidfile /proc/self/mounts x
+run --platform a/b/c/d x
+run --platform li\u00a0nux x
+run --platform linux/am\u00a0d64 x
+run --platform nosuch x
+run --env-file %CTX/blank x
+run --env-file %CTX/noname x
+run --env-file %CTX/latin x
+run --env-file %CTX x
+run --label-file %CTX/blank x
+run -l a\u00a0b=c x
+run -l %EMPTY x
+run -e %EMPTY x
+run --security-opt seccomp=%CTX/broken.json x
+run --security-opt seccomp=%CTX/empty x
+run --security-opt seccomp= x
+create --security-opt no-new-privileges: x
+run --cpu-count 1 x
+run --cpu-percent 1 x
+run --io-maxiops 1 x
+run --io-maxbandwidth 1m x
+run --cpus 1e-10 x
+run --cpus 1/3 x
+run --cpus 1/x x
+run --ulimit nofile=1:2:3 x
+run --ulimit nofile=-1:5 x
+run --ulimit nofile= x
+run --shm-size x x
+run --shm-size=-1 x
+run --device a:b:c:d x
+run --device /dev/x:rel x
+run --device-write-bps sda:1m x
+run --device-write-iops /dev/sda:1k x
+run --blkio-weight-device /dev/sda x
+run --oom-score-adj x x
+run --pids-limit x x
+run --kernel-memory x x
+run --sysctl nothing x
+run --dns-search a..b x
+run --add-host a:1.2.3 x
+run --add-host =1.2.3.4 x
+run --pid container: x
+run --pid private x
+run --uts private x
+create --ipc foo x
+run --restart on-failure:1.5 x
+run --rm --restart on-failure:3 x
+create --rm --restart no x
+run --gpus count=1,count=2 x
+run --gpus device=0,foo x
+run --gpus count=x x
+run --memory-swap x x
+run --memory-swappiness x x
+run --cpu-shares 1x x
+run --stop-timeout 1.5 x
+run --health-retries -1 x
+run --health-timeout=-1ms x
+run --health-start-period=-1s x
+run --no-healthcheck --health-retries 3 x
+create --log-opt x x
+run --init=maybe x
+run --detach=2 x
+run --name
+run --user
+run -im 5z x
+run --no-such=1 x
+create --no-such x
+create -z x
+create
+create --cidfile /nope/x nginx
+update --cpus x web
+update --restart on-failure:x web
+update --restart :3 web
+update --blkio-weight 70000 web
+update --pids-limit x web
+update --kernel-memory 5m web
+update
+update --nope web
 exec
 exec web
 exec nope true
@@ -332,6 +410,13 @@ create --no-healthcheck --gpus all --stop-timeout 0 --init=false --entrypoint= n
 create --gpus device=0 --gpus driver=nvidia,count=2,capabilities=utility nginx
 create -a stdout -a stdin --env-file %CTX/env --label-file %CTX/env nginx
 create --platform linux/arm64 --pull always nginx
+create --cpus 15e-1 -h box --uts host --ipc shareable --pid container:x --runtime runc --annotation a nginx
+create --device /dev/net:rw --device /dev/a:/dev/b --device-cgroup-rule a\u00a0*:*\u00a0m --device-read-iops /dev/sda:5 --device-write-bps /dev/sda:5kb nginx
+create --ulimit nofile=5 --ulimit nofile=6:7 --ulimit memlock=-1:-1 --memory-swap 0 --pids-limit -1 --oom-score-adj=-5 nginx
+create --add-host a=::1 --add-host b:2001:db8::1 --dns ::1 --dns-search . --dns-opt y nginx
+create --security-opt seccomp=%CTX/profile.json --security-opt label:disable --security-opt apparmor=web --cap-add cap_chown --cap-add CHOWN --cap-drop all nginx
+create --use-api-socket -e DOCKER_CONFIG=/x nginx
+create --restart always --restart no --stop-signal 9 --isolation default --storage-opt size=1 --env A --label a= --workdir /a/../b nginx
 kill web
 kill -s 9 web
 stop -t 0 web
@@ -365,7 +450,9 @@ context use foo`.split("\n");
 
 /** Words are split at blanks; a no-break space stands for a blank within a word. */
 export const cases: readonly Case[] = [
-  ...lines.map((line) => ({ args: line.split(" ").map((word) => word.replaceAll("\u00a0", " ")) })),
+  ...lines.map((line) => ({
+    args: line.split(" ").map((word) => (word === "%EMPTY" ? "" : word.replaceAll("\u00a0", " "))),
+  })),
   { args: ["build", "-"], stdin: "FROM busybox\n" },
   { args: ["build", "-f", "x", "-"], stdin: "FROM busybox\n" },
   { args: ["load"], stdin: "archive" },

@@ -34,6 +34,11 @@ export async function runCases(cases: readonly Case[], program: Program): Promis
   mkdirSync(join(dir, "home"));
   writeFileSync(join(dir, "ctx/Dockerfile"), "FROM busybox\n");
   writeFileSync(join(dir, "ctx/env"), "# comment\nONE=1\n  TWO=two words \n\nTZ\nUNSET_HERE\n");
+  writeFileSync(join(dir, "ctx/blank"), "A=1\nB C=2\n");
+  writeFileSync(join(dir, "ctx/noname"), "=1\n");
+  writeFileSync(join(dir, "ctx/latin"), Buffer.from("A=1\n\xff=\xe9\n", "latin1"));
+  writeFileSync(join(dir, "ctx/broken.json"), '{"defaultAction":');
+  writeFileSync(join(dir, "ctx/profile.json"), '{ "defaultAction": "SCMP_ACT_ALLOW",\n "x": 1.50 }\n');
   await using stack = new AsyncDisposableStack();
   stack.defer(() => rmSync(dir, { recursive: true }));
   const results: Result[] = [];

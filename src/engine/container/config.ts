@@ -1,5 +1,6 @@
 // Completes the Config of a create request: the image's defaults, Docker's zero values, and the rules by which they
 // combine. Pure; the request has passed the contract. HostConfig is host-config/'s.
+import { posix } from "node:path";
 import type { ContainerConfig, ContainerConfigRequest } from "../../api/schemas/container.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { RunConfig } from "../../oci/image-config.ts";
@@ -49,7 +50,7 @@ export function completeConfig(
     ...(healthcheck === undefined ? {} : { Healthcheck: healthcheck }),
     Image: request.Image ?? "",
     Volumes: volumesOf(request, image),
-    WorkingDir: request.WorkingDir || (image.workingDir ?? ""),
+    WorkingDir: cleanPath(request.WorkingDir || (image.workingDir ?? "")),
     Entrypoint: entrypoint === null || entrypoint.length === 0 ? null : entrypoint,
     ...(request.NetworkDisabled ? { NetworkDisabled: true } : {}),
     ...(request.MacAddress ? { MacAddress: request.MacAddress } : {}),
@@ -75,6 +76,11 @@ function withStop(
     ...(signal ? { StopSignal: signal } : {}),
     ...(timeout === undefined ? {} : { StopTimeout: timeout }),
   };
+}
+
+/** compat: `/a/../b/` is recorded as `/b`. */
+function cleanPath(path: string): string {
+  return path === "" ? "" : posix.normalize(path).replace(/(?<=.)\/+$/, "");
 }
 
 const setOf = (names: readonly string[] | undefined): Record<string, Record<never, never>> =>

@@ -9,12 +9,20 @@ import type { HostConfig } from "../../api/schemas/host-config.ts";
 import { isAtLeast } from "../../lib/version-order.ts";
 import { Fault } from "../../lib/errors.ts";
 import { newId } from "../../lib/id.ts";
+import {
+  formatPlatform,
+  hostPlatform,
+  parsePlatform,
+  type Platform,
+  platformDistance,
+} from "../../oci/platform.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import { generateSpec } from "../../runtime/spec/generate.ts";
 import { completeConfig } from "./config.ts";
-import { completeHostConfig } from "./host-config/complete.ts";
+import { withJoinedIds } from "./host-config/modes.ts";
+import { settleRequest } from "./host-config/settle.ts";
 import { type ContainerContext, publish } from "./context.ts";
-import { checkHealthcheck, checkTest } from "./health/config.ts";
+import { checkTest } from "./health/config.ts";
 import { fillVolumes } from "./mounts/fill.ts";
 import { type ResolvedMounts, resolveMounts } from "./mounts/resolve.ts";
 import { specMounts } from "./mounts/use.ts";
@@ -37,10 +45,15 @@ export async function createContainer(
   call: Call,
 ): Promise<ContainerCreateResponse> {
   const body = { ...input.body, HostConfig: adaptMounts(input.body.HostConfig, call.version) };
+  // Before the image: whoever has to pull it for an answer wants to know first what else is wrong.
+  const settled = settleRequest(body, context.defaults);
+  if (input.platform) parsePlatform(input.platform);
   const image = context.images.resolve(body.Image ?? "", input.platform);
   const id = newId();
-  checkHealthcheck(body.Healthcheck);
-  const hostConfig = joinedTo(context, completeHostConfig(body.HostConfig, context.defaults));
+  const hostConfig = withJoinedIds(
+    settled.hostConfig,
+    (other) => asParameter(() => context.table.find(other)).id,
+  );
   const config = completeConfig(body, image.config.config, defaultHostname(context, hostConfig, id));
   const name = chooseName(context, input.name);
   using _ = context.table.reserveName(name);
@@ -68,9 +81,14 @@ export async function createContainer(
     ...(mounts.mounts.length === 0 ? {} : { mounts: mounts.mounts }),
     state: NEVER_RAN,
   };
-  const warnings = await settle(context, record, mounts);
+  const warnings = new Set([
+    ...settled.warnings,
+    ...foreignPlatform(input, image.config),
+    ...(await settle(context, record, mounts)),
+    ...volumeDriverWarning(hostConfig),
+  ]);
   publish(context, record, "create");
-  return { Id: id, Warnings: [...warnings, ...volumeDriverWarning(hostConfig)] };
+  return { Id: id, Warnings: [...warnings] };
 }
 
 /** Judges the record, makes what it needs on disk, and commits it with its volumes; what fails leaves nothing. */
@@ -104,20 +122,20 @@ function volumeDriverWarning(h: HostConfig): string[] {
       ];
 }
 
+/** An image for other machines is not refused where nobody asked for a platform: an emulator may be set up for it. */
+function foreignPlatform(input: CreateInput, image: Platform): string[] {
+  const host = hostPlatform();
+  if (input.platform || platformDistance(host, image) !== undefined) return [];
+  return [
+    `The requested image's platform (${formatPlatform(image)}) does not match the detected host platform (${formatPlatform(host)}) and no specific platform was requested`,
+  ];
+}
+
 function chooseName(context: ContainerContext, wanted: string | undefined): string {
   if (wanted === undefined) return generateName((n) => context.table.isNameTaken(n));
   const name = parseName(wanted);
   checkNameIsFree(context.table, name);
   return name;
-}
-
-/** Namespaces shared with another container name it by id from here on, as Docker stores it. */
-function joinedTo(context: ContainerContext, h: HostConfig): HostConfig {
-  const byId = (mode: string): string =>
-    mode.startsWith("container:")
-      ? `container:${asParameter(() => context.table.find(mode.slice(10))).id}`
-      : mode;
-  return { ...h, NetworkMode: byId(h.NetworkMode), PidMode: byId(h.PidMode), IpcMode: byId(h.IpcMode) };
 }
 
 /** compat: whoever shares a network shares its host name: the host's, or the other container's. */

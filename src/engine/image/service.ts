@@ -14,7 +14,7 @@ import type {
 } from "../../api/schemas/image.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { ImageConfig, ImageId } from "../../oci/image-config.ts";
-import { formatPlatform, type Platform } from "../../oci/platform.ts";
+import { formatPlatform, parsePlatform, type Platform, platformDistance } from "../../oci/platform.ts";
 import {
   familiarName,
   familiarString,
@@ -92,11 +92,7 @@ export class ImageService {
   resolve(text: string, platform?: string): ResolvedImage {
     const { image } = this.#context.table.find(text);
     const config = configOf(image);
-    if (
-      platform !== undefined &&
-      platform !== "" &&
-      !`${config.os}/${config.architecture}`.startsWith(platform.split("/").slice(0, 2).join("/"))
-    )
+    if (platform && platformDistance(parsePlatform(platform), config) === undefined)
       throw new Fault(
         "notFound",
         `image with reference ${text} was found but does not provide the specified platform (${platform})`,

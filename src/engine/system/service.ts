@@ -166,8 +166,8 @@ export class SystemService {
       Labels: [],
       ExperimentalBuild: false,
       ServerVersion: f.version,
-      Runtimes: { berth: { path: "keel" } },
-      DefaultRuntime: "berth",
+      Runtimes: { "io.containerd.runc.v2": { path: "keel" }, runc: { path: "keel" } },
+      DefaultRuntime: "runc",
       Swarm: {
         NodeID: "",
         NodeAddr: "",

@@ -23,6 +23,8 @@ export interface FlagSpec<T> {
   readonly shortDeprecated?: string;
   /** First API version whose daemon understands the flag. */
   readonly since?: string;
+  /** The only operating system on which a daemon understands it. */
+  readonly os?: string;
   /** Turns one occurrence into the value; `previous` is undefined at the first. Throws a Fault with the reason. */
   parse(text: string, previous: T | undefined): T;
 }
@@ -37,7 +39,10 @@ export type FlagValues<F extends FlagTable> = {
 
 /** What may be said of a flag beside its type; all optional. */
 export type FlagTraits = Partial<
-  Pick<FlagSpec<unknown>, "short" | "hidden" | "deprecated" | "shortDeprecated" | "since" | "defaultText">
+  Pick<
+    FlagSpec<unknown>,
+    "short" | "hidden" | "deprecated" | "shortDeprecated" | "since" | "os" | "defaultText"
+  >
 >;
 
 /** Makes the failure that parse() reports as `invalid argument "x" for "--flag" flag: <reason>`. */

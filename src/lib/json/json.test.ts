@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Fault } from "../errors.ts";
-import { parseExactJson, parseJson, stringifyJson } from "./parse.ts";
+import { compactJson, parseExactJson, parseJson, stringifyJson } from "./parse.ts";
 import { findJsonProblem } from "./scan.ts";
 
 // The sentences are Go's, as dockerd 20.10 and go 1.19's json.Unmarshal print them.
@@ -72,4 +72,12 @@ test("named integers beyond 2^53 keep their digits both ways", () => {
   assert.equal(value["timeNano"], 1763712345123456789n);
   assert.equal(typeof value["other"], "number");
   assert.equal(stringifyJson({ timeNano: value["timeNano"] }), '{"timeNano":1763712345123456789}');
+});
+
+test("compactJson takes blanks out between tokens and leaves texts and numbers alone", () => {
+  assert.equal(
+    compactJson(' { "a b" : [ 1.50,\n"x \\" \\\\ y" , true ] }\n'),
+    '{"a b":[1.50,"x \\" \\\\ y",true]}',
+  );
+  assert.throws(() => compactJson("{"), { message: "unexpected end of JSON input" });
 });

@@ -23,6 +23,8 @@ export interface PlanInput {
    * same request fills, or the path of a namespace file.
    */
   netns?: Register | string;
+  /** Mount namespace file of the container whose ipc namespace is joined: its /dev/shm is shared, too. */
+  sharedShm?: string;
   /** From planCgroup; absent: the container stays in the daemon's cgroups. */
   cgroup?: CgroupPlan;
   /** Stop before exec until the shim gets START (OCI `create`; networks that are plugged in later). */

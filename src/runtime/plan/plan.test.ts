@@ -115,14 +115,16 @@ test("privileged container in the host's network and pid namespaces", () => {
 });
 
 test("joined namespaces, own cgroup namespace on v1", () => {
-  const joined = plan({
-    namespaces: {
-      net: { kind: "path", path: "/proc/7/ns/net" },
-      ipc: { kind: "path", path: "/proc/7/ns/ipc" },
-      cgroup: { kind: "private" },
+  const joined = plan(
+    {
+      namespaces: {
+        net: { kind: "path", path: "/proc/7/ns/net" },
+        ipc: { kind: "path", path: "/proc/7/ns/ipc" },
+        cgroup: { kind: "private" },
+      },
     },
-    shmSource: "/run/other/shm",
-  });
+    { sharedShm: "/proc/7/ns/mnt" },
+  );
   golden("joined", formatPlan(joined));
 });
 

@@ -68,6 +68,7 @@ function planRoot(input: PlanInput, namespaces: NamespacePlan): Op[] {
       hasOwnCgroupNamespace: namespaces.hasOwnCgroup,
       stageTarget: input.stageTarget,
     }),
+    ...planSharedShm(input),
     ...planDev(spec),
     ...(linux.readonlyPaths ?? []).map((path) => inner.readonly(path)),
     ...(linux.maskedPaths ?? []).map((path) => inner.mask(path)),
@@ -75,6 +76,12 @@ function planRoot(input: PlanInput, namespaces: NamespacePlan): Op[] {
     inner.pivot(),
     ...planRootPropagation(linux.rootfsPropagation),
   ];
+}
+
+/** What the specification mounts at /dev/shm itself counts instead. */
+function planSharedShm({ spec, sharedShm }: PlanInput): Op[] {
+  const isTaken = spec.mounts?.some((m) => m.destination === "/dev/shm") === true;
+  return sharedShm === undefined || isTaken ? [] : [inner.bindFrom(sharedShm, "/dev/shm", "/dev/shm")];
 }
 
 /** Private and slave came with the tree; what shares must be said of the root itself, too. */

@@ -3,6 +3,7 @@
 // The profile is foreign input: every shape that Docker refuses is refused here, with its text where it has one.
 
 import { Fault, messageOf } from "../../lib/errors.ts";
+import { parseJson } from "../../lib/json/parse.ts";
 import type { OciSeccomp, OciSeccompAction, OciSeccompArg, OciSyscall } from "../spec/oci.ts";
 
 /** Conditions of a rule: `caps` of the container's bounding set, architectures in Go's names, least kernel `4.8`. */
@@ -116,7 +117,7 @@ export function parseProfile(text: string): DockerSeccompProfile {
   if (text.length > MAX_PROFILE_CHARS) throw invalid("decoding seccomp profile failed: it is too large");
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (error) {
     throw invalid(`decoding seccomp profile failed: ${messageOf(error)}`);
   }

@@ -154,6 +154,32 @@ describe("a container", { skip }, () => {
     }
   });
 
+  test("binds what another container has: one mount, and nothing of the host's whatever the path leads to", async () => {
+    const donor = await bed.create({
+      mounts: [
+        inner.mount("tmpfs", "tmpfs", "/shared", 0, "size=64k"),
+        inner.symlink("/shared", "/way"),
+        inner.symlink("/../../../../etc/hostname", "/escape"),
+        inner.symlink("/proc/1/root/etc/hostname", "/magic"),
+      ],
+    });
+    const ns = `/proc/${donor.pid}/ns/mnt`;
+    const join = (script: string, source: string): Promise<string> =>
+      bed.sh(script, { mounts: [inner.bindFrom(ns, source, "/here")] });
+    await join("echo said >/here/file; df -k /here | tail -1 | awk '{print $2}'", "/shared").then((size) =>
+      assert.equal(size, "64\n"),
+    );
+    assert.equal(await join("cat /here/file; echo $$", "/way"), "said\n1\n", "and is back in its own");
+    for (const source of ["/escape", "/magic"]) {
+      const error = await join("true", source).catch((e: unknown) => e);
+      assert.ok(error instanceof SysError, `${source} is not there, or must not be followed`);
+    }
+    const gone = await bed
+      .sh("true", { mounts: [inner.bindFrom("/proc/self/ns/nosuch", "/", "/here")] })
+      .catch((e: unknown) => e);
+    assert.ok(gone instanceof SysError && gone.op === "bindFrom", String(gone));
+  });
+
   test("gives a tmpfs the mode of the directory it covers, unless told otherwise", async () => {
     const text = await bed.sh("stat -c '%n %a' /covered /new /told", {
       mounts: [

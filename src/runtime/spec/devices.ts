@@ -50,7 +50,8 @@ function devicesOf(request: SpecDevice, host: SpecHost): HostDevice[] {
   if (below.length > 0) {
     return below.map((d) => ({ ...d, path: inContainer + d.path.slice(request.pathOnHost.length) }));
   }
-  const why = found === "directory" ? "not a device node" : "no such file or directory";
+  const isThere = found === "directory" || host.exists(request.pathOnHost);
+  const why = isThere ? "not a device node" : "no such file or directory";
   throw new Fault(
     "invalidParameter",
     `error gathering device information while adding custom device "${request.pathOnHost}": ${why}`,

@@ -159,7 +159,8 @@ test("read-only root leaves Docker's working mounts writable", () => {
 test("ipc modes decide about /dev/shm", () => {
   assert.equal(mount(spec({ namespaces: { ipc: { kind: "none" } } }), "/dev/shm"), undefined);
   assert.equal(mount(spec({ namespaces: { ipc: { kind: "host" } } }), "/dev/shm")?.source, "/dev/shm");
-  assert.equal(mount(spec({ shmSource: "/s" }), "/dev/shm")?.source, "/s");
+  const joined = spec({ namespaces: { ipc: { kind: "path", path: "/proc/5/ns/ipc" } } });
+  assert.equal(mount(joined, "/dev/shm"), undefined);
   assert.ok(mount(spec({ shmSize: 1024 }), "/dev/shm")?.options?.includes("size=1024"));
 });
 
@@ -228,7 +229,16 @@ test("contradictions are refused with Docker's texts", () => {
     "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",
   );
   limit({ cpusetCpus: "0-7" }, "Requested CPUs are not available - requested 0-7, available: 0-3");
-  limit({ cpusetCpus: "a" }, "Invalid value a for cpuset cpus");
+  for (const list of ["a", "1-0", "0,", "-1"])
+    limit({ cpusetCpus: list }, `Invalid value ${list} for cpuset cpus: invalid format: ${list}`);
+  limit({ cpusetMems: "3" }, "Requested memory nodes are not available - requested 3, available: 0");
+  limit({ cpuShares: -1 }, "invalid CPU shares (-1): value must be a positive integer");
+  limit({ cpuShares: 1 }, "the minimum allowed cpu-shares is 2");
+  limit({ cpuShares: 262_145 }, "the maximum allowed cpu-shares is 262144");
+  limit(
+    { cpuRealtimePeriod: 5, cpuRealtimeRuntime: 50 },
+    "cpu real-time runtime cannot be higher than cpu real-time period",
+  );
   limit({ blkioWeight: 5 }, "Range of blkio weight is from 10 to 1000");
   refuses({ shmSize: -1 }, "SHM size can not be less than 0");
   refuses({ oomScoreAdj: 1001 }, "Invalid value 1001, range for oom score adj is [-1000, 1000]");
@@ -240,6 +250,43 @@ test("contradictions are refused with Docker's texts", () => {
     { ulimits: [{ name: "nofile", soft: 2, hard: 1 }] },
     /soft limit must be less than or equal to hard limit/,
   );
+});
+
+test("profiles of a security module that is there are refused, of one that is not there told", () => {
+  const told = (option: string) => generate({ securityOpts: [option] }).warnings;
+  assert.deepEqual(told("apparmor=unconfined"), []);
+  assert.deepEqual(told("label=disable"), []);
+  assert.deepEqual(told("apparmor=web"), [
+    'AppArmor is not enabled on this machine: the profile "web" is not applied.',
+  ]);
+  assert.match(told("label=type:web_t")[0] ?? "", /SELinux is not enabled .* "type:web_t" is not applied/);
+  const there = { hasAppArmor: true, hasSelinux: true };
+  for (const option of ["apparmor=web", "label=type:web_t"])
+    assert.throws(() => generate({ securityOpts: [option] }, there), {
+      kind: "notImplemented",
+      message: /cannot be applied by this version/,
+    });
+  assert.deepEqual(generate({ securityOpts: ["apparmor=unconfined"] }, there).warnings, []);
+});
+
+test("device rules on cgroup v2 are told to have no effect", () => {
+  const rules = { resources: { deviceCgroupRules: ["c 1:3 r"] } };
+  assert.deepEqual(generate(rules).warnings, []);
+  assert.match(generate(rules, { cgroups: UNIFIED_HOST }).warnings[0] ?? "", /Device cgroup rules discarded/);
+});
+
+test("a hard limit or a score that the daemon cannot give is told", () => {
+  const host = { boundingMask: 0, hardLimit: () => 20_000, oomScoreAdj: 0 };
+  const nofile = (hard: number) => generate({ ulimits: [{ name: "nofile", soft: 5, hard }] }, host).warnings;
+  assert.deepEqual(nofile(20_000), []);
+  assert.deepEqual(nofile(-1), [
+    "ulimit nofile: the hard limit cannot be raised above 20000 without CAP_SYS_RESOURCE, 20000 is used.",
+  ]);
+  assert.deepEqual(generate({ oomScoreAdj: 1 }, host).warnings, []);
+  assert.match(generate({ oomScoreAdj: -1 }, host).warnings[0] ?? "", /-1 .*CAP_SYS_RESOURCE, 0 is used/);
+  const privileged = { ...host, boundingMask: 2 ** 41 - 1 };
+  const both = { ulimits: [{ name: "nofile", soft: 5, hard: -1 }], oomScoreAdj: -1 };
+  assert.deepEqual(generate(both, privileged).warnings, []);
 });
 
 test("limits that the machine lacks are left out with Docker's warnings", () => {

@@ -18,7 +18,7 @@ import {
 } from "./defaults.ts";
 import { generateDevices } from "./devices.ts";
 import { loadSpecHost, type SpecHost } from "./host.ts";
-import type { NamespaceMode, SpecInput } from "./input.ts";
+import type { NamespaceMode, SpecInput, SpecResources } from "./input.ts";
 import { generateMounts, hasOwnInit } from "./mounts.ts";
 import type {
   OciCapabilities,
@@ -33,7 +33,7 @@ import { generateResources } from "./resources.ts";
 import { rlimitOf } from "./rlimits.ts";
 import { parseSecurityOpts, type SecurityOptions } from "./security-opts.ts";
 import { dottedSysctl } from "./sysctl.ts";
-import { validateResources, validateSpecInput } from "./validate.ts";
+import { validateSpecInput } from "./validate.ts";
 
 export interface GeneratedSpec {
   spec: OciSpec;
@@ -46,7 +46,7 @@ export interface GeneratedSpec {
  * contradicts itself or that this machine refuses.
  */
 export function generateSpec(input: SpecInput, host: SpecHost = loadSpecHost()): GeneratedSpec {
-  const warnings = validateSpecInput(input, host);
+  const { limits, warnings } = validateSpecInput(input, host);
   const warn = (text: string) => void warnings.push(text);
   const security = parseSecurityOpts(input.securityOpts ?? []);
   const capabilities = containerCapabilities(
@@ -61,7 +61,7 @@ export function generateSpec(input: SpecInput, host: SpecHost = loadSpecHost()):
     root: { path: input.rootPath ?? "rootfs", ...(input.readonlyRootfs ? { readonly: true } : {}) },
     ...(hasOwnUts(input) && input.hostname ? { hostname: input.hostname } : {}),
     ...(hasOwnUts(input) && input.domainname ? { domainname: input.domainname } : {}),
-    ...generateLinux(input, security, seccomp, host, warn),
+    ...generateLinux(input, { security, seccomp, limits }, host, warn),
     ...(input.annotations && Object.keys(input.annotations).length > 0
       ? { annotations: { ...input.annotations } }
       : {}),
@@ -154,15 +154,14 @@ function generateSeccomp(
 
 function generateLinux(
   input: SpecInput,
-  security: SecurityOptions,
-  seccomp: OciSeccomp | undefined,
+  checked: { security: SecurityOptions; seccomp: OciSeccomp | undefined; limits: SpecResources },
   host: SpecHost,
   warn: (text: string) => void,
 ): Pick<OciSpec, "mounts" | "linux"> {
+  const { security, seccomp, limits } = checked;
   const hasWritableCgroups = security.hasWritableCgroups ?? input.privileged === true;
   const { mounts, rootfsPropagation } = generateMounts(input, { hasWritableCgroups }, host);
   const { devices, rules } = generateDevices(input, host, warn);
-  const limits = validateResources(input.resources ?? {}, host, []);
   const linux: OciLinux = {
     ...optionalMap("sysctl", generateSysctls(input, host)),
     resources: generateResources(limits, rules, host),

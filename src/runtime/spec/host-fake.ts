@@ -56,15 +56,20 @@ const DEVICES: readonly HostDevice[] = [
 export function fakeSpecHost(change: Partial<SpecHost> = {}): SpecHost {
   return {
     boundingMask: 2 ** 41 - 1,
+    hardLimit: () => 2 ** 64,
+    oomScoreAdj: 0,
     arch: "amd64",
     kernelRelease: "6.1.0-18-amd64",
     cpuCount: 4,
     cgroups: LEGACY_HOST,
     features: ALL_FEATURES,
+    hasAppArmor: false,
+    hasSelinux: false,
     thermalPaths: [],
     hasSysctl: () => true,
     deviceAt: (path) =>
       DEVICES.find((d) => d.path === path) ?? (path === "/dev/snd" ? "directory" : undefined),
+    exists: () => false,
     devicesBelow: (directory) => DEVICES.filter((d) => d.path.startsWith(`${directory}/`)),
     mountOf: (path) => ({
       id: 1,

@@ -15,8 +15,9 @@ import { arch, cpus, release } from "node:os";
 import { type CgroupFeatures, loadCgroupFeatures } from "../../linux/cgroupfs/features.ts";
 import { type CgroupHost, loadCgroupHost } from "../../linux/cgroupfs/hierarchy.ts";
 import { type MountInfo, parseMountInfo } from "../../linux/procfs/mountinfo.ts";
-import { readProcText } from "../../linux/procfs/read.ts";
+import { readProcText, readProcTextIfPresent } from "../../linux/procfs/read.ts";
 import { type CapabilityMask, parseMask } from "../caps/sets.ts";
+import { hardLimitsOf } from "./rlimits.ts";
 
 /** A device node on the host. */
 export interface HostDevice {
@@ -33,17 +34,24 @@ export interface HostDevice {
 export interface SpecHost {
   /** Bounding set of this process: no container can have more. */
   boundingMask: CapabilityMask;
+  /** Highest value that a process of this daemon can have without privileges, by OCI's name (RLIM_INFINITY for none). */
+  hardLimit(type: string): number;
+  /** The daemon's own, which its children start with. */
+  oomScoreAdj: number;
   /** Go's architecture name. */
   arch: string;
   kernelRelease: string;
   cpuCount: number;
   cgroups: CgroupHost;
   features: CgroupFeatures;
+  hasAppArmor: boolean;
+  hasSelinux: boolean;
   /** Per-CPU thermal files that are masked besides the fixed paths. */
   thermalPaths: readonly string[];
   hasSysctl(name: string): boolean;
   /** The device at a path (symlinks followed), "directory", or undefined when it is neither. */
   deviceAt(path: string): HostDevice | "directory" | undefined;
+  exists(path: string): boolean;
   /** All devices below a directory. */
   devicesBelow(directory: string): HostDevice[];
   /** The mount that a path is on. */
@@ -63,14 +71,19 @@ function readSpecHost(): SpecHost {
   const cgroups = loadCgroupHost();
   return {
     boundingMask: parseMask(/^CapBnd:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"),
+    hardLimit: hardLimitsOf(readProcText("/proc/self/limits")),
+    oomScoreAdj: Number(readProcText("/proc/self/oom_score_adj")),
     arch: goArch(arch()),
     kernelRelease: release(),
     cpuCount: cpus().length,
     cgroups,
     features: loadCgroupFeatures(cgroups),
+    hasAppArmor: readProcTextIfPresent("/sys/module/apparmor/parameters/enabled")?.startsWith("Y") === true,
+    hasSelinux: existsSync("/sys/fs/selinux/enforce"),
     thermalPaths: readThermalPaths(),
     hasSysctl: (name) => existsSync(`/proc/sys/${name.replaceAll(".", "/")}`),
     deviceAt,
+    exists: existsSync,
     devicesBelow: (directory) => devicesBelow(directory, 0),
     mountOf,
   };

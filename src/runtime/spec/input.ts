@@ -136,8 +136,6 @@ export interface SpecInput {
   sysctls?: Readonly<Record<string, string>>;
   /** Bytes of /dev/shm, default 64 MiB. */
   shmSize?: number;
-  /** Host directory to bind at /dev/shm instead of an own tmpfs (shareable or shared ipc). */
-  shmSource?: string;
   tmpfs?: readonly SpecTmpfs[];
   binds?: readonly SpecBind[];
   images?: readonly SpecImage[];

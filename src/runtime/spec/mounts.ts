@@ -71,8 +71,8 @@ function userBinds(input: SpecInput): SpecBind[] {
     if (source === undefined || taken.has(destination)) continue;
     binds.push({ source, destination, readonly: input.readonlyRootfs === true, readonlyNonRecursive: true });
   }
-  const shm = input.shmSource ?? (input.namespaces?.ipc?.kind === "host" ? "/dev/shm" : undefined);
-  if (shm !== undefined && !taken.has("/dev/shm")) binds.push({ source: shm, destination: "/dev/shm" });
+  if (input.namespaces?.ipc?.kind === "host" && !taken.has("/dev/shm"))
+    binds.push({ source: "/dev/shm", destination: "/dev/shm" });
   return binds;
 }
 
@@ -90,7 +90,8 @@ function keptDefaults(input: SpecInput, taken: ReadonlySet<string>): OciMount[] 
     if (taken.has(mount.destination)) return false;
     if (taken.has("/dev") && mount.destination.startsWith("/dev/")) return false;
     if (mount.destination !== "/dev/shm") return true;
-    if (input.namespaces?.ipc?.kind === "none") return false;
+    // Whoever joins another's ipc namespace gets that one's (PlanInput.sharedShm).
+    if (input.namespaces?.ipc?.kind === "none" || input.namespaces?.ipc?.kind === "path") return false;
     mount.options?.push(`size=${input.shmSize || DEFAULT_SHM_SIZE}`);
     return true;
   });

@@ -87,7 +87,11 @@ function blockIoOf(r: SpecResources, host: Pick<SpecHost, "deviceAt">): OciBlock
 function deviceNumber(path: string, host: Pick<SpecHost, "deviceAt">): { major: number; minor: number } {
   const device = host.deviceAt(path);
   if (device === undefined || device === "directory") {
-    throw new Fault("invalidParameter", `stat ${path}: no such device`, { code: "container.invalid-device" });
+    throw new Fault(
+      "invalidParameter",
+      `stat ${path}: ${device === undefined ? "no such file or directory" : "not a device node"}`,
+      { code: "container.invalid-device" },
+    );
   }
   return { major: device.major, minor: device.minor };
 }

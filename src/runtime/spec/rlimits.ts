@@ -56,6 +56,36 @@ export function rlimitValue(limit: number): number {
   return limit < 0 || limit >= 2 ** 63 ? -1 : limit;
 }
 
+/** The lines of /proc/PID/limits (proc(5)) in the order of the kernel's numbers, as rlimits.ts has them. */
+const LIMIT_LINES = [
+  ["Max cpu time", "CPU"],
+  ["Max file size", "FSIZE"],
+  ["Max data size", "DATA"],
+  ["Max stack size", "STACK"],
+  ["Max core file size", "CORE"],
+  ["Max resident set", "RSS"],
+  ["Max processes", "NPROC"],
+  ["Max open files", "NOFILE"],
+  ["Max locked memory", "MEMLOCK"],
+  ["Max address space", "AS"],
+  ["Max file locks", "LOCKS"],
+  ["Max pending signals", "SIGPENDING"],
+  ["Max msgqueue size", "MSGQUEUE"],
+  ["Max nice priority", "NICE"],
+  ["Max realtime priority", "RTPRIO"],
+  ["Max realtime timeout", "RTTIME"],
+] as const;
+
+/** Returns the hard limits in a text of /proc/PID/limits; a type that is not in it counts as unlimited. */
+export function hardLimitsOf(text: string): (type: string) => number {
+  const limits = new Map<string, number>();
+  for (const [title, name] of LIMIT_LINES) {
+    const hard = new RegExp(`^${title}\\s+\\S+\\s+(\\d+)`, "m").exec(text)?.[1];
+    if (hard !== undefined) limits.set(`RLIMIT_${name}`, Number(hard));
+  }
+  return (type) => limits.get(type) ?? RLIM_INFINITY;
+}
+
 function invalid(message: string): Fault {
   return new Fault("invalidParameter", message, { code: "container.invalid-ulimit" });
 }

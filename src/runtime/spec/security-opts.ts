@@ -1,5 +1,5 @@
 // `--security-opt` texts. Docker's client has already replaced a profile's file name by its content.
-// AppArmor and SELinux settings are accepted and kept; whether they can be applied is the machine's matter.
+// Whether AppArmor and SELinux settings can be applied is the machine's matter: validate.ts.
 
 import { Fault } from "../../lib/errors.ts";
 import { goBool } from "../../lib/units/go-scalar.ts";

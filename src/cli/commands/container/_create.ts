@@ -1,14 +1,14 @@
 // Creating a container for `create` and `run`: the id file, the image's pull when it is missing, warnings.
 
 import { closeSync, existsSync, openSync, rmSync, writeSync } from "node:fs";
-import type { Client } from "../../../api/client.ts";
 import { containerCreate } from "../../../api/operations/container.ts";
-import { Fault } from "../../../lib/errors.ts";
+import { Fault, messageOf } from "../../../lib/errors.ts";
 import { compareVersions } from "../../config/endpoint.ts";
 import { isNotFound } from "../../failure.ts";
 import { errnoText } from "../../options/env.ts";
 import { printError } from "../../output.ts";
 import type { Session } from "../../session.ts";
+import type { ApiSocket } from "./_api-socket.ts";
 import type { CreateFlags, CreateRequest } from "./_create-request.ts";
 
 function refuse(message: string): Fault {
@@ -27,7 +27,7 @@ export async function createContainer(
   flags: CreateFlags,
   request: CreateRequest,
 ): Promise<string> {
-  if (flags["use-api-socket"]) throw refuse("--use-api-socket is not supported by this client");
+  refuseTrust(flags);
   const idFile = openIdFile(flags.cidfile);
   try {
     const id = await createOrPull(session, flags, request);
@@ -38,14 +38,35 @@ export async function createContainer(
   }
 }
 
+/** Docker's content trust has ended with its notary servers: asking for it must not look as if it was had. */
+function refuseTrust(flags: CreateFlags): void {
+  if (!flags["disable-content-trust"])
+    throw refuse(
+      "content trust is not supported: run without --disable-content-trust=false and DOCKER_CONTENT_TRUST",
+    );
+}
+
 async function createOrPull(session: Session, flags: CreateFlags, plain: CreateRequest): Promise<string> {
   const { Image: image } = plain.body;
   await checkImageName(String(image));
   const client = await session.client();
-  const request = await withoutMac(session, await withProxies(session, client.host, plain));
+  const socket = await withSocket(session, flags, plain);
+  await checkPlatform(flags.platform);
+  const request = await withoutMac(session, await withProxies(session, client.host, socket.request));
+  const create = async (): Promise<string> => {
+    const response = await client.call(containerCreate, {
+      name: flags.name,
+      platform: flags.platform,
+      body: request.body,
+    });
+    const own = [await socket.finish(client, response.Id), localDnsWarning(flags.dns)];
+    for (const warning of [...(response.Warnings ?? []), ...own])
+      if (warning !== undefined) printError(`WARNING: ${warning}\n`);
+    return response.Id;
+  };
   if (flags.pull === "always") await pull(session, String(image), flags);
   try {
-    return await create(client, flags, request);
+    return await create();
   } catch (error) {
     if (!isNotFound(error) || (flags.pull !== "missing" && flags.pull !== "")) throw error;
     const { parseIdOrReference, familiarString, withDefaultTag } = await import("../../../oci/reference.ts");
@@ -55,7 +76,29 @@ async function createOrPull(session: Session, flags: CreateFlags, plain: CreateR
       printError(`Unable to find image '${familiarString(withDefaultTag(parsed.reference))}' locally\n`);
     }
     await pull(session, String(image), flags);
-    return create(client, flags, request);
+    return create();
+  }
+}
+
+function localDnsWarning(servers: readonly string[]): string | undefined {
+  const local = servers.find((server) => server.startsWith("127.") || server === "::1");
+  return local === undefined ? undefined : `Localhost DNS (${local}) may fail in containers.`;
+}
+
+async function withSocket(session: Session, flags: CreateFlags, request: CreateRequest): Promise<ApiSocket> {
+  if (!flags["use-api-socket"]) return { request, finish: async () => undefined };
+  const { withApiSocket } = await import("./_api-socket.ts");
+  return withApiSocket(session, request);
+}
+
+/** Docker's client looks at the text before it asks for anything. */
+async function checkPlatform(text: string): Promise<void> {
+  if (text === "") return;
+  const { parsePlatform } = await import("../../../oci/platform.ts");
+  try {
+    parsePlatform(text);
+  } catch (error) {
+    throw refuse(`error parsing specified platform: ${messageOf(error)}`);
   }
 }
 
@@ -84,12 +127,6 @@ async function checkImageName(image: string): Promise<void> {
     return;
   const { parseIdOrReference } = await import("../../../oci/reference.ts");
   parseIdOrReference(image);
-}
-
-async function create(client: Client, flags: CreateFlags, { body }: CreateRequest): Promise<string> {
-  const response = await client.call(containerCreate, { name: flags.name, platform: flags.platform, body });
-  for (const warning of response.Warnings ?? []) printError(`WARNING: ${warning}\n`);
-  return response.Id;
 }
 
 async function pull(session: Session, image: string, flags: CreateFlags): Promise<void> {

@@ -19,9 +19,7 @@ export const command = defineCommand({
     cpus: cpusFlag("Number of CPUs", { since: "1.29" }),
     "cpuset-cpus": string("CPUs to run on (0-3, 0,1)"),
     "cpuset-mems": string("Memory nodes to use (0-3, 0,1)"),
-    "kernel-memory": bytesFlag("Limit of kernel memory", {
-      deprecated: "and no longer supported by the kernel",
-    }),
+    "kernel-memory": bytesFlag("Limit of kernel memory (deprecated)", { hidden: true }),
     memory: bytesFlag("Limit of memory", { short: "m" }),
     "memory-reservation": bytesFlag("Soft limit of memory"),
     "memory-swap": swapFlag("Limit of memory plus swap: -1 for unlimited swap"),

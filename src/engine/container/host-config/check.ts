@@ -1,30 +1,66 @@
-// What a HostConfig must not say, whatever the machine: contradictions and wishes that this version cannot grant.
-import type { HostConfigRequest } from "../../../api/schemas/host-config.ts";
+// What a HostConfig must not say, whatever the machine: contradictions and wishes that this version cannot grant. In the
+// order and with the words of moby, whose clients look for them; the machine's own limits are checked by the runtime.
+import type { ContainerConfigRequest } from "../../../api/schemas/container.ts";
+import type { HostConfigRequest, UpdateConfigRequest } from "../../../api/schemas/host-config.ts";
 import { Fault } from "../../../lib/errors.ts";
+import { checkModes } from "./modes.ts";
+import { checkExtraHost } from "./extra-hosts.ts";
 
-const IPC_MODES = /^(|none|private|shareable|host|container:.+)$/;
 const RESTART = ["", "no", "always", "unless-stopped", "on-failure"];
 
+/** Names under which clients know the one runtime there is: Docker's default, containerd's, and our own. */
+const RUNTIMES = ["", "runc", "io.containerd.runc.v2", "berth"];
+
 const refuse = (message: string): never => {
-  throw new Fault("invalidParameter", message);
+  throw new Fault("invalidParameter", message, { code: "container.invalid-config" });
 };
 
-/** Refuses contradictions and what this version has not, with invalidParameter or notImplemented. */
-export function checkHostConfig(r: HostConfigRequest): void {
-  if (!IPC_MODES.test(r.IpcMode ?? "")) refuse(`invalid IPC mode: ${r.IpcMode}`);
-  const restart = r.RestartPolicy?.Name ?? "";
-  if (!RESTART.includes(restart))
+/** Refuses options that exclude each other. */
+export function checkConflicts(config: ContainerConfigRequest, h: HostConfigRequest): void {
+  const mode = h.NetworkMode ?? "";
+  if (mode === "container" || mode.startsWith("container:")) checkSharedNetwork(mode, config, h);
+  if (h.UTSMode === "host" && config.Hostname) refuse("conflicting options: hostname and the UTS mode");
+  if (h.UTSMode === "host" && config.Domainname) refuse("conflicting options: domain name and the UTS mode");
+  if (mode === "host" && (h.Links?.length ?? 0) > 0)
     refuse(
-      `invalid restart policy: unknown policy '${restart}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
+      "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
     );
-  const retries = r.RestartPolicy?.MaximumRetryCount ?? 0;
-  if (retries !== 0 && restart !== "on-failure")
-    refuse("invalid restart policy: maximum retry count can only be used with 'on-failure'");
-  if (retries < 0) refuse("invalid restart policy: maximum retry count cannot be negative");
-  if (r.AutoRemove && restart !== "" && restart !== "no")
+  if (!["", "default"].includes(h.Isolation ?? ""))
+    refuse(`invalid isolation (${h.Isolation}): linux only supports 'default'`);
+  if (h.IOMaximumBandwidth)
+    refuse("invalid option: QoS maximum bandwidth configuration is not supported on linux");
+  if (h.IOMaximumIOps) refuse("invalid option: QoS maximum IOPs configuration is not supported on linux");
+}
+
+/** Whoever joins another container's network has that one's names and ports. */
+function checkSharedNetwork(mode: string, config: ContainerConfigRequest, h: HostConfigRequest): void {
+  if (mode.slice("container:".length) === "")
+    refuse("invalid network mode: invalid container format container:<name|id>");
+  if (config.Hostname) refuse("conflicting options: hostname and the network mode");
+  if ((h.Links?.length ?? 0) > 0)
+    refuse(
+      "conflicting options: container type network can't be used with links. This would result in undefined behavior",
+    );
+  if ((h.Dns?.length ?? 0) > 0) refuse("conflicting options: dns and the network mode");
+  if ((h.ExtraHosts?.length ?? 0) > 0)
+    refuse("conflicting options: custom host-to-IP mapping and the network mode");
+  if (Object.keys(h.PortBindings ?? {}).length > 0 || h.PublishAllPorts)
+    refuse("conflicting options: port publishing and the container type network mode");
+  if (Object.keys(config.ExposedPorts ?? {}).length > 0)
+    refuse("conflicting options: port exposing and the container type network mode");
+}
+
+/** Refuses what cannot be and what this version has not, with invalidParameter or notImplemented. */
+export function checkHostConfig(r: HostConfigRequest): void {
+  if (r.AutoRemove && !["", "no"].includes(r.RestartPolicy?.Name ?? ""))
     refuse("can't create 'AutoRemove' container with restart policy");
-  if ((r.DeviceRequests?.length ?? 0) > 0)
-    refuse('could not select device driver "" with capabilities: [[gpu]]');
+  for (const host of r.ExtraHosts ?? []) checkExtraHost(host);
+  checkRestartPolicy(r.RestartPolicy);
+  if (Object.keys(r.Annotations ?? {}).includes(""))
+    refuse("invalid Annotations: the empty string is not permitted as an annotation key");
+  checkModes(r);
+  if (!RUNTIMES.includes(r.Runtime ?? "")) refuse(`unknown or invalid runtime name: ${r.Runtime}`);
+  checkStorageOptions(r.StorageOpt ?? {});
   for (const [field, given] of Object.entries(unsupported(r)))
     if (given)
       throw new Fault("notImplemented", `${field} is not supported by this version`, {
@@ -32,12 +68,34 @@ export function checkHostConfig(r: HostConfigRequest): void {
       });
 }
 
+/** Refuses an unknown policy and a count that it cannot have. */
+export function checkRestartPolicy(policy: UpdateConfigRequest["RestartPolicy"]): void {
+  const name = policy?.Name ?? "";
+  if (!RESTART.includes(name))
+    refuse(
+      `invalid restart policy: unknown policy '${name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
+    );
+  const retries = policy?.MaximumRetryCount ?? 0;
+  const reasons = [
+    ...(retries !== 0 && name !== "on-failure"
+      ? ["maximum retry count can only be used with 'on-failure'"]
+      : []),
+    ...(retries < 0 ? ["maximum retry count cannot be negative"] : []),
+  ];
+  if (reasons.length > 0) refuse(`invalid restart policy: ${reasons.join("; ")}`);
+}
+
+/** compat: the answer of Docker's overlay2 driver where the file system has no project quotas, as on ext4. */
+function checkStorageOptions(options: Readonly<Record<string, string>>): void {
+  for (const key of Object.keys(options)) {
+    if (key.toLowerCase() !== "size") refuse(`unknown option ${key}`);
+    refuse("--storage-opt is supported only for overlay over xfs with 'pquota' mount option");
+  }
+}
+
 /** Wishes that this version cannot grant: refused, never ignored. */
 function unsupported(r: HostConfigRequest): Record<string, boolean> {
   return {
-    "--storage-opt": Object.keys(r.StorageOpt ?? {}).length > 0,
-    "--userns": !["", "host"].includes(r.UsernsMode ?? ""),
-    "--isolation": !["", "default"].includes(r.Isolation ?? ""),
-    "--runtime": !["", "berth", "runc", "io.containerd.runc.v2"].includes(r.Runtime ?? ""),
+    "a cgroup specification": Boolean(r.Cgroup),
   };
 }

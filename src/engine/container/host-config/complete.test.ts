@@ -6,6 +6,11 @@ const defaults = {
   logType: "json-file",
   logOptions: {},
   cgroupnsMode: "host" as const,
+  privilegedCgroupnsMode: "host" as const,
+  ipcMode: "private" as const,
+  shmSizeBytes: 64 << 20,
+  ulimits: [],
+  hasInit: false,
   maskedPaths: ["/proc/kcore"],
   readonlyPaths: ["/proc/sys"],
 };

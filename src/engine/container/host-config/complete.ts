@@ -1,16 +1,21 @@
 // The HostConfig of a new container: what the request says, with Docker's and the daemon's defaults. Pure; whether it can be
 // granted is checked in check.ts and, against the machine, by the runtime.
-import type { HostConfig, HostConfigRequest } from "../../../api/schemas/host-config.ts";
+import type { HostConfig, HostConfigRequest, Ulimit } from "../../../api/schemas/host-config.ts";
 import { completeLogConfig, type LogDefaults } from "../log/options.ts";
 import { checkHostConfig } from "./check.ts";
 import { completeResources } from "./resources.ts";
 
-const DEFAULT_SHM_BYTES = 64 << 20;
-
 /** Defaults that the daemon's configuration or the host decide. */
 export interface ContainerDefaults extends LogDefaults {
-  /** "host" on cgroup v1, "private" on v2, as Docker's. */
+  /** "host" on cgroup v1, "private" on v2, as Docker's; the second one is for privileged containers. */
   cgroupnsMode: "host" | "private";
+  privilegedCgroupnsMode: "host" | "private";
+  ipcMode: "private" | "shareable";
+  shmSizeBytes: number;
+  /** Limits of processes for containers that say nothing of their name. */
+  ulimits: readonly Ulimit[];
+  /** Whether an init program runs in containers that say nothing about it. */
+  hasInit: boolean;
   maskedPaths: readonly string[];
   readonlyPaths: readonly string[];
 }
@@ -41,13 +46,13 @@ export function completeHostConfig(
     ...(r.Annotations ? { Annotations: r.Annotations } : {}),
     CapAdd: r.CapAdd ?? null,
     CapDrop: r.CapDrop ?? null,
-    CgroupnsMode: r.CgroupnsMode || (r.Privileged ? "host" : defaults.cgroupnsMode),
+    CgroupnsMode: r.CgroupnsMode || (r.Privileged ? defaults.privilegedCgroupnsMode : defaults.cgroupnsMode),
     Dns: r.Dns ?? [],
     DnsOptions: r.DnsOptions ?? [],
     DnsSearch: r.DnsSearch ?? [],
     ExtraHosts: r.ExtraHosts ?? null,
     GroupAdd: r.GroupAdd ?? null,
-    IpcMode: r.IpcMode || "private",
+    IpcMode: r.IpcMode || defaults.ipcMode,
     Cgroup: r.Cgroup ?? "",
     Links: r.Links ?? null,
     OomScoreAdj: r.OomScoreAdj ?? 0,
@@ -55,21 +60,49 @@ export function completeHostConfig(
     Privileged: r.Privileged ?? false,
     PublishAllPorts: r.PublishAllPorts ?? false,
     ReadonlyRootfs: r.ReadonlyRootfs ?? false,
-    SecurityOpt: r.SecurityOpt ?? null,
+    SecurityOpt: completeSecurityOptions(r),
     ...(r.StorageOpt ? { StorageOpt: r.StorageOpt } : {}),
     ...(r.Tmpfs ? { Tmpfs: r.Tmpfs } : {}),
     UTSMode: r.UTSMode ?? "",
     UsernsMode: r.UsernsMode ?? "",
-    ShmSize: r.ShmSize || DEFAULT_SHM_BYTES,
+    ShmSize: r.ShmSize || defaults.shmSizeBytes,
     ...(r.Sysctls ? { Sysctls: r.Sysctls } : {}),
-    Runtime: r.Runtime || "berth",
+    // compat: the name of the default runtime everywhere, whatever program it stands for.
+    Runtime: r.Runtime || "runc",
     Isolation: r.Isolation ?? "",
     ...completeResources(r),
+    Ulimits: completeUlimits(r.Ulimits, defaults.ulimits),
     ...(r.Mounts ? { Mounts: r.Mounts as NonNullable<HostConfig["Mounts"]> } : {}),
     MaskedPaths: isUnconfined ? null : (r.MaskedPaths ?? [...defaults.maskedPaths]),
     ReadonlyPaths: isUnconfined ? null : (r.ReadonlyPaths ?? [...defaults.readonlyPaths]),
-    ...(r.Init === undefined || r.Init === null ? {} : { Init: r.Init }),
+    ...completeInit(r.Init, defaults),
   };
+}
+
+/** compat: whoever shares processes or IPC with the host is outside of SELinux, and `inspect` says so on any machine. */
+function completeSecurityOptions(r: HostConfigRequest): HostConfig["SecurityOpt"] {
+  const given = r.SecurityOpt ?? null;
+  const isShared = r.Privileged || r.PidMode === "host" || r.IpcMode === "host";
+  if (!isShared || given?.some((option) => option.startsWith("label="))) return given;
+  return [...(given ?? []), "label=disable"];
+}
+
+/** compat: without a wish and without a default the field is left out. */
+function completeInit(
+  wish: HostConfigRequest["Init"],
+  defaults: ContainerDefaults,
+): Pick<HostConfig, "Init"> {
+  if (typeof wish === "boolean") return { Init: wish };
+  return defaults.hasInit ? { Init: true } : {};
+}
+
+function completeUlimits(
+  given: HostConfigRequest["Ulimits"],
+  defaults: readonly Ulimit[],
+): HostConfig["Ulimits"] {
+  const own = given?.map((u) => ({ Name: u.Name ?? "", Hard: u.Hard ?? 0, Soft: u.Soft ?? 0 })) ?? null;
+  const missing = defaults.filter((d) => !own?.some((u) => u.Name === d.Name));
+  return missing.length === 0 ? own : [...(own ?? []), ...missing];
 }
 
 function completePortBindings(wishes: HostConfigRequest["PortBindings"]): HostConfig["PortBindings"] {

@@ -1,7 +1,8 @@
 // The limits of a HostConfig with Docker's zero values.
 import type { HostConfig, HostConfigRequest } from "../../../api/schemas/host-config.ts";
 
-type ResourceFields = Pick<
+/** The fields of a HostConfig that are limits. */
+export type LimitFields = Pick<
   HostConfig,
   | "CpuShares"
   | "Memory"
@@ -27,7 +28,6 @@ type ResourceFields = Pick<
   | "MemorySwappiness"
   | "OomKillDisable"
   | "PidsLimit"
-  | "Ulimits"
   | "CpuCount"
   | "CpuPercent"
   | "IOMaximumIOps"
@@ -35,7 +35,7 @@ type ResourceFields = Pick<
 >;
 
 /** Returns the resource limits of a request with Docker's zero values; also what ContainerUpdate starts from. */
-export function completeResources(r: HostConfigRequest): ResourceFields {
+export function completeResources(r: HostConfigRequest): LimitFields {
   // The contract checked the shapes; struct members that were left out become Go's zero values here.
   const rated = (v: HostConfigRequest["BlkioDeviceReadBps"]): HostConfig["BlkioDeviceReadBps"] =>
     v?.map((d) => ({ Path: d.Path ?? "", Rate: d.Rate ?? 0 })) ?? null;
@@ -65,16 +65,23 @@ export function completeResources(r: HostConfigRequest): ResourceFields {
         CgroupPermissions: d.CgroupPermissions || "rwm",
       })) ?? null,
     DeviceCgroupRules: r.DeviceCgroupRules ?? null,
-    DeviceRequests: (r.DeviceRequests ?? null) as HostConfig["DeviceRequests"],
+    DeviceRequests:
+      r.DeviceRequests?.map((d) => ({
+        Driver: d.Driver ?? "",
+        Count: d.Count ?? 0,
+        DeviceIDs: d.DeviceIDs ?? null,
+        Capabilities: d.Capabilities ?? null,
+        Options: d.Options ?? null,
+      })) ?? null,
     MemoryReservation: r.MemoryReservation ?? 0,
     // compat: a memory limit without a swap limit allows as much swap again.
     MemorySwap: r.MemorySwap || (memory > 0 ? memory * 2 : 0),
     MemorySwappiness: r.MemorySwappiness === -1 ? null : (r.MemorySwappiness ?? null),
-    OomKillDisable: r.OomKillDisable ?? null,
-    PidsLimit: r.PidsLimit ?? null,
-    Ulimits: r.Ulimits?.map((u) => ({ Name: u.Name ?? "", Hard: u.Hard ?? 0, Soft: u.Soft ?? 0 })) ?? null,
-    CpuCount: r.CpuCount ?? 0,
-    CpuPercent: r.CpuPercent ?? 0,
+    OomKillDisable: r.OomKillDisable ?? false,
+    // compat: 0 and anything negative mean "no limit" and are not remembered.
+    PidsLimit: r.PidsLimit && r.PidsLimit > 0 ? r.PidsLimit : null,
+    CpuCount: 0,
+    CpuPercent: 0,
     IOMaximumIOps: r.IOMaximumIOps ?? 0,
     IOMaximumBandwidth: r.IOMaximumBandwidth ?? 0,
   };

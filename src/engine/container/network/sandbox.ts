@@ -10,7 +10,8 @@ import { isPredefined, type NetworkRecord, subnetOf } from "../../network/record
 import type { AttachWish, NetworkService, PlannedEndpoint } from "../../network/service.ts";
 import type { ContainerContext } from "../context.ts";
 import { portRequests } from "../ports.ts";
-import { type AttachedEndpoint, type ContainerRecord, isRunning, type NetworkEndpoint } from "../record.ts";
+import { type AttachedEndpoint, type ContainerRecord, type NetworkEndpoint } from "../record.ts";
+import { networkOwner } from "../run/join.ts";
 import { interfaceSysctls } from "./endpoints.ts";
 
 /** Register of the request that holds the container's network namespace. */
@@ -31,7 +32,7 @@ export interface NetworkPlan {
 export async function planNetworks(context: ContainerContext, record: ContainerRecord): Promise<NetworkPlan> {
   const mode = record.hostConfig.NetworkMode;
   if (mode.startsWith("container:"))
-    return { ...noEndpoints, netns: `/proc/${pidOfRunning(context, mode.slice(10))}/ns/net` };
+    return { ...noEndpoints, netns: `/proc/${networkOwner(context, mode.slice(10))}/ns/net` };
   const planned: PlannedEndpoint[] = [];
   const undo = async (cause?: unknown): Promise<void> => {
     for (const p of planned.splice(0).reverse()) await p.undo(cause);
@@ -176,14 +177,4 @@ export function withHolderName(context: Pick<ContainerContext, "table">, error: 
     detail: error.detail,
     cause: error,
   });
-}
-
-/** Returns the process id of a running container, for namespaces that are shared with it. */
-export function pidOfRunning(context: Pick<ContainerContext, "table">, reference: string): number {
-  const other = context.table.find(reference);
-  if (!isRunning(other))
-    throw new Fault("conflict", `cannot join network of a non running container: ${other.id}`, {
-      code: "container.not-running",
-    });
-  return other.state.pid;
 }

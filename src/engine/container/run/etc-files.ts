@@ -1,17 +1,14 @@
 // The three files that are bound over a container's /etc: hostname, hosts, resolv.conf. Written at every start, in the
 // container's directory on the host.
 import { writeFile } from "node:fs/promises";
-import { Fault } from "../../../lib/errors.ts";
 import { type HostEntry, hostnameFile, hostsFile } from "../../../net/sandbox/hosts-file.ts";
 import { subnetOf } from "../../network/record.ts";
 import type { PlannedEndpoint } from "../../network/service.ts";
 import type { ContainerContext } from "../context.ts";
+import { HOST_GATEWAY, parseExtraHost } from "../host-config/extra-hosts.ts";
 import { linkedHosts } from "../network/links.ts";
 import { writeResolvConf } from "../network/resolv-conf.ts";
 import type { ContainerRecord } from "../record.ts";
-
-/** What `--add-host name:host-gateway` stands for. */
-const HOST_GATEWAY = "host-gateway";
 
 /** Writes the files for the next run; fails with invalidParameter on impossible hosts or name servers. */
 export async function writeEtcFiles(
@@ -26,7 +23,7 @@ export async function writeEtcFiles(
     domainname: config.Domainname,
     addresses: planned.flatMap(({ record: e }) => [e.ip, e.ip6 ?? ""].filter((ip) => ip !== "")),
     extra: [
-      ...(h.ExtraHosts ?? []).map((text) => parseExtraHost(text, hostGateway(context))),
+      ...(h.ExtraHosts ?? []).map((text) => hostEntry(text, hostGateway(context))),
       ...linkedHosts(context.table, record),
     ],
   });
@@ -43,10 +40,7 @@ function hostGateway(context: ContainerContext): string {
   return (subnetOf(bridge, "ipv4") ?? subnetOf(bridge, "ipv6"))?.gateway ?? "127.0.0.1";
 }
 
-function parseExtraHost(text: string, gateway: string): HostEntry {
-  const at = text.search(/[:=]/);
-  if (at < 1)
-    throw new Fault("invalidParameter", `bad format for add-host: "${text}"`, { code: "container.add-host" });
-  const ip = text.slice(at + 1);
-  return { ip: ip === HOST_GATEWAY ? gateway : ip.replace(/^\[(.*)\]$/, "$1"), names: [text.slice(0, at)] };
+function hostEntry(text: string, gateway: string): HostEntry {
+  const { name, address } = parseExtraHost(text);
+  return { ip: address === HOST_GATEWAY ? gateway : address, names: [name] };
 }

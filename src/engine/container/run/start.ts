@@ -1,7 +1,7 @@
 // Starts a container: the endpoint, the runtime's plan and the shim in one message to keel, then attached clients, then
 // the process itself. Called in the container's lane. Whatever fails on the way is undone, and the record says why.
 import { rm } from "node:fs/promises";
-import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
+import { Fault, messageOf } from "../../../lib/errors.ts";
 import { formatNano, nowNano } from "../../../lib/time.ts";
 import { freezerFile } from "../../../linux/cgroupfs/freezer.ts";
 import { type HealthPlan, host, type Op, type Register, type ShimPlan } from "../../../linux/ops.ts";
@@ -18,13 +18,16 @@ import { type ContainerContext, publish } from "../context.ts";
 import { writeEtcFiles } from "./etc-files.ts";
 import { checkOf } from "../health/config.ts";
 import { watchHealth } from "../health/watch.ts";
+import { refuseDeviceRequests } from "./device-requests.ts";
+import { exitCodeOf, startFault } from "./failure.ts";
 import { lastExit } from "./lost.ts";
 import { acquireMounts, releaseMounts, specMounts, type VolumePlaces } from "../mounts/use.ts";
 import { linkedEnvironment, tellParents } from "../network/links.ts";
 import { startNameService } from "../network/name-service.ts";
 import { hasNameService } from "../network/names.ts";
-import { attachedTo, pidOfRunning, planNetworks } from "../network/sandbox.ts";
+import { attachedTo, planNetworks } from "../network/sandbox.ts";
 import { type ContainerRecord, type RunState } from "../record.ts";
+import { namespaceOwner, sharedShm } from "./join.ts";
 import { specInputOf } from "./spec-input.ts";
 import { isActive } from "./state.ts";
 import type { LiveContainer, Run } from "../table.ts";
@@ -98,6 +101,7 @@ async function launch(
   state: Partial<RunState>,
 ): Promise<void> {
   await using undo = new AsyncDisposableStack();
+  refuseDeviceRequests(record.hostConfig.DeviceRequests ?? []);
   const plan = await planNetworks(context, record);
   let failure: unknown;
   undo.defer(() => plan.undo(failure));
@@ -175,7 +179,7 @@ function planShim(
 ): { ops: Op[]; warnings: string[] } {
   const { paths, layers } = context;
   const mounts = specMounts(record, (m) => layers.overlayOf(m.layer ?? null), places);
-  const input = specInputOf(record, paths, (other) => pidOfRunning(context, other), mounts);
+  const input = specInputOf(record, paths, (other, kind) => namespaceOwner(context, other, kind), mounts);
   const env = [...linkedEnvironment(context.table, record), ...input.env];
   const spec = generateSpec({ ...input, env });
   const resources = spec.spec.linux?.resources;
@@ -194,6 +198,7 @@ function planShim(
     stdin: { isOpen: record.config.OpenStdin, isOnce: record.config.StdinOnce },
     terminal: { rows: record.hostConfig.ConsoleSize[0] ?? 0, columns: record.hostConfig.ConsoleSize[1] ?? 0 },
     ...(netns === undefined ? {} : { netns }),
+    ...sharedShm(context, record),
     cgroup,
     hasBarrier: true,
     health: healthPlanOf(context, record, spec.spec),
@@ -281,21 +286,6 @@ export async function killShim(socketPath: string): Promise<void> {
   }
 }
 
-const ENOENT = 2;
-const EACCES = 13;
-const ENOTDIR = 20;
-const ENOEXEC = 8;
-
-/** Returns the exit code that stands for a failed exec, as a shell would give it. */
-function exitCodeOf(error: unknown): number {
-  if (!(error instanceof SysError) || error.op !== "exec") return 128;
-  return error.errno === ENOENT || error.errno === ENOTDIR
-    ? 127
-    : error.errno === EACCES || error.errno === ENOEXEC
-      ? 126
-      : 128;
-}
-
 /** Writes the reason into the record and returns the fault for the user, in Docker's words. */
 async function recordFailure(
   context: ContainerContext,
@@ -311,22 +301,4 @@ async function recordFailure(
     error: fault.message,
   });
   return fault;
-}
-
-function startFault(error: unknown): Fault {
-  if (error instanceof Fault) return error;
-  if (!(error instanceof SysError)) return new Fault("system", messageOf(error), { cause: error });
-  // compat: clients look for runc's words to choose the exit codes 126 and 127; older ones know no directories.
-  const what = error.op === "exec" ? error.text : `error during container init: ${error.message}`;
-  const also = error.op === "exec" && error.text.endsWith("is a directory") ? ": permission denied" : "";
-  const kind = error.op === "exec" ? "invalidParameter" : "system";
-  return new Fault(
-    kind,
-    `failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: ${what}: unknown${also}`,
-    {
-      code: "container.start-failed",
-      detail: { op: error.op, path: error.path, errno: error.errno },
-      cause: error,
-    },
-  );
 }

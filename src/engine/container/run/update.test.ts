@@ -19,7 +19,10 @@ const current = {
 test("updatedConfig changes what is given and keeps the rest", () => {
   const next = updatedConfig(current, { Memory: 100, CpuShares: 0, CpusetCpus: "", PidsLimit: -1 });
   assert.deepEqual([next.Memory, next.MemorySwap, next.CpuShares, next.CpusetCpus], [100, 128, 7, "0"]);
-  assert.equal(next.PidsLimit, -1);
+  assert.equal(next.PidsLimit, 0, "no limit is shown as 0");
+  assert.equal(updatedConfig(current, { PidsLimit: 5 }).PidsLimit, 5);
+  const rates = [{ Path: "/dev/vda", Rate: 5 }];
+  assert.deepEqual(updatedConfig(current, { BlkioDeviceReadBps: rates }).BlkioDeviceReadBps, rates);
   const policy = updatedConfig(current, { RestartPolicy: { Name: "on-failure", MaximumRetryCount: 3 } });
   assert.deepEqual(policy.RestartPolicy, { Name: "on-failure", MaximumRetryCount: 3 });
 });

@@ -1,16 +1,17 @@
 // ContainerUpdate: new limits for a container, written to its cgroups while it runs and kept in its record, and a new
 // restart policy. The kernel is asked first: what it refuses is not recorded.
-import type { HostConfig, UpdateConfigRequest } from "../../../api/schemas/host-config.ts";
+import type { HostConfig, HostConfigRequest, UpdateConfigRequest } from "../../../api/schemas/host-config.ts";
 import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
 import { planCgroupUpdate } from "../../../runtime/cgroup/plan.ts";
-import { loadSpecHost } from "../../../runtime/spec/host.ts";
+import { loadSpecHost, type SpecHost } from "../../../runtime/spec/host.ts";
 import { generateResources } from "../../../runtime/spec/resources.ts";
-import { validateResources } from "../../../runtime/spec/validate.ts";
-import { checkHostConfig } from "../host-config/check.ts";
+import { validateResources } from "../../../runtime/spec/validate-resources.ts";
+import { checkRestartPolicy } from "../host-config/check.ts";
 import { type ContainerContext, publish } from "../context.ts";
+import { limitsOf, withLimits } from "../host-config/limits.ts";
+import { completeResources } from "../host-config/resources.ts";
 import { type ContainerRecord, isRunning } from "../record.ts";
 import { cgroupOf } from "./cgroup.ts";
-import { resourcesOf } from "./spec-input.ts";
 
 /** Limits that a request changes where it gives something else than zero, as Docker does. */
 const LIMITS = [
@@ -25,33 +26,64 @@ const LIMITS = [
   "Memory",
   "MemorySwap",
   "MemoryReservation",
-  "PidsLimit",
   "BlkioWeight",
+] as const;
+
+/** Limits that a request replaces as a whole; null leaves them as they are. */
+const LISTS = [
+  "BlkioWeightDevice",
+  "BlkioDeviceReadBps",
+  "BlkioDeviceWriteBps",
+  "BlkioDeviceReadIOps",
+  "BlkioDeviceWriteIOps",
+] as const;
+
+/** What the API's type has and an update does not change: told, where Docker says nothing. */
+const FIXED = [
+  "MemorySwappiness",
+  "OomKillDisable",
+  "Devices",
+  "DeviceCgroupRules",
+  "DeviceRequests",
+  "Ulimits",
+  "CgroupParent",
+  "CpuCount",
+  "CpuPercent",
+  "IOMaximumIOps",
+  "IOMaximumBandwidth",
+  "Init",
 ] as const;
 
 const conflicting = (message: string): Fault => new Fault("conflict", message, { code: "container.update" });
 
 /** Returns a container's configuration with the changes. Fails with conflict or invalidParameter in Docker's words. */
 export function updatedConfig(current: HostConfig, request: UpdateConfigRequest): HostConfig {
-  checkHostConfig({ RestartPolicy: request.RestartPolicy } as Parameters<typeof checkHostConfig>[0]);
+  checkRestartPolicy(request.RestartPolicy);
   checkCpu(current, request);
   const { Memory: memory, MemorySwap: swap } = request;
   if (memory && !swap && memory > current.MemorySwap)
     throw conflicting(
       "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
     );
-  const given = LIMITS.filter(
-    (key) => request[key] !== undefined && request[key] !== null && request[key] !== 0,
-  );
-  const limits = Object.fromEntries(
-    given.filter((key) => request[key] !== "").map((key) => [key, request[key]]),
-  );
+  const limits = { ...current, ...changedLimits(request) };
   const policy = request.RestartPolicy;
-  if (!policy?.Name) return { ...current, ...limits };
+  if (!policy?.Name) return limits;
   if (current.AutoRemove && policy.Name !== "no")
     throw conflicting("Restart policy cannot be updated because AutoRemove is enabled for the container");
-  const RestartPolicy = { Name: policy.Name, MaximumRetryCount: policy.MaximumRetryCount ?? 0 };
-  return { ...current, ...limits, RestartPolicy };
+  return {
+    ...limits,
+    RestartPolicy: { Name: policy.Name, MaximumRetryCount: policy.MaximumRetryCount ?? 0 },
+  };
+}
+
+function changedLimits(request: UpdateConfigRequest): Partial<HostConfig> {
+  const complete = completeResources(request as HostConfigRequest);
+  return Object.fromEntries([
+    ...LIMITS.filter((key) => request[key]).map((key) => [key, request[key]]),
+    ...LISTS.filter((key) => request[key]).map((key) => [key, complete[key]]),
+    // compat: whatever lifts the limit is shown as 0.
+    ...(typeof request.PidsLimit === "number" ? [["PidsLimit", Math.max(0, request.PidsLimit)]] : []),
+  ]);
 }
 
 /** `--cpus` and quota with period are two words for one thing. */
@@ -73,21 +105,40 @@ export async function updateContainer(
   request: UpdateConfigRequest,
 ): Promise<string[]> {
   const warnings: string[] = [];
+  const host = loadSpecHost();
   try {
-    const hostConfig = updatedConfig(record.hostConfig, request);
-    const host = loadSpecHost();
-    const limits = validateResources(resourcesOf(hostConfig), host, warnings);
+    checkRequest(request, host, warnings);
+    const wished = updatedConfig(record.hostConfig, request);
+    const limits = validateResources(limitsOf(wished), host, []);
     if (isRunning(record)) {
       const resources = generateResources(limits, [], host);
       const plan = planCgroupUpdate(context.cgroups, cgroupOf(context, record), resources);
       await context.keel.run(plan.ops);
       warnings.push(...plan.warnings);
     }
+    const hostConfig = withLimits(wished, limits);
     publish(context, await context.table.put({ ...record, hostConfig }), "update");
     return warnings;
   } catch (error) {
     throw refused(record.id, error);
   }
+}
+
+/** The request alone, before the container: what is wrong with it is wrong with any. */
+function checkRequest(request: UpdateConfigRequest, host: SpecHost, warnings: string[]): void {
+  // Without a limit of memory the sum is judged together with the one that the container has.
+  const alone = request.Memory ? request : { ...request, MemorySwap: 0 };
+  validateResources(limitsOf(completeResources(alone as HostConfigRequest)), host, warnings);
+  if (request.KernelMemory || request.KernelMemoryTCP)
+    warnings.push(
+      "Your kernel does not support kernel memory limit capabilities or the cgroup is not mounted. Limitation discarded.",
+    );
+  const fixed = FIXED.filter((key) => {
+    const value = request[key];
+    return Array.isArray(value) ? value.length > 0 : Boolean(value);
+  });
+  if (fixed.length > 0)
+    warnings.push(`${fixed.join(", ")} cannot be changed by an update. Create the container anew for that.`);
 }
 
 function refused(id: string, error: unknown): unknown {

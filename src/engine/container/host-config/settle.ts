@@ -1,0 +1,58 @@
+// What a create request asks for, checked against itself and against this machine, before anything is looked up or made.
+import type { ContainerCreateRequest } from "../../../api/schemas/container.ts";
+import type { HostConfig } from "../../../api/schemas/host-config.ts";
+import { Fault } from "../../../lib/errors.ts";
+import { validateSpecInput } from "../../../runtime/spec/validate.ts";
+import { checkHealthcheck } from "../health/config.ts";
+import { parseSignal } from "../signals.ts";
+import { checkConflicts } from "./check.ts";
+import { completeHostConfig, type ContainerDefaults } from "./complete.ts";
+import { withLimits } from "./limits.ts";
+import { settingsOf } from "./settings.ts";
+
+export interface Settled {
+  /** As it will be recorded, without the limits that this machine does not have. */
+  readonly hostConfig: HostConfig;
+  /** For the user: what was left out or weakened, and why. */
+  readonly warnings: string[];
+}
+
+/** Settles a request. Fails with invalidParameter or notImplemented, with Docker's texts. */
+export function settleRequest(body: ContainerCreateRequest, defaults: ContainerDefaults): Settled {
+  if (Object.keys(body).every((key) => key === "HostConfig" || key === "NetworkingConfig"))
+    throw invalid("config cannot be empty in order to create a container");
+  const request = body.HostConfig ?? {};
+  checkConflicts(body, request);
+  checkConfig(body);
+  const wished = completeHostConfig(request, defaults);
+  const { limits, warnings } = validateSpecInput({
+    hostname: body.Hostname ?? "",
+    ...settingsOf(wished, () => process.pid),
+  });
+  warnings.unshift(...discarded(body));
+  return { hostConfig: withLimits(wished, limits), warnings };
+}
+
+function checkConfig(body: ContainerCreateRequest): void {
+  if (body.WorkingDir && !body.WorkingDir.startsWith("/"))
+    throw invalid(`the working directory '${body.WorkingDir}' is invalid, it needs to be an absolute path`);
+  if (body.StopSignal) parseSignal(body.StopSignal);
+  for (const variable of body.Env ?? [])
+    if (variable.split("=", 1)[0] === "") throw invalid(`invalid environment variable: ${variable}`);
+  checkHealthcheck(body.Healthcheck);
+}
+
+/** Limits that no Linux has any more or that only Windows has: told, never kept silently. */
+function discarded({ HostConfig: h }: ContainerCreateRequest): string[] {
+  const kernelMemory =
+    "Your kernel does not support kernel memory limit capabilities or the cgroup is not mounted. Limitation discarded.";
+  return [
+    ...(h?.KernelMemory || h?.KernelMemoryTCP ? [kernelMemory] : []),
+    ...(h?.CpuPercent ? ["linux does not support CPU percent. Percent discarded."] : []),
+    ...(h?.CpuCount ? ["linux does not support a count of CPUs. Count discarded."] : []),
+  ];
+}
+
+function invalid(message: string): Fault {
+  return new Fault("invalidParameter", message, { code: "container.invalid-config" });
+}

@@ -1,0 +1,47 @@
+// Why a container could not be started: the words and the exit code of it.
+import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
+
+const ENOENT = 2;
+const EACCES = 13;
+const ENOTDIR = 20;
+const ENOEXEC = 8;
+
+/** Returns the exit code that stands for a failed exec, as a shell would give it. */
+export function exitCodeOf(error: unknown): number {
+  if (!(error instanceof SysError) || error.op !== "exec") return 128;
+  return error.errno === ENOENT || error.errno === ENOTDIR
+    ? 127
+    : error.errno === EACCES || error.errno === ENOEXEC
+      ? 126
+      : 128;
+}
+
+/** Returns the reason why a container could not be started, in Docker's words. */
+export function startFault(error: unknown): Fault {
+  if (error instanceof Fault) return error;
+  if (!(error instanceof SysError)) return new Fault("system", messageOf(error), { cause: error });
+  const known = knownReason(error);
+  if (known !== undefined)
+    return new Fault("system", known, { code: "container.start-failed", cause: error });
+  // compat: clients look for runc's words to choose the exit codes 126 and 127; older ones know no directories.
+  const what = error.op === "exec" ? error.text : `error during container init: ${error.message}`;
+  const also = error.op === "exec" && error.text.endsWith("is a directory") ? ": permission denied" : "";
+  const kind = error.op === "exec" ? "invalidParameter" : "system";
+  return new Fault(
+    kind,
+    `failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: ${what}: unknown${also}`,
+    {
+      code: "container.start-failed",
+      detail: { op: error.op, path: error.path, errno: error.errno },
+      cause: error,
+    },
+  );
+}
+
+/** compat: Docker finds these out itself before it asks the runtime: they come without the runtime's prefix. */
+function knownReason(error: SysError): string | undefined {
+  if (error.op === "credentials" && error.text !== "" && error.path === "") return error.text;
+  if (error.op === "chdir" && error.errno === ENOTDIR)
+    return `Cannot mkdir: ${error.path} is not a directory`;
+  return undefined;
+}
