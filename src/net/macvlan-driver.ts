@@ -10,6 +10,7 @@ import { type Register, host } from "../linux/ops.ts";
 import { type HostFacts, readHostFacts, readHostState } from "./host-state.ts";
 import {
   type MacvlanNetwork,
+  networkOfSegment,
   parentOf,
   planMacvlan,
   planRemoveSegment,
@@ -142,6 +143,12 @@ export class MacvlanDriver implements NetworkDriver<MacvlanNetwork> {
 
   async restore(endpoints: readonly EndpointRecord[]): Promise<string[]> {
     for (const record of endpoints) this.#endpoints.set(record.endpointId, record);
+    // Segments that a crash has left behind.
+    for (const link of (await readHostState(this.#keel)).links) {
+      const networkId = networkOfSegment(link, this.#owner);
+      if (networkId !== undefined && !this.#networks.has(networkId))
+        await this.#runTolerant(planRemoveSegment(networkId));
+    }
     return [];
   }
 

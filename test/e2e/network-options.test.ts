@@ -145,7 +145,7 @@ describe("gateway modes", () => {
     await text("network", "create", "apart");
     await text("run", "-d", "--name", "other", "--network", "apart", "busybox", "sleep", "1000");
     assert.notEqual(
-      (await outcome("exec", "other", "wget", "-T", "1", "-qO-", "http://10.20.4.2/")).status,
+      (await outcome("exec", "other", "timeout", "1", "wget", "-qO-", "http://10.20.4.2/")).status,
       0,
     );
   });

@@ -76,7 +76,7 @@ export async function createContainer(
     args,
     config,
     hostConfig,
-    endpoints: endpointsOf(context.networks, body, hostConfig),
+    endpoints: endpointsOf(context.networks, body, hostConfig, call.version),
     links: linksOf(context.table, hostConfig),
     ...(mounts.mounts.length === 0 ? {} : { mounts: mounts.mounts }),
     state: NEVER_RAN,

@@ -281,8 +281,9 @@ export class NetworkService {
       throw new Fault("forbidden", `${record.name} is a pre-defined network and cannot be removed`, {
         code: "network.predefined",
       });
+    const names = new Map(this.#members?.list(record.id).map((m) => [m.endpoint.endpointId, m.name]));
     const holders = this.#holdersOf(record.id).map(
-      (h) => `name:"${h.containerName}" id:"${shortId(h.endpointId)}"`,
+      (h) => `name:"${names.get(h.endpointId) ?? h.containerName}" id:"${shortId(h.endpointId)}"`,
     );
     if (holders.length > 0)
       throw new Fault(

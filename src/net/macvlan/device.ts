@@ -13,7 +13,7 @@ import {
 import { NETLINK_ROUTE, netlinkOp } from "../../linux/netlink/message.ts";
 import { HOST_NS, type Op, host } from "../../linux/ops.ts";
 import { type InsidePlan, interfaceIndex, planInside } from "../sandbox/endpoint.ts";
-import { bridgeAlias, type DeviceOwner } from "../bridge/device.ts";
+import type { DeviceOwner } from "../bridge/device.ts";
 
 export type { MacvlanMode } from "../../linux/netlink/link.ts";
 
@@ -29,6 +29,15 @@ export interface MacvlanNetwork {
   internal: boolean;
 }
 
+/** Alias of both ends of the pair that stands for a missing parent. */
+const segmentAlias = (o: DeviceOwner): string => `berth:${o.owner}/segment/${o.networkId}`;
+
+/** The network whose missing parent a device stands for, undefined for other devices and other daemons'. */
+export function networkOfSegment(link: Link, owner: string): string | undefined {
+  const front = `berth:${owner}/segment/`;
+  return link.alias.startsWith(front) ? link.alias.slice(front.length) : undefined;
+}
+
 /** Name of the device that stands for a missing parent. compat: docker's form. */
 export const segmentName = (networkId: string): string => `dm-${networkId.slice(0, 12)}`;
 
@@ -41,7 +50,8 @@ export function parentOf(
   network: MacvlanNetwork,
   owner: DeviceOwner,
 ): number | undefined {
-  if (network.parent === "") return links.find((l) => l.alias === bridgeAlias(owner))?.index;
+  if (network.parent === "")
+    return links.find((l) => l.name === segmentName(network.id) && l.alias === segmentAlias(owner))?.index;
   const parent = links.find((l) => l.name === network.parent);
   if (parent !== undefined) return parent.index;
   const isVlan = /^.+\.\d+$/.test(network.parent);
@@ -61,8 +71,8 @@ export function planSegment(owner: DeviceOwner): Op[] {
   return [
     netlinkOp(NETLINK_ROUTE, HOST_NS, [
       newVeth({ name }, { name: far }),
-      setLink({ name: far }, { isUp: true, alias: bridgeAlias(owner).replace("/network/", "/segment/") }),
-      setLink({ name }, { isUp: true, alias: bridgeAlias(owner) }),
+      setLink({ name: far }, { isUp: true, alias: segmentAlias(owner) }),
+      setLink({ name }, { isUp: true, alias: segmentAlias(owner) }),
     ]),
     host.onFailure(netlinkOp(NETLINK_ROUTE, HOST_NS, [delLink({ name })])),
   ];

@@ -5,6 +5,7 @@ import type { EndpointSettingsRequest } from "../../../api/schemas/endpoint.ts";
 import type { ContainerCreateRequest } from "../../../api/schemas/container.ts";
 import type { HostConfig } from "../../../api/schemas/host-config.ts";
 import { Fault } from "../../../lib/errors.ts";
+import { isAtLeast } from "../../../lib/version-order.ts";
 import { macBytes } from "../../../linux/netlink/address.ts";
 import { checkAddress } from "../../network/attach.ts";
 import { checkDeviceName, ENDPOINT_OPTION } from "../../network/options.ts";
@@ -28,13 +29,19 @@ function findForCreate(networks: NetworkFinder, reference: string): NetworkRecor
   }
 }
 
-/** Returns the endpoints of a new container, its main network first. Fails with invalidParameter. */
+/** Returns the endpoints of a new container, its main network first; `version` is the client's. Fails with invalidParameter. */
 export function endpointsOf(
   networks: NetworkFinder,
   body: ContainerCreateRequest,
   h: HostConfig,
+  version: string,
 ): NetworkEndpoint[] {
   const wishes = Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {});
+  if (wishes.length > 1 && !isAtLeast(version, "1.44"))
+    throw invalid(
+      `Container cannot be created with multiple network endpoints: ${wishes.map(([n]) => n).join(", ")}`,
+      "network.several",
+    );
   if (h.NetworkMode.startsWith("container:")) {
     if (wishes.length > 0) throw mixed();
     return [];

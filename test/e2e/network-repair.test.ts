@@ -1,0 +1,147 @@
+// Networks that others, or a crash, have damaged: what was removed comes back, what a killed daemon left goes, and the
+// daemon-wide settings of networks hold.
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, test } from "node:test";
+import { type Client, clients, TestDaemon } from "./harness.ts";
+
+const first = clients[0] as Client;
+let daemon: TestDaemon;
+before(async () => {
+  daemon = await TestDaemon.start({
+    config: {
+      "default-address-pools": [{ base: "10.30.0.0/22", size: 24 }],
+      ip: "127.0.0.1",
+      "default-network-opts": { bridge: { "com.docker.network.driver.mtu": "1450" } },
+    },
+  });
+});
+afterEach(async () => {
+  await daemon.removeContainers();
+  await daemon.text(first, ["network", "prune", "-f"]);
+});
+after(() => daemon.close());
+
+const text = (...args: string[]) => daemon.text(first, args);
+const inHost = async (...argv: string[]): Promise<string> => {
+  const done = await daemon.network.run(argv);
+  assert.equal(done.status, 0, `${argv.join(" ")}: ${done.stderr}`);
+  return done.stdout;
+};
+const page = async (): Promise<string> =>
+  (
+    await daemon.network.run(["curl", "-s", "--max-time", "2", "http://127.0.0.1:18080/hostname"])
+  ).stdout.trim();
+const veths = async (): Promise<number> =>
+  (await inHost("ip", "-o", "link", "show", "type", "veth")).split("\n").filter((l) => l !== "").length;
+
+describe("daemon-wide settings", () => {
+  test("address pools, binding and options hold for every network that does not say otherwise", async () => {
+    await text("network", "create", "one");
+    const [one] = JSON.parse(await text("network", "inspect", "one"));
+    assert.deepEqual(one.IPAM.Config, [{ Subnet: "10.30.1.0/24", Gateway: "10.30.1.1" }]);
+    assert.deepEqual(one.Options, { "com.docker.network.driver.mtu": "1450" });
+    await text(
+      "run",
+      "-d",
+      "--name",
+      "bound",
+      "--network",
+      "one",
+      "-p",
+      "18080:80",
+      "busybox",
+      "sleep",
+      "1000",
+    );
+    assert.deepEqual((await daemon.inspect("bound")).NetworkSettings.Ports["80/tcp"], [
+      { HostIp: "127.0.0.1", HostPort: "18080" },
+    ]);
+    assert.match(await text("exec", "bound", "ip", "link", "show", "eth0"), /mtu 1450/);
+    await text("network", "create", "two");
+    await text("network", "create", "three");
+    const full = await daemon.run(first, ["network", "create", "four"]);
+    assert.match(
+      full.stderr,
+      /all predefined address pools have been fully subnetted.*--subnet.*default-address-pools/,
+    );
+  });
+});
+
+describe("damage by others", () => {
+  test("rules, bridges and addresses come back while containers run", async () => {
+    const id = await text("network", "create", "--subnet", "10.30.9.0/24", "mended");
+    const bridge = `br-${id.slice(0, 12)}`;
+    await text(
+      ...["run", "-d", "--name", "web", "-h", "web", "--network", "mended", "-p", "18080:80"],
+      ...["busybox", "httpd", "-f", "-h", "/etc"],
+    );
+    await text("run", "-d", "--name", "peer", "--network", "mended", "busybox", "sleep", "1000");
+    for (const way of [
+      ["nft", "flush", "ruleset"],
+      ["ip", "link", "del", bridge],
+      ["ip", "addr", "del", "10.30.9.1/24", "dev", bridge],
+    ]) {
+      const count = daemon.log.split("made as it was").length;
+      await inHost(...way);
+      await daemon.logs(new RegExp(`(made as it was[^]*){${count}}`));
+      assert.equal(await page(), "web", way.join(" "));
+      assert.equal(
+        await text("exec", "peer", "timeout", "3", "wget", "-qO-", "http://10.30.9.2/hostname"),
+        "web",
+      );
+    }
+  });
+});
+
+describe("a daemon that is killed", () => {
+  test("in the middle of starts leaves no device behind that its successor does not remove", async () => {
+    await text("network", "create", "busy");
+    const starts = Array.from({ length: 8 }, (_, i) =>
+      daemon.run(first, ["run", "-d", "--name", `many${i}`, "--network", "busy", "busybox", "sleep", "1000"]),
+    );
+    await Promise.race(starts);
+    await daemon.kill();
+    await Promise.all(starts);
+    await daemon.up();
+    const running = (await text("ps", "-q")).split("\n").filter((l) => l !== "");
+    assert.equal(await veths(), running.length);
+    const [network] = JSON.parse(await text("network", "inspect", "busy"));
+    assert.equal(Object.keys(network.Containers).length, running.length);
+    for (const id of running)
+      assert.match(await text("exec", id, "ip", "addr", "show", "eth0"), /inet 10\.30\./);
+  });
+
+  test("keeps addresses, ports and networks; a stopped container gets its address again", async () => {
+    await text("network", "create", "kept");
+    await text(
+      ...["run", "-d", "--name", "web", "-h", "web", "--network", "kept", "-p", "18080:80", "-p", "81"],
+      ...["busybox", "httpd", "-f", "-h", "/etc"],
+    );
+    await text("run", "-d", "--name", "second", "--network", "kept", "busybox", "sleep", "1000");
+    const before = (await daemon.inspect("web")).NetworkSettings;
+    await text("stop", "-t", "0", "second");
+    await daemon.kill();
+    assert.equal(await page(), "web");
+    await daemon.up();
+    assert.deepEqual((await daemon.inspect("web")).NetworkSettings, before);
+    assert.equal(await page(), "web");
+    await text(
+      "run",
+      "-d",
+      "--name",
+      "third",
+      "--network",
+      "kept",
+      "--ip",
+      "10.30.1.9",
+      "busybox",
+      "sleep",
+      "1000",
+    );
+    await text("restart", "-t", "0", "web");
+    await text("start", "second");
+    const addressOf = async (name: string) =>
+      (await daemon.inspect(name)).NetworkSettings.Networks["kept"]?.IPAddress;
+    assert.deepEqual([await addressOf("web"), await addressOf("second")], ["10.30.1.2", "10.30.1.3"]);
+  });
+});
