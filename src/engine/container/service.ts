@@ -355,6 +355,12 @@ export class ContainerService {
     );
   }
 
+  /** What is wrong with the delivery of logs, in sentences; null when nothing is. */
+  logWarnings(): string[] | null {
+    const lost = this.#context.logs.droppedCount;
+    return lost === 0 ? null : [`WARNING: ${lost} lines of logs were lost before they could be delivered`];
+  }
+
   /** Number of containers whose process exists. */
   get runningCount(): number {
     return this.#context.table.all().filter(isRunning).length;

@@ -185,7 +185,7 @@ export class SystemService {
       SecurityOptions: f.hasSeccomp ? ["name=seccomp,profile=builtin"] : [],
       FirewallBackend: { Driver: "nftables" },
       CDISpecDirs: [],
-      Warnings: null,
+      Warnings: this.#deps.containers.logWarnings(),
     };
   }
 

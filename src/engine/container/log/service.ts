@@ -188,6 +188,11 @@ export class LogService {
     };
   }
 
+  /** Messages of the present containers that nobody will get. */
+  get droppedCount(): number {
+    return [...this.#shippers.values()].reduce((sum, s) => sum + s.status.position.dropped, 0);
+  }
+
   /** Stops shipping; the next daemon goes on. */
   async close(): Promise<void> {
     this.#isClosing = true;

@@ -211,6 +211,16 @@ test(
   },
 );
 
+test("a container that is removed as soon as it has run is shipped, too", limit, async () => {
+  await using b = bench();
+  writeFileSync(b.path, entries(1, 100));
+  const shipper = b.start();
+  const { delivered } = await shipper.release(10_000); // before the shipper has opened anything
+  rmSync(b.path);
+  await delivered;
+  assert.deepEqual(b.receiver.got, numbers(1, 100));
+});
+
 test("the last lines of a removed container arrive, unless nobody is there to take them", limit, async () => {
   await using b = bench();
   writeFileSync(b.path, entries(1, 3));

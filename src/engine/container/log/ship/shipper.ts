@@ -65,6 +65,8 @@ export class Shipper {
   #batch: readonly SpoolMessage[] = [];
   #failures = 0;
   #error = "";
+  /** Resolves when the spool has been opened, or that or anything else has failed. */
+  #turn = Promise.withResolvers<void>();
   #isDone = false;
 
   constructor(options: ShipperOptions) {
@@ -95,6 +97,9 @@ export class Shipper {
    */
   async release(patienceMs: number): Promise<{ delivered: Promise<void> }> {
     this.#isRemoved = true;
+    // It may be about to open the spool: a container can live shorter than that takes.
+    while (this.#reader === undefined && this.#error === "" && !this.#isDone && !this.#stop.signal.aborted)
+      await this.#turn.promise;
     await this.#reader?.refresh();
     this.end();
     if (this.#error !== "" || this.#reader === undefined) this.#stop.abort();
@@ -120,10 +125,16 @@ export class Shipper {
         this.#changes?.[Symbol.dispose]();
         await this.#reader?.[Symbol.asyncDispose]();
         this.#reader = this.#changes = undefined;
+        this.#tell();
       }
       if (this.#error !== "" && !signal.aborted) await this.#wait();
     }
     this.#delivery?.close();
+  }
+
+  #tell(): void {
+    this.#turn.resolve();
+    this.#turn = Promise.withResolvers();
   }
 
   /** Ships from the position on. True when everything is delivered and nothing will follow; false to begin again. */
@@ -133,6 +144,7 @@ export class Shipper {
     this.#isLoaded = true;
     this.#delivery ??= await this.#options.open(() => this.#onUncertain());
     this.#reader = await SpoolReader.open(spoolPath, containerId, this.#position);
+    this.#tell();
     this.#changes = watches.watch(spoolPath, async () => {}); // rotation may take files away: they are not ours to keep
     for (;;) {
       const isLast = this.#hasEnded;
