@@ -118,6 +118,62 @@ const CHAPTERS: Readonly<Record<string, readonly Step[]>> = {
     ["create", "--name", `${NAME}-first`, "--label", LABEL, "--network", "bridge", IMAGE, "true"],
     ["rm", `${NAME}-first`],
   ],
+  "networks of users": [
+    ["network", "create", "--label", LABEL, `${NAME}-net`],
+    ["network", "create", `${NAME}-second`],
+    [
+      "run",
+      "-d",
+      "--name",
+      `${NAME}-n`,
+      "--label",
+      LABEL,
+      "--network",
+      `${NAME}-net`,
+      IMAGE,
+      "sleep",
+      "1000",
+    ],
+    ["network", "connect", `${NAME}-second`, `${NAME}-n`],
+    ["network", "disconnect", `${NAME}-second`, `${NAME}-n`],
+    ["rm", "-f", `${NAME}-n`],
+    ["network", "rm", `${NAME}-net`, `${NAME}-second`],
+  ],
+  volumes: [
+    ["volume", "create", "--label", LABEL, `${NAME}-vol`],
+    [
+      "run",
+      "-d",
+      "--name",
+      `${NAME}-v`,
+      "--label",
+      LABEL,
+      "--network",
+      "none",
+      "-v",
+      `${NAME}-vol:/v:ro`,
+      IMAGE,
+      "sleep",
+      "1000",
+    ],
+    ["restart", "-t", "0", `${NAME}-v`],
+    ["rm", "-f", `${NAME}-v`],
+    [
+      "run",
+      "--rm",
+      "--name",
+      `${NAME}-w`,
+      "--label",
+      LABEL,
+      "--network",
+      "none",
+      "-v",
+      `${NAME}-new:/w`,
+      IMAGE,
+      "true",
+    ],
+    ["volume", "rm", `${NAME}-vol`, `${NAME}-new`],
+  ],
   images: [
     ["tag", IMAGE, `${NAME}-other:2`],
     ["tag", IMAGE, `${NAME}-third:3`],
@@ -219,6 +275,11 @@ class Teller {
       .split("\n")
       .filter(Boolean);
     if (ids.length > 0) await this.docker(["rm", "-f", ...ids]);
+    for (const kind of ["network", "volume"]) {
+      const names = await this.docker([kind, "ls", "-q", "--filter", `name=${NAME}`]);
+      const left = names.stdout.split("\n").filter(Boolean);
+      if (left.length > 0) await this.docker([kind, "rm", ...left]);
+    }
     const images = await this.docker(["images", "--format", "{{.Repository}}:{{.Tag}}"]);
     const ours = images.stdout.split("\n").filter((name) => name.startsWith(NAME));
     if (ours.length > 0) await this.docker(["rmi", ...ours]);
@@ -239,8 +300,9 @@ function ownLines(output: string): string[] {
 }
 
 /**
- * Replaces what differs from run to run: ids become numbers in the order in which they appear. A container that ends leaves its
- * network just before it dies, as since Docker 23; the recording is older and says it the other way round.
+ * Replaces what differs from run to run: ids become numbers in the order in which they appear. What newer engines than the
+ * recorded one do is taken for right: a container that ends leaves its networks and volumes just before it dies, and
+ * nothing is said twice.
  */
 function normalised(lines: readonly string[]): StoryEvent[] {
   const names = new Map<string, string>();
@@ -252,9 +314,10 @@ function normalised(lines: readonly string[]): StoryEvent[] {
   const events = lines.map((line) => withoutTimes(line.replace(/(?:sha256:)?[0-9a-f]{64}/g, nameOf)));
   for (const [i, event] of events.entries()) {
     const next = events[i + 1];
-    if (event.Action === "die" && next?.Action === "disconnect") [events[i], events[i + 1]] = [next, event];
+    if (event.Action === "die" && next !== undefined && ["disconnect", "unmount"].includes(next.Action))
+      [events[i], events[i + 1]] = [next, event];
   }
-  return events;
+  return events.filter((event, i) => JSON.stringify(event) !== JSON.stringify(events[i - 1]));
 }
 
 function withoutTimes(line: string): StoryEvent {
