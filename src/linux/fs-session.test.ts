@@ -392,3 +392,12 @@ test("roots that cannot be opened are told", { skip }, async () => {
   assert.deepEqual([error.op, error.errno], ["mount", ENOENT]);
   await bench.keel.run([]); // the handler that failed in its mount namespace is not used again
 });
+
+test("content of any size is sent, also when it comes at once", { skip }, async () => {
+  await using bench = await openBench();
+  await using session = await openRoot(bench);
+  const bytes = Buffer.alloc(20 << 20, "keel");
+  await session.send([fs.file("large", meta(0o600), bytes.length), fs.data(bytes)]);
+  await session.sync();
+  assert.ok(readFileSync(join(bench.dir, "root/large")).equals(bytes));
+});

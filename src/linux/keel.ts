@@ -228,8 +228,26 @@ function encodeRoot(root: FsRoot): Value[] {
   return [1, layersDir, lower.join(":"), upper ?? "", work ?? "", options ?? "", target];
 }
 
+const [DATA] = fs.data(new Uint8Array());
+
+/** Cuts content that is larger than a frame's aim: a socket may hand over any amount at once. */
+function cutContent(ops: readonly Op[]): readonly Op[] {
+  const isLarge = ([code, bytes]: Op): boolean =>
+    code === DATA && (bytes as Uint8Array).length > FRAME_TARGET_BYTES;
+  if (!ops.some(isLarge)) return ops;
+  return ops.flatMap((op) => {
+    if (!isLarge(op)) return [op];
+    const bytes = op[1] as Uint8Array;
+    const count = Math.ceil(bytes.length / FRAME_TARGET_BYTES);
+    return Array.from({ length: count }, (_, i) =>
+      fs.data(bytes.subarray(i * FRAME_TARGET_BYTES, (i + 1) * FRAME_TARGET_BYTES)),
+    );
+  });
+}
+
 /** Yields the operations in runs of about FRAME_TARGET_BYTES. */
-function* inFrames(ops: readonly Op[]): Generator<readonly Op[]> {
+function* inFrames(all: readonly Op[]): Generator<readonly Op[]> {
+  const ops = cutContent(all);
   let from = 0;
   let size = 0;
   for (let i = 0; i < ops.length; i++) {

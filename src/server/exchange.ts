@@ -154,12 +154,18 @@ export class Exchange {
   async pipe<T>(items: AsyncIterable<T>, write: (item: T) => Promise<void> | undefined): Promise<void> {
     const iterator = items[Symbol.asyncIterator]();
     const { signal } = this.call;
-    const gone = Promise.withResolvers<undefined>();
-    const onAbort = () => gone.resolve(undefined);
+    let giveUp = (): void => {};
+    const onAbort = (): void => giveUp();
     signal.addEventListener("abort", onAbort, { once: true });
+    // Not Promise.race with one promise for the whole stream: that would keep every piece until the stream's end.
+    const nextOrAbort = (): Promise<IteratorResult<T> | undefined> =>
+      new Promise((resolve, reject) => {
+        giveUp = () => resolve(undefined);
+        iterator.next().then(resolve, reject);
+      });
     try {
       while (!signal.aborted) {
-        const next = await Promise.race([iterator.next(), gone.promise]);
+        const next = await nextOrAbort();
         if (next === undefined || next.done === true) break;
         await write(next.value);
       }

@@ -15,6 +15,8 @@ export interface FakePorts extends Ports {
   readonly calls: Recorded[];
   /** Resolves each time a call's signal aborts. */
   readonly aborted: Promise<string>;
+  /** Lets an upload to `/slow` go on, which stops after its first bytes. */
+  goOn(): void;
 }
 
 /** The one container the fake knows; "tty" is the same with a terminal. */
@@ -140,6 +142,7 @@ async function* batches(count: number, bytes: number): AsyncGenerator<readonly O
 export function createFakePorts(): FakePorts {
   const calls: Recorded[] = [];
   const { promise: aborted, resolve: onAbort } = Promise.withResolvers<string>();
+  const slow = Promise.withResolvers<void>();
   const note = (method: string, input: unknown) => calls.push([method, input]);
   const untilAbort = (signal: AbortSignal) =>
     new Promise<never>((_resolve, reject) => {
@@ -206,7 +209,10 @@ export function createFakePorts(): FakePorts {
     async putArchive(input, body) {
       if (input.path === "/no") throw new Fault("notFound", "Could not find the file /no in container");
       let bytes = 0;
-      for await (const chunk of body as AsyncIterable<Uint8Array>) bytes += chunk.length;
+      for await (const chunk of body as AsyncIterable<Uint8Array>) {
+        bytes += chunk.length;
+        if (input.path === "/slow") await slow.promise;
+      }
       note("putArchive", bytes);
     },
     async export(input) {
@@ -270,5 +276,5 @@ export function createFakePorts(): FakePorts {
       })();
     },
   };
-  return { container, exec, image, system, calls, aborted };
+  return { container, exec, image, system, calls, aborted, goOn: slow.resolve };
 }

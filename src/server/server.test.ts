@@ -242,6 +242,23 @@ describe("streams", () => {
     assert.deepEqual(ports.calls.at(-1), ["putArchive", 70_000]);
   });
 
+  test("an upload that nobody reads stops its client and not the memory", async () => {
+    const size = 256 << 20;
+    let sent = 0;
+    const upload = (async function* () {
+      for (; sent < size; sent += 65536) yield Buffer.alloc(65536);
+    })();
+    const done = client.call(containers.putContainerArchive, { id: "web", path: "/slow" }, { upload });
+    for (let before = -1; before < sent && sent < size; ) {
+      before = sent;
+      for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.ok(sent < 16 << 20, `${sent} bytes are on their way`);
+    ports.goOn();
+    await done;
+    assert.deepEqual(ports.calls.at(-1), ["putArchive", size]);
+  });
+
   test("logs are framed without a tty and raw with one", async () => {
     const framed = await client.stream(containers.containerLogs, { id: "web", stdout: true });
     assert.equal(framed.headers.get("content-type"), "application/vnd.docker.multiplexed-stream");

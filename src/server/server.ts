@@ -7,6 +7,7 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import type { Socket } from "node:net";
 import { API_VERSION } from "../api/contract.ts";
 import { Fault, messageOf } from "../lib/errors.ts";
+import { holdBackBody } from "./backpressure.ts";
 import { errorBody, Exchange, statusOfError } from "./exchange.ts";
 import { type HijackTransport, plainTransport, upgradeTransport } from "./hijack.ts";
 import { checkJsonType, readParameters } from "./input.ts";
@@ -166,6 +167,7 @@ class HttpServer implements Server {
   }
 
   #onRequest(req: IncomingMessage, res: ServerResponse): void {
+    holdBackBody(req);
     const reply: Reply = (status, headers, body) => {
       res.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(body) });
       res.end(body);
