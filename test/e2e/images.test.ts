@@ -173,6 +173,22 @@ async function legacyArchive(name: string): Promise<{ archive: Buffer; id: strin
 describe("archives from elsewhere", () => {
   const client = clients[0] as Client;
 
+  test("a repository's name is saved with all its tags, a filter may be the whole name", async () => {
+    const [client] = clients as [(typeof clients)[number]];
+    const ok = (...args: string[]): Promise<string> => daemon.text(client, args);
+    for (const tag of ["one", "two"]) await ok("tag", "busybox", `many:${tag}`);
+    const saved = await daemon.run(client, ["save", "many"]);
+    const listed = await daemon.network.run(["tar", "-xOf", "-", "manifest.json"], { input: saved.bytes });
+    assert.deepEqual(JSON.parse(listed.stdout)[0].RepoTags, ["many:one", "many:two"]);
+    const filter = (reference: string) =>
+      ok("images", "--filter", `reference=${reference}`, "--format", "{{.Tag}}");
+    assert.deepEqual((await filter("docker.io/library/many")).split("\n").sort(), ["one", "two"]);
+    assert.equal(await filter("docker.io/library/many:t*"), "two");
+    await ok("rmi", "many:one", "many:two");
+    const refused = await daemon.run(client, ["tag", "busybox", "sha256:some"]);
+    assert.match(refused.stderr, /refusing to create an ambiguous tag using digest algorithm as name/);
+  });
+
   test("an archive that is none is refused in the stream, as clients of the API expect", async () => {
     const url = "http://x/v1.41/images/load";
     const post = [

@@ -43,9 +43,9 @@ export function planDelete(
   } else {
     if (tags.length > 1 && !options.force)
       throw conflict(
-        `conflict: unable to delete ${text} (must be forced) - image is referenced in multiple repositories`,
+        `conflict: unable to delete ${shortId(image)} (must be forced) - image is referenced in multiple repositories`,
       );
-    refuseIfUsed(table, image, text, options.force, usersOf);
+    refuseIfUsed(table, image, options.force, usersOf);
   }
   const remove = [image, ...(options.noprune ? [] : prunableParents(table, image, usersOf))];
   return {
@@ -59,6 +59,8 @@ export function planDelete(
   };
 }
 
+const shortId = (image: ImageRecord): string => image.id.slice(7, 19);
+
 const untagOnly = (name: string): DeletePlan => ({ untag: [name], remove: [], answer: [{ Untagged: name }] });
 
 /** The last name of an image stays while a container uses it, unless forced. */
@@ -71,17 +73,17 @@ function refuseLastName(
   const user = usersOf(image.id)[0];
   if (user === undefined || isForced) return;
   throw conflict(
-    `conflict: unable to remove repository reference "${text}" (must force) - container ${user.containerId.slice(0, 12)} is using its referenced image ${image.id.slice(7, 19)}`,
+    `conflict: unable to remove repository reference "${text}" (must force) - container ${user.containerId.slice(0, 12)} is using its referenced image ${shortId(image)}`,
   );
 }
 
 function refuseIfUsed(
   table: ImageTable,
   image: ImageRecord,
-  shown: string,
   isForced: boolean,
   usersOf: (imageId: string) => readonly ImageUser[],
 ): void {
+  const shown = shortId(image);
   const users = usersOf(image.id);
   const running = users.find((u) => u.isRunning);
   if (childrenOf(table, image).length > 0)

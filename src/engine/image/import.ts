@@ -62,16 +62,26 @@ function nameOf(input: InputOf<typeof imageCreate>): Reference | undefined {
     : withTag(reference, input.tag);
 }
 
+const KIND_OF_STATUS = {
+  400: "invalidParameter",
+  401: "unauthorized",
+  403: "forbidden",
+  404: "notFound",
+} as const;
+
 async function download(source: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
   const url = URL.parse(/^https?:\/\//.test(source) ? source : `http://${source}`);
-  if (url === null)
+  // A host with an escape in it is a path that lost its way.
+  if (url === null || /^(https?:\/\/)?[^/]*%/.test(source))
     throw new Fault("invalidParameter", `invalid source: ${source}`, { code: "image.import-source" });
   try {
     const response = await fetch(url, { signal });
     if (!response.ok || response.body === null)
-      throw new Fault("system", `cannot download ${source}: the server answered ${response.status}`, {
-        code: "image.import-source",
-      });
+      throw new Fault(
+        KIND_OF_STATUS[response.status as keyof typeof KIND_OF_STATUS] ?? "system",
+        `failed to GET ${url} with status ${response.status} ${response.statusText}`,
+        { code: "image.import-source" },
+      );
     return response.body;
   } catch (error) {
     if (error instanceof Fault) throw error;

@@ -5,6 +5,7 @@ import { parseNano, parseTimestamp } from "../../lib/time.ts";
 import { parseDuration } from "../../lib/units/duration.ts";
 import { hasLabel } from "../labels.ts";
 import { isDangling } from "./delete.ts";
+import { canonicalString, parseReference } from "../../oci/reference.ts";
 import { configOf, type ImageRecord } from "./record.ts";
 import type { ImageTable } from "./table.ts";
 
@@ -64,12 +65,14 @@ function untilNano(text: string): bigint {
   return BigInt(Date.now()) * 1_000_000n - BigInt(Math.round(parseDuration(text)));
 }
 
-/** Whether a name such as `busybox:latest` fits a pattern such as `busy*`, `*:latest` or `busybox` (path.Match per part). */
+/** Whether a name such as `busybox:latest` fits a pattern such as `busy*`, `*:latest`, `busybox` or `docker.io/library/busybox`. */
 export function matchesReference(name: string, pattern: string): boolean {
   const source = pattern
     .replace(/[.+^${}()|\\]/g, "\\$&")
     .replaceAll("*", "[^/]*")
     .replaceAll("?", "[^/]");
   const expression = new RegExp(`^${source}$`);
-  return expression.test(name) || expression.test(name.replace(/:[^:/]*$/, ""));
+  return [name, canonicalString(parseReference(name))].some(
+    (form) => expression.test(form) || expression.test(form.replace(/:[^:/]*$/, "")),
+  );
 }

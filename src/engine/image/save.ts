@@ -5,7 +5,7 @@ import { Fault } from "../../lib/errors.ts";
 import { tarEntry, tarHeader, tarPadding, TAR_END } from "../../lib/tar/writer.ts";
 import { digestOf, hexOf } from "../../oci/digest.ts";
 import { MEDIA_TYPES } from "../../oci/mediatype.ts";
-import { canonicalString, parseReference } from "../../oci/reference.ts";
+import { canonicalString, familiarString, parseReference, withDefaultTag } from "../../oci/reference.ts";
 import type { LayerRecord } from "../../storage/layer/types.ts";
 import type { ImageRecord } from "./record.ts";
 import type { ImageContext } from "./service.ts";
@@ -24,19 +24,25 @@ export function saveImages(
   onSaved: (image: ImageRecord) => void,
 ): ByteStream {
   const saved = new Map<string, Saved>();
-  for (const name of names) {
-    const { image, by } = context.table.find(name);
+  for (const { image, tag } of names.flatMap((name) => imagesOf(context, name))) {
     const entry = saved.get(image.id) ?? { image, tags: [] };
-    const all = context.table.tagsOf(image.id);
-    if (by === "name")
-      entry.tags.push(
-        ...all
-          .filter((t) => !name.includes(":") || t === name || t.endsWith(`/${name}`))
-          .filter((t) => !entry.tags.includes(t)),
-      );
+    if (tag !== undefined && !entry.tags.includes(tag)) entry.tags.push(tag);
     saved.set(image.id, entry);
   }
   return archive(context, [...saved.values()], signal, onSaved);
+}
+
+/** A name without a tag means all tags of the repository, an id means the image without any. Fails with notFound. */
+function imagesOf(context: ImageContext, text: string): { image: ImageRecord; tag: string | undefined }[] {
+  const { table } = context;
+  const all = table.referencesNamed(text).flatMap((reference) => {
+    const image = table.byReference(reference);
+    return image === undefined ? [] : [{ image, tag: familiarString(reference) }];
+  });
+  if (all.length > 0) return all;
+  const { image, reference } = table.find(text);
+  const isTag = reference !== undefined && reference.digest === undefined;
+  return [{ image, tag: isTag ? familiarString(withDefaultTag(reference)) : undefined }];
 }
 
 const DIRECTORY = 0o755;

@@ -9,6 +9,7 @@ import type {
   ImageDeleted,
   ImageHistory,
   ImageInspect,
+  ImageSearch,
   ImagesPrune,
   ImageSummary,
 } from "../../api/schemas/image.ts";
@@ -40,6 +41,7 @@ import { type PruneDeps, pruneImages } from "./prune.ts";
 import { pushImage } from "./push.ts";
 import type { PushedTable } from "./pushed.ts";
 import { configOf, type ImageRecord } from "./record.ts";
+import { searchImages } from "./search.ts";
 import { saveImages } from "./save.ts";
 import type { ImageTable } from "./table.ts";
 
@@ -194,7 +196,14 @@ export class ImageService {
       throw new Fault("invalidParameter", "refusing to create a tag with a digest reference", {
         code: "image.tag-digest",
       });
-    await this.addName(image, input.tag === undefined ? withDefaultTag(repo) : withTag(repo, input.tag));
+    const name = input.tag === undefined ? withDefaultTag(repo) : withTag(repo, input.tag);
+    if (familiarName(name) === "sha256")
+      throw new Fault(
+        "invalidParameter",
+        "refusing to create an ambiguous tag using digest algorithm as name",
+        { code: "image.tag-ambiguous" },
+      );
+    await this.addName(image, name);
   }
 
   /** Gives an image a name, taking it from the image that had it. */
@@ -281,6 +290,10 @@ export class ImageService {
   async push(input: Input<"imagePush">, out: ProgressSink, call: Call): Promise<void> {
     for (const { reference, image } of await pushImage(this.#context, input, out, call.signal))
       this.#publish("push", image, familiarName(reference), familiarString(reference));
+  }
+
+  search(input: Input<"imageSearch">, call: Call): Promise<ImageSearch> {
+    return searchImages(this.#context.registries, input, call.signal);
   }
 
   /** What a registry says of an image that need not be here. */

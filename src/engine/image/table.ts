@@ -67,6 +67,13 @@ export class ImageTable {
       .map(parseReference);
   }
 
+  /** Returns the tagged names that a repository's name without a tag stands for; none when `text` is something else. */
+  referencesNamed(text: string): Reference[] {
+    const reference = parsed(text);
+    const isBare = reference !== undefined && reference.tag === undefined && reference.digest === undefined;
+    return isBare ? this.referencesOf(reference) : [];
+  }
+
   /** Records a manifest under which the image is known to a registry. */
   async addRepoDigest(id: string, repoDigest: string): Promise<void> {
     const image = this.#images.get(id);
