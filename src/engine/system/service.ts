@@ -119,7 +119,7 @@ export class SystemService {
       ],
       Plugins: {
         Volume: [...this.#deps.volumes.driverNames],
-        Network: ["bridge", "host", "null"],
+        Network: ["bridge", "host", "macvlan", "null"],
         Authorization: null,
         Log: [...DRIVER_NAMES],
       },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parsePrefix } from "../../linux/netlink/address.ts";
+import fc from "fast-check";
+import { parsePrefix, prefixesOverlap, prefixText } from "../../linux/netlink/address.ts";
 import { type TakenPrefix, chooseSubnet, uniqueLocalPools } from "./subnet.ts";
 
 const taken = (...list: [string, string][]): TakenPrefix[] =>
@@ -39,6 +40,27 @@ test("Docker's 31 pools come first, then hundreds of small ones", () => {
       "10.208.0.0/24",
       "10.210.56.0/24",
     ],
+  );
+});
+
+test("the block that is chosen is the lowest one that overlaps nothing", () => {
+  const pools = [{ base: "10.0.0.0/22", size: 26 }];
+  const blocks = Array.from({ length: 16 }, (_, i) => parsePrefix(`10.0.${i >> 2}.${(i & 3) * 64}/26`));
+  const prefix = fc.record({
+    at: fc.integer({ min: 0, max: 1023 }),
+    length: fc.integer({ min: 20, max: 32 }),
+  });
+  fc.assert(
+    fc.property(fc.array(prefix, { maxLength: 20 }), (list) => {
+      const networks = list.map((p) => ({
+        prefix: parsePrefix(`10.0.${p.at >> 8}.${p.at & 255}/${p.length}`),
+        holder: "network x",
+      }));
+      const expected = blocks.find((b) => !networks.some((n) => prefixesOverlap(n.prefix, b)));
+      if (expected === undefined)
+        assert.throws(() => chooseSubnet({ pools, networks, routes: [] }), { code: "subnet.exhausted" });
+      else assert.equal(chooseSubnet({ pools, networks, routes: [] }).subnet, prefixText(expected));
+    }),
   );
 });
 
