@@ -45,7 +45,8 @@ async function serve(argv: readonly string[]): Promise<number> {
   }
   process.on("SIGHUP", () => {
     try {
-      daemon.isLiveRestore = reloadableConfig(config.configFile).liveRestore ?? config.liveRestore;
+      const liveRestore = reloadableConfig(config.configFile).liveRestore ?? config.liveRestore;
+      daemon.reload({ liveRestore });
       log("info", `configuration reloaded: live-restore ${daemon.isLiveRestore}`);
     } catch (error) {
       log("error", `configuration not reloaded: ${messageOf(error)}`);

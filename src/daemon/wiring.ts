@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { API_VERSION, MIN_API_VERSION } from "../api/contract.ts";
 import { cacheStore, imageSource, layerSink } from "../engine/build/ports.ts";
@@ -62,6 +63,8 @@ export interface Daemon {
   readonly server: Server;
   /** false: `close` stops the containers. */
   isLiveRestore: boolean;
+  /** Takes new settings over while it runs, and says so in an event. */
+  reload(settings: { readonly liveRestore: boolean }): void;
   /** Ends everything in order; the host is left clean when no container runs. */
   close(): Promise<void>;
 }
@@ -216,9 +219,10 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
   });
   const daemon = { isLiveRestore: config.liveRestore };
   const features = loadCgroupFeatures(cgroups);
+  const id = await daemonId(meta);
   const system = new SystemService(
     {
-      daemonId: await daemonId(meta),
+      daemonId: id,
       version: BERTH_VERSION,
       commit: BERTH_COMMIT,
       apiVersion: API_VERSION,
@@ -253,6 +257,11 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
   const result: Daemon = {
     server,
     ...daemon,
+    reload({ liveRestore }) {
+      result.isLiveRestore = liveRestore;
+      const attributes = { "live-restore": String(liveRestore), name: hostname() };
+      events.publish({ type: "daemon", action: "reload", actorId: id, attributes });
+    },
     async close() {
       await server.close();
       await containers.close({ stops: !result.isLiveRestore });

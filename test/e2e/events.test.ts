@@ -68,6 +68,17 @@ test("pruning says how much it has reclaimed", async () => {
   ]);
 });
 
+test("a daemon that takes over its configuration says so", async () => {
+  const live = daemon.events();
+  process.kill(daemon.pid, "SIGHUP");
+  await live.prints('"Action":"reload"');
+  live.kill("SIGKILL");
+  const [event] = await past(filters({ type: ["daemon"] }));
+  const { Name, ID } = (await daemon.request("GET", "/info")).body as { Name: string; ID: string };
+  assert.equal(event?.Actor.ID, ID);
+  assert.deepEqual(event?.Actor.Attributes, { "live-restore": "true", name: Name });
+});
+
 test("filters choose by object, label, image, type, action and scope, as Docker's do", async () => {
   const id = await container("--name", "chosen", "--label", "tier=front", "--label", "zone=a");
   await container("--name", "other", "--label", "tier=front");
