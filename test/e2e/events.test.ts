@@ -79,6 +79,29 @@ test("a daemon that takes over its configuration says so", async () => {
   assert.deepEqual(event?.Actor.Attributes, { "live-restore": "true", name: Name });
 });
 
+test("an image that is made is an event since API 1.46, before it gets a name", async () => {
+  await daemon.text(berth, ["create", "--name", "source", "busybox", "true"]);
+  const id = await daemon.text(berth, ["commit", "source", "made:1"]);
+  const actions = async (version: string): Promise<string[]> => {
+    const query = `until=${(Date.now() + 1) / 1000}${filters({ type: ["image"], image: [id, "made"] })}`;
+    const { stdout } = await run([
+      "curl",
+      "-sfg",
+      "--unix-socket",
+      daemon.socket,
+      `http://d/${version}/events?${query}`,
+    ]);
+    return stdout
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => (JSON.parse(line) as Message).Action);
+  };
+  assert.deepEqual(await actions("v1.46"), ["create", "tag"]);
+  assert.deepEqual(await actions("v1.45"), ["tag"]);
+  await daemon.text(berth, ["rm", "source"]);
+  await daemon.text(berth, ["rmi", "made:1"]);
+});
+
 test("filters choose by object, label, image, type, action and scope, as Docker's do", async () => {
   const id = await container("--name", "chosen", "--label", "tier=front", "--label", "zone=a");
   await container("--name", "other", "--label", "tier=front");

@@ -86,7 +86,11 @@ export class EventBus {
             if (place.isExact && lost > 0) yield { lost };
             place.sequence = event.sequence;
             place.isExact = true;
-            if (query.untilNano !== undefined && event.timeNano > query.untilNano) return;
+            if (query.untilNano !== undefined && event.timeNano > query.untilNano) {
+              // In the history a clock that was set back may have put later events before earlier ones.
+              if (event.sequence > place.live) return;
+              continue;
+            }
             if (isWanted(event, query, place.live)) yield event;
           }
         if (isLast) return;
