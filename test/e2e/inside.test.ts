@@ -78,6 +78,9 @@ for (const client of clients)
         assert.equal(refused.status, 1);
         assert.match(refused.stderr, /daemon: (RUN|SHELL|FROM|foo) is not a valid change command/);
       }
+      const [parent] = JSON.parse(await text("image", "inspect", "busybox"));
+      assert.deepEqual(image.RootFS.Layers, parent.RootFS.Layers, "nothing has changed: no layer");
+      await text("run", "--rm", "--entrypoint", "", "-u", "0", "made:1", "true");
       await text("rmi", "made:1");
     });
 

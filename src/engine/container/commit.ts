@@ -14,6 +14,9 @@ import { healthcheckOf } from "./health/config.ts";
 import { pauseContainer, unpauseContainer } from "./run/pause.ts";
 import type { LiveContainer } from "./table.ts";
 
+/** Digest of a tar without entries. */
+const EMPTY_TAR = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
+
 type CommitInput = InputOf<typeof imageCommit>;
 
 /** Commits a container; it is frozen meanwhile unless `pause` says no. Fails with notFound or invalidParameter. */
@@ -42,7 +45,10 @@ export async function commitContainer(
   const upper = context.layers.upperOf(record.id);
   const layer = await context.layers.commitUpper(upper, record.layer, { history: entry, lease });
   const below = context.images.historyOf(record.imageId);
-  const layers = context.layers.chain(layer.id).reverse();
+  // compat: a container that changed nothing adds a line to the history and no layer.
+  const isEmpty = layer.diffId === EMPTY_TAR;
+  const top = isEmpty ? record.layer : layer.id;
+  const layers = top === null ? [] : context.layers.chain(top).reverse();
   const config = encodeImageConfig({
     architecture: below?.architecture ?? hostPlatform().architecture,
     os: "linux",
@@ -50,7 +56,7 @@ export async function commitContainer(
     ...(input.author === undefined ? {} : { author: input.author }),
     config: run,
     diffIds: layers.map((l: LayerRecord) => l.diffId),
-    history: [...(below?.history ?? []), entry],
+    history: [...(below?.history ?? []), isEmpty ? { ...entry, emptyLayer: true } : entry],
   });
   const id = imageIdOf(config);
   await context.images.add({
@@ -63,6 +69,10 @@ export async function commitContainer(
     parentId: record.imageId,
     isIntermediate: false,
   });
+  if (isEmpty) {
+    lease.release();
+    await context.images.removeUnneededLayers(layer.id);
+  }
   if (tagged !== undefined) await context.images.addName(context.images.find(id), tagged);
   publish(context, record, "commit", {
     comment: input.comment ?? "",
