@@ -1,6 +1,6 @@
 // What is inside of a container as Docker shows it: the root's standard files, export, commit, copies that are refused, pipes.
 import assert from "node:assert/strict";
-import { lstat, mkdir, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
 import { run } from "./command.ts";
 import { clients, TestDaemon } from "./harness.ts";
@@ -147,6 +147,43 @@ for (const client of clients)
         await refused("cc:/etc/passwd", "no/such/"),
         'invalid output path: directory "W/no" does not exist\n',
       );
+    });
+
+    test("a stopped container's directory is copied with what would be mounted in it", async () => {
+      const bound = daemon.path(`bound-${client.name}`);
+      const dir = daemon.path(`whole-${client.name}`);
+      await mkdir(bound);
+      await writeFile(`${bound}/b`, "bound");
+      await writeFile(`${bound}/single`, "one file");
+      const volume = `vol-${client.name}`;
+      const mounts = [
+        "-v",
+        `${volume}:/m/v`,
+        "-v",
+        `${bound}:/m/v/deep`,
+        "-v",
+        `${bound}/single:/etc/single:ro`,
+      ];
+      await text(
+        "run",
+        "--name",
+        "whole",
+        ...mounts,
+        "busybox",
+        "sh",
+        "-c",
+        "echo in > /m/v/f; echo layer > /m/own",
+      );
+      await text("cp", "whole:/", dir);
+      const read = (name: string): Promise<string> => readFile(`${dir}/${name}`, "utf8");
+      assert.equal(await read("m/own"), "layer\n");
+      assert.equal(await read("m/v/f"), "in\n");
+      assert.equal(await read("m/v/deep/b"), "bound");
+      assert.equal(await read("etc/single"), "one file");
+      await text("cp", "whole:/m/v", `${dir}-v`);
+      assert.equal(await readFile(`${dir}-v/deep/b`, "utf8"), "bound");
+      await text("rm", "-v", "whole");
+      await text("volume", "rm", volume);
     });
 
     test("pipes and devices are copied as what they are", async () => {

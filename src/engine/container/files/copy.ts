@@ -10,6 +10,7 @@ import type { LiveContainer } from "../table.ts";
 import { ownerOf } from "./owner.ts";
 import { packPath } from "./pack.ts";
 import { parseContainerPath } from "./path.ts";
+import { nestedMounts } from "../mounts/open.ts";
 import {
   type OpenRoot,
   openForReading,
@@ -54,12 +55,9 @@ export async function archive(
   text: string | undefined,
 ): Promise<ArchiveStream> {
   return guard(async () => {
-    const { session, path, isLive } = await openForReading(
-      context,
-      target.live,
-      target.record,
-      parseContainerPath(text),
-    );
+    const wanted = parseContainerPath(text);
+    const { session, path, isLive } = await openForReading(context, target.live, target.record, wanted);
+    const nested = isLive ? [] : nestedMounts(context, target.record, wanted.clean);
     const close = async (): Promise<void> => {
       await session[Symbol.asyncDispose]();
     };
@@ -67,7 +65,7 @@ export async function archive(
       const found = await statPath(session, path, target.reference);
       const stat = await pathStatOf(session, path, found);
       publish(context, target.record, "archive-path");
-      return { stat, content: closing(packPath(session, path, found, { isLive }), close) };
+      return { stat, content: closing(packPath(session, path, found, { isLive, nested }), close) };
     } catch (error) {
       await close();
       throw error;

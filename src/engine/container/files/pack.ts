@@ -24,6 +24,16 @@ const GATHER_BYTES = 256 << 10;
 export interface PackOptions {
   /** The view of a running container, where the kernel's file systems are mounted. */
   readonly isLive: boolean;
+  /** What would be mounted below the path, for a container that does not run. */
+  readonly nested?: readonly NestedMount[];
+}
+
+/** A mount below the packed directory. */
+export interface NestedMount {
+  /** Relative to the directory, cleaned. */
+  readonly path: string;
+  /** Opens what would be mounted there; the packer closes it. */
+  open(): Promise<{ readonly session: FsSession; readonly clean: string } | undefined>;
 }
 
 /** Yields the tar of what is at `path`, which `stat` describes. Small pieces are joined. */
@@ -35,7 +45,7 @@ export async function* packPath(
 ): AsyncGenerator<Uint8Array> {
   let parts: Uint8Array[] = [];
   let size = 0;
-  for await (const piece of new Packer(session).pieces(path, stat, options)) {
+  for await (const piece of packMounts(session, path, stat, options)) {
     parts.push(piece);
     size += piece.length;
     if (size < GATHER_BYTES) continue;
@@ -46,13 +56,43 @@ export async function* packPath(
   yield Buffer.concat([...parts, TAR_END]);
 }
 
+/** Yields a directory's pieces and then those of the mounts in it, which hide what the directory has in their places. */
+async function* packMounts(
+  session: FsSession,
+  path: ContainerPath,
+  stat: FileStat,
+  options: PackOptions,
+): AsyncGenerator<Uint8Array> {
+  const nested = isDirectory(stat) ? (options.nested ?? []) : [];
+  const names = nested.map((mount) => inArchive(path.base, mount.path));
+  yield* new Packer(session, names).pieces(path, stat, options);
+  for (const [i, mount] of nested.entries()) {
+    const opened = await mount.open();
+    if (opened === undefined) continue;
+    await using source = opened.session;
+    const base = names[i] as string;
+    const found = await statAt(source, opened.clean);
+    if (found === undefined) continue;
+    const hidden = names.filter((name) => name.startsWith(`${base}/`));
+    const at = { text: "", clean: opened.clean, base, saysDirectory: true };
+    yield* new Packer(source, hidden).pieces(at, found, { isLive: false });
+  }
+}
+
 class Packer {
   readonly #session: FsSession;
+  /** Names in the archive that something else is mounted on. */
+  readonly #hidden: readonly string[];
   /** The first name of each inode that has several. */
   readonly #links = new Map<string, string>();
 
-  constructor(session: FsSession) {
+  constructor(session: FsSession, hidden: readonly string[] = []) {
     this.#session = session;
+    this.#hidden = hidden;
+  }
+
+  #isHidden(name: string): boolean {
+    return this.#hidden.some((at) => name === at || name.startsWith(`${at}/`));
   }
 
   async *pieces(path: ContainerPath, stat: FileStat, options: PackOptions): AsyncGenerator<Uint8Array> {
@@ -64,6 +104,7 @@ class Packer {
     for (const name of (names as Buffer[]).map((n) => decodeName(n))) {
       const inside = below(path.clean, name);
       const as = inArchive(path.base, name);
+      if (this.#isHidden(as)) continue;
       const found = await statAt(this.#session, inside);
       if (found === undefined) continue;
       if (isDirectory(found)) yield tarHeader(directoryEntry(as, found));
@@ -76,6 +117,7 @@ class Packer {
   async *#exported(path: string, as: string): AsyncGenerator<Uint8Array> {
     for await (const item of this.#session.export(kernelPath(path))) {
       const name = item.path === "." ? as : inArchive(as, decodeName(item.rawPath));
+      if (this.#isHidden(name)) continue;
       const entry = this.#entryOf(item, name);
       if (entry === undefined) continue;
       yield tarHeader(entry);

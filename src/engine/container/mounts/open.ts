@@ -26,6 +26,21 @@ export function mountAt(record: Pick<ContainerRecord, "mounts">, path: string): 
     .sort((a, b) => b.at.length - a.at.length)[0]?.mount;
 }
 
+/** Returns the mounts below a cleaned directory, outermost first, as the packer of `cp` takes them. */
+export function nestedMounts(
+  context: Context,
+  record: Pick<ContainerRecord, "mounts">,
+  dir: string,
+): { path: string; open(): Promise<OpenedSource | undefined> }[] {
+  const before = dir === "" ? "" : `${dir}/`;
+  return (record.mounts ?? [])
+    .filter((m) => m.type !== "tmpfs")
+    .map((m) => ({ mount: m, at: cleanPath(m.destination) }))
+    .filter(({ at }) => at.startsWith(before) && at !== dir)
+    .sort((a, b) => a.at.length - b.at.length)
+    .map(({ mount, at }) => ({ path: at.slice(before.length), open: () => openSource(context, mount, "") }));
+}
+
 /** Opens what a mount is of; `rest` is the wanted path in it. undefined when it is a file and something below it is wanted. */
 export async function openSource(
   context: Context,
