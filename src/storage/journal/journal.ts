@@ -61,7 +61,8 @@ export class Journal {
   #queue: Pending[] = [];
   #writer: Promise<void> | undefined;
   #syncTimer: NodeJS.Timeout | undefined;
-  #wantsSync = false;
+  /** The synchronisation that is under way; writing goes on meanwhile, the file stays open. */
+  #syncing: Promise<void> | undefined;
   #isClosed = false;
   /** Highest number that was given, and the highest that is in a file. */
   #last: number;
@@ -143,12 +144,12 @@ export class Journal {
 
   /** Makes everything stable and ends the journal; what is appended from here on is not recorded. */
   async close(): Promise<void> {
-    clearTimeout(this.#syncTimer);
     this.#isClosed = true;
-    this.#wantsSync = true;
     await this.#mark(END);
     await this.#writer;
     clearTimeout(this.#syncTimer);
+    await this.#syncing;
+    await this.#sync();
     await this.#file?.close();
   }
 
@@ -166,12 +167,11 @@ export class Journal {
   /** The one writer: what arrives while it writes goes out together in the next batch. */
   async #work(): Promise<void> {
     await Promise.resolve(); // what is appended in the same turn goes out together, too
-    while (this.#queue.length > 0 || this.#wantsSync) {
+    while (this.#queue.length > 0) {
       const batch = this.#queue;
       this.#queue = [];
       try {
-        if (batch.length > 0) await this.#write(batch);
-        if (this.#wantsSync) await this.#sync();
+        await this.#write(batch);
         this.#isFailing = false;
       } catch (error) {
         if (!this.#isFailing) this.#log(`events cannot be recorded: ${messageOf(error)}`);
@@ -196,8 +196,9 @@ export class Journal {
     this.#written = (batch.at(-1) as Pending).sequence;
     this.#syncTimer ??= setTimeout(() => {
       this.#syncTimer = undefined;
-      this.#wantsSync = true;
-      this.#writer ??= this.#work();
+      this.#syncing ??= this.#sync().finally(() => {
+        this.#syncing = undefined;
+      });
     }, SYNC_MS).unref();
   }
 
@@ -211,6 +212,7 @@ export class Journal {
     }
     const segment = { first, sizeBytes: 0 };
     const file = await this.#disk.open(this.#path(segment), { truncate: true });
+    await this.#syncing;
     await this.#sync();
     await this.#file?.close();
     this.#file = file;
@@ -227,10 +229,13 @@ export class Journal {
   }
 
   async #sync(): Promise<void> {
-    this.#wantsSync = false;
     const reached = this.#written;
-    await this.#file?.datasync();
-    this.#stable = Math.max(this.#stable, reached);
+    try {
+      await this.#file?.datasync();
+      this.#stable = Math.max(this.#stable, reached);
+    } catch (error) {
+      this.#log(`the history of events cannot be made stable: ${messageOf(error)}`);
+    }
   }
 
   #path(segment: Segment): string {
