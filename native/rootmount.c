@@ -260,12 +260,15 @@ int mount_new(struct container *c, const char *type, const char *source, const c
 	int rc = host_view(c, "mount", dest, f);
 	if (rc < 0)
 		return rc;
+	struct fault missing;
+	CLEAN_FD int found = resolve_open(c->root, dest, O_PATH | O_DIRECTORY, 0, &missing);
 	CLEAN_FD int at = resolve_mkdirs(c->root, dest, 0755, f);
 	if (at < 0)
 		return at;
 	char with_mode[4096];
-	if (strcmp(type, "tmpfs") == 0 && !has_option(data, "mode=")) {
-		// A tmpfs looks like the directory it covers, as runc makes it; only here is it known which directory that is.
+	if (strcmp(type, "tmpfs") == 0 && found >= 0 && !has_option(data, "mode=")) {
+		// A tmpfs looks like the directory it covers, as runc makes it; only here is it known which directory that is. Where there
+		// was none it is anybody's, the kernel's default.
 		struct stat st;
 		if (fstat(at, &st) < 0)
 			return fault_set(f, errno, "stat", dest, NULL);

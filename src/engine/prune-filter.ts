@@ -36,7 +36,7 @@ export function flagFilter(filters: Filters, key: string, absent: boolean): bool
   if (values.length === 0) return absent;
   if (values.every((v) => v === "true" || v === "1")) return true;
   if (values.every((v) => v === "false" || v === "0")) return false;
-  throw invalid(`invalid filter '${key}=${values.join(",")}'`);
+  throw invalid(`invalid filter '${key}=[${values.join(" ")}]'`);
 }
 
 function invalid(message: string): Fault {

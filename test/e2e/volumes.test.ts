@@ -400,6 +400,22 @@ test("two containers that use a new volume at the same time both find the image'
   assert.deepEqual((await volumeNames()).sort(), ["made-at-once", "raced"]);
 });
 
+test("a volume without room for the image's files is no container's, and usable afterwards", async () => {
+  await importTree("wide", async (dir) => {
+    await mkdir(`${dir}/data`);
+    await Promise.all(["a", "b", "c"].map((n) => writeFile(`${dir}/data/${n}`, Buffer.alloc(60_000))));
+  });
+  const options = ["-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=100k"];
+  await daemon.text(first, ["volume", "create", ...options, "narrow"]);
+  const full = await daemon.run(first, ["create", "--name", "full", "-v", "narrow:/data", "wide", "true"]);
+  assert.notEqual(full.status, 0);
+  assert.match(full.stderr, /cannot copy the image's files into volume narrow: .*No space left on device/);
+  assert.equal(await daemon.text(first, ["ps", "-aq"]), "");
+  assert.equal(await isMounted(dataOf("narrow")), false);
+  const empty = ["run", "--rm", "-v", "narrow:/data:nocopy", "busybox", "ls", "/data"];
+  assert.equal(await daemon.text(first, empty), "");
+});
+
 test("a container that could not be made leaves no anonymous volume", async () => {
   const refused = await daemon.run(first, ["create", "-v", "/one", "-v", "/etc/passwd", "busybox", "true"]);
   assert.notEqual(refused.status, 0);

@@ -143,7 +143,7 @@ test("tmpfs options: the last of two contradicting ones counts, foreign ones are
   const s = spec({ tmpfs: [{ destination: "/t", options: "exec,size=1m,size=2m,mode=1770" }] });
   assert.deepEqual(mount(s, "/t")?.options, ["nosuid", "nodev", "rprivate", "exec", "size=2m", "mode=1770"]);
   assert.deepEqual(mergeTmpfsOptions(["ro", "defaults", "rw"]), ["rw"]);
-  refuses({ tmpfs: [{ destination: "/t", options: "bogus" }] }, 'invalid tmpfs option "bogus"');
+  refuses({ tmpfs: [{ destination: "/t", options: "bogus" }] }, 'invalid tmpfs option ["bogus"]');
   refuses({ tmpfs: [{ destination: "/" }] }, "invalid specification: destination can't be '/'");
 });
 
@@ -421,4 +421,14 @@ test("a propagation that is only a wish becomes private where the source has non
   const bind = { source: "/own", destination: "/x", propagation: "rslave", isPropagationOptional: true };
   const s = spec({ binds: [bind] });
   assert.ok(s.mounts?.find((m) => m.destination === "/x")?.options?.includes("rprivate"));
+});
+
+test("nothing is mounted over /proc but a procfs, and only over some of its files", () => {
+  refuses(
+    { binds: [{ source: "/own", destination: "/proc" }] },
+    '"/proc" cannot be mounted because it is not of type proc',
+  );
+  refuses({ tmpfs: [{ destination: "/proc/x" }] }, '"/proc/x" cannot be mounted because it is inside /proc');
+  const s = spec({ binds: [{ source: "/own", destination: "/proc/meminfo" }] });
+  assert.ok(s.mounts?.some((m) => m.destination === "/proc/meminfo"));
 });

@@ -26,6 +26,7 @@ export function generateMounts(
     ...(input.images ?? []).map(cleanDestination),
     ...(input.tmpfs ?? []).map(cleanDestination),
   ]);
+  for (const mount of user) checkProc(mount, host);
   const taken = new Set(user.map((m) => m.destination));
   const mounts = keptDefaults(input, taken);
   let rootfsPropagation = "";
@@ -50,6 +51,23 @@ function cleanDestination<T extends { destination: string }>(mount: T): T {
   const destination = posix.normalize(mount.destination).replace(/(?<=.)\/$/, "");
   if (destination === "/") throw invalid("invalid specification: destination can't be '/'");
   return { ...mount, destination };
+}
+
+/** What runc lets be replaced in /proc, for lxcfs and its like. */
+const PROC_FILES = new Set(
+  "cpuinfo diskstats meminfo stat swaps uptime loadavg slabinfo net/dev sys/kernel/ns_last_pid sys/crypto/fips_enabled"
+    .split(" ")
+    .map((name) => `/proc/${name}`),
+);
+
+/** compat: /proc is a procfs, and only some of its files may be something else. */
+function checkProc(mount: SpecBind | SpecImage | SpecTmpfs, host: SpecHost): void {
+  const { destination: at } = mount;
+  const source = "source" in mount ? mount.source : undefined;
+  const isProcfs = source !== undefined && host.mountOf(source)?.fstype === "proc";
+  if (at === "/proc" && !isProcfs) throw invalid(`"${at}" cannot be mounted because it is not of type proc`);
+  if (at.startsWith("/proc/") && !PROC_FILES.has(at))
+    throw invalid(`"${at}" cannot be mounted because it is inside /proc`);
 }
 
 /** Fewer path parts first; equal depth keeps the order, so the later of two at one place hides the earlier. */
@@ -145,7 +163,9 @@ export function mergeTmpfsOptions(options: readonly string[]): string[] {
     const flag = mountOptionKey(option);
     const key = flag || option.split("=", 1)[0] || "";
     if (typeof key === "string" && (!option.includes("=") || !TMPFS_DATA.has(key))) {
-      throw invalid(`invalid tmpfs option ${JSON.stringify(key)}`);
+      const [name, ...value] = option.split("=");
+      const parts = value.length === 0 ? [name] : [name, value.join("=")];
+      throw invalid(`invalid tmpfs option [${parts.map((p) => JSON.stringify(p)).join(" ")}]`);
     }
     merged.delete(key); // the last mention decides on the place, too
     merged.set(key, option);

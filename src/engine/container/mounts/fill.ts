@@ -1,10 +1,11 @@
 // The first use of a volume: what the image has at the mount point, its owner and mode included, goes into an empty volume
 // (unless `nocopy`). Done when the container is made, as Docker does; by descriptor below the container's root, so that a
 // symlink in the image leads nowhere else. A destination that the image does not have, or that is a file, fills nothing.
-import { Fault, SysError } from "../../../lib/errors.ts";
+import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
 import { nameForKernel } from "../../../lib/tar/names.ts";
 import type { FsSession } from "../../../linux/keel.ts";
 import { fs } from "../../../linux/ops.ts";
+import { isPlain } from "../../volume/record.ts";
 import type { ContainerContext } from "../context.ts";
 import type { ContainerRecord } from "../record.ts";
 import type { MountRecord } from "./record.ts";
@@ -21,42 +22,54 @@ export async function fillVolumes(context: Context, record: ContainerRecord): Pr
     if (mount.type === "volume" && !mount.hasNoCopy && mount.name !== undefined)
       if (mount.subpath !== undefined || (await context.volumes.mayBeEmpty(mount.name))) wanted.push(mount);
   if (wanted.length === 0) return;
-  const { layers } = context;
-  await using session = await layers.openFs(
-    layers.containerRoot(layers.viewSource(layers.upperOf(record.id), record.layer)),
-  );
-  for (const mount of wanted) await fillVolume(context, record.id, session, mount);
+  await using session = await openImage(context, record);
+  for (const mount of wanted) await fillVolume(context, record, session, mount);
+}
+
+/** The container's root without what is mounted in it. */
+function openImage({ layers }: Context, record: ContainerRecord): Promise<FsSession> {
+  return layers.openFs(layers.containerRoot(layers.viewSource(layers.upperOf(record.id), record.layer)));
 }
 
 async function fillVolume(
   context: Context,
-  containerId: string,
+  record: ContainerRecord,
   session: FsSession,
   mount: MountRecord,
 ): Promise<void> {
-  const path = nameForKernel(mount.destination.slice(1));
-  const names = await namesIn(session, path, mount);
+  const { name = "", subpath } = mount;
+  const names = await namesIn(session, mount);
   if (names === undefined) return;
-  const isPart = mount.subpath !== undefined;
-  const options = { hasContent: names > 0, isPart };
-  await context.volumes.fill(mount.name ?? "", `fill:${containerId}`, options, async (target) => {
-    try {
-      await session.sync([fs.fill(path, target, mount.subpath)]);
-    } catch (error) {
-      // A sub-path that does not exist is told when the container starts.
-      if (!(isPart && isErrno(error, ENOENT))) throw error;
-    }
+  const volume = context.volumes.get(name);
+  const options = { hasContent: names > 0, isPart: subpath !== undefined };
+  await context.volumes.fill(name, `fill:${record.id}`, options, async (target) => {
+    if (volume !== undefined && isPlain(volume)) return copyInto(session, mount, target);
+    // A session has mounts of its own: only one that begins now sees what has just been mounted.
+    await using later = await openImage(context, record);
+    await copyInto(later, mount, target);
   });
 }
 
-/** Returns how many names a directory of the container has, undefined when there is no directory. */
-async function namesIn(
-  session: FsSession,
-  path: string | Uint8Array,
-  mount: MountRecord,
-): Promise<number | undefined> {
+const pathOf = (mount: MountRecord): string | Uint8Array => nameForKernel(mount.destination.slice(1));
+
+async function copyInto(session: FsSession, mount: MountRecord, target: string): Promise<void> {
   try {
-    const [names] = await session.sync([fs.list(path)]);
+    await session.sync([fs.fill(pathOf(mount), target, mount.subpath)]);
+  } catch (error) {
+    // A sub-path that does not exist is told when the container starts.
+    if (mount.subpath !== undefined && isErrno(error, ENOENT)) return;
+    throw new Fault(
+      "system",
+      `cannot copy the image's files into volume ${mount.name}: ${messageOf(error)}`,
+      { code: "volume.fill", cause: error },
+    );
+  }
+}
+
+/** Returns how many names a directory of the container has, undefined when there is no directory. */
+async function namesIn(session: FsSession, mount: MountRecord): Promise<number | undefined> {
+  try {
+    const [names] = await session.sync([fs.list(pathOf(mount))]);
     return (names as unknown as unknown[]).length;
   } catch (error) {
     if (isErrno(error, ENOENT)) return undefined;
