@@ -10,6 +10,7 @@ import { cacheStore, imageSource, layerSink } from "../engine/build/ports.ts";
 import { BuildService } from "../engine/build/service.ts";
 import { ContainerStepRunner } from "../engine/build/step-runner.ts";
 import { type ContainerContext, ContainerPaths } from "../engine/container/context.ts";
+import { treeArchiver } from "../engine/container/files/tree-archive.ts";
 import { usesImage, volumeUsers } from "../engine/container/mounts/points.ts";
 import { isRunning } from "../engine/container/record.ts";
 import { checkDefaultLog } from "../engine/container/log/options.ts";
@@ -214,6 +215,8 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
   const volumeService = new VolumeService({
     catalog: volumes,
     local: localVolumes,
+    keel,
+    archiver: treeArchiver,
     events,
     log: (line) => log("warn", line),
   });

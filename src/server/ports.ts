@@ -129,6 +129,9 @@ export interface VolumePort {
   inspect?: Answer<typeof volume.volumeInspect>;
   delete?: Answer<typeof volume.volumeDelete>;
   update?: Answer<typeof volume.volumeUpdate>;
+  export?(input: InputOf<typeof volume.volumeExport>, call: Call): Promise<ByteStream>;
+  import?(input: InputOf<typeof volume.volumeImport>, body: UploadBody, call: Call): Promise<void>;
+  clone?: Answer<typeof volume.volumeClone>;
   prune?: Answer<typeof volume.volumePrune>;
 }
 

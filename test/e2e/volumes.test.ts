@@ -310,6 +310,37 @@ async function isMounted(path: string): Promise<boolean> {
   return (await readFile("/proc/self/mountinfo", "utf8")).includes(` ${path} `);
 }
 
+test("a volume is exported, imported and cloned with everything in it", async () => {
+  const berth = clients.find((c) => c.name === "berth") ?? first;
+  await daemon.text(first, ["create", "--name", "source", "-v", "books:/data", "content", "true"]);
+  const tar = daemon.path("books.tar");
+  await daemon.text(berth, ["volume", "export", "-o", tar, "books"]);
+  const piped = await daemon.run(berth, ["volume", "export", "books"]);
+  assert.deepEqual(piped.bytes, await readFile(tar));
+  await daemon.text(berth, ["volume", "import", "restored", tar]);
+  await daemon.text(berth, ["volume", "import", "piped", "-"], { input: piped.bytes });
+  assert.equal(await daemon.text(berth, ["volume", "clone", "books", "twin"]), "twin");
+  for (const name of ["restored", "piped", "twin"]) {
+    const at = dataOf(name);
+    const [top, sub] = [await stat(at), await stat(`${at}/sub`)];
+    assert.deepEqual([top.uid, top.gid, (top.mode & 0o7777).toString(8)], [5, 6, "2750"], name);
+    assert.deepEqual([sub.uid, sub.gid], [1000, 1000]);
+    assert.equal(await readFile(`${at}/file`, "utf8"), "from the image\n");
+    assert.equal((await stat(`${at}/file`)).ino, (await stat(`${at}/hard`)).ino);
+    assert.ok((await lstat(`${at}/link`)).isSymbolicLink());
+  }
+  assert.equal((await daemon.run(berth, ["volume", "clone", "books", "twin"])).status, 1);
+  assert.equal((await daemon.request("GET", "/volumes/nosuch/archive")).status, 404);
+  assert.equal((await daemon.request("POST", "/volumes/nosuch/clone?to=x1")).status, 404);
+  assert.equal((await daemon.request("POST", "/volumes/books/clone?to=../up")).status, 400);
+  const hostile = await run(["tar", "-c", "-P", "--transform", "s,^,../../,", "/etc/hostname"]);
+  const refused = await daemon.run(berth, ["volume", "import", "piped"], { input: hostile.bytes });
+  assert.match(refused.stderr, /outside of the directory/);
+  await daemon.kill();
+  await daemon.up();
+  assert.deepEqual((await volumeNames()).sort(), ["books", "piped", "restored", "twin"]);
+});
+
 test("the events of a volume's life come with Docker's attributes", async () => {
   const events = daemon.events();
   await daemon.text(first, ["run", "--name", "evented", "-v", "seen:/v:ro", "busybox", "true"]);

@@ -1,6 +1,15 @@
 // The volume operations of the Engine API.
 
-import { created, empty, json, jsonBody, operation, optionalJsonBody } from "../contract.ts";
+import {
+  bytes,
+  bytesBody,
+  created,
+  empty,
+  json,
+  jsonBody,
+  operation,
+  optionalJsonBody,
+} from "../contract.ts";
 
 const schemas = () => import("../schemas/volume.ts");
 
@@ -58,4 +67,33 @@ export const volumePrune = operation({
   query: { filters: "filters" },
   success: json(async () => (await schemas()).volumesPrune),
   errors: [409],
+});
+
+// What follows is not Docker's: volumes as archives, and copies of them.
+
+export const volumeExport = operation({
+  name: "VolumeExport",
+  method: "GET",
+  path: "/volumes/{name}/archive",
+  success: bytes(),
+  errors: [404],
+});
+
+export const volumeImport = operation({
+  name: "VolumeImport",
+  method: "PUT",
+  path: "/volumes/{name}/archive",
+  body: bytesBody(),
+  success: empty(200),
+  errors: [404],
+});
+
+export const volumeClone = operation({
+  name: "VolumeClone",
+  method: "POST",
+  path: "/volumes/{name}/clone",
+  /** Name of the new volume. */
+  query: { to: "text" },
+  success: created(async () => (await schemas()).volume),
+  errors: [404, 409],
 });

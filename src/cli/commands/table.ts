@@ -226,7 +226,10 @@ export const verbs: readonly VerbEntry[] = [
   network("prune", "Remove all unused networks", () => import("./network/prune.ts")),
   network("rm", "Remove one or more networks", () => import("./network/rm.ts"), { aliases: ["remove"] }),
 
+  volume("clone", "Make a new volume with another one's content", () => import("./volume/clone.ts")),
   volume("create", "Create a volume", () => import("./volume/create.ts")),
+  volume("export", "Export a volume's content as a tar archive", () => import("./volume/export.ts")),
+  volume("import", "Import a tar archive into a volume", () => import("./volume/import.ts")),
   volume(
     "inspect",
     "Display detailed information on one or more volumes",

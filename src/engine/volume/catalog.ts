@@ -172,6 +172,11 @@ export class VolumeCatalog {
     });
   }
 
+  /** Makes a pending volume permanent. */
+  async keep(name: string): Promise<void> {
+    await this.#options.store.commit(this.settle([name]));
+  }
+
   /** Returns the changes that make volumes nobody's when the container that is about to go is the last that has them. */
   disown(names: readonly string[]): Change[] {
     const users = this.users();

@@ -1,22 +1,32 @@
 // The operations on volumes: what VolumePort (server/ports.ts) asks for. Finding, making and removing is the catalog's.
-import type { Call } from "../../api/call.ts";
+import type { ByteStream, Call, UploadBody } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/volume.ts";
 import type { Volume, VolumeList, VolumesPrune } from "../../api/schemas/volume.ts";
 import { isAtLeast } from "../../lib/version-order.ts";
 import { Fault, messageOf } from "../../lib/errors.ts";
+import type { Keel } from "../../linux/keel.ts";
 import type { LocalVolumes } from "../../storage/volume/local.ts";
 import type { EventBus } from "../event/bus.ts";
 import { foreignRecord, type VolumeCatalog } from "./catalog.ts";
 import { DEFAULT_DRIVER, type DriverVolume, type VolumeDriver } from "./driver.ts";
 import { listMatcher, pruneVolumeMatcher } from "./filter.ts";
 import { isPlain, type VolumeRecord } from "./record.ts";
+import {
+  cloneVolume,
+  exportVolume,
+  importVolume,
+  type TransferContext,
+  type TreeArchiver,
+} from "./transfer.ts";
 
 type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
 
 export interface VolumeServiceOptions {
   readonly catalog: VolumeCatalog;
   readonly local: LocalVolumes;
+  readonly keel: Keel;
+  readonly archiver: TreeArchiver;
   readonly events: Pick<EventBus, "publish">;
   readonly log: (message: string) => void;
 }
@@ -26,11 +36,13 @@ export class VolumeService {
   readonly #local: LocalVolumes;
   readonly #events: Pick<EventBus, "publish">;
   readonly #log: (message: string) => void;
+  readonly #transfer: TransferContext;
   #isPruning = false;
 
   constructor(options: VolumeServiceOptions) {
     this.#catalog = options.catalog;
     this.#local = options.local;
+    this.#transfer = { catalog: options.catalog, keel: options.keel, archiver: options.archiver };
     this.#events = options.events;
     this.#log = options.log;
   }
@@ -114,6 +126,22 @@ export class VolumeService {
     } catch (error) {
       if (!(input.force && error instanceof Fault && error.code === "volume.not-found")) throw error;
     }
+  }
+
+  export(input: Input<"volumeExport">): Promise<ByteStream> {
+    return exportVolume(this.#transfer, input.name);
+  }
+
+  async import(input: Input<"volumeImport">, body: UploadBody): Promise<void> {
+    await importVolume(this.#transfer, input.name, body);
+  }
+
+  async clone(input: Input<"volumeClone">): Promise<Volume> {
+    const to = input.to ?? "";
+    if (to === "")
+      throw new Fault("invalidParameter", "the new volume needs a name", { code: "volume.name" });
+    await cloneVolume(this.#transfer, input.name, to);
+    return this.#describe(to);
   }
 
   async prune(input: Input<"volumePrune">, call: Call): Promise<VolumesPrune> {

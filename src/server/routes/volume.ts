@@ -2,7 +2,7 @@
 
 import * as operations from "../../api/operations/volume.ts";
 import type { VolumePort } from "../ports.ts";
-import { answer, type Route } from "../route.ts";
+import { answer, byteStream, receive, type Route } from "../route.ts";
 
 export function volumeRoutes(port: VolumePort): Route[] {
   return [
@@ -12,5 +12,8 @@ export function volumeRoutes(port: VolumePort): Route[] {
     answer(operations.volumeUpdate, port.update?.bind(port)),
     answer(operations.volumeDelete, port.delete?.bind(port)),
     answer(operations.volumePrune, port.prune?.bind(port)),
+    byteStream(operations.volumeExport, port.export?.bind(port)),
+    receive(operations.volumeImport, port.import?.bind(port)),
+    answer(operations.volumeClone, port.clone?.bind(port)),
   ];
 }

@@ -1,12 +1,13 @@
 // ContainerArchiveInfo, ContainerArchive and PutContainerArchive: `docker cp`. Finds the path, says what it is, packs
 // it or unpacks into it. Every look at the files goes through a keel session below the container's root.
-import type { ArchiveStream, ByteStream, UploadBody } from "../../../api/call.ts";
+import type { ArchiveStream, UploadBody } from "../../../api/call.ts";
 import type { PathStat } from "../../../api/schemas/container.ts";
 import { decompress } from "../../../lib/compress/stream.ts";
 import { Fault, SysError } from "../../../lib/errors.ts";
 import { type ContainerContext, publish } from "../context.ts";
 import type { ContainerRecord } from "../record.ts";
 import type { LiveContainer } from "../table.ts";
+import { closing } from "./closing.ts";
 import { ownerOf } from "./owner.ts";
 import { packPath } from "./pack.ts";
 import { parseContainerPath } from "./path.ts";
@@ -71,25 +72,6 @@ export async function archive(
       throw error;
     }
   });
-}
-
-/** A generator that was never asked for anything runs no `finally`: closing is done outside of it. */
-function closing(items: AsyncGenerator<Uint8Array>, close: () => Promise<void>): ByteStream {
-  const end = async (): Promise<IteratorResult<Uint8Array>> => {
-    await items.return(undefined);
-    await close();
-    return { done: true, value: undefined };
-  };
-  const next = async (): Promise<IteratorResult<Uint8Array>> => {
-    try {
-      const item = await items.next();
-      return item.done === true ? await end() : item;
-    } catch (error) {
-      await close();
-      throw error;
-    }
-  };
-  return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
 }
 
 /** Unpacks an archive into a directory of the container. Fails with notFound, invalidParameter and forbidden. */

@@ -24,6 +24,8 @@ export interface UnpackOptions {
   readonly directory: string;
   /** A directory is never replaced by something else, nor something else by a directory. */
   readonly keepsTypes: boolean;
+  /** The archive's entry for the directory itself counts, too. */
+  readonly setsDirectory?: boolean;
   /** Owner of everything; the archive's owners without it. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
 }
@@ -88,8 +90,11 @@ class Unpacker {
     const name = cleanName(entry.name.replace(/^\/+/, ""));
     if (name === undefined) throw hostile(`entry ${JSON.stringify(entry.name)} is outside of the directory`);
     this.#xattrs = new Map();
-    // The directory itself exists and stays as it is.
-    if (name === "" && entry.type === "directory") return;
+    // The directory itself exists; unless it is asked for, it stays as it is.
+    if (name === "" && entry.type === "directory") {
+      if (this.#options.setsDirectory) this.#make(entry, this.#options.directory);
+      return;
+    }
     if (name === "") throw hostile("an entry would replace the directory");
     const path = below(this.#options.directory, name);
     if (this.#options.keepsTypes) await this.#checkType(entry, name, path);
