@@ -58,10 +58,10 @@ const EFFECTS: readonly (readonly [flags: readonly string[], script: string, out
   ],
   [
     ["--dns", "192.0.2.1", "--dns-search", "a.b", "--dns-option", "ndots:3"],
-    "cat /etc/resolv.conf",
+    "grep -v -e ^# -e '^$' /etc/resolv.conf",
     "nameserver 192.0.2.1\nsearch a.b\noptions ndots:3",
   ],
-  [["--dns-search", "."], "grep -c search /etc/resolv.conf || true", "0"],
+  [["--dns-search", "."], "grep -c ^search /etc/resolv.conf || true", "0"],
   [
     ["--read-only"],
     "touch /x /tmp/x /etc/hosts 2>&1 | grep -c Read-only; touch /dev/x /dev/shm/x && echo ok",
@@ -436,7 +436,6 @@ describe("containers that join others", () => {
   });
 
   test("--ipc container: shares memory in both directions, under one limit, and nothing is mounted on the host", async () => {
-    const mounts = await readFile("/proc/self/mountinfo", "utf8");
     await start("donor", "--ipc", "shareable", "--shm-size", "1m");
     await daemon.text(berth, ["exec", "donor", "sh", "-c", "echo of the donor > /dev/shm/a"]);
     const script =
@@ -472,7 +471,7 @@ describe("containers that join others", () => {
       "/dev/shm",
     ];
     assert.equal(await daemon.text(berth, third), "", "its own mount there counts instead");
-    assert.equal(await readFile("/proc/self/mountinfo", "utf8"), mounts);
+    assert.ok(!(await readFile("/proc/self/mountinfo", "utf8")).includes(daemon.dir));
   });
 
   test("a stopped one, and one that does not share, are refused", async () => {

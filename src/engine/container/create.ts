@@ -58,6 +58,9 @@ export async function createContainer(
   const name = chooseName(context, input.name);
   using _ = context.table.reserveName(name);
   const [path = "", ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
+  // All that is looked up comes before the volumes, which are made here: whatever fails from then on takes them back.
+  const endpoints = endpointsOf(context.networks, body, hostConfig, call.version);
+  const links = linksOf(context.table, hostConfig);
   using mounts = await resolveMounts(context, {
     id,
     config,
@@ -76,8 +79,8 @@ export async function createContainer(
     args,
     config,
     hostConfig,
-    endpoints: endpointsOf(context.networks, body, hostConfig, call.version),
-    links: linksOf(context.table, hostConfig),
+    endpoints,
+    links,
     ...(mounts.mounts.length === 0 ? {} : { mounts: mounts.mounts }),
     state: NEVER_RAN,
   };

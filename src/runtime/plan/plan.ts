@@ -53,7 +53,8 @@ export function planContainer(input: PlanInput): ContainerPlan {
     exitOps: [...(cgroup?.remove ?? []), ...(input.exitOps ?? [])],
     health: input.health ?? null,
   };
-  return { hostOps: [hostOp.mkdir(input.stateDir, 0o700), ...(cgroup?.create ?? [])], shim, warnings };
+  const stateDir = [hostOp.onFailure(hostOp.remove(input.stateDir)), hostOp.mkdir(input.stateDir, 0o700)];
+  return { hostOps: [...stateDir, ...(cgroup?.create ?? [])], shim, warnings };
 }
 
 /** Everything up to pivot: from here on the host is out of sight. */
