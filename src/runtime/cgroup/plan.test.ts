@@ -176,6 +176,32 @@ test("an update keeps memory below memory+swap at every moment and lifts limits"
   assert.deepEqual(update({ pids: { limit: -1 } }, "0"), ['pids.max" "max" 0']);
 });
 
+test("an update on v2 writes the same limits in v2's words", () => {
+  const paths = containerCgroup(UNIFIED_HOST, { id: "x" });
+  const resources: OciResources = {
+    memory: { limit: 200, swap: 300, reservation: 100 },
+    pids: { limit: -1 },
+    cpu: { shares: 1024, quota: 50_000, period: 100_000, cpus: "0", mems: "0" },
+    blockIO: { throttleReadBpsDevice: [{ major: 8, minor: 0, rate: 5 }] },
+  };
+  const { ops, warnings } = planCgroupUpdate(UNIFIED_HOST, paths, resources, () => undefined);
+  assert.deepEqual(
+    writes(ops).map((line) => line.split("/").at(-1)),
+    [
+      'pids.max" "max" 0',
+      'memory.swap.max" "100" 0',
+      'memory.max" "200" 0',
+      'memory.low" "100" 0',
+      'io.max" "8:0 rbps=5" 0',
+      'cpu.weight" "100" 0',
+      'cpu.max" "50000 100000" 0',
+      'cpuset.cpus" "0" 0',
+      'cpuset.mems" "0" 0',
+    ],
+  );
+  assert.deepEqual(warnings, [], "the device list is not touched");
+});
+
 test("a parent path cannot climb out", () => {
   const paths = containerCgroup(LEGACY_HOST, { id: "x", parent: "/../../etc/../a//b/." });
   assert.equal(paths.v1["memory"], "/sys/fs/cgroup/memory/a/b/x");
