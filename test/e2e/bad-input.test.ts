@@ -104,6 +104,157 @@ for (const client of clients)
       });
   });
 
+/** Bodies that `POST /containers/create` must refuse: 400 where nothing else is said, Docker's words, and nothing left. */
+const BODIES: readonly (readonly [body: string, says: string | RegExp, status?: number])[] = [
+  ["", "invalid JSON: got EOF while reading request body"],
+  ["{", "invalid JSON: unexpected EOF"],
+  ["[]", /json: cannot unmarshal array into Go value of type container.CreateRequest/],
+  ["null", "config cannot be empty in order to create a container"],
+  ["{}", "config cannot be empty in order to create a container"],
+  ['{"HostConfig":{}}', "config cannot be empty in order to create a container"],
+  ['{"Image":"busybox","Cmd":["true"]} x', "unexpected content after JSON"],
+  ['{"Image":5}', /cannot unmarshal number into Go struct field CreateRequest.Image of type string/],
+  [
+    '{"Image":"busybox","Cmd":5}',
+    /cannot unmarshal number into Go struct field CreateRequest.Cmd of type string/,
+  ],
+  [
+    '{"Image":"busybox","Cmd":["a"],"HostConfig":{"Memory":"x"}}',
+    /cannot unmarshal string into .*Memory of type int64/,
+  ],
+  [
+    '{"Image":"busybox","Cmd":["a"],"HostConfig":{"Memory":1.5}}',
+    /cannot unmarshal number 1.5 into .*Memory of type int64/,
+  ],
+  [
+    '{"Image":"busybox","Cmd":["a"],"HostConfig":{"BlkioWeight":70000}}',
+    /cannot unmarshal number 70000 into .*uint16/,
+  ],
+  ['{"Image":"busybox"}', "no command specified"],
+  ['{"Image":"busybox","Entrypoint":[""]}', "no command specified"],
+  ['{"Cmd":["true"]}', /./],
+  ['{"Image":"busybox","Cmd":["true"],"Env":["=x"]}', "invalid environment variable: =x"],
+  ['{"Image":"busybox","Cmd":["true"],"Env":[""]}', "invalid environment variable: "],
+  [
+    '{"Image":"busybox","Cmd":["true"],"WorkingDir":"rel"}',
+    /'rel' is invalid, it needs to be an absolute path/,
+  ],
+  ['{"Image":"busybox","Cmd":["true"],"StopSignal":"FOO"}', "invalid signal: FOO"],
+  ['{"Image":"busybox","Cmd":["true"],"ExposedPorts":{"99999/tcp":{}}}', /99999/],
+  ['{"Image":"busybox","Cmd":["a\\u0000b"]}', /./],
+  ['{"Image":"nosuch","Cmd":["true"]}', "No such image: nosuch:latest", 404],
+  ['{"Image":"nosuch","Cmd":["true"],"HostConfig":{"Memory":1}}', "Minimum memory limit allowed is 6MB"],
+  ['{"Image":"NO:SUCH:","Cmd":["true"]}', /invalid reference format/],
+  ['{"Image":"busybox","Cmd":["true"],"HostConfig":{"IpcMode":"foo"}}', "invalid IPC mode: foo"],
+  [
+    '{"Image":"busybox","Cmd":["true"],"HostConfig":{"PidMode":"container:"}}',
+    "invalid PID mode: container:",
+  ],
+  [
+    '{"Image":"busybox","Cmd":["true"],"HostConfig":{"CgroupnsMode":"foo"}}',
+    "invalid cgroup namespace mode: foo",
+  ],
+  [
+    '{"Image":"busybox","Cmd":["true"],"HostConfig":{"ExtraHosts":["foo"]}}',
+    'bad format for add-host: "foo"',
+  ],
+  [
+    '{"Image":"busybox","Cmd":["true"],"HostConfig":{"ExtraHosts":["a:b"]}}',
+    'invalid IP address in add-host: "b"',
+  ],
+  [
+    '{"Image":"busybox","Cmd":["true"],"HostConfig":{"ExtraHosts":["a\\nb:1.1.1.1"]}}',
+    /bad format for add-host/,
+  ],
+  [
+    '{"Image":"busybox","Cmd":["true"],"HostConfig":{"IOMaximumIOps":5}}',
+    /QoS maximum IOPs configuration is not supported/,
+  ],
+  [
+    '{"Image":"busybox","Cmd":["true"],"HostConfig":{"Annotations":{"":"x"}}}',
+    /empty string is not permitted as an annotation key/,
+  ],
+  [
+    '{"Image":"busybox","Cmd":["true"],"HostConfig":{"Sysctls":{"kernel.panic":"1"}}}',
+    /is not in a separate kernel namespace/,
+  ],
+  [
+    '{"Image":"busybox","Cmd":["true"],"HostConfig":{"Ulimits":[{"Name":"foo","Soft":1,"Hard":1}]}}',
+    "invalid ulimit type: foo",
+  ],
+  ['{"Image":"busybox","Cmd":["true"],"HostConfig":{"Devices":[{}]}}', /error gathering device information/],
+  ['{"Image":"busybox","Cmd":["true"],"HostConfig":{"NetworkMode":"nosuch"}}', /network nosuch not found/],
+];
+
+describe("the API refuses", () => {
+  const post = async (path: string, body: string, type = "application/json") => {
+    const target = ["--unix-socket", daemon.socket, `http://localhost${path}`];
+    const argv = [
+      "curl",
+      "-s",
+      "-g",
+      "-w",
+      "\n%{http_code}",
+      "-H",
+      `Content-Type: ${type}`,
+      "--data-binary",
+      body,
+      ...target,
+    ];
+    const { stdout } = await run(argv);
+    const at = stdout.lastIndexOf("\n");
+    return {
+      message: (JSON.parse(stdout.slice(0, at)) as { message?: string }).message,
+      status: Number(stdout.slice(at + 1)),
+    };
+  };
+
+  for (const [body, says, status = 400] of BODIES)
+    test(`to create ${body || "from nothing"}`, async () => {
+      const refused = await post("/containers/create?name=wanted", body);
+      assert.equal(refused.status, status, refused.message);
+      if (typeof says === "string") assert.equal(refused.message, says);
+      else assert.match(refused.message ?? "", says);
+      assert.deepEqual((await daemon.request("GET", "/containers/json?all=1")).body, []);
+    });
+
+  test("names that are wrong, too long for a file, or taken, and another type of body", async () => {
+    const body = '{"Image":"busybox","Cmd":["true"]}';
+    for (const name of ["a", "a/b", "-x", "_x", "%C3%A9"]) {
+      const refused = await post(`/containers/create?name=${name}`, body);
+      assert.equal(refused.status, 400, name);
+      assert.match(
+        refused.message ?? "",
+        /Invalid container name \(.*\), only \[a-zA-Z0-9\]\[a-zA-Z0-9_.-\] are allowed/,
+      );
+    }
+    assert.equal((await post("/containers/create?name=taken", body)).status, 201);
+    const taken = await post("/containers/create?name=taken", body);
+    assert.equal(taken.status, 409);
+    assert.match(
+      taken.message ?? "",
+      /^Conflict. The container name "\/taken" is already in use by container "[0-9a-f]{64}"/,
+    );
+    assert.equal((await post(`/containers/create?name=${"x".repeat(300)}`, body)).status, 201, "as Docker");
+    const typed = await post("/containers/create", body, "text/plain");
+    assert.deepEqual(typed, {
+      status: 400,
+      message: "unsupported Content-Type header (text/plain): must be 'application/json'",
+    });
+    const platform = await post("/containers/create?platform=a/b/c/d", body);
+    assert.deepEqual(platform, {
+      status: 400,
+      message: '"a/b/c/d": cannot parse platform specifier: invalid argument',
+    });
+    for (const [update, status] of [
+      ["{", 400],
+      ['{"Memory":"x"}', 400],
+      ["{}", 404],
+    ] as const)
+      assert.equal((await post("/containers/nobody/update", update)).status, status, update);
+  });
+});
+
 describe("without a daemon", () => {
   for (const client of clients)
     test(`${client.name} says that none is running, and where it looked`, async () => {
