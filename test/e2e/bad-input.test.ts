@@ -212,7 +212,7 @@ describe("the API refuses", () => {
   for (const [body, says, status = 400] of BODIES)
     test(`to create ${body || "from nothing"}`, async () => {
       const refused = await post("/containers/create?name=wanted", body);
-      assert.equal(refused.status, status, refused.message);
+      assert.equal(refused.status, status, refused.message ?? "");
       if (typeof says === "string") assert.equal(refused.message, says);
       else assert.match(refused.message ?? "", says);
       assert.deepEqual((await daemon.request("GET", "/containers/json?all=1")).body, []);

@@ -37,9 +37,21 @@ function checkConfig(body: ContainerCreateRequest): void {
   if (body.WorkingDir && !body.WorkingDir.startsWith("/"))
     throw invalid(`the working directory '${body.WorkingDir}' is invalid, it needs to be an absolute path`);
   if (body.StopSignal) parseSignal(body.StopSignal);
+  for (const port of Object.keys(body.ExposedPorts ?? {}))
+    if (!isPort(port)) throw invalid(`invalid port specification: ${JSON.stringify(port)}`);
+  if (
+    [...(body.Entrypoint ?? []), ...(body.Cmd ?? []), ...(body.Env ?? [])].some((text) => text.includes("\0"))
+  )
+    throw invalid("arguments and environment must not contain NUL");
   for (const variable of body.Env ?? [])
     if (variable.split("=", 1)[0] === "") throw invalid(`invalid environment variable: ${variable}`);
   checkHealthcheck(body.Healthcheck);
+}
+
+/** `80`, `80/tcp`: one port, as the API has it; clients have taken ranges apart. */
+function isPort(text: string): boolean {
+  const number = Number(/^(\d{1,5})(?:\/(?:tcp|udp|sctp))?$/i.exec(text)?.[1] ?? 0);
+  return number >= 1 && number <= 65_535;
 }
 
 /** Limits that no Linux has any more or that only Windows has: told, never kept silently. */
