@@ -314,6 +314,13 @@ for (const client of clients)
     }
   });
 
+test("--network host has the host's names, and with --add-host those instead", async () => {
+  const hosts = (...flags: string[]) =>
+    daemon.text(berth, ["run", "--rm", "--network", "host", ...flags, "busybox", "cat", "/etc/hosts"]);
+  assert.equal(await hosts(), (await readFile("/etc/hosts", "utf8")).replace(/\n$/, ""));
+  assert.match(await hosts("--add-host", "a:1.2.3.4"), /^1\.2\.3\.4\ta$/m);
+});
+
 describe("warnings", () => {
   for (const client of clients)
     test(`${client.name} prints what was left out`, async () => {

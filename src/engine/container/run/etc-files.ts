@@ -1,6 +1,6 @@
 // The three files that are bound over a container's /etc: hostname, hosts, resolv.conf. Written at every start, in the
 // container's directory on the host.
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { type HostEntry, hostnameFile, hostsFile } from "../../../net/sandbox/hosts-file.ts";
 import { subnetOf } from "../../network/record.ts";
 import type { PlannedEndpoint } from "../../network/service.ts";
@@ -17,8 +17,28 @@ export async function writeEtcFiles(
   planned: readonly PlannedEndpoint[],
 ): Promise<void> {
   const { paths } = context;
-  const { config, hostConfig: h, id } = record;
-  const hosts = hostsFile({
+  const { config, id } = record;
+  const hosts = (await hostsOfHost(record)) ?? ownHosts(context, record, planned);
+  await Promise.all([
+    writeFile(paths.etcFile(id, "hostname"), hostnameFile(config.Hostname)),
+    writeFile(paths.etcFile(id, "hosts"), hosts),
+    writeResolvConf(context, record),
+  ]);
+}
+
+/** compat: in the host's network a container knows the names that the host knows, unless it is told others. */
+async function hostsOfHost({ hostConfig: h }: ContainerRecord): Promise<string | undefined> {
+  if (h.NetworkMode !== "host" || (h.ExtraHosts?.length ?? 0) > 0) return undefined;
+  return readFile("/etc/hosts", "utf8").catch(() => undefined); // ignored: a host without the file has no names to share
+}
+
+function ownHosts(
+  context: ContainerContext,
+  record: ContainerRecord,
+  planned: readonly PlannedEndpoint[],
+): string {
+  const { config, hostConfig: h } = record;
+  return hostsFile({
     hostname: config.Hostname,
     domainname: config.Domainname,
     addresses: planned.flatMap(({ record: e }) => [e.ip, e.ip6 ?? ""].filter((ip) => ip !== "")),
@@ -27,11 +47,6 @@ export async function writeEtcFiles(
       ...linkedHosts(context.table, record),
     ],
   });
-  await Promise.all([
-    writeFile(paths.etcFile(id, "hostname"), hostnameFile(config.Hostname)),
-    writeFile(paths.etcFile(id, "hosts"), hosts),
-    writeResolvConf(context, record),
-  ]);
 }
 
 /** compat: the host is what the default bridge's gateway is, whatever networks the container is in. */
