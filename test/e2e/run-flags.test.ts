@@ -2,7 +2,7 @@
 // what is warned about. Recorded against Docker; docs/run-flags.md lists them all.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
 import { type Client, clients, TestDaemon } from "./harness.ts";
 
@@ -313,6 +313,31 @@ for (const client of clients)
       assert.equal(refused.status, 125);
     }
   });
+
+describe("devices", { skip: CGROUP_V2 && "cgroup v1's controllers" }, () => {
+  test("--device-cgroup-rule opens what a container may make a node for and not use", async () => {
+    const script = "mknod /dev/mine c 7 1; head -c 0 /dev/mine 2>&1 | grep -c 'not permitted'";
+    const refusals = async (...flags: string[]) =>
+      (await daemon.run(berth, ["run", "--rm", ...flags, "busybox", "sh", "-c", script])).stdout;
+    assert.equal(await refusals(), "1\n");
+    assert.equal(await refusals("--device-cgroup-rule", "c 7:* rwm"), "0\n");
+  });
+
+  test("the throttles of a disk are in force", async () => {
+    const disk = (await readdir("/sys/block")).find((name) => existsSync(`/dev/${name}`));
+    assert.ok(disk, "this machine has a disk");
+    const number = (await readFile(`/sys/block/${disk}/dev`, "utf8")).trim();
+    const rates = { "read-bps": "1mb", "write-bps": "2mb", "read-iops": "30", "write-iops": "40" };
+    const flags = Object.entries(rates).flatMap(([kind, rate]) => [
+      `--device-${kind}`,
+      `/dev/${disk}:${rate}`,
+    ]);
+    const files = Object.keys(rates).map((kind) => `blkio.throttle.${kind.replace("-", "_")}_device`);
+    const args = ["run", "--rm", "-w", "/sys/fs/cgroup/blkio", ...flags, "busybox", "cat", ...files];
+    const lines = [1 << 20, 2 << 20, 30, 40].map((rate) => `${number} ${rate}`);
+    assert.equal(await daemon.text(berth, args), lines.join("\n"));
+  });
+});
 
 test("--network host has the host's names, and with --add-host those instead", async () => {
   const hosts = (...flags: string[]) =>
