@@ -109,7 +109,12 @@ test("fluentd's messages are what the MessagePack library reads, and keep every 
   const timeNano = BigInt(time.seconds) * 1_000_000_000n + BigInt(time.nanos);
   fc.assert(
     fc.property(
-      fc.dictionary(fc.string({ maxLength: 40 }), fc.string({ maxLength: 70_000 }), { maxKeys: 20 }),
+      // The library refuses this one key, whatever it stands for.
+      fc.dictionary(
+        fc.string({ maxLength: 40 }).filter((key) => key !== "__proto__"),
+        fc.string({ maxLength: 70_000 }),
+        { maxKeys: 20 },
+      ),
       (record) => {
         const message = encodeForward(
           { tag: "t", timeNano, record: Object.entries(record), chunk: "id" },
