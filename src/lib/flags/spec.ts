@@ -23,7 +23,7 @@ export interface FlagSpec<T> {
   readonly shortDeprecated?: string;
   /** First API version whose daemon understands the flag. */
   readonly since?: string;
-  /** The only operating system on which a daemon understands it. */
+  /** The only operating system on which a daemon understands it, other than ours; help leaves it out. */
   readonly os?: string;
   /** Turns one occurrence into the value; `previous` is undefined at the first. Throws a Fault with the reason. */
   parse(text: string, previous: T | undefined): T;

@@ -13,7 +13,8 @@ export function flagUsages(table: FlagTable, width: number): string {
   const rows: { head: string; text: string }[] = [];
   for (const name of Object.keys(table).sort()) {
     const spec = table[name];
-    if (spec === undefined || spec.hidden === true || spec.deprecated !== undefined) continue;
+    if (spec === undefined || spec.hidden === true || spec.deprecated !== undefined || spec.os !== undefined)
+      continue;
     const isShort = spec.short !== undefined && spec.shortDeprecated === undefined;
     const label = isShort ? `  -${spec.short}, --${name}` : `      --${name}`;
     const shown =
