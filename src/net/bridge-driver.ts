@@ -368,7 +368,11 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
     for (const network of [...this.#networks.values()]) {
       const { spec, bridgeIndex } = network;
       const device = await this.#ensureDevice({ ...spec, bridgeName: network.bridgeName }, network);
-      if (!this.#networks.has(spec.id)) continue;
+      if (!this.#networks.has(spec.id)) {
+        // It was removed meanwhile, and has just been made again.
+        if (!device.isForeign) await this.#runTolerant(planRemoveBridge(device.bridgeName), ENODEV);
+        continue;
+      }
       this.#networks.set(spec.id, { spec, ...device });
       if (device.bridgeIndex !== bridgeIndex) await this.#plugInAgain(spec, device.bridgeIndex);
     }

@@ -2,6 +2,7 @@
 // ruleset`, a firewall program that starts again), our bridges and their addresses. It repairs nothing itself: the driver
 // does, which knows how everything should be. Costs nothing as long as nothing of the kind happens.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "../lib/errors.ts";
 import type { Keel } from "../linux/keel.ts";
 import { LINK_REMOVALS, readRemovals } from "../linux/netlink/monitor.ts";
@@ -41,8 +42,8 @@ export class KernelWatch {
   /** Resolves when nothing is missed any more; what cannot be watched is logged. */
   async start(): Promise<void> {
     await Promise.all([
-      new Promise<void>((ready) => void this.#follow("the firewall", this.#watchTable(ready)).then(ready)),
-      new Promise<void>((ready) => void this.#follow("devices", this.#watchDevices(ready)).then(ready)),
+      new Promise<void>((ready) => void this.#follow("the firewall", () => this.#watchTable(ready), ready)),
+      new Promise<void>((ready) => void this.#follow("devices", () => this.#watchDevices(ready), ready)),
     ]);
   }
 
@@ -51,12 +52,22 @@ export class KernelWatch {
     clearTimeout(this.#timer);
   }
 
-  async #follow(what: string, watching: Promise<void>): Promise<void> {
-    try {
-      await watching;
-    } catch (error) {
-      if (!this.#end.signal.aborted)
-        this.#options.log(`changes of ${what} by others are not noticed: ${messageOf(error)}`);
+  /** Watches again when a watch has ended by itself, looking at what it may have missed. */
+  async #follow(what: string, watch: () => Promise<void>, onReady: () => void): Promise<void> {
+    const { signal } = this.#end;
+    for (;;) {
+      let problem = "keel has ended it";
+      try {
+        await watch();
+      } catch (error) {
+        problem = messageOf(error);
+      }
+      onReady();
+      if (signal.aborted) return;
+      this.#options.log(`the watch over ${what} has ended, and begins again: ${problem}`);
+      await sleep(FIRST_RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined); // ignored: the end
+      if (signal.aborted) return;
+      this.#repairSoon(`${what} had nobody who watches`);
     }
   }
 

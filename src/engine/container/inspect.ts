@@ -13,7 +13,7 @@ import { graphData } from "../graph-data.ts";
 import type { ContainerPaths } from "./context.ts";
 import type { LogStatus } from "./log/service.ts";
 import { mountPoints } from "./mounts/points.ts";
-import { networkSettings, networksOf } from "./network/view.ts";
+import { networkSettings, networksOf, shownPorts } from "./network/view.ts";
 import { portSummaries } from "./ports.ts";
 import { type ContainerRecord, type Health, isRunning, type RunState } from "./record.ts";
 
@@ -101,8 +101,6 @@ function stateOf(s: RunState, health: Health | null): ContainerState {
   };
 }
 
-const exposedOf = (record: ContainerRecord): string[] => Object.keys(record.config.ExposedPorts ?? {});
-
 /** Returns the item of ContainerList. `imageName` is what the image is called now. */
 export function summaryOf(
   record: ContainerRecord,
@@ -131,12 +129,7 @@ export function summaryOf(
 
 /** Returns the ports of `ps`: none unless it runs and is in a network. */
 export function portsOf(record: ContainerRecord): PortSummary[] {
-  const attached = record.endpoints.flatMap((e) => e.attached ?? []);
-  if (!isRunning(record) || attached.length === 0) return [];
-  return portSummaries(
-    attached.flatMap((e) => e.ports),
-    exposedOf(record),
-  );
+  return isRunning(record) ? portSummaries(shownPorts(record)) : [];
 }
 
 /** compat: arguments with blanks are shown in single quotes. */

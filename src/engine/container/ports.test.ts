@@ -34,7 +34,7 @@ test("portMapOf and portSummaries show granted and merely exposed ports", () => 
     "80/tcp": [{ HostIp: "0.0.0.0", HostPort: "8080" }],
     "81/tcp": null,
   });
-  assert.deepEqual(portSummaries(published, ["81/tcp"]), [
+  assert.deepEqual(portSummaries(portMapOf(published, ["81/tcp"])), [
     { PrivatePort: 81, Type: "tcp" },
     { IP: "0.0.0.0", PrivatePort: 80, PublicPort: 8080, Type: "tcp" },
   ]);

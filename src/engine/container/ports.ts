@@ -63,11 +63,8 @@ export function portMapOf(published: readonly PublishedPort[], exposed: readonly
 }
 
 /** Returns the ports of `ps`. */
-export function portSummaries(
-  published: readonly PublishedPort[],
-  exposed: readonly string[],
-): PortSummary[] {
-  return Object.entries(portMapOf(published, exposed)).flatMap(([key, bindings]): PortSummary[] => {
+export function portSummaries(ports: PortMap): PortSummary[] {
+  return Object.entries(ports).flatMap(([key, bindings]): PortSummary[] => {
     const { port, proto } = parsePortKey(key);
     if (bindings === null || bindings.every((b) => b.HostPort === ""))
       return [{ PrivatePort: port, Type: proto }];

@@ -92,6 +92,8 @@ export interface NetworkEndpoint {
 export interface AttachedEndpoint extends EndpointRecord {
   readonly gateway: string;
   readonly prefixLength: number;
+  /** The network is internal: nothing is published there. */
+  readonly isInternal?: boolean;
   /** "" and 0 without IPv6, absent in records of older versions. */
   readonly gateway6?: string;
   readonly prefixLength6?: number;

@@ -61,6 +61,8 @@ export class NetworkService {
   readonly #records: Table<NetworkRecord>;
   readonly #addresses = new NetworkAddresses();
   readonly #holders = new Map<string, Holder>();
+  /** Networks that are being removed: nobody joins them any more. */
+  readonly #leaving = new Set<string>();
   /** Creation and removal, one at a time: names and subnets are chosen among what is there. */
   readonly #lane = new Lane();
   #members: NetworkMembers | undefined;
@@ -151,14 +153,14 @@ export class NetworkService {
         `network ${reference} is ambiguous (${matches.length} matches found based on ID prefix)`,
         { code: "network.ambiguous" },
       );
-    if (matches[0] === undefined)
-      throw new Fault("notFound", `network ${reference} not found`, { code: "network.not-found" });
+    if (matches[0] === undefined) throw notFound(reference);
     return matches[0];
   }
 
   /** Allocates addresses and plans the operations that plug a container in through register `reg`. */
   async planAttach(wish: AttachWish, reg: number): Promise<PlannedEndpoint> {
     const network = this.find(wish.network);
+    if (this.#leaving.has(network.id)) throw notFound(wish.network);
     const endpointId = newId();
     // From here on the network cannot go.
     this.#holders.set(endpointId, { networkId: network.id, containerName: wish.containerName });
@@ -175,7 +177,7 @@ export class NetworkService {
       return { ...planned, undo };
     } catch (error) {
       this.#holders.delete(endpointId);
-      throw error;
+      throw portFault(error, `${wish.containerName} (${endpointId})`);
     }
   }
 
@@ -238,8 +240,7 @@ export class NetworkService {
 
   async inspect(input: InputOf<typeof operations.networkInspect>): Promise<NetworkInspect> {
     const record = this.find(input.id);
-    if (input.scope !== undefined && input.scope !== "local")
-      throw new Fault("notFound", `network ${input.id} not found`, { code: "network.not-found" });
+    if (input.scope !== undefined && input.scope !== "local") throw notFound(input.id);
     return inspectOf(record, this.#members?.list(record.id) ?? [], this.#addresses.usage(record.id));
   }
 
@@ -302,7 +303,12 @@ export class NetworkService {
           code: "network.in-use",
         },
       );
-    await this.#options.store.commit([this.#records.remove(record.id)]);
+    this.#leaving.add(record.id);
+    try {
+      await this.#options.store.commit([this.#records.remove(record.id)]);
+    } finally {
+      this.#leaving.delete(record.id);
+    }
     this.#addresses.remove(record.id);
     await this.#drivers.remove(record);
     if (!record.isConfigOnly) this.#publish(record, "destroy");
@@ -352,4 +358,18 @@ export class NetworkService {
       attributes: { ...more, name: record.name, type: record.driver },
     });
   }
+}
+
+const notFound = (reference: string): Fault =>
+  new Fault("notFound", `network ${reference} not found`, { code: "network.not-found" });
+
+/** compat: what is wrong with a port is told in these words, as an error of the server's. */
+function portFault(error: unknown, endpoint: string): unknown {
+  if (!(error instanceof Fault) || !error.code.startsWith("port.") || error.kind === "invalidParameter")
+    return error;
+  return new Fault(
+    "system",
+    `driver failed programming external connectivity on endpoint ${endpoint}: ${error.message}`,
+    { code: error.code, detail: error.detail, cause: error },
+  );
 }

@@ -38,7 +38,7 @@ export function summaryOf(r: NetworkRecord): NetworkSummary {
       Driver: r.ipamDriver,
       // compat: networks of users have a map here, the predefined ones nothing.
       Options: hasIpam && r.name !== "bridge" ? { ...r.ipamOptions } : null,
-      Config: r.subnets.length === 0 ? (hasIpam ? [] : null) : r.subnets.map(ipamConfigOf),
+      Config: r.subnets.map(ipamConfigOf),
     },
     Internal: r.isInternal,
     Attachable: r.isAttachable,

@@ -155,6 +155,7 @@ export function attachedTo(e: NetworkEndpoint, planned: PlannedEndpoint): Networ
     ...planned.record,
     gateway: planned.gateway,
     prefixLength: planned.prefixLength,
+    ...(planned.network.isInternal ? { isInternal: true } : {}),
     gateway6: planned.gateway6,
     prefixLength6: planned.prefixLength6,
   };

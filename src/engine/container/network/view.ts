@@ -1,6 +1,7 @@
 // How a container's networks look from outside: NetworkSettings of inspect, and the short form of lists. Pure over the record.
 import type { NetworkSettings } from "../../../api/schemas/container.ts";
 import type { EndpointIpamConfig, EndpointSettings } from "../../../api/schemas/endpoint.ts";
+import type { PortMap } from "../../../api/schemas/host-config.ts";
 import { isPredefined } from "../../network/record.ts";
 import { portMapOf } from "../ports.ts";
 import { type ContainerRecord, isRunning, type NetworkEndpoint } from "../record.ts";
@@ -9,16 +10,25 @@ const exposedOf = (record: ContainerRecord): string[] => Object.keys(record.conf
 
 /** Returns NetworkSettings of inspect. */
 export function networkSettings(record: ContainerRecord): NetworkSettings {
-  const published = record.endpoints.flatMap((e) => e.attached?.ports ?? []);
   const isJoined = isRunning(record) && record.endpoints.some((e) => e.attached !== undefined);
-  const hasOwnDevices = record.endpoints.some((e) => e.attached !== undefined && e.attached.mac !== "");
   return {
     // compat: the namespace has no path of its own; the id says that there is one.
     SandboxID: isJoined ? record.id : "",
     SandboxKey: isJoined ? `/proc/${record.state.pid}/ns/net` : "",
-    Ports: isJoined && hasOwnDevices ? portMapOf(published, exposedOf(record)) : {},
+    Ports: isJoined ? shownPorts(record) : {},
     Networks: networksOf(record),
   };
+}
+
+/**
+ * Returns the published and the exposed ports of a container. compat: none where nothing can be published, in internal
+ * networks, in the host's and in none.
+ */
+export function shownPorts(record: ContainerRecord): PortMap {
+  const published = record.endpoints.flatMap((e) => e.attached?.ports ?? []);
+  const publishes = ({ attached: a }: NetworkEndpoint): boolean =>
+    a !== undefined && a.hostIfName !== "" && a.isInternal !== true;
+  return record.endpoints.some(publishes) ? portMapOf(published, exposedOf(record)) : {};
 }
 
 /** Returns the endpoints by network name. */
