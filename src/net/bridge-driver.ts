@@ -11,11 +11,10 @@
 import { randomBytes } from "node:crypto";
 import { Fault, SysError, messageOf } from "../lib/errors.ts";
 import type { Keel } from "../linux/keel.ts";
-import { decodeConntrack, deleteConntrack, dumpConntrack } from "../linux/netlink/conntrack.ts";
 import { decodeLinks, getLink } from "../linux/netlink/link.ts";
-import { NETLINK_NETFILTER, NETLINK_ROUTE, netlinkOp } from "../linux/netlink/message.ts";
-import { IP_PROTO } from "../linux/nft/datatype.ts";
+import { NETLINK_ROUTE, netlinkOp } from "../linux/netlink/message.ts";
 import { HOST_NS, type Op, type Register } from "../linux/ops.ts";
+import { forgetConnections } from "./bridge/connections.ts";
 import {
   bridgeAlias,
   bridgeSettings,
@@ -286,7 +285,10 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
     } else await this.#runTolerant(planDetach(record.hostIfName), ENODEV);
     await lease?.release();
     if (record.ports.some((p) => p.proto === "udp"))
-      for (const ip of [record.ip, record.ip6 ?? ""]) if (ip !== "") await this.#forgetConnections(ip);
+      for (const ip of [record.ip, record.ip6 ?? ""].filter((a) => a !== ""))
+        await forgetConnections(this.#keel, ip).catch((error: unknown) =>
+          this.#log(`cannot forget UDP connections of ${ip}: ${messageOf(error)}`),
+        );
   }
 
   /** Looks, when things have calmed down, whether the kernel has removed what was left to it. */
@@ -297,19 +299,6 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
         this.#log(`cannot remove old devices: ${messageOf(error)}`),
       );
     }, SWEEP_DELAY_MS).unref();
-  }
-
-  /** Ends the kernel's memory of UDP traffic to an address that may soon be another container's. */
-  async #forgetConnections(ip: string): Promise<void> {
-    const op = (message: ReturnType<typeof dumpConntrack>): Op =>
-      netlinkOp(NETLINK_NETFILTER, HOST_NS, [message]);
-    try {
-      const { results } = await this.#keel.run([op(dumpConntrack(ip, IP_PROTO.udp))]);
-      for (const entry of decodeConntrack(results[0] as Uint8Array))
-        await this.#runTolerant([op(deleteConntrack(entry))], ENOENT);
-    } catch (error) {
-      this.#log(`cannot forget UDP connections of ${ip}: ${messageOf(error)}`); // kernels without ctnetlink
-    }
   }
 
   async restore(endpoints: readonly EndpointRecord[]): Promise<string[]> {
