@@ -119,7 +119,8 @@ export class SystemService {
       ],
       Plugins: {
         Volume: [...this.#deps.volumes.driverNames],
-        Network: ["bridge", "host", "macvlan", "null"],
+        // compat: overlay is listed although it can only be made in a swarm.
+        Network: ["bridge", "host", "macvlan", "null", "overlay"],
         Authorization: null,
         Log: [...DRIVER_NAMES],
       },
