@@ -305,6 +305,27 @@ describe("networks beside each other", () => {
   });
 });
 
+describe("network graph", () => {
+  test("says who is where, and what leads to published ports", async () => {
+    await text("network", "create", "--internal", "--subnet", "10.12.0.0/24", "inner");
+    await sleeper("shown", "-p", "127.0.0.1:18080:80");
+    await sleeper("hidden", "--network", "inner");
+    const shown = await daemon.berth("network", "graph");
+    assert.match(
+      shown.stdout,
+      /^inner \(bridge, 10\.12\.0\.0\/24\)\n {2}hidden 10\.12\.0\.2\n.*out: nowhere; in: nobody$/m,
+    );
+    assert.match(shown.stdout, /^127\.0\.0\.1:18080 -> shown 80\/tcp, from this host \(map published\)$/m);
+    const graph = JSON.parse((await daemon.berth("network", "graph", "--format", "json")).stdout);
+    assert.deepEqual(
+      graph.ports.map((p: { container: string }) => p.container),
+      ["shown"],
+    );
+    const table = await daemon.network.run(["nft", "list", "ruleset"]);
+    assert.match(table.stdout, /map published \{/);
+  });
+});
+
 describe("links of the default bridge", () => {
   test("give names, variables and a further name to the other container", async () => {
     await sleeper("db", "-e", "FOO=bar", "--expose", "80", "--expose", "5432-5434", "--expose", "53/udp");

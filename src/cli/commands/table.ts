@@ -218,6 +218,11 @@ export const verbs: readonly VerbEntry[] = [
   network("create", "Create a network", () => import("./network/create.ts")),
   network("disconnect", "Disconnect a container from a network", () => import("./network/disconnect.ts")),
   network(
+    "graph",
+    "Show who reaches whom, and from where ports are reached",
+    () => import("./network/graph.ts"),
+  ),
+  network(
     "inspect",
     "Display detailed information on one or more networks",
     () => import("./network/inspect.ts"),

@@ -1,0 +1,121 @@
+// Who reaches whom: the networks with their members, what leads into and out of them, and from where each published port is
+// reached and by which part of the firewall. Pure over what the API says of networks and running containers.
+import type { ContainerSummary } from "../../api/schemas/container.ts";
+import type { NetworkInspect } from "../../api/schemas/network.ts";
+
+export interface GraphNetwork {
+  name: string;
+  driver: string;
+  subnets: string[];
+  members: { container: string; addresses: string[] }[];
+  /** Whether the members reach each other. */
+  reachEachOther: boolean;
+  /** Where the members get to, and who gets to them from outside of the network, in words. */
+  outward: string;
+  inward: string;
+}
+
+export interface GraphPort {
+  container: string;
+  /** "80/tcp" */
+  port: string;
+  /** Address and port on the host. */
+  host: string;
+  /** Who reaches it. */
+  from: string;
+  /** The map of the daemon's nftables table that translates it, or "socket" where the daemon carries it. */
+  rule: string;
+}
+
+export interface NetworkGraph {
+  networks: GraphNetwork[];
+  ports: GraphPort[];
+}
+
+const OPTION = "com.docker.network.bridge";
+
+/** Returns the graph; networks without members are left out. */
+export function networkGraph(
+  networks: readonly NetworkInspect[],
+  containers: readonly ContainerSummary[],
+): NetworkGraph {
+  return {
+    networks: networks.filter((n) => Object.keys(n.Containers).length > 0).map(graphNetwork),
+    ports: containers.flatMap(portsOf),
+  };
+}
+
+function graphNetwork(n: NetworkInspect): GraphNetwork {
+  const modes = [
+    n.Options[`${OPTION}.gateway_mode_ipv4`] ?? "nat",
+    n.Options[`${OPTION}.gateway_mode_ipv6`] ?? "nat",
+  ];
+  return {
+    name: n.Name,
+    driver: n.Driver,
+    subnets: (n.IPAM.Config ?? []).flatMap((c) => c.Subnet ?? []),
+    members: Object.values(n.Containers).map((c) => ({
+      container: c.Name,
+      addresses: [c.IPv4Address, c.IPv6Address].filter((a) => a !== "").map((a) => a.split("/")[0] as string),
+    })),
+    reachEachOther: n.Options[`${OPTION}.enable_icc`] !== "false" && n.Driver !== "null",
+    ...waysOf(n, modes),
+  };
+}
+
+function waysOf(n: NetworkInspect, modes: readonly string[]): Pick<GraphNetwork, "outward" | "inward"> {
+  if (n.Driver === "host") return { outward: "as the host", inward: "as the host" };
+  if (n.Driver === "null" || n.Internal) return { outward: "nowhere", inward: "nobody" };
+  if (n.Driver === "macvlan") {
+    const wire =
+      n.Options["parent"] === undefined ? "their own segment" : `the wire of ${n.Options["parent"]}`;
+    return { outward: wire, inward: `everybody on ${wire}` };
+  }
+  const isHidden = n.Options[`${OPTION}.enable_ip_masquerade`] !== "false" && !modes.includes("routed");
+  return {
+    outward: isHidden ? "everywhere, as the host" : "everywhere, by their own addresses",
+    inward: inwardOf(modes),
+  };
+}
+
+function inwardOf(modes: readonly string[]): string {
+  if (modes.includes("nat-unprotected")) return "everybody, by their own addresses";
+  if (modes.includes("routed")) return "everybody, published ports by their own addresses";
+  return "published ports";
+}
+
+function portsOf(c: ContainerSummary): GraphPort[] {
+  const container = (c.Names[0] ?? c.Id).replace(/^\//, "");
+  const hasIpv6 = Object.values(c.NetworkSettings?.Networks ?? {}).some((e) => e.GlobalIPv6Address !== "");
+  return c.Ports.flatMap(({ IP = "", PrivatePort, PublicPort, Type }) => {
+    if (PublicPort === undefined) return [];
+    const isIpv6 = IP.includes(":");
+    const isAny = IP === "0.0.0.0" || IP === "::";
+    const map = `${isAny ? "published_any" : "published"}${isIpv6 ? "6" : ""}`;
+    return [
+      {
+        container,
+        port: `${PrivatePort}/${Type}`,
+        host: isIpv6 ? `[${IP}]:${PublicPort}` : `${IP}:${PublicPort}`,
+        from: isAny ? "everywhere" : isLoopback(IP) ? "this host" : `whoever reaches ${IP}`,
+        rule: isIpv6 && (!hasIpv6 || isLoopback(IP)) ? "socket" : map,
+      },
+    ];
+  });
+}
+
+const isLoopback = (ip: string): boolean => ip.startsWith("127.") || ip === "::1";
+
+/** Returns the graph as lines of text. */
+export function graphText(graph: NetworkGraph): string {
+  const lines = graph.networks.flatMap((n) => [
+    `${n.name} (${[n.driver, ...n.subnets].join(", ")})`,
+    ...n.members.map((m) => `  ${[m.container, ...m.addresses].join(" ")}`),
+    `  among themselves: ${n.reachEachOther ? "yes" : "no"}; out: ${n.outward}; in: ${n.inward}`,
+  ]);
+  const ports = graph.ports.map(
+    (p) =>
+      `${p.host} -> ${p.container} ${p.port}, from ${p.from} (${p.rule === "socket" ? "socket" : `map ${p.rule}`})`,
+  );
+  return [...lines, ...ports].map((line) => `${line}\n`).join("");
+}
