@@ -77,6 +77,17 @@ async function openShim(tables: FakeNames, options: Partial<DnsServerOptions> = 
   };
 }
 
+/** Runs the body with a resolv.conf of its own. */
+async function withResolvConf(text: string, body: (path: string) => Promise<void>): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), "berth-dns-"));
+  try {
+    await writeFile(join(dir, "resolv.conf"), text);
+    await body(join(dir, "resolv.conf"));
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+}
+
 const rcode = (p: DecodedPacket): string => (p as unknown as { rcode: string }).rcode;
 const data = (p: DecodedPacket): unknown[] =>
   (p.answers ?? []).map((a) => ("data" in a ? a.data : undefined));
@@ -154,6 +165,21 @@ describe("names of a container's networks", () => {
     assert.deepEqual(await shim.receive(), [KIND.end, 6]);
   });
 
+  test("also where a server has to be asked first", async () => {
+    const gate = Promise.withResolvers<void>();
+    const records = { answers: [{ name: "x.org", type: "A" as const, ttl: 9, data: "192.0.2.1" }] };
+    await using upstream = await openUpstream(() => gate.promise.then(() => records));
+    await withResolvConf("nameserver 127.0.0.1\n", async (path) => {
+      await using shim = await openShim({}, { hostResolvers: { path, port: upstream.server.port } });
+      shim.send(KIND.bytes, 6, frameMessage(encode("x.org")));
+      shim.send(KIND.end, 6, 0);
+      assert.equal(rcode(await shim.ask(encode("y.org", "AXFR"))), "REFUSED"); // what came before has been read
+      gate.resolve();
+      assert.deepEqual((await shim.receive()).slice(0, 2), [KIND.bytes, 6]);
+      assert.deepEqual(await shim.receive(), [KIND.end, 6]);
+    });
+  });
+
   test("noise is ignored, nonsense refused, and the service goes on", async () => {
     await using shim = await openShim(NAMES);
     shim.send(KIND.datagram, PEER, Buffer.from("noise"));
@@ -179,11 +205,8 @@ describe("other names", () => {
     await using one = await openUpstream(() => ({
       answers: [{ name: "x.org", type: "A", ttl: 9, data: "192.0.2.1" }],
     }));
-    const dir = await mkdtemp(join(tmpdir(), "berth-dns-"));
-    const path = join(dir, "resolv.conf");
     const clock = { now: 0 };
-    try {
-      await writeFile(path, "nameserver 127.0.0.1\n");
+    await withResolvConf("nameserver 127.0.0.1\n", async (path) => {
       const hostResolvers = { path, port: one.server.port, now: () => clock.now };
       await using shim = await openShim({}, { hostResolvers });
       assert.deepEqual(data(await shim.ask(encode("x.org"))), ["192.0.2.1"]);
@@ -191,16 +214,13 @@ describe("other names", () => {
       clock.now = 2000;
       await shim.ask(encode("x.org"));
       assert.equal(one.asked.length, 2); // a new file empties the cache
-    } finally {
-      await rm(dir, { recursive: true });
-    }
+    });
   });
 
   test("the list of the host's resolvers is the same until the file changes", async () => {
-    const dir = await mkdtemp(join(tmpdir(), "berth-dns-"));
-    const path = join(dir, "resolv.conf");
     const clock = { now: 0 };
-    try {
+    await withResolvConf("", async (path) => {
+      await rm(path);
       const hosts = new HostResolvers({ path, now: () => clock.now });
       assert.deepEqual(await hosts.servers(), [{ address: "127.0.0.1", port: 53 }]);
       await writeFile(path, "nameserver 192.0.2.1\nnameserver fe80::1%eth0\n");
@@ -218,9 +238,7 @@ describe("other names", () => {
       await utimes(path, 1, 1);
       clock.now = 3000;
       assert.deepEqual((await hosts.servers())[0]?.address, "192.0.2.2");
-    } finally {
-      await rm(dir, { recursive: true });
-    }
+    });
   });
 
   test("are asked of the container's own servers from its own network, never of ourselves", async () => {
