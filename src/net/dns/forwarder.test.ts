@@ -4,7 +4,7 @@ import dnsPacket, { type DecodedPacket } from "dns-packet";
 import { Forwarder } from "./forwarder.ts";
 import { hostTransport } from "./host-transport.ts";
 import { parseQuery, type Query } from "./message.ts";
-import type { Server } from "./transport.ts";
+import type { Server, Transport } from "./transport.ts";
 import { openUpstream, replyTo, type Script, type Upstream } from "./upstream.fake.ts";
 
 const ask = (name: string, type: "A" | "TXT" = "A"): Query => {
@@ -181,6 +181,18 @@ describe("servers", () => {
     const servers = [{ address: "fe80::1%nosuch", port: 53 }];
     const forwarder = new Forwarder({ transport: hostTransport, servers: () => Promise.resolve(servers) });
     assert.equal(said(dnsPacket.decode(Buffer.from(await forwarder.resolve(ask("a")))))[0], "SERVFAIL");
+  });
+
+  test("a transport that breaks is a failure like any other", async () => {
+    const transport: Transport = {
+      connect: () => {
+        throw new Error("no descriptor left");
+      },
+    };
+    const servers = [{ address: "192.0.2.1", port: 53 }];
+    const forwarder = new Forwarder({ transport, servers: () => Promise.resolve(servers) });
+    for (let i = 0; i < 2; i++)
+      assert.equal(said(dnsPacket.decode(Buffer.from(await forwarder.resolve(ask("a")))))[0], "SERVFAIL");
   });
 
   test("one that does not know a name is believed", async () => {

@@ -112,13 +112,17 @@ export class Forwarder {
       }
       const { server, pauseMs } = attempt;
       running++;
-      void exchange(this.#transport, server, query, signal).then((answer) => {
-        running--;
-        if (stop.signal.aborted) return;
-        if (answer !== null && !isFailure(answer.rcode)) return finish(answer, server);
-        failed.add(server);
-        next();
-      });
+      const asked = exchange(this.#transport, server, query, signal);
+      // ignored: a server that cannot even be asked (no descriptor left) has failed
+      void asked
+        .catch(() => null)
+        .then((answer) => {
+          running--;
+          if (stop.signal.aborted) return;
+          if (answer !== null && !isFailure(answer.rcode)) return finish(answer, server);
+          failed.add(server);
+          next();
+        });
       if (attempts.length > 0) timer = setTimeout(next, pauseMs).unref();
     };
     this.#closing.signal.addEventListener("abort", () => finish(null), { once: true, signal: stop.signal });

@@ -14,8 +14,8 @@ import { frameMessage, MessageAssembler } from "./stream.ts";
 import type { Connection, ConnectionEvents, Server, Transport } from "./transport.ts";
 
 const KIND = { datagram: 1, bytes: 2, end: 3, connect: 4 } as const;
-/** Smallest size that every client over UDP takes (RFC 1035). */
-const MIN_UDP_BYTES = 512;
+/** What every client over UDP takes (RFC 1035), and what an IPv4 datagram can carry. */
+const UDP_BYTES = { least: 512, most: 65_507 } as const;
 /** Questions of one container that wait for servers; more are dropped, and asked again by the client. */
 const MAX_WAITING = 256;
 /** Frames that are handled before others get their turn. */
@@ -94,7 +94,7 @@ export class Relay implements Transport {
 
   #takeDatagram(peer: Uint8Array, bytes: Uint8Array): void {
     this.#resolve(bytes, ({ query, message }) => {
-      const room = Math.max(MIN_UDP_BYTES, query?.edns?.udpBytes ?? 0);
+      const room = Math.min(UDP_BYTES.most, Math.max(UDP_BYTES.least, query?.edns?.udpBytes ?? 0));
       this.#send(KIND.datagram, peer, query === null ? message : fitAnswer(message, query, room));
     });
   }
