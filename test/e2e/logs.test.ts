@@ -118,6 +118,31 @@ for (const client of clients)
       }
     });
 
+    test("what a running container leaves is compressed, too, and nobody misses a line of it", async () => {
+      const options = ["--log-opt", "max-size=100k", "--log-opt", "max-file=4", "--log-opt", "compress=true"];
+      const program = "read go; seq 1 2500; echo half; read go; seq 2501 5000; exec sleep 1000";
+      await text("run", "-d", "-i", "--name", "packs", ...options, "busybox", "sh", "-c", program);
+      const { Id } = await daemon.inspect("packs");
+      const packed = async (count: number) => {
+        while ((await logFiles(Id)).filter((n) => /\.log\.\d\.gz$/.test(n)).length < count)
+          await new Promise((resolve) => setTimeout(resolve, 10));
+      };
+      const attached = daemon.live(client, ["attach", "packs"]);
+      const follower = daemon.live(client, ["logs", "-f", "packs"]);
+      attached.stdin.write("go\n");
+      await packed(1);
+      await daemon.kill(); // a daemon that comes later compresses what was left by then
+      await daemon.up();
+      const again = daemon.live(client, ["attach", "packs"]);
+      again.stdin.write("go\n");
+      await packed(3);
+      assert.equal((await logFiles(Id)).length, 4);
+      const { stdout } = await outcome("logs", "--tail", "4000", "packs");
+      assert.equal(stdout, `${lines(1002, 2500)}half\n${lines(2501, 5000)}`);
+      await text("rm", "-f", "packs");
+      await Promise.all([attached, follower, again].map((live) => live.ended));
+    });
+
     test("a follower that is not slower than the container has every line, over all rotations", async () => {
       const options = ["--log-opt", "max-size=300k", "--log-opt", "max-file=3"];
       const program =

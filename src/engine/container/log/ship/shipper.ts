@@ -237,9 +237,11 @@ export class Shipper {
     const { signal } = this.#stop;
     if (signal.aborted) return;
     const over = Promise.withResolvers<void>();
-    const timer = setTimeout(over.resolve, ms);
-    signal.addEventListener("abort", () => over.resolve(), { once: true });
+    const wake = (): void => over.resolve();
+    const timer = setTimeout(wake, ms);
+    signal.addEventListener("abort", wake);
     await over.promise;
     clearTimeout(timer);
+    signal.removeEventListener("abort", wake);
   }
 }

@@ -199,19 +199,19 @@ class Connection {
   }
 
   async #unlessLost(done: Promise<void>, timeoutMs: number, signal: AbortSignal): Promise<void> {
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(unreachable(`${this.#name} takes nothing`)), timeoutMs);
-    const abort = (): void => late.reject(signal.reason as Error);
-    signal.addEventListener("abort", abort, { once: true });
-    const lost = this.#closed.promise.then(() => {
-      throw this.#lost(this.#failure);
-    });
+    const failed = Promise.withResolvers<never>();
+    const timer = setTimeout(() => failed.reject(unreachable(`${this.#name} takes nothing`)), timeoutMs);
+    const onAbort = (): void => failed.reject(signal.reason as Error);
+    const onClose = (): void => failed.reject(this.#lost(this.#failure));
+    signal.addEventListener("abort", onAbort);
+    this.#socket.on("close", onClose);
+    if (!this.isOpen) onClose();
     try {
-      await Promise.race([done, late.promise, lost]);
+      await Promise.race([done, failed.promise]);
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener("abort", abort);
-      lost.catch(() => {}); // ignored: the race is over
+      signal.removeEventListener("abort", onAbort);
+      this.#socket.off("close", onClose);
     }
   }
 
