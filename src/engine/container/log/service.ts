@@ -89,9 +89,14 @@ export class LogService {
   restore(records: readonly ContainerRecord[], live: (id: string) => LiveContainer): void {
     for (const record of records) {
       if (record.state.status === "created") continue;
-      this.started(record);
-      if (!isRunning(record)) this.ended(record, live(record.id));
-      else this.rotated(record, live(record.id));
+      try {
+        this.started(record);
+        if (!isRunning(record)) this.ended(record, live(record.id));
+        else this.rotated(record, live(record.id));
+      } catch (error) {
+        // Of a version that knew more drivers: no reason for a daemon not to start.
+        this.#options.log("warn", `container ${record.id.slice(0, 12)}: its log: ${messageOf(error)}`);
+      }
     }
   }
 

@@ -51,18 +51,25 @@ interface Reader {
 
 class DirectoryWatch {
   readonly readers = new Set<Reader>();
-  readonly #watcher: FSWatcher;
+  /** undefined where the kernel's limit on watches is reached: readers look again by themselves. */
+  readonly #watcher: FSWatcher | undefined;
   #secondLook: NodeJS.Timeout | undefined;
 
   constructor(dir: string) {
-    this.#watcher = watch(dir, (event) => {
-      this.#tell(event === "rename");
-      this.#secondLook ??= setTimeout(() => {
-        this.#secondLook = undefined;
-        this.#tell(true);
-      }, SECOND_LOOK_MS);
-    });
-    this.#watcher.on("error", () => {}); // ignored: the directory is gone, and readers look again by themselves
+    try {
+      this.#watcher = watch(dir, (event) => this.#onChange(event));
+      this.#watcher.on("error", () => {}); // ignored: as below
+    } catch {
+      // ignored: the directory is gone or there are no watches left, and readers look again by themselves
+    }
+  }
+
+  #onChange(event: string): void {
+    this.#tell(event === "rename");
+    this.#secondLook ??= setTimeout(() => {
+      this.#secondLook = undefined;
+      this.#tell(true);
+    }, SECOND_LOOK_MS);
   }
 
   #tell(isRotation: boolean): void {
@@ -75,7 +82,7 @@ class DirectoryWatch {
 
   close(): void {
     clearTimeout(this.#secondLook);
-    this.#watcher.close();
+    this.#watcher?.close();
   }
 }
 
