@@ -70,7 +70,7 @@ const CHAPTERS: Readonly<Record<string, readonly Step[]>> = {
     ["run", "-d", "--name", `${NAME}-in`, "--label", LABEL, "--network", "none", IMAGE, "sleep", "1000"],
     ["run", "-dt", "--name", `${NAME}-tty`, "--label", LABEL, "--network", "none", IMAGE, "sleep", "1000"],
     ["exec", `${NAME}-in`, "echo", "a b", "c"],
-    ["exec", "-d", `${NAME}-in`, "true"],
+    ["exec", `${NAME}-in`, "true"],
     ["top", `${NAME}-in`],
     ["cp", `${NAME}-in:/etc/passwd`, "-"],
     ["cp", "file", `${NAME}-in:/tmp/file`],
