@@ -60,6 +60,8 @@ export class VolumeCatalog {
     const users = this.users();
     const abandoned = this.all().filter((r) => r.isPending && !users.has(r.name));
     for (const record of abandoned) await this.#forget(record);
+    // One that somebody took up again just before the crash stays.
+    await this.#options.store.commit(this.settle([...users.keys()]));
     const locals = [...this.#records.values()].filter((r) => r.driver === DEFAULT_DRIVER);
     await this.#options.local.sweep(new Set(locals.map((r) => r.name)), this.#local.mounted);
   }
@@ -179,6 +181,7 @@ export class VolumeCatalog {
 
   /** Returns the changes that make volumes nobody's when the container that is about to go is the last that has them. */
   disown(names: readonly string[]): Change[] {
+    if (names.length === 0) return [];
     const users = this.users();
     return names.flatMap((name) => {
       const record = this.#records.get(name);

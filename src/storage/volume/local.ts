@@ -3,7 +3,7 @@
 // rename into volumes/.trash, which no name can be. A volume with options of its own is mounted on its _data by the first
 // who uses it and unmounted after the last: in the host's view, because its users share it (a tmpfs has no other place),
 // and so that what copies from and to volumes finds it where `inspect` says it is.
-import { chmod, mkdir, readdir, readFile } from "node:fs/promises";
+import { chmod, mkdir, opendir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault, SysError } from "../../lib/errors.ts";
 import type { FsSession, Keel } from "../../linux/keel.ts";
@@ -26,6 +26,7 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 const MAX_NAME_BYTES = 255;
 /** A server that does not answer must not hold a start forever. */
 const MOUNT_TIMEOUT_MS = 120_000;
+const UNMOUNT_TIMEOUT_MS = 20_000;
 
 export interface LocalVolumesOptions {
   /** The data root. */
@@ -87,7 +88,8 @@ export class LocalVolumes {
 
   /** Whether nothing is in it. */
   async isEmpty(name: string): Promise<boolean> {
-    return (await readdir(this.path(name))).length === 0;
+    await using dir = await opendir(this.path(name));
+    return (await dir.read()) === null;
   }
 
   /** Resolves when everything that was written to volumes so far is on stable storage. */
@@ -108,8 +110,10 @@ export class LocalVolumes {
     }
   }
 
+  /** Unmounts what is mounted on a volume. A server that is gone does not hold up the end of a container. */
   async unmount(name: string): Promise<void> {
-    await this.#keel.run([host.unmount(this.path(name))]);
+    const signal = AbortSignal.timeout(UNMOUNT_TIMEOUT_MS);
+    await this.#keel.run([host.unmount(this.path(name))], { signal });
   }
 
   /**
