@@ -175,6 +175,8 @@ static void finish_probe(enum ending ending, int exit_code)
 void health_output(const uint8_t *data, size_t size)
 {
 	struct result *r = &health.current;
+	if (size == 0)
+		return;
 	size_t room = MAX_OUTPUT - r->size, taken = size < room ? size : room;
 	if (!r->output)
 		r->output = malloc(MAX_OUTPUT);

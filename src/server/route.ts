@@ -16,7 +16,6 @@ import { Fault, messageOf } from "../lib/errors.ts";
 import { stringifyJson } from "../lib/json/parse.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Answer } from "./ports.ts";
-import { shapeRequest } from "./shape-request.ts";
 import { shapeResponse } from "./shape.ts";
 
 /** Handles a request whose input has been read; throws for a status code. */
@@ -40,11 +39,9 @@ function route<O extends OperationSpec, F>(
 export function answer<O extends OperationSpec>(operation: O, handler: Answer<O> | undefined): Route {
   return route(operation, handler, async (run, input, exchange) => {
     // The result's type would be inferred through the whole contract, only to be forgotten here.
-    const { version } = exchange.call;
-    const request = shapeRequest(operation.name, version, input);
-    const value = await (run as (input: unknown, call: Call) => Promise<unknown>)(request, exchange.call);
+    const value = await (run as (input: unknown, call: Call) => Promise<unknown>)(input, exchange.call);
     const { success } = operation;
-    const shaped = shapeResponse(operation.name, version, value);
+    const shaped = shapeResponse(operation.name, exchange.call.version, value);
     if (success.kind === "json") exchange.json(success.status, shaped);
     else if (success.kind === "header") {
       const text = Buffer.from(stringifyJson(shaped)).toString("base64");

@@ -22,7 +22,7 @@ import { completeConfig } from "./config.ts";
 import { withJoinedIds } from "./host-config/modes.ts";
 import { settleRequest } from "./host-config/settle.ts";
 import { type ContainerContext, publish } from "./context.ts";
-import { checkTest } from "./health/config.ts";
+import { adaptHealthcheck, checkReaction, checkTest } from "./health/config.ts";
 import { fillVolumes } from "./mounts/fill.ts";
 import { type ResolvedMounts, resolveMounts } from "./mounts/resolve.ts";
 import { specMounts } from "./mounts/use.ts";
@@ -44,7 +44,13 @@ export async function createContainer(
   input: CreateInput,
   call: Call,
 ): Promise<ContainerCreateResponse> {
-  const body = { ...input.body, HostConfig: adaptMounts(input.body.HostConfig, call.version) };
+  const body = {
+    ...input.body,
+    HostConfig: adaptMounts(input.body.HostConfig, call.version),
+    ...(input.body.Healthcheck
+      ? { Healthcheck: adaptHealthcheck(input.body.Healthcheck, call.version) }
+      : {}),
+  };
   // Before the image: whoever has to pull it for an answer wants to know first what else is wrong.
   const settled = settleRequest(body, context.defaults);
   if (input.platform) parsePlatform(input.platform);
@@ -55,6 +61,7 @@ export async function createContainer(
     (other) => asParameter(() => context.table.find(other)).id,
   );
   const config = completeConfig(body, image.config.config, defaultHostname(context, hostConfig, id));
+  checkReaction(body.Healthcheck, config);
   const name = chooseName(context, input.name);
   using _ = context.table.reserveName(name);
   const [path = "", ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];

@@ -15,6 +15,7 @@ import { type ContainerContext, publish } from "../container/context.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { currentEnvironment } from "../container/network/links.ts";
 import { specInputOf } from "../container/run/spec-input.ts";
+import { shownCommand } from "../container/shown-command.ts";
 import { requireProcess } from "../container/run/state.ts";
 
 type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
@@ -76,7 +77,7 @@ export class ExecService {
       exitCode: null,
       ended: Promise.withResolvers<number>(),
     });
-    publish(this.#context, record, `exec_create: ${shown(command)}`, { execID: id });
+    publish(this.#context, record, `exec_create: ${shownCommand(command)}`, { execID: id });
     return { Id: id };
   }
 
@@ -121,7 +122,7 @@ export class ExecService {
     const { request } = exec;
     const live = this.#context.table.live(record.id);
     live.addExec(exec.id, (exitCode) => this.#settle(exec, exitCode));
-    publish(this.#context, record, `exec_start: ${shown(exec.command)}`, { execID: exec.id });
+    publish(this.#context, record, `exec_start: ${shownCommand(exec.command)}`, { execID: exec.id });
     try {
       const [rows = 0, columns = 0] = size ?? request.ConsoleSize ?? [];
       const input = specInputOf(record, this.#context.paths, () => record.state.pid);
@@ -189,11 +190,6 @@ export class ExecService {
       Pid: exec.pid,
     };
   }
-}
-
-/** compat: as Docker's events show a command: a blank after its name even when nothing follows. */
-function shown([name = "", ...args]: readonly string[]): string {
-  return `${name} ${args.join(" ")}`;
 }
 
 const ENOENT = 2;

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkHealthcheck, checkOf, checkTest, completeHealthcheck, reactionOf } from "./config.ts";
+import {
+  adaptHealthcheck,
+  checkHealthcheck,
+  checkOf,
+  checkReaction,
+  checkTest,
+  completeHealthcheck,
+  reactionOf,
+} from "./config.ts";
 
 const MS = 1e6;
 const S = 1e9;
@@ -30,6 +38,13 @@ test("checkHealthcheck refuses with Docker's words", () => {
   assert.equal(refusal({ Test: ["NONE"] }), "");
   assert.equal(refusal({ Test: [] }), "");
   assert.equal(refusal({ Test: ["TCP", "localhost:80"], OnFailure: "stop" }), "");
+});
+
+test("adaptHealthcheck ignores what the client's version of the API does not know", () => {
+  const request = { Interval: S, StartInterval: S };
+  assert.deepEqual(adaptHealthcheck(request, "1.43"), { Interval: S });
+  assert.equal(adaptHealthcheck(request, "1.44"), request);
+  assert.equal(adaptHealthcheck(null, "1.41"), null);
 });
 
 test("checkTest warns of a kind that only an image could bring", () => {
@@ -75,6 +90,17 @@ test("checkOf finds nothing to do without a test, with NONE and for a kind that 
   for (const Healthcheck of [{}, { Test: [] }, { Test: ["NONE"] }, { Test: ["CMD-FUTURE", "x"] }])
     assert.equal(checkOf({ Healthcheck }), null);
   assert.equal(checkOf({}), null);
+});
+
+test("checkReaction refuses to react to what nobody checks", () => {
+  const Healthcheck = { Test: ["CMD", "x"] };
+  checkReaction({ OnFailure: "stop" }, { Healthcheck });
+  checkReaction({ OnFailure: "none" }, {});
+  checkReaction(undefined, {});
+  for (const config of [{}, { Healthcheck: { Test: ["NONE"] } }])
+    assert.throws(() => checkReaction({ OnFailure: "stop" }, config), {
+      message: "cannot stop a container that has no health check when it is unhealthy",
+    });
 });
 
 test("reactionOf does nothing unless it is told to in words that are known", () => {

@@ -6,6 +6,7 @@ import type {
   HealthConfig,
 } from "../../../api/schemas/container.ts";
 import { Fault } from "../../../lib/errors.ts";
+import { isAtLeast } from "../../../lib/version-order.ts";
 import type { Healthcheck } from "../../../oci/image-config.ts";
 import { type CompleteCheck, completeCheck, TEST_KINDS } from "../../../runtime/health/check.ts";
 import { httpTarget, tcpTarget } from "../../../runtime/health/target.ts";
@@ -22,6 +23,13 @@ export type Reaction = (typeof REACTIONS)[number];
 
 function refuse(message: string): Fault {
   return new Fault("invalidParameter", message, { code: "health.config" });
+}
+
+/** Returns the check as the client's version has it: StartInterval came with 1.44 and is ignored before. */
+export function adaptHealthcheck(request: Request, version: string): Request {
+  if (!request || isAtLeast(version, "1.44")) return request;
+  const { StartInterval: _, ...older } = request;
+  return older;
 }
 
 /** Refuses what a request must not say; compat: the first two in moby's words (daemon/container.go, validateHealthCheck). */
@@ -88,6 +96,13 @@ export function healthcheckOf(h: NonNullable<Request>): Healthcheck {
     ...(h.Retries ? { retries: h.Retries } : {}),
     ...(h.OnFailure ? { onFailure: h.OnFailure } : {}),
   };
+}
+
+/** Refuses a request for a reaction to what nobody checks. */
+export function checkReaction(request: Request, config: Checked): void {
+  const reaction = request?.OnFailure ?? "";
+  if (!["", "none"].includes(reaction) && checkOf(config) === null)
+    throw refuse(`cannot ${reaction} a container that has no health check when it is unhealthy`);
 }
 
 /** Returns the check that is made of a container, null where there is none. */

@@ -2,6 +2,7 @@
 // for a mere result), and asks for the reaction to an unhealthy container. One per run, in LiveContainer.
 import { messageOf } from "../../../lib/errors.ts";
 import { newId } from "../../../lib/id.ts";
+import { shownCommand } from "../shown-command.ts";
 import type { CompleteCheck } from "../../../runtime/health/check.ts";
 import { probeCommand } from "../../../runtime/health/plan.ts";
 import type { ProbeCounters, ProbeResult, ShimClient } from "../../../runtime/shim/client.ts";
@@ -24,7 +25,8 @@ export class HealthWatch {
     this.#context = context;
     this.#id = record.id;
     this.#run = new RunHealth(check, record.state.health ?? null, options.isNew);
-    this.#command = probeCommand(check.test, record.config.Shell)?.join(" ") ?? null;
+    const command = probeCommand(check.test, record.config.Shell);
+    this.#command = command && shownCommand(command);
   }
 
   get current(): Health {
@@ -45,7 +47,7 @@ export class HealthWatch {
   ended(counters: ProbeCounters, result: ProbeResult): void {
     const record = this.#context.table.get(this.#id);
     if (record === undefined) return;
-    if (this.#probe?.number === result.number)
+    if (this.#probe?.number === result.number && result.ending !== "not-started")
       publish(this.#context, record, "exec_die", {
         execID: this.#probe.execId,
         exitCode: String(result.exitCode),
