@@ -46,7 +46,8 @@ export function createRouter<R extends Routable>(routes: readonly R[]): Router<R
   for (const list of patterns.values()) list.sort((a, b) => b.suffix.length - a.suffix.length);
   return {
     match(method, path) {
-      const route = exact.get(`${method} ${path}`);
+      // compat: lists are served with a slash at the end, too.
+      const route = exact.get(`${method} ${path}`) ?? exact.get(`${method} ${path.replace(/\/$/, "")}`);
       if (route !== undefined) return { route, params: {} };
       const prefix = path.slice(0, path.indexOf("/", 1) + 1);
       for (const pattern of patterns.get(`${method} ${prefix}`) ?? []) {

@@ -70,6 +70,13 @@ describe("an engine outside of a swarm", () => {
   });
 });
 
+describe("paths", () => {
+  test("a list is found with a slash at its end, too", async () => {
+    for (const path of ["/networks/", "/v1.41/networks/"])
+      assert.equal((await daemon.request("GET", path)).status, 200, path);
+  });
+});
+
 describe("an engine without managed plugins", () => {
   test("lists none and knows none", async () => {
     const { status, body } = await daemon.request("GET", "/plugins");

@@ -1,7 +1,7 @@
 // Networks: the default bridge with its addresses, names and published ports, host, none, and who may reach whom. The
 // daemon's host is a network namespace; a second namespace beside it is the world outside.
 import assert from "node:assert/strict";
-import { readlink } from "node:fs/promises";
+import { readFile, readlink } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
 import { Live } from "./command.ts";
 import { type Client, clients, TestDaemon } from "./harness.ts";
@@ -259,6 +259,16 @@ describe("other networks", () => {
     assert.equal(
       await text("run", "--rm", "--network", "host", "busybox", "readlink", "/proc/self/ns/net"),
       await readlink(`/proc/${daemon.network.pid}/ns/net`),
+    );
+  });
+
+  test("host has the host's names, unless others are added", async () => {
+    const hosts = (...flags: string[]): Promise<string> =>
+      text("run", "--rm", "--network", "host", ...flags, "busybox", "cat", "/etc/hosts");
+    assert.equal(await hosts(), (await readFile("/etc/hosts", "utf8")).trimEnd());
+    assert.match(
+      await hosts("--add-host", "other:1.2.3.4"),
+      /^127\.0\.0\.1\tlocalhost\n[^]*\n1\.2\.3\.4\tother$/,
     );
   });
 
