@@ -160,15 +160,13 @@ describe("a create that fails leaves nothing", () => {
   });
 });
 
-test("a cgroup's parent that containers ask for goes with the last of them", {
-  skip: CGROUP_V2 && "v1 paths",
-}, async () => {
-  const parent = "/sys/fs/cgroup/pids/berth-e2e-parent";
+test("nothing of a container stays below the cgroup parent that it asked for", async () => {
+  const root = "/sys/fs/cgroup";
+  const hierarchies = CGROUP_V2 ? [root] : (await readdir(root)).map((name) => `${root}/${name}`);
+  const parents = hierarchies.map((path) => `${path}/berth-e2e-parent`);
   await daemon.text(berth, ["run", "--rm", "--cgroup-parent", "/berth-e2e-parent", "busybox", "true"]);
-  const left = existsSync(parent) ? await readdir(parent, { withFileTypes: true }) : [];
-  assert.deepEqual(
-    left.filter((entry) => entry.isDirectory()),
-    [],
-    "no container's directory is in it",
-  );
+  const there = parents.filter((path) => existsSync(path));
+  assert.notDeepEqual(there, []);
+  // compat: the parent itself stays, as with Docker; rmdir tells whether anything is in it.
+  for (const path of there) await rmdir(path);
 });

@@ -2,7 +2,7 @@
 // what is warned about. Recorded against Docker; docs/run-flags.md lists them all.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
 import { type Client, clients, TestDaemon } from "./harness.ts";
 
@@ -13,7 +13,13 @@ before(async () => {
   daemon = await TestDaemon.start();
 });
 afterEach(() => daemon.removeContainers());
-after(() => daemon.close());
+after(async () => {
+  await daemon.close();
+  // compat: a parent that a container asked for stays, as with Docker.
+  const root = "/sys/fs/cgroup";
+  for (const path of CGROUP_V2 ? [root] : (await readdir(root)).map((name) => `${root}/${name}`))
+    if (existsSync(`${path}/berth-e2e-flags`)) await rmdir(`${path}/berth-e2e-flags`);
+});
 
 const berth = clients[0] as Client;
 
