@@ -198,6 +198,16 @@ static void read_log(struct reader *values, struct plan *p)
 		values->bad = true;
 }
 
+static void read_spill(struct reader *values, struct plan *p)
+{
+	struct reader spill = {.bad = true};
+	wire_list(values, &spill);
+	wire_str(&spill, &p->spill_dir);
+	wire_int(&spill, &p->spill_limit);
+	if (!wire_done(&spill) || p->spill_limit < 0 || (p->spill_dir[0] && p->spill_dir[0] != '/'))
+		values->bad = true;
+}
+
 static bool valid_id(const char *id)
 {
 	size_t length = strlen(id);
@@ -264,6 +274,7 @@ int plan_decode(struct reader *values, struct plan *p, struct fault *f)
 	wire_str(values, &p->cgroup2);
 	wire_str(values, &p->oom_file);
 	read_log(values, p);
+	read_spill(values, p);
 	wire_list(values, &p->ops);
 	wire_list(values, &p->exit_ops);
 	int rc = read_health(values, &p->health, f);

@@ -54,6 +54,8 @@ struct plan {
 	const char *oom_file;
 	bool has_log;
 	struct jsonlog_options log;
+	const char *spill_dir; // "" for none
+	int64_t spill_limit;
 	struct reader ops, exit_ops;
 	struct health_plan health;
 };

@@ -325,7 +325,7 @@ static int next_deadline(void)
 		if (p->phase == PHASE_EXITED)
 			timeout = sooner(timeout, p->drain_until - now);
 	for (const struct client *c = shim.clients; c; c = c->next)
-		if (client_waiting(c) >= CLIENT_LIMIT || (c->is_closing && client_waiting(c) > 0))
+		if (client_is_stuck(c))
 			timeout = sooner(timeout, c->progress_at + CLIENT_PATIENCE_MS - now);
 	return timeout;
 }

@@ -6,6 +6,7 @@
 //   dns.c     questions to 127.0.0.11, carried to the daemon
 //   health.c  the health check's schedule and results         probe.c   a check that only connects
 //   members.c the processes in the container's cgroup
+//   spill.c   output that waits for slow clients
 #ifndef KEEL_SHIM_H
 #define KEEL_SHIM_H
 
@@ -18,8 +19,9 @@
 #include <sys/uio.h>
 
 enum {
-	CLIENT_LIMIT = 1 << 20,       // bytes that wait for a client before it slows the container down
-	CLIENT_PATIENCE_MS = 10000,   // how long such a client may take nothing
+	CLIENT_LIMIT = 256 << 10,     // bytes that wait for a client in memory; more goes to its spill
+	END_LIMIT = 4 << 20,          // the same for what is left when a process has ended
+	CLIENT_PATIENCE_MS = 10000,   // how long a client may take nothing when its spill is full
 	DRAIN_MS = 1000,              // how long output may be held open by others after its process is gone
 	MAX_CLIENTS = 512,
 	SCRATCH_SIZE = 64 << 10,
@@ -58,6 +60,13 @@ struct sink {
 	uint8_t *data;  // what did not fit; clients are not read until it is gone
 	size_t at, size;
 	bool is_ending; // close when `data` is written
+};
+
+// Output that waits for a client on disk. All zeros: none does.
+struct spill {
+	bool is_open;
+	int fd;
+	int64_t head, tail; // bytes sent and put since it was opened; the file is a ring of plan.spill_limit bytes
 };
 
 struct channel {
@@ -107,6 +116,7 @@ struct client {
 	uint8_t head[4];
 	uint8_t *body;
 	uint32_t got, size; // of head and body together
+	struct spill spill; // sent before `out`
 	uint8_t *out;
 	size_t out_at, out_size, out_room;
 	int64_t progress_at; // monotonic ms of the last byte taken while something waits
@@ -191,13 +201,21 @@ void process_end_output(struct process *p);
 void client_send(struct client *c, const struct iovec *parts, int count);
 void client_flush(struct client *c);
 void client_read_stdin(struct client *c);
-size_t client_waiting(const struct client *c);
+size_t client_waiting(const struct client *c); // bytes, in memory and on disk
+bool client_is_full(const struct client *c); // as much waits as may
+
+// spill.c
+size_t spill_put(struct spill *s, const uint8_t *data, size_t size); // how much was taken: less when it is full, or the disk is
+ssize_t spill_send(struct spill *s, int socket);                     // as send(2); 0 when it cannot be read
+void spill_close(struct spill *s);
+int64_t spill_waiting(const struct spill *s);
 
 // verbs.c
 void listener_on(struct watch *w, uint32_t events);
 void client_drop(struct client *c);
 void client_reply(struct client *c, struct writer *w); // finishes the frame and queues it; frees it
 void client_fault(struct client *c, const struct fault *f);
+bool client_is_stuck(const struct client *c); // dropped when it stays so for CLIENT_PATIENCE_MS
 void clients_sweep(int64_t now);
 void clients_event(struct writer *w, size_t most_waiting); // to every EVENTS connection that has not more waiting
 void verbs_started(struct process *p); // exec succeeded or p->has_fault

@@ -1,5 +1,6 @@
-// The bytes of a process: its outputs go to the log and to every attached client, the input of clients goes to its stdin. A slow client
-// slows the process down, a dead one is dropped (verbs.c: clients_sweep); the log never waits for longer than that.
+// The bytes of a process: its outputs go to the log and to every attached client, the input of clients goes to its stdin. What a slow client
+// has not taken waits on disk; only one that lags by as much as the plan allows slows the process down, and one that takes nothing at all
+// is dropped then (verbs.c: clients_sweep).
 #include "shim.h"
 
 #include <errno.h>
@@ -12,9 +13,36 @@
 
 enum { READS_PER_TURN = 8, STREAM_HEAD = 8, PROBE_READ = 4096 };
 
-size_t client_waiting(const struct client *c)
+static size_t in_memory(const struct client *c)
 {
 	return c->out_size - c->out_at;
+}
+
+size_t client_waiting(const struct client *c)
+{
+	return in_memory(c) + (size_t)spill_waiting(&c->spill);
+}
+
+bool client_is_full(const struct client *c)
+{
+	return in_memory(c) >= CLIENT_LIMIT;
+}
+
+static void forget_memory(struct client *c)
+{
+	free(c->out);
+	c->out = NULL;
+	c->out_at = c->out_size = c->out_room = 0;
+}
+
+// Memory holds the newest bytes: what is too much moves behind those that are on disk already.
+static void relieve_memory(struct client *c)
+{
+	if (!client_is_full(c))
+		return;
+	c->out_at += spill_put(&c->spill, c->out + c->out_at, in_memory(c));
+	if (in_memory(c) == 0)
+		forget_memory(c);
 }
 
 // Keeps what the socket did not take.
@@ -63,6 +91,7 @@ void client_send(struct client *c, const struct iovec *parts, int count)
 			return;
 		}
 	}
+	relieve_memory(c);
 	if (client_waiting(c) > 0)
 		watch_set(&c->w, c->w.events | EPOLLOUT);
 }
@@ -70,21 +99,24 @@ void client_send(struct client *c, const struct iovec *parts, int count)
 void client_flush(struct client *c)
 {
 	while (client_waiting(c) > 0) {
-		ssize_t n = send(c->w.fd, c->out + c->out_at, client_waiting(c), MSG_NOSIGNAL | MSG_DONTWAIT);
+		bool is_spilled = spill_waiting(&c->spill) > 0;
+		ssize_t n = is_spilled ? spill_send(&c->spill, c->w.fd)
+		                       : send(c->w.fd, c->out + c->out_at, in_memory(c), MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return;
-		if (n < 0) {
+		if (n <= 0) { // nothing: the spill cannot be read
 			c->is_deaf = true;
 			break;
 		}
-		c->out_at += (size_t)n;
 		c->progress_at = now_ms();
+		if (!is_spilled)
+			c->out_at += (size_t)n;
+		relieve_memory(c);
 	}
-	free(c->out);
-	c->out = NULL;
-	c->out_at = c->out_size = c->out_room = 0;
+	spill_close(&c->spill);
+	forget_memory(c);
 	watch_set(&c->w, c->w.events & ~(uint32_t)EPOLLOUT);
 }
 
@@ -99,9 +131,8 @@ static bool wants(const struct client *c, const struct process *p, unsigned stre
 // False when a client has as much waiting as it may. At the end of a process the rest (at most what pipes hold) is read regardless.
 static bool has_room(const struct process *p, unsigned stream)
 {
-	size_t limit = p->phase >= PHASE_EXITED ? 4 * (size_t)CLIENT_LIMIT : CLIENT_LIMIT;
 	for (const struct client *c = shim.clients; c; c = c->next)
-		if (wants(c, p, stream) && client_waiting(c) >= limit)
+		if (wants(c, p, stream) && (p->phase >= PHASE_EXITED ? in_memory(c) >= END_LIMIT : client_is_full(c)))
 			return false;
 	return true;
 }

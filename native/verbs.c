@@ -534,12 +534,21 @@ void verbs_started(struct process *p)
 	}
 }
 
+// A stream that is over waits for its client as long as that is there: it may be a pager.
+bool client_is_stuck(const struct client *c)
+{
+	if (c->kind == CLIENT_STREAM && c->process->phase == PHASE_OVER)
+		return false;
+	return client_is_full(c) || (c->is_closing && client_waiting(c) > 0);
+}
+
 static void check_client(struct client *c, int64_t now)
 {
-	bool is_stuck = client_waiting(c) >= CLIENT_LIMIT || (c->is_closing && client_waiting(c) > 0);
 	if (c->is_deaf && (c->kind != CLIENT_STREAM || c->input_over || c->is_closing)) {
 		client_drop(c);
-	} else if (is_stuck && now - c->progress_at >= CLIENT_PATIENCE_MS) {
+	} else if (client_is_stuck(c) && now - c->progress_at >= CLIENT_PATIENCE_MS) {
+		if (c->kind == CLIENT_STREAM)
+			process_warn(&shim.container, "an attached client that takes no output was disconnected");
 		c->is_deaf = true;
 		client_drop(c);
 	} else if (c->is_closing && client_waiting(c) == 0) {
@@ -556,6 +565,7 @@ static void remove_client(struct client **link)
 	shim.client_count--;
 	free(c->body);
 	free(c->out);
+	spill_close(&c->spill);
 	free(c);
 }
 

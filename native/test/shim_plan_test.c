@@ -17,6 +17,8 @@ struct wish {
 	int64_t health, interval, start_period, address_size, port; // kind, and what may be wrong with it
 	const char *freezer;
 	bool health_without_probe;
+	const char *spill_dir;
+	int64_t spill_limit;
 };
 
 static const struct wish good = {
@@ -151,6 +153,10 @@ static void put_plan(struct writer *w, const struct wish *v)
 	if (v->log_first)
 		write_int(w, v->log_first);
 	write_close(w);
+	write_open(w);
+	write_str(w, v->spill_dir ? v->spill_dir : "/var/lib/x");
+	write_int(w, v->spill_limit);
+	write_close(w);
 	put_ops(w, v);
 	write_open(w);
 	write_close(w);
@@ -215,6 +221,8 @@ static void test_refused(void)
 	REFUSED(v.cgroup = "relative");
 	REFUSED(v.log_path = "relative");
 	REFUSED(v.log_first = -1);
+	REFUSED(v.spill_dir = "relative");
+	REFUSED(v.spill_limit = -1);
 	REFUSED(v.flags = 8);
 	REFUSED(v.flags = PLAN_TTY); // and no console
 	REFUSED(v.console = true);   // and no terminal

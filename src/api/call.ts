@@ -49,6 +49,8 @@ export interface ProgressSink {
 
 /** A connection that waits to become a two-way stream. */
 export interface Hijack {
+  /** Whether stdout and stderr are to be told apart by frames; a websocket gets their bytes as they come. */
+  readonly wantsFrames: boolean;
   /**
    * Answers 101 (or 200) and returns the connection. From the client: raw stdin, `end` at its half-close.
    * To the client: raw bytes when `isTty`, else 8-byte frames made by the caller; `end()` half-closes.

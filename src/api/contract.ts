@@ -116,7 +116,14 @@ export type SuccessSpec =
   /** Output of a container or service: raw for a tty, 8-byte frames otherwise. */
   | { readonly kind: "output"; readonly status: 200 }
   /** The connection becomes a two-way stream (101, or 200 for clients that do not ask for an upgrade). */
-  | { readonly kind: "hijack"; readonly status: 101 }
+  | {
+      readonly kind: "hijack";
+      readonly status: 101;
+      /** The stream is a websocket's, without frames. */
+      readonly isWebsocket?: boolean;
+      /** compat: errors are plain text. */
+      readonly failsAsText?: boolean;
+    }
   /** Metadata in a response header only (HEAD …/archive). */
   | { readonly kind: "header"; readonly status: 200; readonly header: string; readonly schema: SchemaThunk };
 

@@ -413,6 +413,8 @@ export interface ShimPlan {
   /** Files read at exit for a line `oom_kill N` (memory.oom_control or memory.events), or "". */
   oomFile: string;
   log: { kind: "none" } | LogPlan;
+  /** Where output waits for clients that are slower than the container: an existing directory on disk, "" for memory only. */
+  spill: { dir: string; limitBytes: number };
   /** Container operations of the first process. */
   ops: readonly Op[];
   /** Host operations run by the shim when the container is gone, daemon or not; failures are ignored. */
@@ -440,6 +442,7 @@ function encodeShimPlan(p: ShimPlan): Value[] {
     p.cgroup2,
     p.oomFile,
     encodeLog(p.log),
+    [p.spill.dir, p.spill.limitBytes],
     p.ops,
     p.exitOps,
     encodeHealthPlan(p.health),

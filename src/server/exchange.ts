@@ -109,7 +109,10 @@ export class Exchange {
       return;
     }
     const status = statusOfError(error);
+    const { success } = this.operation;
     if (status === 304) this.send(304, {}, undefined);
+    else if (success.kind === "hijack" && success.failsAsText)
+      this.send(status, { "Content-Type": RAW_STREAM }, `${messageOf(error)}\r\n`);
     else this.send(status, JSON_TYPE, errorBody(messageOf(error)));
   }
 
@@ -192,6 +195,7 @@ export class Exchange {
 
   get hijack(): Hijack {
     return {
+      wantsFrames: this.#options.transport?.isWebsocket !== true,
       accept: ({ isTty }) => {
         const { transport, version } = this.#options;
         if (transport === undefined) throw new Fault("system", `${this.operation.name} cannot be hijacked`);

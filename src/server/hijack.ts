@@ -23,6 +23,8 @@ export interface HijackTransport {
   respond(status: number, headers: Readonly<Record<string, string>>, body: string): void;
   /** Writes the response head and returns the connection. */
   accept(options: { readonly isTty: boolean; readonly version: string }): Duplex;
+  /** Whether the stream is a websocket's. */
+  readonly isWebsocket?: boolean;
   /** The connection, for noticing that the client went away. */
   readonly socket: Socket;
 }

@@ -24,6 +24,7 @@ import { pluginRoutes } from "./routes/plugin.ts";
 import { swarmRoutes } from "./routes/swarm.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { volumeRoutes } from "./routes/volume.ts";
+import { noWebsocket, websocketTransport } from "./websocket.ts";
 import { negotiateVersion, splitVersion } from "./version.ts";
 import { isAtLeast } from "../lib/version-order.ts";
 
@@ -174,13 +175,19 @@ class HttpServer implements Server {
       req.resume();
     };
     if (req.method === "OPTIONS") return reply(200, this.#headers, "");
-    this.#serve(req, res, reply, () => plainTransport(req, res, this.#headers));
+    this.#serve(req, res, reply, ({ isWebsocket }) =>
+      isWebsocket
+        ? noWebsocket(plainTransport(req, res, this.#headers))
+        : plainTransport(req, res, this.#headers),
+    );
   }
 
   #onUpgrade(req: IncomingMessage, socket: Socket, head: Uint8Array): void {
     const transport = upgradeTransport(req, socket, head, this.#headers);
     const reply: Reply = (status, headers, body) => transport.respond(status, headers, body);
-    this.#serve(req, undefined, reply, () => transport);
+    this.#serve(req, undefined, reply, ({ isWebsocket }) =>
+      isWebsocket ? websocketTransport(req, head, transport) : transport,
+    );
   }
 
   /** Finds the route and runs it; whatever happens, the request is answered or its connection closed. */
@@ -188,7 +195,7 @@ class HttpServer implements Server {
     req: IncomingMessage,
     res: ServerResponse | undefined,
     reply: Reply,
-    transport: () => HijackTransport,
+    transport: (success: { readonly isWebsocket?: boolean }) => HijackTransport,
   ): void {
     let target: Target | undefined;
     try {
@@ -198,13 +205,13 @@ class HttpServer implements Server {
       const { operation } = match.route;
       for (const [name, value] of Object.entries(this.#headers)) res?.setHeader(name, value);
       const version = negotiateVersion(target.version);
-      const isHijack = operation.success.kind === "hijack";
+      const { success } = operation;
       const exchange = new Exchange({
         operation,
         version,
         req,
         res,
-        transport: isHijack ? transport() : undefined,
+        transport: success.kind === "hijack" ? transport(success) : undefined,
       });
       this.#exchanges.add(exchange);
       this.#run(match, exchange, target.query)

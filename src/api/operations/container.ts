@@ -200,7 +200,7 @@ export const containerAttach = operation({
   method: "POST",
   path: "/containers/{id}/attach",
   query: attachQuery,
-  success: HIJACK,
+  success: { ...HIJACK, failsAsText: true },
   errors: [404, 409],
 });
 
@@ -209,7 +209,7 @@ export const containerAttachWebsocket = operation({
   method: "GET",
   path: "/containers/{id}/attach/ws",
   query: attachQuery,
-  success: HIJACK,
+  success: { ...HIJACK, isWebsocket: true },
   errors: [404, 409],
 });
 

@@ -5,8 +5,8 @@ import type { Duplex } from "node:stream";
 import type { HijackedConnection } from "../../api/client.ts";
 import { FRAME_TYPES, FrameDecoder } from "../../lib/frames.ts";
 import { Fault } from "../../lib/errors.ts";
+import { DetachWatch, defaultDetachKeys, parseDetachKeys } from "../../lib/term/detach-keys.ts";
 import { printError, writeAll } from "../output.ts";
-import { DetachWatch, defaultDetachKeys, parseDetachKeys } from "./detach-keys.ts";
 
 export interface AttachOptions {
   readonly isTty: boolean;

@@ -1,67 +1,104 @@
-// Connects a client to a container's streams. The bytes between shim and client are passed on as they are: the shim
-// speaks Docker's own framing (native/PROTOCOL.md, "Streams"). Before the start a client waits; the start connects it
+// Connects a client to a container's streams: the shim speaks Docker's own framing (native/PROTOCOL.md, "Streams"), so that
+// its bytes are mostly passed on as they are (streams/splice.ts). Before the start a client waits; the start connects it
 // while the process is held back, so that no output is lost.
 import type { Duplex } from "node:stream";
 import type { Hijack } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type { containerAttach } from "../../api/operations/container.ts";
 import { encodeFrames, FRAME_TYPES } from "../../lib/frames.ts";
-import { Fault } from "../../lib/errors.ts";
+import { Fault, SysError } from "../../lib/errors.ts";
 import { openAttach } from "../../runtime/shim/client.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { bytesOf } from "./log/entry.ts";
 import { checkReadable } from "./log/output.ts";
 import { readLog } from "./log/read.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
-import type { LiveContainer } from "./table.ts";
+import { readDetachKeys, splice, type SpliceOptions } from "./streams/splice.ts";
+import type { LiveContainer, PendingAttach } from "./table.ts";
 
 type AttachInput = InputOf<typeof containerAttach>;
 
-/** Attaches; resolves when the streams are at their end or the client has gone. */
+/** Attaches; resolves when the streams are at their end, the client has gone, or its user has typed the detach keys. */
 export async function attach(
   context: ContainerContext,
-  live: LiveContainer,
   input: AttachInput,
   hijack: Hijack,
   signal: AbortSignal,
 ): Promise<void> {
-  const record = context.table.find(live.id);
+  const detachKeys = readDetachKeys(input.detachKeys, (keys) => `Invalid detach keys (${keys}) provided`);
+  const record = context.table.find(input.id);
+  const live = context.table.live(record.id);
+  checkAttachable(record, input.id);
+  if (input.logs) checkReadable(record);
+  const { Tty: isTty, OpenStdin, StdinOnce } = record.config;
+  const client = hijack.accept({ isTty });
+  client.on("error", () => {}); // ignored: a client that has gone is seen by its `close`
+  publish(context, record, "attach");
+  if (input.logs) await sendHistory(context, record, input, client, hijack.wantsFrames && !isTty);
+  if (!input.stream) return void client.end();
+  const streams = { stdin: input.stdin && OpenStdin, stdout: input.stdout, stderr: input.stderr };
+  const options: SpliceOptions = {
+    stdin: streams.stdin,
+    endsWithInput: isTty || !StdinOnce,
+    detachKeys: isTty ? detachKeys : undefined,
+    frames: { given: !isTty, wanted: !isTty && hijack.wantsFrames },
+    settled: async () => live.run?.settled,
+  };
+  const finished = Promise.withResolvers<"closed" | "detached">();
+  const connect = async (socketPath: string): Promise<void> => {
+    const { stream } = await openAttach(socketPath, streams);
+    finished.resolve(splice(client, stream, options));
+  };
+  if (isRunning(record)) await connectOrEnd(connect, context.paths.socket(live.id), client, options.settled);
+  if (client.writableEnded) return;
+  if (!isRunning(record)) awaitStart(live, connect, client, signal, () => finished.resolve("closed"));
+  if ((await finished.promise) === "detached") publish(context, record, "detach");
+}
+
+function checkAttachable(record: ContainerRecord, reference: string): void {
   if (record.state.status === "paused")
-    throw new Fault("conflict", `container ${input.id} is paused, unpause the container before attach`, {
+    throw new Fault("conflict", `container ${reference} is paused, unpause the container before attach`, {
       code: "container.paused",
     });
   if (record.state.status === "restarting")
-    throw new Fault("conflict", `container ${input.id} is restarting, wait until the container is running`, {
+    throw new Fault("conflict", `container ${reference} is restarting, wait until the container is running`, {
       code: "container.restarting",
     });
-  if (input.logs) checkReadable(record);
-  const client = hijack.accept({ isTty: record.config.Tty });
-  client.on("error", () => {}); // ignored: a client that has gone is seen by its `close`
-  publish(context, record, "attach");
-  if (input.logs) await sendHistory(context, record, input, client);
-  if (!input.stream) return void client.end();
-  const streams = {
-    stdin: input.stdin && record.config.OpenStdin,
-    stdout: input.stdout,
-    stderr: input.stderr,
-  };
-  const connect = async (socketPath: string): Promise<void> => {
-    const { stream } = await openAttach(socketPath, streams);
-    finished.resolve(splice(client, stream, streams.stdin));
-  };
-  const finished = Promise.withResolvers<void>();
-  if (isRunning(record)) await connect(context.paths.socket(live.id));
-  else {
-    const pending = { connect };
-    live.pendingAttaches.add(pending);
-    const forget = (): void => {
-      live.pendingAttaches.delete(pending);
-      finished.resolve();
-    };
-    client.once("close", forget);
-    signal.addEventListener("abort", forget, { once: true });
+}
+
+/** A container may end while the client is on its way to it: that is the end of the stream. */
+async function connectOrEnd(
+  connect: (socketPath: string) => Promise<void>,
+  socketPath: string,
+  client: Duplex,
+  settled: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await connect(socketPath);
+  } catch (error) {
+    if (!(error instanceof SysError) && !(error instanceof Fault && error.kind === "unavailable"))
+      throw error;
+    await settled();
+    client.end();
   }
-  await finished.promise;
+}
+
+/** Has the client connected by the container's next start. */
+function awaitStart(
+  live: LiveContainer,
+  connect: PendingAttach["connect"],
+  client: Duplex,
+  signal: AbortSignal,
+  onGone: () => void,
+): void {
+  const pending = { connect };
+  live.pendingAttaches.add(pending);
+  const forget = (): void => {
+    live.pendingAttaches.delete(pending);
+    onGone();
+  };
+  client.once("close", forget);
+  signal.addEventListener("abort", forget, { once: true });
 }
 
 async function sendHistory(
@@ -69,6 +106,7 @@ async function sendHistory(
   record: ContainerRecord,
   input: AttachInput,
   client: Duplex,
+  isFramed: boolean,
 ): Promise<void> {
   for await (const entries of readLog(context.logs.pathOf(record), {})) {
     const frames = entries
@@ -77,38 +115,6 @@ async function sendHistory(
         type: e.stream === "stderr" ? FRAME_TYPES.stderr : FRAME_TYPES.stdout,
         data: bytesOf(e.log),
       }));
-    client.write(record.config.Tty ? Buffer.concat(frames.map((f) => f.data)) : encodeFrames(frames));
+    client.write(isFramed ? encodeFrames(frames) : Buffer.concat(frames.map((f) => f.data)));
   }
-}
-
-/**
- * Passes bytes both ways until the shim is done or the client has gone. The client's half-close is the end of stdin;
- * without stdin what it sends is dropped. The client's stream ends only when `settled` has resolved as well, so that
- * whoever asks for the exit code after the end gets it.
- */
-export function splice(
-  client: Duplex,
-  shim: Duplex,
-  hasStdin: boolean,
-  settled: Promise<unknown> = Promise.resolve(),
-): Promise<void> {
-  return new Promise((resolve) => {
-    shim.on("error", () => {}); // ignored: a shim that has gone is seen by its `close`
-    shim.pipe(client, { end: false });
-    if (hasStdin) client.pipe(shim);
-    else client.resume();
-    shim.once("end", () => {
-      void settled.then(() => client.end());
-    });
-    shim.once("close", () => {
-      void settled.then(() => {
-        client.end();
-        resolve();
-      });
-    });
-    client.once("close", () => {
-      shim.destroy();
-      resolve();
-    });
-  });
 }

@@ -247,7 +247,7 @@ export class ContainerService {
   }
 
   attach(input: Input<"containerAttach">, hijack: Hijack, call: Call): Promise<void> {
-    return attach(this.#context, this.#find(input.id).live, input, hijack, call.signal);
+    return attach(this.#context, input, hijack, call.signal);
   }
 
   async logs(input: Input<"containerLogs">, call: Call): Promise<OutputStream> {

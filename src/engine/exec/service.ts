@@ -10,31 +10,38 @@ import { newId } from "../../lib/id.ts";
 import { planExec } from "../../runtime/plan/exec.ts";
 import { openExec } from "../../runtime/shim/client.ts";
 import { generateSpec } from "../../runtime/spec/generate.ts";
-import { splice } from "../container/attach.ts";
 import { type ContainerContext, publish } from "../container/context.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { currentEnvironment } from "../container/network/links.ts";
 import { specInputOf } from "../container/run/spec-input.ts";
+import { settlesWithin } from "../container/run/force.ts";
+import { terminalSide } from "../container/run/resize.ts";
 import { shownCommand } from "../container/shown-command.ts";
 import { requireProcess } from "../container/run/state.ts";
+import { readDetachKeys, splice } from "../container/streams/splice.ts";
 
 type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
 type ExecBody = Input<"containerExec">["body"];
 
-/** An exec in its life: created → running → ended; failed starts end with an exit code, too. */
+/** An exec in its life: created → running → ended; failed starts end with an exit code, too. One that is not started ends with its container. */
 interface Exec {
   readonly id: string;
   readonly containerId: string;
   readonly request: ExecBody;
   readonly command: readonly string[];
+  readonly detachKeys: readonly number[];
   state: "created" | "running" | "ended";
   pid: number;
   exitCode: number | null;
+  /** Resolves when its process is there, or could not be started. */
+  readonly started: PromiseWithResolvers<void>;
   readonly ended: PromiseWithResolvers<number>;
 }
 
 /** Ended execs are kept this long for those who ask for the exit code. */
 const REMEMBER_MS = 5 * 60_000;
+/** How long a resize waits for an exec that is about to be started. */
+const START_WAIT_MS = 10_000;
 
 export class ExecService {
   readonly #context: ContainerContext;
@@ -62,39 +69,58 @@ export class ExecService {
   }
 
   async create(input: Input<"containerExec">): Promise<ExecCreateResponse> {
-    const record = this.#running(input.id);
     const command = input.body.Cmd ?? [];
     if (command.length === 0)
       throw new Fault("invalidParameter", "No exec command specified", { code: "exec.no-command" });
-    const id = newId();
-    this.#execs.set(id, {
-      id,
+    const record = this.#running(input.id);
+    const { DetachKeys } = input.body;
+    const detachKeys = readDetachKeys(
+      DetachKeys ?? undefined,
+      (keys) => `Invalid escape keys (${keys}) provided`,
+    );
+    const exec: Exec = {
+      id: newId(),
       containerId: record.id,
       request: input.body,
       command,
+      detachKeys,
       state: "created",
       pid: 0,
       exitCode: null,
+      started: Promise.withResolvers<void>(),
       ended: Promise.withResolvers<number>(),
-    });
-    publish(this.#context, record, `exec_create: ${shownCommand(command)}`, { execID: id });
-    return { Id: id };
+    };
+    this.#execs.set(exec.id, exec);
+    this.#context.table.live(record.id).addExec(exec.id, (exitCode) => this.#settle(exec, exitCode));
+    publish(this.#context, record, `exec_create: ${shownCommand(command)}`, { execID: exec.id });
+    return { Id: exec.id };
   }
 
   async start(input: Input<"execStart">, hijack: Hijack, _call: Call): Promise<void> {
     const { exec, record } = this.#claim(input.id);
-    const request = exec.request;
+    const { AttachStdin, AttachStdout, AttachStderr, Tty } = exec.request;
     const streams = {
-      stdin: request.AttachStdin ?? false,
-      stdout: request.AttachStdout ?? false,
-      stderr: request.AttachStderr ?? false,
+      stdin: AttachStdin ?? false,
+      stdout: AttachStdout ?? false,
+      stderr: AttachStderr ?? false,
     };
+    const isTty = Tty ?? false;
+    // compat: how the stream looks is what this request says; what the program has is what the exec was made with.
+    const wantsTty = input.body?.Tty ?? false;
     // compat: the stream opens first; what is wrong with the command comes through it, the exit code from inspect.
-    const client = hijack.accept({ isTty: request.Tty ?? false });
+    const client = hijack.accept({ isTty: wantsTty });
     client.on("error", () => {}); // ignored: a client that has gone is seen by its `close`
-    const stream = await this.#launch(exec, record, streams, input.body?.ConsoleSize ?? undefined);
-    if (stream !== null) await splice(client, stream, streams.stdin, exec.ended.promise);
-    else client.end();
+    const size = wantsTty ? (input.body?.ConsoleSize ?? undefined) : undefined;
+    const stream = await this.#launch(exec, record, streams, size);
+    if (stream === null) return void client.end();
+    const how = await splice(client, stream, {
+      stdin: streams.stdin,
+      endsWithInput: isTty,
+      detachKeys: isTty ? exec.detachKeys : undefined,
+      frames: { given: !isTty, wanted: !wantsTty },
+      settled: () => exec.ended.promise,
+    });
+    if (how === "detached") publish(this.#context, record, "exec_detach", { execID: exec.id });
   }
 
   async startDetached(input: Input<"execStart">): Promise<void> {
@@ -121,7 +147,6 @@ export class ExecService {
   ): Promise<Duplex | null> {
     const { request } = exec;
     const live = this.#context.table.live(record.id);
-    live.addExec(exec.id, (exitCode) => this.#settle(exec, exitCode));
     publish(this.#context, record, `exec_start: ${shownCommand(exec.command)}`, { execID: exec.id });
     try {
       const [rows = 0, columns = 0] = size ?? request.ConsoleSize ?? [];
@@ -145,10 +170,13 @@ export class ExecService {
     } catch (error) {
       live.execEnded(exec.id, isMissing(error) ? 127 : 126);
       throw execFault(error);
+    } finally {
+      exec.started.resolve();
     }
   }
 
   #settle(exec: Exec, exitCode: number): void {
+    if (exec.state === "created") return void this.#execs.delete(exec.id);
     exec.state = "ended";
     exec.exitCode = exitCode;
     exec.ended.resolve(exitCode);
@@ -160,10 +188,18 @@ export class ExecService {
 
   async resize(input: Input<"execResize">): Promise<void> {
     const exec = this.#find(input.id);
-    const run = this.#context.table.live(exec.containerId).run;
-    if (exec.state !== "running" || run === null)
-      throw new Fault("conflict", `exec command ${input.id} is not running`, { code: "exec.not-running" });
-    await run.shim.resize(exec.id, input.height, input.width);
+    this.#running(exec.containerId);
+    if (!(await settlesWithin(exec.started.promise, START_WAIT_MS)))
+      throw new Fault("system", "timeout waiting for exec session ready", { code: "exec.not-started" });
+    const { run } = this.#context.table.live(exec.containerId);
+    if (exec.pid === 0 || run === null)
+      throw new Fault("invalidParameter", "exec process is not started", { code: "exec.not-started" });
+    try {
+      await run.shim.resize(exec.id, terminalSide(input.height), terminalSide(input.width));
+    } catch (error) {
+      if (!(error instanceof SysError && error.errno === ENOTTY)) throw error;
+      // ignored: compat, sizes of what is no terminal are taken and forgotten
+    }
   }
 
   async inspect(input: Input<"execInspect">): Promise<ExecInspect> {
@@ -186,26 +222,37 @@ export class ExecService {
       OpenStdout: request.AttachStdout ?? false,
       CanRemove: false,
       ContainerID: exec.containerId,
-      DetachKeys: request.DetachKeys ?? "",
+      // compat: the keys as bytes, in base64.
+      DetachKeys: request.DetachKeys ? Buffer.from(exec.detachKeys).toString("base64") : "",
       Pid: exec.pid,
     };
   }
 }
 
 const ENOENT = 2;
+const ENOTTY = 25;
 
 /** Whether the command, or the directory to run it in, is not there; an unknown user counts as not permitted. */
 function isMissing(error: unknown): boolean {
   return error instanceof SysError && error.errno === ENOENT && error.op !== "credentials";
 }
 
-/** compat: clients look for runc's words to choose the exit codes 126 and 127. */
+/** compat: clients look for runc's words to choose the exit codes 126 and 127; older ones know no directories. */
 function execFault(error: unknown): unknown {
   if (!(error instanceof SysError)) return error;
-  const what = error.op === "exec" ? error.text : error.message;
+  const { op, text, path } = error;
+  const cause = { code: "exec.start-failed", detail: { errno: error.errno }, cause: error };
+  if (op === "credentials") return new Fault("invalidParameter", text, cause);
+  const what =
+    op === "exec"
+      ? text
+      : op === "chdir"
+        ? `chdir to cwd (${JSON.stringify(path)}) set in config.json failed: ${text.toLowerCase()}`
+        : error.message;
+  const also = op === "exec" && text.endsWith("is a directory") ? ": permission denied" : "";
   return new Fault(
-    error.op === "exec" ? "invalidParameter" : "system",
-    `OCI runtime exec failed: exec failed: unable to start container process: ${what}: unknown`,
-    { code: "exec.start-failed", detail: { errno: error.errno }, cause: error },
+    op === "exec" ? "invalidParameter" : "system",
+    `OCI runtime exec failed: exec failed: unable to start container process: ${what}: unknown${also}`,
+    cause,
   );
 }

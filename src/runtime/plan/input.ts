@@ -15,6 +15,8 @@ export interface PlanInput {
   /** Private directory for shim.sock and exit.json; made by hostOps with mode 0700. */
   stateDir: string;
   log: ShimPlan["log"];
+  /** An existing directory, in which output waits for attached clients that lag; absent: those slow the container down. */
+  spillDir?: string;
   stdin?: { isOpen: boolean; isOnce?: boolean };
   /** Initial terminal size; the spec's consoleSize when absent. */
   terminal?: { rows: number; columns: number };

@@ -20,6 +20,12 @@ import { planMounts, planTreePropagation } from "./mounts.ts";
 import { type NamespacePlan, planNamespaces } from "./namespaces.ts";
 import { planPrivileges, planProgram, planRlimits, unsupportedOf } from "./process.ts";
 
+/**
+ * How far an attached client may lag behind a container. A reader that has stopped is cut off when it lags by more, one that
+ * is only slower than the container then slows it down: nobody who reads loses a byte, and nobody who does not holds a container up.
+ */
+const SPILL_LIMIT_BYTES = 256 << 20;
+
 /** Plans a container. Throws Fault invalidParameter or notImplemented for a specification that cannot be carried out. */
 export function planContainer(input: PlanInput): ContainerPlan {
   const { spec, cgroup } = input;
@@ -49,6 +55,7 @@ export function planContainer(input: PlanInput): ContainerPlan {
     cgroup2: cgroup?.join.cgroup2 ?? "",
     oomFile: cgroup?.oomFile ?? "",
     log: input.log,
+    spill: { dir: input.spillDir ?? "", limitBytes: input.spillDir === undefined ? 0 : SPILL_LIMIT_BYTES },
     ops,
     exitOps: [...(cgroup?.remove ?? []), ...(input.exitOps ?? [])],
     health: input.health ?? null,

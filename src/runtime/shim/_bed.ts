@@ -204,6 +204,7 @@ export class Bed {
       cgroup2: "",
       oomFile: "",
       log: { kind: "json-file", path: join(stateDir, "log"), maxSizeBytes: 0, maxFiles: 1, attrs: "" },
+      spill: { dir: stateDir, limitBytes: 0 },
       exitOps: [],
       health: null,
       ops: [

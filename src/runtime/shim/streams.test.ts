@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { SysError } from "../../lib/errors.ts";
@@ -81,13 +81,37 @@ describe("a container's streams", { skip }, () => {
     await run.exit;
   });
 
-  test("wait for a slow client instead of losing anything, and do not grow without bound", async () => {
-    const size = 20_000_000;
+  const anonymousMemory = (pid: number): number =>
+    Number(/Pss_Anon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
+
+  test("do not wait for a client that lags, and keep what it has not read on disk", async () => {
+    const size = 100_000_000;
+    const spill = join(bed.dir, "spill");
+    mkdirSync(spill);
     const run = await bed.create({
       argv: ["sh", "-c", `yes 0123456789abcdef | head -c ${size}; echo end >&2`],
+      plan: { spill: { dir: spill, limitBytes: 200_000_000 }, log: { kind: "none" } },
     });
     const { stream } = await openAttach(run.socketPath, { stdout: true });
     const { stream: errors } = await openAttach(run.socketPath, { stderr: true });
+    await run.shim.start();
+    // Nothing of stdout is read, and the container comes to its end.
+    assert.match(String(demultiplex(await readAll(errors)).stderr), /end/);
+    const exit = await run.exit;
+    assert.ok(exit !== "lost" && exit.exitCode === 0);
+    assert.ok(anonymousMemory(run.shimPid) < 4096);
+    assert.deepEqual(readdirSync(spill), [], "its file has no name");
+    // The shim stays for the one who reads late.
+    assert.equal(demultiplex(await readAll(stream)).stdout.length, size);
+  });
+
+  test("slow down for a client that reads, but lags by more than may wait", async () => {
+    const size = 20_000_000;
+    const run = await bed.create({
+      argv: ["sh", "-c", `yes 0123456789abcdef | head -c ${size}; echo end >&2`],
+      plan: { spill: { dir: bed.dir, limitBytes: 3_000_000 } },
+    });
+    const { stream } = await openAttach(run.socketPath, { stdout: true });
     await run.shim.start();
     // Nothing is read: the container must come to a stop, and the shim must not hold more than its limit.
     let last = -1;
@@ -97,12 +121,25 @@ describe("a container's streams", { skip }, () => {
       logged = readFileSync(join(run.plan.stateDir, "log")).length;
     }
     assert.equal((await run.shim.state()).status, "running");
-    const rollup = readFileSync(`/proc/${run.shimPid}/smaps_rollup`, "utf8");
-    assert.ok(Number(/Pss_Anon:\s+(\d+)/.exec(rollup)?.[1]) < 4096, rollup);
-    const all = demultiplex(await readAll(stream));
-    assert.equal(all.stdout.length, size);
-    assert.match(String(demultiplex(await readAll(errors)).stderr), /end/);
+    assert.ok(anonymousMemory(run.shimPid) < 4096);
+    const all = demultiplex(await readAll(stream)).stdout;
+    assert.equal(all.length, size);
+    assert.ok(
+      all.equals(Buffer.from("0123456789abcdef\n".repeat(size / 17 + 1)).subarray(0, size)),
+      "in order",
+    );
     await run.exit;
+  });
+
+  test("cut off a client that reads nothing when no more may wait for it", async () => {
+    const run = await bed.create({ argv: ["sh", "-c", "yes | head -c 5000000; echo done >&2"] });
+    const { stream } = await openAttach(run.socketPath, { stdout: true });
+    await run.shim.start();
+    const exit = await run.exit;
+    assert.ok(exit !== "lost" && exit.exitCode === 0);
+    assert.equal(loggedText(run, "stderr"), "done\n");
+    assert.ok(demultiplex(await readAll(stream)).stdout.length < 5_000_000);
+    assert.deepEqual(run.eventWarnings, ["an attached client that takes no output was disconnected"]);
   });
 
   test("go on when a client goes away in the middle", async () => {

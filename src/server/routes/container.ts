@@ -1,6 +1,7 @@
 // Binds the container operations to the engine's container port.
 
 import * as operations from "../../api/operations/container.ts";
+import { isAtLeast } from "../../lib/version-order.ts";
 import type { ContainerPort } from "../ports.ts";
 import {
   answer,
@@ -13,6 +14,15 @@ import {
   type Route,
   receive,
 } from "../route.ts";
+
+/** Since API 1.42 a websocket's client says which streams it wants; before, it gets all of them. */
+function attachWebsocket(port: ContainerPort): ContainerPort["attach"] {
+  if (port.attach === undefined) return undefined;
+  return (input, hijack, call) => {
+    const all = isAtLeast(call.version, "1.42") ? {} : { stdin: true, stdout: true, stderr: true };
+    return (port.attach as NonNullable<ContainerPort["attach"]>)({ ...input, ...all }, hijack, call);
+  };
+}
 
 export function containerRoutes(port: ContainerPort): Route[] {
   return [
@@ -34,7 +44,7 @@ export function containerRoutes(port: ContainerPort): Route[] {
     answer(operations.containerPause, port.pause?.bind(port)),
     answer(operations.containerUnpause, port.unpause?.bind(port)),
     hijacked(operations.containerAttach, port.attach?.bind(port)),
-    hijacked(operations.containerAttachWebsocket, undefined),
+    hijacked(operations.containerAttachWebsocket, attachWebsocket(port)),
     pendingAnswer(operations.containerWait, port.wait?.bind(port)),
     answer(operations.containerDelete, port.delete?.bind(port)),
     answer(operations.containerArchiveInfo, port.archiveInfo?.bind(port)),

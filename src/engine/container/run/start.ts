@@ -195,6 +195,7 @@ function planShim(
     stageTarget: paths.stageTarget(),
     stateDir: paths.stateDir(record.id),
     log,
+    spillDir: paths.dir(record.id),
     stdin: { isOpen: record.config.OpenStdin, isOnce: record.config.StdinOnce },
     terminal: { rows: record.hostConfig.ConsoleSize[0] ?? 0, columns: record.hostConfig.ConsoleSize[1] ?? 0 },
     ...(netns === undefined ? {} : { netns }),

@@ -1,7 +1,7 @@
 // The key sequence that leaves an attached container running: ctrl-p ctrl-q unless configured otherwise. Keys of a
 // sequence that is broken off are passed on.
 
-import { Fault } from "../../lib/errors.ts";
+import { Fault } from "../errors.ts";
 
 export const defaultDetachKeys: readonly number[] = [16, 17];
 
