@@ -1,6 +1,7 @@
 // The client of `keel shim` (native/PROTOCOL.md "keel shim"): one shim per container, reached over `shim.sock` in the
 // container's state directory. It owns nothing: shims outlive every client, and a new daemon connects to them like the old one.
-// Invariant: a request either gets its reply or fails with Fault("unavailable"); what keel refuses is a SysError.
+// Invariant: a request either gets its reply or fails: with Fault("unavailable") when the shim is gone, with Fault("deadline")
+// when it does not answer in time (stopped, or held by the kernel); what keel refuses is a SysError.
 //
 //   control: connect → state | start | signal | resize | health … → close
 //   events:  connect → reply → events → end (after the container's exit, or when the shim is lost)
@@ -108,27 +109,79 @@ export interface ShimClient {
   close(): void;
 }
 
+/** Nothing in a shim waits: an answer that takes this long is not coming. */
+const REPLY_MS = 10_000;
+/** Unless it is about a new process, which may wait for a slow disk or a file system on the network: then the shim is asked… */
+const PROCESS_REPLY_MS = 60_000;
+/** …whether it answers other questions, and gets this long. */
+const STATE_REPLY_MS = 2_000;
+
+/** Connections given up because their shim did not answer. */
+const stuck = new WeakSet<FrameSocket>();
+
+interface Patience {
+  timeoutMs: number;
+  /** Where to ask, when time is up, whether to go on waiting until PROCESS_REPLY_MS. */
+  processOf?: string;
+}
+
 async function request(
   connection: FrameSocket,
   message: readonly Value[],
+  { timeoutMs, processOf }: Patience = { timeoutMs: REPLY_MS },
 ): Promise<{ warnings: string[]; rest: Reply[] }> {
   const full = connection.send(encodeFrame(message));
   full?.catch(() => undefined); // ignored: the reply fails for the same reason
-  return connection.inTurn(async () => readReply(await connection.receive()));
+  const giveUp = (): void => {
+    stuck.add(connection);
+    // What comes too late would be taken for the answer to another request.
+    connection.destroy();
+  };
+  const look = async (): Promise<void> => {
+    if (processOf === undefined || !(await answers(processOf))) giveUp();
+    else timer = setTimeout(giveUp, PROCESS_REPLY_MS - timeoutMs);
+  };
+  let timer = setTimeout(() => void look(), timeoutMs);
+  try {
+    return await connection.inTurn(async () => readReply(await connection.receive()));
+  } catch (error) {
+    throw stuck.has(connection) ? noAnswer(error) : error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Whether a shim is there and answers. */
+async function answers(socketPath: string): Promise<boolean> {
+  try {
+    const { connection } = await openWith(socketPath, [VERB.state], { timeoutMs: STATE_REPLY_MS });
+    connection.destroy();
+    return true;
+  } catch {
+    return false; // ignored: whoever asks has an error to tell already
+  }
 }
 
 /** Sends the request of a connection that serves only this one; a refusal closes it. */
 async function openWith(
   socketPath: string,
   message: readonly Value[],
+  patience?: Patience,
 ): Promise<{ connection: FrameSocket; warnings: string[]; rest: Reply[] }> {
   const connection = await connectFrames(socketPath);
   try {
-    return { connection, ...(await request(connection, message)) };
+    return { connection, ...(await request(connection, message, patience)) };
   } catch (error) {
     connection.destroy();
     throw error;
   }
+}
+
+function noAnswer(cause?: unknown): Fault {
+  return new Fault("deadline", "its shim does not answer: it is stopped, or held by the kernel", {
+    code: "shim.stuck",
+    cause,
+  });
 }
 
 function asNano(value: Reply | undefined): bigint {
@@ -170,33 +223,42 @@ function readResult(value: Reply | undefined): ProbeResult {
 
 /** Opens a control connection. Throws Fault("unavailable") when there is no shim: it has ended, see readExitFile. */
 export async function connectShim(socketPath: string): Promise<ShimClient> {
-  const connection = await connectFrames(socketPath);
+  let connection = await connectFrames(socketPath);
+  let isDone = false;
+  /** A connection that was given up does not stand for the shim: it may answer again. */
+  const ask = async (message: readonly Value[], patience?: Patience) => {
+    if (stuck.has(connection) && !isDone) connection = await connectFrames(socketPath);
+    return request(connection, message, patience);
+  };
   return {
-    state: async () => readState((await request(connection, [VERB.state])).rest),
+    state: async () => readState((await ask([VERB.state])).rest),
     start: async () => {
-      const { rest, warnings } = await request(connection, [VERB.start]);
+      const { rest, warnings } = await ask([VERB.start], { timeoutMs: REPLY_MS, processOf: socketPath });
       return { pid: asNumber(rest[0]), warnings };
     },
     signal: async (signo, options = {}) => {
-      await request(connection, [VERB.signal, signo, options.all ? 1 : 0]);
+      await ask([VERB.signal, signo, options.all ? 1 : 0]);
     },
     resize: async (execId, rows, columns) => {
-      await request(connection, [VERB.resize, execId ?? "", rows, columns]);
+      await ask([VERB.resize, execId ?? "", rows, columns]);
     },
     health: async () => {
-      const { rest } = await request(connection, [VERB.health]);
+      const { rest } = await ask([VERB.health]);
       return { counters: readCounters(rest), results: asList(rest[3]).map(readResult) };
     },
     replaceLog: async (inode) => {
       try {
-        await request(connection, [VERB.replaceLog, inode]);
+        await ask([VERB.replaceLog, inode]);
         return true;
       } catch (error) {
         if (error instanceof SysError && error.errno === ENOENT) return false;
         throw error;
       }
     },
-    close: () => connection.destroy(),
+    close: () => {
+      isDone = true;
+      connection.destroy();
+    },
   };
 }
 
@@ -255,22 +317,49 @@ async function readEvents(connection: FrameSocket, handlers: ShimEventHandlers):
   }
 }
 
-/** Listens until the container's exit. Disposing ends it silently. Throws Fault("unavailable") when there is no shim. */
-export async function openShimEvents(socketPath: string, handlers: ShimEventHandlers): Promise<Disposable> {
-  const { connection } = await openWith(socketPath, [VERB.events]);
+/** An open stream of events; disposing ends it silently. */
+export interface ShimEvents extends Disposable {
+  /** Resolves when the shim has answered: from here on no event is missed. Rejects when it refuses, or does not answer in time. */
+  readonly ready: Promise<void>;
+}
+
+/** Listens until the container's exit, from now on. Throws Fault("unavailable") when there is no shim. */
+export async function openShimEvents(socketPath: string, handlers: ShimEventHandlers): Promise<ShimEvents> {
+  const events = await listenToShim(socketPath, handlers);
+  try {
+    await events.ready;
+  } catch (error) {
+    events[Symbol.dispose]();
+    throw error;
+  }
+  return events;
+}
+
+/** The same without waiting for the shim's answer: one that is stuck is listened to as well. */
+export async function listenToShim(socketPath: string, handlers: ShimEventHandlers): Promise<ShimEvents> {
+  const connection = await connectFrames(socketPath);
+  const ready = Promise.withResolvers<void>();
+  ready.promise.catch(() => {}); // ignored: whoever waits for it hears of it
   let isDisposed = false;
   const listen = async (): Promise<void> => {
     let isOver = false;
+    const late = setTimeout(() => ready.reject(noAnswer()), REPLY_MS);
     try {
+      connection.send(encodeFrame([VERB.events]))?.catch(() => undefined); // ignored: the reply fails for the same reason
+      readReply(await connection.receive());
+      clearTimeout(late);
+      ready.resolve();
       isOver = await readEvents(connection, handlers);
-    } catch {
-      // ignored: a torn connection is a lost shim like any other
+    } catch (error) {
+      ready.reject(error); // a torn connection is a lost shim like any other
     }
+    clearTimeout(late);
     connection.destroy();
     if (!isOver && !isDisposed) handlers.onLost();
   };
   void listen();
   return {
+    ready: ready.promise,
     [Symbol.dispose]: () => {
       isDisposed = true;
       connection.destroy();
@@ -325,11 +414,11 @@ export async function openExec(
   streams: StreamChoice,
 ): Promise<{ pid: number; warnings: string[]; stream: Socket | null }> {
   const bits = streamBits(streams);
-  const { connection, rest, warnings } = await openWith(socketPath, [
-    VERB.exec,
-    bits,
-    ...encodeExecPlan(plan),
-  ]);
+  const { connection, rest, warnings } = await openWith(
+    socketPath,
+    [VERB.exec, bits, ...encodeExecPlan(plan)],
+    { timeoutMs: REPLY_MS, processOf: socketPath },
+  );
   const pid = asNumber(rest[0]);
   if (bits !== 0) return { pid, warnings, stream: streamOf(connection) };
   connection.destroy();

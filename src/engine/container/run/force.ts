@@ -12,14 +12,17 @@ const FORCE_WAIT_MS = 2_000;
 /** The longest that a timer waits, some 24 days; who asks for more means for ever. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Sends SIGKILL by `send` and returns when the exit of `run` is settled; fails with system when nothing helps. */
+/**
+ * Sends SIGKILL by `send` and returns when the exit of `run` is settled; fails with system when nothing helps. Without `send`
+ * the shim is known not to answer.
+ */
 export async function endRun(
   run: Run,
   context: ContainerContext,
   live: LiveContainer,
-  send: () => Promise<void>,
+  send: (() => Promise<void>) | undefined,
 ): Promise<void> {
-  const isStuck = await sendOrStuck(send);
+  const isStuck = send === undefined || (await sendOrStuck(send));
   if (await settlesWithin(run.settled, isStuck ? 0 : KILL_WAIT_MS)) return;
   const shim = shimOf(run.pid);
   context.log("warn", `container ${live.id.slice(0, 12)}: does not end after SIGKILL, killed directly`);

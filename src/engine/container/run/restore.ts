@@ -15,10 +15,14 @@ import { settleExit } from "./exit.ts";
 import { lastExit } from "./lost.ts";
 import { endOrphans } from "./orphans.ts";
 import { startsWithDaemon } from "./restart-policy.ts";
-import { connectRun, type OnExit } from "./start.ts";
+import { settlesWithin } from "./force.ts";
+import { connectRun, type OnExit, type StartedRun } from "./start.ts";
 
 /** Containers that are started at the same time when a daemon starts. */
 const STARTS = 16;
+
+/** How long the start of the daemon waits for one shim; what it has not answered then is done when it does. */
+const ADOPT_WAIT_MS = 2000;
 
 /** How the service starts a container, in its lane. */
 type Start = (live: LiveContainer) => Promise<void>;
@@ -55,13 +59,31 @@ async function adopt(context: ContainerContext, record: ContainerRecord, onExit:
     live.health = watchHealth(context, record, { isNew: false });
     const run = await connectRun(context, live, record, record.state.pid, onExit);
     live.run = run;
-    await live.health?.recover(run.shim);
-    await resumeNameService(context, record, run);
+    await settlesWithin(resume(context, record, live, run), ADOPT_WAIT_MS);
     run.begin();
     return true;
   } catch (error) {
     context.log("debug", `container ${record.id.slice(0, 12)}: no shim: ${messageOf(error)}`);
     return false;
+  }
+}
+
+/** What the shim has to be asked for; one that ends meanwhile, or does not answer, is told of and left at that. */
+async function resume(
+  context: ContainerContext,
+  record: ContainerRecord,
+  live: LiveContainer,
+  run: StartedRun,
+): Promise<void> {
+  try {
+    await run.ready;
+    await live.health?.recover(run.shim);
+    await resumeNameService(context, record, run);
+  } catch (error) {
+    context.log(
+      "warn",
+      `container ${record.id.slice(0, 12)}: cannot be taken over whole: ${messageOf(error)}`,
+    );
   }
 }
 

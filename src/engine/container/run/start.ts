@@ -8,7 +8,7 @@ import { type HealthPlan, host, type Op, type Register, type ShimPlan } from "..
 import { planCgroup } from "../../../runtime/cgroup/plan.ts";
 import { planHealth } from "../../../runtime/health/plan.ts";
 import { planContainer } from "../../../runtime/plan/plan.ts";
-import { connectShim, openShimEvents, type ShimExit } from "../../../runtime/shim/client.ts";
+import { connectShim, listenToShim, openShimEvents, type ShimExit } from "../../../runtime/shim/client.ts";
 import { generateSpec } from "../../../runtime/spec/generate.ts";
 import type { OciSpec } from "../../../runtime/spec/oci.ts";
 import type { UpperDirs } from "../../../storage/layer/types.ts";
@@ -128,6 +128,7 @@ async function launch(
     live.health = null;
   });
   const run = await connectRun(context, live, record, pid, onExit);
+  await run.ready;
   const endpoints = record.endpoints.map((e, i) => attachedTo(e, plan.planned[i] as PlannedEndpoint));
   if (hasNameService(record)) {
     // Before the process runs: it may ask for itself at once.
@@ -217,6 +218,14 @@ function healthPlanOf(context: ContainerContext, record: ContainerRecord, spec: 
   return planHealth(check, { spec, shell: record.config.Shell, freezer });
 }
 
+/** A run whose end is not acted on yet. */
+export interface StartedRun extends Run {
+  /** Resolves when the shim has answered. */
+  readonly ready: Promise<void>;
+  /** From here on the end of the process is acted on; before, the start itself may still fail. */
+  begin(): void;
+}
+
 /** Connects to a shim whose process waits at the barrier, or runs already (after a restart of the daemon). */
 export async function connectRun(
   context: ContainerContext,
@@ -224,12 +233,12 @@ export async function connectRun(
   record: ContainerRecord,
   pid: number,
   onExit: OnExit,
-): Promise<Run & { begin(): void }> {
+): Promise<StartedRun> {
   const { id } = record;
   const socketPath = context.paths.socket(id);
   const exit = Promise.withResolvers<ShimExit>();
   const settled = Promise.withResolvers<void>();
-  const events = await openShimEvents(socketPath, {
+  const events = await listenToShim(socketPath, {
     onExit: (e) => exit.resolve(e),
     onExecExit: (e) => live.execEnded(e.execId, e.exitCode),
     onRotation: () => context.logs.rotated(record, live),
@@ -245,7 +254,7 @@ export async function connectRun(
     shim,
     exited: exit.promise,
     settled: settled.promise,
-    /** From here on the end of the process is acted on; before, the start itself may still fail. */
+    ready: events.ready,
     begin(): void {
       void exit.promise.then(async (e) => {
         events[Symbol.dispose]();

@@ -47,7 +47,12 @@ export async function stopContainer(
   const { run, isStuck } = asked;
   const patienceMs = isStuck ? 0 : seconds < 0 ? undefined : seconds * 1000;
   if (run !== null && !(await settlesWithin(run.settled, patienceMs)))
-    await endRun(run, context, live, () => live.lane.run(() => kill(context, live, options)));
+    await endRun(
+      run,
+      context,
+      live,
+      isStuck ? undefined : () => live.lane.run(() => kill(context, live, options)),
+    );
   const record = context.table.get(live.id);
   if (record !== undefined) publish(context, record, "stop");
   return true;
