@@ -2,6 +2,7 @@
 // websockets.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { after, afterEach, before, describe, test } from "node:test";
 import WebSocket from "ws";
@@ -427,6 +428,21 @@ for (const client of clients)
         assert.equal(status, 1);
         assert.equal((await daemon.inspect("host")).State.Running, true);
       });
+
+    test("the user's configuration may name other detach keys", async () => {
+      await mkdir(daemon.path("config"), { recursive: true });
+      await writeFile(daemon.path("config/config.json"), '{"detachKeys": "ctrl-e,z"}');
+      try {
+        await start("host", "while :; do echo ready; sleep 0.1; done", { OpenStdin: true, Tty: true });
+        const terminal = daemon.onTerminal(client, ["attach", "host"]);
+        await terminal.prints("ready");
+        terminal.stdin.write("\x05z");
+        assert.equal((await terminal.ended).status, 1);
+        assert.match(terminal.output, /read escape sequence/);
+      } finally {
+        await rm(daemon.path("config"), { recursive: true });
+      }
+    });
 
     test("start -ai: input, output, exit code", async () => {
       await daemon.text(client, ["create", "-i", "--name", "both", "busybox", "sh", "-c", "cat; exit 9"]);

@@ -52,6 +52,8 @@ export class TestDaemon {
   readonly dir: string;
   readonly socket: string;
   readonly network: NetworkNamespace;
+  /** The program that `up` and `launch` start: another build of the daemon may take over. */
+  program: readonly string[] = BERTH;
   /** Links that a test has put into the namespace itself. */
   readonly otherLinks = ["lo"];
   readonly #options: DaemonOptions;
@@ -134,7 +136,7 @@ export class TestDaemon {
       ...(this.#options.args ?? []),
       ...args,
     ];
-    const command = [...BERTH, "daemon", ...roots, ...rest];
+    const command = [...this.program, "daemon", ...roots, ...rest];
     const argv = this.network.wrap(this.#options.wrap?.(command) ?? command);
     return new Live(argv, { timeoutMs: 600_000 });
   }

@@ -1,8 +1,9 @@
 // Restart policies: what ends a container for good, what it may be asked while it waits for its next start, and what a new
 // daemon makes of it.
 import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
-import { type Client, clients, TestDaemon } from "./harness.ts";
+import { type Client, clients, procStatus, TestDaemon } from "./harness.ts";
 
 let daemon: TestDaemon;
 before(async () => {
@@ -203,6 +204,26 @@ test("exits while no daemon is there have their code and time, and the policy's 
   const finished = Date.parse(State.FinishedAt);
   assert.ok(finished >= from - 5 && finished <= until, `${State.FinishedAt} is not when it ended`);
   await reaches("again", "running");
+});
+
+test("after the host went down: nobody saw the ends, what a policy wants runs again", async () => {
+  await start("plain", "no", PROGRAM);
+  await start("ever", "always", PROGRAM);
+  const pids = await Promise.all(["plain", "ever"].map(async (n) => (await daemon.inspect(n)).State.Pid));
+  const shims = await Promise.all(pids.map(async (pid) => Number(await procStatus(pid, "PPid"))));
+  await daemon.kill();
+  for (const shim of shims) process.kill(shim, "SIGKILL");
+  while (pids.some((p) => alive(p))) await new Promise((resolve) => setTimeout(resolve, 10));
+  // What is under /run does not outlive the host.
+  await rm(daemon.path("run/c"), { recursive: true });
+  const from = Date.now();
+  await daemon.up();
+  const { State } = await daemon.inspect("plain");
+  assert.deepEqual([State.Status, State.ExitCode], ["exited", 255]);
+  assert.ok(Date.parse(State.FinishedAt) >= from - 5);
+  const ever = await daemon.inspect("ever");
+  assert.deepEqual([ever.State.Status, ever.RestartCount], ["running", 0]);
+  assert.ok(!pids.includes(ever.State.Pid));
 });
 
 function alive(pid: number): boolean {

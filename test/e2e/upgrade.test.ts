@@ -1,0 +1,105 @@
+// Another build of the daemon takes over the directories of the one before, forwards and back: containers, their streams, logs,
+// ports and policies go on under shims of the other build.
+import assert from "node:assert/strict";
+import { appendFile, cp, mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before, test } from "node:test";
+import { run } from "./command.ts";
+import { type Client, clients, TestDaemon } from "./harness.ts";
+
+const ROOT = dirname(dirname(import.meta.dirname));
+const VERSION = "99.0.0";
+const client = clients[0] as Client;
+let daemon: TestDaemon;
+let scratch: string;
+let newer: string;
+
+/** Builds the sources with another version and another keel: bytes at the end of a program do not change what it does. */
+async function buildNewer(dir: string): Promise<string> {
+  await Promise.all(
+    ["src", "package.json", "tsconfig.json", "tools/bun", "build/keel"].map(async (name) => {
+      await mkdir(dirname(join(dir, name)), { recursive: true });
+      await cp(join(ROOT, name), join(dir, name), { recursive: true });
+    }),
+  );
+  await symlink(join(ROOT, "node_modules"), join(dir, "node_modules"));
+  await appendFile(join(dir, "build/keel"), "newer");
+  const program = join(dir, "berth");
+  const defines = ["--define", `BERTH_BUILD_VERSION="${VERSION}"`, "--define", 'BERTH_BUILD_COMMIT="newer"'];
+  const options = ["--compile", "--bytecode", "--splitting", "--format=esm", "--target=bun", ...defines];
+  const argv = [join(ROOT, "tools/bun"), "build", ...options, "src/main.ts", "--outfile", program];
+  const built = await run(argv, { cwd: dir, timeoutMs: 120_000, env: { PATH: process.env["PATH"] ?? "" } });
+  assert.equal(built.status, 0, built.stderr);
+  return program;
+}
+
+before(async () => {
+  scratch = await mkdtemp(join(tmpdir(), "berth-upgrade-"));
+  newer = await buildNewer(scratch);
+  daemon = await TestDaemon.start();
+});
+after(async () => {
+  await daemon.close();
+  await rm(scratch, { recursive: true, force: true });
+});
+
+const text = (...args: string[]) => daemon.text(client, args);
+const serverVersion = () => text("version", "--format", "{{.Server.Version}}");
+const page = async (port: number): Promise<string> =>
+  (await daemon.network.run(["curl", "-s", "--max-time", "2", `http://127.0.0.1:${port}/`])).stdout;
+
+async function startService(name: string, port: number): Promise<number> {
+  const program =
+    "echo page > /tmp/index.html; httpd -p 80 -h /tmp; echo ready; while read -r line; do echo heard $line; done";
+  const args = ["-i", "--restart", "unless-stopped", "-p", `${port}:80`, "busybox", "sh", "-c", program];
+  await text("run", "-d", "--name", name, ...args);
+  const logs = daemon.live(client, ["logs", "-f", name]);
+  await logs.prints("ready");
+  logs.kill("SIGKILL");
+  return (await daemon.inspect(name)).State.Pid;
+}
+
+/** Everything that a running container has must work. */
+async function checkService(name: string, port: number, pid: number, word: string): Promise<void> {
+  assert.equal((await daemon.inspect(name)).State.Pid, pid, "the same process");
+  assert.equal(await page(port), "page\n");
+  assert.equal(await text("exec", name, "cat", "/tmp/index.html"), "page");
+  const attached = daemon.live(client, ["attach", name]);
+  attached.stdin.write(`${word}\n`);
+  await attached.prints(`heard ${word}`);
+  attached.kill("SIGKILL");
+  assert.match(await text("logs", name), new RegExp(`^ready\n[^]*heard ${word}$`));
+}
+
+test("an upgrade and the way back leave containers, streams, logs and ports intact", async () => {
+  const older = daemon.program;
+  const oldVersion = await serverVersion();
+  assert.notEqual(oldVersion, VERSION);
+  const first = await startService("first", 18201);
+
+  await daemon.terminate();
+  daemon.program = [newer];
+  await daemon.up();
+  assert.equal(await serverVersion(), VERSION);
+  await checkService("first", 18201, first, "one");
+  const second = await startService("second", 18202);
+  const keels = (await readdir(daemon.path("run"))).filter((name) => name.startsWith("keel-"));
+  assert.equal(keels.length, 2, "each shim has the keel it was started with");
+
+  // The other way it is not even asked.
+  await daemon.kill();
+  daemon.program = older;
+  await daemon.up();
+  assert.equal(await serverVersion(), oldVersion);
+  await checkService("first", 18201, first, "two");
+  await checkService("second", 18202, second, "three");
+  await text("restart", "-t", "0", "second");
+  assert.notEqual(
+    (await daemon.inspect("second")).State.Pid,
+    second,
+    "the other build's container starts again",
+  );
+  for (const name of ["first", "second"]) await text("rm", "-f", name);
+  assert.equal(await page(18201), "");
+});
