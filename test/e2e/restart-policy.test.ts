@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
+import { run } from "./command.ts";
 import { type Client, clients, procStatus, TestDaemon } from "./harness.ts";
 
 let daemon: TestDaemon;
@@ -195,6 +196,7 @@ test("exits while no daemon is there have their code and time, and the policy's 
   await daemon.kill();
   const from = Date.now();
   process.kill(other, "SIGKILL");
+  while (alive(other)) await new Promise((resolve) => setTimeout(resolve, 10));
   process.kill(pid, "SIGKILL");
   while ([pid, other].some((p) => alive(p))) await new Promise((resolve) => setTimeout(resolve, 10));
   const until = Date.now();
@@ -204,7 +206,32 @@ test("exits while no daemon is there have their code and time, and the policy's 
   const finished = Date.parse(State.FinishedAt);
   assert.ok(finished >= from - 5 && finished <= until, `${State.FinishedAt} is not when it ended`);
   await reaches("again", "running");
+  const second = Math.floor(from / 1000) - 1;
+  const url = `http://localhost/events?since=${second}&until=${Math.ceil(Date.now() / 1000)}`;
+  const { stdout } = await run(["curl", "-s", "--unix-socket", daemon.socket, url]);
+  const events = stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Event);
+  const deaths = events.filter(
+    (e) => e.Action === "die" && ["again", "ends"].includes(e.Actor.Attributes["name"] ?? ""),
+  );
+  assert.deepEqual(
+    deaths.map((e) => [e.Actor.Attributes["name"], e.Actor.Attributes["exitCode"]]),
+    [
+      ["again", "137"],
+      ["ends", "137"],
+    ],
+    "in the order of their ends",
+  );
+  for (const { timeNano } of deaths) assert.ok(timeNano / 1e6 >= from - 5 && timeNano / 1e6 <= until);
 });
+
+interface Event {
+  Action: string;
+  Actor: { Attributes: Record<string, string> };
+  timeNano: number;
+}
 
 test("after the host went down: nobody saw the ends, what a policy wants runs again", async () => {
   await start("plain", "no", PROGRAM);

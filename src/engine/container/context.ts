@@ -94,17 +94,14 @@ export class ContainerPaths {
   }
 }
 
-/** Publishes a container event with the attributes that Docker gives it: image, name, labels and `more`. */
+/** Publishes a container event with the attributes that Docker gives it: image, name, labels and `more`; `atNano`: not now, but then. */
 export function publish(
   context: Pick<ContainerContext, "events">,
   record: ContainerRecord,
   action: string,
   more: Readonly<Record<string, string>> = {},
+  atNano?: bigint,
 ): void {
-  context.events.publish({
-    type: "container",
-    action,
-    actorId: record.id,
-    attributes: { ...record.config.Labels, image: record.config.Image, name: record.name, ...more },
-  });
+  const attributes = { ...record.config.Labels, image: record.config.Image, name: record.name, ...more };
+  context.events.publish({ type: "container", action, actorId: record.id, attributes }, atNano);
 }

@@ -46,9 +46,12 @@ export class EventBus {
     return this.#history.last;
   }
 
-  /** Publishes an event with the next sequence number and the current time (never equal for two events). */
-  publish(event: NewEvent): EngineEvent {
-    let now = nowNano();
+  /**
+   * Publishes an event with the next sequence number and the current time (never equal for two events), or an earlier one:
+   * `atNano` is when it happened while no daemon was there to tell.
+   */
+  publish(event: NewEvent, atNano?: bigint): EngineEvent {
+    let now = atNano ?? nowNano();
     if (now <= this.#lastNano) now = this.#lastNano + 1n;
     this.#lastNano = now;
     const { event: full, recorded } = this.#history.add({ ...event, timeNano: now });

@@ -10,6 +10,7 @@ import { afterExit } from "../health/state.ts";
 import { healthOf } from "../health/watch.ts";
 import { releaseMounts } from "../mounts/use.ts";
 import { releaseEndpoints, withoutAttached } from "../network/release.ts";
+import type { ContainerRecord } from "../record.ts";
 import { removeStopped } from "../remove.ts";
 import type { LiveContainer, Run } from "../table.ts";
 import { nextDelayMs, wantsRestart } from "./restart-policy.ts";
@@ -17,13 +18,21 @@ import { nextDelayMs, wantsRestart } from "./restart-policy.ts";
 /** How a container is started again; the service provides it. */
 export type Restart = (live: LiveContainer) => Promise<void>;
 
-/** Settles the end of a run. `onSettled` is called when the record says so, before a `--rm` container is removed. */
+export interface SettleOptions {
+  readonly restart: Restart;
+  /** Called when the record says that the container has ended, before a `--rm` container is removed. */
+  readonly onSettled?: () => void;
+  /** The end has been published already. */
+  readonly isTold?: boolean;
+}
+
+/** Settles the end of a run; null stands for one that ended while no daemon was there. */
 export async function settleExit(
   context: ContainerContext,
   live: LiveContainer,
   run: Run | null,
   exit: ShimExit,
-  { restart, onSettled }: { restart: Restart; onSettled?: (() => void) | undefined },
+  { restart, onSettled, isTold = false }: SettleOptions,
 ): Promise<void> {
   const before = context.table.get(live.id);
   if (before === undefined) {
@@ -40,7 +49,7 @@ export async function settleExit(
   const latest = context.table.get(live.id) ?? before;
   const health = healthOf(live, latest);
   live.health = null;
-  const ranNano = exit.finishedAtNano - (parseNano(before.state.startedAt) ?? exit.finishedAtNano);
+  const ranNano = durationOf(before, exit);
   const willRestart = !live.isRestartCalledOff && !live.isRemoving && wantsRestart(latest, exit.exitCode);
   const isLeaving = latest.hostConfig.AutoRemove && !live.isRemoving && !live.isBeingRestarted;
   const record = await context.table.putState(
@@ -56,11 +65,7 @@ export async function settleExit(
     },
     { endpoints: latest.endpoints.map(withoutAttached) },
   );
-  if (exit.isOomKilled) publish(context, record, "oom");
-  publish(context, record, "die", {
-    exitCode: String(exit.exitCode),
-    execDuration: String(ranNano / 1_000_000_000n),
-  });
+  if (!isTold) publishEnd(context, record, exit);
   context.logs.ended(record, live);
   live.tellExit(record.state);
   if (willRestart) {
@@ -69,6 +74,24 @@ export async function settleExit(
   }
   onSettled?.();
   if (isLeaving) autoRemove(context, live);
+}
+
+/** Publishes how and when a run ended. */
+export function publishEnd(
+  context: Pick<ContainerContext, "events">,
+  record: ContainerRecord,
+  exit: ShimExit,
+): void {
+  if (exit.isOomKilled) publish(context, record, "oom", {}, exit.finishedAtNano);
+  const attributes = {
+    exitCode: String(exit.exitCode),
+    execDuration: String(durationOf(record, exit) / 1_000_000_000n),
+  };
+  publish(context, record, "die", attributes, exit.finishedAtNano);
+}
+
+function durationOf(record: ContainerRecord, exit: ShimExit): bigint {
+  return exit.finishedAtNano - (parseNano(record.state.startedAt) ?? exit.finishedAtNano);
 }
 
 function autoRemove(context: ContainerContext, live: LiveContainer): void {

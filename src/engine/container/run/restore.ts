@@ -11,7 +11,7 @@ import { type ContainerRecord, isRunning } from "../record.ts";
 import { removeStopped } from "../remove.ts";
 import type { LiveContainer } from "../table.ts";
 import { cgroupOf } from "./cgroup.ts";
-import { settleExit } from "./exit.ts";
+import { publishEnd, settleExit } from "./exit.ts";
 import { lastExit } from "./lost.ts";
 import { endOrphans } from "./orphans.ts";
 import { startsWithDaemon } from "./restart-policy.ts";
@@ -46,8 +46,11 @@ export async function restoreRuns(context: ContainerContext, onExit: OnExit, sta
     ),
   );
   for (const warning of await context.networks.restore(endpoints)) context.log("warn", warning);
-  for (const record of records.filter((r) => isRunning(r) && !adopted.includes(r)))
-    await settleLost(context, record, start);
+  await settleLost(
+    context,
+    records.filter((r) => isRunning(r) && !adopted.includes(r)),
+    start,
+  );
   await finishRemovals(context);
   context.logs.restore(context.table.all(), (id) => context.table.live(id));
   await startByPolicy(context, start);
@@ -87,12 +90,26 @@ async function resume(
   }
 }
 
-/** Whether it runs again is decided with all the others. */
-async function settleLost(context: ContainerContext, record: ContainerRecord, restart: Start): Promise<void> {
-  const live = context.table.live(record.id);
-  live.isRestartCalledOff = true;
-  const exit = await lastExit(context, record.id, cgroupOf(context, record));
-  await settleExit(context, live, null, exit, { restart });
+/** Settles what ended meanwhile, in the order of the ends. Whether it runs again is decided with all the others. */
+async function settleLost(
+  context: ContainerContext,
+  records: readonly ContainerRecord[],
+  restart: Start,
+): Promise<void> {
+  const lost = await Promise.all(
+    records.map(async (r) => ({
+      record: r,
+      live: context.table.live(r.id),
+      exit: await lastExit(context, r.id, cgroupOf(context, r)),
+    })),
+  );
+  lost.sort((a, b) => (a.exit.finishedAtNano < b.exit.finishedAtNano ? -1 : 1));
+  // All ends come first, at their own times; what is done about them comes after.
+  for (const { record, exit } of lost) publishEnd(context, record, exit);
+  for (const { live, exit } of lost) {
+    live.isRestartCalledOff = true;
+    await settleExit(context, live, null, exit, { restart, isTold: true });
+  }
 }
 
 /** A removal throws the files away first: where they are gone it was all but done. `--rm` is not forgotten either. */
