@@ -146,6 +146,13 @@ describe("attach", () => {
     assert.equal(unframe(await readToEnd(socket)).stdout, "early\n");
   });
 
+  test("before a start that never comes ends when the container is removed", async () => {
+    await daemon.request("POST", "/containers/create?name=never", { Image: "busybox", Cmd: ["true"] });
+    const { socket } = await attach("never", "stream=1&stdout=1");
+    assert.equal(await ask("DELETE", "/containers/never"), "204");
+    assert.equal((await readToEnd(socket)).length, 0);
+  });
+
   for (const [Tty, StdinOnce] of [
     [false, false],
     [true, false],

@@ -91,7 +91,7 @@ function awaitStart(
   signal: AbortSignal,
   onGone: () => void,
 ): void {
-  const pending = { connect };
+  const pending = { connect, cancel: () => client.end() };
   live.pendingAttaches.add(pending);
   const forget = (): void => {
     live.pendingAttaches.delete(pending);

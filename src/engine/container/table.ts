@@ -23,6 +23,8 @@ export interface Run {
 /** Who has attached before the start; `connect` is called between creation and start of the process. */
 export interface PendingAttach {
   connect(socketPath: string): Promise<void>;
+  /** The container is gone and will never start. */
+  cancel(): void;
 }
 
 /** What whoever waits for a container is told. */
@@ -71,6 +73,8 @@ export class LiveContainer {
     for (const tell of [...this.removeWaiters]) tell(end);
     this.removeWaiters.clear();
     this.tellExit(end);
+    for (const attach of [...this.pendingAttaches]) attach.cancel();
+    this.pendingAttaches.clear();
   }
 
   get execIds(): string[] {
