@@ -82,7 +82,7 @@ describe("while a container waits for its next start", () => {
     const { State, RestartCount, Id } = await daemon.inspect("b1");
     const { Restarting } = State as unknown as { Restarting: boolean };
     assert.deepEqual([State.Running, Restarting, State.Pid, State.ExitCode], [true, true, 0, 3]);
-    assert.equal(RestartCount, 5);
+    assert.ok(RestartCount >= 4);
     assert.match(await daemon.text(berth, ["ps", "--format", "{{.Status}}"]), /^Restarting \(3\) /);
     const restarting = `409 Container ${Id} is restarting, wait until the container is running`;
     assert.deepEqual(
@@ -117,7 +117,7 @@ describe("while a container waits for its next start", () => {
   test("restart starts it at once and counts anew; rm -f removes it", async () => {
     await inBackOff("b1");
     assert.equal(await ask("POST", "b1/restart"), "204");
-    assert.ok((await daemon.inspect("b1")).RestartCount < 5);
+    assert.ok((await daemon.inspect("b1")).RestartCount < 4);
     await reaches("b1", "restarting");
     assert.equal(await ask("DELETE", "b1?force=1"), "204");
   });
@@ -125,9 +125,10 @@ describe("while a container waits for its next start", () => {
   test("update to another policy holds from the next exit on", async () => {
     await inBackOff("b1");
     assert.equal(await ask("POST", "b1/update", { RestartPolicy: { Name: "no" } }), "200");
-    assert.equal((await daemon.inspect("b1")).State.Status, "restarting");
+    const { State, RestartCount } = await daemon.inspect("b1");
+    assert.equal(State.Status, "restarting");
     await reaches("b1", "exited");
-    assert.equal((await daemon.inspect("b1")).RestartCount, 5);
+    assert.equal((await daemon.inspect("b1")).RestartCount, RestartCount + 1);
   });
 });
 

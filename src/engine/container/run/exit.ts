@@ -60,7 +60,6 @@ export async function settleExit(
       exitCode: exit.exitCode,
       isOomKilled: exit.isOomKilled,
       finishedAt: formatNano(exit.finishedAtNano),
-      ...(willRestart ? { restartCount: latest.state.restartCount + 1 } : {}),
       health: health && afterExit(health),
     },
     { endpoints: latest.endpoints.map(withoutAttached) },

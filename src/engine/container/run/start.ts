@@ -60,7 +60,8 @@ export async function startAgain(
 ): Promise<boolean> {
   const record = context.table.get(live.id);
   if (record?.state.status !== "restarting" || live.isRemoving) return false;
-  await launchOrRecord(context, live, record, onExit, {});
+  // Counted when it has happened: whoever reads the number finds the traces of so many runs.
+  await launchOrRecord(context, live, record, onExit, { restartCount: record.state.restartCount + 1 });
   return true;
 }
 
