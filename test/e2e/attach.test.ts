@@ -451,6 +451,13 @@ for (const client of clients)
       }
     });
 
+    test("attach with piped input: the answer to the last of it is heard", async () => {
+      const script = "read -r a; read -r b; echo got $a and $b";
+      await daemon.text(client, ["run", "-di", "--name", "piped", "busybox", "sh", "-c", script]);
+      const outcome = await daemon.run(client, ["attach", "piped"], { input: "one\ntwo\n" });
+      assert.deepEqual([outcome.status, outcome.stdout], [0, "got one and two\n"]);
+    });
+
     test("start -ai: input, output, exit code", async () => {
       await daemon.text(client, ["create", "-i", "--name", "both", "busybox", "sh", "-c", "cat; exit 9"]);
       const outcome = await daemon.run(client, ["start", "-ai", "both"], { input: "fed\n" });

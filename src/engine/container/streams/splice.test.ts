@@ -93,8 +93,10 @@ test("the end of the input is the program's, or the connection's", async () => {
 
   const shared = start({ endsWithInput: true });
   shared.user.end("in");
-  assert.equal(await shared.how, "closed");
   assert.equal(await read(shared.program), "in");
+  shared.program.write(framed("answer"));
+  assert.equal(await read(shared.user), framed("answer").toString("latin1"));
+  assert.equal(await shared.how, "closed");
 });
 
 test("what was typed before the detach keys is the program's, what comes after is nobody's", async () => {

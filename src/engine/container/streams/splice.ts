@@ -5,6 +5,9 @@ import { Fault } from "../../../lib/errors.ts";
 import { encodeFrames, FRAME_TYPES, FrameDecoder } from "../../../lib/frames.ts";
 import { defaultDetachKeys, DetachWatch, parseDetachKeys } from "../../../lib/term/detach-keys.ts";
 
+/** How long the answer to the last of the input is waited for, where the end of the input ends the connection. */
+const ANSWER_MS = 500;
+
 export interface SpliceOptions {
   /** Whether what the client sends goes to the program; it is dropped otherwise. */
   readonly stdin: boolean;
@@ -37,7 +40,8 @@ export function splice(client: Duplex, shim: Duplex, options: SpliceOptions): Pr
       how = "detached";
     });
     (watch === undefined ? client : client.pipe(watch)).pipe(shim);
-    if (options.endsWithInput || watch !== undefined) shim.once("finish", () => leave(how));
+    if (options.endsWithInput || watch !== undefined)
+      shim.once("finish", () => setTimeout(() => leave(how), how === "detached" ? 0 : ANSWER_MS).unref());
   } else client.resume();
   const end = (): void => {
     void options.settled().then(() => {
