@@ -25,6 +25,15 @@ async function machineServer(): Promise<string> {
   return isIP(address) === 0 ? "127.0.0.1" : address;
 }
 
+/** Name servers of the test that runs. */
+const servers = new Set<Live>();
+
+async function stop(server: Live): Promise<void> {
+  servers.delete(server);
+  server.kill("SIGKILL");
+  await server.ended;
+}
+
 /** Runs dnsmasq where `wrap` leads, at one address; its log shows every question. */
 async function dnsmasq(
   wrap: (argv: string[]) => string[],
@@ -47,6 +56,7 @@ async function dnsmasq(
     "--cache-size=0",
   ];
   const server = new Live(wrap(["dnsmasq", ...flags, ...listen, ...records]), { timeoutMs: 170_000 });
+  servers.add(server);
   await server.prints("started");
   return server;
 }
@@ -58,13 +68,15 @@ before(async () => {
   const address = await machineServer();
   await daemon.network.run(["ip", "addr", "add", address, "dev", "lo"]); // fine when loopback has it
   upstream = await dnsmasq((argv) => daemon.network.wrap(argv), address, ...RECORDS);
+  servers.delete(upstream); // it stays for all tests
 });
 afterEach(async () => {
+  await Promise.all([...servers].map(stop));
   await daemon.removeContainers();
   await daemon.text(first, ["network", "prune", "-f"]);
 });
 after(async () => {
-  upstream.kill("SIGKILL");
+  await stop(upstream);
   await daemon.close();
 });
 
@@ -215,8 +227,7 @@ describe("names", () => {
     const server = await dnsmasq(await wrapped("bb"), "fd00:db::17", "--address=/own.example/203.0.113.9");
     await sleeper("asker", "--network", "six", "--dns", "fd00:db::17");
     assert.deepEqual(await answersTo("asker", "own.example"), ["203.0.113.9"]);
-    server.kill("SIGKILL");
-    await server.ended;
+    await stop(server);
   });
 });
 
@@ -268,8 +279,7 @@ describe("a container", () => {
     // And others may name it as theirs: asked from their own network, also where there is no way out.
     const own = await run(await within("dns", ["dig", "@127.0.0.1", "+short", "own.example"]));
     assert.equal(own.stdout, "203.0.113.9\n");
-    server.kill("SIGKILL");
-    await server.ended;
+    await stop(server);
   });
 
   test("on the default bridge has no name service", async () => {
@@ -343,8 +353,7 @@ describe("other names", () => {
       await inside("aa", "cat /etc/resolv.conf"),
       /^nameserver 127\.0\.0\.11\nsearch own\.example\noptions timeout:1 ndots:0\n/m,
     );
-    server.kill("SIGKILL");
-    await server.ended;
+    await stop(server);
     assert.equal(await statusOf("aa", "gone.own.example"), "SERVFAIL");
   });
 
