@@ -108,10 +108,10 @@ async function* follow(
   void options.ended.then(end, end);
   signal.addEventListener("abort", end, { once: true });
   using _ = { [Symbol.dispose]: () => signal.removeEventListener("abort", end) };
-  using timer = untilTimer(span.untilNano, end);
+  using _timer = untilTimer(span.untilNano, end);
   for (;;) {
     if (signal.aborted) return;
-    const isLast = hasEnded || timer.isOver;
+    const isLast = hasEnded;
     changes.reset();
     await files.refresh();
     yield* readOn(files, span);
@@ -121,8 +121,7 @@ async function* follow(
 }
 
 /** Calls `end` when no line can be of interest any more: none is written with a time that has passed. */
-function untilTimer(untilNano: bigint | undefined, end: () => void): Disposable & { isOver: boolean } {
-  const result = { isOver: false, [Symbol.dispose]: () => clearTimeout(timer) };
+function untilTimer(untilNano: bigint | undefined, end: () => void): Disposable {
   let timer: NodeJS.Timeout | undefined;
   const check = (): void => {
     const leftMs = Number(untilNano) / 1e6 - Date.now();
@@ -130,9 +129,8 @@ function untilTimer(untilNano: bigint | undefined, end: () => void): Disposable 
       timer = setTimeout(check, Math.min(leftMs + 1, MAX_TIMER_MS));
       return;
     }
-    result.isOver = true;
     end();
   };
   if (untilNano !== undefined) check();
-  return result;
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
