@@ -1,9 +1,13 @@
 // What a container's question is answered with: names and addresses of its networks from memory, everything else by a
 // forwarder, if the container may ask one at all. Knows nothing of sockets.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { addressRecord, type AnswerRecord, buildAnswer, pointerRecord, refuse } from "./answer.ts";
 import { CLASS, parseQuery, type Query, RCODE, reverseAddress, TYPE } from "./message.ts";
 import type { NameSource } from "./ports.ts";
+
+/** Between two looks for a name that may appear. */
+const LOOK_MS = 20;
 
 /** Seconds that clients may keep a container's address: it may be another one after a restart. */
 const LOCAL_TTL = 10;
@@ -21,11 +25,17 @@ export interface Reply {
 export class Resolver {
   readonly #names: NameSource;
   readonly #forward: Forward;
+  readonly #isYoung: (containerId: string) => boolean;
   #turn = 0;
 
-  constructor(options: { names: NameSource; forward: Forward }) {
+  /**
+   * `isYoung` tells containers that have just been started: containers that are started together look for each other, so
+   * that a plain name which nobody has yet is waited for instead of being denied. Programs such as nginx end over a denial.
+   */
+  constructor(options: { names: NameSource; forward: Forward; isYoung?: (containerId: string) => boolean }) {
     this.#names = options.names;
     this.#forward = options.forward;
+    this.#isYoung = options.isYoung ?? (() => false);
   }
 
   /** Returns the reply, as a promise only where others are asked; null for what deserves none. Never rejects. */
@@ -35,8 +45,27 @@ export class Resolver {
     if (typeof query === "number") return { query: null, message: refuse(bytes, query) };
     const rcode = this.#refusal(query);
     if (rcode !== undefined) return { query, message: buildAnswer(query, rcode, []) };
+    const known = this.#known(containerId, query);
+    if (known !== undefined) return known;
+    if (isPlainName(query) && this.#isYoung(containerId)) return this.#whenKnown(containerId, query);
+    return this.#elsewhere(containerId, query);
+  }
+
+  #known(containerId: string, query: Query): Reply | undefined {
     const records = this.#local(containerId, query);
-    if (records !== undefined) return { query, message: buildAnswer(query, RCODE.noError, records) };
+    return records === undefined ? undefined : { query, message: buildAnswer(query, RCODE.noError, records) };
+  }
+
+  async #whenKnown(containerId: string, query: Query): Promise<Reply> {
+    while (this.#isYoung(containerId)) {
+      await sleep(LOOK_MS);
+      const known = this.#known(containerId, query);
+      if (known !== undefined) return known;
+    }
+    return this.#elsewhere(containerId, query);
+  }
+
+  #elsewhere(containerId: string, query: Query): Reply | Promise<Reply> {
     if (this.#staysHere(containerId, query)) return { query, message: buildAnswer(query, RCODE.noError, []) };
     const forwarded = this.#forward(containerId, query);
     if (forwarded === null) return { query, message: buildAnswer(query, RCODE.servFail, []) };
@@ -73,9 +102,12 @@ export class Resolver {
 
   /** compat: with `ndots` names without a dot are only sent on with a search domain behind them. */
   #staysHere(containerId: string, query: Query): boolean {
-    const isAddress = query.type === TYPE.A || query.type === TYPE.AAAA;
-    return isAddress && !query.name.includes(".") && this.#names.forwardingOf(containerId).hasNdots;
+    return isPlainName(query) && this.#names.forwardingOf(containerId).hasNdots;
   }
 }
+
+/** Whether an address of a name without a dot is asked for, as containers call each other. */
+const isPlainName = ({ type, name }: Query): boolean =>
+  (type === TYPE.A || type === TYPE.AAAA) && name !== "" && !name.includes(".");
 
 const isAsked = (query: Query, type: number): boolean => query.type === type || query.type === TYPE.ANY;

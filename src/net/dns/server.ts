@@ -22,10 +22,17 @@ export interface DnsServerOptions {
   hostResolvers?: HostResolversOptions;
   /** Port of the servers that containers name. */
   serverPort?: number;
+  /** How long after its start a container waits for names that nobody has yet. */
+  youthMs?: number;
 }
+
+/** Containers that are started together are up within this. */
+const YOUTH_MS = 1500;
 
 interface Served {
   relay: Relay;
+  /** When the container's questions began to reach us, on the clock of performance.now(). */
+  sinceMs: number;
   /** To the container's own servers, made when the first question needs it. */
   forwarder?: Forwarder;
   servers: readonly string[];
@@ -45,6 +52,10 @@ export class DnsServer implements Disposable {
     this.#resolver = new Resolver({
       names: options.names,
       forward: (id, query) => this.#forward(id, query),
+      isYoung: (id) => {
+        const since = this.#served.get(id)?.sinceMs;
+        return since !== undefined && performance.now() - since < (options.youthMs ?? YOUTH_MS);
+      },
     });
   }
 
@@ -59,7 +70,7 @@ export class DnsServer implements Disposable {
   async serve(containerId: string, connection: FrameSocket): Promise<void> {
     this.#end(containerId);
     const relay = new Relay({ connection, answer: (bytes) => this.#resolver.answer(containerId, bytes) });
-    const served: Served = { relay, servers: [] };
+    const served: Served = { relay, sinceMs: performance.now(), servers: [] };
     this.#served.set(containerId, served);
     let failure: unknown;
     try {
