@@ -305,6 +305,17 @@ describe("networks beside each other", () => {
   });
 });
 
+describe("containers that are started together", () => {
+  test("find each other, whoever asks first", async () => {
+    await text("network", "create", "pair");
+    await text("run", "-d", "--name", "asks", "--network", "pair", "busybox", "nslookup", "answers");
+    await sleeper("answers", "--network", "pair");
+    assert.equal(await text("wait", "asks"), "0");
+    const address = (await networksOf("answers"))["pair"]?.IPAddress ?? "?";
+    assert.match(await text("logs", "asks"), new RegExp(`Address: ${address}$`, "m"));
+  });
+});
+
 describe("network graph", () => {
   test("says who is where, and what leads to published ports", async () => {
     await text("network", "create", "--internal", "--subnet", "10.12.0.0/24", "inner");
