@@ -123,3 +123,22 @@ test("what an update cannot change is told, and a limit of the kernel's that is 
   assert.equal((await daemon.inspect(id)).HostConfig["CgroupParent"], "");
   await daemon.request("DELETE", `/containers/${id}`);
 });
+
+test("an update by a client from before API 1.40 leaves the limit of processes alone", async () => {
+  const id = await daemon.text(clients[0] as (typeof clients)[number], [
+    "create",
+    "--pids-limit",
+    "32",
+    "busybox",
+    "true",
+  ]);
+  for (const [version, expected] of [
+    ["v1.39", 32],
+    ["v1.40", 16],
+  ] as const) {
+    const answer = await daemon.request("POST", `/${version}/containers/${id}/update`, { PidsLimit: 16 });
+    assert.equal(answer.status, 200);
+    assert.equal((await daemon.inspect(id)).HostConfig["PidsLimit"], expected, version);
+  }
+  await daemon.request("DELETE", `/containers/${id}`);
+});

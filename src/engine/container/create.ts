@@ -26,7 +26,7 @@ import { adaptHealthcheck, checkReaction, checkTest } from "./health/config.ts";
 import { fillVolumes } from "./mounts/fill.ts";
 import { type ResolvedMounts, resolveMounts } from "./mounts/resolve.ts";
 import { specMounts } from "./mounts/use.ts";
-import { adaptMounts } from "./mounts/version.ts";
+import { adaptHostConfig } from "./host-config/version.ts";
 import { checkNameIsFree, generateName, parseName } from "./names.ts";
 import { portRequests } from "./ports.ts";
 import { endpointsOf } from "./network/endpoints.ts";
@@ -46,7 +46,7 @@ export async function createContainer(
 ): Promise<ContainerCreateResponse> {
   const body = {
     ...input.body,
-    HostConfig: adaptMounts(input.body.HostConfig, call.version),
+    HostConfig: adaptHostConfig(input.body.HostConfig, call.version),
     ...(input.body.Healthcheck
       ? { Healthcheck: adaptHealthcheck(input.body.Healthcheck, call.version) }
       : {}),

@@ -22,6 +22,7 @@ import type {
   PathStat,
 } from "../../api/schemas/container.ts";
 import type { ContainerStats } from "../../api/schemas/stats.ts";
+import { isAtLeast } from "../../lib/version-order.ts";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import { listPids } from "../../linux/cgroupfs/processes.ts";
 import { psTable } from "../../linux/procfs/ps.ts";
@@ -205,11 +206,14 @@ export class ContainerService {
     await live.lane.run(() => unpauseContainer(this.#context, live));
   }
 
-  async update(input: Input<"containerUpdate">): Promise<{ Warnings: string[] | null }> {
+  async update(input: Input<"containerUpdate">, call: Call): Promise<{ Warnings: string[] | null }> {
     const { live } = this.#find(input.id);
+    // compat: before API 1.40 an update knew nothing of the limit of processes.
+    const { PidsLimit, ...rest } = input.body;
+    const body = isAtLeast(call.version, "1.40") ? { ...rest, PidsLimit } : rest;
     return live.lane.run(async () => {
       const record = this.#context.table.find(live.id);
-      const warnings = await updateContainer(this.#context, record, input.body);
+      const warnings = await updateContainer(this.#context, record, body);
       return { Warnings: warnings.length === 0 ? null : warnings };
     });
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MountRequest } from "../../../api/schemas/host-config.ts";
 import { isMode, parseBind, parseMount, parseTmpfs, parseVolumesFrom } from "./parse.ts";
-import { adaptMounts } from "./version.ts";
+import { adaptHostConfig } from "../host-config/version.ts";
 
 const refuses = (read: () => unknown, message: string): void =>
   assert.throws(read, { name: "Fault", kind: "invalidParameter", message });
@@ -138,8 +138,15 @@ test("parseVolumesFrom and parseTmpfs", () => {
   refuses(() => parseTmpfs({ rel: "" }), "invalid mount path: 'rel' mount path must be absolute");
 });
 
-test("adaptMounts gives older clients what their version means", () => {
-  const one = (m: MountRequest, version: string) => adaptMounts({ Mounts: [m] }, version)?.Mounts?.[0];
+test("adaptHostConfig shares the memory of clients that know nothing else", () => {
+  assert.equal(adaptHostConfig({}, "1.39").IpcMode, "shareable");
+  assert.equal(adaptHostConfig(null, "1.39").IpcMode, "shareable");
+  assert.equal(adaptHostConfig({ IpcMode: "private" }, "1.39").IpcMode, "private");
+  assert.equal(adaptHostConfig({}, "1.40").IpcMode, undefined);
+});
+
+test("adaptHostConfig gives older clients what their version means", () => {
+  const one = (m: MountRequest, version: string) => adaptHostConfig({ Mounts: [m] }, version)?.Mounts?.[0];
   const bind: MountRequest = {
     Type: "bind",
     Source: "/a",

@@ -1,15 +1,20 @@
-// What clients of older API versions mean by their mounts: fields that came later are ignored, or refused, as Docker does.
+// What clients of older API versions mean by a host configuration: fields that came later are ignored, or refused, as Docker
+// does, and defaults are those of their time.
 import type { HostConfigRequest, MountRequest } from "../../../api/schemas/host-config.ts";
 import { isAtLeast } from "../../../lib/version-order.ts";
 import { Fault } from "../../../lib/errors.ts";
 
-/** Returns the host configuration with its mounts as the client's version has them. Fails with invalidParameter. */
-export function adaptMounts<H extends HostConfigRequest>(
-  hostConfig: H | null | undefined,
+/** Returns the host configuration as the client's version means it. Fails with invalidParameter. */
+export function adaptHostConfig(
+  hostConfig: HostConfigRequest | null | undefined,
   version: string,
-): H | null | undefined {
-  if (!hostConfig?.Mounts) return hostConfig;
-  return { ...hostConfig, Mounts: hostConfig.Mounts.map((m) => adaptMount(m, version)) };
+): HostConfigRequest {
+  const isShareable = !hostConfig?.IpcMode && !isAtLeast(version, "1.40");
+  return {
+    ...hostConfig,
+    ...(isShareable ? { IpcMode: "shareable" } : {}),
+    ...(hostConfig?.Mounts ? { Mounts: hostConfig.Mounts.map((m) => adaptMount(m, version)) } : {}),
+  };
 }
 
 function adaptMount(m: MountRequest, version: string): MountRequest {
