@@ -198,6 +198,26 @@ const legacyEvent: Rule = {
   },
 };
 
+const EMPTY_CONFIG: Json = {
+  Hostname: "",
+  Domainname: "",
+  User: "",
+  AttachStdin: false,
+  AttachStdout: false,
+  AttachStderr: false,
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+  Env: null,
+  Cmd: null,
+  Image: "",
+  Volumes: null,
+  WorkingDir: "",
+  Entrypoint: null,
+  OnBuild: null,
+  Labels: null,
+};
+
 const RULES: Readonly<Record<string, readonly Rule[]>> = {
   ContainerList: [
     dropFromEndpoints("1.44", "DNSNames"),
@@ -225,7 +245,8 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
   ImageInspect: [
     fill("1.44", { Created: "0001-01-01T00:00:00Z" }),
     virtualSize,
-    fill("1.45", { Container: "", ContainerConfig: null }),
+    // compat: docker-compose 1 reads the volumes of ContainerConfig, which builders filled long ago.
+    fill("1.45", { Container: "", ContainerConfig: EMPTY_CONFIG }),
     drop("1.48", "Descriptor"),
     fill("1.52", { Parent: "", Comment: "", DockerVersion: "", Author: "" }),
     fillIn("1.50", "Config", CONFIG_1_49),

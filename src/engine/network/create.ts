@@ -57,7 +57,7 @@ export function draftNetwork(request: NetworkCreateRequest, context: CreateConte
     hasIpv4,
     hasIpv6,
     ipamDriver: request.IPAM?.Driver || "default",
-    ipamOptions: request.IPAM?.Options ?? {},
+    ipamOptions: request.IPAM?.Options ?? null,
     subnets,
     isInternal: request.Internal ?? false,
     isAttachable: request.Attachable ?? false,
@@ -111,7 +111,7 @@ function checkOperator(request: NetworkCreateRequest, r: NetworkRecord): void {
     r.ipamDriver !== "default" ||
     !r.hasIpv4 ||
     r.hasIpv6 ||
-    [r.labels, r.ipamOptions].some((o) => Object.keys(o).length > 0) ||
+    [r.labels, r.ipamOptions ?? {}].some((o) => Object.keys(o).length > 0) ||
     r.subnets.length > 0;
   if (isOwn)
     throw forbidden(

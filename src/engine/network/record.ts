@@ -25,7 +25,8 @@ export interface NetworkRecord {
   readonly hasIpv4: boolean;
   readonly hasIpv6: boolean;
   readonly ipamDriver: string;
-  readonly ipamOptions: Readonly<Record<string, string>>;
+  /** As asked for: null for who said nothing. */
+  readonly ipamOptions: Readonly<Record<string, string>> | null;
   /** What the user asked for in a configuration-only network, which has no addresses of its own; else what there is. */
   readonly subnets: readonly NetworkSubnetRecord[];
   /** Name of the network's device on the host; "" where there is none. */
@@ -81,7 +82,7 @@ export function emptyRecord(r: Pick<NetworkRecord, "id" | "name" | "driver" | "c
     hasIpv4: true,
     hasIpv6: false,
     ipamDriver: "default",
-    ipamOptions: {},
+    ipamOptions: null,
     subnets: [],
     deviceName: "",
     isInternal: false,

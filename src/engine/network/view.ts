@@ -36,8 +36,7 @@ export function summaryOf(r: NetworkRecord): NetworkSummary {
     EnableIPv6: r.hasIpv6,
     IPAM: {
       Driver: r.ipamDriver,
-      // compat: networks of users have a map here, the predefined ones nothing.
-      Options: hasIpam && r.name !== "bridge" ? { ...r.ipamOptions } : null,
+      Options: hasIpam ? r.ipamOptions : null,
       Config: r.subnets.map(ipamConfigOf),
     },
     Internal: r.isInternal,

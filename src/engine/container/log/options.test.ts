@@ -1,14 +1,7 @@
 // The words are Docker's: recorded from Engine 20.10 where that says them, otherwise from the sources of later ones.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  checkDefaultLog,
-  checkLogOptions,
-  completeLogConfig,
-  DRIVER_NAMES,
-  driverOf,
-  isReadable,
-} from "./options.ts";
+import { checkDefaultLog, checkLogOptions, completeLogConfig, driverOf, isReadable } from "./options.ts";
 
 const refusals: readonly (readonly [driver: string, options: Record<string, string>, words: string])[] = [
   ["json-file", { x: "1" }, "unknown log opt 'x' for json-file log driver"],
@@ -126,14 +119,12 @@ test("what is wrong is refused in Docker's words", () => {
     );
 });
 
-test("a driver that there is not is named, and so are those that there are", () => {
+test("a driver that there is not is named in Docker's words", () => {
   for (const name of ["splunk", "awslogs", "gcplogs", "etwlogs", "x"])
-    assert.throws(
-      () => driverOf(name),
-      (e: Error) =>
-        e.message.startsWith(`logger: no log driver named '${name}' is registered`) &&
-        [...DRIVER_NAMES, "none"].every((known) => e.message.includes(known)),
-    );
+    assert.throws(() => driverOf(name), {
+      kind: "invalidParameter",
+      message: `logger: no log driver named '${name}' is registered`,
+    });
 });
 
 test("every option of every driver is accepted", () => {
