@@ -75,9 +75,9 @@ export function parseReference(text: string): Reference {
 function splitDomain(text: string): { domain: string; rest: string } {
   const slash = text.indexOf("/");
   const first = slash < 0 ? "" : text.slice(0, slash);
-  // compat: a first part without dot, colon or capital is a repository on Docker Hub, unless it is localhost.
-  const isDomain =
-    slash >= 0 && (/[.:]/.test(first) || first === "localhost" || first.toLowerCase() !== first);
+  // compat: a first part without dot and colon is a repository on Docker Hub, unless it is localhost. Engines since 23 take one with
+  // capitals for a host; a name that somebody got wrong is likelier.
+  const isDomain = slash >= 0 && (/[.:]/.test(first) || first === "localhost");
   const domain = !isDomain || first === LEGACY_DOMAIN ? DEFAULT_DOMAIN : first;
   const rest = isDomain ? text.slice(slash + 1) : text;
   return { domain, rest: domain === DEFAULT_DOMAIN && !rest.includes("/") ? `${OFFICIAL}/${rest}` : rest };
