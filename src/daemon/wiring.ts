@@ -195,7 +195,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     connect: (input) => connectContainer(context, input),
     disconnect: (input) => disconnectContainer(context, input),
   });
-  await containers.restore();
+  await containers.restore({ stops: !config.liveRestore });
   await sweepContainerDirs(keel, join(config.dataRoot, "containers"), table);
 
   const scratchRoot = join(config.dataRoot, "tmp");

@@ -296,6 +296,28 @@ describe("live-restore: false", () => {
     await text("rm", "-f", "once", "ever");
   });
 
+  test("what a killed daemon left running is stopped by the next one, and runs again by its policy", async () => {
+    const program = "trap 'exit 12' TERM; echo up; while :; do sleep 0.05; done";
+    for (const [name, policy] of [
+      ["once", "no"],
+      ["ever", "always"],
+    ] as const) {
+      await text("run", "-d", "--name", name, "--restart", policy, "busybox", "sh", "-c", program);
+      const logs = daemon.live(client, ["logs", "-f", name]);
+      await logs.prints("up");
+      logs.kill("SIGKILL");
+    }
+    const pids = await Promise.all(["once", "ever"].map(async (n) => (await stateOf(n)).Pid));
+    await daemon.kill();
+    for (const pid of pids) assert.equal(await isAlive(pid), true);
+    await daemon.up();
+    for (const pid of pids) assert.equal(await isAlive(pid), false);
+    const once = await stateOf("once");
+    assert.deepEqual([once.Status, once.ExitCode], ["exited", 12]);
+    assert.equal((await stateOf("ever")).Running, true);
+    await text("rm", "-f", "once", "ever");
+  });
+
   test("SIGHUP takes the key over from daemon.json", async () => {
     assert.equal(await text("info", "--format", "{{.LiveRestoreEnabled}}"), "false");
     await writeFile(daemon.path("daemon.json"), '{"live-restore": true}');

@@ -89,9 +89,14 @@ export class ContainerService {
     });
   }
 
-  /** Finds the runs that went on while no daemon was there, and settles those that ended. */
-  async restore(): Promise<void> {
-    await restoreRuns(this.#context, this.#onExit, this.#start);
+  /** Finds the runs that went on while no daemon was there, and settles those that ended; with `stops` they end as by `close`. */
+  async restore(options: { stops: boolean }): Promise<void> {
+    const stop = (live: LiveContainer): Promise<unknown> =>
+      stopContainer(this.#context, live, { isByUser: false });
+    await restoreRuns(this.#context, this.#onExit, {
+      start: this.#start,
+      stop: options.stops ? stop : undefined,
+    });
     this.#reactions.open();
   }
 

@@ -27,8 +27,19 @@ const ADOPT_WAIT_MS = 2000;
 /** How the service starts a container, in its lane. */
 type Start = (live: LiveContainer) => Promise<void>;
 
+/** What a daemon does with containers at its start. */
+export interface RestoreOptions {
+  readonly start: Start;
+  /** Stops what a predecessor left running that should have stopped it (`live-restore: false`); absent: it runs on. */
+  readonly stop?: ((live: LiveContainer) => Promise<unknown>) | undefined;
+}
+
 /** Restores all runs; a container that cannot be restored counts as ended, and never keeps the daemon from starting. */
-export async function restoreRuns(context: ContainerContext, onExit: OnExit, start: Start): Promise<void> {
+export async function restoreRuns(
+  context: ContainerContext,
+  onExit: OnExit,
+  { start, stop }: RestoreOptions,
+): Promise<void> {
   await endOrphans(context);
   const records = context.table.all();
   const adopted: ContainerRecord[] = [];
@@ -51,6 +62,7 @@ export async function restoreRuns(context: ContainerContext, onExit: OnExit, sta
     records.filter((r) => isRunning(r) && !adopted.includes(r)),
     start,
   );
+  if (stop !== undefined) await stopAll(context, adopted, stop);
   await finishRemovals(context);
   context.logs.restore(context.table.all(), (id) => context.table.live(id));
   await startByPolicy(context, start);
@@ -110,6 +122,18 @@ async function settleLost(
     live.isRestartCalledOff = true;
     await settleExit(context, live, null, exit, { restart, isTold: true });
   }
+}
+
+async function stopAll(
+  context: ContainerContext,
+  records: readonly ContainerRecord[],
+  stop: NonNullable<RestoreOptions["stop"]>,
+): Promise<void> {
+  const stopOne = (r: ContainerRecord): Promise<unknown> =>
+    stop(context.table.live(r.id)).catch((error: unknown) => {
+      context.log("warn", `container ${r.id.slice(0, 12)}: cannot be stopped: ${messageOf(error)}`);
+    });
+  await Promise.all(records.map(stopOne));
 }
 
 /** A removal throws the files away first: where they are gone it was all but done. `--rm` is not forgotten either. */
