@@ -240,11 +240,11 @@ describe("hijacked streams", () => {
     assert.ok(text.includes("second\n"));
   });
 
-  test("attach of an unknown container is an ordinary 404", async () => {
+  test("attach of an unknown container is a 404 with the reason as text, as Docker answers", async () => {
     const answer = await raw(
       "POST /containers/nosuch/attach?stream=1 HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
     );
-    assert.match(answer.toString(), /^HTTP\/1\.1 404 [^]*"No such container: nosuch"/);
+    assert.match(answer.toString(), /^HTTP\/1\.1 404 [^]*\r\n\r\nNo such container: nosuch\r\n$/);
   });
 });
 
