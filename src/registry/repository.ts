@@ -6,7 +6,7 @@ import { type Descriptor, MAX_MANIFEST_BYTES, type Manifest, parseManifest } fro
 import { MEDIA_TYPES } from "../oci/mediatype.ts";
 import { bestPlatform, formatPlatform, type Platform } from "../oci/platform.ts";
 import { MAX_CONFIG_BYTES, parseImageConfig } from "../oci/image-config.ts";
-import { readBytes, type RegistryAuth, RegistryTransport } from "./transport.ts";
+import { readBytes, readText, type RegistryAuth, RegistryTransport } from "./transport.ts";
 
 const ACCEPT = [
   MEDIA_TYPES.ociIndex,
@@ -14,6 +14,9 @@ const ACCEPT = [
   MEDIA_TYPES.ociManifest,
   MEDIA_TYPES.dockerManifest,
 ].join(", ");
+
+/** A registry that never comes to an end is not followed for ever. */
+const MAX_TAG_PAGES = 1000;
 
 /** What a tag or digest stands for. */
 export interface ResolvedManifest {
@@ -64,6 +67,22 @@ export class RegistryRepository {
         code: "image.malformed",
       });
     return { digest: top.digest, manifest: inner.parsed, bytes: inner.bytes };
+  }
+
+  /** Returns all tags of the repository. Fails as resolve. */
+  async tags(signal: AbortSignal): Promise<string[]> {
+    const tags: string[] = [];
+    let next: string | URL | undefined = `${this.#path}/tags/list`;
+    for (let page = 0; next !== undefined && page < MAX_TAG_PAGES; page++) {
+      const response: Response = await this.#transport.send(next, this.#scope, { signal });
+      const listed = JSON.parse(await readText(response)) as { tags?: string[] | null };
+      tags.push(...(listed.tags ?? []));
+      const link: string | undefined = /<([^>]+)>;\s*rel="?next"?/.exec(
+        response.headers.get("link") ?? "",
+      )?.[1];
+      next = link === undefined ? undefined : new URL(link, response.url);
+    }
+    return tags;
   }
 
   /** Returns what `reference` stands for and the platforms that it is there for. Fails as resolve. */

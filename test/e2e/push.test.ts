@@ -97,6 +97,26 @@ describe("push", { skip: !existsSync("/usr/bin/docker-registry") }, () => {
       assert.equal(await ok("push", "-q", `${repository}:x`), `${repository}:x\n`);
     });
 
+    test(`${client.name}: pull -a brings every tag, and says once how it went`, async () => {
+      const name = `five-${client.name}`;
+      const repository = `${registry.address}/${name}`;
+      for (const tag of ["x", "y"]) await build(`${repository}:${tag}`, `${name}-${tag}`);
+      await ok("push", "-a", repository);
+      await ok("rmi", `${repository}:x`, `${repository}:y`);
+      const pulled = await ok("pull", "-a", repository);
+      for (const tag of ["x", "y"]) assert.match(pulled, new RegExp(`^${tag}: Pulling from ${name}$`, "m"));
+      assert.match(pulled, /: Download complete/);
+      const status = pulled.match(/^Status: .*$/gm);
+      assert.deepEqual(status, [`Status: Downloaded newer image for ${repository}`]);
+      assert.equal(await text("run", "--rm", `${repository}:y`), `${name}-y`);
+      assert.match(await ok("pull", "-a", repository), /^Status: Image is up to date for /m);
+      await ok("tag", `${repository}:x`, "kept");
+      await ok("rmi", `${repository}:x`);
+      // The image is here under another name; its own is new.
+      assert.match(await ok("pull", `${repository}:x`), /^Status: Downloaded newer image for /m);
+      await ok("rmi", "kept", `${repository}:x`, `${repository}:y`);
+    });
+
     test(`${client.name}: what is not here is refused in Docker's words`, async () => {
       const none = await outcome("push", `${registry.address}/nosuch-${client.name}:v1`);
       assert.equal(none.status, 1);

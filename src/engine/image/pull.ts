@@ -13,14 +13,14 @@ import {
   parseImageConfig,
 } from "../../oci/image-config.ts";
 import type { Descriptor } from "../../oci/manifest.ts";
-import { hostPlatform, parsePlatform } from "../../oci/platform.ts";
+import { hostPlatform, parsePlatform, type Platform } from "../../oci/platform.ts";
 import {
   canonicalName,
+  DEFAULT_TAG,
   familiarName,
   familiarString,
   parseReference,
   type Reference,
-  withDefaultTag,
   withTag,
 } from "../../oci/reference.ts";
 import { type Digest, parseDigest } from "../../oci/digest.ts";
@@ -41,32 +41,66 @@ export interface RegistrySettings {
 
 type PullInput = InputOf<typeof imageCreate>;
 
-/** Pulls an image and returns the reference that it has now. */
+/** Pulls an image, or all of a repository when no tag is named, and returns the references that they have now. */
 export async function pullImage(
   context: ImageContext,
   input: PullInput,
   out: ProgressSink,
   signal: AbortSignal,
-): Promise<Reference> {
-  const reference = referenceOf(input);
-  const wanted = input.platform === undefined ? hostPlatform() : parsePlatform(input.platform);
+): Promise<Reference[]> {
+  const asked = referenceOf(input);
+  const platform = input.platform === undefined ? hostPlatform() : parsePlatform(input.platform);
+  const isWhole = asked.tag === undefined && asked.digest === undefined;
+  const references = isWhole ? await allTagsOf(context, asked, input.registryAuth, signal) : [asked];
+  const pull: Pull = { context, auth: input.registryAuth, platform, out, signal };
+  let isNew = false;
+  for (const reference of references) isNew = (await pullReference(pull, reference)) || isNew;
+  const shown = familiarString(asked);
+  await out.write({
+    status: isNew
+      ? `Status: Downloaded newer image for ${shown}`
+      : `Status: Image is up to date for ${shown}`,
+  });
+  return references;
+}
+
+async function allTagsOf(
+  context: ImageContext,
+  name: Reference,
+  auth: PullInput["registryAuth"],
+  signal: AbortSignal,
+): Promise<Reference[]> {
+  const tags = await firstAnswering(context, name, auth, (repository) => repository.tags(signal));
+  return tags.map((tag) => withTag(name, tag));
+}
+
+/** What the pulls of one request have in common. */
+interface Pull {
+  readonly context: ImageContext;
+  readonly auth: PullInput["registryAuth"];
+  readonly platform: Platform;
+  readonly out: ProgressSink;
+  readonly signal: AbortSignal;
+}
+
+/** Pulls one image; returns whether its name meant another one before, or none. */
+async function pullReference(pull: Pull, reference: Reference): Promise<boolean> {
+  const { context, platform, out, signal } = pull;
+  const named = reference.digest ?? reference.tag ?? DEFAULT_TAG;
   const { repository, resolved } = await firstAnswering(
     context,
     reference,
-    input.registryAuth,
+    pull.auth,
     async (repository) => ({
       repository,
-      resolved: await repository.resolve(reference.digest ?? reference.tag ?? "latest", wanted, signal),
+      resolved: await repository.resolve(named, platform, signal),
     }),
   );
-  await out.write({
-    status: `Pulling from ${reference.path}`,
-    id: reference.digest ?? reference.tag ?? "latest",
-  });
+  await out.write({ status: `Pulling from ${reference.path}`, id: named });
   const configBytes = await repository.blobBytes(resolved.manifest.config, signal);
   const config = parseImageConfig(configBytes);
   const id = imageIdOf(configBytes);
-  const isNew = context.table.get(id) === undefined;
+  const isNew = context.table.byReference(reference)?.id !== id;
   using lease = context.layers.lease();
   const layers = await pullLayers(context, repository, resolved.manifest.layers, config, lease, out, signal);
   const repoDigest = `${canonicalName(reference)}@${resolved.digest}`;
@@ -81,13 +115,7 @@ export async function pullImage(
   for (const [i, layer] of layers.entries())
     await context.pushed.note(layer.diffId, resolved.manifest.layers[i] as Descriptor, reference);
   await out.write({ status: `Digest: ${resolved.digest}` });
-  const shown = familiarString(reference);
-  await out.write({
-    status: isNew
-      ? `Status: Downloaded newer image for ${shown}`
-      : `Status: Image is up to date for ${shown}`,
-  });
-  return reference;
+  return isNew;
 }
 
 function recordOf(
@@ -111,7 +139,7 @@ function recordOf(
 function referenceOf(input: PullInput): Reference {
   const reference = parseReference(input.fromImage ?? "");
   const tag = input.tag ?? "";
-  if (tag === "") return withDefaultTag(reference);
+  if (tag === "") return reference;
   if (tag.includes(":")) return { domain: reference.domain, path: reference.path, digest: parseDigest(tag) };
   return withTag(reference, tag);
 }
@@ -233,10 +261,22 @@ async function pullLayer(p: LayerPull): Promise<LayerRecord> {
       digest: p.descriptor.digest,
       sizeBytes: p.descriptor.sizeBytes,
     },
-    onProgress: progressReporter(p.out, shown, "Downloading", p.descriptor.sizeBytes),
+    onProgress: downloadReporter(p.out, shown, p.descriptor.sizeBytes),
     lease: p.lease,
     signal: p.signal,
   });
   await p.out.write({ status: "Pull complete", progressDetail: {}, id: shown });
   return layer;
+}
+
+/** As a layer is unpacked while it is downloaded, its download is complete with its last byte. */
+function downloadReporter(out: ProgressSink, id: string, total: number): (bytes: number) => void {
+  const report = progressReporter(out, id, "Downloading", total);
+  let isComplete = false;
+  return (current) => {
+    report(current);
+    if (current < total || isComplete) return;
+    isComplete = true;
+    void out.write({ status: "Download complete", progressDetail: {}, id });
+  };
 }

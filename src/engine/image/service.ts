@@ -278,8 +278,8 @@ export class ImageService {
   }
 
   async pull(input: Input<"imageCreate">, out: ProgressSink, call: Call): Promise<void> {
-    const reference = await pullImage(this.#context, input, out, call.signal);
-    this.#publishPull(reference);
+    for (const reference of await pullImage(this.#context, input, out, call.signal))
+      this.#publishPull(reference);
   }
 
   #publishPull(reference: Reference): void {
@@ -324,7 +324,7 @@ export class ImageService {
     signal: AbortSignal,
   ): Promise<void> {
     const input = {
-      fromImage: familiarString(reference),
+      fromImage: familiarString(withDefaultTag(reference)),
       fromSrc: undefined,
       repo: undefined,
       tag: undefined,
@@ -333,9 +333,8 @@ export class ImageService {
       platform: platform === undefined ? undefined : formatPlatform(platform),
       registryAuth: undefined,
     };
-    this.#publishPull(
-      await pullImage(this.#context, input, { write: async (line) => onProgress(line) }, signal),
-    );
+    const out = { write: async (line: Readonly<Record<string, unknown>>) => onProgress(line) };
+    for (const pulled of await pullImage(this.#context, input, out, signal)) this.#publishPull(pulled);
   }
 
   async import(input: Input<"imageCreate">, body: UploadBody, out: ProgressSink, call: Call): Promise<void> {
