@@ -257,13 +257,22 @@ export const verbs: readonly VerbEntry[] = [
   }),
   system("prune", "Remove unused data", () => import("./system/prune.ts")),
 
+  context("create", "Create a context", () => import("./context/create.ts")),
+  context(
+    "export",
+    "Export a context to a tar archive FILE or a tar stream on STDOUT.",
+    () => import("./context/export.ts"),
+  ),
+  context("import", "Import a context from a tar or zip file", () => import("./context/import.ts")),
   context(
     "inspect",
     "Display detailed information on one or more contexts",
     () => import("./context/inspect.ts"),
   ),
   context("ls", "List contexts", () => import("./context/ls.ts"), { aliases: ["list"] }),
+  context("rm", "Remove one or more contexts", () => import("./context/rm.ts"), { aliases: ["remove"] }),
   context("show", "Print the name of the current context", () => import("./context/show.ts")),
+  context("update", "Update a context", () => import("./context/update.ts")),
   context("use", "Set the current context", () => import("./context/use.ts")),
 
   builder("build", "Build an image from a Dockerfile", () => import("./image/build.ts")),

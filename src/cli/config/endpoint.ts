@@ -12,6 +12,8 @@ import type { ConfigFile } from "./config-file.ts";
  */
 export const CLIENT_API_VERSION = "1.51";
 
+const NO_TLS = "TLS connections to a daemon are not supported by this client";
+
 export interface Endpoint {
   readonly host: string;
   /** Name of the context the host came from. */
@@ -56,9 +58,13 @@ export async function resolveEndpoint(input: EndpointInput): Promise<Endpoint> {
   const context = await resolveContextName(input);
   refuseTls(globals);
   if (context !== "default") {
-    const { loadContext } = await import("./contexts.ts");
-    const { host } = loadContext(globals.config, context);
-    return { host: normaliseHost(host), context, apiVersion, isOwnDefault: false };
+    const { listTlsFiles, loadContext } = await import("../contexts/read.ts");
+    const { host: stored, meta } = loadContext(globals.config, context);
+    const host = normaliseHost(stored);
+    const wantsTls =
+      meta.Endpoints.docker?.SkipTLSVerify === true || listTlsFiles(globals.config, context).has("docker");
+    if (wantsTls && !host.startsWith("unix://")) throw refuse(NO_TLS);
+    return { host, context, apiVersion, isOwnDefault: false };
   }
   if (globals.host.length > 1) throw refuse("Specify only one -H");
   const chosen = globals.host[0] ?? environmentHost();
@@ -69,7 +75,7 @@ export async function resolveEndpoint(input: EndpointInput): Promise<Endpoint> {
 function refuseTls(globals: GlobalFlags): void {
   if (!globals.tls && !globals.tlsverify && (process.env["DOCKER_TLS_VERIFY"] ?? "") === "") return;
   if (globals.host[0]?.startsWith("unix://") === true) return;
-  throw refuse("TLS connections to a daemon are not supported by this client");
+  throw refuse(NO_TLS);
 }
 
 /** Completes a host as Docker does: `foo` is tcp://foo:2375, `unix://` Berth's socket. Throws a Fault. */

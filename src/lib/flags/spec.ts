@@ -145,6 +145,23 @@ export function map(
   return { type, usage, initial: {}, defaultText: "map[]", parse, ...rest };
 }
 
+/** Pairs `key=value,key=value`, repeatable; later ones win (pflag's stringToString). */
+export function stringToString(
+  usage: string,
+  traits: FlagTraits = {},
+): FlagSpec<Readonly<Record<string, string>>> {
+  const parse = (text: string, previous: Readonly<Record<string, string>> | undefined) => {
+    const equals = text.split("=").length - 1;
+    // A single pair may have commas in its value.
+    const pairs = equals > 1 ? parseCsv(text) : [text.replace(/^"+|"+$/g, "")];
+    const lacking = pairs.find((pair) => !pair.includes("="));
+    if (lacking !== undefined) throw invalidValue(`${lacking} must be formatted as key=value`);
+    const split = (pair: string) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)];
+    return { ...previous, ...Object.fromEntries(pairs.map(split)) };
+  };
+  return { type: "stringToString", usage, initial: {}, defaultText: "[]", parse, ...traits };
+}
+
 /** Splits one line of comma-separated values with Go's encoding/csv rules (quotes doubled inside quotes). */
 export function parseCsv(line: string): string[] {
   if (line === "") return [];

@@ -2,6 +2,7 @@ import { containerInspect } from "../../../api/operations/container.ts";
 import type { PortBinding } from "../../../api/schemas/host-config.ts";
 import { defineCommand } from "../../command.ts";
 import { complain } from "../../each.ts";
+import { naturally } from "../../natural-order.ts";
 import { print } from "../../output.ts";
 
 export const command = defineCommand({
@@ -40,19 +41,4 @@ function onePort(ports: Ports, wanted: string, id: string): string[] {
   const bindings = ports[`${port}/${proto || "tcp"}`] ?? [];
   if (bindings.length === 0) throw complain(`Error: No public port '${wanted}' published for ${id}`);
   return bindings.map(address);
-}
-
-/** Orders numbers within text by their value (80 before 443) and everything else by bytes. */
-function naturally(a: string, b: string): number {
-  const split = (text: string): string[] => text.match(/\d+|\D/g) ?? [];
-  const left = split(a);
-  const right = split(b);
-  for (const [index, part] of left.entries()) {
-    const other = right[index];
-    if (other === undefined) return 1;
-    if (part === other) continue;
-    const areNumbers = /^\d/.test(part) && /^\d/.test(other);
-    return areNumbers ? Number(part) - Number(other) : part < other ? -1 : 1;
-  }
-  return left.length - right.length;
 }

@@ -1,8 +1,8 @@
 import { string } from "../../../lib/flags/spec.ts";
+import { goJson, withSortedMembers } from "../../../lib/json/go-json.ts";
 import { anyArgs, defineCommand } from "../../command.ts";
-import { loadContext } from "../../config/contexts.ts";
-import { environmentHost, normaliseHost, resolveContextName } from "../../config/endpoint.ts";
-import { DEFAULT_HOST } from "../../failure.ts";
+import { resolveContextName } from "../../config/endpoint.ts";
+import { contextPaths, DEFAULT_CONTEXT, findContext, listTlsFiles } from "../../contexts/read.ts";
 import { inspectFormatUsage } from "../../format/usage.ts";
 import { inspectAll } from "../../inspect.ts";
 import type { Session } from "../../session.ts";
@@ -16,30 +16,24 @@ export const command = defineCommand({
     const current = () => resolveContextName({ globals, given: new Set(), config: () => session.config() });
     const names = args.length === 0 ? [await current()] : args;
     await inspectAll(names, flags.format, async (name) => ({
-      text: JSON.stringify(describe(session, name)),
+      text: describe(session, name),
     }));
   },
 });
 
-function describe({ globals }: Session, name: string): unknown {
-  if (name === "default") {
-    const chosen = globals.host[0] ?? environmentHost();
-    return {
-      Name: "default",
-      Metadata: {},
-      Endpoints: {
-        docker: { Host: chosen === undefined ? DEFAULT_HOST : normaliseHost(chosen), SkipTLSVerify: false },
-      },
-      TLSMaterial: {},
-      Storage: { MetadataPath: "<IN MEMORY>", TLSPath: "<IN MEMORY>" },
-    };
-  }
-  const { meta, metadataPath, tlsPath } = loadContext(globals.config, name);
-  return {
-    Name: name,
-    Metadata: meta.Metadata ?? {},
-    Endpoints: meta.Endpoints ?? {},
-    TLSMaterial: {},
-    Storage: { MetadataPath: metadataPath, TLSPath: tlsPath },
-  };
+/** As Docker writes it: the members of objects sorted, file names by endpoint. */
+function describe({ globals }: Session, name: string): string {
+  const { meta } = findContext(globals, name);
+  const paths = contextPaths(globals.config, name);
+  const isDefault = name === DEFAULT_CONTEXT;
+  return goJson({
+    Name: meta.Name,
+    Metadata: withSortedMembers(meta.Metadata),
+    Endpoints: withSortedMembers(meta.Endpoints),
+    TLSMaterial: isDefault ? {} : Object.fromEntries(listTlsFiles(globals.config, name)),
+    Storage: {
+      MetadataPath: isDefault ? "<IN MEMORY>" : paths.meta,
+      TLSPath: isDefault ? "<IN MEMORY>" : paths.tls,
+    },
+  });
 }

@@ -1,10 +1,11 @@
 import { bool, string } from "../../../lib/flags/spec.ts";
 import { defineCommand, noArgs } from "../../command.ts";
-import { listContexts } from "../../config/contexts.ts";
-import { environmentHost, normaliseHost, resolveContextName } from "../../config/endpoint.ts";
-import { DEFAULT_HOST, describeFailure } from "../../failure.ts";
+import { environmentHost, resolveContextName } from "../../config/endpoint.ts";
+import { defaultContext, listContexts } from "../../contexts/read.ts";
+import { describeFailure } from "../../failure.ts";
 import { type Formatter, printList } from "../../format/list.ts";
 import { formatUsage } from "../../format/usage.ts";
+import { naturally } from "../../natural-order.ts";
 import { printError } from "../../output.ts";
 
 interface Row {
@@ -41,22 +42,14 @@ export const command = defineCommand({
     const { globals } = session;
     const current = await resolveContextName({ globals, given: new Set(), config: () => session.config() });
     const chosen = globals.host[0] ?? environmentHost();
-    const rows: Row[] = [
-      {
-        name: "default",
-        description: "Current DOCKER_HOST based configuration",
-        host: chosen === undefined ? DEFAULT_HOST : normaliseHost(chosen),
-        isCurrent: current === "default",
-        error: "",
-      },
-      ...listContexts(globals.config).map(({ name, description, host }) => ({
-        name,
-        description,
-        host,
-        isCurrent: name === current,
-        error: "",
-      })),
-    ];
+    const contexts = [defaultContext(globals), ...listContexts(globals.config)];
+    const rows: Row[] = contexts.map(({ meta, description, host }) => ({
+      name: meta.Name,
+      description,
+      host,
+      isCurrent: meta.Name === current,
+      error: "",
+    }));
     if (!rows.some((row) => row.isCurrent)) {
       const error = await session.endpoint().then(() => "", describeFailure);
       rows.push({ name: current, description: "", host: "", isCurrent: true, error });
@@ -68,7 +61,7 @@ export const command = defineCommand({
         : flags.format;
     await printList(
       columns,
-      rows.sort((a, b) => (a.name < b.name ? -1 : 1)),
+      rows.sort((a, b) => naturally(a.name, b.name)),
       { format, isTruncated: false },
     );
     if (chosen !== undefined && globals.host.length === 0) {

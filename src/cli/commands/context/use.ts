@@ -1,7 +1,8 @@
 import { defineCommand, exactly } from "../../command.ts";
 import { updateConfigFile } from "../../config/config-file.ts";
-import { loadContext } from "../../config/contexts.ts";
 import { environmentHost } from "../../config/endpoint.ts";
+import { checkContextName } from "../../contexts/meta.ts";
+import { DEFAULT_CONTEXT, loadContext } from "../../contexts/read.ts";
 import { print, printError } from "../../output.ts";
 
 export const command = defineCommand({
@@ -11,13 +12,20 @@ export const command = defineCommand({
   async run(session, { args }) {
     const [name = ""] = args;
     const dir = session.globals.config;
-    if (name !== "default") loadContext(dir, name);
-    await updateConfigFile(dir, ({ currentContext: _, ...rest }) =>
-      name === "default" ? rest : { ...rest, currentContext: name },
-    );
+    if (name !== DEFAULT_CONTEXT) {
+      checkContextName(name);
+      loadContext(dir, name);
+    }
+    const chosen = name === DEFAULT_CONTEXT ? "" : name;
+    // What is so already is not written: there may be no file, and no right to make one.
+    if (((await session.config()).currentContext ?? "") !== chosen) {
+      await updateConfigFile(dir, ({ currentContext: _, ...rest }) =>
+        chosen === "" ? rest : { ...rest, currentContext: chosen },
+      );
+    }
     print(`${name}\n`);
     printError(`Current context is now ${JSON.stringify(name)}\n`);
-    if (name !== "default" && environmentHost() !== undefined) {
+    if (name !== DEFAULT_CONTEXT && environmentHost() !== undefined) {
       const variable = process.env["BERTH_HOST"] ? "BERTH_HOST" : "DOCKER_HOST";
       printError(
         `Warning: ${variable} environment variable overrides the active context. To use ${JSON.stringify(name)}, either set the global --context flag, or unset ${variable} environment variable.\n`,
