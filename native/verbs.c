@@ -150,6 +150,7 @@ static void reply_started(struct client *c, struct process *p)
 	begin_reply(&w);
 	write_warnings(&w, p);
 	write_int(&w, p->pid);
+	write_int(&w, p->started_at);
 	client_reply(c, &w);
 }
 

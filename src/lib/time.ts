@@ -5,9 +5,19 @@ const NANO = 1_000_000_000n;
 /** Go's zero time, which Docker shows for "never". */
 export const ZERO_TIME = "0001-01-01T00:00:00Z";
 
-/** Returns the current wall-clock time in nanoseconds since the epoch (microsecond resolution). */
+/** Wall-clock time in milliseconds at which performance.now() was 0, as far as is known. */
+let originMs = performance.timeOrigin;
+
+/**
+ * Returns the current wall-clock time in nanoseconds since the epoch (microsecond resolution). The monotonic clock gives the
+ * fractions of a millisecond; it knows nothing of a clock that is set or slewed, nor of the time a machine slept.
+ */
 export function nowNano(): bigint {
-  return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
+  const wallMs = Date.now();
+  const fineMs = originMs + performance.now();
+  const nowMs = Math.min(Math.max(fineMs, wallMs), wallMs + 0.999);
+  originMs += nowMs - fineMs;
+  return BigInt(Math.floor(nowMs * 1000)) * 1000n;
 }
 
 /** Returns the RFC 3339 text of a time in UTC with as many fractional digits as needed (Go's RFC3339Nano). */

@@ -15,6 +15,9 @@ const ROOT = dirname(dirname(import.meta.dirname));
 const EXECUTABLE = join(ROOT, "dist/berth");
 const BERTH = existsSync(EXECUTABLE) ? [EXECUTABLE] : [process.execPath, join(ROOT, "src/main.ts")];
 
+/** How long a daemon that was told to end may take. */
+const SHUTDOWN_MS = 30_000;
+
 /** A command line under which the daemon's API is tried. */
 export interface Client {
   readonly name: "berth" | "docker";
@@ -115,7 +118,21 @@ export class TestDaemon {
     });
     this.#process = this.launch(args);
     this.#processes.push(this.#process);
-    await this.#process.prints("API listen on");
+    // It says so of each address.
+    const hosts = 1 + [...(this.#options.args ?? []), ...args].filter((arg) => arg === "-H").length;
+    await this.#process.prints(new RegExp(`(API listen on[^]*){${hosts}}`));
+  }
+
+  /**
+   * Starts a daemon in the place of one that does not answer: it died, or the test runner, which kills what a test has
+   * started when the test's time is over, killed it. Its containers live on, and only a daemon knows how to end them.
+   */
+  async #replace(): Promise<void> {
+    const timer = setTimeout(() => this.#process?.kill("SIGKILL"), SHUTDOWN_MS);
+    await this.#process?.ended;
+    clearTimeout(timer);
+    await this.network.revive();
+    await this.up();
   }
 
   /** Starts a daemon on the same directories and leaves it at that: for one that is to be refused. */
@@ -168,7 +185,6 @@ export class TestDaemon {
   /** Removes all containers, ends the daemon and fails when anything of it is left on the host. */
   async close(): Promise<void> {
     try {
-      if (this.#process === undefined) await this.up();
       await this.removeContainers();
       await this.terminate();
       const left = await this.#traces();
@@ -192,10 +208,18 @@ export class TestDaemon {
     }
   }
 
-  /** Removes what a test has left, so that its failure is not the next one's, too. */
+  /** Removes what a test has left, so that its failure is not the next one's, too. Fails when the daemon was not there. */
   async removeContainers(): Promise<void> {
-    const all = (await this.request("GET", "/containers/json?all=1")).body as { Id: string }[];
+    if (this.#process === undefined) await this.up();
+    const list = async () => (await this.request("GET", "/containers/json?all=1")).body as { Id: string }[];
+    let failure: unknown;
+    const all = await list().catch(async (error: unknown) => {
+      failure = error;
+      await this.#replace();
+      return list();
+    });
     await Promise.all(all.map(({ Id }) => this.request("DELETE", `/containers/${Id}?force=1`)));
+    if (failure !== undefined) throw failure;
   }
 
   /** A shim ends a moment after it has told of the exit: traces count when they stay for two seconds. */

@@ -162,9 +162,15 @@ for (const client of clients)
     });
 
     test("restart gives a new process and the old file system", async () => {
-      await text("run", "-d", "--name", "re", "busybox", "sh", "-c", "echo x >> /count; exec sleep 1000");
+      const script = "echo x >> /count; echo counted; exec sleep 1000";
+      // A start has succeeded before the program has done anything.
+      const counted = (times: number) =>
+        daemon.live(client, ["logs", "-f", "re"]).prints(new RegExp(`(counted[^]*){${times}}`));
+      await text("run", "-d", "--name", "re", "busybox", "sh", "-c", script);
+      await counted(1);
       const first = (await daemon.inspect("re")).State.Pid;
       await text("restart", "-t", "0", "re");
+      await counted(2);
       const second = (await daemon.inspect("re")).State.Pid;
       assert.notEqual(first, second);
       assert.equal(await text("exec", "re", "cat", "/count"), "x\nx");

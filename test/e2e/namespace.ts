@@ -3,7 +3,7 @@
 import { Live, type CommandOptions, type Outcome, run } from "./command.ts";
 
 export class NetworkNamespace {
-  readonly #holder: Live;
+  #holder: Live;
 
   private constructor(holder: Live) {
     this.#holder = holder;
@@ -11,10 +11,12 @@ export class NetworkNamespace {
 
   /** Makes a namespace with its loopback up. */
   static async make(): Promise<NetworkNamespace> {
-    const script = "ip link set lo up && echo ready && exec cat >/dev/null";
-    const holder = new Live(["unshare", "--net", "sh", "-c", script], { timeoutMs: 24 * 3600_000 });
-    await holder.prints("ready");
-    return new NetworkNamespace(holder);
+    return new NetworkNamespace(await hold());
+  }
+
+  /** Makes another in the place of one whose holder was killed. */
+  async revive(): Promise<void> {
+    if (this.#holder.hasEnded) this.#holder = await hold();
   }
 
   /** The process that holds it. */
@@ -35,4 +37,11 @@ export class NetworkNamespace {
     this.#holder.stdin.end();
     await this.#holder.ended;
   }
+}
+
+async function hold(): Promise<Live> {
+  const script = "ip link set lo up && echo ready && exec cat >/dev/null";
+  const holder = new Live(["unshare", "--net", "sh", "-c", script], { timeoutMs: 24 * 3600_000 });
+  await holder.prints("ready");
+  return holder;
 }

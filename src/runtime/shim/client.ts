@@ -97,7 +97,7 @@ export interface ShimClient {
    * Lets the process at its barrier go on. Throws SysError with op "exec" and errno ENOENT or EACCES when the program cannot be
    * executed; the container has ended then, and its exit event says 127, 126 or 128.
    */
-  start(): Promise<{ pid: number; warnings: string[] }>;
+  start(): Promise<{ pid: number; startedAtNano: bigint; warnings: string[] }>;
   /** kill(2); `all` also reaches every other process of the container. Throws SysError ESRCH after its end. */
   signal(signo: number, options?: { all?: boolean }): Promise<void>;
   /** Sets the terminal's size, of the container (null) or of an exec. Throws SysError ENOTTY without a terminal. */
@@ -234,7 +234,7 @@ export async function connectShim(socketPath: string): Promise<ShimClient> {
     state: async () => readState((await ask([VERB.state])).rest),
     start: async () => {
       const { rest, warnings } = await ask([VERB.start], { timeoutMs: REPLY_MS, processOf: socketPath });
-      return { pid: asNumber(rest[0]), warnings };
+      return { pid: asNumber(rest[0]), startedAtNano: asNano(rest[1]), warnings };
     },
     signal: async (signo, options = {}) => {
       await ask([VERB.signal, signo, options.all ? 1 : 0]);

@@ -31,9 +31,10 @@ describe("a shim", { skip }, () => {
     );
     assert.equal(readFileSync(`/proc/${run.shimPid}/comm`, "utf8"), "keel-shim\n");
     assert.equal(readFileSync(`/proc/${run.shimPid}/cmdline`, "utf8"), `keel\0shim\0${run.id}\0`);
-    assert.equal((await run.shim.start()).pid, run.pid);
+    const started = await run.shim.start();
+    assert.equal(started.pid, run.pid);
     const running = await run.shim.state();
-    assert.equal(running.status, "running");
+    assert.deepEqual([running.status, running.startedAtNano], ["running", started.startedAtNano]);
     assert.ok(Math.abs(Number(running.startedAtNano / 1_000_000n) - Date.now()) < 5000);
     assert.equal((await run.shim.start()).pid, run.pid); // asked again by a daemon that came back
     await run.shim.signal(SIGKILL);

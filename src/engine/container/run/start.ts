@@ -2,7 +2,7 @@
 // the process itself. Called in the container's lane. Whatever fails on the way is undone, and the record says why.
 import { rm } from "node:fs/promises";
 import { Fault, messageOf } from "../../../lib/errors.ts";
-import { formatNano, nowNano } from "../../../lib/time.ts";
+import { formatNano } from "../../../lib/time.ts";
 import { freezerFile } from "../../../linux/cgroupfs/freezer.ts";
 import { type HealthPlan, host, type Op, type Register, type ShimPlan } from "../../../linux/ops.ts";
 import { planCgroup } from "../../../runtime/cgroup/plan.ts";
@@ -139,9 +139,8 @@ async function launch(
   }
   await Promise.all([...live.pendingAttaches].map((a) => a.connect(run.socketPath)));
   live.pendingAttaches.clear();
-  // Before the start: a program that ends at once must not have ended before it began.
-  const startedAt = formatNano(nowNano());
-  await run.shim.start();
+  // By the clock that will say when it ended: a program that ends at once must not have ended before it began.
+  const { startedAtNano } = await run.shim.start();
   undo.move();
   live.run = run;
   const started = await context.table.putState(
@@ -152,7 +151,7 @@ async function launch(
       exitCode: 0,
       error: "",
       isOomKilled: false,
-      startedAt,
+      startedAt: formatNano(startedAtNano),
       health: live.health?.current ?? null,
       ...state,
     },
