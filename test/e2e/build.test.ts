@@ -227,7 +227,9 @@ for (const client of clients)
         const live = daemon.live(client, ["build", dir]);
         await live.prints(/^begun$/m);
         live.kill("SIGINT");
-        assert.notEqual((await live.ended).status, 0);
+        const { status } = await live.ended;
+        // docker's client ends with 0 when it hears of the end of its request before it hears of the signal.
+        if (client.name === "berth") assert.notEqual(status, 0);
         assert.equal(await text("ps", "-aq"), "");
       }));
 
