@@ -198,6 +198,12 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
   await containers.restore({ stops: !config.liveRestore });
   await sweepContainerDirs(keel, join(config.dataRoot, "containers"), table);
 
+  const startedAtMs = Date.now();
+  background.run("remove what nobody needs", async () => {
+    const bytes = await images.sweep(startedAtMs);
+    if (bytes > 0) log("info", `removed ${bytes} bytes of layers and blobs that nobody needed`);
+  });
+
   const scratchRoot = join(config.dataRoot, "tmp");
   const stepsDir = join(config.execRoot, "steps");
   await Promise.all([scratchRoot, stepsDir].map(makeEmpty));

@@ -1,6 +1,8 @@
 // The daemon comes and goes: containers go on without it, a new one finds them, restart policies hold across it, and
 // being killed at any moment costs nothing.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
 import { run } from "./command.ts";
@@ -178,6 +180,27 @@ describe("live restore", () => {
     await text("start", "bare");
     assert.equal((await stateOf("bare")).Running, true);
     await text("rm", "-f", "bare");
+  });
+});
+
+describe("what interrupted work has left", () => {
+  before(async () => {
+    daemon = await TestDaemon.start();
+  });
+  after(() => daemon.close());
+
+  test("is removed by the next daemon; what images need stays", async () => {
+    const content = "nobody's blob";
+    const hex = createHash("sha256").update(content).digest("hex");
+    const blob = daemon.path("data/content/sha256", hex);
+    const layers = (await readdir(daemon.path("data/layers"))).sort();
+    await daemon.kill();
+    await writeFile(blob, content);
+    await daemon.up();
+    await daemon.logs(`removed ${content.length} bytes of layers and blobs that nobody needed`);
+    assert.equal(existsSync(blob), false);
+    assert.deepEqual((await readdir(daemon.path("data/layers"))).sort(), layers);
+    assert.equal(await text("run", "--rm", "busybox", "echo", "still here"), "still here");
   });
 });
 

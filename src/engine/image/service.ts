@@ -25,6 +25,7 @@ import {
   withTag,
 } from "../../oci/reference.ts";
 import type { ContentStore } from "../../storage/content/types.ts";
+import { sweep } from "../../storage/gc/sweep.ts";
 import type { LayerStore } from "../../storage/layer/store.ts";
 import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
 import type { EventBus } from "../event/bus.ts";
@@ -46,6 +47,9 @@ import { saveImages } from "./save.ts";
 import type { ImageTable } from "./table.ts";
 
 type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
+
+/** A blob younger than this may be part of a pull whose image is not recorded yet. */
+const YOUNG_MS = 3600_000;
 
 /** No image has more steps. */
 const MAX_LINEAGE = 1000;
@@ -239,7 +243,9 @@ export class ImageService {
   }
 
   async prune(input: Input<"imagePrune">): Promise<ImagesPrune> {
-    const report = await pruneImages(this.#pruneDeps(), input.filters);
+    const pruned = await pruneImages(this.#pruneDeps(), input.filters);
+    const swept = await this.sweep(Date.now() - YOUNG_MS);
+    const report = { ...pruned, SpaceReclaimed: pruned.SpaceReclaimed + swept };
     const attributes = { reclaimed: String(report.SpaceReclaimed) };
     this.#context.events.publish({ type: "image", action: "prune", actorId: "", attributes });
     return report;
@@ -247,7 +253,19 @@ export class ImageService {
 
   /** Removes the images of build steps that nothing stands on; returns the bytes that they took. */
   async pruneIntermediate(): Promise<number> {
-    return (await pruneImages(this.#pruneDeps(), {}, { onlyIntermediate: true })).SpaceReclaimed;
+    const { SpaceReclaimed } = await pruneImages(this.#pruneDeps(), {}, { onlyIntermediate: true });
+    return SpaceReclaimed + (await this.sweep(Date.now() - YOUNG_MS));
+  }
+
+  /**
+   * Removes layers that nothing needs, and blobs stored before `storedBeforeMs` (since the epoch) that belong to none: what
+   * crashes and interrupted work have left. Returns the bytes that they took.
+   */
+  async sweep(storedBeforeMs: number): Promise<number> {
+    const { layers, content, pushed, table } = this.#context;
+    const swept = await sweep({ layers, content }, { neededBlobs: new Set(), storedBeforeMs });
+    if (swept.layers.length > 0) await table.commit(swept.layers.map((l) => pushed.forgetChange(l.diffId)));
+    return swept.reclaimedBytes;
   }
 
   #pruneDeps(): PruneDeps {
