@@ -330,6 +330,19 @@ inOwnNamespace(import.meta.filename, () => {
       assert.equal(await outside.fetch("tcp", LAN_HOST, 8080), `again ${LAN_OUTSIDE} hello`);
     });
 
+    test("a container that goes while its ports change leaves none of them", async () => {
+      const ports = [port({ hostPort: 18_998 }), port({ hostPort: 18_999, containerPort: 81 })];
+      for (const [old, next] of [ports, [...ports].reverse()]) {
+        const { record } = await attach(driver, "172.17.0.77", [old as PortRequest]);
+        const change = assert.rejects(driver.republish(record.endpointId, [next as PortRequest]), {
+          code: "network.unknown",
+        });
+        await driver.detach(record.endpointId);
+        await change;
+        assert.doesNotMatch(await sh("nft", "list", "table", "inet", TABLE), /172\.17\.0\.77/);
+      }
+    });
+
     test("the next container with an address is reached while the last one's namespace still lives", async () => {
       const first = await attach(driver, "172.17.0.5");
       await first.machine.serve("tcp", 80, "first");

@@ -239,18 +239,21 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
   async republish(endpointId: string, ports: readonly PortRequest[]): Promise<EndpointRecord> {
     const before = this.#endpoints.get(endpointId);
     const network = before === undefined ? undefined : this.#networks.get(before.record.networkId);
-    if (before === undefined || network === undefined)
-      throw new Fault("notFound", `endpoint ${endpointId} is not known to the bridge driver`, {
-        code: "network.unknown",
-      });
+    if (before === undefined || network === undefined) throw unknownEndpoint(endpointId);
     const { record } = before;
+    // Whoever detaches it from here on finds it without ports, and has it out of the list when we look again.
+    const bare = { record: { ...record, ports: [] }, lease: undefined };
+    this.#endpoints.set(endpointId, bare);
     await this.#runTolerant(
       planRemoveEndpoint(this.#tableName, publicationsOf(record, network.spec)),
       ENOENT,
     );
     await before.lease?.release();
-    this.#endpoints.set(endpointId, { record: { ...record, ports: [] }, lease: undefined });
-    const state = await this.#publish(network, { ...record, ports: [] }, ports);
+    const state = await this.#publish(network, bare.record, ports);
+    if (this.#endpoints.get(endpointId) !== bare) {
+      await state.lease?.release();
+      throw unknownEndpoint(endpointId);
+    }
     this.#endpoints.set(endpointId, state);
     await this.#keel.run(planAddEndpoint(this.#tableName, publicationsOf(state.record, network.spec)));
     return state.record;
@@ -415,6 +418,11 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
     await this.#keel.run(planDestroy(this.#tableName));
   }
 }
+
+const unknownEndpoint = (endpointId: string): Fault =>
+  new Fault("notFound", `endpoint ${endpointId} is not known to the bridge driver`, {
+    code: "network.unknown",
+  });
 
 const asFault = (what: string, error: unknown): Fault =>
   error instanceof Fault

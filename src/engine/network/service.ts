@@ -191,8 +191,8 @@ export class NetworkService {
           .of(network)
           ?.detach(endpointId, options.netns === undefined ? { isContainerGone: true } : options);
     } finally {
-      this.#addresses.release(networkId, [ip, ip6]);
-      this.#holders.delete(endpointId);
+      // Once: a container may end while it is being disconnected, and a second time the addresses may be another's.
+      if (this.#holders.delete(endpointId)) this.#addresses.release(networkId, [ip, ip6]);
     }
   }
 

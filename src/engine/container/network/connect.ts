@@ -188,9 +188,11 @@ async function beginMove(
     lostRoutes,
     // The ports that the container has keep their numbers.
     ports: same.length > 0 ? same : wantedPorts(record),
-    changed: (e) => (e.networkName === publisher.networkName ? { ...e, attached: withdrawn } : e),
+    changed: (e) =>
+      e.networkName === publisher.networkName && e.attached !== undefined ? { ...e, attached: withdrawn } : e,
     undo: async () => {
       await context.networks.republish(withdrawn, same).catch((error: unknown) => {
+        if (error instanceof Fault && error.kind === "notFound") return; // ignored: the container has ended meanwhile
         context.log(
           "error",
           `container ${record.id.slice(0, 12)}: cannot publish its ports again: ${messageOf(error)}`,

@@ -43,6 +43,7 @@ export async function settleExit(
   await releaseEndpoints(context, before);
   await releaseMounts(context, before);
   await rm(context.paths.stateDir(live.id), { recursive: true, force: true });
+  await releaseJoined(context, before);
   // Run and state change in one step: nobody sees a container that neither runs nor has ended.
   if (live.run === run) live.run = null;
   // As it is now: a user may have stopped it while the endpoint was released.
@@ -73,6 +74,18 @@ export async function settleExit(
   }
   onSettled?.();
   if (isLeaving) autoRemove(context, live);
+}
+
+/** Releases endpoints that came while those of `before` were released: a connection that was under way has succeeded. */
+async function releaseJoined(context: ContainerContext, before: ContainerRecord): Promise<void> {
+  const known = new Set(before.endpoints.map((e) => e.attached?.endpointId));
+  for (;;) {
+    const latest = context.table.get(before.id) ?? before;
+    const joined = latest.endpoints.filter((e) => !known.has(e.attached?.endpointId) && e.attached);
+    if (joined.length === 0) return;
+    for (const e of joined) known.add(e.attached?.endpointId);
+    await releaseEndpoints(context, { ...latest, endpoints: joined });
+  }
 }
 
 /** Publishes how and when a run ended. */
