@@ -2,7 +2,13 @@
 // digest is verified here or by the store that takes the stream. Source: OCI distribution specification 1.1, "Pull".
 import { Fault } from "../lib/errors.ts";
 import { type Digest, digestOf, isDigest } from "../oci/digest.ts";
-import { type Descriptor, MAX_MANIFEST_BYTES, type Manifest, parseManifest } from "../oci/manifest.ts";
+import {
+  type Descriptor,
+  type Index,
+  MAX_MANIFEST_BYTES,
+  type Manifest,
+  parseManifest,
+} from "../oci/manifest.ts";
 import { MEDIA_TYPES } from "../oci/mediatype.ts";
 import { bestPlatform, formatPlatform, type Platform } from "../oci/platform.ts";
 import { MAX_CONFIG_BYTES, parseImageConfig } from "../oci/image-config.ts";
@@ -35,6 +41,13 @@ export interface DescribedManifest {
   platforms: readonly Platform[];
 }
 
+/** A document under a tag or digest. */
+export interface FetchedManifest {
+  digest: Digest;
+  bytes: Uint8Array;
+  parsed: Manifest | Index;
+}
+
 export class RegistryRepository {
   readonly #transport: RegistryTransport;
   readonly #path: string;
@@ -51,7 +64,7 @@ export class RegistryRepository {
 
   /** Returns the manifest that `reference` (tag or digest) has for `platform`. Fails with notFound, unauthorized, unavailable, dataLoss. */
   async resolve(reference: string, platform: Platform, signal: AbortSignal): Promise<ResolvedManifest> {
-    const top = await this.#manifest(reference, signal);
+    const top = await this.manifest(reference, signal);
     if (top.parsed.kind === "manifest") return { digest: top.digest, manifest: top.parsed, bytes: top.bytes };
     // Attestations are listed with the platform unknown/unknown; they never match.
     const best = bestPlatform(platform, top.parsed.manifests);
@@ -61,7 +74,7 @@ export class RegistryRepository {
         `no matching manifest for ${formatPlatform(platform)} in the manifest list entries`,
         { code: "image.platform" },
       );
-    const inner = await this.#manifest(best.digest, signal);
+    const inner = await this.manifest(best.digest, signal);
     if (inner.parsed.kind !== "manifest")
       throw new Fault("dataLoss", "a manifest list inside a manifest list is not supported", {
         code: "image.malformed",
@@ -87,7 +100,7 @@ export class RegistryRepository {
 
   /** Returns what `reference` stands for and the platforms that it is there for. Fails as resolve. */
   async describe(reference: string, signal: AbortSignal): Promise<DescribedManifest> {
-    const { digest, bytes, parsed } = await this.#manifest(reference, signal);
+    const { digest, bytes, parsed } = await this.manifest(reference, signal);
     const platforms =
       parsed.kind === "index"
         ? parsed.manifests.flatMap((m) => (m.platform === undefined ? [] : [m.platform]))
@@ -100,10 +113,8 @@ export class RegistryRepository {
     return { os: config.os, architecture: config.architecture };
   }
 
-  async #manifest(
-    reference: string,
-    signal: AbortSignal,
-  ): Promise<{ digest: Digest; bytes: Uint8Array; parsed: ReturnType<typeof parseManifest> }> {
+  /** Returns the manifest or index that `reference` itself names, as it came and parsed. Fails as resolve. */
+  async manifest(reference: string, signal: AbortSignal): Promise<FetchedManifest> {
     const response = await this.#transport.send(`${this.#path}/manifests/${reference}`, this.#scope, {
       headers: { Accept: ACCEPT },
       signal,

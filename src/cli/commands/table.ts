@@ -31,6 +31,7 @@ export const nouns: readonly NounEntry[] = [
   { name: "container", summary: "Manage containers" },
   { name: "context", summary: "Manage contexts" },
   { name: "image", summary: "Manage images" },
+  { name: "manifest", summary: "Manage image manifests and manifest lists" },
   { name: "network", summary: "Manage networks" },
   { name: "system", summary: "Manage the daemon" },
   { name: "volume", summary: "Manage volumes" },
@@ -64,6 +65,7 @@ const volume = verb("volume");
 const system = verb("system");
 const context = verb("context");
 const builder = verb("builder");
+const manifest = verb("manifest");
 
 export const verbs: readonly VerbEntry[] = [
   container("attach", "Attach the terminal to a running container", () => import("./container/attach.ts"), {
@@ -274,6 +276,20 @@ export const verbs: readonly VerbEntry[] = [
   context("show", "Print the name of the current context", () => import("./context/show.ts")),
   context("update", "Update a context", () => import("./context/update.ts")),
   context("use", "Set the current context", () => import("./context/use.ts")),
+
+  manifest(
+    "annotate",
+    "Add additional information to a local image manifest",
+    () => import("./manifest/annotate.ts"),
+  ),
+  manifest(
+    "create",
+    "Create a local manifest list for annotating and pushing to a registry",
+    () => import("./manifest/create.ts"),
+  ),
+  manifest("inspect", "Display an image manifest, or manifest list", () => import("./manifest/inspect.ts")),
+  manifest("push", "Push a manifest list to a repository", () => import("./manifest/push.ts")),
+  manifest("rm", "Delete one or more manifest lists from local storage", () => import("./manifest/rm.ts")),
 
   builder("build", "Build an image from a Dockerfile", () => import("./image/build.ts")),
   builder("prune", "Remove build cache", () => import("./builder/prune.ts")),

@@ -2,7 +2,12 @@
 
 /** Returns `value` as json.Marshal writes it: as JSON.stringify, with what means something in HTML escaped. */
 export function goJson(value: unknown): string {
-  return JSON.stringify(value).replace(
+  return escapeHtml(JSON.stringify(value));
+}
+
+/** Returns JSON text with what means something in HTML or ends a line of JavaScript escaped. */
+export function escapeHtml(json: string): string {
+  return json.replace(
     /[<>&\u2028\u2029]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
