@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { digestOf } from "../oci/digest.ts";
@@ -135,4 +136,42 @@ test("a registry that is not there is unavailable, and names itself", async () =
     kind: "unavailable",
     message: /127\.0\.0\.1:1\/v2\//,
   });
+});
+
+/** Its own authority, for a name that nobody asks for. */
+const KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgzyI/1hP7pMDrPo0e
+kaMD3nSLG2XgyhVS6+BJSnnS1GWhRANCAAQ6HIJloXSF7lC8JpM5zmXr02t0awCY
+TmhcATH3u7KMTn7Mat8XqZ5MyzoqHcdB+scyM4uoaDuoJKgmromnXCjp
+-----END PRIVATE KEY-----`;
+const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBhzCCAS2gAwIBAgIUOQYzsVUKNdqVwzNEVMkChw2IDq0wCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNcmVnaXN0cnkudGVzdDAgFw0yNjExMjkwOTMyNDRaGA8yMTI2
+MTEwNTA5MzI0NFowGDEWMBQGA1UEAwwNcmVnaXN0cnkudGVzdDBZMBMGByqGSM49
+AgEGCCqGSM49AwEHA0IABDocgmWhdIXuULwmkznOZevTa3RrAJhOaFwBMfe7soxO
+fsxq3xepnkzLOiodx0H6xzIzi6hoO6gkqCauiadcKOmjUzBRMB0GA1UdDgQWBBSW
+hDfE4r1V3lg/6YMjIbgz0onpZzAfBgNVHSMEGDAWgBSWhDfE4r1V3lg/6YMjIbgz
+0onpZzAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIQCw+2kovoBf
+Pg/4odQqob8C2Q+rvrt/e0MCSERTJOkKywIgTFiSLVMyjaT19Oeq9SjGshIIPCPG
+9g///Q/MO/LmYzY=
+-----END CERTIFICATE-----`;
+
+test("any certificate will do where a registry is insecure, and none but a good one elsewhere", async () => {
+  const server = createTlsServer({ key: KEY, cert: CERTIFICATE }, (_, r) =>
+    send(r, MANIFEST, "application/vnd.oci.image.manifest.v1+json"),
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  try {
+    const insecure = new RegistryRepository(`https://${host}`, "a", undefined, { isInsecure: true });
+    assert.equal((await insecure.manifest("v1", never)).digest, digestOf(MANIFEST));
+    const loopback = new RegistryRepository(host, "a");
+    assert.equal((await loopback.manifest("v1", never)).digest, digestOf(MANIFEST));
+    await assert.rejects(new RegistryRepository(`https://${host}`, "a").manifest("v1", never), {
+      code: "registry.unreachable",
+    });
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
 });

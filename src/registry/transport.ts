@@ -24,18 +24,18 @@ export class RegistryTransport {
   readonly #bases: string[];
   readonly #auth: RegistryAuth | undefined;
   readonly #authorization = new Map<string, string>();
+  readonly #tls: RequestInit;
 
   /**
-   * `address` is host[:port], or a URL for a mirror. For loopback hosts https is tried first and http after it.
+   * `address` is host[:port], or a URL for a mirror. For loopback hosts, and where `isInsecure` says so, any certificate will
+   * do, and http where https is not spoken.
    */
   constructor(address: string, auth?: RegistryAuth, options: { isInsecure?: boolean } = {}) {
     const isUrl = /^https?:\/\//.test(address);
     const host = address === "docker.io" ? "registry-1.docker.io" : address.replace(/\/+$/, "");
-    this.#bases = isUrl
-      ? [host]
-      : options.isInsecure || isLoopbackRegistry(host)
-        ? [`https://${host}`, `http://${host}`]
-        : [`https://${host}`];
+    const isInsecure = options.isInsecure === true || (!isUrl && isLoopbackRegistry(host));
+    this.#bases = isUrl ? [host] : isInsecure ? [`https://${host}`, `http://${host}`] : [`https://${host}`];
+    this.#tls = isInsecure ? ({ tls: { rejectUnauthorized: false } } as RequestInit) : {};
     this.#auth = auth;
   }
 
@@ -71,9 +71,8 @@ export class RegistryTransport {
     // The credentials are for the registry: a place of its choosing where blobs are kept gets none of them.
     const isOwn = !(target instanceof URL) || this.#bases.some((base) => new URL(base).host === target.host);
     if (authorization !== undefined && isOwn) headers.set("Authorization", authorization);
-    return target instanceof URL
-      ? this.#fetch(target, { ...init, headers })
-      : this.#fetchBelow(target, { ...init, headers });
+    const request = { ...init, ...(isOwn ? this.#tls : {}), headers };
+    return target instanceof URL ? this.#fetch(target, request) : this.#fetchBelow(target, request);
   }
 
   async #fetch(url: URL, init: RequestInit): Promise<Response> {
