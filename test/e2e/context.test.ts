@@ -190,6 +190,7 @@ describe("archives of contexts", () => {
     ],
     ["another file", tar(["meta.json", meta], ["/etc/x", "a"]), /\/etc\/x: unexpected context file/],
     ["a backslash", tar(["meta.json", meta], ["tls/docker/a\\b", "a"]), /unexpected '\\' in path/],
+    ["a meta.json that is cut short", tar(["meta.json", "{"]), /^unexpected end of JSON input$/m],
     ["no meta.json", tar(["tls/docker/ca.pem", "a"]), /no metadata found/],
     [
       "a meta.json of another type",

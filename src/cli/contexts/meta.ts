@@ -1,7 +1,8 @@
 // meta.json of a context: its three members checked on reading, and written as Docker writes them.
 
-import { Fault, messageOf } from "../../lib/errors.ts";
+import { Fault } from "../../lib/errors.ts";
 import { goJson, withSortedMembers } from "../../lib/json/go-json.ts";
+import { parseJson } from "../../lib/json/parse.ts";
 
 /** How the daemon is reached. Docker knows no further members and drops them. */
 export interface DockerEndpoint {
@@ -31,13 +32,7 @@ export function checkContextName(name: string): void {
 
 /** Returns the context in `text`; `name` where it does not say its own. Throws a Fault that says what is wrong. */
 export function parseMeta(text: string, name: string): ContextMeta {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw malformed(messageOf(error));
-  }
-  const { Name, Metadata, Endpoints } = membersOf(value, "the context");
+  const { Name, Metadata, Endpoints } = membersOf(parseJson(text), "the context");
   const metadata = membersOf(Metadata ?? {}, "Metadata");
   if (!["string", "undefined"].includes(typeof metadata["Description"]))
     throw malformed("Metadata.Description is not a string");

@@ -2,11 +2,12 @@
 
 import { Fault } from "../../lib/errors.ts";
 import { escapeHtml, goJson } from "../../lib/json/go-json.ts";
+import { compactJson } from "../../lib/json/parse.ts";
 import { type Digest, parseDigest } from "../../oci/digest.ts";
 import { MEDIA_TYPES } from "../../oci/mediatype.ts";
 import { canonicalString, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
 import { complain } from "../each.ts";
-import { compactJson, indentJson } from "../format/json-text.ts";
+import { indentJson } from "../format/json-text.ts";
 
 /** A platform with the names that it has in JSON, and as it was written: no alias is resolved. */
 export interface PlatformText {

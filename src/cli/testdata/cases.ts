@@ -446,7 +446,42 @@ volume prune -a -f --filter label!=keep
 events --since 2024-01-02T03:04:05Z --until 1704164650 --filter type=container --filter event=start --filter event=stop
 build -t a:b -t c --build-arg X=1 --build-arg HTTP_PROXY --label l=1 --no-cache --pull --network host --platform linux/amd64 --add-host h:1.2.3.4 --cache-from a,b --target t -m 1g --memory-swap -1 --cpu-shares 5 --cpuset-cpus 0 --shm-size 1m --ulimit nofile=5 --security-opt a=b --force-rm --rm=false --isolation x --cgroup-parent p %CTX
 context show
-context use foo`.split("\n");
+context use foo
+context use x
+context use %EMPTY
+context create
+context create a/b
+context create default
+context create abc --docker nokey
+context create abc --docker foo=1
+context create abc --docker host=foo
+context create abc --docker host=tcp://x,skip-tls-verify=maybe
+context create abc --docker host=tcp://x,ca=%CTX/none
+context create abc --from none
+context create abc --from none --docker host=x
+context update none
+context update default
+context rm
+context rm default nope
+context rm nope
+context export none -
+context export a b c
+context import abc %CTX/none
+context inspect none
+manifest create
+manifest create UP nginx
+manifest create localhost:5000/l UP
+manifest annotate UP nginx
+manifest annotate nginx UP
+manifest annotate nginx nginx:1
+manifest inspect a b c
+manifest inspect UP
+manifest inspect a b
+manifest push
+manifest push nginx
+manifest push UP
+manifest rm
+manifest rm a UP`.split("\n");
 
 /** Words are split at blanks; a no-break space stands for a blank within a word. */
 export const cases: readonly Case[] = [

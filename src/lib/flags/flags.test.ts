@@ -5,7 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Fault } from "../errors.ts";
 import { parseFlags } from "./parse.ts";
-import { bool, int, list, map, parseCsv, string, strings, uint } from "./spec.ts";
+import { bool, int, list, map, parseCsv, string, stringToString, strings, uint } from "./spec.ts";
 import { flagUsages } from "./usage.ts";
 
 const table = {
@@ -146,4 +146,18 @@ test("any argv either parses or throws a Fault", () => {
       }
     }),
   );
+});
+
+test("stringToString takes pairs in one text and in several, and one pair with commas", () => {
+  const parse = (...texts: string[]) =>
+    parseFlags(
+      { x: stringToString("") },
+      texts.flatMap((text) => ["--x", text]),
+    ).values.x;
+  assert.deepEqual(parse("a=1,b=2", "b=3"), { a: "1", b: "3" });
+  assert.deepEqual(parse("a=1,2"), { a: "1,2" });
+  assert.deepEqual(parse('"a=1"'), { a: "1" });
+  assert.deepEqual(parse('"a=1,2",b=x=y'), { a: "1,2", b: "x=y" });
+  for (const text of ["", "a", "a=1,b,c=2"])
+    assert.throws(() => parse(text), /must be formatted as key=value/);
 });
