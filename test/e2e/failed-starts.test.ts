@@ -47,11 +47,11 @@ const links = async (): Promise<string[]> => {
   return stdout.split("\n").flatMap((line) => /^\d+: ([^:@]+)/.exec(line)?.[1] ?? []);
 };
 
-/** The kernel takes a network namespace apart, links and all, a moment after its last process: what stays two seconds stays. */
+/** The kernel takes a network namespace apart, links and all, a moment after its last process: what stays ten seconds stays. */
 async function whatStays(look: () => Promise<string[]>): Promise<string[]> {
   for (let attempt = 0; ; attempt++) {
     const found = await look();
-    if (found.length === 0 || attempt === 40) return found;
+    if (found.length === 0 || attempt === 200) return found;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

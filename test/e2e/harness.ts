@@ -222,11 +222,11 @@ export class TestDaemon {
     if (failure !== undefined) throw failure;
   }
 
-  /** A shim ends a moment after it has told of the exit: traces count when they stay for two seconds. */
+  /** A shim ends a moment after it has told of the exit: traces count when they stay for ten seconds. */
   async #traces(): Promise<string[]> {
     for (let attempt = 0; ; attempt++) {
       const left = this.#look().filter((line) => !this.#wasThere.has(line));
-      if (left.length === 0 || attempt === 40) return left;
+      if (left.length === 0 || attempt === 200) return left;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }

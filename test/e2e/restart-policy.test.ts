@@ -1,6 +1,7 @@
 // Restart policies: what ends a container for good, what it may be asked while it waits for its next start, and what a new
 // daemon makes of it.
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
 import { run } from "./command.ts";
@@ -192,14 +193,15 @@ test("after a restart of the daemon: by policy, by the last exit code, and by wh
 test("exits while no daemon is there have their code and time, and the policy's answer", async () => {
   await start("ends", "no", "echo up; read -r x; exit 33", { OpenStdin: true });
   await start("again", "always", PROGRAM);
-  const pid = (await daemon.inspect("ends")).State.Pid;
-  const other = (await daemon.inspect("again")).State.Pid;
+  const ending = [await daemon.inspect("again"), await daemon.inspect("ends")];
   await daemon.kill();
   const from = Date.now();
-  process.kill(other, "SIGKILL");
-  while (alive(other)) await new Promise((resolve) => setTimeout(resolve, 10));
-  process.kill(pid, "SIGKILL");
-  while ([pid, other].some((p) => alive(p))) await new Promise((resolve) => setTimeout(resolve, 10));
+  // The shim takes note of an end after the process is gone.
+  for (const { Id, State } of ending) {
+    process.kill(State.Pid, "SIGKILL");
+    const note = daemon.path("run/c", Id, "exit.json");
+    while (!existsSync(note)) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
   const until = Date.now();
   await daemon.up();
   const { State } = await daemon.inspect("ends");
