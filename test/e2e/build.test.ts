@@ -1,6 +1,6 @@
 // Builds: every instruction of the walking skeleton, the cache, the context, and what a build says when it fails.
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
@@ -232,6 +232,30 @@ for (const client of clients)
         if (client.name === "berth") assert.notEqual(status, 0);
         assert.equal(await text("ps", "-aq"), "");
       }));
+
+    test("steps that change nothing, and failed ones, keep no layer", async () => {
+      const layersNow = async () => (await readdir(daemon.path("data/layers"))).sort();
+      const prune = async () => {
+        await text("builder", "prune", "-af");
+        await text("image", "prune", "-f");
+      };
+      await prune();
+      const before = await layersNow();
+      for (const steps of [
+        "RUN true",
+        "RUN true\nRUN false",
+        "RUN touch /x\nRUN false",
+        "WORKDIR /tmp\nENV A=1",
+      ]) {
+        const built = await daemon.run(client, ["build", "-t", "keeps-none", "-"], {
+          input: `FROM busybox\n${steps}\n`,
+        });
+        assert.equal(built.status === 0, !steps.includes("false"), built.stderr);
+        if (built.status === 0) await text("rmi", "keeps-none");
+      }
+      await prune();
+      assert.deepEqual(await layersNow(), before);
+    });
 
     test("RUN has a network and an unprivileged environment", () =>
       withContext(

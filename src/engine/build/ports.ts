@@ -81,12 +81,18 @@ export function layerSink(layers: LayerStore, keel: Keel, mountTarget: string): 
         discard: () => draft.discard(),
         async commit() {
           const layer = await draft.commit();
+          const isEmpty = layer.tarBytes <= EMPTY_TAR_BYTES;
+          // No image has it: it would keep what is below it for ever.
+          if (isEmpty) {
+            layers.holds.releaseFresh(layer.id);
+            await layers.removeUnneeded(layer.id);
+          }
           return {
             id: layer.id,
             diffId: layer.diffId,
             chainId: layer.chainId,
             sizeBytes: layer.sizeBytes,
-            isEmpty: layer.tarBytes <= EMPTY_TAR_BYTES,
+            isEmpty,
           };
         },
       };
