@@ -1,5 +1,6 @@
 // What the engine tells about containers and itself: inspect, ps, top, events, info, version, df-free counts and the like.
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
 import { clients, TestDaemon } from "./harness.ts";
@@ -10,6 +11,19 @@ before(async () => {
 });
 afterEach(() => daemon.removeContainers());
 after(() => daemon.close());
+
+test("where a container's files are is shown as long as it runs", async () => {
+  const [client] = clients as [(typeof clients)[number]];
+  const merged = (id: string): Promise<string> =>
+    daemon.text(client, ["inspect", "-f", "{{.GraphDriver.Data.MergedDir}}", id]);
+  const id = await daemon.text(client, ["run", "-d", "busybox", "sh", "-c", "echo here > /mark; sleep 1000"]);
+  await daemon.text(client, ["exec", id, "sh", "-c", "until [ -s /mark ]; do :; done"]);
+  assert.equal(await readFile(`${await merged(id)}/mark`, "utf8"), "here\n");
+  await daemon.text(client, ["kill", id]);
+  await daemon.text(client, ["wait", id]);
+  assert.match(await merged(id), /\/merged$/);
+  assert.equal(existsSync(await merged(id)), false);
+});
 
 for (const client of clients)
   describe(`${client.name}: views`, () => {

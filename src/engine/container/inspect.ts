@@ -62,7 +62,7 @@ export function inspectOf(record: ContainerRecord, extras: InspectExtras): Conta
     AppArmorProfile: "",
     ExecIDs: extras.execIds.length === 0 ? null : [...extras.execIds],
     HostConfig: { ...record.hostConfig, Links: extras.links },
-    GraphDriver: { Data: graphData(extras.source), Name: "overlay2" },
+    GraphDriver: { Data: graphData(extras.source, record.state.pid), Name: "overlay2" },
     ...extras.sizes,
     Mounts: mountPoints(record),
     Config: record.config,
