@@ -97,7 +97,11 @@ async function templateRows<T>(formatter: Formatter<T>, source: string): Promise
   } catch (error) {
     throw templateFault(error);
   }
-  const columns = new Map<string, unknown>(Object.entries(formatter.headers));
+  // Docker's headers are a map: a column that has none is no mistake there.
+  const columns = new Map<string, unknown>([
+    ...Object.keys(formatter.fields).map((name) => [name, undefined] as const),
+    ...Object.entries(formatter.headers),
+  ]);
   const headerLabel: GoFunc = { params: ["string"], call: labelHeader };
   return {
     header: () => {

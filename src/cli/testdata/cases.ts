@@ -481,7 +481,10 @@ manifest push
 manifest push nginx
 manifest push UP
 manifest rm
-manifest rm a UP`.split("\n");
+manifest rm a UP
+context ls -q
+context ls --format table\u00a0{{.Name}}{{if\u00a0.Current}}*{{end}}\t{{.Description}}
+context ls --format table\u00a0{{.Name}}\t{{.Current}}`.split("\n");
 
 /** Words are split at blanks; a no-break space stands for a blank within a word. */
 export const cases: readonly Case[] = [
