@@ -63,7 +63,7 @@ for (const client of clients)
       await text("run", "-d", "--name", "deaf", "busybox", "sleep", "1000");
       const began = Date.now();
       await text("stop", "-t", "1", "deaf");
-      assert.ok(Date.now() - began < 5000);
+      assert.ok(Date.now() - began < 10_000, "not the ten seconds that a container has otherwise");
       assert.equal((await daemon.inspect("deaf")).State.ExitCode, 137);
       await text("rm", "deaf");
     });
