@@ -25,7 +25,7 @@ import { swarmRoutes } from "./routes/swarm.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { volumeRoutes } from "./routes/volume.ts";
 import { noWebsocket, websocketTransport } from "./websocket.ts";
-import { negotiateVersion, splitVersion } from "./version.ts";
+import { answerVersion, negotiateVersion, splitVersion } from "./version.ts";
 import { isAtLeast } from "../lib/version-order.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -204,7 +204,7 @@ class HttpServer implements Server {
       if (match === undefined) return reply(404, JSON_TYPE, errorBody("page not found"));
       const { operation } = match.route;
       for (const [name, value] of Object.entries(this.#headers)) res?.setHeader(name, value);
-      const version = negotiateVersion(target.version);
+      const version = answerVersion(negotiateVersion(target.version), req.headers["user-agent"]);
       const { success } = operation;
       const exchange = new Exchange({
         operation,

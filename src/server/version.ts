@@ -16,6 +16,18 @@ export function splitVersion(path: string): VersionedPath {
   return match === null ? { version: undefined, path } : { version: match[1], path: match[2] ?? "/" };
 }
 
+/** The last version whose answers docker-compose 1 can read; it asks for the newest that there is all the same. */
+const COMPOSE_1_VERSION = "1.44";
+
+/**
+ * Returns the version whose answers the client gets.
+ * compat: docker-compose 1 ends with an error over images without ContainerConfig, which went with API 1.45.
+ */
+export function answerVersion(spoken: string, userAgent: string | undefined): string {
+  const isCompose1 = /^docker-compose\/1\./.test(userAgent ?? "");
+  return isCompose1 && compareVersions(spoken, COMPOSE_1_VERSION) > 0 ? COMPOSE_1_VERSION : spoken;
+}
+
 /** Returns the version to speak. Throws Fault(invalidParameter) with Docker's words when it is out of range. */
 export function negotiateVersion(asked: string | undefined): string {
   if (asked === undefined) return API_VERSION;

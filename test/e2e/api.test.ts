@@ -77,6 +77,17 @@ describe("paths", () => {
   });
 });
 
+describe("docker-compose 1", () => {
+  test("finds ContainerConfig in an image, which others do not see since API 1.45", async () => {
+    const url = "http://d/v1.56/images/busybox/json";
+    const configOf = async (...agent: string[]): Promise<boolean> =>
+      (await curl(...agent, url)).includes('"ContainerConfig":{');
+    assert.equal(await configOf("-A", "docker-compose/1.29.2 docker-py/5.0.3 Linux/6.1"), true);
+    assert.equal(await configOf("-A", "docker-compose/2.20.0"), false);
+    assert.equal(await configOf(), false);
+  });
+});
+
 describe("an engine without managed plugins", () => {
   test("lists none and knows none", async () => {
     const { status, body } = await daemon.request("GET", "/plugins");
