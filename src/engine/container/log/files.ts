@@ -217,6 +217,21 @@ export class LogFiles implements AsyncDisposable {
   async #lookForNewer(): Promise<void> {
     const known = this.#files.at(-1)?.inode;
     if (known !== undefined && (await inodeOf(this.#path)) === known) return;
+    let newer: LogFile[] = [];
+    // When a rotation comes in between, a file may have been missed: look again.
+    for (let attempt = 0; attempt < 10; attempt++) {
+      const before = await inodeOf(this.#path);
+      for (const file of newer) await file[Symbol.asyncDispose]();
+      newer = await this.#openNewer(known);
+      const after = await inodeOf(this.#path);
+      if (before !== undefined && before === after && (newer.at(-1)?.inode ?? known) === after) break;
+    }
+    this.#files.push(...newer);
+    if (this.#isClosed) return this.#close();
+    while (this.#files.length > MAX_OPEN) await this.#files.splice(1, 1)[0]?.[Symbol.asyncDispose]();
+  }
+
+  async #openNewer(known: bigint | undefined): Promise<LogFile[]> {
     const newer: LogFile[] = [];
     for (const path of await pathsNewestFirst(this.#path)) {
       const file = await LogFile.open(path);
@@ -230,9 +245,7 @@ export class LogFiles implements AsyncDisposable {
       }
       newer.unshift(file);
     }
-    this.#files.push(...newer);
-    if (this.#isClosed) return this.#close();
-    while (this.#files.length > MAX_OPEN) await this.#files.splice(1, 1)[0]?.[Symbol.asyncDispose]();
+    return newer;
   }
 
   async #close(): Promise<void> {
@@ -261,8 +274,13 @@ async function pathsNewestFirst(path: string): Promise<string[]> {
   // Both forms under one number: the compressed one has just been completed, and the plain one is about to go.
   const plain = new Set(rotated.filter((r) => !r.isPacked).map((r) => r.number));
   const wanted = rotated.filter((r) => !r.isPacked || !plain.has(r.number));
-  wanted.sort((a, b) => a.number - b.number);
-  return [base, ...wanted.map((r) => r.name)].map((name) => join(dirname(path), name));
+  // A number without a file may be one that rotation is just giving away: what comes to it is looked for all the same.
+  const last = Math.max(0, ...wanted.map((r) => r.number));
+  const numbered = Array.from({ length: last }, (_, i) => i + 1).flatMap((number) => {
+    const there = wanted.filter((r) => r.number === number);
+    return there.length > 0 ? there.map((r) => r.name) : [`${base}.${number}`];
+  });
+  return [base, ...numbered].map((name) => join(dirname(path), name));
 }
 
 /** Returns the numbers and plain names of rotated files that are not compressed, oldest first. */
