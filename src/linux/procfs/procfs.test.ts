@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -145,7 +146,7 @@ test("psTable prints what ps prints", { skip: !hasPs }, async () => {
         .map(Number)
         .filter(Boolean);
     }
-    pids = [...new Set([...pids, process.ppid])].sort((a, b) => a - b);
+    pids = [...new Set([...pids, process.ppid])].filter((pid) => pid > 0).sort((a, b) => a - b);
     for (const args of FORMATS) {
       const options = (): [unknown, unknown] => [psTable(pids, args), realPs(pids, args)];
       let [ours, theirs] = options();
@@ -162,19 +163,22 @@ test("psTable prints what ps prints", { skip: !hasPs }, async () => {
 });
 
 test("psTable draws a forest below the listed roots", async () => {
-  const child = spawn("sh", ["-c", "echo; read line; exit 0"], { stdio: ["pipe", "pipe", "ignore"] });
+  // Three of our own: nothing hangs below a process 1, and this one or its parent may be that in its PID namespace.
+  const inmost = "sh -c 'echo $PPID $$; read line; exit 0'; exit 0";
+  const child = spawn("sh", ["-c", 'sh -c "$1"; exit 0', "sh", inmost], { stdio: ["pipe", "pipe", "ignore"] });
   try {
-    await new Promise((resolve) => child.stdout.once("data", resolve));
-    const { titles, processes } = psTable([child.pid as number, process.pid], "-e f -o pid,ppid,args");
+    const [data] = (await once(child.stdout, "data")) as [Buffer];
+    const [outer, inner] = data.toString().trim().split(" ").map(Number) as [number, number];
+    const { titles, processes } = psTable([inner, outer], "-e f -o pid,ppid,args");
     assert.deepEqual(titles, ["PID", "PPID", "COMMAND"]);
     assert.deepEqual(
       processes.map((row) => row[0]),
-      [String(process.pid), String(child.pid)],
+      [String(outer), String(inner)],
     );
-    assert.match(processes[1]?.[2] ?? "", /^\\_ sh -c echo; read line; exit 0$/);
+    assert.match(processes[1]?.[2] ?? "", /^\\_ sh -c echo \$PPID \$\$; read line; exit 0$/);
     assert.match(processes[0]?.[2] ?? "", /^\\_ /, "it hangs below a process that is not listed");
   } finally {
-    const gone = new Promise((resolve) => child.once("exit", resolve));
+    const gone = once(child, "exit");
     child.stdin.end();
     await gone;
   }
@@ -206,18 +210,25 @@ test("psTable refuses in ps's words, and misses the PID where ps prints none", (
   for (const [args, text] of Object.entries(texts)) assert.equal(refusal(args), `ps: error: ${text}`);
 });
 
-test("psTable selects by parent, session, group, terminal, and what is not selected", () => {
-  const stat = readProcessStat(`/proc/${process.pid}`);
-  const self = String(process.pid);
-  const pids = (args: string): string[] =>
-    psTable([process.pid], `-o pid ${args}`).processes.map(([pid]) => pid as string);
-  assert.deepEqual(pids(`--ppid ${process.ppid}`), [self]);
-  assert.deepEqual(pids("--ppid 4000000"), []);
-  assert.deepEqual(pids(`-s ${stat?.session}`), stat?.session === 0 ? [] : [self]);
-  assert.deepEqual(pids(`-G ${process.getgid?.()}`), [self]);
-  assert.deepEqual(pids(`-p ${self} -N`), []);
-  assert.deepEqual(pids("-p 4000000 --deselect"), [self]);
-  assert.deepEqual(pids(`-t ${ttyName(stat?.ttyNumber ?? 0)}`), [self]);
+test("psTable selects by parent, session, group, terminal, and what is not selected", async () => {
+  // A child in a session of its own: this process may have its parent and its session's leader in another PID namespace (0).
+  const child = spawn("sleep", ["100"], { detached: true, stdio: "ignore" });
+  try {
+    await once(child, "spawn");
+    const self = String(child.pid);
+    const pids = (args: string): string[] =>
+      psTable([child.pid as number], `-o pid ${args}`).processes.map(([pid]) => pid as string);
+    assert.deepEqual(pids(`--ppid ${process.pid}`), [self]);
+    assert.deepEqual(pids("--ppid 4000000"), []);
+    assert.deepEqual(pids(`-s ${self}`), [self]);
+    assert.deepEqual(pids("-s 4000000"), []);
+    assert.deepEqual(pids(`-G ${process.getgid?.()}`), [self]);
+    assert.deepEqual(pids(`-p ${self} -N`), []);
+    assert.deepEqual(pids("-p 4000000 --deselect"), [self]);
+    assert.deepEqual(pids(`-t ${ttyName(0)}`), [self]);
+  } finally {
+    child.kill("SIGKILL");
+  }
 });
 
 test("psTable selects by user, command and process like ps", () => {

@@ -2,10 +2,12 @@
 // file stays readable whatever rotation does to its name. Invariant: the queue holds the files without a gap, oldest first.
 import type { BigIntStats } from "node:fs";
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 
+/** A rotation takes microseconds: so many in a row between two steps of one look mean that something else is wrong. */
+const MAX_LOOKS = 100;
 /** Rotated more often than this while one reader stood still: it goes on without the files in between, as Docker's does. */
 const MAX_OPEN = 64;
 const BLOCK_BYTES = 256 * 1024;
@@ -170,7 +172,7 @@ export class LogFiles implements AsyncDisposable {
     const files = new LogFiles(path);
     try {
       // When a rotation comes in between, a file may have been missed or met twice: look again.
-      for (let attempt = 0; attempt < 10; attempt++) {
+      for (let attempt = 0; attempt < MAX_LOOKS; attempt++) {
         await files.#close();
         await files.#openAll(makeNeeds());
         if ((await inodeOf(path)) === files.#files.at(-1)?.inode) break;
@@ -183,9 +185,11 @@ export class LogFiles implements AsyncDisposable {
   }
 
   async #openAll(needs: Needs): Promise<void> {
-    for (const path of await pathsNewestFirst(this.#path)) {
-      const file = await LogFile.open(path);
-      if (file === null) continue;
+    for await (const file of openNewestFirst(this.#path)) {
+      if (this.#files.some((f) => f.inode === file.inode)) {
+        await file[Symbol.asyncDispose]();
+        continue;
+      }
       this.#files.unshift(file);
       if ((await needs(file)) === "enough") return;
     }
@@ -219,7 +223,7 @@ export class LogFiles implements AsyncDisposable {
     if (known !== undefined && (await inodeOf(this.#path)) === known) return;
     let newer: LogFile[] = [];
     // When a rotation comes in between, a file may have been missed: look again.
-    for (let attempt = 0; attempt < 10; attempt++) {
+    for (let attempt = 0; attempt < MAX_LOOKS; attempt++) {
       const before = await inodeOf(this.#path);
       for (const file of newer) await file[Symbol.asyncDispose]();
       newer = await this.#openNewer(known);
@@ -233,9 +237,7 @@ export class LogFiles implements AsyncDisposable {
 
   async #openNewer(known: bigint | undefined): Promise<LogFile[]> {
     const newer: LogFile[] = [];
-    for (const path of await pathsNewestFirst(this.#path)) {
-      const file = await LogFile.open(path);
-      if (file === null) continue;
+    for await (const file of openNewestFirst(this.#path)) {
       const isKnown = file.inode === known || newer.some((f) => f.inode === file.inode);
       // Whatever is compressed was there long ago, and read: a plain file is compressed only after all readers have it open.
       if (isKnown || (file.isPacked && known !== undefined)) {
@@ -263,30 +265,34 @@ async function inodeOf(path: string): Promise<bigint | undefined> {
   return (await stat(path, { bigint: true }).catch(() => undefined))?.ino; // ignored: missing is an answer
 }
 
-/** Returns the names that the log's files have at this moment, the current one first. */
-async function pathsNewestFirst(path: string): Promise<string[]> {
-  const base = basename(path);
-  const names = await readdir(dirname(path)).catch((): string[] => []); // ignored: no directory, no log
-  const rotated = names.flatMap((name) => {
-    const m = name.startsWith(`${base}.`) ? /^(\d{1,4})(\.gz)?$/.exec(name.slice(base.length + 1)) : null;
-    return m === null ? [] : [{ name, number: Number(m[1]), isPacked: m[2] !== undefined }];
-  });
-  // Both forms under one number: the compressed one has just been completed, and the plain one is about to go.
-  const plain = new Set(rotated.filter((r) => !r.isPacked).map((r) => r.number));
-  const wanted = rotated.filter((r) => !r.isPacked || !plain.has(r.number));
-  // A number without a file may be one that rotation is just giving away: what comes to it is looked for all the same.
-  const last = Math.max(0, ...wanted.map((r) => r.number));
-  const numbered = Array.from({ length: last }, (_, i) => i + 1).flatMap((number) => {
-    const there = wanted.filter((r) => r.number === number);
-    return there.length > 0 ? there.map((r) => r.name) : [`${base}.${number}`];
-  });
-  return [base, ...numbered].map((name) => join(dirname(path), name));
+/**
+ * Opens the log's files, the current one first. Rotation shifts names to the next higher number, from the highest on, so
+ * going up meets every file that was there at the beginning (one may be met twice), however many renames come in between:
+ * a number may stand empty for a moment, and the last file may move one beyond what the directory showed.
+ */
+async function* openNewestFirst(path: string): AsyncGenerator<LogFile> {
+  let last = Math.max(0, ...(await rotatedNumbers(path)).map((r) => r.number));
+  for (let number = 0; number <= last + 1; number++) {
+    const plain = number === 0 ? path : `${path}.${number}`;
+    const file = (await LogFile.open(plain)) ?? (number === 0 ? null : await LogFile.open(`${plain}.gz`));
+    if (file === null) continue;
+    last = Math.max(last, number);
+    yield file;
+  }
 }
 
-/** Returns the numbers and plain names of rotated files that are not compressed, oldest first. */
+/** Returns the numbers of the rotated files that are there at this moment; one may stand twice, plain and compressed. */
+async function rotatedNumbers(path: string): Promise<{ number: number; isPacked: boolean }[]> {
+  const base = basename(path);
+  const names = await readdir(dirname(path)).catch((): string[] => []); // ignored: no directory, no log
+  return names.flatMap((name) => {
+    const m = name.startsWith(`${base}.`) ? /^(\d{1,4})(\.gz)?$/.exec(name.slice(base.length + 1)) : null;
+    return m === null ? [] : [{ number: Number(m[1]), isPacked: m[2] !== undefined }];
+  });
+}
+
+/** Returns the paths of the rotated files that are not compressed, oldest first. */
 export async function plainRotated(path: string): Promise<string[]> {
-  return (await pathsNewestFirst(path))
-    .slice(1)
-    .filter((p) => !p.endsWith(".gz"))
-    .reverse();
+  const plain = (await rotatedNumbers(path)).filter((r) => !r.isPacked);
+  return plain.sort((a, b) => b.number - a.number).map((r) => `${path}.${r.number}`);
 }
