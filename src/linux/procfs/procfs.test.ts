@@ -165,7 +165,9 @@ test("psTable prints what ps prints", { skip: !hasPs }, async () => {
 test("psTable draws a forest below the listed roots", async () => {
   // Three of our own: nothing hangs below a process 1, and this one or its parent may be that in its PID namespace.
   const inmost = "sh -c 'echo $PPID $$; read line; exit 0'; exit 0";
-  const child = spawn("sh", ["-c", 'sh -c "$1"; exit 0', "sh", inmost], { stdio: ["pipe", "pipe", "ignore"] });
+  const child = spawn("sh", ["-c", 'sh -c "$1"; exit 0', "sh", inmost], {
+    stdio: ["pipe", "pipe", "ignore"],
+  });
   try {
     const [data] = (await once(child.stdout, "data")) as [Buffer];
     const [outer, inner] = data.toString().trim().split(" ").map(Number) as [number, number];
