@@ -5,15 +5,19 @@
 
 import type { Duplex } from "node:stream";
 import { Fault } from "../lib/errors.ts";
-import { type Endpoint, type RequestOptions, type Response, sendRequest } from "../lib/http1/request.ts";
+import type { Endpoint, TlsClient } from "../lib/http1/connect.ts";
+import { type RequestOptions, type Response, sendRequest } from "../lib/http1/request.ts";
 import { parseExactJson } from "../lib/json/parse.ts";
 import type { ArgumentsOf, OperationSpec, ResultOf } from "./contract.ts";
-import { DAEMON_PERMISSION, DAEMON_UNREACHABLE, kindOf } from "./errors.ts";
+import { sshCommand } from "./ssh.ts";
+import { DAEMON_CONNECT, DAEMON_PERMISSION, DAEMON_UNREACHABLE, kindOf } from "./errors.ts";
 import { type Args, encodeRequest } from "./request.ts";
 
 export interface ClientOptions {
-  /** `unix:///path`, `tcp://host:port` or `http://host:port`. */
+  /** `unix:///path`, `tcp://host:port`, `http://host:port` or `ssh://user@host:port/path-of-its-socket`. */
   readonly host: string;
+  /** For tcp:// only. */
+  readonly tls?: TlsClient | undefined;
   /** API version to speak, `major.minor`; the server's newest when absent. */
   readonly version?: string | undefined;
   /** Added to every request. */
@@ -79,8 +83,8 @@ export interface Client {
 
 const ERROR_BODY_LIMIT = 1024 * 1024;
 
-/** Reads `unix:///path`, `tcp://host:port` or `http://host:port`. Throws Fault(invalidParameter, "host.invalid"). */
-export function parseHost(host: string): Endpoint {
+/** Reads a ClientOptions.host. Throws Fault(invalidParameter, "host.invalid"). */
+export function parseHost(host: string, tls?: TlsClient): Endpoint {
   const invalid = () =>
     new Fault("invalidParameter", `unable to parse docker host \`${host}\``, {
       code: "host.invalid",
@@ -89,17 +93,30 @@ export function parseHost(host: string): Endpoint {
   const [scheme, rest] = host.split(/:\/\/(.*)/s);
   if (rest === undefined || rest === "") throw invalid();
   if (scheme === "unix") return { path: rest };
+  if (scheme === "ssh") return { command: sshCommand(host) };
   if (scheme !== "tcp" && scheme !== "http") throw invalid();
   const address = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:/[\]]*))(?::([0-9]{1,5}))?(?:\/.*)?$/.exec(rest);
   if (address === null) throw invalid();
   const port = Number(address[3] ?? 2375);
   if (port > 65535) throw invalid();
-  return { host: address[1] ?? (address[2] || "127.0.0.1"), port };
+  return { host: address[1] ?? (address[2] || "127.0.0.1"), port, ...(tls === undefined ? {} : { tls }) };
 }
 
 /** Turns a failure to connect into the Fault that the CLI explains. */
 function unreachable(error: unknown, host: string): unknown {
-  if (!(error instanceof Fault) || error.code !== "http.connect") return error;
+  if (!(error instanceof Fault)) return error;
+  if (["http.tls", "http.command", "http.closed"].includes(error.code)) {
+    const hint =
+      error.code === "http.closed" && /^(tcp|http):/.test(host)
+        ? " (is it a TLS port? --tlsverify, --tls)"
+        : "";
+    return new Fault("unavailable", `error during connect: ${error.message}${hint}`, {
+      code: DAEMON_CONNECT,
+      detail: { host },
+      cause: error,
+    });
+  }
+  if (error.code !== "http.connect") return error;
   const errno = error.detail["errno"];
   if (errno === "EACCES" || errno === "EPERM") {
     return new Fault("forbidden", `permission denied while trying to connect to the daemon at ${host}`, {
@@ -171,7 +188,7 @@ class HttpClient {
   constructor(options: ClientOptions) {
     this.host = options.host;
     this.version = options.version;
-    this.#endpoint = parseHost(options.host);
+    this.#endpoint = parseHost(options.host, options.tls);
     this.#options = options;
   }
 

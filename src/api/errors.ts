@@ -44,3 +44,5 @@ export function kindOf(status: number): FaultKind {
 export const DAEMON_UNREACHABLE = "daemon.unreachable";
 /** The socket is there but may not be opened by this user. detail.host names it. */
 export const DAEMON_PERMISSION = "daemon.permission-denied";
+/** There is something at the host, but no connection to the daemon comes of it: certificates, ssh. detail.host names it. */
+export const DAEMON_CONNECT = "daemon.connect";

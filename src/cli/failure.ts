@@ -1,7 +1,7 @@
 // From a Fault to what the user reads and the exit code: Docker's sentences for errors of the daemon and of the
 // connection. The only place of the client where faults become text; commands choose prefixes and codes.
 
-import { DAEMON_PERMISSION, DAEMON_UNREACHABLE } from "../api/errors.ts";
+import { DAEMON_CONNECT, DAEMON_PERMISSION, DAEMON_UNREACHABLE } from "../api/errors.ts";
 import { Fault, messageOf } from "../lib/errors.ts";
 
 /** Code of a Fault that names its exit code. */
@@ -53,5 +53,7 @@ export function isNotFound(error: unknown): boolean {
 
 /** Tells whether no daemon answered at all. */
 export function isUnreachable(error: unknown): boolean {
-  return error instanceof Fault && (error.code === DAEMON_UNREACHABLE || error.code === DAEMON_PERMISSION);
+  return (
+    error instanceof Fault && [DAEMON_CONNECT, DAEMON_PERMISSION, DAEMON_UNREACHABLE].includes(error.code)
+  );
 }

@@ -52,7 +52,7 @@ export class Session {
       this.config(),
     ]);
     const headers = { "User-Agent": `Berth-Client/${BERTH_VERSION} (linux)`, ...config.HttpHeaders };
-    const options = { host: endpoint.host, headers };
+    const options = { host: endpoint.host, tls: endpoint.tls, headers };
     if (endpoint.apiVersion === undefined) {
       const { NegotiatingClient } = await import("./config/negotiating-client.ts");
       return new NegotiatingClient(options);

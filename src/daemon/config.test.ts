@@ -25,7 +25,7 @@ const load = (...argv: string[]): DaemonConfig => {
 test("loadDaemonConfig has working defaults and takes dockerd's flags", () => {
   withFile("{}", (file) => {
     const defaults = load("--config-file", file);
-    assert.deepEqual(defaults.hosts, ["unix:///run/berth/berth.sock"]);
+    assert.deepEqual(defaults.listen.hosts, ["unix:///run/berth/berth.sock"]);
     assert.equal(defaults.liveRestore, true);
     assert.equal(defaults.network.defaultBridge.bip, undefined);
     const given = load(
@@ -39,7 +39,7 @@ test("loadDaemonConfig has working defaults and takes dockerd's flags", () => {
       "--live-restore=false",
       "-D",
     );
-    assert.deepEqual(given.hosts, ["unix:///a", "tcp://127.0.0.1:1"]);
+    assert.deepEqual(given.listen.hosts, ["unix:///a", "tcp://127.0.0.1:1"]);
     assert.equal(given.network.defaultBridge.bip, "10.9.0.1/24");
     assert.equal(given.liveRestore, false);
     assert.equal(given.logLevel, "debug");

@@ -6,6 +6,7 @@ import { bool, int, list, string } from "../lib/flags/spec.ts";
 import { flagUsages } from "../lib/flags/usage.ts";
 import type { DnsOverrides } from "../net/dns/resolv-conf.ts";
 import { DNS_FLAGS, DNS_KEYS, dnsConfigOf } from "./dns-config.ts";
+import { LISTEN_FLAGS, LISTEN_KEYS, type ListenConfig, listenConfigOf } from "./listen-config.ts";
 import { NETWORK_FLAGS, NETWORK_KEYS, type NetworkConfig, networkConfigOf } from "./network-config.ts";
 import {
   type ContainerConfigDefaults,
@@ -18,8 +19,7 @@ import {
 export interface DaemonConfig {
   readonly dataRoot: string;
   readonly execRoot: string;
-  /** Addresses to listen on, unix:///path or tcp://host:port. */
-  readonly hosts: readonly string[];
+  readonly listen: ListenConfig;
   readonly pidfile: string;
   readonly network: NetworkConfig;
   /** Name servers, search domains and options of containers that ask for none. */
@@ -42,7 +42,7 @@ const DEFAULT_CONFIG_FILE = "/etc/berth/daemon.json";
 const FLAGS = {
   "data-root": string("Root directory of persistent state", { initial: "/var/lib/berth" }),
   "exec-root": string("Root directory for execution state files", { initial: "/run/berth" }),
-  host: list("Daemon socket(s) to connect to", { short: "H" }),
+  ...LISTEN_FLAGS,
   pidfile: string("Path to use for daemon PID file", { short: "p", initial: "/run/berth.pid" }),
   "config-file": string("Daemon configuration file", { initial: DEFAULT_CONFIG_FILE }),
   bip: string("IPv4 address for the default bridge"),
@@ -67,7 +67,7 @@ const FLAGS = {
 const KEYS: Readonly<Record<string, keyof typeof FLAGS>> = {
   "data-root": "data-root",
   "exec-root": "exec-root",
-  hosts: "host",
+  ...LISTEN_KEYS,
   pidfile: "pidfile",
   bip: "bip",
   mtu: "mtu",
@@ -105,7 +105,6 @@ export function loadDaemonConfig(argv: readonly string[]): DaemonConfig | { help
   const text = (
     key: "data-root" | "exec-root" | "pidfile" | "bip" | "log-level" | "log-driver" | "cgroup-parent",
   ): string => textOf(file, key) ?? values[key];
-  const hosts = textsOf(file, "hosts") ?? values.host;
   const liveRestore = file["live-restore"] ?? values["live-restore"];
   if (typeof liveRestore !== "boolean")
     throw invalid('"live-restore" in the configuration file must be true or false');
@@ -114,7 +113,7 @@ export function loadDaemonConfig(argv: readonly string[]): DaemonConfig | { help
   return {
     dataRoot: text("data-root"),
     execRoot: text("exec-root"),
-    hosts: hosts.length > 0 ? hosts : ["unix:///run/berth/berth.sock"],
+    listen: listenConfigOf(file, values, given),
     pidfile: text("pidfile"),
     dns: dnsConfigOf(values, file),
     network: networkConfigOf(values, file, { bip: text("bip"), mtu: mtu === 0 ? 1500 : mtu }),

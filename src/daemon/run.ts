@@ -38,7 +38,7 @@ async function serve(argv: readonly string[]): Promise<number> {
     ended.resolve(1);
   });
   try {
-    for (const host of config.hosts) await daemon.server.listen(host);
+    for (const host of config.listen.hosts) await daemon.server.listen(host, config.listen);
   } catch (error) {
     await daemon.close();
     throw error;

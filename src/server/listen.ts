@@ -1,8 +1,9 @@
-// Opens listening sockets: `unix:///path` and `tcp://host:port`. A unix socket is 0660 and belongs to group docker where
-// that exists; a leftover of a dead daemon is replaced, a live one is not.
+// Opens listening sockets: `unix:///path`, `tcp://host:port` with or without TLS, and `fd://` for what systemd has opened. A unix
+// socket is 0660 and belongs to a group of the host; a leftover of a dead daemon is replaced, a live one is not.
 
 import { chmodSync, chownSync, lstatSync, readFileSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server as NetServer, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { Fault, messageOf } from "../lib/errors.ts";
 
 /** sizeof(sun_path) - 1 on Linux. */
@@ -50,14 +51,18 @@ function groupId(name: string): number | undefined {
   return Number.isInteger(id) ? id : undefined;
 }
 
-function giveToGroup(path: string, log: (message: string) => void): void {
+function giveToGroup(path: string, { group: wanted, log }: ListenOptions): void {
   chmodSync(path, 0o660);
-  const group = groupId("docker");
-  if (group === undefined) return;
+  const group = /^\d+$/.test(wanted ?? "") ? Number(wanted) : groupId(wanted ?? "docker");
+  if (group === undefined) {
+    if (wanted !== undefined && wanted !== "")
+      log(`unix://${path}: there is no group ${wanted} on this host: only root may use it`);
+    return;
+  }
   try {
     chownSync(path, process.getuid?.() ?? 0, group);
   } catch (error) {
-    log(`cannot give unix://${path} to group docker: ${messageOf(error)}`);
+    log(`cannot give unix://${path} to group ${group}: ${messageOf(error)}`);
   }
 }
 
@@ -75,9 +80,21 @@ function listening(server: NetServer, address: string, options: object): Promise
   });
 }
 
+/** PEM texts of a TLS server. */
+export interface TlsServer {
+  readonly cert: string;
+  readonly key: string;
+  /** Authority whose clients are let in; absent: everybody is. */
+  readonly clientCa?: string | undefined;
+}
+
 export interface ListenOptions {
   readonly onConnection: (socket: Socket) => void;
   readonly log: (message: string) => void;
+  /** For tcp:// addresses; absent: plain. */
+  readonly tls?: TlsServer | undefined;
+  /** Name or id of the group that may use unix sockets; absent: `docker`, where that exists; "": root alone. */
+  readonly group?: string | undefined;
 }
 
 async function listenUnix(path: string, options: ListenOptions): Promise<Listener> {
@@ -99,7 +116,7 @@ async function listenUnix(path: string, options: ListenOptions): Promise<Listene
     process.umask(mask);
   }
   await ready;
-  giveToGroup(path, options.log);
+  giveToGroup(path, options);
   return { address: `unix://${path}`, close: () => server.close() };
 }
 
@@ -109,19 +126,55 @@ async function listenTcp(authority: string, options: ListenOptions): Promise<Lis
     throw new Fault("invalidParameter", `invalid bind address (tcp://${authority}): want tcp://host:port`);
   }
   const host = parts[1] ?? (parts[2] || "127.0.0.1");
-  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, options.onConnection);
+  const server = makeTcpServer(options);
   await listening(server, `tcp://${authority}`, { host, port: Number(parts[3]) });
   const bound = server.address();
   const port = bound !== null && typeof bound === "object" ? bound.port : Number(parts[3]);
   return { address: `tcp://${host.includes(":") ? `[${host}]` : host}:${port}`, close: () => server.close() };
 }
 
+function makeTcpServer({ tls, onConnection, log }: ListenOptions): NetServer {
+  const common = { allowHalfOpen: true, noDelay: true, keepAlive: true };
+  if (tls === undefined) return createServer(common, onConnection);
+  const { cert, key, clientCa } = tls;
+  const asks = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+  const options = { ...common, ...asks, cert, key, minVersion: "TLSv1.2", ALPNProtocols: ["http/1.1"] };
+  const server = createTlsServer(options as object, onConnection);
+  server.on("tlsClientError", (error) => log(`TLS handshake: ${messageOf(error)}`));
+  return server;
+}
+
+/** The first descriptor that systemd passes (sd_listen_fds(3)). */
+const FIRST_FD = 3;
+
+/** Takes over the sockets that systemd has opened for this process; `which` is `*`, "" or the number of one. */
+async function listenDescriptors(which: string, options: ListenOptions): Promise<Listener> {
+  const count = Number(process.env["LISTEN_PID"]) === process.pid ? Number(process.env["LISTEN_FDS"]) : 0;
+  const given = Array.from({ length: count || 0 }, (_, i) => FIRST_FD + i);
+  const wanted = which === "" || which === "*" ? given : given.filter((fd) => fd === Number(which));
+  if (wanted.length === 0) {
+    throw new Fault(
+      "invalidParameter",
+      `cannot listen on fd://${which}: no sockets found via socket activation: make sure the service was started by systemd`,
+      { code: "listen.no-descriptor" },
+    );
+  }
+  const servers: NetServer[] = [];
+  for (const fd of wanted) {
+    const server = createServer({ allowHalfOpen: true }, options.onConnection);
+    await listening(server, `fd://${fd}`, { fd });
+    servers.push(server);
+  }
+  return { address: `fd://${wanted.join(",")}`, close: () => servers.forEach((server) => server.close()) };
+}
+
 /** Starts to accept. Throws Fault(invalidParameter | conflict | system). */
 export async function openListener(address: string, options: ListenOptions): Promise<Listener> {
   if (address.startsWith("unix://")) return listenUnix(address.slice("unix://".length), options);
   if (address.startsWith("tcp://")) return listenTcp(address.slice("tcp://".length), options);
+  if (address.startsWith("fd://")) return listenDescriptors(address.slice("fd://".length), options);
   throw new Fault(
     "invalidParameter",
-    `invalid bind address (${address}): want unix://path or tcp://host:port`,
+    `invalid bind address (${address}): want unix://path, tcp://host:port or fd://`,
   );
 }

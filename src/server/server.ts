@@ -11,7 +11,7 @@ import { holdBackBody } from "./backpressure.ts";
 import { errorBody, Exchange, statusOfError } from "./exchange.ts";
 import { type HijackTransport, plainTransport, upgradeTransport } from "./hijack.ts";
 import { checkJsonType, readParameters } from "./input.ts";
-import { type Listener, openListener } from "./listen.ts";
+import { type Listener, type ListenOptions, openListener } from "./listen.ts";
 import type { Ports } from "./ports.ts";
 import type { Route } from "./route.ts";
 import { createRouter, type RouteMatch } from "./router.ts";
@@ -41,9 +41,12 @@ export interface ServerOptions {
   readonly isExperimental?: boolean;
 }
 
+/** Who may connect. */
+export type Access = Pick<ListenOptions, "tls" | "group">;
+
 export interface Server {
-  /** Starts to accept on `unix:///path` or `tcp://host:port`; returns the address in force (a chosen port included). */
-  listen(address: string): Promise<string>;
+  /** Starts to accept on `unix:///path`, `tcp://host:port` or `fd://`; returns the address in force (a chosen port included). */
+  listen(address: string, access?: Access): Promise<string>;
   /** Stops accepting, aborts what runs, closes every connection and removes its unix sockets. */
   close(): Promise<void>;
 }
@@ -128,8 +131,9 @@ class HttpServer implements Server {
     });
   }
 
-  async listen(address: string): Promise<string> {
+  async listen(address: string, access: Access = {}): Promise<string> {
     const listener = await openListener(address, {
+      ...access,
       onConnection: (socket) => this.#onConnection(socket),
       log: (message) => this.#log("warn", message),
     });

@@ -250,6 +250,12 @@ export const verbs: readonly VerbEntry[] = [
   }),
 
   system("df", "Show disk usage", () => import("./system/df.ts")),
+  system(
+    "dial-stdio",
+    "Proxy the stdio stream to the daemon connection. Should not be invoked manually.",
+    () => import("./system/dial-stdio.ts"),
+    { hidden: true },
+  ),
   system("events", "Get real time events from the daemon", () => import("./system/events.ts"), {
     top: "events",
   }),

@@ -53,6 +53,7 @@ function writeContext(name: string, host: string): void {
 test("the host comes from -H, then --context, the environment, config.json, and last is Berth's own", async () => {
   assert.deepEqual(await endpoint(), {
     host: "unix:///run/berth/berth.sock",
+    tls: undefined,
     context: "default",
     apiVersion: undefined,
     isOwnDefault: true,
@@ -78,7 +79,10 @@ test("contradictions and unknown contexts are refused", async () => {
     endpoint("--context", "none"),
     /context "none": context not found: open .*meta\.json: no such file/,
   );
-  await assert.rejects(endpoint("--tlsverify", "-H", "tcp://h:1"), /TLS/);
+  await assert.rejects(
+    endpoint("--tlsverify", "--tlscert", "/nope", "-H", "tcp://h:1"),
+    /unable to resolve docker endpoint: open \/nope: no such file or directory/,
+  );
   writeFileSync(join(dir, "config.json"), "{");
   await assert.rejects(endpoint(), /parsing config file \(.*config\.json\): /);
 });

@@ -2,6 +2,7 @@
 // last Berth's own socket, in that order; and which API version to speak with it.
 
 import { Fault } from "../../lib/errors.ts";
+import type { TlsClient } from "../../lib/http1/connect.ts";
 import { DEFAULT_HOST } from "../failure.ts";
 import type { GlobalFlags } from "../globals.ts";
 import type { ConfigFile } from "./config-file.ts";
@@ -12,10 +13,9 @@ import type { ConfigFile } from "./config-file.ts";
  */
 export const CLIENT_API_VERSION = "1.51";
 
-const NO_TLS = "TLS connections to a daemon are not supported by this client";
-
 export interface Endpoint {
   readonly host: string;
+  readonly tls: TlsClient | undefined;
   /** Name of the context the host came from. */
   readonly context: string;
   /** Version demanded by DOCKER_API_VERSION. */
@@ -53,33 +53,32 @@ export function environmentHost(): string | undefined {
 
 /** Resolves the daemon to talk to. Throws a Fault with Docker's text. */
 export async function resolveEndpoint(input: EndpointInput): Promise<Endpoint> {
-  const { globals } = input;
+  const { globals, given } = input;
   const apiVersion = process.env["DOCKER_API_VERSION"]?.replace(/^v/, "") || undefined;
   const context = await resolveContextName(input);
-  refuseTls(globals);
   if (context !== "default") {
-    const { listTlsFiles, loadContext } = await import("../contexts/read.ts");
+    const [{ loadContext }, { tlsOfContext }] = await Promise.all([
+      import("../contexts/read.ts"),
+      import("./tls.ts"),
+    ]);
     const { host: stored, meta } = loadContext(globals.config, context);
-    const host = normaliseHost(stored);
-    const wantsTls =
-      meta.Endpoints.docker?.SkipTLSVerify === true || listTlsFiles(globals.config, context).has("docker");
-    if (wantsTls && !host.startsWith("unix://")) throw refuse(NO_TLS);
-    return { host, context, apiVersion, isOwnDefault: false };
+    const tls = tlsOfContext(globals.config, context, meta.Endpoints.docker?.SkipTLSVerify === true);
+    return { host: normaliseHost(stored, tls !== undefined), tls, context, apiVersion, isOwnDefault: false };
   }
   if (globals.host.length > 1) throw refuse("Specify only one -H");
+  const tls = wantsTls(globals) ? (await import("./tls.ts")).tlsOfFlags(globals, given) : undefined;
   const chosen = globals.host[0] ?? environmentHost();
-  const host = chosen === undefined ? DEFAULT_HOST : normaliseHost(chosen);
-  return { host, context, apiVersion, isOwnDefault: chosen === undefined };
+  const host = chosen === undefined ? DEFAULT_HOST : normaliseHost(chosen, tls !== undefined);
+  return { host, tls, context, apiVersion, isOwnDefault: chosen === undefined };
 }
 
-function refuseTls(globals: GlobalFlags): void {
-  if (!globals.tls && !globals.tlsverify && (process.env["DOCKER_TLS_VERIFY"] ?? "") === "") return;
-  if (globals.host[0]?.startsWith("unix://") === true) return;
-  throw refuse(NO_TLS);
+/** Without loading what reads certificates, because every command asks. */
+function wantsTls(globals: GlobalFlags): boolean {
+  return globals.tls || globals.tlsverify;
 }
 
-/** Completes a host as Docker does: `foo` is tcp://foo:2375, `unix://` Berth's socket. Throws a Fault. */
-export function normaliseHost(text: string): string {
+/** Completes a host as Docker does: `foo` is tcp://foo:2375 (2376 with TLS), `unix://` Berth's socket. Throws a Fault. */
+export function normaliseHost(text: string, hasTls = false): string {
   const value = text.trim();
   if (value === "") return DEFAULT_HOST;
   const [scheme, rest] = value.includes("://") ? value.split(/:\/\/(.*)/s) : ["tcp", value];
@@ -89,10 +88,10 @@ export function normaliseHost(text: string): string {
     case "http":
     case "tcp": {
       const address = rest === "" ? "localhost" : (rest ?? "");
-      return `tcp://${/:\d+(?:\/.*)?$/.test(address) ? address : `${address}:2375`}`;
+      return `tcp://${/:\d+(?:\/.*)?$/.test(address) ? address : `${address}:${hasTls ? 2376 : 2375}`}`;
     }
     case "ssh":
-      throw refuse("unable to resolve docker endpoint: ssh:// hosts are not supported by this client");
+      return value;
     default:
       throw new Fault(
         "invalidParameter",

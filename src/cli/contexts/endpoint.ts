@@ -3,6 +3,7 @@
 
 import { X509Certificate, createPrivateKey, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { sshUrlFlaw } from "../../api/ssh.ts";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import { goBool } from "../../lib/units/go-scalar.ts";
 import { describeFailure } from "../failure.ts";
@@ -80,7 +81,7 @@ function checkHost(host: string, tls: ReadonlyMap<string, Uint8Array>): void {
   const [, scheme = "", address = ""] = /^(.*?):\/\/(.*)$/s.exec(host) ?? [];
   const invalid = (why: string) => refuse(`invalid docker endpoint options: ${why}`);
   if (scheme === "ssh") {
-    const why = checkSsh(host);
+    const why = sshUrlFlaw(host);
     if (why !== undefined) throw invalid(`ssh host connection is not valid: invalid SSH URL: ${why}`);
     return;
   }
@@ -93,17 +94,6 @@ function checkHost(host: string, tls: ReadonlyMap<string, Uint8Array>): void {
   if (scheme === "npipe") throw unusable("protocol not available");
   if (scheme === "tcp" && !URL.canParse(`http://${address}`))
     throw unusable(`parse ${JSON.stringify(host)}: invalid address`);
-}
-
-/** Says what is wrong with an ssh:// address. */
-function checkSsh(host: string): string | undefined {
-  if (!URL.canParse(host)) return "hostname is empty";
-  const { password, hostname, search, hash } = new URL(host);
-  if (password !== "") return "plain-text password is not supported";
-  if (hostname === "") return "hostname is empty";
-  if (search !== "") return `query parameters are not allowed: ${JSON.stringify(search.slice(1))}`;
-  if (hash !== "") return `fragments are not allowed: ${JSON.stringify(hash.slice(1))}`;
-  return undefined;
 }
 
 /** Says what is wrong with the certificates. */

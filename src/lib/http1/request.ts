@@ -1,12 +1,12 @@
-// One HTTP/1.1 request on a connection of its own (unix socket or TCP): streamed bodies both ways, error answers that come
-// before the upload is over, and hijacking. Imports node:net only, because every start of the CLI pays for it.
-// No keep-alive, redirects, cookies, proxies or TLS.
+// One HTTP/1.1 request on a connection of its own: streamed bodies both ways, error answers that come before the upload is
+// over, and hijacking. Imports node:net only, because every start of the CLI pays for it.
+// No keep-alive, redirects, cookies or proxies.
 // Invariant: the socket is closed when the body has been read, the reader stops early, the signal aborts or anything fails;
 // a hijacked socket belongs to whoever hijacked it.
 
-import { connect, type Socket } from "node:net";
 import { Fault, messageOf } from "../errors.ts";
 import { type BodyReader, createBodyReader } from "./body.ts";
+import { type Connection, type Endpoint, openConnection } from "./connect.ts";
 import {
   encodeRequestHead,
   endOfHead,
@@ -16,8 +16,6 @@ import {
   type ResponseHead,
 } from "./head.ts";
 import { ChunkQueue } from "./queue.ts";
-
-export type Endpoint = { readonly path: string } | { readonly host: string; readonly port: number };
 
 export interface RequestOptions {
   readonly endpoint: Endpoint;
@@ -41,50 +39,13 @@ export interface Response extends ResponseHead {
   /** Reads the whole body as UTF-8. Throws Fault(system, "http.too-large") beyond the limit. */
   text(limitBytes?: number): Promise<string>;
   /** Takes the connection; bytes that came behind the head are read from it first. */
-  hijack(): Socket;
+  hijack(): Connection;
 }
 
 const DEFAULT_TEXT_LIMIT = 256 * 1024 * 1024;
 
-function describe(endpoint: Endpoint): string {
-  return "path" in endpoint ? endpoint.path : `${endpoint.host}:${endpoint.port}`;
-}
-
-/** Connects. Throws Fault(unavailable, "http.connect") with detail.errno (`ENOENT`, `ECONNREFUSED`, `EACCES`, …). */
-async function openSocket(options: RequestOptions): Promise<Socket> {
-  options.signal?.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const fail = (text: string, errno: string, cause?: unknown) =>
-    reject(
-      new Fault("unavailable", `cannot connect to ${describe(options.endpoint)}: ${text}`, {
-        code: "http.connect",
-        detail: { errno },
-        cause,
-      }),
-    );
-  const socket = connect({ ...options.endpoint, allowHalfOpen: true });
-  const onError = (error: NodeJS.ErrnoException) => fail(error.message, error.code ?? "", error);
-  const onAbort = () => reject(options.signal?.reason);
-  const timer = setTimeout(() => fail("timed out", "ETIMEDOUT"), options.connectTimeoutMs ?? 10_000);
-  socket.once("connect", resolve);
-  socket.once("error", onError);
-  options.signal?.addEventListener("abort", onAbort, { once: true });
-  try {
-    await promise;
-    return socket;
-  } catch (error) {
-    socket.on("error", () => {}); // ignored: the first failure is being reported
-    socket.destroy();
-    throw error;
-  } finally {
-    clearTimeout(timer);
-    socket.removeListener("error", onError);
-    options.signal?.removeEventListener("abort", onAbort);
-  }
-}
-
 /** Resolves when the socket takes more, or will never. */
-function drained(socket: Socket): Promise<void> {
+function drained(socket: Connection): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       socket.removeListener("drain", done);
@@ -98,7 +59,7 @@ function drained(socket: Socket): Promise<void> {
 
 /** The life of one request on one socket, from head to last byte. */
 class Exchange {
-  readonly #socket: Socket;
+  readonly #socket: Connection;
   readonly #method: string;
   readonly #isUpgrade: boolean;
   readonly #head = Promise.withResolvers<ResponseHead>();
@@ -109,7 +70,7 @@ class Exchange {
   #isOver = false;
   #uploadError: unknown;
 
-  constructor(socket: Socket, method: string, isUpgrade: boolean) {
+  constructor(socket: Connection, method: string, isUpgrade: boolean) {
     this.#socket = socket;
     this.#method = method;
     this.#isUpgrade = isUpgrade;
@@ -149,6 +110,7 @@ class Exchange {
         this.#complete();
       } else {
         const cause = this.#uploadError;
+        if (cause instanceof Fault) return this.abort(cause);
         const text = `connection closed before a response came${cause === undefined ? "" : `: ${messageOf(cause)}`}`;
         this.abort(new Fault("unavailable", text, { code: "http.closed", cause }));
       }
@@ -210,7 +172,7 @@ class Exchange {
     this.#socket.removeListener("error", this.#onError);
   }
 
-  hijack(): Socket {
+  hijack(): Connection {
     if (this.#received.length > 0) this.#socket.unshift(this.#received);
     return this.#socket;
   }
@@ -247,7 +209,7 @@ class Exchange {
 function headersOf(options: RequestOptions): Record<string, string> {
   const { endpoint, body } = options;
   const headers: Record<string, string> = {
-    Host: "path" in endpoint ? "docker" : `${endpoint.host}:${endpoint.port}`,
+    Host: "port" in endpoint ? `${endpoint.host}:${endpoint.port}` : "docker",
     ...options.headers,
   };
   if (options.upgrade) {
@@ -278,7 +240,7 @@ async function readText(body: AsyncIterable<Uint8Array>, limitBytes: number): Pr
  */
 export async function sendRequest(options: RequestOptions): Promise<Response> {
   const head = encodeRequestHead(options.method, options.target, headersOf(options));
-  const socket = await openSocket(options);
+  const socket = await openConnection(options.endpoint, options.signal, options.connectTimeoutMs);
   const exchange = new Exchange(socket, options.method, options.upgrade !== undefined);
   const { body, signal } = options;
   const onAbort = () => exchange.abort(signal?.reason);

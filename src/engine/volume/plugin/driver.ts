@@ -1,7 +1,7 @@
 // A volume driver that a plugin is: VolumeDriver.Create, Remove, Get, List, Path, Mount, Unmount, Capabilities. Where a plugin
 // keeps its volumes on the host is its own affair; that it is an absolute path is looked at, what is there is not.
 import { Fault } from "../../../lib/errors.ts";
-import type { Endpoint } from "../../../lib/http1/request.ts";
+import type { Endpoint } from "../../../lib/http1/connect.ts";
 import type { DriverVolume, VolumeDriver } from "../driver.ts";
 import { callPlugin, type PluginReply } from "./client.ts";
 

@@ -1,7 +1,7 @@
 // The volume drivers of plugins, by name. A plugin is asked once what it is (Plugin.Activate); one that is gone is looked for again at
 // the next use, so plugins may come, go and come back while the daemon runs.
 import { Fault, messageOf } from "../../../lib/errors.ts";
-import type { Endpoint } from "../../../lib/http1/request.ts";
+import type { Endpoint } from "../../../lib/http1/connect.ts";
 import type { DriverRegistry, VolumeDriver } from "../driver.ts";
 import { callPlugin } from "./client.ts";
 import { PLUGIN_TIMEOUTS, PluginDriver, type PluginTimeouts } from "./driver.ts";

@@ -3,7 +3,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault, messageOf } from "../../../lib/errors.ts";
-import type { Endpoint } from "../../../lib/http1/request.ts";
+import type { Endpoint } from "../../../lib/http1/connect.ts";
 
 export interface PluginDirs {
   readonly sockets: string;

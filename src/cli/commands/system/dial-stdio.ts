@@ -1,0 +1,19 @@
+import { parseHost } from "../../../api/client.ts";
+import { openConnection } from "../../../lib/http1/connect.ts";
+import { defineCommand, noArgs } from "../../command.ts";
+
+/** Connects stdin and stdout with the daemon: the far end of an ssh:// host. */
+export const command = defineCommand({
+  operands: "",
+  arity: noArgs,
+  flags: {},
+  async run(session) {
+    const { host, tls } = await session.endpoint();
+    const daemon = await openConnection(parseHost(host, tls));
+    const { pipeline } = await import("node:stream/promises");
+    const up = pipeline(process.stdin, daemon, { end: true });
+    // The daemon's side ends when it has said everything, whatever still comes in.
+    await pipeline(daemon, process.stdout, { end: false });
+    up.catch(() => {}); // ignored: the daemon has closed
+  },
+});
