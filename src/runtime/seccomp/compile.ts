@@ -12,6 +12,7 @@ import { Fault } from "../../lib/errors.ts";
 import type { OciSeccomp, OciSeccompAction, OciSeccompArg, OciSyscall } from "../spec/oci.ts";
 import { DATA, JUMP, type Label, ProgramBuilder } from "./program.ts";
 import { type SyscallAbi, syscallTable, X32_BIT, X86_MULTIPLEXED } from "./syscalls.ts";
+import { SECCOMP_FLAGS } from "./words.ts";
 
 const ENOSYS = 38;
 const EPERM = 1;
@@ -285,21 +286,12 @@ function isPermissive(action: OciSeccompAction): boolean {
   return action === "SCMP_ACT_ALLOW" || action === "SCMP_ACT_LOG" || action === "SCMP_ACT_TRACE";
 }
 
-const FLAG_BITS: Readonly<Record<string, number>> = {
-  /** Every thread of one thread: nothing to do. */
-  SECCOMP_FILTER_FLAG_TSYNC: 0,
-  SECCOMP_FILTER_FLAG_LOG: 2,
-  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
-  /** Concerns notification only. */
-  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 0,
-};
-
 /** Without any word about flags, speculation stays allowed: else every filtered process pays for SSBD (as runc). */
 function flagsOf(seccomp: OciSeccomp): number {
-  if (seccomp.flags === undefined) return FLAG_BITS["SECCOMP_FILTER_FLAG_SPEC_ALLOW"] as number;
+  if (seccomp.flags === undefined) return SECCOMP_FLAGS["SECCOMP_FILTER_FLAG_SPEC_ALLOW"] as number;
   let flags = 0;
   for (const name of seccomp.flags) {
-    const bit = FLAG_BITS[name];
+    const bit = SECCOMP_FLAGS[name];
     if (bit === undefined) throw invalid(`seccomp flag ${name} is not known`);
     flags |= bit;
   }

@@ -5,6 +5,7 @@
 import { Fault, messageOf } from "../../lib/errors.ts";
 import { parseJson } from "../../lib/json/parse.ts";
 import type { OciSeccomp, OciSeccompAction, OciSeccompArg, OciSyscall } from "../spec/oci.ts";
+import { SECCOMP_ACTIONS, SECCOMP_OPERATORS } from "./words.ts";
 
 /** Conditions of a rule: `caps` of the container's bounding set, architectures in Go's names, least kernel `4.8`. */
 export interface SeccompFilter {
@@ -164,12 +165,11 @@ function parseRule(json: unknown, where: string): DockerSeccompRule {
   };
 }
 
-const OPERATORS = ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"].map((op) => `SCMP_CMP_${op}`);
-
 function parseArg(json: unknown, where: string): OciSeccompArg {
   const o = object(json, `${where}.args`);
   const op = string(o["op"], `${where}.op`);
-  if (!OPERATORS.includes(op)) throw invalid(`string "${op}" is not a valid operator for seccomp`);
+  if (!(SECCOMP_OPERATORS as readonly string[]).includes(op))
+    throw invalid(`string "${op}" is not a valid operator for seccomp`);
   const index = unsigned(o["index"], "index");
   if (index > 5) throw invalid(`${where}: syscalls have at most six arguments, not index ${index}`);
   return {
@@ -193,22 +193,11 @@ function parseFilter(json: unknown, where: string): SeccompFilter {
   };
 }
 
-const ACTIONS = [
-  "KILL",
-  "KILL_PROCESS",
-  "KILL_THREAD",
-  "TRAP",
-  "ERRNO",
-  "TRACE",
-  "ALLOW",
-  "LOG",
-  "NOTIFY",
-].map((name) => `SCMP_ACT_${name}`);
-
 function action(value: unknown, where: string, options: { isOptional?: boolean } = {}): OciSeccompAction {
   if (options.isOptional && (value === undefined || value === "")) return "" as OciSeccompAction;
   const text = string(value, where);
-  if (!ACTIONS.includes(text)) throw invalid(`string "${text}" is not a valid action for seccomp`);
+  if (!(SECCOMP_ACTIONS as readonly string[]).includes(text))
+    throw invalid(`string "${text}" is not a valid action for seccomp`);
   return text as OciSeccompAction;
 }
 

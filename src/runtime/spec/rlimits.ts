@@ -28,6 +28,10 @@ const NUMBERS: ReadonlyMap<string, number> = new Map(
   ].map((name, number) => [`RLIMIT_${name}`, number]),
 );
 
+export function isRlimitType(type: string): boolean {
+  return NUMBERS.has(type);
+}
+
 /** Returns the kernel's number of an OCI rlimit type. Throws Fault invalidParameter for an unknown one. */
 export function rlimitNumber(type: string): number {
   const number = NUMBERS.get(type);

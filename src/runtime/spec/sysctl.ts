@@ -2,7 +2,7 @@
 // host, so it is refused whatever the privileges (runc's validator has the same rule).
 
 import { Fault } from "../../lib/errors.ts";
-import type { SpecInput } from "./input.ts";
+import type { OciNamespaceType } from "./oci.ts";
 
 const IPC_SYSCTLS = new Set([
   "kernel.msgmax",
@@ -30,10 +30,13 @@ export function sysctlPath(name: string): string {
   return dottedSysctl(name).replace(/[./]/g, (c) => (c === "." ? "/" : "."));
 }
 
-/** Throws Fault invalidParameter for the first sysctl that the container's namespaces do not cover. */
+/**
+ * Throws Fault invalidParameter for the first sysctl that the container's namespaces do not cover; `isHosts` says of which
+ * kinds it has none of its own.
+ */
 export function checkSysctls(
   sysctls: Readonly<Record<string, string>>,
-  namespaces: NonNullable<SpecInput["namespaces"]>,
+  isHosts: (type: OciNamespaceType) => boolean,
 ): void {
   for (const written of Object.keys(sysctls)) {
     const name = dottedSysctl(written);
@@ -43,17 +46,24 @@ export function checkSysctls(
     if (!/^[A-Za-z0-9_\-.:/@]+$/.test(name) || hasOddPart || name.length > 255) {
       throw invalid(`invalid sysctl name ${JSON.stringify(written)}`);
     }
-    if (IPC_SYSCTLS.has(name) || name.startsWith("fs.mqueue.")) {
-      if (namespaces.ipc?.kind === "host") throw notAllowed(written, "IPC");
-    } else if (name.startsWith("net.")) {
-      if (namespaces.net?.kind === "host") throw notAllowed(written, "network");
-    } else if (name === "kernel.domainname") {
-      if (namespaces.uts?.kind === "host") throw notAllowed(written, "UTS");
-    } else if (name === "kernel.hostname") {
-      throw invalid(`sysctl "${written}" is in conflict with the container's hostname`);
-    } else {
-      throw invalid(`sysctl "${written}" is not in a separate kernel namespace`);
-    }
+    checkOne(written, name, isHosts);
+  }
+}
+
+function checkOne(written: string, name: string, isHosts: (type: OciNamespaceType) => boolean): void {
+  if (IPC_SYSCTLS.has(name) || name.startsWith("fs.mqueue.")) {
+    if (isHosts("ipc")) throw notAllowed(written, "IPC");
+  } else if (name.startsWith("net.")) {
+    if (isHosts("network")) throw notAllowed(written, "network");
+  } else if (name === "kernel.domainname") {
+    if (isHosts("uts")) throw notAllowed(written, "UTS");
+  } else if (name === "kernel.hostname") {
+    throw invalid(`sysctl "${written}" is not allowed as it conflicts with the OCI "hostname" field`);
+  } else if (name.startsWith("user.")) {
+    // the counters of a user namespace; without one of its own they are those of the host's users
+    if (isHosts("user")) throw invalid(`setting ucounts without a user namespace not allowed: ${written}`);
+  } else {
+    throw invalid(`sysctl "${written}" is not in a separate kernel namespace`);
   }
 }
 

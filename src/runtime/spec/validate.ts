@@ -9,6 +9,7 @@ import { capabilityNumber, DEFAULT_CAPABILITIES } from "../caps/names.ts";
 import { type SpecHost, loadSpecHost } from "./host.ts";
 import type { SpecInput, SpecResources, SpecUlimit } from "./input.ts";
 import { checkSysctls } from "./sysctl.ts";
+import type { OciNamespaceType } from "./oci.ts";
 import { parseSecurityOpts, type SecurityOptions } from "./security-opts.ts";
 import { rlimitOf } from "./rlimits.ts";
 import { validateResources } from "./validate-resources.ts";
@@ -50,7 +51,7 @@ export function validateSpecInput(
     warnings.push(
       `oom-score-adj ${score} is below the daemon's own and cannot be set without CAP_SYS_RESOURCE, ${host.oomScoreAdj} is used.`,
     );
-  checkSysctls(input.sysctls ?? {}, input.namespaces ?? {});
+  checkSysctls(input.sysctls ?? {}, (type) => isHostMode(input.namespaces ?? {}, type));
   for (const tmpfs of input.tmpfs ?? []) {
     if (!tmpfs.destination.startsWith("/")) {
       throw invalid(`invalid mount path: '${tmpfs.destination}' mount path must be absolute`);
@@ -80,6 +81,18 @@ function checkModules(security: SecurityOptions, host: SpecHost, warnings: strin
     warnings.push(`${module} is not enabled on this machine: ${wish} is not applied.`);
   }
 }
+
+/** A user namespace is the daemon's own unless one is asked for; all others are the container's. */
+function isHostMode(modes: NonNullable<SpecInput["namespaces"]>, type: OciNamespaceType): boolean {
+  if (type === "user") return modes.user?.kind !== "path";
+  return modes[MODE_OF[type] ?? "net"]?.kind === "host";
+}
+
+const MODE_OF: { readonly [T in OciNamespaceType]?: "net" | "ipc" | "uts" } = {
+  network: "net",
+  ipc: "ipc",
+  uts: "uts",
+};
 
 const canRaiseLimits = (host: SpecHost) =>
   hasBit(host.boundingMask, capabilityNumber("CAP_SYS_RESOURCE") ?? -1);
