@@ -5,6 +5,7 @@ import { flagUsages } from "../lib/flags/usage.ts";
 import { type Command, usageLines } from "./command.ts";
 import { nouns, type VerbEntry, verbs } from "./commands/table.ts";
 import { globalFlags } from "./globals.ts";
+import type { Plugin } from "./plugins/plugins.ts";
 
 /** Columns to wrap at: the terminal's on stdin, else 80; one is left free. */
 export async function helpWidth(): Promise<number> {
@@ -15,7 +16,7 @@ export async function helpWidth(): Promise<number> {
 }
 
 /** The program's own page. */
-export function rootHelp(program: string, width: number): string {
+export function rootHelp(program: string, width: number, plugins: readonly Plugin[]): string {
   const top = verbs.filter((entry) => entry.top !== undefined && entry.hidden !== true);
   const common = top
     .filter((entry) => entry.common !== undefined)
@@ -28,14 +29,28 @@ export function rootHelp(program: string, width: number): string {
   return (
     `Usage:  ${program} [OPTIONS] COMMAND\n\nContainers: build, run and share them\n\n` +
     section("Common Commands", common) +
-    section(
-      "Management Commands",
-      nouns.map((noun) => [noun.name, noun.summary] as const),
-    ) +
+    section("Management Commands", managementEntries(plugins)) +
     section("Commands", others) +
+    invalidPlugins(plugins) +
     `Global Options:\n${flagUsages(globalFlags, width)}\n` +
     `Run '${program} COMMAND --help' for more information on a command.\n`
   );
+}
+
+/** Nouns, and the plugins that are not hidden behind one; a star marks them. */
+function managementEntries(plugins: readonly Plugin[]): (readonly [string, string])[] {
+  const own = nouns.map((noun) => [noun.name, noun.summary] as const);
+  const isOwn = (name: string) =>
+    nouns.some((noun) => noun.name === name) || verbs.some((verb) => verb.top === name);
+  const others = plugins
+    .filter((p) => p.Err === undefined && p.Hidden !== true && !isOwn(p.Name))
+    .map((p) => [`${p.Name}*`, p.ShortDescription ?? ""] as const);
+  return [...own, ...others].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function invalidPlugins(plugins: readonly Plugin[]): string {
+  const entries = plugins.flatMap((p) => (p.Err === undefined ? [] : [[p.Name, p.Err] as const]));
+  return entries.length === 0 ? "" : section("Invalid Plugins", entries);
 }
 
 /** The page of a noun. */

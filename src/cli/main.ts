@@ -30,7 +30,8 @@ async function dispatch(program: string, argv: readonly string[]): Promise<numbe
     operands: "[OPTIONS] COMMAND [ARG...]",
     interspersed: false,
   });
-  if (parsed.help !== undefined) return showRootHelp(program, parsed.help === "h");
+  const session = new Session(program, parsed.values, parsed.given);
+  if (parsed.help !== undefined) return showRootHelp(session, parsed.help === "h");
   if (parsed.values.version) {
     print(`${versionLine(program)}\n`);
     return 0;
@@ -42,18 +43,19 @@ async function dispatch(program: string, argv: readonly string[]): Promise<numbe
   ) {
     throw exitWith(1, `Unable to parse logging level: ${parsed.values["log-level"]}`);
   }
-  const session = new Session(program, parsed.values, parsed.given);
   const [first, ...rest] = parsed.args;
   if (first === undefined) {
-    const { helpWidth, rootHelp } = await import("./help.ts");
-    printError(rootHelp(program, await helpWidth()));
+    printError(await rootPage(session));
     return 0;
   }
-  if (first === "help") return showHelpTopic(program, rest);
+  if (first === "help") return showHelpTopic(session, rest, argv);
   const { nouns, verbs } = await import("./commands/table.ts");
   const top = verbs.find((entry) => entry.top === first);
   if (top !== undefined) return runVerb(session, top, `${program} ${first}`, rest);
   if (nouns.some((noun) => noun.name === first)) return runNoun(session, first, rest);
+  const { runPlugin } = await import("./plugins/run.ts");
+  const status = await runPlugin(session, first, argv);
+  if (status !== undefined) return status;
   throw exitWith(
     1,
     `${program}: unknown command: ${program} ${first}\n\nRun '${program} --help' for more information`,
@@ -155,10 +157,19 @@ function parseOrExplain<F extends FlagTable>(
 
 const deprecatedH = "Flag shorthand -h has been deprecated, use --help\n";
 
-async function showRootHelp(program: string, isShort: boolean): Promise<number> {
-  const { helpWidth, rootHelp } = await import("./help.ts");
-  print(`${isShort ? deprecatedH : ""}${rootHelp(program, await helpWidth())}`);
+async function showRootHelp(session: Session, isShort: boolean): Promise<number> {
+  print(`${isShort ? deprecatedH : ""}${await rootPage(session)}`);
   return 0;
+}
+
+async function rootPage(session: Session): Promise<string> {
+  const [{ helpWidth, rootHelp }, { listPlugins, pluginDirs }] = await Promise.all([
+    import("./help.ts"),
+    import("./plugins/plugins.ts"),
+  ]);
+  const config = await session.config().catch(() => ({})); // ignored: help is given whatever the file is like
+  const plugins = await listPlugins(pluginDirs(session.globals.config, config));
+  return rootHelp(session.program, await helpWidth(), plugins);
 }
 
 async function showVerbHelp(path: string, entry: VerbEntry, isShort: boolean): Promise<void> {
@@ -169,9 +180,14 @@ async function showVerbHelp(path: string, entry: VerbEntry, isShort: boolean): P
   );
 }
 
-async function showHelpTopic(program: string, words: readonly string[]): Promise<number> {
+async function showHelpTopic(
+  session: Session,
+  words: readonly string[],
+  argv: readonly string[],
+): Promise<number> {
+  const { program } = session;
   const [first, second] = words;
-  if (first === undefined) return showRootHelp(program, false);
+  if (first === undefined) return showRootHelp(session, false);
   const { nouns, verbs } = await import("./commands/table.ts");
   const top = verbs.find((entry) => entry.top === first);
   if (top !== undefined) {
@@ -190,5 +206,8 @@ async function showHelpTopic(program: string, words: readonly string[]): Promise
       return 0;
     }
   }
+  const { runPlugin } = await import("./plugins/run.ts");
+  const status = await runPlugin(session, first, argv);
+  if (status !== undefined) return status;
   throw exitWith(1, `unknown help topic: ${words.join(" ")}`);
 }

@@ -18,7 +18,7 @@ test("names are unique and every noun has commands", () => {
     assert.match(nounHelp("berth", name), new RegExp(`^Usage: {2}berth ${name} COMMAND\n`));
   }
   assert.match(
-    rootHelp("berth", 79),
+    rootHelp("berth", 79, []),
     /^Usage: {2}berth \[OPTIONS\] COMMAND\n[^]*\n {2}run {9}Create and run/,
   );
 });

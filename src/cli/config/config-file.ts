@@ -18,6 +18,8 @@ export interface ConfigFile {
   readonly credsStore?: string;
   readonly credHelpers?: Readonly<Record<string, string>>;
   readonly currentContext?: string;
+  /** Folders with plugins of the command line, before the usual ones. */
+  readonly cliPluginsExtraDirs?: readonly string[];
   readonly pruneFilters?: readonly string[];
   readonly proxies?: Readonly<Record<string, ProxyConfig>>;
 }

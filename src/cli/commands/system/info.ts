@@ -10,6 +10,7 @@ import { describeFailure, exitWith, isUnreachable } from "../../failure.ts";
 import { infoLines } from "../../format/info.ts";
 import { inspectFormatUsage } from "../../format/usage.ts";
 import { print, printError } from "../../output.ts";
+import { listPlugins, type Plugin, pluginDirs } from "../../plugins/plugins.ts";
 import type { Session } from "../../session.ts";
 import { type ClientVersion, clientVersion } from "./version.ts";
 
@@ -26,10 +27,12 @@ export const command = defineCommand({
       failure = error;
     }
     const client = await clientVersion(session, false);
+    const plugins = await listPlugins(pluginDirs(session.globals.config, await session.config()));
     if (flags.format !== "") {
       const text = await renderTemplate(flags.format, {
         info,
         client,
+        plugins,
         failure,
         isDebug: session.globals.debug,
       });
@@ -37,7 +40,10 @@ export const command = defineCommand({
       if (failure !== undefined) throw failure;
       return;
     }
-    print(clientText(client, session.globals.debug));
+    print(clientText(client, plugins, session.globals.debug));
+    for (const { Path, Err } of plugins)
+      if (Err !== undefined) printError(`WARNING: Plugin ${JSON.stringify(Path)} is not valid: ${Err}\n`);
+    print("\nServer:\n");
     if (info !== undefined) {
       print(infoLines(info, { isDebug: session.globals.debug, userName: await hubUser(session) }));
       for (const warning of info.Warnings ?? []) printError(`${warning}\n`);
@@ -49,8 +55,15 @@ export const command = defineCommand({
   },
 });
 
-function clientText(client: ClientVersion, isDebug: boolean): string {
-  return `Client: ${client.Platform.Name}\n Version:    ${client.Version}\n Context:    ${client.Context}\n Debug Mode: ${isDebug}\n\nServer:\n`;
+function clientText(client: ClientVersion, plugins: readonly Plugin[], isDebug: boolean): string {
+  const valid = plugins.filter((plugin) => plugin.Err === undefined).map(pluginText);
+  const list = valid.length === 0 ? "" : ` Plugins:\n${valid.join("")}`;
+  return `Client: ${client.Platform.Name}\n Version:    ${client.Version}\n Context:    ${client.Context}\n Debug Mode: ${isDebug}\n${list}`;
+}
+
+function pluginText({ Name, Path, ShortDescription = "", Vendor = "", Version = "" }: Plugin): string {
+  const version = Version === "" ? "" : `    Version:  ${Version}\n`;
+  return `  ${Name}: ${ShortDescription} (${Vendor})\n${version}    Path:     ${Path}\n`;
 }
 
 async function hubUser(session: Session): Promise<string> {
@@ -61,13 +74,14 @@ async function hubUser(session: Session): Promise<string> {
 interface TemplateInput {
   readonly info: SystemInfo | undefined;
   readonly client: ClientVersion;
+  readonly plugins: readonly Plugin[];
   readonly failure: unknown;
   readonly isDebug: boolean;
 }
 
 async function renderTemplate(
   format: string,
-  { info, client, failure, isDebug }: TemplateInput,
+  { info, client, plugins, failure, isDebug }: TemplateInput,
 ): Promise<string> {
   const [{ Template }, { goValue }, { GoStruct }, { systemInfo: schema }] = await Promise.all([
     import("../../../template/template.ts"),
@@ -76,7 +90,7 @@ async function renderTemplate(
     import("../../../api/schemas/system.ts"),
   ]);
   const server = goValue(schema, info ?? {}) as InstanceType<typeof GoStruct>;
-  const clientInfo = { Debug: isDebug, ...client, Plugins: [], Warnings: null };
+  const clientInfo = { Debug: isDebug, ...client, Plugins: plugins, Warnings: null };
   const errors = failure === undefined ? {} : { ServerErrors: [describeFailure(failure)] };
   const all = new Map<string, unknown>([
     ...server.fields,
