@@ -25,6 +25,11 @@ export async function runCommandLine(name: string, argv: readonly string[]): Pro
 }
 
 async function dispatch(program: string, argv: readonly string[]): Promise<number> {
+  if (argv[0] === "__complete" || argv[0] === "__completeNoDesc") {
+    const { completionText } = await import("./complete/complete.ts");
+    print(await completionText(program, argv.slice(1), argv[0] === "__complete"));
+    return 0;
+  }
   const parsed = parseOrExplain(globalFlags, argv, {
     path: program,
     operands: "[OPTIONS] COMMAND [ARG...]",

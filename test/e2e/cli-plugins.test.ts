@@ -7,7 +7,8 @@ import { after, before, describe, test } from "node:test";
 import { type Outcome, run } from "./command.ts";
 import { type Client, clients } from "./harness.ts";
 
-const METADATA = '{"SchemaVersion":"0.1.0","Vendor":"Somebody","Version":"v7","ShortDescription":"Says hello"}';
+const METADATA =
+  '{"SchemaVersion":"0.1.0","Vendor":"Somebody","Version":"v7","ShortDescription":"Says hello"}';
 const PROGRAMS: Readonly<Record<string, string>> = {
   "docker-hello": `#!/bin/sh
 if [ "$1" = docker-cli-plugin-metadata ]; then echo '${METADATA}'; exit; fi

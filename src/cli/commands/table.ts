@@ -300,6 +300,7 @@ export const verbs: readonly VerbEntry[] = [
   builder("build", "Build an image from a Dockerfile", () => import("./image/build.ts")),
   builder("prune", "Remove build cache", () => import("./builder/prune.ts")),
 
+  alone("completion", "Print the completion script of a shell", () => import("./completion.ts")),
   alone("inspect", "Return low-level information on objects", () => import("./system/inspect.ts")),
   alone("login", "Authenticate to a registry", () => import("./registry/login.ts"), 7),
   alone("logout", "Log out from a registry", () => import("./registry/logout.ts"), 8),
