@@ -1,6 +1,7 @@
 # make demo    from nothing to a page served out of a container (installs what is missing)
 # make test    every test: unit, native, end-to-end, foreign clients (installs what is missing)
 # make check   types, lint, format, import arrows, generated files, changelog
+# make security  the attack suite; make security-weakened  the same against builds without the defences: every attack has to succeed
 # make bench   latency beside Docker Engine in the same run
 # make build   dist/berth;   make install  puts it into $(PREFIX)/bin;   make clean
 
@@ -13,7 +14,7 @@ SOURCES = $(shell find src -name '*.ts' ! -name '*.test.ts')
 # With ./ in front bun takes them as paths, else as patterns to look for in the whole tree.
 TESTS ?= ./src ./tools
 
-.PHONY: build demo test unit e2e check bench install uninstall clean acceptance acceptance-images fuzz
+.PHONY: build demo test unit e2e check bench install uninstall clean acceptance acceptance-images fuzz security security-weakened
 
 build: dist/berth
 
@@ -45,12 +46,19 @@ test:
 	BERTH_TEST_KEEL=$(CURDIR)/build/keel-asan $(BUN) test --timeout 60000 ./src/runtime/shim/health.test.ts
 	$(BUN) test --timeout 60000 $(TESTS)
 	$(MAKE) -s e2e
+	$(MAKE) -s security
 
 unit: build
 	$(BUN) test --timeout 60000 $(TESTS)
 
 e2e: build
 	$(BUN) test --timeout 180000 ./test/e2e
+
+security: build
+	$(BUN) test --timeout 180000 ./test/security
+
+security-weakened: build
+	BERTH_WEAKENED=1 $(BUN) test --timeout 180000 ./test/security
 
 check: node_modules/.done native/ops.h
 	$(BIN)/tsc

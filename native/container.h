@@ -73,6 +73,8 @@ int root_readonly(struct container *c, struct fault *f);
 int root_propagation(struct container *c, int64_t flags, struct fault *f);
 int root_pivot(struct container *c, struct fault *f);
 int mount_over(int tree, int dest, const char *path, struct fault *f); // move_mount of a detached tree onto a descriptor
+// The same, and the mount gets these MOUNT_ATTR_* bits.
+int mount_attach(const struct container *c, int tree, int dest, uint64_t attr, bool recursive, const char *path, struct fault *f);
 
 // nodes.c
 int make_device(struct container *c, const char *path, const char *type, int64_t major, int64_t minor, int64_t mode, int64_t uid,

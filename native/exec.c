@@ -132,18 +132,27 @@ static void add_home(char **env, const char *home)
 	env[index] = text;
 }
 
-// A stdin that nobody feeds is the container's own null device, where it has a true one, rather than a piece of the host.
-static void take_own_null(void)
+// A stdin that nobody feeds must not be a piece of the host: whoever has the descriptor may change the owner and the mode of the
+// host's null device. It is the container's own, where it has a true one, and a pipe that is at its end otherwise.
+static int take_own_null(struct fault *f)
 {
 	struct stat st;
+	int ends[2];
 	if (fstat(0, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-		return;
+		return 0;
 	CLEAN_FD int fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-		return;
-	int flags = fcntl(fd, F_GETFL);
-	fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-	dup2(fd, 0);
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) {
+		int flags = fcntl(fd, F_GETFL);
+		fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+		return dup2(fd, 0) < 0 ? fault_set(f, errno, "dup2", "/dev/null", NULL) : 0;
+	}
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return fault_set(f, errno, "pipe2", "", NULL);
+	int rc = dup2(ends[0], 0);
+	int err = errno;
+	close(ends[0]);
+	close(ends[1]);
+	return rc < 0 ? fault_set(f, err, "dup2", "", NULL) : 0;
 }
 
 int exec_run(struct container *c, struct reader *args, struct reader *environment, struct fault *f)
@@ -156,10 +165,17 @@ int exec_run(struct container *c, struct reader *args, struct reader *environmen
 	if (!argv[0])
 		return fault_set(f, EINVAL, "exec", "", "no command specified");
 	add_home(env, c->home);
-	take_own_null();
+	// The kernel looks the program and its interpreter up before it closes anything: what leads to the host has to be gone by now,
+	// or /proc/self/fd/N/PID/root/... would be a program of the host's (the class of CVE-2024-21626).
+	clean_fd(&c->host_proc);
+	clean_fd(&c->root);
+	c->host_proc = c->root = -1;
+	int rc = take_own_null(f);
+	if (rc < 0)
+		return rc;
 	const char *name = argv[0], *path = find_variable(env, "PATH", &unused);
 	bool is_direct = strchr(name, '/') != NULL;
-	int rc = is_direct ? lookup_direct(name, f) : lookup_path(name, path ? path : "", found, f);
+	rc = is_direct ? lookup_direct(name, f) : lookup_path(name, path ? path : "", found, f);
 	if (rc < 0)
 		return rc;
 	if (!c->has_seccomp) // with a filter it was done before: a strict one may not know the call

@@ -32,7 +32,11 @@ static int bind_device(struct container *c, const char *path, mode_t type, dev_t
 	if ((st.st_mode & S_IFMT) != type || st.st_rdev != rdev)
 		return fault_set(f, EPERM, "mknod", path, "mknod is refused and the host's node is another device");
 	CLEAN_FD int at = resolve_mkfile(c->root, path, 0644, f);
-	return at < 0 ? at : mount_over(tree, at, path, f);
+	if (at < 0)
+		return at;
+	// The inode is the host's: its mode, owner and times are not the container's to change. What the device takes and gives is
+	// not a matter of the mount.
+	return mount_attach(c, tree, at, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false, path, f);
 }
 
 int make_device(struct container *c, const char *path, const char *type, int64_t major_, int64_t minor_, int64_t mode, int64_t uid,

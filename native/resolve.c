@@ -278,6 +278,43 @@ int resolve_mkdirs(int root, const char *path, mode_t mode, struct fault *f)
 	return fd < 0 ? fault_set(f, -fd, "mkdirat", path, NULL) : fd;
 }
 
+// One component of a path without symlinks: opened, and made where it is missing.
+static int plain_step(int dir, const char *name, mode_t mode)
+{
+	if (strcmp(name, "..") == 0)
+		return -EINVAL;
+	if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
+		return -errno;
+	int fd = open_quiet(dir, name, O_PATH | O_NOFOLLOW, 0);
+	struct stat st;
+	if (fd < 0)
+		return fd;
+	int rc = fstat(fd, &st) < 0 ? -errno : S_ISLNK(st.st_mode) ? -ELOOP : S_ISDIR(st.st_mode) ? fd : -ENOTDIR;
+	if (rc < 0)
+		close(fd);
+	return rc;
+}
+
+int resolve_mkdirs_plain(int root, const char *path, mode_t mode, struct fault *f)
+{
+	char name[NAME_MAX + 1];
+	int at = open_quiet(root, ".", O_PATH | O_DIRECTORY, 0);
+	while (at >= 0 && *(path += strspn(path, "/"))) {
+		size_t length = strcspn(path, "/");
+		int dir = at;
+		if (length > NAME_MAX) {
+			at = -ENAMETOOLONG;
+		} else {
+			memcpy(name, path, length);
+			name[length] = 0;
+			at = plain_step(dir, name, mode);
+		}
+		close(dir);
+		path += length;
+	}
+	return at < 0 ? fault_set(f, -at, "mkdirat", path, NULL) : at;
+}
+
 int resolve_mkfile(int root, const char *path, mode_t mode, struct fault *f)
 {
 	int fd = open_in_root(root, path, O_PATH, 0);

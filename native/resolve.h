@@ -26,6 +26,10 @@ int resolve_parent(int root, const char *path, bool create, char name[256], stru
 // An O_PATH|O_DIRECTORY descriptor of it, or -errno.
 int resolve_mkdirs(int root, const char *path, mode_t mode, struct fault *f);
 
+// As resolve_mkdirs for a path without "..", but a symlink anywhere on it is refused with ELOOP: for what is looked up by its
+// name again later, when the symlink could lead elsewhere.
+int resolve_mkdirs_plain(int root, const char *path, mode_t mode, struct fault *f);
+
 // Makes an empty regular file (parents 0755) unless something is there already; the umask applies.
 // An O_PATH descriptor of what is there, symlinks followed, or -errno.
 int resolve_mkfile(int root, const char *path, mode_t mode, struct fault *f);

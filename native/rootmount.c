@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,7 +102,7 @@ static int set_attributes(int tree, uint64_t attr, bool recursive, const char *p
 
 // Gives a clone its attributes and puts it in place. Until it is attached nobody can see it, so there is no moment at which a
 // read-only bind could be written to.
-static int attach(const struct container *c, int tree, int dest, uint64_t attr, bool recursive, const char *path, struct fault *f)
+int mount_attach(const struct container *c, int tree, int dest, uint64_t attr, bool recursive, const char *path, struct fault *f)
 {
 	int later = set_attributes(tree, attr, recursive, path, f);
 	if (later < 0)
@@ -210,7 +211,7 @@ static int bind_single_layer(struct container *c, const char *lower, const char 
 	CLEAN_FD int dest = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dest < 0)
 		return fault_set(f, errno, "open", target, NULL);
-	return attach(c, tree, dest, MOUNT_ATTR_RDONLY, false, target, f);
+	return mount_attach(c, tree, dest, MOUNT_ATTR_RDONLY, false, target, f);
 }
 
 int root_overlay(struct container *c, const char *layers_dir, const char *lower, const char *upper, const char *work,
@@ -254,6 +255,30 @@ static bool has_option(const char *options, const char *name)
 	return false;
 }
 
+// What is mounted on the kernel's own files hides them, or shows something else in their place: that has to be said (`/proc/cpuinfo`,
+// which the planner allows or not), never reached through a symlink of the image (the class of CVE-2019-16884).
+static int refuse_procfs(int at, const char *dest, struct fault *f)
+{
+	struct statfs fs;
+	if (fstatfs(at, &fs) < 0)
+		return fault_set(f, errno, "fstatfs", dest, NULL);
+	if (fs.f_type != PROC_SUPER_MAGIC || (strncmp(dest, "/proc", 5) == 0 && (dest[5] == '/' || dest[5] == 0)))
+		return 0;
+	return fault_set(f, EXDEV, "mount", dest, "a symlink of the image leads into /proc, where nothing may be mounted: remove it from the image");
+}
+
+// Where a file system is mounted. The kernel's own are looked up again when parts of them are hidden or made read-only: a
+// symlink on their way could lead elsewhere by then (CVE-2019-19921, CVE-2023-27561).
+static int open_mount_point(struct container *c, const char *type, const char *dest, struct fault *f)
+{
+	if (strcmp(type, "proc") != 0 && strcmp(type, "sysfs") != 0)
+		return resolve_mkdirs(c->root, dest, 0755, f);
+	int at = resolve_mkdirs_plain(c->root, dest, 0755, f);
+	if (at == -ELOOP)
+		return fault_set(f, ELOOP, "mount", dest, "must be mounted on an ordinary directory, and the image has a symlink there");
+	return at;
+}
+
 int mount_new(struct container *c, const char *type, const char *source, const char *dest, int64_t flags, const char *data,
               struct fault *f)
 {
@@ -262,9 +287,10 @@ int mount_new(struct container *c, const char *type, const char *source, const c
 		return rc;
 	struct fault missing;
 	CLEAN_FD int found = resolve_open(c->root, dest, O_PATH | O_DIRECTORY, 0, &missing);
-	CLEAN_FD int at = resolve_mkdirs(c->root, dest, 0755, f);
-	if (at < 0)
-		return at;
+	CLEAN_FD int at = open_mount_point(c, type, dest, f);
+	rc = at < 0 ? at : refuse_procfs(at, dest, f);
+	if (rc < 0)
+		return rc;
 	char with_mode[4096];
 	if (strcmp(type, "tmpfs") == 0 && found >= 0 && !has_option(data, "mode=")) {
 		// A tmpfs looks like the directory it covers, as runc makes it; only here is it known which directory that is. Where there
@@ -325,9 +351,9 @@ static int attach_at(struct container *c, int tree, const char *dest, uint64_t a
 	CLEAN_FD int at = S_ISDIR(st.st_mode) ? resolve_mkdirs(c->root, dest, 0755, f) : resolve_mkfile(c->root, dest, 0755, f);
 	if (at == -ENOTDIR && S_ISDIR(st.st_mode))
 		return mismatch(dest, f);
-	if (at < 0)
-		return at;
-	int rc = attach(c, tree, at, attr, attr_recursive, dest, f);
+	int rc = at < 0 ? at : refuse_procfs(at, dest, f);
+	if (rc == 0)
+		rc = mount_attach(c, tree, at, attr, attr_recursive, dest, f);
 	if (rc < 0 || propagation == 0)
 		return rc;
 	if (mount(NULL, fd_path(tree).text, NULL, (unsigned long)propagation, NULL) < 0)
@@ -408,11 +434,12 @@ int mount_mask(struct container *c, const char *path, struct fault *f)
 		return at;
 	if (fstat(at, &st) < 0)
 		return fault_set(f, errno, "stat", path, NULL);
-	// The host's null device, never the container's: its /dev may be anything (CVE-2025-31133).
+	// The host's null device, never the container's: its /dev may be anything (CVE-2025-31133). Read-only, which leaves a device as
+	// writable as it is, but its inode is the host's: nobody in the container may change its mode, owner or times.
 	int tree = S_ISDIR(st.st_mode) ? empty_tree(c, &is_first) : open_tree(c->dev_null, "", CLONE_TREE | AT_EMPTY_PATH);
 	if (tree < 0)
 		return fault_set(f, errno, "mask", path, NULL);
-	rc = mount_over(tree, at, path, f);
+	rc = mount_attach(c, tree, at, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false, path, f);
 	if (is_first && rc == 0)
 		c->masked = tree;
 	else
@@ -433,7 +460,7 @@ int mount_readonly(struct container *c, const char *path, struct fault *f)
 	CLEAN_FD int tree = open_tree(at, "", CLONE_TREE | AT_EMPTY_PATH | AT_RECURSIVE);
 	if (tree < 0)
 		return fault_set(f, errno, "open_tree", path, NULL);
-	return attach(c, tree, at, MOUNT_ATTR_RDONLY, false, path, f);
+	return mount_attach(c, tree, at, MOUNT_ATTR_RDONLY, false, path, f);
 }
 
 int root_readonly(struct container *c, struct fault *f)

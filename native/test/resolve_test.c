@@ -132,6 +132,30 @@ static void magic_links_are_not_jumped(void)
 	CHECK(umount2(path, MNT_DETACH) == 0 && rmdir(path) == 0);
 }
 
+static void plain_directories_have_no_symlinks(void)
+{
+	struct stat st;
+	int fd = resolve_mkdirs_plain(root, "/plain/made/", 0755, &f);
+	CHECK(fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode));
+	close(fd);
+	CHECK_INT(fstatat(root, "plain/made", &st, AT_SYMLINK_NOFOLLOW), 0);
+	CHECK_INT(symlinkat("made", root, "plain/link"), 0);
+	CHECK_INT(resolve_mkdirs_plain(root, "plain/link", 0755, &f), -ELOOP);
+	CHECK_INT(resolve_mkdirs_plain(root, "plain/link/below", 0755, &f), -ELOOP);
+	CHECK_INT(resolve_mkdirs_plain(root, "plain/../plain", 0755, &f), -EINVAL);
+	CHECK_INT(symlinkat("nowhere", root, "plain/dangling"), 0);
+	CHECK_INT(resolve_mkdirs_plain(root, "plain/dangling", 0755, &f), -ELOOP);
+	char name[300];
+	memset(name, 'n', 256);
+	name[256] = 0;
+	CHECK_INT(resolve_mkdirs_plain(root, name, 0755, &f), -ENAMETOOLONG);
+	fd = resolve_mkdirs_plain(root, "/", 0755, &f);
+	CHECK(fd >= 0);
+	close(fd);
+	CHECK(unlinkat(root, "plain/link", 0) == 0 && unlinkat(root, "plain/dangling", 0) == 0);
+	CHECK(unlinkat(root, "plain/made", AT_REMOVEDIR) == 0 && unlinkat(root, "plain", AT_REMOVEDIR) == 0);
+}
+
 static void check_parent(const char *path, int expected, const char *expected_name)
 {
 	char name[256];
@@ -263,6 +287,7 @@ int main(void)
 		opens_stay_inside();
 		creating_opens_stay_inside();
 		magic_links_are_not_jumped();
+		plain_directories_have_no_symlinks();
 		parents_are_split_off();
 		missing_parts_are_made_inside();
 		a_race_never_leads_outside();

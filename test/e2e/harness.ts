@@ -49,6 +49,8 @@ export interface DaemonOptions {
   readonly wrap?: (argv: string[]) => string[];
   /** Errors that may be in its log. */
   readonly expectedErrors?: RegExp;
+  /** Another build of the daemon: what comes before `daemon` on its command line. */
+  readonly program?: readonly string[];
 }
 
 export class TestDaemon {
@@ -73,6 +75,7 @@ export class TestDaemon {
     this.network = network;
     this.socket = join(dir, "berth.sock");
     this.#options = options;
+    if (options.program !== undefined) this.program = options.program;
     this.#wasThere = new Set(this.#look());
   }
 
