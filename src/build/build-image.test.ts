@@ -422,21 +422,6 @@ test("heredocs: script, several, file contents", async () => {
   assert.equal(read("f/G"), "$V\n");
 });
 
-test("what is not executed yet is refused by name and line before anything runs", async () => {
-  for (const [line, name] of [
-    ["RUN --mount=type=cache,target=/x true", "RUN --mount"],
-    ["RUN --security=insecure true", "RUN --security=insecure"],
-    ["RUN --device=x true", "RUN --device"],
-    ["COPY --parents a /", "COPY --parents"],
-    ["ADD https://example.com/r.git /x", "ADD of a git repository"],
-  ]) {
-    const fault = await failure(`FROM base\nRUN true\n${line}\n`);
-    assert.equal(fault.kind, "notImplemented");
-    assert(fault.message.startsWith(name as string) && fault.message.includes("line 3"), fault.message);
-  }
-  assert.equal(ports.requests.length, 0);
-});
-
 test("messages about the Dockerfile are Docker's", async () => {
   assert.equal((await failure("")).message, "the Dockerfile (Dockerfile) cannot be empty");
   assert.equal((await failure("RUN true\n")).message, "no build stage in current context");

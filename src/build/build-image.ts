@@ -3,12 +3,14 @@
 
 import { Fault } from "../lib/errors.ts";
 import { hostPlatform, type Platform } from "../oci/platform.ts";
-import { openContext, type OpenedContext } from "./context/open-context.ts";
+import { openContexts, type OpenedContexts } from "./context/contexts.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
 import { groupStages, type StagedDockerfile } from "./dockerfile/stages.ts";
 import type { BuildEvent } from "./events.ts";
 import { BuildArgs, platformArgs } from "./graph/args.ts";
 import { declareMetaArgs, type Outline, outlineBuild } from "./graph/outline.ts";
+import { contextPaths } from "./graph/context-paths.ts";
+import { NamedContexts } from "./graph/named-contexts.ts";
 import { type ImageResolver, planBuild } from "./graph/plan.ts";
 import type { BuildRequest, BuildResult } from "./request.ts";
 import { removeScratch } from "./solver/scratch.ts";
@@ -21,7 +23,7 @@ export interface BuildOptions {
   readonly onEvent: (event: BuildEvent) => void;
 }
 
-function parse(context: OpenedContext): StagedDockerfile {
+function parse(context: OpenedContexts): StagedDockerfile {
   const name = context.dockerfileName;
   if (context.dockerfile === "") {
     throw new Fault("invalidParameter", `the Dockerfile (${name}) cannot be empty`, {
@@ -99,6 +101,13 @@ function announce(file: StagedDockerfile, outline: Outline, onEvent: (event: Bui
   }
 }
 
+/** Which stages are built without what is known: all, or those of `--no-cache-filter` by name or number. */
+function uncachedStages(request: BuildRequest, file: StagedDockerfile): (stage: number) => boolean {
+  if (request.noCache) return () => true;
+  const names = new Set((request.noCacheFilter ?? []).map((name) => name.toLowerCase()));
+  return (stage) => names.has(String(stage)) || names.has(file.stages[stage]?.from.name || "");
+}
+
 async function build(
   request: BuildRequest,
   ports: BuildPorts,
@@ -107,15 +116,18 @@ async function build(
 ) {
   const directory = await ports.makeScratch();
   stack.defer(() => removeScratch(directory));
-  const context = await openContext(request, directory, options.signal);
-  stack.defer(() => context.close());
-  const file = parse(context);
+  const opened = await openContexts(request, directory, options.signal);
+  stack.defer(() => opened.close());
+  const contexts = new NamedContexts(request.contexts);
+  const file = contexts.replaceStages(parse(opened));
+  const dialect = request.dialect ?? "classic";
   const args = makeArgs(request);
   declareMetaArgs(file, args);
   const labels = request.labels ?? {};
   const outline = outlineBuild(file, args, {
     target: request.target,
     extraSteps: Object.keys(labels).length,
+    contexts,
   });
   announce(file, outline, options.onEvent);
   const resolver = new Resolver(request, ports, options);
@@ -132,15 +144,24 @@ async function build(
     resolve,
     labels,
     network: request.network || "default",
+    dialect,
+    contexts,
+    allowed: request.allowed ?? [],
   });
+  opened.narrow(contextPaths(graph));
   const imageId = await solveGraph({
     graph,
     ports,
-    context,
-    noCache: request.noCache ?? false,
+    contexts: opened,
+    client: request.client,
+    isUncached: uncachedStages(request, file),
     platform: request.platform,
-    extraHosts: request.extraHosts ?? [],
-    shmSizeBytes: request.shmSizeBytes ?? 0,
+    run: {
+      extraHosts: request.extraHosts ?? [],
+      shmSizeBytes: request.shmSizeBytes ?? 0,
+      limits: request.limits ?? {},
+    },
+    dialect,
     emit: options.onEvent,
     signal: options.signal,
   });

@@ -57,6 +57,7 @@ const layers: LayerSink = {
     const draft = await store.beginDiff(parent);
     return {
       root: () => draft.root(),
+      upper: draft.upper,
       openFs: () => store.openFs(draft.root()),
       discard: () => draft.discard(),
       async commit() {
@@ -66,6 +67,7 @@ const layers: LayerSink = {
     };
   },
   openView: (top) => store.openFs(store.rootSource(top)),
+  rootOf: (top) => store.rootSource(top),
   find: async (chainId) => store.byChain(chainId)?.id,
 };
 
@@ -81,6 +83,7 @@ function ports(): BuildPorts {
     },
     steps: { run: async () => ({ exitCode: 0 }) },
     cache: { get: async (key) => cache.get(key), put: async (key, record) => void cache.set(key, record) },
+    cacheMounts: { take: () => Promise.reject(new Error("no cache in this test")) },
     makeScratch: () => mkdtemp(join(base, "scratch/")),
     now: () => new Date().toISOString(),
   };

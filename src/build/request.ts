@@ -1,11 +1,21 @@
 // What is asked of the builder: the parameters of `POST /build` in the builder's own words, decoded by the engine.
 
+import type { Dialect } from "./graph/dialect.ts";
+import type { BuildClient, StepLimits } from "./solver/ports.ts";
 import type { Platform } from "../oci/platform.ts";
 
 /** One build. */
 export interface BuildRequest {
   /** The context as a tar stream, plain or compressed; absent: no context, `dockerfileText` is all there is. */
   readonly context?: AsyncIterable<Uint8Array>;
+  /** A context elsewhere: a git repository, an archive or a Dockerfile on a server. */
+  readonly remote?: string;
+  /** Directories of the client, by the names that it knows them by. */
+  readonly localContext?: { readonly context: string; readonly dockerfile: string };
+  /** `--build-context`: names to `local:NAME`, `docker-image://REF` or the URL of a repository or archive. */
+  readonly contexts?: Readonly<Record<string, string>>;
+  /** Who is asked for secrets, agents and directories; absent: a client that can only upload. */
+  readonly client?: BuildClient;
   /** Path of the Dockerfile in the context; "" and absent mean `Dockerfile`. */
   readonly dockerfile?: string;
   /** The Dockerfile itself, when it does not come with the context. */
@@ -19,6 +29,13 @@ export interface BuildRequest {
   readonly platform?: Platform;
   /** Run every step although its result is known. */
   readonly noCache?: boolean;
+  /** Stages whose steps are run although their results are known. */
+  readonly noCacheFilter?: readonly string[];
+  /** Whose history the image gets; absent: the classic builder's. */
+  readonly dialect?: Dialect;
+  /** Rights beyond the usual ones: `security.insecure`, `network.host`. */
+  readonly allowed?: readonly string[];
+  readonly limits?: StepLimits;
   /** Look for newer base images. */
   readonly pull?: boolean;
   /** "default", "none", "host" or the name of a network, for RUN. */

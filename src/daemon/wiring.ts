@@ -6,6 +6,7 @@ import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { API_VERSION, MIN_API_VERSION } from "../api/contract.ts";
+import { CacheMountStore } from "../engine/build/cache-mounts.ts";
 import { cacheStore, imageSource, layerSink } from "../engine/build/ports.ts";
 import { BuildService } from "../engine/build/service.ts";
 import { ContainerStepRunner } from "../engine/build/step-runner.ts";
@@ -57,6 +58,7 @@ import type { DaemonConfig } from "./config.ts";
 import { engineDefaultsOf } from "./container-config.ts";
 import { unpackKeel } from "./keel-binary.ts";
 import type { Log } from "./log.ts";
+import { formatNano, nowNano } from "../lib/time.ts";
 import { BERTH_COMMIT, BERTH_VERSION } from "../lib/version.ts";
 
 /** A daemon that is put together. */
@@ -213,6 +215,12 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       layers: layerSink(layers, keel, join(config.execRoot, "root")),
       steps: new ContainerStepRunner(context, stepsDir),
       cache: cacheStore(meta),
+      cacheMounts: await CacheMountStore.open({
+        store: meta,
+        keel,
+        dir: join(config.dataRoot, "build-mounts"),
+        now: () => formatNano(nowNano()),
+      }),
     },
     images,
     events,

@@ -32,7 +32,7 @@ const splitPath = (path: string): string[] => path.split("/").filter((part) => p
 /** A mutable tree; filled by unpackContext, then read. */
 export class ContextTree implements SourceTree {
   readonly blobs: BlobStore;
-  private readonly root: TreeFile = { node: ROOT_DIRECTORY, children: new Map() };
+  private root: TreeFile = { node: ROOT_DIRECTORY, children: new Map() };
   private count = 0;
 
   constructor(blobs: BlobStore) {
@@ -114,6 +114,19 @@ export class ContextTree implements SourceTree {
       );
     }
     await this.put(path, file.node, file.blob);
+  }
+
+  /** Returns the tree below a directory. Throws Fault `context.bad` when there is none. */
+  async below(path: string): Promise<ContextTree> {
+    const { path: target } = await resolveInTree(this.read, path);
+    const found = this.find(target);
+    if (found?.children === undefined)
+      throw new Fault("invalidParameter", `build context: "${path}" is not a directory`, {
+        code: "context.bad",
+      });
+    const tree = new ContextTree(this.blobs);
+    tree.root = found;
+    return tree;
   }
 
   /** Removes a path with everything below it; missing is fine. */

@@ -17,6 +17,7 @@ import {
   type Transfer,
 } from "./instructions.ts";
 import { type Directives, type LogicalLine, lexDockerfile } from "./lex.ts";
+import { checkMount } from "./mounts.ts";
 import { parseJsonWords, splitBlanks, splitLine, splitPairs, splitWords } from "./split.ts";
 import { suggestion } from "./suggest.ts";
 import { syntaxError, withPlace } from "./syntax-error.ts";
@@ -85,6 +86,7 @@ function parseRun(s: Source): RunInstruction {
   if (security !== "sandbox" && security !== "insecure") {
     throw syntaxError(`security ${JSON.stringify(security)} is not valid`);
   }
+  for (const mount of flags.values("mount")) checkMount(mount);
   return {
     ...s.common,
     kind: "run",

@@ -7,6 +7,7 @@ import type { IgnorePatterns, ParentMatch } from "../../lib/patternmatch/ignore-
 import type { FsSession } from "../../linux/keel.ts";
 import { type FileMeta, fs, type Op } from "../../linux/ops.ts";
 import { kernelPath, linkReader, statInSession } from "./layer-tree.ts";
+import type { ModeChange } from "./mode.ts";
 import type { Owner } from "./owner.ts";
 import { resolveInTree } from "./resolve.ts";
 import type { Selected } from "./select.ts";
@@ -20,7 +21,7 @@ export interface CopyRules {
   /** Undefined keeps the source's owner. */
   readonly owner: Owner | undefined;
   /** Undefined keeps the source's mode. */
-  readonly mode: number | undefined;
+  readonly mode: ModeChange | undefined;
   readonly excludes: IgnorePatterns | undefined;
   /** Do not follow symlinks on the way to the destination: directories replace them (`--link`). */
   readonly isLink: boolean;
@@ -31,9 +32,9 @@ const joinPath = (directory: string, name: string): string =>
 
 /** Returns a file's mode and owner after the rules. */
 export function metaAfter(file: WalkedFile, rules: CopyRules): { mode: number; uid: number; gid: number } {
-  const keepsMode = rules.mode === undefined || file.node.type === "symlink";
+  const { mode, type } = file.node;
   return {
-    mode: keepsMode ? file.node.mode : (rules.mode as number),
+    mode: rules.mode === undefined || type === "symlink" ? mode : rules.mode(mode, type === "directory"),
     uid: rules.owner?.uid ?? file.node.uid,
     gid: rules.owner?.gid ?? file.node.gid,
   };
@@ -116,6 +117,12 @@ export class TreeWriter {
       await this.batch.add(fs.mkdir(kernelPath(directory), { mode: bits, ...owner, ...now }));
       this.fresh.add(directory);
     }
+  }
+
+  /** Sets a file's metadata, nothing else. */
+  async setMeta(path: string, meta: FileMeta): Promise<void> {
+    await this.batch.add(fs.meta(kernelPath(path), meta));
+    await this.batch.finish();
   }
 
   private isFresh(path: string): boolean {
@@ -227,7 +234,7 @@ export async function copySelected(
   if (item.node.type === "directory") {
     if (target.exists && !target.isDirectory) throw inTheWay(target.path);
     // compat: a new destination is 0755, whatever the source directory's mode (classic builder).
-    if (!target.exists) await writer.makeDirectories(target.path, owner, rules.mode);
+    if (!target.exists) await writer.makeDirectories(target.path, owner, rules.mode?.(0o755, true));
     for await (const file of walk()) {
       if (file.path !== "")
         await writer.write(file, joinPath(target.path, file.path), metaAfter(file, rules));

@@ -1,4 +1,4 @@
-// `--chown` and `--chmod`: names looked up in the passwd and group files of the root that is written to.
+// `--chown`: names looked up in the passwd and group files of the root that is written to.
 
 import { Fault, SysError } from "../../lib/errors.ts";
 import type { FsSession } from "../../linux/keel.ts";
@@ -52,25 +52,4 @@ export async function resolveOwner(session: FsSession, chown: string): Promise<O
   if (more.length > 0) throw invalid(`invalid chown string format: ${chown}`);
   const uid = await idOf(session, user, "user");
   return { uid, gid: group === user && /^\d+$/.test(user) ? uid : await idOf(session, group, "group") };
-}
-
-/** Returns the permission bits of `--chmod`; throws Fault for symbolic modes, which are not supported yet. */
-export function parseMode(chmod: string): number {
-  if (/^[0-7]{1,5}$/.test(chmod) && Number.parseInt(chmod, 8) <= 0o7777) return Number.parseInt(chmod, 8);
-  if (/^[ugoa]*[-+=][rwxXst]*/.test(chmod)) {
-    throw new Fault(
-      "notImplemented",
-      `--chmod=${chmod}: symbolic modes are not supported yet, use octal digits`,
-      {
-        code: "build.unsupported",
-      },
-    );
-  }
-  throw new Fault(
-    "invalidParameter",
-    `invalid chmod parameter: '${chmod}'. it should be octal string and between 0 and 07777`,
-    {
-      code: "build.chmod",
-    },
-  );
 }

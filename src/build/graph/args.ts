@@ -103,6 +103,11 @@ export class BuildArgs {
     return result;
   }
 
+  /** Returns the names that the stage has declared, in that order. */
+  declaredNames(): string[] {
+    return [...this.declared.keys()];
+  }
+
   /** Whether an argument shows in the history: not so an undeclared proxy variable. */
   isRecorded(name: string): boolean {
     return this.declared.has(name) || !PREDEFINED_ARGS.has(name);

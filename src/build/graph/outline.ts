@@ -4,9 +4,12 @@
 import type { Platform } from "../../oci/platform.ts";
 import { parsePlatform } from "../../oci/platform.ts";
 import { expandWord } from "../dockerfile/expand.ts";
+import type { StageInstruction } from "../dockerfile/instructions.ts";
+import { mountOrigin } from "../dockerfile/mounts.ts";
 import { findStage, findTarget, type Stage, type StagedDockerfile } from "../dockerfile/stages.ts";
 import { syntaxError, withPlace } from "../dockerfile/syntax-error.ts";
 import type { BuildArgs } from "./args.ts";
+import type { NamedContexts } from "./named-contexts.ts";
 
 /** What a stage starts from. */
 export type StageBase =
@@ -42,11 +45,17 @@ export function declareMetaArgs(file: StagedDockerfile, args: BuildArgs): void {
   }
 }
 
-function baseOf(file: StagedDockerfile, stage: Stage, args: BuildArgs): StageBase {
+function baseOf(file: StagedDockerfile, stage: Stage, args: BuildArgs, contexts: NamedContexts): StageBase {
   const { from } = stage;
   const expand = (text: string) => expandWord(text, (name) => args.lookupMeta(name), { escape: file.escape });
   const reference = expand(from.base);
   if (reference === "") throw syntaxError(`base name (${from.base}) should not be blank`, from.lines);
+  // A context of the stage's own name stands in for the whole stage's base.
+  const given =
+    (stage.from.name === "" ? undefined : contexts.find(stage.from.name)) ?? contexts.find(reference);
+  if (given?.kind === "image") return { kind: "image", reference: given.reference };
+  if (given?.kind === "files")
+    throw syntaxError(`a stage cannot start from the files of the context "${given.name}"`, from.lines);
   const named = file.stages.find(
     (s) => s.index < stage.index && s.from.name !== "" && s.from.name === reference.toLowerCase(),
   );
@@ -61,11 +70,16 @@ function baseOf(file: StagedDockerfile, stage: Stage, args: BuildArgs): StageBas
   }
 }
 
-/** Returns the stages that COPY --from of a stage names. */
-function copiedStages(file: StagedDockerfile, stage: Stage): number[] {
-  return stage.instructions.flatMap((i) => {
-    if (i.kind !== "copy" || i.from === "") return [];
-    const found = findStage(file.stages, i.from, stage.index);
+function originsOf(instruction: StageInstruction): string[] {
+  if (instruction.kind === "copy") return [instruction.from];
+  return instruction.kind === "run" ? instruction.mounts.map(mountOrigin) : [];
+}
+
+/** Returns the stages that COPY --from and RUN --mount of a stage name. */
+function usedStages(file: StagedDockerfile, stage: Stage, contexts: NamedContexts): number[] {
+  return stage.instructions.flatMap(originsOf).flatMap((from) => {
+    if (from === "" || contexts.find(from) !== undefined) return [];
+    const found = findStage(file.stages, from, stage.index);
     return found === undefined ? [] : [found.index];
   });
 }
@@ -74,10 +88,11 @@ function copiedStages(file: StagedDockerfile, stage: Stage): number[] {
 export function outlineBuild(
   file: StagedDockerfile,
   args: BuildArgs,
-  options: { target?: string | undefined; extraSteps: number },
+  options: { target?: string | undefined; extraSteps: number; contexts: NamedContexts },
 ): Outline {
+  const { contexts } = options;
   const target = findTarget(file.stages, options.target);
-  const bases = file.stages.slice(0, target.index + 1).map((stage) => baseOf(file, stage, args));
+  const bases = file.stages.slice(0, target.index + 1).map((stage) => baseOf(file, stage, args, contexts));
   const wanted = new Set<number>();
   const pending = [target.index];
   while (pending.length > 0) {
@@ -86,7 +101,7 @@ export function outlineBuild(
     wanted.add(index);
     const base = bases[index] as StageBase;
     if (base.kind === "stage") pending.push(base.stage);
-    pending.push(...copiedStages(file, file.stages[index] as Stage));
+    pending.push(...usedStages(file, file.stages[index] as Stage, contexts));
   }
   let step = file.metaArgs.length + 1;
   const needed: OutlinedStage[] = [];

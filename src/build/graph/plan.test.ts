@@ -6,6 +6,7 @@ import { groupStages } from "../dockerfile/stages.ts";
 import type { SourceImage } from "../solver/ports.ts";
 import { BuildArgs, platformArgs } from "./args.ts";
 import { declareMetaArgs, outlineBuild } from "./outline.ts";
+import { NamedContexts } from "./named-contexts.ts";
 import { planBuild } from "./plan.ts";
 import { parseExposedPorts } from "./ports-spec.ts";
 import { checkSignal } from "./signals.ts";
@@ -24,7 +25,8 @@ async function plan(dockerfile: string, wish: Wish = {}): Promise<BuildGraph & {
   const file = groupStages(parseDockerfile(dockerfile));
   const args = new BuildArgs(wish.buildArgs ?? {}, platformArgs(ARM, AMD64));
   declareMetaArgs(file, args);
-  const outline = outlineBuild(file, args, { target: wish.target, extraSteps: 0 });
+  const contexts = new NamedContexts();
+  const outline = outlineBuild(file, args, { target: wish.target, extraSteps: 0, contexts });
   const asked: string[] = [];
   const resolve = async (base: { reference: string }): Promise<SourceImage> => {
     asked.push(base.reference);
@@ -37,7 +39,17 @@ async function plan(dockerfile: string, wish: Wish = {}): Promise<BuildGraph & {
     };
     return { id: `sha256:${base.reference}`, config, layers: [], name: base.reference };
   };
-  const graph = await planBuild({ file, outline, args, resolve, labels: {}, network: "default" });
+  const graph = await planBuild({
+    file,
+    outline,
+    args,
+    resolve,
+    labels: {},
+    network: "default",
+    dialect: "classic",
+    contexts,
+    allowed: [],
+  });
   return { ...graph, asked };
 }
 
@@ -45,7 +57,7 @@ async function plan(dockerfile: string, wish: Wish = {}): Promise<BuildGraph & {
 function draw(graph: BuildGraph): string[] {
   return graph.vertices.map((v: Vertex) => {
     const { op } = v;
-    const source = op.kind === "copy" && op.source !== "context" ? ` from ${op.source}` : "";
+    const source = op.kind === "copy" && op.source !== "" ? ` from ${op.source}` : "";
     const on = v.parent === undefined ? "" : ` on ${v.parent}`;
     const stage = op.kind === "stage" ? ` = ${op.vertex}` : "";
     return `${v.id} step ${v.step}: ${op.kind}${stage}${on}${source}`;

@@ -2,32 +2,19 @@
 // configuration, and makes a vertex of every instruction. What cannot be executed is refused here, before anything runs.
 
 import { Fault } from "../../lib/errors.ts";
-import { cleanPath } from "../../lib/patternmatch/clean-path.ts";
-import { heredocText, parseHeredocMark } from "../dockerfile/heredoc.ts";
-import type {
-  AddInstruction,
-  CopyInstruction,
-  RunInstruction,
-  StageInstruction,
-  ValueInstruction,
-} from "../dockerfile/instructions.ts";
+import type { CopyInstruction, RunInstruction, StageInstruction } from "../dockerfile/instructions.ts";
 import { parseTrigger } from "../dockerfile/parse.ts";
 import { findStage, isStageInstruction, type Stage, type StagedDockerfile } from "../dockerfile/stages.ts";
 import { type LineRange, syntaxError, withPlace } from "../dockerfile/syntax-error.ts";
-import type { SourceImage, StepFile } from "../solver/ports.ts";
+import type { SourceImage } from "../solver/ports.ts";
 import type { BuildArgs } from "./args.ts";
+import type { Dialect } from "./dialect.ts";
+import type { NamedContexts } from "./named-contexts.ts";
 import type { Outline, OutlinedStage, StageBase } from "./outline.ts";
+import { planAdd, planTransfer } from "./plan-copy.ts";
+import { planRun, planWorkdir } from "./plan-run.ts";
 import { StageState } from "./stage-state.ts";
-import type {
-  BuildGraph,
-  CopyOp,
-  GraphStage,
-  InlineFile,
-  RunOp,
-  Vertex,
-  VertexId,
-  VertexOp,
-} from "./vertex.ts";
+import type { BuildGraph, CopyOp, FileSource, GraphStage, Vertex, VertexId, VertexOp } from "./vertex.ts";
 
 /** Finds an image; called once per use, so the resolver remembers. */
 export type ImageResolver = (
@@ -45,11 +32,16 @@ export interface PlanOptions {
   readonly labels: Readonly<Record<string, string>>;
   /** Network of RUN steps that name none. */
   readonly network: string;
+  readonly dialect: Dialect;
+  /** `--build-context`. */
+  readonly contexts: NamedContexts;
+  /** Rights that the user gives beyond the usual ones, such as `security.insecure`. */
+  readonly allowed: readonly string[];
 }
 
-/** Refuses what the builder does not execute yet, by the flag's name and line. */
+/** Refuses what the builder does not execute, by the flag's name and line. */
 function refuse(what: string, lines: LineRange): never {
-  throw new Fault("notImplemented", `${what} is not supported yet (Dockerfile line ${lines.start})`, {
+  throw new Fault("notImplemented", `${what} is not supported (Dockerfile line ${lines.start})`, {
     code: "build.unsupported",
     detail: { line: lines.start, endLine: lines.end },
   });
@@ -104,7 +96,9 @@ class Planner {
       quietly === undefined ? { ...at, stage, shownStage: stage.index } : { ...quietly, stage };
     const from = place({ step: firstStep, text: stage.from.text, lines: stage.from.lines });
     const { config, op } = await this.startOf(base, from);
-    const state = new StageState(config, this.options.args.forStage(), this.options.file.escape);
+    const state = new StageState(config, this.options.args.forStage(), this.options.file.escape, {
+      dialect: this.options.dialect,
+    });
     const triggers = state.takeTriggers();
     ids.push(this.add(op, undefined, from, state));
     for (const trigger of triggers) {
@@ -122,7 +116,13 @@ class Planner {
       for (const [name, value] of Object.entries(this.options.labels).sort(([a], [b]) => (a < b ? -1 : 1))) {
         const where = place({ step: ++step, text: `LABEL ${name}=${value}`, lines: stage.from.lines });
         const { comment } = state.applyLabels([{ name, value }]);
-        const config: VertexOp = { kind: "config", createdBy: state.createdBy(comment), notes: [] };
+        // compat: BuildKit's history has no line for it.
+        const isRecorded = comment !== undefined && this.options.dialect === "classic";
+        const config: VertexOp = {
+          kind: "config",
+          notes: [],
+          ...(isRecorded ? { createdBy: state.createdBy(comment) } : {}),
+        };
         ids.push(this.add(config, ids.at(-1), where, state));
       }
     }
@@ -131,7 +131,12 @@ class Planner {
     if (quietly === undefined) this.shown.push(planned);
   }
 
-  private add(op: VertexOp, parent: VertexId | undefined, where: Where, state: StageState): VertexId {
+  private add(
+    op: VertexOp,
+    parent: VertexId | undefined,
+    where: Where,
+    state: Pick<StageState, "config" | "author">,
+  ): VertexId {
     const id = this.vertices.length;
     this.vertices.push({
       id,
@@ -186,7 +191,7 @@ class Planner {
   private async opOf(instruction: StageInstruction, where: Where, state: StageState): Promise<VertexOp> {
     switch (instruction.kind) {
       case "run":
-        return planRun(instruction, state, this.options);
+        return this.planRun(instruction, where, state);
       case "copy":
         return this.planCopy(instruction, where, state);
       case "add":
@@ -196,156 +201,72 @@ class Planner {
       default: {
         const change = state.apply(instruction);
         if (change === undefined) refuse(instruction.text, instruction.lines);
-        return { kind: "config", createdBy: state.createdBy(change.comment), notes: change.notes ?? [] };
+        return {
+          kind: "config",
+          notes: change.notes ?? [],
+          ...(change.comment === undefined ? {} : { createdBy: state.createdBy(change.comment) }),
+        };
       }
     }
   }
 
+  private planRun(run: RunInstruction, where: Where, state: StageState): Promise<VertexOp> {
+    if (run.devices.length > 0) refuse(`RUN --device=${run.devices.join(" --device=")}`, run.lines);
+    if (run.security === "insecure" && !this.options.allowed.includes("security.insecure"))
+      throw new Fault("forbidden", "security.insecure is not allowed: build with --allow security.insecure", {
+        code: "build.entitlement",
+      });
+    return planRun(run, state, {
+      network: this.options.network,
+      originOf: (from) => this.sourceOf(from, `invalid mount origin ${from}: `, run.lines, where),
+    });
+  }
+
   private async planCopy(copy: CopyInstruction, where: Where, state: StageState): Promise<CopyOp> {
-    if (copy.keepsParents) refuse("COPY --parents", copy.lines);
-    const source = copy.from === "" ? "context" : await this.sourceVertex(copy, where, state);
+    const prefix = `invalid from flag value ${copy.from}: `;
     return {
       ...planTransfer(copy, "COPY", state),
-      source,
+      source: copy.from === "" ? "" : await this.sourceOf(copy.from, prefix, copy.lines, where),
+      keepsParents: copy.keepsParents,
       unpacksLocal: false,
       unpacksRemote: false,
+      keepsGitDir: false,
       checksum: "",
     };
   }
 
-  /** Finds what COPY --from names: an earlier stage, or else an image. */
-  private async sourceVertex(copy: CopyInstruction, where: Where, state: StageState): Promise<VertexId> {
+  /** Finds what `--from` names: a context of the command line, an earlier stage, or else an image. */
+  private async sourceOf(from: string, prefix: string, lines: LineRange, where: Where): Promise<FileSource> {
+    const named = this.options.contexts.find(from);
+    if (named?.kind === "files") return named.name;
     const { file } = this.options;
-    const found = findStage(file.stages, copy.from, where.stage.index);
+    const found = named === undefined ? findStage(file.stages, from, where.stage.index) : undefined;
     if (found !== undefined) return this.resultOf(found.index, where);
-    const fail = (why: string) => syntaxError(`invalid from flag value ${copy.from}: ${why}`, copy.lines);
-    if (/^\d+$/.test(copy.from)) {
-      const isCurrent = Number(copy.from) === where.stage.index;
-      throw fail(isCurrent ? "refers to current build stage" : "index out of bounds");
+    if (named === undefined && /^\d+$/.test(from)) {
+      const isCurrent = Number(from) === where.stage.index;
+      const why = isCurrent ? "refers to current build stage" : "index out of bounds";
+      throw syntaxError(`${prefix}${why}`, lines);
     }
+    const { text: _, ...quiet } = where;
+    // compat: the empty image may be copied from as well as built on.
+    if (named === undefined && from === "scratch") return this.addScratch(quiet);
     try {
-      const base = { kind: "image", reference: copy.from } as const;
+      const base = { kind: "image", reference: named?.reference ?? from } as const;
       const image = await this.options.resolve(base, where.step, where.shownStage);
-      const { text: _, ...quiet } = where;
-      return this.add({ kind: "image", image }, undefined, quiet, state);
+      return this.addRoot({ kind: "image", image }, quiet);
     } catch (error) {
-      throw withPlace(error, `invalid from flag value ${copy.from}: `, copy.lines);
+      throw withPlace(error, prefix, lines);
     }
   }
-}
 
-/** Turns the words of RUN and its here-documents into what is executed. */
-function commandOf(run: RunInstruction, state: StageState): { args: readonly string[]; files: StepFile[] } {
-  const [line = ""] = run.command.words;
-  const [first] = run.heredocs;
-  if (!run.command.isShellForm || first === undefined) {
-    if (run.command.words.length === 0) throw syntaxError("RUN requires at least one argument", run.lines);
-    return { args: state.commandWords(run.command), files: [] };
+  private addScratch(where: Where): VertexId {
+    return this.addRoot({ kind: "scratch" }, where);
   }
-  if (parseHeredocMark(line) === undefined) {
-    // The shell reads the here-documents itself.
-    const full = [line, ...run.heredocs.map((h) => h.content + h.name)].join("\n");
-    return { args: [...state.shell, full], files: [] };
+
+  /** Adds a root that no stage is built on. */
+  private addRoot(op: VertexOp, where: Where): VertexId {
+    return this.add(op, undefined, where, { config: {}, author: "" });
   }
-  const script = heredocText(first);
-  if (!script.startsWith("#!")) return { args: [...state.shell, script], files: [] };
-  const path = `/dev/pipes/${cleanPath(`/${first.name}`).slice(1).replaceAll("/", "_")}`;
-  return { args: [path], files: [{ path, content: script, mode: 0o755 }] };
-}
-
-function planRun(run: RunInstruction, state: StageState, options: PlanOptions): RunOp {
-  if (run.mounts.length > 0) refuse("RUN --mount", run.lines);
-  if (run.devices.length > 0) refuse("RUN --device", run.lines);
-  if (run.security !== "sandbox") refuse(`RUN --security=${run.security}`, run.lines);
-  const { args, files } = commandOf(run, state);
-  const buildEnv = state.buildEnvironment();
-  const recorded = buildEnv.filter((entry) => state.isRecorded(entry)).sort();
-  const prefix = buildEnv.length > 0 ? [`|${recorded.length}`, ...recorded] : [];
-  return {
-    kind: "run",
-    args,
-    env: [...state.env, ...buildEnv],
-    keyEnv: [...state.env, ...recorded],
-    cwd: state.config.workingDir || "/",
-    user: state.config.user ?? "",
-    network: run.network === "default" ? options.network : run.network,
-    files,
-    createdBy: [...prefix, ...args].join(" "),
-  };
-}
-
-function planWorkdir(instruction: ValueInstruction, state: StageState): VertexOp {
-  const path = state.enterDirectory(instruction);
-  return { kind: "workdir", path, createdBy: [...state.shell, `#(nop) WORKDIR ${path}`].join(" ") };
-}
-
-type TransferOp = Omit<CopyOp, "source" | "unpacksLocal" | "unpacksRemote" | "checksum">;
-
-function planTransfer(
-  transfer: CopyInstruction | AddInstruction,
-  verb: "COPY" | "ADD",
-  state: StageState,
-): TransferOp {
-  const sources = transfer.sources.map((s) => state.expand(s));
-  const contents = transfer.contents.map((h): InlineFile => {
-    const text = heredocText(h);
-    return { name: h.name, text: h.isExpanded ? state.expandContent(text) : text };
-  });
-  const shownDestination = state.expand(transfer.destination);
-  const destination = absoluteDestination(shownDestination, state.config.workingDir ?? "/");
-  if (sources.length + contents.length > 1 && !destination.endsWith("/")) {
-    throw syntaxError(
-      `When using ${verb} with more than one source file, the destination must be a directory and end with a /`,
-      transfer.lines,
-    );
-  }
-  return {
-    kind: "copy",
-    verb,
-    sources,
-    contents,
-    destination,
-    shownDestination,
-    chown: state.expand(transfer.chown),
-    chmod: state.expand(transfer.chmod),
-    isLink: transfer.isLink,
-    excludes: transfer.excludes.map((e) => state.expand(e)),
-    shell: state.shell,
-  };
-}
-
-function absoluteDestination(destination: string, workingDir: string): string {
-  const path = cleanPath(destination.startsWith("/") ? destination : `/${workingDir}/${destination}`);
-  // compat: `dir/.` names a file called dir, to the classic builder and to BuildKit alike.
-  const isDirectory = destination.endsWith("/") || destination === ".";
-  return isDirectory && path !== "/" ? `${path}/` : path;
-}
-
-function planAdd(add: AddInstruction, state: StageState): CopyOp {
-  if (add.keepGitDir !== undefined) refuse("ADD --keep-git-dir", add.lines);
-  const op = planTransfer(add, "ADD", state);
-  for (const source of op.sources) {
-    if (/^(?:git@|git:\/\/|ssh:\/\/)|^https?:\/\/[^#?]*\.git(?:#|$)/.test(source)) {
-      refuse(`ADD of a git repository (${source})`, add.lines);
-    }
-  }
-  const checksum = state.expand(add.checksum);
-  if (checksum !== "" && !/^sha256:[0-9a-f]{64}$/.test(checksum)) {
-    throw syntaxError(
-      `invalid --checksum ${JSON.stringify(checksum)}: want sha256: and 64 hex digits`,
-      add.lines,
-    );
-  }
-  if (checksum !== "" && !(op.sources.length === 1 && /^https?:\/\//.test(op.sources[0] as string))) {
-    throw syntaxError("checksum can't be specified for non-HTTP sources", add.lines);
-  }
-  return {
-    ...op,
-    source: "context",
-    unpacksLocal: add.unpack ?? true,
-    unpacksRemote: add.unpack ?? false,
-    checksum,
-  };
 }
 
 /** Plans a build. Throws Fault `dockerfile.syntax`, `build.unsupported` or what resolving an image throws. */

@@ -14,6 +14,7 @@ import type {
 } from "../dockerfile/instructions.ts";
 import { syntaxError } from "../dockerfile/syntax-error.ts";
 import type { BuildArgs } from "./args.ts";
+import type { Dialect } from "./dialect.ts";
 import { quoteGo, quoteGoInteger, quoteGoList, showGoList } from "./go-format.ts";
 import { parseExposedPorts } from "./ports-spec.ts";
 import { checkSignal } from "./signals.ts";
@@ -25,8 +26,8 @@ const DEFAULT_SHELL: readonly string[] = ["/bin/sh", "-c"];
 
 /** What an instruction did to the configuration, in the words of the history. */
 export interface ConfigChange {
-  /** Without the shell in front of it. */
-  readonly comment: string;
+  /** Without the shell in front of it; undefined when the history does not speak of it. */
+  readonly comment: string | undefined;
   /** Lines for the user. */
   readonly notes?: readonly string[];
 }
@@ -44,14 +45,23 @@ export class StageState {
   private isCmdSet = false;
   private readonly args: BuildArgs;
   private readonly escape: string;
+  readonly dialect: Dialect;
+  /** Variables of the image that an ARG behind their ENV hides, where the dialect has it so. */
+  private readonly hiding = new Map<string, string>();
 
   /** A build gives its images a PATH; with `keepsPath` what has none stays without. */
-  constructor(base: RunConfig, args: BuildArgs, escape: string, options: { keepsPath?: boolean } = {}) {
+  constructor(
+    base: RunConfig,
+    args: BuildArgs,
+    escape: string,
+    options: { keepsPath?: boolean; dialect?: Dialect } = {},
+  ) {
     const env = base.env ?? [];
     const hasPath = options.keepsPath === true || env.some((e) => nameOf(e) === "PATH");
     this.config = hasPath ? base : { ...base, env: [...env, DEFAULT_PATH] };
     this.args = args;
     this.escape = escape;
+    this.dialect = options.dialect ?? "classic";
   }
 
   get shell(): readonly string[] {
@@ -63,7 +73,18 @@ export class StageState {
     return this.config.env ?? [];
   }
 
+  /** The image's variables as a command sees them. */
+  get commandEnv(): readonly string[] {
+    if (this.hiding.size === 0) return this.env;
+    return this.env.map((entry) => {
+      const hidden = this.hiding.get(nameOf(entry));
+      return hidden === undefined ? entry : `${nameOf(entry)}=${hidden}`;
+    });
+  }
+
   private lookup(name: string): string | undefined {
+    const hidden = this.hiding.get(name);
+    if (hidden !== undefined) return hidden;
     const entry = this.env.findLast((e) => nameOf(e) === name);
     return entry === undefined ? this.args.lookup(name) : entry.slice(name.length + 1);
   }
@@ -71,6 +92,15 @@ export class StageState {
   /** `name=value` of the build arguments that RUN sees besides the image's variables. */
   buildEnvironment(): string[] {
     return this.args.environment(this.env);
+  }
+
+  /** The build arguments as the history of RUN shows them. */
+  recordedArgs(): string[] {
+    if (this.dialect === "buildkit")
+      return this.args.declaredNames().map((name) => `${name}=${this.lookup(name) ?? ""}`);
+    return this.buildEnvironment()
+      .filter((entry) => this.isRecorded(entry))
+      .sort();
   }
 
   /** Whether an entry of the build environment shows in history and cache keys. */
@@ -90,7 +120,7 @@ export class StageState {
 
   /** Returns the created_by of a step that ran nothing. */
   createdBy(comment: string): string {
-    return [...this.shell, "#(nop) ", comment].join(" ");
+    return this.dialect === "buildkit" ? comment : [...this.shell, "#(nop) ", comment].join(" ");
   }
 
   /** Returns the words of a command: those of exec form, or the shell with the line. */
@@ -154,7 +184,8 @@ export class StageState {
         return { comment: `MAINTAINER ${instruction.value}` };
       case "onbuild":
         this.update({ onBuild: [...(this.config.onBuild ?? []), instruction.trigger] });
-        return { comment: `ONBUILD ${instruction.trigger}` };
+        // compat: BuildKit's history has no line for it.
+        return { comment: this.dialect === "buildkit" ? undefined : `ONBUILD ${instruction.trigger}` };
       case "healthcheck":
         return this.applyHealthcheck(instruction);
       default:
@@ -179,6 +210,7 @@ export class StageState {
     const pairs = this.expandPairs(raw);
     const env = [...this.env];
     for (const { name, value } of pairs) {
+      this.hiding.delete(name);
       const at = env.findIndex((e) => nameOf(e) === name);
       if (at < 0) env.push(`${name}=${value}`);
       else env[at] = `${name}=${value}`;
@@ -201,14 +233,24 @@ export class StageState {
       value: arg.value === undefined ? undefined : this.expand(arg.value),
     }));
     for (const { name, value } of expanded) this.args.declare(name, value);
+    if (this.dialect === "buildkit")
+      return { comment: `ARG ${expanded.map(({ name }) => this.shownArg(name)).join(" ")}` };
     const words = expanded.map(({ name, value }) => (value === undefined ? name : `${name}=${value}`));
     return { comment: `ARG ${words.join(" ")}` };
+  }
+
+  /** BuildKit: the value in force, which also counts where ENV has set the variable before. */
+  private shownArg(name: string): string {
+    const value = this.args.lookup(name);
+    if (value === undefined) return name;
+    if (this.env.some((e) => nameOf(e) === name)) this.hiding.set(name, value);
+    return `${name}=${value}`;
   }
 
   private applyCommand(kind: "cmd" | "entrypoint", command: CommandLine): ConfigChange {
     const words = this.commandWords(command);
     if (kind === "cmd") {
-      this.update({ cmd: words });
+      this.update({ cmd: words, ...(this.dialect === "buildkit" ? { argsEscaped: true } : {}) });
       if (words.length > 0) this.isCmdSet = true;
       return { comment: `CMD ${quoteGoList(words)}` };
     }
@@ -222,8 +264,11 @@ export class StageState {
 
   private applyExpose(values: readonly string[]): ConfigChange {
     const words = values.flatMap((v) => expandWords(v, (name) => this.lookup(name), { escape: this.escape }));
-    this.update({ exposedPorts: union(this.config.exposedPorts, parseExposedPorts(words)) });
-    return { comment: `EXPOSE ${words.join(" ")}` };
+    const ports = parseExposedPorts(words);
+    this.update({ exposedPorts: union(this.config.exposedPorts, ports) });
+    if (this.dialect === "classic") return { comment: `EXPOSE ${words.join(" ")}` };
+    const shown = [...new Set(ports)].sort().map((port) => `${port}:{}`);
+    return { comment: `EXPOSE map[${shown.join(" ")}]` };
   }
 
   private applyHealthcheck(h: HealthcheckInstruction): ConfigChange {

@@ -5,7 +5,9 @@
 //                                     ▲ source
 //   from ──▶ run (another stage) ─────┘
 
+import type { CacheSharing } from "../dockerfile/mounts.ts";
 import type { LineRange } from "../dockerfile/syntax-error.ts";
+import type { Dialect } from "./dialect.ts";
 import type { RunConfig } from "../../oci/image-config.ts";
 import type { SourceImage, StepFile } from "../solver/ports.ts";
 
@@ -18,6 +20,51 @@ export interface InlineFile {
   readonly text: string;
 }
 
+/** Where files come from: the result of another step, or a context by its name, "" being the build's own. */
+export type FileSource = VertexId | string;
+
+/** Whom a file belongs to that is made for a mount. */
+interface MountOwner {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** What RUN mounts, variables expanded, targets absolute. */
+export type MountOp =
+  | {
+      readonly kind: "bind";
+      readonly target: string;
+      readonly isReadonly: boolean;
+      readonly source: FileSource;
+      /** Path in the source. */
+      readonly path: string;
+    }
+  | ({
+      readonly kind: "cache";
+      readonly target: string;
+      readonly isReadonly: boolean;
+      readonly id: string;
+      readonly sharing: CacheSharing;
+      /** What it holds at first. */
+      readonly origin?: { readonly source: FileSource; readonly path: string };
+    } & MountOwner)
+  | { readonly kind: "tmpfs"; readonly target: string; readonly sizeBytes: number }
+  | ({
+      readonly kind: "secret";
+      readonly id: string;
+      /** Absent: only in the environment. */
+      readonly target?: string;
+      readonly env?: string;
+      readonly isRequired: boolean;
+    } & MountOwner)
+  | ({
+      readonly kind: "ssh";
+      readonly id: string;
+      readonly target: string;
+      readonly isRequired: boolean;
+    } & MountOwner);
+
 export interface RunOp {
   readonly kind: "run";
   readonly args: readonly string[];
@@ -27,6 +74,9 @@ export interface RunOp {
   readonly user: string;
   readonly network: string;
   readonly files: readonly StepFile[];
+  readonly mounts: readonly MountOp[];
+  /** `--security=insecure`: the step has every right. */
+  readonly isInsecure: boolean;
   readonly createdBy: string;
   /** The environment as far as it decides about the result: without undeclared proxy variables. */
   readonly keyEnv: readonly string[];
@@ -35,8 +85,7 @@ export interface RunOp {
 export interface CopyOp {
   readonly kind: "copy";
   readonly verb: "COPY" | "ADD";
-  /** A vertex, or the uploaded context. */
-  readonly source: VertexId | "context";
+  readonly source: FileSource;
   readonly sources: readonly string[];
   readonly contents: readonly InlineFile[];
   /** Absolute; a trailing slash says that it is a directory. */
@@ -47,14 +96,19 @@ export interface CopyOp {
   readonly chmod: string;
   readonly isLink: boolean;
   readonly excludes: readonly string[];
+  /** Sources keep the directories they are in. */
+  readonly keepsParents: boolean;
   /** Unpack archives of the context. */
   readonly unpacksLocal: boolean;
   /** Unpack archives from the network. */
   readonly unpacksRemote: boolean;
-  /** `sha256:…` that a downloaded file must have, or "". */
+  /** `sha256:…` that a downloaded file must have, the commit that a repository must be at, or "". */
   readonly checksum: string;
+  /** A repository is copied with its `.git`. */
+  readonly keepsGitDir: boolean;
   /** The shell in whose name the history speaks. */
   readonly shell: readonly string[];
+  readonly dialect: Dialect;
 }
 
 export type VertexOp =
@@ -62,10 +116,22 @@ export type VertexOp =
   | { readonly kind: "scratch" }
   /** The result of another stage, as a new stage's beginning. */
   | { readonly kind: "stage"; readonly stage: number; readonly vertex: VertexId }
-  | { readonly kind: "config"; readonly createdBy: string; readonly notes: readonly string[] }
-  | { readonly kind: "workdir"; readonly path: string; readonly createdBy: string }
+  /** Without `createdBy` the history does not speak of it. */
+  | { readonly kind: "config"; readonly createdBy?: string; readonly notes: readonly string[] }
+  /** `user` as in the configuration: whom a new directory belongs to. */
+  | { readonly kind: "workdir"; readonly path: string; readonly user: string; readonly createdBy: string }
   | RunOp
   | CopyOp;
+
+/** Returns the steps whose files an operation reads besides its parent's. */
+export function sourcesOf(op: VertexOp): VertexId[] {
+  if (op.kind === "copy") return typeof op.source === "number" ? [op.source] : [];
+  if (op.kind !== "run") return [];
+  return op.mounts.flatMap((mount) => {
+    const source = mount.kind === "bind" ? mount.source : mount.kind === "cache" ? mount.origin?.source : "";
+    return typeof source === "number" ? [source] : [];
+  });
+}
 
 /** One step. */
 export interface Vertex {

@@ -3,10 +3,11 @@
 
 import { createHash } from "node:crypto";
 import { Fault } from "../../lib/errors.ts";
+import { newId } from "../../lib/id.ts";
 import { compileIgnorePatterns, type IgnorePatterns } from "../../lib/patternmatch/ignore-patterns.ts";
 import type { FsSession } from "../../linux/keel.ts";
 import { keyOf } from "../cache/key.ts";
-import type { BlobStore } from "../context/blobs.ts";
+import { type Contexts, openRepository } from "../context/contexts.ts";
 import { type Downloaded, download, isUrl } from "../context/download.ts";
 import {
   copySelected,
@@ -16,8 +17,11 @@ import {
   TreeWriter,
   withoutExcluded,
 } from "../files/copy.ts";
+import { isGitSource } from "../context/git-ref.ts";
 import { extractArchive, openArchive } from "../files/extract.ts";
-import { parseMode, resolveOwner } from "../files/owner.ts";
+import { type ModeChange, parseMode } from "../files/mode.ts";
+import { resolveOwner } from "../files/owner.ts";
+import { selectWithParents } from "../files/parents.ts";
 import { type Selected, selectSources } from "../files/select.ts";
 import { type SourceTree, TreeDigester, type WalkedFile } from "../files/source-tree.ts";
 import type { CopyOp } from "../graph/vertex.ts";
@@ -41,11 +45,11 @@ export interface PreparedCopy {
 }
 
 export interface CopySources {
-  /** The context, or the root that --from names; undefined when nothing was uploaded. */
-  readonly tree: SourceTree | undefined;
+  /** The context, or the root that --from names. */
+  readonly tree: SourceTree;
   /** Content identity of the tree, for the memo of digests; undefined for the context, whose digests are known. */
   readonly identity: string | undefined;
-  readonly blobs: BlobStore;
+  readonly contexts: Contexts;
   readonly cache: CacheStore;
   readonly signal: AbortSignal;
   readonly now: () => string;
@@ -90,7 +94,7 @@ class Preparation {
   private readonly op: CopyOp;
   private readonly sources: CopySources;
   private readonly excludes: IgnorePatterns | undefined;
-  private readonly mode: number | undefined;
+  private readonly mode: ModeChange | undefined;
   private readonly items: CopyItem[] = [];
 
   constructor(op: CopyOp, sources: CopySources) {
@@ -103,14 +107,18 @@ class Preparation {
   async run(): Promise<PreparedCopy> {
     const { op } = this;
     for (const source of op.sources) {
-      if (isUrl(source)) await this.addRemote(source);
+      if (isGitSource(source)) await this.addRepository(source);
+      else if (isUrl(source)) await this.addRemote(source);
+      else if (op.keepsParents) await this.addWithParents(source);
       else await this.addLocal(source);
     }
     for (const { name, text } of op.contents) {
       const file = inlineFile(text);
       await this.add(singleFile(file), { name, path: "/", node: file.node }, { isRemote: true });
     }
-    if (this.items.length === 0) throw this.failed("no source files were specified");
+    // compat: to BuildKit a wildcard that matches nothing copies nothing.
+    if (this.items.length === 0 && op.dialect === "classic" && !op.keepsParents)
+      throw this.failed("no source files were specified");
     if (this.items.length > 1 && !op.destination.endsWith("/")) {
       throw new Fault(
         "invalidParameter",
@@ -127,16 +135,34 @@ class Preparation {
 
   private async addLocal(source: string): Promise<void> {
     const { tree } = this.sources;
-    if (tree === undefined) throw this.failed("missing build context");
-    const isContext = this.op.source === "context";
+    const isContext = typeof this.op.source === "string";
     for (const selected of await selectSources(tree, [source], { verb: this.op.verb, isContext })) {
       await this.add(tree, selected, { isRemote: false });
     }
   }
 
+  /** `--parents`: what matches, with the directories on the way to it, from the root or from behind `/./`. */
+  private async addWithParents(source: string): Promise<void> {
+    const { tree } = this.sources;
+    const isContext = typeof this.op.source === "string";
+    const found = await selectWithParents(tree, source, { verb: this.op.verb, isContext });
+    if (found !== undefined) await this.add(found.tree, found.selected, { isRemote: false });
+  }
+
+  private async addRepository(source: string): Promise<void> {
+    const { contexts, signal } = this.sources;
+    if (this.op.verb === "COPY") throw this.failed("source can't be a git ref for COPY");
+    const { keepsGitDir, checksum } = this.op;
+    const name = `add-${newId().slice(0, 12)}`;
+    const tree = await openRepository(contexts, source, { name, keepsGitDir, checksum, signal });
+    const node = await tree.lstat("/");
+    if (node === undefined) throw this.failed(`${source} is empty`);
+    await this.add(tree, { name: "", path: "/", node }, { isRemote: true });
+  }
+
   private async addRemote(source: string): Promise<void> {
     if (this.op.verb === "COPY") throw this.failed("source can't be a URL for COPY");
-    const got: Downloaded = await download(source, this.sources.blobs, this.sources.signal);
+    const got: Downloaded = await download(source, this.sources.contexts.blobs, this.sources.signal);
     if (this.op.checksum !== "" && this.op.checksum !== `sha256:${got.digest}`) {
       throw this.failed(`digest mismatch sha256:${got.digest}: ${this.op.checksum}`);
     }
@@ -159,7 +185,7 @@ class Preparation {
     const memoKey =
       identity === undefined || how.isRemote
         ? undefined
-        : keyOf("source", [identity, selected.path, rules.owner ?? null, this.mode ?? -1, this.op.excludes]);
+        : keyOf("source", [identity, selected.path, rules.owner ?? null, this.op.chmod, this.op.excludes]);
     const known = memoKey === undefined ? undefined : (await cache.get(memoKey))?.sourceDigest;
     if (known !== undefined) return known;
     const digester = new TreeDigester();
@@ -175,7 +201,7 @@ class Preparation {
 
   /** Owners as far as they are known without the destination's root: names of --chown are part of the key instead. */
   private digestRules(isRemote: boolean): CopyRules {
-    const keepsOwner = this.op.source !== "context" && this.op.chown === "" && !isRemote;
+    const keepsOwner = typeof this.op.source === "number" && this.op.chown === "" && !isRemote;
     return {
       owner: keepsOwner ? undefined : CONTEXT_OWNER,
       mode: this.mode,
@@ -185,7 +211,19 @@ class Preparation {
   }
 }
 
+/** compat: what BuildKit says of a copy: its words, without the flags that only tell how. */
+function buildkitCreatedBy(op: CopyOp): string {
+  const flags = [
+    ...(op.keepsParents ? ["--parents"] : []),
+    ...(op.chown === "" ? [] : [`--chown=${op.chown}`]),
+    ...(op.chmod === "" ? [] : [`--chmod=${op.chmod}`]),
+  ];
+  const sources = [...op.sources, ...op.contents.map((c) => `<<${c.name}`)];
+  return [op.verb, ...flags, ...sources, op.shownDestination, "# buildkit"].join(" ");
+}
+
 function createdBy(op: CopyOp, items: readonly CopyItem[]): string {
+  if (op.dialect === "buildkit") return buildkitCreatedBy(op);
   const [only, ...more] = items.map((i) => i.digest);
   const hash =
     more.length === 0
@@ -213,6 +251,7 @@ export function keyOfCopy(copy: PreparedCopy, parentChain: string): string {
     op.isLink,
     op.unpacksLocal,
     op.unpacksRemote,
+    op.keepsParents,
   ]);
 }
 
@@ -241,7 +280,7 @@ export async function executeCopy(copy: PreparedCopy, session: FsSession): Promi
   const chown = op.chown === "" ? undefined : await resolveOwner(session, op.chown);
   const mode = op.chmod === "" ? undefined : parseMode(op.chmod);
   for (const item of items) {
-    const keepsOwner = op.source !== "context" && !item.isRemote;
+    const keepsOwner = typeof op.source === "number" && !item.isRemote;
     const owner = chown ?? (keepsOwner ? undefined : CONTEXT_OWNER);
     const rules: CopyRules = { owner, mode, excludes, isLink: op.isLink };
     const unpacks = item.isRemote ? op.unpacksRemote : op.unpacksLocal;

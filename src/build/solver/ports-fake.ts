@@ -33,6 +33,8 @@ import type { LayerId } from "../../storage/layer/types.ts";
 import { resolveInTree } from "../files/resolve.ts";
 import type {
   BuildPorts,
+  CacheMount,
+  CacheMountRequest,
   CacheRecord,
   CommittedLayer,
   LayerDraft,
@@ -290,8 +292,12 @@ export class FakeLayers implements LayerSink {
   openSessions = 0;
 
   /** Where a layer's root is, for assertions. */
-  rootOf(id: LayerId): string {
+  pathOf(id: LayerId): string {
     return join(this.directory, id);
+  }
+
+  rootOf(id: LayerId): RootSource {
+    return { kind: "dir", path: this.pathOf(id) };
   }
 
   private session(root: string): FsSession {
@@ -302,9 +308,9 @@ export class FakeLayers implements LayerSink {
   /** Makes a layer from files, for base images. */
   make(files: Readonly<Record<string, string>>): LayerId {
     const id = `L${this.count++}` as LayerId;
-    mkdirSync(this.rootOf(id));
+    mkdirSync(this.pathOf(id));
     for (const [path, content] of Object.entries(files)) {
-      const at = join(this.rootOf(id), path);
+      const at = join(this.pathOf(id), path);
       mkdirSync(join(at, ".."), { recursive: true });
       if (content.startsWith("->")) symlinkSync(content.slice(2), at);
       else writeFileSync(at, content);
@@ -320,10 +326,10 @@ export class FakeLayers implements LayerSink {
 
   async beginDiff(parent: LayerId | null): Promise<LayerDraft> {
     const id = `L${this.count++}` as LayerId;
-    const root = this.rootOf(id);
+    const root = this.pathOf(id);
     mkdirSync(root);
     // cpSync keeps no owners.
-    if (parent !== null) execFileSync("cp", ["-a", "--", `${this.rootOf(parent)}/.`, root]);
+    if (parent !== null) execFileSync("cp", ["-a", "--", `${this.pathOf(parent)}/.`, root]);
     const before = digestDirectory(root);
     this.openDrafts++;
     let isOpen = true;
@@ -333,6 +339,7 @@ export class FakeLayers implements LayerSink {
     };
     return {
       root: (): RootSource => ({ kind: "dir", path: root }),
+      upper: root,
       openFs: async () => this.session(root),
       commit: async (): Promise<CommittedLayer> => {
         end();
@@ -350,13 +357,13 @@ export class FakeLayers implements LayerSink {
   }
 
   async openView(top: LayerId): Promise<FsSession> {
-    return this.session(this.rootOf(top));
+    return this.session(this.pathOf(top));
   }
 
   async find(chainId: ChainId): Promise<LayerId | undefined> {
     const id = this.byChain.get(chainId);
     if (id === undefined) return undefined;
-    return lstatSync(this.rootOf(id), { throwIfNoEntry: false }) === undefined ? undefined : id;
+    return lstatSync(this.pathOf(id), { throwIfNoEntry: false }) === undefined ? undefined : id;
   }
 
   remove(): void {
@@ -411,6 +418,22 @@ export class FakePorts implements BuildPorts {
     },
   };
 
+  /** Directories of cache mounts by key, below the layers' directory. */
+  readonly cacheDirs = new Map<string, string>();
+  readonly cacheMounts = {
+    take: async ({ key }: CacheMountRequest): Promise<CacheMount> => {
+      const isNew = !this.cacheDirs.has(key);
+      const path = this.cacheDirs.get(key) ?? mkdtempSync(join(this.layers.directory, "cache-"));
+      this.cacheDirs.set(key, path);
+      return {
+        path,
+        isNew,
+        openFs: async () => new DirectorySession(path),
+        release: async () => undefined,
+      };
+    },
+  };
+
   readonly makeScratch = async (): Promise<string> => {
     const directory = await mkdtemp(join(tmpdir(), "berth-fake-scratch-"));
     this.scratches.push(directory);
@@ -426,7 +449,7 @@ export class FakePorts implements BuildPorts {
     config: Record<string, unknown> = {},
   ): SourceImage {
     const layer = this.layers.make(files);
-    const diffId = `sha256:${digestDirectory(this.layers.rootOf(layer))}`;
+    const diffId = `sha256:${digestDirectory(this.layers.pathOf(layer))}`;
     const bytes = Buffer.from(
       JSON.stringify({
         architecture: "amd64",
@@ -444,6 +467,6 @@ export class FakePorts implements BuildPorts {
 
   /** The root of the image that was made last, for assertions. */
   get lastRoot(): string {
-    return this.layers.rootOf(this.created.at(-1)?.layers.at(-1) as LayerId);
+    return this.layers.pathOf(this.created.at(-1)?.layers.at(-1) as LayerId);
   }
 }

@@ -2,6 +2,7 @@
 // ports-fake.ts. Nothing here names a transport, a store or a container implementation.
 // Invariant: whatever a port hands out is disposable, and the solver disposes of it on every path.
 
+import type { Duplex } from "node:stream";
 import type { FsSession } from "../../linux/keel.ts";
 import type { RootSource } from "../../linux/ops.ts";
 import type { Digest } from "../../oci/digest.ts";
@@ -64,8 +65,11 @@ export interface CommittedLayer {
 /** A writable root on top of a finished layer. Commit or discard ends it; discard after commit does nothing. */
 export interface LayerDraft {
   root(): RootSource;
+  /** Host directory of what was written. */
+  readonly upper: string;
   openFs(): Promise<FsSession>;
-  commit(): Promise<CommittedLayer>;
+  /** With `keepsEmpty` a draft that changed nothing is a layer like any other. */
+  commit(options?: { readonly keepsEmpty?: boolean }): Promise<CommittedLayer>;
   discard(): Promise<void>;
 }
 
@@ -75,6 +79,8 @@ export interface LayerSink {
   beginDiff(parent: LayerId | null): Promise<LayerDraft>;
   /** Opens a finished root for reading. */
   openView(top: LayerId): Promise<FsSession>;
+  /** Returns how a finished root is mounted read-only. */
+  rootOf(top: LayerId): RootSource;
   /**
    * Finds the layer that gives a root this content, undefined when there is none. It stays until the build is over: a
    * cached step's layer must not go between being found and being part of an image.
@@ -87,6 +93,55 @@ export interface StepFile {
   readonly path: string;
   readonly content: string;
   readonly mode: number;
+}
+
+/** Something that is mounted while a step runs. `target` has no symlink in it; `isMissing`: the root has nothing there. */
+export type StepMount = {
+  readonly target: string;
+  readonly isMissing: boolean;
+  /** What is mounted is no directory. */
+  readonly isFile: boolean;
+} & (
+  | {
+      readonly kind: "directory";
+      /** A directory of ours on the host. */
+      readonly path: string;
+      /** What is mounted of it, "" for all; never resolved out of it. */
+      readonly subpath: string;
+      readonly isReadonly: boolean;
+    }
+  | {
+      readonly kind: "root";
+      readonly root: RootSource;
+      readonly subpath: string;
+      readonly isReadonly: boolean;
+    }
+  | { readonly kind: "tmpfs"; readonly sizeBytes: number }
+  | ({ readonly kind: "file"; readonly content: Uint8Array } & StepFileOwner)
+  | ({
+      /** A unix socket whose connections go on where `connect` leads. */
+      readonly kind: "socket";
+      readonly connect: () => Promise<Duplex>;
+    } & StepFileOwner)
+);
+
+export interface StepFileOwner {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Limits of a step's container, Docker's fields; 0 and "" are "no limit". */
+export interface StepLimits {
+  readonly memory?: number;
+  readonly memorySwap?: number;
+  readonly cpuShares?: number;
+  readonly cpuPeriod?: number;
+  readonly cpuQuota?: number;
+  readonly cpusetCpus?: string;
+  readonly cpusetMems?: string;
+  readonly cgroupParent?: string;
+  readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
 }
 
 export interface StepRequest {
@@ -104,7 +159,11 @@ export interface StepRequest {
   readonly extraHosts: readonly string[];
   /** Bytes of /dev/shm, 0 for the default. */
   readonly shmSizeBytes: number;
+  readonly limits: StepLimits;
   readonly files: readonly StepFile[];
+  readonly mounts: readonly StepMount[];
+  /** Run with every right. */
+  readonly isInsecure: boolean;
   readonly onOutput: (stream: "stdout" | "stderr", bytes: Uint8Array) => void;
   /** Aborted: the process is killed, and `run` rejects. */
   readonly signal: AbortSignal;
@@ -132,8 +191,77 @@ export interface CacheStore {
   put(key: string, record: CacheRecord): Promise<void>;
 }
 
+/** A directory that outlives builds, taken for one step. */
+export interface CacheMount {
+  readonly path: string;
+  /** Nothing was in it yet. */
+  readonly isNew: boolean;
+  openFs(): Promise<FsSession>;
+  /** Lets the next one have it; `isGood`: what is in it may stay. */
+  release(how: { readonly isGood: boolean }): Promise<void>;
+}
+
+export interface CacheMountRequest {
+  /** What tells caches apart. */
+  readonly key: string;
+  /** As the user calls it, for listings. */
+  readonly name: string;
+  readonly sharing: "shared" | "private" | "locked";
+  readonly signal: AbortSignal;
+}
+
+/** The directories of `RUN --mount=type=cache`. */
+export interface CacheMounts {
+  /** Waits while a locked one is in use. */
+  take(request: CacheMountRequest): Promise<CacheMount>;
+}
+
+/** What only the user's own machine has, asked for while a build runs. */
+export interface BuildClient {
+  /** Returns a secret, undefined when the user gave none of this name. */
+  secret(id: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  /** Whether the user lets steps use his ssh agent (or keys) under this name. */
+  hasAgent(id: string): Promise<boolean>;
+  connectAgent(id: string): Promise<Duplex>;
+  /** Sends the files of a directory that the client knows by `name` into a tree. */
+  sendDirectory(name: string, options: SendOptions): Promise<void>;
+}
+
+export interface SendOptions {
+  /** Patterns, as in .dockerignore, of what is not wanted. */
+  readonly excludes?: readonly string[];
+  /** Paths that alone are wanted, symlinks on the way included. */
+  readonly only?: readonly string[];
+  readonly sink: DirectorySink;
+  readonly signal: AbortSignal;
+}
+
+/** Takes the files of a directory, parents first. */
+export interface DirectorySink {
+  /** Says what there is; resolves to whether the content is wanted (that of regular files). */
+  entry(entry: SentEntry): Promise<boolean>;
+  data(path: string, bytes: Uint8Array): Promise<void>;
+  /** The content is complete. */
+  end(path: string): Promise<void>;
+}
+
+/** One file of a directory, as the client describes it. */
+export interface SentEntry {
+  /** Relative to the directory. */
+  readonly path: string;
+  readonly type: "file" | "directory" | "symlink" | "hardlink" | "other";
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly sizeBytes: number;
+  readonly mtimeSec: number;
+  readonly mtimeNsec: number;
+  readonly linkTarget: string;
+}
+
 /** Everything a build needs. */
 export interface BuildPorts {
+  readonly cacheMounts: CacheMounts;
   readonly images: ImageSource;
   readonly layers: LayerSink;
   readonly steps: StepRunner;

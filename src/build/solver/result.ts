@@ -76,7 +76,9 @@ export interface StepAddition {
   readonly layer: LayerId | undefined;
   readonly config: RunConfig;
   readonly author: string;
-  readonly createdBy: string;
+  /** Undefined: the history does not speak of the step. */
+  readonly createdBy: string | undefined;
+  readonly comment?: string;
 }
 
 /** Returns the content identity of a root with one more layer. */
@@ -93,15 +95,24 @@ function addLayer(files: RootFiles, layer: LayerId | undefined, diffId: Digest |
   };
 }
 
+function historyOf(step: StepAddition): HistoryEntry[] {
+  if (step.createdBy === undefined) return [];
+  return [
+    {
+      created: step.record.createdAt,
+      createdBy: step.createdBy,
+      // compat: BuildKit's history names no author.
+      ...(step.author === "" || step.comment !== undefined ? {} : { author: step.author }),
+      ...(step.comment === undefined ? {} : { comment: step.comment }),
+      ...(step.record.diffId === undefined ? { emptyLayer: true } : {}),
+    },
+  ];
+}
+
 /** Returns the result of a step on top of its parent's. */
 export function resultOfStep(parent: StepResult, step: StepAddition): StepResult {
   const files = addLayer(parent.files, step.layer, step.record.diffId);
-  const entry: HistoryEntry = {
-    created: step.record.createdAt,
-    createdBy: step.createdBy,
-    ...(step.author === "" ? {} : { author: step.author }),
-    ...(step.record.diffId === undefined ? { emptyLayer: true } : {}),
-  };
+  const history = [...parent.image.history, ...historyOf(step)];
   const { author: _, ...base } = parent.image;
   const image: ImageConfig = {
     ...base,
@@ -109,7 +120,7 @@ export function resultOfStep(parent: StepResult, step: StepAddition): StepResult
     ...(step.author === "" ? {} : { author: step.author }),
     config: step.config,
     diffIds: files.diffIds,
-    history: [...parent.image.history, entry],
+    history,
   };
   const config = encodeImageConfig(image);
   if (config.length > MAX_CONFIG_BYTES) {

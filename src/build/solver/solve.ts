@@ -4,31 +4,42 @@
 
 import { availableParallelism } from "node:os";
 import { Fault } from "../../lib/errors.ts";
-import { newId } from "../../lib/id.ts";
-import type { FsSession } from "../../linux/keel.ts";
 import { hostPlatform, type Platform } from "../../oci/platform.ts";
 import type { LayerId } from "../../storage/layer/types.ts";
 import { keyOf } from "../cache/key.ts";
-import type { OpenedContext } from "../context/open-context.ts";
+import type { Contexts } from "../context/contexts.ts";
+import { isUrl } from "../context/download.ts";
+import { isGitSource } from "../context/git-ref.ts";
 import type { BuildEvent, StepRef } from "../events.ts";
-import { TreeWriter } from "../files/copy.ts";
-import { LayerTree, linkReader } from "../files/layer-tree.ts";
-import { resolveInTree } from "../files/resolve.ts";
-import { EMPTY_TREE, type SourceTree } from "../files/source-tree.ts";
-import type { BuildGraph, CopyOp, RunOp, Vertex } from "../graph/vertex.ts";
+import { LayerTree } from "../files/layer-tree.ts";
+import { EMPTY_TREE } from "../files/source-tree.ts";
+import { BUILDKIT_COMMENT, type Dialect } from "../graph/dialect.ts";
+import {
+  type BuildGraph,
+  type CopyOp,
+  type FileSource,
+  type RunOp,
+  sourcesOf,
+  type Vertex,
+} from "../graph/vertex.ts";
 import { executeCopy, keyOfCopy, prepareCopy } from "./copy-step.ts";
-import type { BuildPorts, CacheRecord, CommittedLayer, LayerDraft } from "./ports.ts";
+import { type OpenedSource, prepareMounts } from "./mounts.ts";
+import type { BuildClient, BuildPorts, CacheRecord, CommittedLayer, LayerDraft } from "./ports.ts";
 import { chainWith, resultOfImage, resultOfScratch, resultOfStep, type StepResult } from "./result.ts";
+import { executeRun, type RunSettings } from "./run-step.ts";
 import { Semaphore } from "./semaphore.ts";
+import { makeWorkdir } from "./workdir-step.ts";
 
 export interface SolveOptions {
   readonly graph: BuildGraph;
   readonly ports: BuildPorts;
-  readonly context: OpenedContext;
-  readonly noCache: boolean;
+  readonly contexts: Contexts;
+  readonly client: BuildClient | undefined;
+  /** Whether a stage is built without what is known. */
+  readonly isUncached: (stage: number) => boolean;
   readonly platform: Platform | undefined;
-  readonly extraHosts: readonly string[];
-  readonly shmSizeBytes: number;
+  readonly run: RunSettings;
+  readonly dialect: Dialect;
   readonly emit: (event: BuildEvent) => void;
   readonly signal: AbortSignal;
 }
@@ -36,7 +47,9 @@ export interface SolveOptions {
 /** A step on its way: how it is looked up and how it is done. */
 interface Execution {
   readonly key: string;
-  readonly createdBy: string;
+  readonly createdBy: string | undefined;
+  /** The step is a layer even when it changes no file. */
+  readonly keepsEmpty: boolean;
   /** Changes the draft; absent for steps that touch no file. */
   readonly change?: (draft: LayerDraft) => Promise<void>;
 }
@@ -49,6 +62,8 @@ interface Made {
   readonly record: CacheRecord;
   readonly layer: LayerId | undefined;
 }
+
+const NOTHING: OpenedSource = { tree: EMPTY_TREE, top: undefined, identity: undefined };
 
 class Solver {
   private readonly options: SolveOptions;
@@ -105,18 +120,16 @@ class Solver {
 
   private async solveVertex(vertex: Vertex): Promise<StepResult> {
     const { op } = vertex;
-    const sourceId = op.kind === "copy" && op.source !== "context" ? op.source : undefined;
-    const inputs = [vertex.parent, sourceId, op.kind === "stage" ? op.vertex : undefined];
-    const [parent, source, base] = await Promise.all(
-      inputs.map(async (input) => (input === undefined ? undefined : this.results[input])),
+    const ids = [vertex.parent, op.kind === "stage" ? op.vertex : undefined, ...sourcesOf(op)];
+    const [parent, base] = await Promise.all(
+      ids.map(async (id) => (id === undefined ? undefined : this.results[id])),
     );
     this.signal.throwIfAborted();
     const at: StepRef = { stage: vertex.stage, step: vertex.step };
     const { emit } = this.options;
     // Those of FROM are announced before the images are looked for.
     if (vertex.text !== undefined && parent !== undefined) emit({ type: "step", at, text: vertex.text });
-    const result =
-      parent === undefined ? this.firstResult(vertex, base) : await this.execute(vertex, parent, source);
+    const result = parent === undefined ? this.firstResult(vertex, base) : await this.execute(vertex, parent);
     this.finishStep(vertex, result, at);
     return result;
   }
@@ -144,19 +157,16 @@ class Solver {
     return resultOfScratch(platform, keyOf("scratch", [platform]));
   }
 
-  private async execute(
-    vertex: Vertex,
-    parent: StepResult,
-    source: StepResult | undefined,
-  ): Promise<StepResult> {
+  private async execute(vertex: Vertex, parent: StepResult): Promise<StepResult> {
     await using stack = new AsyncDisposableStack();
-    const execution = await this.prepare(vertex, parent, source, stack);
+    const execution = await this.prepare(vertex, parent, stack);
     const { key, createdBy } = execution;
-    const { record, layer, isCached } = await this.record(parent, execution);
+    const { record, layer, isCached } = await this.record(vertex, parent, execution);
     const at: StepRef = { stage: vertex.stage, step: vertex.step };
     if (isCached) this.options.emit({ type: "cached", at });
     const { config, author } = vertex;
-    const result = resultOfStep(parent, { key, record, layer, config, author, createdBy });
+    const comment = this.options.dialect === "buildkit" ? { comment: BUILDKIT_COMMENT } : {};
+    const result = resultOfStep(parent, { key, record, layer, config, author, createdBy, ...comment });
     this.storeIntermediate(vertex, result);
     return result;
   }
@@ -181,58 +191,88 @@ class Solver {
     });
   }
 
-  private async prepare(
-    vertex: Vertex,
-    parent: StepResult,
-    source: StepResult | undefined,
-    stack: AsyncDisposableStack,
-  ): Promise<Execution> {
+  private async prepare(vertex: Vertex, parent: StepResult, stack: AsyncDisposableStack): Promise<Execution> {
     const { op } = vertex;
     const { chainId } = parent.files;
+    const isBuildKit = this.options.dialect === "buildkit";
     switch (op.kind) {
       case "run":
-        return {
-          key: keyOf("run", [chainId, op.args, op.keyEnv, op.cwd, op.user, op.network, op.files]),
-          createdBy: op.createdBy,
-          change: (draft) => this.runStep(vertex, op, draft),
-        };
+        return this.prepareRun(vertex, op, parent, stack);
       case "copy":
-        return this.prepareCopyStep(op, parent, source, stack);
+        return this.prepareCopyStep(op, parent, stack);
       case "workdir":
         return {
-          key: keyOf("workdir", [chainId, op.path]),
+          key: keyOf("workdir", [chainId, op.path, op.user]),
           createdBy: op.createdBy,
-          change: (draft) => makeWorkdir(draft, op.path),
+          keepsEmpty: isBuildKit && op.path !== "/",
+          change: (draft) => makeWorkdir(draft, op),
         };
       case "config":
         for (const message of op.notes) {
           this.options.emit({ type: "note", at: { stage: vertex.stage, step: vertex.step }, message });
         }
-        return { key: keyOf("config", [parent.key, op.createdBy]), createdBy: op.createdBy };
+        return {
+          key: keyOf("config", [parent.key, op.createdBy]),
+          createdBy: op.createdBy,
+          keepsEmpty: false,
+        };
       default:
         throw new Fault("system", `a step of kind ${op.kind} cannot follow another`);
     }
   }
 
+  private async prepareRun(
+    vertex: Vertex,
+    op: RunOp,
+    parent: StepResult,
+    stack: AsyncDisposableStack,
+  ): Promise<Execution> {
+    const { ports, client, dialect } = this.options;
+    const mounts = await prepareMounts(op.mounts, {
+      ports,
+      client,
+      open: (source) => this.open(source, stack),
+      signal: this.signal,
+    });
+    const parts = [op.args, op.keyEnv, op.cwd, op.user, op.network, op.files, mounts.key, op.isInsecure];
+    const { keepsEmpty, key } = this.keyed(dialect, "run", [parent.files.chainId, ...parts]);
+    const step = { vertex, op, mounts, settings: this.options.run };
+    return {
+      key,
+      createdBy: op.createdBy,
+      keepsEmpty,
+      change: (draft) =>
+        this.runs.run(() => executeRun(step, draft, { ports, emit: this.options.emit, signal: this.signal })),
+    };
+  }
+
+  /** A step that may be an empty layer is another one than the same step without a layer. */
+  private keyed(dialect: Dialect, kind: string, parts: readonly unknown[]) {
+    const keepsEmpty = dialect === "buildkit";
+    return { keepsEmpty, key: keyOf(keepsEmpty ? `${kind}-layer` : kind, parts) };
+  }
+
   private async prepareCopyStep(
     op: CopyOp,
     parent: StepResult,
-    source: StepResult | undefined,
     stack: AsyncDisposableStack,
   ): Promise<Execution> {
-    const { context, ports } = this.options;
-    const tree = source === undefined ? context.tree : await this.openSource(source, stack);
+    const { contexts, ports, dialect } = this.options;
+    const isRemoteOnly = op.verb === "ADD" && op.sources.every((s) => isUrl(s) || isGitSource(s));
+    const source = isRemoteOnly ? NOTHING : await this.open(op.source, stack);
     const copy = await prepareCopy(op, {
-      tree,
-      identity: source?.files.chainId,
-      blobs: context.blobs,
+      tree: source.tree,
+      identity: source.identity,
+      contexts,
       cache: ports.cache,
       signal: this.signal,
       now: ports.now,
     });
+    const { keepsEmpty, key } = this.keyed(dialect, "copy", [keyOfCopy(copy, parent.files.chainId)]);
     return {
-      key: keyOfCopy(copy, parent.files.chainId),
+      key,
       createdBy: copy.createdBy,
+      keepsEmpty,
       change: async (draft) => {
         await using session = await draft.openFs();
         await executeCopy(copy, session);
@@ -240,19 +280,27 @@ class Solver {
     };
   }
 
-  private async openSource(source: StepResult, stack: AsyncDisposableStack): Promise<SourceTree> {
-    const top = source.files.layers.at(-1);
-    if (top === undefined) return EMPTY_TREE;
-    const session: FsSession = await this.options.ports.layers.openView(top);
+  /** Opens what files are taken from; it stays open as long as the stack. */
+  private async open(source: FileSource, stack: AsyncDisposableStack): Promise<OpenedSource> {
+    if (typeof source === "string")
+      return { tree: await this.options.contexts.open(source), top: undefined, identity: undefined };
+    const { files } = (await this.results[source]) as StepResult;
+    const top = files.layers.at(-1);
+    if (top === undefined) return { tree: EMPTY_TREE, top, identity: files.chainId };
+    const session = await this.options.ports.layers.openView(top);
     stack.use(session);
-    return new LayerTree(session);
+    return { tree: new LayerTree(session), top, identity: files.chainId };
   }
 
   /** Finds what a step makes, or does it; a step that another stage is doing right now is waited for. */
-  private async record(parent: StepResult, execution: Execution): Promise<Made & { isCached: boolean }> {
+  private async record(
+    vertex: Vertex,
+    parent: StepResult,
+    execution: Execution,
+  ): Promise<Made & { isCached: boolean }> {
     const running = this.inFlight.get(execution.key);
     if (running !== undefined) return { ...(await running), isCached: true };
-    if (!this.options.noCache) {
+    if (!this.options.isUncached(vertex.stage)) {
       const known = await this.lookUp(parent, execution.key);
       if (known !== undefined) return { ...known, isCached: true };
       const started = this.inFlight.get(execution.key);
@@ -276,7 +324,7 @@ class Solver {
     const layer =
       execution.change === undefined
         ? undefined
-        : await this.makeLayer(parent.files.layers, execution.change);
+        : await this.makeLayer(parent.files.layers, execution.change, execution.keepsEmpty);
     const record: CacheRecord = {
       version: 1,
       createdAt: ports.now(),
@@ -289,6 +337,7 @@ class Solver {
   private async makeLayer(
     below: readonly LayerId[],
     change: (draft: LayerDraft) => Promise<void>,
+    keepsEmpty: boolean,
   ): Promise<CommittedLayer | undefined> {
     if (below.length >= MAX_LAYERS)
       throw new Fault("invalidParameter", "max depth exceeded", { code: "build.layers" });
@@ -297,57 +346,9 @@ class Solver {
     stack.defer(() => draft.discard());
     await change(draft);
     this.signal.throwIfAborted();
-    const committed = await draft.commit();
-    return committed.isEmpty ? undefined : committed;
+    const committed = await draft.commit({ keepsEmpty });
+    return committed.isEmpty && !keepsEmpty ? undefined : committed;
   }
-
-  private async runStep(vertex: Vertex, op: RunOp, draft: LayerDraft): Promise<void> {
-    const { ports, emit, extraHosts, shmSizeBytes } = this.options;
-    const at: StepRef = { stage: vertex.stage, step: vertex.step };
-    const containerId = newId();
-    await this.runs.run(async () => {
-      this.signal.throwIfAborted();
-      emit({ type: "running", at, containerId });
-      const { exitCode } = await ports.steps.run({
-        containerId,
-        root: draft.root(),
-        args: op.args,
-        env: op.env,
-        cwd: op.cwd,
-        user: op.user,
-        network: op.network,
-        hostname: containerId.slice(0, 12),
-        extraHosts,
-        shmSizeBytes,
-        files: op.files,
-        onOutput: (stream, bytes) => emit({ type: "output", at, stream, bytes }),
-        signal: this.signal,
-      });
-      if (exitCode !== 0) {
-        const command = op.args.join(" ");
-        throw new Fault("system", `The command '${command}' returned a non-zero code: ${exitCode}`, {
-          code: "build.step-failed",
-          detail: { exitCode, command, line: vertex.lines.start, endLine: vertex.lines.end },
-        });
-      }
-      emit({ type: "removed", at, containerId });
-    });
-  }
-}
-
-/** Makes the working directory where it is missing, owned by root; what is there stays as it is. */
-async function makeWorkdir(draft: LayerDraft, path: string): Promise<void> {
-  await using session = await draft.openFs();
-  const target = await resolveInTree(linkReader(session), path);
-  if (target.exists && !target.isDirectory) {
-    throw new Fault("invalidParameter", `Cannot mkdir: ${path} is not a directory`, {
-      code: "build.workdir",
-    });
-  }
-  if (target.exists) return;
-  const writer = new TreeWriter(session);
-  await writer.makeDirectories(target.path, { uid: 0, gid: 0 });
-  await writer.finish();
 }
 
 /** Solves a graph and returns the id of the target's image. Throws the Fault of the first step that failed. */

@@ -77,13 +77,14 @@ export function layerSink(layers: LayerStore, keel: Keel, mountTarget: string): 
       const draft = await layers.beginDiff(parent);
       return {
         root: () => draft.root(),
+        upper: draft.upper,
         openFs: () => open(draft.root()),
         discard: () => draft.discard(),
-        async commit() {
+        async commit({ keepsEmpty = false } = {}) {
           const layer = await draft.commit();
           const isEmpty = layer.tarBytes <= EMPTY_TAR_BYTES;
           // No image has it: it would keep what is below it for ever.
-          if (isEmpty) {
+          if (isEmpty && !keepsEmpty) {
             layers.holds.releaseFresh(layer.id);
             await layers.removeUnneeded(layer.id);
           }
@@ -98,6 +99,7 @@ export function layerSink(layers: LayerStore, keel: Keel, mountTarget: string): 
       };
     },
     openView: (top) => open(layers.rootSource(top)),
+    rootOf: (top) => layers.rootSource(top),
     find: async (chainId) => {
       const id = layers.byChain(chainId)?.id;
       if (id !== undefined) layers.holds.retainFresh(id);

@@ -4,23 +4,20 @@ import { mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import type { Call, ProgressSink, UploadBody } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
-import type { buildPrune, imageBuild } from "../../api/operations/build.ts";
+import type { buildPrune } from "../../api/operations/build.ts";
 import type { BuildPrune } from "../../api/schemas/build.ts";
 import type { ProgressLine } from "../../api/schemas/progress.ts";
 import { buildImage } from "../../build/build-image.ts";
 import type { BuildEvent } from "../../build/events.ts";
 import { ClassicRenderer } from "../../build/export/classic-stream.ts";
-import type { BuildRequest } from "../../build/request.ts";
 import type { BuildPorts } from "../../build/solver/ports.ts";
 import { Fault } from "../../lib/errors.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
-import { parsePlatform } from "../../oci/platform.ts";
 import { familiarString, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
 import type { EventBus } from "../event/bus.ts";
 import type { ClearableCache } from "./ports.ts";
 import type { ImageService } from "../image/service.ts";
-
-type BuildInput = InputOf<typeof imageBuild>;
+import { type BuildInput, requestOf } from "./request.ts";
 
 export interface BuildServiceOptions {
   ports: Omit<BuildPorts, "makeScratch" | "now"> & { readonly cache: ClearableCache };
@@ -102,46 +99,4 @@ function nameOf(text: string): Reference {
       cause: error,
     });
   }
-}
-
-/** Wishes that this version cannot grant: refused, never ignored. */
-function refuseUnsupported(input: BuildInput): void {
-  const given: Record<string, boolean> = {
-    "BuildKit (version 2; use DOCKER_BUILDKIT=0)": input.version === "2",
-    "a remote context": Boolean(input.remote) && input.remote !== "client-session",
-    "--squash": input.squash,
-    "--output": input.outputs !== undefined,
-    "--memory": input.memory !== 0,
-    "--memory-swap": input.memorySwap !== 0,
-    "--cpu-shares": input.cpuShares !== 0,
-    "--cpu-quota": input.cpuQuota !== 0,
-    "--cpu-period": input.cpuPeriod !== 0,
-    "--cpuset-cpus": Boolean(input.cpusetCpus),
-    "--cpuset-mems": Boolean(input.cpusetMems),
-    "--cgroup-parent": Boolean(input.cgroupParent),
-    "--ulimit": Array.isArray(input.ulimits) && input.ulimits.length > 0,
-    "--security-opt": input.securityOpt.length > 0,
-  };
-  for (const [what, isGiven] of Object.entries(given))
-    if (isGiven)
-      throw new Fault("notImplemented", `${what} is not supported by this version`, {
-        code: "build.unsupported",
-      });
-}
-
-function requestOf(input: BuildInput, body: UploadBody): BuildRequest {
-  refuseUnsupported(input);
-  return {
-    context: body,
-    ...(input.dockerfile === undefined ? {} : { dockerfile: input.dockerfile }),
-    ...(input.target === undefined ? {} : { target: input.target }),
-    ...(input.buildArgs === undefined ? {} : { buildArgs: input.buildArgs }),
-    ...(input.labels === undefined ? {} : { labels: input.labels }),
-    ...(input.platform === undefined ? {} : { platform: parsePlatform(input.platform) }),
-    noCache: input.noCache,
-    pull: input.pull,
-    ...(input.networkMode === undefined ? {} : { network: input.networkMode }),
-    extraHosts: input.extraHosts,
-    ...(input.shmSize === undefined ? {} : { shmSizeBytes: input.shmSize }),
-  };
 }

@@ -2,7 +2,7 @@
 // shim as for any other container.
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { StepRequest, StepRunner } from "../../build/solver/ports.ts";
+import type { StepLimits, StepRequest, StepRunner } from "../../build/solver/ports.ts";
 import { Fault } from "../../lib/errors.ts";
 import { FrameDecoder } from "../../lib/frames.ts";
 import { host, type Op, type Register } from "../../linux/ops.ts";
@@ -21,7 +21,7 @@ import { type CgroupRequest, containerCgroup, planCgroup } from "../../runtime/c
 import { planContainer } from "../../runtime/plan/plan.ts";
 import { connectShim, openAttach, openShimEvents, type ShimExit } from "../../runtime/shim/client.ts";
 import { generateSpec } from "../../runtime/spec/generate.ts";
-import type { SpecBind } from "../../runtime/spec/input.ts";
+import type { SpecBind, SpecResources } from "../../runtime/spec/input.ts";
 import type { ContainerContext } from "../container/context.ts";
 import { endpointOf } from "../container/network/endpoints.ts";
 import { startNameService } from "../container/network/name-service.ts";
@@ -30,6 +30,7 @@ import { lastExit } from "../container/run/lost.ts";
 import { killShim } from "../container/run/start.ts";
 import { isPredefined } from "../network/record.ts";
 import type { PlannedEndpoint } from "../network/service.ts";
+import { makeStepMounts, rootAbove, type StepMounts } from "./step-mounts.ts";
 
 const NETNS: Register = 0;
 const SIGKILL = 9;
@@ -63,8 +64,9 @@ export class ContainerStepRunner implements StepRunner {
     stack.defer(() => rm(dir, { recursive: true, force: true }));
     const endpoint = await this.#planNetwork(request, stack);
     const files = await writeStepFiles(request, dir, endpoint, this.#context.nameService.defaults);
+    const mounts = await makeStepMounts(request.mounts, dir, stack);
     for (const w of files.warnings) this.#warn(request, w);
-    const { ops, stateDir, socketPath } = this.#plan(request, files, endpoint);
+    const { ops, stateDir, socketPath } = this.#plan(request, { files, mounts, endpoint });
     request.signal.throwIfAborted();
     const { results } = await this.#context.keel.run(ops);
     stack.defer(() => rm(stateDir, { recursive: true, force: true }));
@@ -125,13 +127,12 @@ export class ContainerStepRunner implements StepRunner {
   }
 
   #cgroup(request: StepRequest): CgroupRequest {
-    return { parent: this.#context.cgroupParent, id: request.containerId };
+    return { parent: request.limits.cgroupParent || this.#context.cgroupParent, id: request.containerId };
   }
 
   #plan(
     request: StepRequest,
-    files: StepFiles,
-    endpoint: PlannedEndpoint | null,
+    { files, mounts, endpoint }: { files: StepFiles; mounts: StepMounts; endpoint: PlannedEndpoint | null },
   ): { ops: Op[]; stateDir: string; socketPath: string } {
     const { paths, cgroups } = this.#context;
     const isHost = request.network === "host";
@@ -143,7 +144,12 @@ export class ContainerStepRunner implements StepRunner {
       user: request.user,
       hostname: request.hostname,
       ...(request.shmSizeBytes > 0 ? { shmSize: request.shmSizeBytes } : {}),
-      binds: files.binds,
+      binds: [...files.binds, ...mounts.binds],
+      images: mounts.images,
+      tmpfs: mounts.tmpfs,
+      privileged: request.isInsecure,
+      resources: resourcesOf(request.limits),
+      ulimits: request.limits.ulimits ?? [],
       etcFiles: files.etc,
       namespaces: { net: isHost ? { kind: "host" } : { kind: "private" } },
     });
@@ -152,8 +158,9 @@ export class ContainerStepRunner implements StepRunner {
     const plan = planContainer({
       id: request.containerId,
       spec,
-      root: this.#context.layers.containerRoot(request.root),
+      root: rootAbove(this.#context.layers.containerRoot(request.root), mounts.skeleton),
       rootTarget: paths.rootTarget(),
+      stageTarget: paths.stageTarget(),
       stateDir,
       log: { kind: "none" },
       ...(isHost ? {} : { netns: NETNS }),
@@ -203,6 +210,12 @@ export class ContainerStepRunner implements StepRunner {
       shim.close();
     }
   }
+}
+
+/** The limits that go into a container's resources. */
+function resourcesOf(limits: StepLimits): SpecResources {
+  const { ulimits: _, cgroupParent: __, ...resources } = limits;
+  return resources;
 }
 
 /** compat: the classic builder reports a command that cannot be executed like a start that failed. */

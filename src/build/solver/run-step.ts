@@ -1,0 +1,67 @@
+// The RUN step: mounts made, command run in a container of its own, mounts let go.
+
+import { Fault } from "../../lib/errors.ts";
+import { newId } from "../../lib/id.ts";
+import type { BuildEvent, StepRef } from "../events.ts";
+import type { RunOp, Vertex } from "../graph/vertex.ts";
+import type { PreparedMounts } from "./mounts.ts";
+import type { BuildPorts, LayerDraft, StepLimits } from "./ports.ts";
+
+/** What holds for every RUN of a build. */
+export interface RunSettings {
+  readonly extraHosts: readonly string[];
+  readonly shmSizeBytes: number;
+  readonly limits: StepLimits;
+}
+
+export interface RunStep {
+  readonly vertex: Vertex;
+  readonly op: RunOp;
+  readonly mounts: PreparedMounts;
+  readonly settings: RunSettings;
+}
+
+interface RunContext {
+  readonly ports: BuildPorts;
+  readonly emit: (event: BuildEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Runs the command on a draft. Throws Fault `build.step-failed` when it ends with another code than 0. */
+export async function executeRun(step: RunStep, draft: LayerDraft, context: RunContext): Promise<void> {
+  const { vertex, op, settings } = step;
+  const { ports, emit, signal } = context;
+  signal.throwIfAborted();
+  const at: StepRef = { stage: vertex.stage, step: vertex.step };
+  const containerId = newId();
+  await using stack = new AsyncDisposableStack();
+  const made = await step.mounts.make(draft, stack);
+  emit({ type: "running", at, containerId });
+  const { exitCode } = await ports.steps.run({
+    containerId,
+    root: draft.root(),
+    args: op.args,
+    env: [...op.env, ...made.env],
+    cwd: op.cwd,
+    user: op.user,
+    network: op.network,
+    hostname: containerId.slice(0, 12),
+    ...settings,
+    files: op.files,
+    mounts: made.mounts,
+    isInsecure: op.isInsecure,
+    onOutput: (stream, bytes) => emit({ type: "output", at, stream, bytes }),
+    signal,
+  });
+  if (exitCode !== 0) throw stepFailed(vertex, op, exitCode);
+  made.succeed();
+  emit({ type: "removed", at, containerId });
+}
+
+function stepFailed(vertex: Vertex, op: RunOp, exitCode: number): Fault {
+  const command = op.args.join(" ");
+  return new Fault("system", `The command '${command}' returned a non-zero code: ${exitCode}`, {
+    code: "build.step-failed",
+    detail: { exitCode, command, line: vertex.lines.start, endLine: vertex.lines.end },
+  });
+}
