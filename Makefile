@@ -66,6 +66,7 @@ check: node_modules/.done native/ops.h
 	$(BIN)/biome format --log-level=warn
 	$(BUN) tools/imports.ts
 	$(BUN) tools/ops.ts --check
+	$(BUN) tools/native-paths.ts
 	$(BUN) tools/changelog.ts
 
 bench:
