@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type DaemonConfig, loadDaemonConfig, reloadableConfig } from "./config.ts";
+import { type DaemonConfig, loadDaemonConfig, reloadConfig } from "./config.ts";
 
 function withFile<T>(content: string, body: (path: string) => T): T {
   const dir = mkdtempSync(join(tmpdir(), "berth-config-"));
@@ -18,7 +18,7 @@ function withFile<T>(content: string, body: (path: string) => T): T {
 
 const load = (...argv: string[]): DaemonConfig => {
   const config = loadDaemonConfig(argv);
-  assert.ok(!("help" in config));
+  assert.ok(!("notice" in config));
   return config;
 };
 
@@ -56,7 +56,7 @@ test("loadDaemonConfig reads daemon.json, and refuses unknown keys, wrong types 
       () => load("--config-file", file, "--registry-mirror", "http://x"),
       /both as a flag and in the configuration file: registry-mirrors/,
     );
-    assert.deepEqual(reloadableConfig(file), { liveRestore: false });
+    assert.equal(reloadConfig(["--config-file", file]).liveRestore, false);
   });
   const refused: [string, RegExp][] = [
     ['{"colour": "red"}', /don't match any configuration option: colour/],
@@ -69,4 +69,18 @@ test("loadDaemonConfig reads daemon.json, and refuses unknown keys, wrong types 
     withFile(content, (file) => assert.throws(() => load("--config-file", file), message));
   assert.throws(() => load("--config-file", "/does/not/exist.json"), /unable to configure the daemon/);
   assert.throws(() => load("stray"), /unknown argument: stray/);
+});
+
+test("--validate and --version say so and nothing else; a bad file is refused all the same", () => {
+  const notice = (...argv: string[]): string => {
+    const said = loadDaemonConfig(argv);
+    return "notice" in said ? said.notice : "";
+  };
+  withFile('{"debug": true}', (file) =>
+    assert.equal(notice("--validate", "--config-file", file), "configuration OK\n"),
+  );
+  withFile('{"debug": 7, "bip": 1}', (file) =>
+    assert.throws(() => notice("--validate", "--config-file", file), /must be a string/),
+  );
+  assert.match(notice("--version"), /^Berth version /);
 });

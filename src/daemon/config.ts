@@ -2,10 +2,18 @@
 import { readFileSync } from "node:fs";
 import { Fault, messageOf } from "../lib/errors.ts";
 import { parseFlags } from "../lib/flags/parse.ts";
-import { bool, int, list, string } from "../lib/flags/spec.ts";
+import { bool, type FlagValues, int, list, string } from "../lib/flags/spec.ts";
+import { versionLine } from "../cli/version.ts";
 import { flagUsages } from "../lib/flags/usage.ts";
 import type { DnsOverrides } from "../net/dns/resolv-conf.ts";
 import { DNS_FLAGS, DNS_KEYS, dnsConfigOf } from "./dns-config.ts";
+import {
+  ENGINE_FILE_KEYS,
+  ENGINE_FLAGS,
+  ENGINE_KEYS,
+  type EngineConfig,
+  engineConfigOf,
+} from "./engine-config.ts";
 import { LISTEN_FLAGS, LISTEN_KEYS, type ListenConfig, listenConfigOf } from "./listen-config.ts";
 import { NETWORK_FLAGS, NETWORK_KEYS, type NetworkConfig, networkConfigOf } from "./network-config.ts";
 import {
@@ -20,6 +28,7 @@ export interface DaemonConfig {
   readonly dataRoot: string;
   readonly execRoot: string;
   readonly listen: ListenConfig;
+  readonly engine: EngineConfig;
   readonly pidfile: string;
   readonly network: NetworkConfig;
   /** Name servers, search domains and options of containers that ask for none. */
@@ -43,6 +52,9 @@ const FLAGS = {
   "data-root": string("Root directory of persistent state", { initial: "/var/lib/berth" }),
   "exec-root": string("Root directory for execution state files", { initial: "/run/berth" }),
   ...LISTEN_FLAGS,
+  ...ENGINE_FLAGS,
+  validate: bool("Validate daemon configuration and exit"),
+  version: bool("Print version information and quit", { short: "v" }),
   pidfile: string("Path to use for daemon PID file", { short: "p", initial: "/run/berth.pid" }),
   "config-file": string("Daemon configuration file", { initial: DEFAULT_CONFIG_FILE }),
   bip: string("IPv4 address for the default bridge"),
@@ -68,6 +80,7 @@ const KEYS: Readonly<Record<string, keyof typeof FLAGS>> = {
   "data-root": "data-root",
   "exec-root": "exec-root",
   ...LISTEN_KEYS,
+  ...ENGINE_KEYS,
   pidfile: "pidfile",
   bip: "bip",
   mtu: "mtu",
@@ -88,14 +101,25 @@ type ConfigFile = Readonly<Record<string, unknown>>;
 
 const invalid = (message: string): Fault => new Fault("invalidParameter", message, { code: "daemon.config" });
 
-/** Returns the configuration, or the help text when that was asked for. Fails with invalidParameter. */
-export function loadDaemonConfig(argv: readonly string[]): DaemonConfig | { help: string } {
+/** What a daemon says instead of running: its help, its version, or that the configuration is good. */
+export interface DaemonNotice {
+  readonly notice: string;
+}
+
+/** Returns the configuration, or the text that was asked for. Fails with invalidParameter. */
+export function loadDaemonConfig(argv: readonly string[]): DaemonConfig | DaemonNotice {
   const { values, given, args, help } = parseFlags(FLAGS, argv);
   if (help !== undefined)
     return {
-      help: `Usage:  berth daemon [OPTIONS]\n\nA container engine that answers the Docker Engine API\n\nOptions:\n${flagUsages(FLAGS, process.stdout.columns ?? 0)}`,
+      notice: `Usage:  berth daemon [OPTIONS]\n\nA container engine that answers the Docker Engine API\n\nOptions:\n${flagUsages(FLAGS, process.stdout.columns ?? 0)}`,
     };
   if (args.length > 0) throw invalid(`unknown argument: ${args[0]}`);
+  if (values.version) return { notice: `${versionLine("berth")}\n` };
+  const config = readConfig(values, given);
+  return values.validate ? { notice: "configuration OK\n" } : config;
+}
+
+function readConfig(values: FlagValues<typeof FLAGS>, given: ReadonlySet<string>): DaemonConfig {
   const file = loadFile(values["config-file"], given.has("config-file"));
   for (const [key, flag] of Object.entries(KEYS))
     if (key in file && given.has(flag))
@@ -114,6 +138,7 @@ export function loadDaemonConfig(argv: readonly string[]): DaemonConfig | { help
     dataRoot: text("data-root"),
     execRoot: text("exec-root"),
     listen: listenConfigOf(file, values, given),
+    engine: engineConfigOf(file, values),
     pidfile: text("pidfile"),
     dns: dnsConfigOf(values, file),
     network: networkConfigOf(values, file, { bip: text("bip"), mtu: mtu === 0 ? 1500 : mtu }),
@@ -147,7 +172,8 @@ function loadFile(path: string, isWanted: boolean): ConfigFile {
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw invalid(`${path} is not a JSON object`);
-  const unknown = Object.keys(value).filter((key) => !(key in KEYS));
+  const known = [...Object.keys(KEYS), ...ENGINE_FILE_KEYS];
+  const unknown = Object.keys(value).filter((key) => !known.includes(key));
   if (unknown.length > 0)
     throw invalid(
       `unable to configure the daemon with file ${path}: the following directives don't match any configuration option: ${unknown.join(", ")}`,
@@ -180,8 +206,16 @@ function logOptions(fromFile: unknown, fromFlags: readonly string[]): Record<str
   };
 }
 
-/** Reads the keys that a running daemon takes over on SIGHUP; undefined where the file says nothing. */
-export function reloadableConfig(path: string): { liveRestore: boolean | undefined } {
-  const value = loadFile(path, true)["live-restore"];
-  return { liveRestore: typeof value === "boolean" ? value : undefined };
+/** Settings that a running daemon takes over. */
+export type ReloadableConfig = Pick<
+  DaemonConfig,
+  "liveRestore" | "logLevel" | "registryMirrors" | "insecureRegistries"
+> &
+  Pick<EngineConfig, "labels" | "shutdownTimeoutSec">;
+
+/** Reads the configuration again as at the start, and returns what of it a running daemon takes over. Fails with invalidParameter. */
+export function reloadConfig(argv: readonly string[]): ReloadableConfig {
+  const { values, given } = parseFlags(FLAGS, argv);
+  const { engine, ...config } = readConfig(values, given);
+  return { ...config, labels: engine.labels, shutdownTimeoutSec: engine.shutdownTimeoutSec };
 }

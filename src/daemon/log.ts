@@ -4,14 +4,16 @@ const LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LEVELS)[number];
 export type Log = (level: LogLevel, message: string) => void;
 
-/** Returns a log that drops what is below `lowest`. */
+/** Returns a log that drops what is below `lowest`, which may change meanwhile. */
 export function createLog(
-  lowest: string,
+  lowest: () => string,
+  format: "text" | "json" = "text",
   write: (line: string) => void = (line) => void process.stderr.write(line),
 ): Log {
-  const threshold = Math.max(0, LEVELS.indexOf(lowest as LogLevel));
   return (level, message) => {
-    if (LEVELS.indexOf(level) < threshold) return;
-    write(`time="${new Date().toISOString()}" level=${level} msg=${JSON.stringify(message)}\n`);
+    if (LEVELS.indexOf(level) < LEVELS.indexOf(lowest() as LogLevel)) return;
+    const time = new Date().toISOString();
+    if (format === "json") write(`${JSON.stringify({ level, msg: message, time })}\n`);
+    else write(`time="${time}" level=${level} msg=${JSON.stringify(message)}\n`);
   };
 }

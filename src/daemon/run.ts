@@ -1,7 +1,9 @@
 // `berth daemon`: configuration, pid file, wiring, listening, signals. Ends with status 0 after SIGTERM or SIGINT.
+import { writeFileSync } from "node:fs";
 import { messageOf } from "../lib/errors.ts";
-import { loadDaemonConfig, reloadableConfig } from "./config.ts";
-import { createLog } from "./log.ts";
+import { loadDaemonConfig, reloadConfig } from "./config.ts";
+import type { EngineConfig } from "./engine-config.ts";
+import { createLog, type Log } from "./log.ts";
 import { takePidfile } from "./pidfile.ts";
 import { openDaemon } from "./wiring.ts";
 
@@ -17,8 +19,8 @@ export async function runDaemon(argv: readonly string[]): Promise<never> {
 
 async function serve(argv: readonly string[]): Promise<number> {
   const config = loadDaemonConfig(argv);
-  if ("help" in config) {
-    process.stdout.write(config.help);
+  if ("notice" in config) {
+    process.stdout.write(config.notice);
     return 0;
   }
   if (process.getuid?.() !== 0) {
@@ -28,7 +30,9 @@ async function serve(argv: readonly string[]): Promise<number> {
     return 1;
   }
   process.umask(0o022);
-  const log = createLog(config.logLevel);
+  let { logLevel } = config;
+  const log = createLog(() => logLevel, config.engine.logFormat);
+  applyToProcess(config.engine, log);
   const ended = Promise.withResolvers<number>();
   // From the beginning: a signal that comes during the start ends the daemon in order as soon as it stands.
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => ended.resolve(0));
@@ -45,8 +49,9 @@ async function serve(argv: readonly string[]): Promise<number> {
   }
   process.on("SIGHUP", () => {
     try {
-      const liveRestore = reloadableConfig(config.configFile).liveRestore ?? config.liveRestore;
-      daemon.reload({ liveRestore });
+      const settings = reloadConfig(argv);
+      logLevel = settings.logLevel;
+      daemon.reload(settings);
       log("info", `configuration reloaded: live-restore ${daemon.isLiveRestore}`);
     } catch (error) {
       log("error", `configuration not reloaded: ${messageOf(error)}`);
@@ -56,4 +61,17 @@ async function serve(argv: readonly string[]): Promise<number> {
   log("info", "shutting down");
   await daemon.close();
   return status;
+}
+
+/** What the settings change of this process, which its children inherit. */
+function applyToProcess({ proxies, oomScoreAdjust, warnings }: EngineConfig, log: Log): void {
+  for (const [name, value] of Object.entries(proxies)) process.env[name] = value;
+  if (oomScoreAdjust !== 0) {
+    try {
+      writeFileSync("/proc/self/oom_score_adj", String(oomScoreAdjust));
+    } catch (error) {
+      log("warn", `oom-score-adjust ${oomScoreAdjust}: ${messageOf(error)}`);
+    }
+  }
+  for (const warning of warnings) log("warn", warning);
 }

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
-import { hostname } from "node:os";
+import { hostname, release } from "node:os";
 import { join } from "node:path";
 import { API_VERSION, MIN_API_VERSION } from "../api/contract.ts";
 import { CacheMountStore } from "../engine/build/cache-mounts.ts";
@@ -30,6 +30,7 @@ import { connectContainer, disconnectContainer } from "../engine/container/netwo
 import { membersOf } from "../engine/container/network/members.ts";
 import { NetworkDrivers } from "../engine/network/drivers.ts";
 import { NetworkService } from "../engine/network/service.ts";
+import { collectMetrics } from "../engine/system/metrics.ts";
 import { SystemService } from "../engine/system/service.ts";
 import { VolumeCatalog } from "../engine/volume/catalog.ts";
 import { PluginDrivers } from "../engine/volume/plugin/drivers.ts";
@@ -49,12 +50,13 @@ import { planCgroupParentRemoval } from "../runtime/cgroup/plan.ts";
 import { READONLY_PATHS } from "../runtime/spec/defaults.ts";
 import { defaultMaskedPaths } from "../runtime/spec/generate.ts";
 import { loadSpecHost } from "../runtime/spec/host.ts";
+import { serveMetrics } from "../server/metrics.ts";
 import { createServer, type Server } from "../server/server.ts";
 import { FileContentStore } from "../storage/content/store.ts";
 import { LayerStore } from "../storage/layer/store.ts";
 import { MetaStore } from "../storage/meta/store.ts";
 import { LocalVolumes } from "../storage/volume/local.ts";
-import type { DaemonConfig } from "./config.ts";
+import type { DaemonConfig, ReloadableConfig } from "./config.ts";
 import { engineDefaultsOf } from "./container-config.ts";
 import { unpackKeel } from "./keel-binary.ts";
 import type { Log } from "./log.ts";
@@ -67,7 +69,7 @@ export interface Daemon {
   /** false: `close` stops the containers. */
   isLiveRestore: boolean;
   /** Takes new settings over while it runs, and says so in an event. */
-  reload(settings: { readonly liveRestore: boolean }): void;
+  reload(settings: ReloadableConfig): void;
   /** Ends everything in order; the host is left clean when no container runs. */
   close(): Promise<void>;
 }
@@ -132,12 +134,13 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     log,
   });
 
+  const registries = { mirrors: config.registryMirrors, insecure: config.insecureRegistries };
   const images = new ImageService({
     table: new ImageTable(meta, layers.holds),
     layers,
     content,
     events,
-    registries: { mirrors: config.registryMirrors, insecure: config.insecureRegistries },
+    registries,
     pushed: new PushedTable(meta),
   });
   const table = new ContainerTable(meta, layers.holds);
@@ -184,6 +187,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       maskedPaths: defaultMaskedPaths(loadSpecHost()),
       readonlyPaths: READONLY_PATHS,
     },
+    hostGatewayIps: config.engine.hostGatewayIps,
     paths,
     logs,
     log,
@@ -234,7 +238,10 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     events,
     log: (line) => log("warn", line),
   });
-  const daemon = { isLiveRestore: config.liveRestore };
+  let settings: Pick<ReloadableConfig, "logLevel" | "labels"> = {
+    logLevel: config.logLevel,
+    labels: config.engine.labels,
+  };
   const features = loadCgroupFeatures(cgroups);
   const id = await daemonId(meta);
   const system = new SystemService(
@@ -248,9 +255,11 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       cgroupVersion: cgroups.mode === "unified" ? "2" : "1",
       features,
       hasSeccomp: true,
-      mirrors: config.registryMirrors,
-      insecureRegistries: config.insecureRegistries,
+      registries,
       isLiveRestore: () => result.isLiveRestore,
+      isDebug: () => settings.logLevel === "debug",
+      labels: () => settings.labels,
+      isExperimental: config.engine.isExperimental,
       logDriver: config.logDriver,
     },
     { table, containers, images, volumes: volumeService, events },
@@ -267,16 +276,42 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     },
     productVersion: BERTH_VERSION,
     builderVersion: "1",
+    isExperimental: config.engine.isExperimental,
     log,
   });
+  if (config.engine.metricsAddress !== "") {
+    const info = {
+      version: BERTH_VERSION,
+      commit: BERTH_COMMIT,
+      daemon_id: id,
+      kernel: release(),
+      os_type: "linux",
+    };
+    const metrics = await serveMetrics(config.engine.metricsAddress, () =>
+      collectMetrics({ table, events, info }),
+    );
+    stack.defer(() => metrics.close());
+    log("info", `metrics on http://${metrics.address}/metrics`);
+  }
   leavesNothing = false;
   const resources = stack.move();
   const result: Daemon = {
     server,
-    ...daemon,
-    reload({ liveRestore }) {
-      result.isLiveRestore = liveRestore;
-      const attributes = { "live-restore": String(liveRestore), name: hostname() };
+    isLiveRestore: config.liveRestore,
+    reload(next) {
+      settings = next;
+      result.isLiveRestore = next.liveRestore;
+      registries.mirrors = next.registryMirrors;
+      registries.insecure = next.insecureRegistries;
+      const attributes = {
+        debug: String(next.logLevel === "debug"),
+        "insecure-registries": JSON.stringify(next.insecureRegistries),
+        labels: JSON.stringify(next.labels),
+        "live-restore": String(next.liveRestore),
+        name: hostname(),
+        "registry-mirrors": JSON.stringify(next.registryMirrors),
+        "shutdown-timeout": String(next.shutdownTimeoutSec),
+      };
       events.publish({ type: "daemon", action: "reload", actorId: id, attributes });
     },
     async close() {

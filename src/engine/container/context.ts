@@ -29,6 +29,8 @@ export interface ContainerContext {
   /** Parent of the containers' cgroups that ask for none, such as /docker. */
   readonly cgroupParent: string;
   readonly defaults: ContainerDefaults;
+  /** What `host-gateway` stands for; none: the default bridge's gateway. */
+  readonly hostGatewayIps: readonly string[];
   readonly paths: ContainerPaths;
   readonly logs: LogService;
   readonly log: Log;

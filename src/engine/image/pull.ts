@@ -1,5 +1,6 @@
 // ImageCreate with fromImage: pulls an image from its registry, layers in parallel, each unpacked while it downloads,
 // with Docker's progress lines. The registry is untrusted: every digest is checked on the way in.
+import { isInsecureRegistry } from "./registries.ts";
 import type { ProgressSink } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type { imageCreate } from "../../api/operations/image.ts";
@@ -31,13 +32,6 @@ import { credentialsOf } from "./credentials.ts";
 import { progressReporter } from "./progress.ts";
 import type { ImageRecord } from "./record.ts";
 import type { ImageContext } from "./service.ts";
-
-/** The daemon's registry configuration (daemon.json). */
-export interface RegistrySettings {
-  /** URLs to be asked before docker.io for its images. */
-  readonly mirrors: readonly string[];
-  readonly insecure: readonly string[];
-}
 
 type PullInput = InputOf<typeof imageCreate>;
 
@@ -152,7 +146,7 @@ export async function firstAnswering<T>(
   ask: (repository: RegistryRepository) => Promise<T>,
 ): Promise<T> {
   const mirrors = reference.domain === "docker.io" ? context.registries.mirrors : [];
-  const isInsecure = context.registries.insecure.includes(reference.domain);
+  const isInsecure = isInsecureRegistry(context.registries, reference.domain);
   for (const mirror of mirrors) {
     try {
       return await ask(new RegistryRepository(mirror, reference.path));

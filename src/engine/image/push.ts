@@ -1,5 +1,6 @@
 // ImagePush: sends what a registry does not have of an image, layers side by side, each compressed while it is sent, then the
 // manifest. An image that was pulled and whose layers are as they came keeps its manifest, and so its digest.
+import { isInsecureRegistry } from "./registries.ts";
 import type { ProgressSink } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type { imagePush } from "../../api/operations/image.ts";
@@ -59,7 +60,7 @@ export async function pushImage(
   const wanted = input.tag === undefined || input.tag === "" ? name : withTag(name, input.tag);
   await out.write({ status: `The push refers to repository [${canonicalName(name)}]` });
   const references = tagsToPush(context, wanted);
-  const isInsecure = context.registries.insecure.includes(name.domain);
+  const isInsecure = isInsecureRegistry(context.registries, name.domain);
   const auth = credentialsOf(input.registryAuth);
   const writer = new RepositoryWriter(name.domain, name.path, auth, { isInsecure });
   const push: Push = { context, repository: name, writer, out, signal };

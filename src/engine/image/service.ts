@@ -37,11 +37,12 @@ import { selectImages } from "./list.ts";
 import { loadImages } from "./load.ts";
 import { checkLogin } from "../../registry/login.ts";
 import { credentialsOf } from "./credentials.ts";
-import { firstAnswering, pullImage, type RegistrySettings } from "./pull.ts";
+import { firstAnswering, pullImage } from "./pull.ts";
 import { type PruneDeps, pruneImages } from "./prune.ts";
 import { pushImage } from "./push.ts";
 import type { PushedTable } from "./pushed.ts";
 import { configOf, type ImageRecord } from "./record.ts";
+import { isInsecureRegistry, type RegistrySettings } from "./registries.ts";
 import { searchImages } from "./search.ts";
 import { saveImages } from "./save.ts";
 import type { ImageTable } from "./table.ts";
@@ -330,7 +331,7 @@ export class ImageService {
   async login(auth: AuthConfigRequest, signal: AbortSignal): Promise<void> {
     const address = (auth.serveraddress || "docker.io").replace(/^https?:\/\//, "").replace(/\/.*$/, "");
     const domain = address === "index.docker.io" ? "docker.io" : address;
-    const isInsecure = this.#context.registries.insecure.includes(domain);
+    const isInsecure = isInsecureRegistry(this.#context.registries, domain);
     await checkLogin(domain, credentialsOf(auth) ?? {}, { isInsecure }, signal);
   }
 

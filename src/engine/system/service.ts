@@ -1,5 +1,5 @@
 // What the daemon says about itself: version, info, events, disk usage.
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { arch, cpus, hostname, release, totalmem } from "node:os";
 import type { Call } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
@@ -17,6 +17,7 @@ import { DRIVER_NAMES } from "../container/log/options.ts";
 import type { ContainerService } from "../container/service.ts";
 import type { ContainerTable } from "../container/table.ts";
 import type { EventBus } from "../event/bus.ts";
+import type { RegistrySettings } from "../image/registries.ts";
 import type { ImageService } from "../image/service.ts";
 import type { VolumeService } from "../volume/service.ts";
 import { openEvents } from "../event/stream.ts";
@@ -31,9 +32,13 @@ export interface SystemFacts {
   readonly cgroupVersion: "1" | "2";
   readonly features: CgroupFeatures;
   readonly hasSeccomp: boolean;
-  readonly mirrors: readonly string[];
-  readonly insecureRegistries: readonly string[];
+  /** Follows what a running daemon is told. */
+  readonly registries: RegistrySettings;
   isLiveRestore(): boolean;
+  isDebug(): boolean;
+  /** `key=value` from the configuration. */
+  labels(): readonly string[];
+  readonly isExperimental: boolean;
   /** What containers get that ask for none. */
   readonly logDriver: string;
 }
@@ -45,6 +50,9 @@ export interface SystemDependencies {
   readonly volumes: VolumeService;
   readonly events: EventBus;
 }
+
+/** Addresses, not a registry. */
+const isBlock = (text: string): boolean => text.includes("/");
 
 /** Go's name of the machine's architecture. */
 const GOARCH: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64", ia32: "386" };
@@ -77,7 +85,7 @@ export class SystemService {
           Details: {
             ApiVersion: f.apiVersion,
             Arch: common.Arch,
-            Experimental: "false",
+            Experimental: String(f.isExperimental),
             GitCommit: f.commit,
             KernelVersion: common.KernelVersion,
             MinAPIVersion: f.minApiVersion,
@@ -132,8 +140,8 @@ export class SystemService {
       CPUSet: f.features.cpuset,
       PidsLimit: f.features.pidsLimit,
       IPv4Forwarding: readText("/proc/sys/net/ipv4/ip_forward") === "1",
-      Debug: false,
-      NFd: 0,
+      Debug: f.isDebug(),
+      NFd: f.isDebug() ? readdirSync("/proc/self/fd").length : 0,
       OomKillDisable: f.features.oomKillDisable,
       NGoroutines: 0,
       SystemTime: formatNano(nowNano()),
@@ -147,14 +155,21 @@ export class SystemService {
       Architecture: MACHINE[arch()] ?? arch(),
       IndexServerAddress: "https://index.docker.io/v1/",
       RegistryConfig: {
-        InsecureRegistryCIDRs: ["::1/128", "127.0.0.0/8"],
+        InsecureRegistryCIDRs: ["::1/128", "127.0.0.0/8", ...f.registries.insecure.filter(isBlock)],
         IndexConfigs: {
-          "docker.io": { Name: "docker.io", Mirrors: [...f.mirrors], Secure: true, Official: true },
+          "docker.io": {
+            Name: "docker.io",
+            Mirrors: [...f.registries.mirrors],
+            Secure: true,
+            Official: true,
+          },
           ...Object.fromEntries(
-            f.insecureRegistries.map((r) => [r, { Name: r, Mirrors: [], Secure: false, Official: false }]),
+            f.registries.insecure
+              .filter((r) => !isBlock(r))
+              .map((r) => [r, { Name: r, Mirrors: [], Secure: false, Official: false }]),
           ),
         },
-        Mirrors: f.mirrors.length === 0 ? null : [...f.mirrors],
+        Mirrors: f.registries.mirrors.length === 0 ? null : [...f.registries.mirrors],
       },
       NCPU: cpus().length,
       MemTotal: totalmem(),
@@ -164,8 +179,8 @@ export class SystemService {
       HttpsProxy: process.env["HTTPS_PROXY"] ?? "",
       NoProxy: process.env["NO_PROXY"] ?? "",
       Name: hostname(),
-      Labels: [],
-      ExperimentalBuild: false,
+      Labels: [...f.labels()],
+      ExperimentalBuild: f.isExperimental,
       ServerVersion: f.version,
       Runtimes: { "io.containerd.runc.v2": { path: "keel" }, runc: { path: "keel" } },
       DefaultRuntime: "runc",

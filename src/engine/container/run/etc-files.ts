@@ -43,19 +43,20 @@ function ownHosts(
     domainname: config.Domainname,
     addresses: planned.flatMap(({ record: e }) => [e.ip, e.ip6 ?? ""].filter((ip) => ip !== "")),
     extra: [
-      ...(h.ExtraHosts ?? []).map((text) => hostEntry(text, hostGateway(context))),
+      ...(h.ExtraHosts ?? []).flatMap((text) => hostEntries(text, hostGateways(context))),
       ...linkedHosts(context.table, record),
     ],
   });
 }
 
-/** compat: the host is what the default bridge's gateway is, whatever networks the container is in. */
-function hostGateway(context: ContainerContext): string {
+/** compat: where the configuration says nothing, the host is what the default bridge's gateway is, whatever networks the container is in. */
+function hostGateways(context: ContainerContext): readonly string[] {
+  if (context.hostGatewayIps.length > 0) return context.hostGatewayIps;
   const bridge = context.networks.find("bridge");
-  return (subnetOf(bridge, "ipv4") ?? subnetOf(bridge, "ipv6"))?.gateway ?? "127.0.0.1";
+  return [(subnetOf(bridge, "ipv4") ?? subnetOf(bridge, "ipv6"))?.gateway ?? "127.0.0.1"];
 }
 
-function hostEntry(text: string, gateway: string): HostEntry {
+function hostEntries(text: string, gateways: readonly string[]): HostEntry[] {
   const { name, address } = parseExtraHost(text);
-  return { ip: address === HOST_GATEWAY ? gateway : address, names: [name] };
+  return (address === HOST_GATEWAY ? gateways : [address]).map((ip) => ({ ip, names: [name] }));
 }
