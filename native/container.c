@@ -242,6 +242,8 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 	if (op->bad)
 		return fault_set(f, EINVAL, "protocol", op_name(code), NULL);
 	switch (code) {
+	case OP_ID_MAPPED:
+		return root_id_mapped(c, s[0], s[1], s[2], f);
 	case OP_ROOT_OVERLAY:
 		return root_overlay(c, s[0], s[1], s[2], s[3], s[4], s[5], f);
 	case OP_ROOT_BIND:
@@ -255,7 +257,10 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 		                                 .is_recursive = i[0] != 0,
 		                                 .attr = (uint64_t)i[1],
 		                                 .is_attr_recursive = i[2] != 0,
-		                                 .propagation = (uint64_t)i[3]},
+		                                 .propagation = (uint64_t)i[3],
+		                                 .uids = s[3],
+		                                 .gids = s[4],
+		                                 .is_idmap_recursive = i[4] != 0},
 		                  s[1], f);
 	case OP_STAGE:
 		return mount_stage(c, s[0], s[1], s[2], i[0], s[3], f);
@@ -310,7 +315,7 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 	}
 }
 
-int container_run(struct container *c, struct reader *ops, struct fault *f)
+int container_run_part(struct container *c, struct reader *ops, struct fault *f)
 {
 	for (int index = 0; ops->left > 0; index++) {
 		struct reader op;
@@ -323,5 +328,11 @@ int container_run(struct container *c, struct reader *ops, struct fault *f)
 			return rc;
 		}
 	}
-	return fault_set(f, EINVAL, "protocol", "ops", "exec is missing");
+	return 0;
+}
+
+int container_run(struct container *c, struct reader *ops, struct fault *f)
+{
+	int rc = container_run_part(c, ops, f);
+	return rc < 0 ? rc : fault_set(f, EINVAL, "protocol", "ops", "exec is missing");
 }

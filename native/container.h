@@ -44,6 +44,9 @@ struct container {
 // Runs the operations in order. Returns only on failure, with `f` filled in; `exec` does not come back.
 int container_run(struct container *c, struct reader *ops, struct fault *f);
 
+// Runs operations of which none is `exec`. 0, or -errno with `f` filled in.
+int container_run_part(struct container *c, struct reader *ops, struct fault *f);
+
 // Sends a note; `fd` >= 0 goes with it. False when the shim is gone.
 bool container_note(const struct container *c, enum note_kind kind, const struct fault *f, int fd);
 void container_warn(const struct container *c, const char *op, const char *path, int err, const char *text);
@@ -51,6 +54,7 @@ void container_warn(const struct container *c, const char *op, const char *path,
 // rootmount.c
 int root_overlay(struct container *c, const char *layers_dir, const char *lower, const char *upper, const char *work,
                  const char *options, const char *target, struct fault *f);
+int root_id_mapped(struct container *c, const char *path, const char *uids, const char *gids, struct fault *f);
 int root_bind(struct container *c, const char *source, const char *target, struct fault *f);
 int mount_new(struct container *c, const char *type, const char *source, const char *dest, int64_t flags, const char *data,
               struct fault *f);
@@ -63,6 +67,8 @@ struct bind {
 	bool is_recursive;
 	uint64_t attr, propagation;
 	bool is_attr_recursive;
+	const char *uids, *gids; // seen with other owners (idmap_set); "" for none
+	bool is_idmap_recursive;
 };
 int mount_bind(struct container *c, const struct bind *bind, const char *dest, struct fault *f);
 // Binds what another mount namespace (its file in /proc) has at `source`.

@@ -667,110 +667,15 @@ int fs_session_export(struct fs_session *s, struct reader *ops, int sock)
 	return fs_export(dir, name, path, sock);
 }
 
-// Appends one overlay option whose value is a path: "," and "\" are what the option parser would stumble over.
-static int append_path(char *data, size_t room, const char *key, const char *path)
-{
-	size_t at = strlen(data);
-	int n = snprintf(data + at, room - at, "%s%s=", at ? "," : "", key);
-	if (n < 0 || (size_t)n >= room - at)
-		return -E2BIG;
-	at += (size_t)n;
-	for (; *path; path++) {
-		if (at + 3 > room)
-			return -E2BIG;
-		if (*path == ',' || *path == '\\')
-			data[at++] = '\\';
-		data[at++] = *path;
-	}
-	data[at] = 0;
-	return 0;
-}
-
-struct overlay {
-	const char *layers_dir, *lower, *upper, *work, *options, *target;
-};
-
-static int overlay_options(const struct overlay *o, char *data, size_t room)
-{
-	data[0] = 0;
-	int n = snprintf(data, room, "lowerdir=%s", o->lower); // separated by ":" already, names of our own
-	int rc = n < 0 || (size_t)n >= room ? -E2BIG : 0;
-	if (rc == 0 && *o->upper)
-		rc = append_path(data, room, "upperdir", o->upper);
-	if (rc == 0 && *o->upper)
-		rc = append_path(data, room, "workdir", o->work);
-	if (rc < 0 || !*o->options)
-		return rc;
-	size_t at = strlen(data);
-	n = snprintf(data + at, room - at, ",%s", o->options);
-	return n < 0 || (size_t)n >= room - at ? -E2BIG : 0;
-}
-
-static int overlay_mount(const struct overlay *o, struct fault *f)
-{
-	char data[4096]; // mount(2) takes one page; short relative lower names make it last
-	if (chdir(o->layers_dir) < 0)
-		return fault_set(f, errno, "chdir", o->layers_dir, NULL);
-	int rc = 0;
-	if (!*o->upper && !strchr(o->lower, ':')) {
-		// A read-only overlay needs two layers; one alone is its own view.
-		if (mount(o->lower, o->target, NULL, MS_BIND, NULL) < 0 ||
-		    mount(NULL, o->target, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
-			rc = fault_set(f, errno, "mount", o->target, NULL);
-	} else if ((rc = overlay_options(o, data, sizeof data)) < 0) {
-		fault_set(f, -rc, "mount", o->target, "too many or too long layers");
-	} else if (mount("overlay", o->target, "overlay", *o->upper ? 0 : MS_RDONLY, data) < 0) {
-		rc = fault_set(f, errno, "mount", o->target, NULL);
-	}
-	return chdir("/") < 0 && rc == 0 ? fault_set(f, errno, "chdir", "/", NULL) : rc;
-}
-
-static int open_overlay(struct reader *args, char **target, struct fault *f)
-{
-	struct overlay o;
-	if (!wire_matches(*args, "ssssss"))
-		return fault_set(f, EINVAL, "protocol", "", "malformed ROOT request");
-	wire_str(args, &o.layers_dir);
-	wire_str(args, &o.lower);
-	wire_str(args, &o.upper);
-	wire_str(args, &o.work);
-	wire_str(args, &o.options);
-	wire_str(args, &o.target);
-	if (unshare(CLONE_NEWNS) < 0)
-		return fault_set(f, errno, "unshare", "", NULL);
-	// Slave, not private: our mounts stay ours, but what the host unmounts goes away here too and is not pinned.
-	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
-		return fault_set(f, errno, "mount", "/", NULL);
-	int rc = overlay_mount(&o, f);
-	if (rc < 0)
-		return rc;
-	*target = strdup(o.target);
-	int root = open(o.target, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return root < 0 ? fault_set(f, errno, "open", o.target, NULL) : root;
-}
-
-static int open_directory(struct reader *args, struct fault *f)
-{
-	const char *path;
-	if (!wire_str(args, &path) || !wire_done(args))
-		return fault_set(f, EINVAL, "protocol", "", "malformed ROOT request");
-	int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return root < 0 ? fault_set(f, errno, "open", path, NULL) : root;
-}
-
 int fs_session_open(struct fs_session **out, struct reader *request, struct fault *f)
 {
-	int64_t kind = -1;
-	wire_int(request, &kind);
-	if (kind != 0 && kind != 1)
-		return fault_set(f, EINVAL, "protocol", "", "unknown kind of root");
 	struct fs_session *s = calloc(1, sizeof *s);
 	if (!s)
 		return fault_set(f, ENOMEM, "malloc", "", NULL);
 	signal(SIGPIPE, SIG_IGN); // sendfile(2) has no MSG_NOSIGNAL, and a session starts no other program
 	s->file = -1;
 	s->parent.fd = -1;
-	s->root = kind == 0 ? open_directory(request, f) : open_overlay(request, &s->target, f);
+	s->root = fs_root_open(request, &s->target, f);
 	if (s->root < 0) {
 		int rc = s->root;
 		fs_session_close(s);

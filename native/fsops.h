@@ -28,6 +28,9 @@ bool fs_is_export(struct reader ops);
 // Serves an export request on `sock`: its reply, the entries, the end. 0 or -errno of the socket.
 int fs_session_export(struct fs_session *s, struct reader *ops, int sock);
 
+// fsroot.c: opens the root that a ROOT request describes; `target` takes where an overlay is mounted. Its descriptor, or -errno.
+int fs_root_open(struct reader *request, char **target, struct fault *f);
+
 // fsexport.c: walks everything below `name` in `dir` and sends it. 0 or -errno of the socket.
 int fs_export(int dir, const char *name, const char *label, int sock);
 

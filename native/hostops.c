@@ -5,6 +5,7 @@
 #include "netns.h"
 #include "ops.h"
 #include "tree.h"
+#include "userns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -239,9 +240,26 @@ static int get_register(const struct host *h, int64_t reg, int *fd, struct fault
 
 static int op_netns_new(struct host *h, struct reader *args, struct fault *f)
 {
-	int64_t reg;
+	int64_t reg, owner;
+	int userns;
 	wire_int(args, &reg);
-	return set_register(h, reg, netns_new(f), f);
+	wire_int(args, &owner);
+	int rc = get_register(h, owner, &userns, f);
+	if (rc < 0)
+		return rc;
+	return set_register(h, reg, userns < 0 ? netns_new(f) : userns_new_net(userns, f), f);
+}
+
+static int op_userns_new(struct host *h, struct reader *args, struct fault *f)
+{
+	int64_t reg;
+	struct id_maps maps;
+	wire_int(args, &reg);
+	wire_str(args, &maps.uids);
+	wire_str(args, &maps.gids);
+	wire_str(args, &maps.uid_tool);
+	wire_str(args, &maps.gid_tool);
+	return set_register(h, reg, userns_new(&maps, f), f);
 }
 
 static int op_netns_open(struct host *h, struct reader *args, struct fault *f)
@@ -365,7 +383,7 @@ static const struct operation operations[] = {
 	{OP_REMOVE, "s", op_remove},
 	{OP_RENAME, "ss", op_rename},
 	{OP_SYNCFS, "s", op_syncfs},
-	{OP_NETNS_NEW, "i", op_netns_new},
+	{OP_NETNS_NEW, "ii", op_netns_new},
 	{OP_NETNS_OPEN, "is", op_netns_open},
 	{OP_NETLINK, "iibl", op_netlink},
 	{OP_SHIM, "*", op_shim},
@@ -373,6 +391,7 @@ static const struct operation operations[] = {
 	{OP_DATAGRAMS, "sli", op_datagrams},
 	{OP_MOUNT_HOST, "sssis", op_mount_host},
 	{OP_UNMOUNT_HOST, "s", op_unmount_host},
+	{OP_USERNS_NEW, "issss", op_userns_new},
 };
 
 // Reads the opcode and finds its operation; the reader is left at the first argument.

@@ -56,7 +56,7 @@ static void leave(int ns)
 		go_home();
 }
 
-static int raise_loopback(void)
+int netns_raise_loopback(void)
 {
 	CLEAN_FD int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
@@ -74,7 +74,7 @@ int netns_new(struct fault *f)
 	if (fd < 0)
 		rc = fault_set(f, errno, "open", "/proc/self/ns/net", NULL);
 	else
-		rc = raise_loopback();
+		rc = netns_raise_loopback();
 	go_home();
 	if (fd >= 0 && rc < 0) {
 		close(fd);

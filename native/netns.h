@@ -10,6 +10,9 @@
 // Makes a network namespace with its loopback up. Its descriptor, or -errno.
 int netns_new(struct fault *f);
 
+// Brings the loopback of the own network namespace up. 0 or -errno.
+int netns_raise_loopback(void);
+
 // Opens a network namespace file; anything else fails with EINVAL. Its descriptor, or -errno.
 int netns_open(const char *path, struct fault *f);
 

@@ -19,6 +19,7 @@ enum opcode {
 	OP_DATAGRAMS = 14,
 	OP_MOUNT_HOST = 15,
 	OP_UNMOUNT_HOST = 16,
+	OP_USERNS_NEW = 145,
 	OP_ROOT_OVERLAY = 64,
 	OP_ROOT_BIND = 65,
 	OP_MOUNT = 66,
@@ -48,6 +49,7 @@ enum opcode {
 	OP_EXEC = 90,
 	OP_STAGE = 100,
 	OP_BIND_FROM = 91,
+	OP_ID_MAPPED = 146,
 	OP_FS_MKDIR = 128,
 	OP_FS_FILE = 129,
 	OP_FS_DATA = 130,
@@ -87,6 +89,7 @@ static inline const char *op_name(long long code)
 	case OP_DATAGRAMS: return "datagrams";
 	case OP_MOUNT_HOST: return "mountHost";
 	case OP_UNMOUNT_HOST: return "unmountHost";
+	case OP_USERNS_NEW: return "usernsNew";
 	case OP_ROOT_OVERLAY: return "rootOverlay";
 	case OP_ROOT_BIND: return "rootBind";
 	case OP_MOUNT: return "mount";
@@ -116,6 +119,7 @@ static inline const char *op_name(long long code)
 	case OP_EXEC: return "exec";
 	case OP_STAGE: return "stage";
 	case OP_BIND_FROM: return "bindFrom";
+	case OP_ID_MAPPED: return "idMapped";
 	case OP_FS_MKDIR: return "fsMkdir";
 	case OP_FS_FILE: return "fsFile";
 	case OP_FS_DATA: return "fsData";

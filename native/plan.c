@@ -21,11 +21,12 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
+	{OP_ID_MAPPED, false, "sss", CLONE_NEWNS},
 	{OP_ROOT_OVERLAY, false, "ssssss", CLONE_NEWNS},
 	{OP_ROOT_BIND, false, "ss", CLONE_NEWNS},
 	{OP_MOUNT, false, "sssis", CLONE_NEWNS},
 	{OP_STAGE, false, "sssis", CLONE_NEWNS},
-	{OP_BIND, false, "ssiiiis", CLONE_NEWNS},
+	{OP_BIND, false, "ssiiiisssi", CLONE_NEWNS},
 	{OP_BIND_FROM, false, "sssi", CLONE_NEWNS},
 	{OP_DEVICE, false, "ssiiiii", CLONE_NEWNS},
 	{OP_SYMLINK, false, "ss", CLONE_NEWNS},
@@ -95,9 +96,18 @@ static bool check_args(struct reader *op, const char *args)
 	return wire_done(op);
 }
 
-// Walks a list of container operations once. `owned` are the namespaces that belong to the container.
-static int check_ops(struct reader ops, bool in_exec, uint64_t owned, struct plan *plan, struct fault *f)
+// What only the process itself can do that becomes the program.
+static bool is_own_business(int64_t code)
 {
+	return code == OP_CONSOLE || code == OP_PIVOT || code == OP_BARRIER || code == OP_EXEC || code == OP_CREDENTIALS;
+}
+
+enum place { IN_CONTAINER, IN_EXEC, OUTSIDE };
+
+// Walks a list of container operations once. `owned` are the namespaces that belong to the container.
+static int check_ops(struct reader ops, enum place place, uint64_t owned, struct plan *plan, struct fault *f)
+{
+	bool in_exec = place == IN_EXEC;
 	if (ops.left > MAX_PLAN_OPS)
 		return refuse(f, "ops", "too many operations");
 	bool ends = false, has_console = false;
@@ -114,6 +124,8 @@ static int check_ops(struct reader ops, bool in_exec, uint64_t owned, struct pla
 			why = "exec must be the last operation";
 		else if (in_exec && !shape->in_exec)
 			why = "operation is not allowed in an exec";
+		else if (place == OUTSIDE && is_own_business(code))
+			why = "operation is the first process's own";
 		else if (!in_exec && (shape->needs & ~owned))
 			why = "operation needs a namespace of the container's own";
 		else if (!check_args(&op, shape->args))
@@ -126,6 +138,8 @@ static int check_ops(struct reader ops, bool in_exec, uint64_t owned, struct pla
 		has_console |= code == OP_CONSOLE;
 		ends = code == OP_EXEC;
 	}
+	if (place == OUTSIDE)
+		return 0;
 	if (plan && has_console != ((plan->flags & PLAN_TTY) != 0))
 		return refuse(f, "console", "a terminal and a console operation need each other");
 	return ends ? 0 : refuse(f, "ops", "exec must be the last operation");
@@ -259,6 +273,39 @@ static int read_health(struct reader *values, struct health_plan *h, struct faul
 	return wire_done(&probe) ? 0 : refuse(f, "health", "malformed plan");
 }
 
+// An empty list where there is no user namespace, or nobody has rights outside of it.
+static void read_outside(struct reader *values, struct plan *p)
+{
+	struct reader list = {.bad = true};
+	wire_list(values, &list);
+	if (list.bad || list.left == 0)
+		return;
+	p->has_outside = true;
+	wire_int(&list, &p->root_uid);
+	wire_int(&list, &p->root_gid);
+	wire_list(&list, &p->inherited);
+	wire_list(&list, &p->outside);
+	if (!wire_done(&list) || p->root_uid < 0 || p->root_uid >= UINT32_MAX || p->root_gid < 0 || p->root_gid >= UINT32_MAX)
+		values->bad = true;
+}
+
+static int check_plan_ops(struct plan *p, struct fault *f)
+{
+	uint64_t owned = p->clone_flags;
+	bool joins_user = false;
+	for (unsigned i = 0; i < p->join_count; i++) {
+		if (p->joins[i].type == CLONE_NEWUTS) // a pod's shared name; a shared mount namespace is never ours to rearrange
+			owned |= CLONE_NEWUTS;
+		joins_user |= p->joins[i].type == CLONE_NEWUSER;
+	}
+	if (p->has_outside && (!joins_user || !(owned & CLONE_NEWNS)))
+		return refuse(f, "outside", "there is no user namespace, or no mount namespace, to be outside of");
+	int rc = p->has_outside ? check_ops(p->inherited, OUTSIDE, 0, NULL, f) : 0;
+	if (rc == 0 && p->has_outside)
+		rc = check_ops(p->outside, OUTSIDE, owned, NULL, f);
+	return rc < 0 ? rc : check_ops(p->ops, IN_CONTAINER, owned, p, f);
+}
+
 int plan_decode(struct reader *values, struct plan *p, struct fault *f)
 {
 	memset(p, 0, sizeof *p);
@@ -277,6 +324,7 @@ int plan_decode(struct reader *values, struct plan *p, struct fault *f)
 	read_spill(values, p);
 	wire_list(values, &p->ops);
 	wire_list(values, &p->exit_ops);
+	read_outside(values, p);
 	int rc = read_health(values, &p->health, f);
 	if (rc < 0)
 		return rc;
@@ -289,11 +337,7 @@ int plan_decode(struct reader *values, struct plan *p, struct fault *f)
 	if ((uint64_t)clone_flags & ~all_namespaces)
 		return refuse(f, "cloneFlags", "not a set of namespaces");
 	p->clone_flags = (uint64_t)clone_flags;
-	uint64_t owned = p->clone_flags;
-	for (unsigned i = 0; i < p->join_count; i++)
-		if (p->joins[i].type == CLONE_NEWUTS) // a pod's shared name; a shared mount namespace is never ours to rearrange
-			owned |= CLONE_NEWUTS;
-	return check_ops(p->ops, false, owned, p, f);
+	return check_plan_ops(p, f);
 }
 
 int exec_plan_decode(struct reader *values, struct exec_plan *p, struct fault *f)
@@ -308,5 +352,5 @@ int exec_plan_decode(struct reader *values, struct exec_plan *p, struct fault *f
 		return refuse(f, "exec", "malformed plan");
 	if (!valid_id(p->id))
 		return refuse(f, "execId", "not an exec id");
-	return check_ops(p->ops, true, 0, NULL, f);
+	return check_ops(p->ops, IN_EXEC, 0, NULL, f);
 }

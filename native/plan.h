@@ -57,6 +57,10 @@ struct plan {
 	const char *spill_dir; // "" for none
 	int64_t spill_limit;
 	struct reader ops, exit_ops;
+	// In a user namespace: what is done with the rights of who started us, before `ops` (outside.c).
+	bool has_outside;
+	int64_t root_uid, root_gid;          // who is root in there, as seen here
+	struct reader inherited, outside;    // by the process that makes the first one; in its namespaces, from outside of the user's
 	struct health_plan health;
 };
 

@@ -5,6 +5,7 @@
 #include "container.h"
 
 #include "resolve.h"
+#include "userns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -153,6 +154,13 @@ static int prepare_root(struct container *c, const char *target, struct fault *f
 		return fault_set(f, EINVAL, "root", target, "there is a root already");
 	int rc = detach_propagation(c, f);
 	return rc < 0 ? rc : make_parent_private(target, f);
+}
+
+// Shows a directory of layers with the container's owners, before the root is made of it.
+int root_id_mapped(struct container *c, const char *path, const char *uids, const char *gids, struct fault *f)
+{
+	int rc = prepare_root(c, path, f);
+	return rc < 0 ? rc : idmap_cover(path, uids, gids, f);
 }
 
 int root_bind(struct container *c, const char *source, const char *target, struct fault *f)
@@ -369,6 +377,8 @@ int mount_bind(struct container *c, const struct bind *b, const char *dest, stru
 	CLEAN_FD int tree = clone_source(b, f);
 	if (tree < 0)
 		return tree;
+	if (b->uids[0] && (rc = idmap_set(tree, b->uids, b->gids, b->is_idmap_recursive, f)) < 0)
+		return rc;
 	return attach_at(c, tree, dest, b->attr, b->is_attr_recursive, b->propagation, f);
 }
 

@@ -3,6 +3,8 @@
 #include "shim.h"
 
 #include "container.h"
+#include "outside.h"
+#include "userns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -265,14 +267,9 @@ _Noreturn static void run_program(struct child *child, struct container *c)
 	child_fail(c, &f);
 }
 
-// The rest of the first process, once it is in all its namespaces but the cgroup's, whose root is the cgroup it is made in.
+// The rest of the first process, once it is in all its namespaces.
 _Noreturn static void run_first(struct child *child, struct container *c)
 {
-	struct fault f = {0};
-	if ((child->flags & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0) {
-		fault_set(&f, errno, "unshare", "cgroup", NULL);
-		child_fail(c, &f);
-	}
 	begin_program(c);
 	if (child->flags & CLONE_NEWNS) // opened in this namespace, so that it can be cloned into the container
 		c->dev_null = open("/dev/null", O_PATH | O_CLOEXEC | O_NOFOLLOW);
@@ -305,6 +302,11 @@ _Noreturn static void first_child(struct child *child, bool joined)
 	child_begin(child, &c);
 	if (join_cgroups(!joined, &f) < 0 || enter_joins(&f) < 0)
 		child_fail(&c, &f);
+	// Not before: its root is the cgroup it is made in.
+	if ((child->flags & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0) {
+		fault_set(&f, errno, "unshare", "cgroup", NULL);
+		child_fail(&c, &f);
+	}
 	run_first(child, &c);
 }
 
@@ -322,18 +324,40 @@ _Noreturn static void first_step(struct child *child, bool joined)
 	struct fault f = {0};
 	container_init(&c, child);
 	child_begin(child, &c);
-	if (join_cgroups(!joined, &f) < 0 || enter_joins(&f) < 0)
+	struct outside outside;
+	bool has_outside = shim.plan.has_outside;
+	if (join_cgroups(!joined, &f) < 0)
 		child_fail(&c, &f);
-	pid_t pid = clone_process((child->flags & ~(uint64_t)CLONE_NEWCGROUP) | CLONE_PARENT, NULL, -1);
+	// Limits that only the host's root may raise are inherited; who does the mounts must be there before the way back is lost.
+	if (has_outside && (container_run_part(&c, &shim.plan.inherited, &f) < 0 || outside_start(&outside, &c, &f) < 0))
+		child_fail(&c, &f);
+	// Root in there before anything is made: the message queues' directory, for one, belongs to who makes the ipc namespace.
+	if (enter_joins(&f) < 0 || ((shim.namespaces & CLONE_NEWUSER) && userns_become_root(&f) < 0))
+		child_fail(&c, &f);
+	int pidfd = -1;
+	pid_t pid = clone_process(child->flags | CLONE_PARENT, &pidfd, -1);
 	if (pid < 0) {
 		fault_set(&f, -pid, "clone3", "", NULL);
 		child_fail(&c, &f);
 	}
 	if (pid > 0) {
 		send_pid(&c, pid);
+		if (has_outside)
+			outside_go(&outside, pidfd);
 		_exit(0);
 	}
+	if (has_outside && (c.root = outside_take_root(&outside)) < 0)
+		_exit(1);
 	run_first(child, &c);
+}
+
+// All namespaces at once, from the process itself: no path in /proc that could have become another process (Linux 5.8). With the host's
+// rights the user namespace comes last, since some of the others may belong to another one.
+static int enter_container(uint64_t namespaces, struct fault *f)
+{
+	int all = (int)(uint32_t)namespaces, others = all & ~CLONE_NEWUSER;
+	int rc = all != others && setns(shim.init_pidfd, others) == 0 ? setns(shim.init_pidfd, CLONE_NEWUSER) : setns(shim.init_pidfd, all);
+	return rc == 0 ? 0 : fault_set(f, errno, "setns", "", errno == ESRCH ? "the container's first process is gone" : NULL);
 }
 
 _Noreturn static void exec_step(struct child *child, bool joined)
@@ -344,11 +368,8 @@ _Noreturn static void exec_step(struct child *child, bool joined)
 	child_begin(child, &c);
 	if (join_cgroups(!joined, &f) < 0)
 		child_fail(&c, &f);
-	// All namespaces at once, from the process itself: no path in /proc that could have become another process (Linux 5.8).
-	if (setns(shim.init_pidfd, (int)(uint32_t)child->flags) < 0) {
-		fault_set(&f, errno, "setns", "", errno == ESRCH ? "the container's first process is gone" : NULL);
+	if (enter_container(child->flags, &f) < 0)
 		child_fail(&c, &f);
-	}
 	pid_t pid = clone_process(CLONE_PARENT, NULL, -1); // only a child is in the pid namespace
 	if (pid < 0) {
 		fault_set(&f, -pid, "clone3", "", NULL);
@@ -359,6 +380,8 @@ _Noreturn static void exec_step(struct child *child, bool joined)
 		_exit(0);
 	}
 	close(shim.init_pidfd);
+	if ((child->flags & CLONE_NEWUSER) && userns_become_root(&f) < 0)
+		child_fail(&c, &f);
 	c.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (c.root < 0) {
 		fault_set(&f, errno, "open", "/", NULL);
@@ -402,6 +425,9 @@ static int make_pipe(int *ours, int *theirs, bool we_write, struct fault *f)
 	*ours = fds[we_write];
 	*theirs = fds[!we_write];
 	fcntl(*ours, F_SETFL, O_NONBLOCK); // ours only: the container's end is what programs expect
+	// In a user namespace its root cannot give it to the user (give_stdio) unless it is its own.
+	if (shim.plan.has_outside && fchown(*theirs, (uid_t)shim.plan.root_uid, (gid_t)shim.plan.root_gid) < 0)
+		return fault_set(f, errno, "chown", "stdio", NULL);
 	return 0;
 }
 

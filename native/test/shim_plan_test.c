@@ -19,6 +19,8 @@ struct wish {
 	bool health_without_probe;
 	const char *spill_dir;
 	int64_t spill_limit;
+	bool has_outside;
+	int64_t root_uid, outside_op; // an operation without arguments
 };
 
 static const struct wish good = {
@@ -123,6 +125,22 @@ static void put_health(struct writer *w, const struct wish *v)
 	write_close(w);
 }
 
+static void put_outside(struct writer *w, const struct wish *v)
+{
+	write_open(w);
+	if (v->has_outside) {
+		write_int(w, v->root_uid);
+		write_int(w, 100000);
+		write_open(w);
+		write_close(w);
+		write_open(w);
+		if (v->outside_op)
+			put_op(w, v->outside_op);
+		write_close(w);
+	}
+	write_close(w);
+}
+
 static void put_plan(struct writer *w, const struct wish *v)
 {
 	write_begin(w);
@@ -160,6 +178,7 @@ static void put_plan(struct writer *w, const struct wish *v)
 	put_ops(w, v);
 	write_open(w);
 	write_close(w);
+	put_outside(w, v);
 	put_health(w, v);
 	write_close(w);
 	CHECK(!w->failed);
@@ -201,6 +220,12 @@ static void test_good(void)
 	v.log_first = 7;
 	CHECK_INT(decode(&v, &p, &f), 0);
 	CHECK(p.has_log && p.log.first == 7);
+	CHECK(!p.has_outside);
+	v.has_outside = true;
+	v.root_uid = 165536;
+	v.join_type = CLONE_NEWUSER;
+	CHECK_INT(decode(&v, &p, &f), 0);
+	CHECK(p.has_outside && p.root_uid == 165536 && p.root_gid == 100000);
 }
 
 #define REFUSED(change)                                  \
@@ -251,6 +276,13 @@ static void test_refused(void)
 	REFUSED(v.health_without_probe = true);
 	REFUSED((v.health = HEALTH_CONNECT, v.address_size = 5));
 	REFUSED((v.health = HEALTH_CONNECT, v.port = 65536));
+	REFUSED(v.has_outside = true); // and no user namespace
+	REFUSED((v.has_outside = true, v.join_type = CLONE_NEWUSER, v.clone_flags = CLONE_NEWPID));
+	REFUSED((v.has_outside = true, v.join_type = CLONE_NEWUSER, v.root_uid = -1));
+	REFUSED((v.has_outside = true, v.join_type = CLONE_NEWUSER, v.root_uid = UINT32_MAX));
+	REFUSED((v.has_outside = true, v.join_type = CLONE_NEWUSER, v.outside_op = OP_PIVOT));
+	REFUSED((v.has_outside = true, v.join_type = CLONE_NEWUSER, v.outside_op = OP_MOUNT)); // arguments are missing
+	REFUSED((v.has_outside = true, v.join_type = CLONE_NEWUSER, v.outside_op = OP_MKDIR)); // a host operation
 }
 
 static int decode_exec(int64_t op, const char *id)

@@ -18,8 +18,12 @@ const MAX_IDLE = 8;
 /** File operations are split into frames of about this size, so that keel starts before everything is there. */
 const FRAME_TARGET_BYTES = 1 << 20;
 
-/** The root of a file session: an overlay also needs a `target`, an existing empty directory to mount it on. */
+/**
+ * The root of a file session: an overlay also needs a `target`, an existing empty directory to mount it on. `inside`: a directory
+ * as root of the user namespace `userns` (a namespace file) sees it, with no other rights than his.
+ */
 export type FsRoot =
+  | { kind: "inside"; path: string; userns: string }
   | Extract<RootSource, { kind: "dir" }>
   | (Extract<RootSource, { kind: "overlay" }> & { target: string });
 
@@ -223,9 +227,11 @@ class AgentClient implements Keel {
 }
 
 function encodeRoot(root: FsRoot): Value[] {
-  if (root.kind === "dir") return [0, root.path];
+  if (root.kind === "inside") return [2, root.path, root.userns];
+  const covers = (root.idMapped ?? []).map(({ path, maps }) => [path, maps.uids, maps.gids]);
+  if (root.kind === "dir") return [0, root.path, covers];
   const { layersDir, lower, upper, work, options, target } = root;
-  return [1, layersDir, lower.join(":"), upper ?? "", work ?? "", options ?? "", target];
+  return [1, layersDir, lower.join(":"), upper ?? "", work ?? "", options ?? "", target, covers];
 }
 
 const [DATA] = fs.data(new Uint8Array());

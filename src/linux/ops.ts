@@ -33,6 +33,7 @@ export const OPCODES = {
   datagrams: 14,
   mountHost: 15,
   unmountHost: 16,
+  usernsNew: 145,
   // Container operations: run by the container's first process between clone and exec.
   rootOverlay: 64,
   rootBind: 65,
@@ -63,6 +64,7 @@ export const OPCODES = {
   exec: 90,
   stage: 100,
   bindFrom: 91,
+  idMapped: 146,
   // File operations: run by an agent handler in a file session, below one root, by descriptor.
   fsMkdir: 128,
   fsFile: 129,
@@ -122,8 +124,20 @@ export const host = {
   remove: (path: string): Op => [O.remove, path],
   rename: (from: string, to: string): Op => [O.rename, from, to],
   syncfs: (path: string): Op => [O.syncfs, path],
-  /** Makes a new network namespace with its loopback up and keeps its descriptor in `reg`. */
-  netnsNew: (reg: Register): Op => [O.netnsNew, reg],
+  /** Makes a new network namespace with its loopback up and keeps its descriptor in `reg`; it belongs to the user namespace `owner`. */
+  netnsNew: (reg: Register, owner: Register = HOST_NS): Op => [O.netnsNew, reg, owner],
+  /**
+   * Makes a user namespace with these maps and keeps its descriptor in `reg`. With `tools`, newuidmap(1) and newgidmap(1) write
+   * the maps: for who has no right to map other ids than his own.
+   */
+  usernsNew: (reg: Register, maps: IdMaps, tools?: { uid: string; gid: string }): Op => [
+    O.usernsNew,
+    reg,
+    maps.uids,
+    maps.gids,
+    tools?.uid ?? "",
+    tools?.gid ?? "",
+  ],
   /** Opens a namespace file such as /proc/PID/ns/net into `reg`. */
   netnsOpen: (reg: Register, path: string): Op => [O.netnsOpen, reg, path],
   /**
@@ -165,8 +179,23 @@ export const host = {
   unmount: (target: string): Op => [O.unmountHost, target],
 } as const;
 
+/** Maps of a user namespace in the kernel's form: lines `inside outside count` (linux/idmap.ts makes them). */
+export interface IdMaps {
+  readonly uids: string;
+  readonly gids: string;
+}
+
+/** A host directory that is covered by itself as seen through a map: what `inside` owns on the disk `outside` is shown to own. */
+export interface IdMappedDir {
+  readonly path: string;
+  readonly maps: IdMaps;
+}
+
 /** Where a container's root comes from. All paths are the host's. */
-export type RootSource =
+export type RootSource = {
+  /** Directories that are seen with other owners by this root only. */
+  idMapped?: readonly IdMappedDir[];
+} & (
   | { kind: "dir"; path: string }
   | {
       kind: "overlay";
@@ -179,10 +208,13 @@ export type RootSource =
       work?: string;
       /** Further comma-separated mount options, such as `volatile`. */
       options?: string;
-    };
+    }
+);
 
 /** Container operations, in the order a plan would use them. Paths are inside the root unless said otherwise. */
 export const inner = {
+  /** Covers a host directory, in the container's mount namespace only, with itself as IdMappedDir says; before the root. */
+  idMapped: ({ path, maps }: IdMappedDir): Op => [O.idMapped, path, maps.uids, maps.gids],
   /** Mounts the root of a container on the host directory `target` inside the new mount namespace. */
   root: (source: RootSource, target: string): Op =>
     source.kind === "dir"
@@ -221,6 +253,7 @@ export const inner = {
    * Binds the host's `source` (opened in the host's view) at `dest`, made as file or directory to match.
    * `attr` are MOUNT_ATTR_* bits applied with mount_setattr, `propagation` an MS_PRIVATE… flag or 0. With `sub` only
    * what is at that path below the directory `source`, resolved by descriptor; a path that leads out of it is refused.
+   * With `idMap` it is shown with other owners, what is mounted below it, too, where `isRecursive`.
    */
   bind: (
     source: string,
@@ -231,6 +264,7 @@ export const inner = {
       attrRecursive?: boolean;
       propagation?: number;
       sub?: string;
+      idMap?: IdMaps & { isRecursive: boolean };
     } = {},
   ): Op => [
     O.bind,
@@ -241,6 +275,9 @@ export const inner = {
     options.attrRecursive ? 1 : 0,
     options.propagation ?? 0,
     options.sub ?? "",
+    options.idMap?.uids ?? "",
+    options.idMap?.gids ?? "",
+    options.idMap?.isRecursive ? 1 : 0,
   ],
   /**
    * Binds at `dest` what another mount namespace (the host's path of its file, such as /proc/PID/ns/mnt) has at `source`,
@@ -390,6 +427,17 @@ export type LogPlan = {
   | { kind: "spool" /** Number of the first line to come, from 1. */; firstNumber: number }
 );
 
+/** What is done for a container in a user namespace with the rights that its own root lacks. Ids in operations are the host's. */
+export interface OutsidePlan {
+  /** The container's root as the host knows it: owner of what is made. */
+  rootUid: number;
+  rootGid: number;
+  /** Limits and scores, taken on before the user namespace is entered and inherited. */
+  inherited: readonly Op[];
+  /** The root and everything mounted in it, sysctls: by a process in the container's namespaces but its user namespace. */
+  ops: readonly Op[];
+}
+
 /** Everything a shim needs for the life of one container; it outlives the daemon with it. */
 export interface ShimPlan {
   id: string;
@@ -417,6 +465,8 @@ export interface ShimPlan {
   spill: { dir: string; limitBytes: number };
   /** Container operations of the first process. */
   ops: readonly Op[];
+  /** For a container in a user namespace that is joined, started by who has rights outside of it; else null. */
+  outside?: OutsidePlan | null;
   /** Host operations run by the shim when the container is gone, daemon or not; failures are ignored. */
   exitOps: readonly Op[];
   /** null: the container is not checked. */
@@ -445,6 +495,7 @@ function encodeShimPlan(p: ShimPlan): Value[] {
     [p.spill.dir, p.spill.limitBytes],
     p.ops,
     p.exitOps,
+    p.outside ? [p.outside.rootUid, p.outside.rootGid, p.outside.inherited, p.outside.ops] : [],
     encodeHealthPlan(p.health),
   ];
 }

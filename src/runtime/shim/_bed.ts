@@ -240,7 +240,12 @@ export class Bed {
   async create(options: RunOptions = {}): Promise<Run> {
     const plan = this.makePlan(options);
     const { results } = await this.#keel.run([host.shim(plan)]);
-    const [shimPid, pid, warnings] = results[0] as [number, number, Buffer[]];
+    return this.adopt(plan, results[0]);
+  }
+
+  /** Listens to a container that was started by hand; `result` is what its `shim` operation gave. */
+  async adopt(plan: ShimPlan, result: unknown): Promise<Run> {
+    const [shimPid, pid, warnings] = result as [number, number, Buffer[]];
     this.#pids.push(shimPid);
     const socketPath = join(plan.stateDir, "shim.sock");
     const exit = Promise.withResolvers<ShimExit | "lost">();
