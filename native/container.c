@@ -315,6 +315,20 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 	}
 }
 
+int container_run_limits(struct container *c, struct reader *ops, struct fault *f)
+{
+	for (;;) {
+		struct reader rest = *ops, op;
+		int64_t code = 0;
+		if (!wire_list(&rest, &op) || !wire_int(&op, &code) || (code != OP_RLIMIT && code != OP_OOM_SCORE_ADJ))
+			return 0;
+		int rc = run_op(c, code, &op, f);
+		if (rc < 0)
+			return rc;
+		*ops = rest;
+	}
+}
+
 int container_run_part(struct container *c, struct reader *ops, struct fault *f)
 {
 	for (int index = 0; ops->left > 0; index++) {

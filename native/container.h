@@ -44,6 +44,10 @@ struct container {
 // Runs the operations in order. Returns only on failure, with `f` filled in; `exec` does not come back.
 int container_run(struct container *c, struct reader *ops, struct fault *f);
 
+// Runs the limits that a list begins with, and takes them off it: raising one needs the rights of who starts the container, which
+// are gone in its user namespace. 0, or -errno with `f` filled in.
+int container_run_limits(struct container *c, struct reader *ops, struct fault *f);
+
 // Runs operations of which none is `exec`. 0, or -errno with `f` filled in.
 int container_run_part(struct container *c, struct reader *ops, struct fault *f);
 

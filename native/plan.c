@@ -283,7 +283,6 @@ static void read_outside(struct reader *values, struct plan *p)
 	p->has_outside = true;
 	wire_int(&list, &p->root_uid);
 	wire_int(&list, &p->root_gid);
-	wire_list(&list, &p->inherited);
 	wire_list(&list, &p->outside);
 	if (!wire_done(&list) || p->root_uid < 0 || p->root_uid >= UINT32_MAX || p->root_gid < 0 || p->root_gid >= UINT32_MAX)
 		values->bad = true;
@@ -300,9 +299,7 @@ static int check_plan_ops(struct plan *p, struct fault *f)
 	}
 	if (p->has_outside && (!joins_user || !(owned & CLONE_NEWNS)))
 		return refuse(f, "outside", "there is no user namespace, or no mount namespace, to be outside of");
-	int rc = p->has_outside ? check_ops(p->inherited, OUTSIDE, 0, NULL, f) : 0;
-	if (rc == 0 && p->has_outside)
-		rc = check_ops(p->outside, OUTSIDE, owned, NULL, f);
+	int rc = p->has_outside ? check_ops(p->outside, OUTSIDE, owned, NULL, f) : 0;
 	return rc < 0 ? rc : check_ops(p->ops, IN_CONTAINER, owned, p, f);
 }
 

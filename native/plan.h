@@ -60,7 +60,7 @@ struct plan {
 	// In a user namespace: what is done with the rights of who started us, before `ops` (outside.c).
 	bool has_outside;
 	int64_t root_uid, root_gid;          // who is root in there, as seen here
-	struct reader inherited, outside;    // by the process that makes the first one; in its namespaces, from outside of the user's
+	struct reader outside;
 	struct health_plan health;
 };
 

@@ -328,8 +328,8 @@ _Noreturn static void first_step(struct child *child, bool joined)
 	bool has_outside = shim.plan.has_outside;
 	if (join_cgroups(!joined, &f) < 0)
 		child_fail(&c, &f);
-	// Limits that only the host's root may raise are inherited; who does the mounts must be there before the way back is lost.
-	if (has_outside && (container_run_part(&c, &shim.plan.inherited, &f) < 0 || outside_start(&outside, &c, &f) < 0))
+	// Who does the mounts must be there before the way back is lost, and is not limited; the limits are inherited.
+	if (has_outside && (outside_start(&outside, &c, &f) < 0 || container_run_limits(&c, &child->ops, &f) < 0))
 		child_fail(&c, &f);
 	// Root in there before anything is made: the message queues' directory, for one, belongs to who makes the ipc namespace.
 	if (enter_joins(&f) < 0 || ((shim.namespaces & CLONE_NEWUSER) && userns_become_root(&f) < 0))
@@ -368,7 +368,7 @@ _Noreturn static void exec_step(struct child *child, bool joined)
 	child_begin(child, &c);
 	if (join_cgroups(!joined, &f) < 0)
 		child_fail(&c, &f);
-	if (enter_container(child->flags, &f) < 0)
+	if (container_run_limits(&c, &child->ops, &f) < 0 || enter_container(child->flags, &f) < 0)
 		child_fail(&c, &f);
 	pid_t pid = clone_process(CLONE_PARENT, NULL, -1); // only a child is in the pid namespace
 	if (pid < 0) {

@@ -132,8 +132,6 @@ static void put_outside(struct writer *w, const struct wish *v)
 		write_int(w, v->root_uid);
 		write_int(w, 100000);
 		write_open(w);
-		write_close(w);
-		write_open(w);
 		if (v->outside_op)
 			put_op(w, v->outside_op);
 		write_close(w);

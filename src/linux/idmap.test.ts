@@ -57,7 +57,10 @@ test("an inverted map leads back", () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 20 }), (id) => {
       const outside = outsideId(map.uids, id);
-      assert.equal(outside === undefined ? undefined : outsideId(back.uids, outside), outside === undefined ? undefined : id);
+      assert.equal(
+        outside === undefined ? undefined : outsideId(back.uids, outside),
+        outside === undefined ? undefined : id,
+      );
     }),
   );
 });

@@ -118,7 +118,10 @@ export function loadIdMap(pid: number | "self"): IdMap {
 /** Whether this process is in another user namespace than the machine's first one: ids are missing, or not their own. */
 export function isMapped(map: IdMap): boolean {
   const isWhole = (ranges: readonly IdRange[]): boolean =>
-    ranges.length === 1 && ranges[0]?.inside === 0 && ranges[0].outside === 0 && ranges[0].size === END_OF_IDS;
+    ranges.length === 1 &&
+    ranges[0]?.inside === 0 &&
+    ranges[0].outside === 0 &&
+    ranges[0].size === END_OF_IDS;
   return !isWhole(map.uids) || !isWhole(map.gids);
 }
 

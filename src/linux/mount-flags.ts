@@ -116,6 +116,9 @@ export interface MountOptions {
   recursiveAttr: number;
   /** MS_PRIVATE and so on with MS_REC; 0 when not said. */
   propagation: number;
+  /** The files' owners are shown as in the container's user namespace, in what is mounted below, too. */
+  isIdMapped: boolean;
+  isIdMapRecursive: boolean;
   /** Path in the file system that is to be mounted instead of its root, "" for the root. */
   subdir: string;
   /** What is left for the file system, in order: `size=65536k`. */
@@ -129,6 +132,8 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     cleared: 0,
     recursiveAttr: 0,
     propagation: 0,
+    isIdMapped: false,
+    isIdMapRecursive: false,
     subdir: "",
     data: [],
   };
@@ -145,6 +150,9 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
       result.recursiveAttr = clears ? result.recursiveAttr & ~bit : result.recursiveAttr | bit;
     } else if (propagation !== undefined) {
       result.propagation = propagation;
+    } else if (option === "idmap" || option === "ridmap") {
+      result.isIdMapped = true;
+      result.isIdMapRecursive = option === "ridmap";
     } else if (option.startsWith(SUBDIR_OPTION)) {
       result.subdir = option.slice(SUBDIR_OPTION.length);
     } else if (option !== "") {

@@ -432,9 +432,7 @@ export interface OutsidePlan {
   /** The container's root as the host knows it: owner of what is made. */
   rootUid: number;
   rootGid: number;
-  /** Limits and scores, taken on before the user namespace is entered and inherited. */
-  inherited: readonly Op[];
-  /** The root and everything mounted in it, sysctls: by a process in the container's namespaces but its user namespace. */
+  /** The root and everything mounted in it: by a process in the container's namespaces but its user namespace. */
   ops: readonly Op[];
 }
 
@@ -495,7 +493,7 @@ function encodeShimPlan(p: ShimPlan): Value[] {
     [p.spill.dir, p.spill.limitBytes],
     p.ops,
     p.exitOps,
-    p.outside ? [p.outside.rootUid, p.outside.rootGid, p.outside.inherited, p.outside.ops] : [],
+    p.outside ? [p.outside.rootUid, p.outside.rootGid, p.outside.ops] : [],
     encodeHealthPlan(p.health),
   ];
 }

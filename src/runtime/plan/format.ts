@@ -15,6 +15,8 @@ export function formatPlan(plan: ContainerPlan): string {
     `shim  ${shim.id} tty=${shim.isTty} stdin=${shim.hasStdin} log=${shim.log.kind} oom=${shim.oomFile || "-"}`,
     `shim  clone=0x${shim.cloneFlags.toString(16)} cgroup2=${shim.cgroup2 || "-"} cgroups=${shim.cgroups.length}`,
     ...shim.joins.map((j) => `shim  join 0x${j.type.toString(16)} ${j.path ?? `register ${j.reg}`}`),
+    ...(shim.outside ? [`shim  outside root=${shim.outside.rootUid}:${shim.outside.rootGid}`] : []),
+    ...(shim.outside?.ops ?? []).map((op) => `outer ${formatOp(op)}`),
     ...shim.ops.map((op) => `inner ${formatOp(op)}`),
     ...shim.exitOps.map((op) => `exit  ${formatOp(op)}`),
     ...plan.warnings.map((text) => `warn  ${text}`),

@@ -25,6 +25,12 @@ export interface PlanInput {
    * same request fills, or the path of a namespace file.
    */
   netns?: Register | string;
+  /** An earlier operation has put the user namespace that the specification asks for into register USERNS. */
+  isUsernsMade?: boolean;
+  /** false: who starts the container is nobody outside of its user namespace, so that everything is done inside. */
+  hasRightsOutside?: boolean;
+  /** Programs that write the id maps for who may not, newuidmap(1) and newgidmap(1). */
+  idTools?: { uid: string; gid: string };
   /** Mount namespace file of the container whose ipc namespace is joined: its /dev/shm is shared, too. */
   sharedShm?: string;
   /** From planCgroup; absent: the container stays in the daemon's cgroups. */

@@ -2,10 +2,12 @@
 // here: the root's propagation, the cgroup tree, read-only file systems that are still to be mounted into.
 
 import { Fault } from "../../lib/errors.ts";
+import type { IdMap } from "../../linux/idmap.ts";
 import { mountAttrOfFlags, MS, parseMountOptions, propagationFlags } from "../../linux/mount-flags.ts";
 import { inner, type Op } from "../../linux/ops.ts";
 import type { CgroupView } from "../cgroup/plan.ts";
 import type { OciMount, OciSpec } from "../spec/oci.ts";
+import { idMapOfMount } from "./userns.ts";
 
 export interface MountContext {
   /** The container's cgroup hierarchies, empty when it has none of its own. */
@@ -13,6 +15,8 @@ export interface MountContext {
   hasOwnCgroupNamespace: boolean;
   /** Host directory to mount file systems on of which only a part is wanted. */
   stageTarget?: string | undefined;
+  /** Of the container's user namespace. */
+  idMap?: IdMap | undefined;
 }
 
 /**
@@ -39,9 +43,11 @@ export function planMounts(spec: OciSpec, context: MountContext): Op[] {
       throw invalid(`mount destination ${mount.destination} is not absolute`);
     }
     const hasMountsBelow = mounts.some((m) => m.destination.startsWith(`${mount.destination}/`));
-    if (isBind(mount)) ops.push(bindOp(mount, isTreePrivate));
+    if (isBind(mount)) ops.push(bindOp(mount, isTreePrivate, context.idMap));
     else if (mount.type === "cgroup" || mount.type === "cgroup2") ops.push(...cgroupOps(mount, context));
     else if (parseMountOptions(mount.options ?? []).subdir !== "") ops.push(...partOps(mount, context));
+    else if (mount.uidMappings?.length || parseMountOptions(mount.options ?? []).isIdMapped)
+      throw invalid(`mount ${mount.destination}: only bind mounts can be id-mapped`);
     else ops.push(...newMountOps(mount, hasMountsBelow, later));
   }
   return [...ops, ...later];
@@ -51,7 +57,7 @@ function isBind(mount: OciMount): boolean {
   return mount.type === "bind" || (parseMountOptions(mount.options ?? []).flags & MS.BIND) !== 0;
 }
 
-function bindOp(mount: OciMount, isTreePrivate: boolean): Op {
+function bindOp(mount: OciMount, isTreePrivate: boolean, container: IdMap | undefined): Op {
   const o = parseMountOptions(mount.options ?? []);
   if (!mount.source) throw invalid(`mount ${mount.destination} has no source`);
   if (o.data.length > 0)
@@ -59,7 +65,9 @@ function bindOp(mount: OciMount, isTreePrivate: boolean): Op {
   // one call sets both kinds: where a recursive attribute is asked for, the others follow it down
   const attr = mountAttrOfFlags(o.flags) | o.recursiveAttr;
   const isDefault = isTreePrivate && (o.propagation === 0 || (o.propagation & MS.PRIVATE) !== 0);
+  const idMap = idMapOfMount(mount, o, container);
   return inner.bind(mount.source, mount.destination, {
+    ...(idMap === undefined ? {} : { idMap }),
     recursive: (o.flags & MS.REC) !== 0,
     attr,
     attrRecursive: o.recursiveAttr !== 0,

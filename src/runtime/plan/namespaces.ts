@@ -33,13 +33,14 @@ export function planNamespaces(spec: OciSpec, netns: Register | string | undefin
     if (flag === undefined) throw invalid(`unknown namespace type "${type}"`);
     if (seen.has(type)) throw invalid(`malformed spec file: duplicated ns {"${type}" "${path ?? ""}"}`);
     seen.add(type);
+    if (type === "user") continue; // userns.ts: it is made before everything else
     if (type === "network" && netns !== undefined) continue;
     if (path) plan.joins.push({ type: flag, path });
     else plan.cloneFlags += flag;
     if (path) continue;
     if (type === "network") plan.hasEmptyNetwork = true;
     if (type === "cgroup") plan.hasOwnCgroup = true;
-    if (type === "user" || type === "time") {
+    if (type === "time") {
       throw new Fault("notImplemented", `a ${type} namespace of the container's own is not supported`, {
         code: `container.${type}-namespace`,
       });

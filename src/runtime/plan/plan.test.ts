@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { Fault } from "../../lib/errors.ts";
-import { inner } from "../../linux/ops.ts";
+import { idMapTexts } from "../../linux/idmap.ts";
+import { inner, type Op } from "../../linux/ops.ts";
 import { planCgroup } from "../cgroup/plan.ts";
 import { generateSpec } from "../spec/generate.ts";
 import { fakeSpecHost, LEGACY_HOST, UNIFIED_HOST } from "../spec/host-fake.ts";
@@ -204,7 +205,7 @@ test("planContainer refuses what cannot be carried out and names what it leaves 
   assert.throws(bad({ mounts: [{ destination: "relative", type: "tmpfs" }] }), Fault);
   assert.throws(bad({ linux: { namespaces: [] } }), Fault);
   assert.throws(
-    bad({ linux: { namespaces: [{ type: "mount" }, { type: "user" }] } }),
+    bad({ linux: { namespaces: [{ type: "mount" }, { type: "time" }] } }),
     (e: Fault) => e.kind === "notImplemented",
   );
   const odd = planContainer({ ...base, spec: { ...base.spec, hooks: { poststop: [{ path: "/x" }] } } });
@@ -253,4 +254,97 @@ test("parts of images and volumes are bound from aside, whole images are mounted
     formatOp(inner.stage("overlay", "overlay", "/run/berth/stage", 1, "lowerdir=/l/a:/l/.empty")),
     formatOp(inner.bind("/run/berth/stage", "/part", { attr: 1, sub: "etc/x" })),
   ]);
+});
+
+const idMap = {
+  uids: [{ inside: 0, outside: 100000, size: 65536 }],
+  gids: [{ inside: 0, outside: 200000, size: 65536 }],
+};
+
+test("a user namespace is made first, mounts are made outside of it with the host's ids", () => {
+  const tmpfs = [{ destination: "/scratch", options: "uid=1000,gid=50" }];
+  const devices = [{ pathOnHost: "/dev/sda", pathInContainer: "/dev/sda", permissions: "r" }];
+  const ulimits = [{ name: "nofile", soft: 100, hard: 200 }];
+  const root: PlanInput["root"] = {
+    kind: "overlay",
+    layersDir: "/data/layers",
+    lower: ["b", "a"],
+    upper: "/data/up",
+    work: "/data/work",
+    idMapped: [{ path: "/data/layers", maps: idMapTexts(idMap) }],
+  };
+  golden("userns", formatPlan(plan({ idMap, tty: true, tmpfs, devices, ulimits }, { netns: 0, root })));
+});
+
+test("who has no rights outside does everything inside, and lets programs write the map", () => {
+  const made = plan({ idMap }, { hasRightsOutside: false, idTools: { uid: "/u", gid: "/g" } });
+  assert.equal(made.shim.outside, null);
+  assert.match(formatOp(made.hostOps[0] as Op), /^usernsNew 31 .*"\/u" "\/g"$/);
+  assert.equal(formatOp(made.shim.ops[1] as Op).split(" ")[0], "rootOverlay");
+});
+
+test("a user namespace that is joined is not made", () => {
+  const joined = plan({ idMap, namespaces: { user: { kind: "path", path: "/proc/7/ns/user" } } });
+  assert.equal(
+    joined.hostOps.some((op) => formatOp(op).startsWith("usernsNew")),
+    false,
+  );
+  assert.deepEqual(joined.shim.joins, [{ type: 0x10000000, path: "/proc/7/ns/user" }]);
+});
+
+function specOf(change: Partial<OciSpec>, linux: Partial<NonNullable<OciSpec["linux"]>>): PlanInput {
+  return {
+    id: ID,
+    spec: {
+      ociVersion: "1.2.0",
+      process: { args: ["x"], cwd: "/", user: { uid: 0, gid: 0 } },
+      ...change,
+      linux: { namespaces: [{ type: "mount" }], ...linux },
+    },
+    root: { kind: "dir", path: "/r" },
+    rootTarget: "/t",
+    stateDir: "/s",
+    log: { kind: "none" },
+  };
+}
+
+test("ids that overflow, and maps without a namespace, are refused", () => {
+  const user = { namespaces: [{ type: "mount" as const }, { type: "user" as const }] };
+  const good = { containerID: 0, hostID: 1000, size: 10 };
+  const bad: Partial<NonNullable<OciSpec["linux"]>>[] = [
+    { uidMappings: [good], gidMappings: [good] },
+    { ...user },
+    { ...user, uidMappings: [good] },
+    { ...user, uidMappings: [good], gidMappings: [{ ...good, size: 2 ** 32 }] },
+    { ...user, uidMappings: [{ ...good, hostID: 2 ** 32 - 5 }], gidMappings: [good] },
+    { ...user, uidMappings: [{ ...good, hostID: -1 }], gidMappings: [good] },
+    { ...user, uidMappings: [{ ...good, containerID: 1 }], gidMappings: [good] },
+  ];
+  for (const linux of bad)
+    assert.throws(
+      () => planContainer(specOf({}, linux)),
+      (e) => e instanceof Fault && e.kind === "invalidParameter",
+    );
+});
+
+test("id-mapped mounts: by mappings of their own, or by the container's", () => {
+  const own = [{ containerID: 5, hostID: 9, size: 1 }];
+  const bind = { destination: "/m", type: "bind", source: "/h" };
+  const opOf = (input: PlanInput): string =>
+    planContainer(input)
+      .shim.ops.concat(planContainer(input).shim.outside?.ops ?? [])
+      .map(formatOp)
+      .find((text) => text.startsWith("bind")) ?? "";
+  const withOwn = { ...bind, options: ["bind", "ridmap"], uidMappings: own, gidMappings: own };
+  assert.match(opOf(specOf({ mounts: [withOwn] }, {})), /"5 9 1\\n" "5 9 1\\n" 1$/);
+  const mappings = {
+    uidMappings: [{ containerID: 0, hostID: 7, size: 2 }],
+    gidMappings: [{ containerID: 0, hostID: 8, size: 2 }],
+  };
+  const user = { namespaces: [{ type: "mount" as const }, { type: "user" as const }], ...mappings };
+  const withOption = { ...bind, options: ["bind", "idmap"] };
+  assert.match(opOf(specOf({ mounts: [withOption] }, user)), /"0 7 2\\n" "0 8 2\\n" 0$/);
+  assert.throws(() => opOf(specOf({ mounts: [withOption] }, {})), /there are no mappings/);
+  const tmpfs = { destination: "/m", type: "tmpfs", options: ["idmap"] };
+  assert.throws(() => opOf(specOf({ mounts: [tmpfs] }, user)), /only bind mounts/);
 });

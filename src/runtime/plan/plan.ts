@@ -2,6 +2,7 @@
 // Decides everything and touches nothing; keel executes. The order is the story of a container's birth:
 //
 //   host:   state directory, cgroups (each with its removal on failure), then the shim
+//   (in a user namespace what comes before the console is done from outside of it: userns.ts)
 //   inside: propagation → root → mounts → /dev → masks → console → pivot → names, sysctls → limits →
 //           working directory → read-only root → privileges → barrier → program
 //
@@ -18,6 +19,7 @@ import { sysctlPath } from "../spec/sysctl.ts";
 import type { ContainerPlan, PlanInput } from "./input.ts";
 import { planMounts, planTreePropagation } from "./mounts.ts";
 import { type NamespacePlan, planNamespaces } from "./namespaces.ts";
+import { makeUserns, planOutside, planUserns, type UsernsPlan, withOutsideOwners } from "./userns.ts";
 import { planPrivileges, planProgram, planRlimits, unsupportedOf } from "./process.ts";
 
 /**
@@ -32,10 +34,18 @@ export function planContainer(input: PlanInput): ContainerPlan {
   const process = spec.process;
   if (!process) throw invalid("the specification has no process");
   const namespaces = planNamespaces(spec, input.netns);
+  const userns = planUserns(spec);
+  const hasOutside = userns !== undefined && input.hasRightsOutside !== false;
   const warnings = unsupportedIn(spec, process).map((name) => `${name} is not supported: ignored`);
+  const limits = planLimits(process);
+  const tree = hasOutside
+    ? planTree({ ...input, spec: withOutsideOwners(spec, userns.map) }, namespaces, userns)
+    : planTree(input, namespaces, userns);
   const ops = [
-    ...planRoot(input, namespaces),
+    ...(hasOutside ? limits : tree), // limits first: in the user namespace none can be raised
+    ...planEntry(spec),
     ...planIdentity(spec, namespaces),
+    ...(hasOutside ? [] : limits),
     ...planSetting(input, process),
     ...planPrivileges(process, { seccomp: spec.linux?.seccomp, arch: goArch(globalThis.process.arch) }),
     ...(input.hasBarrier ? [inner.barrier()] : []),
@@ -50,28 +60,33 @@ export function planContainer(input: PlanInput): ContainerPlan {
     rows: input.terminal?.rows || process.consoleSize?.height || 0,
     columns: input.terminal?.columns || process.consoleSize?.width || 0,
     cloneFlags: namespaces.cloneFlags,
-    joins: namespaces.joins,
+    joins: userns === undefined ? namespaces.joins : [userns.join, ...namespaces.joins],
     cgroups: cgroup?.join.cgroups ?? [],
     cgroup2: cgroup?.join.cgroup2 ?? "",
     oomFile: cgroup?.oomFile ?? "",
     log: input.log,
     spill: { dir: input.spillDir ?? "", limitBytes: input.spillDir === undefined ? 0 : SPILL_LIMIT_BYTES },
     ops,
+    outside: hasOutside ? planOutside(userns.map, tree) : null,
     exitOps: [...(cgroup?.remove ?? []), ...(input.exitOps ?? [])],
     health: input.health ?? null,
   };
   const stateDir = [hostOp.onFailure(hostOp.remove(input.stateDir)), hostOp.mkdir(input.stateDir, 0o700)];
-  return { hostOps: [...stateDir, ...(cgroup?.create ?? [])], shim, warnings };
+  const made =
+    userns?.join.reg === undefined || input.isUsernsMade ? [] : [makeUserns(userns.map, input.idTools)];
+  return { hostOps: [...made, ...stateDir, ...(cgroup?.create ?? [])], shim, warnings };
 }
 
-/** Everything up to pivot: from here on the host is out of sight. */
-function planRoot(input: PlanInput, namespaces: NamespacePlan): Op[] {
+/** The root and what is in it. */
+function planTree(input: PlanInput, namespaces: NamespacePlan, userns: UsernsPlan | undefined): Op[] {
   const { spec, cgroup } = input;
   const linux = spec.linux ?? {};
   return [
     inner.rootPropagation(planTreePropagation(spec)),
+    ...(input.root.idMapped ?? []).map((dir) => inner.idMapped(dir)),
     inner.root(input.root, input.rootTarget),
     ...planMounts(spec, {
+      idMap: userns?.map,
       views: cgroup?.views ?? [],
       hasOwnCgroupNamespace: namespaces.hasOwnCgroup,
       stageTarget: input.stageTarget,
@@ -80,9 +95,15 @@ function planRoot(input: PlanInput, namespaces: NamespacePlan): Op[] {
     ...planDev(spec),
     ...(linux.readonlyPaths ?? []).map((path) => inner.readonly(path)),
     ...(linux.maskedPaths ?? []).map((path) => inner.mask(path)),
+  ];
+}
+
+/** From here on the host is out of sight. */
+function planEntry(spec: OciSpec): Op[] {
+  return [
     ...(spec.process?.terminal ? [inner.console()] : []),
     inner.pivot(),
-    ...planRootPropagation(linux.rootfsPropagation),
+    ...planRootPropagation(spec.linux?.rootfsPropagation),
   ];
 }
 
@@ -139,10 +160,16 @@ function planIdentity(spec: OciSpec, namespaces: NamespacePlan): Op[] {
   ];
 }
 
-function planSetting(input: PlanInput, process: OciProcess): Op[] {
+/** What a process keeps whatever user namespace it enters. */
+function planLimits(process: OciProcess): Op[] {
   return [
     ...planRlimits(process),
     ...(process.oomScoreAdj === undefined ? [] : [inner.oomScoreAdj(process.oomScoreAdj)]),
+  ];
+}
+
+function planSetting(input: PlanInput, process: OciProcess): Op[] {
+  return [
     inner.keyring(`_ses.${input.id}`),
     inner.umask(process.user.umask ?? 0o022),
     inner.chdir(process.cwd, { create: true }),
@@ -160,7 +187,6 @@ function unsupportedIn(spec: OciSpec, process: OciProcess): string[] {
   if (Object.keys(linux.timeOffsets ?? {}).length > 0) names.push("linux.timeOffsets");
   if (Object.keys(linux.netDevices ?? {}).length > 0) names.push("linux.netDevices");
   if (linux.mountLabel) names.push("linux.mountLabel");
-  if (spec.mounts?.some((m) => m.uidMappings?.length)) names.push("mounts.uidMappings");
   return names;
 }
 

@@ -3,8 +3,23 @@
 // translated here.
 
 import { Fault } from "../../lib/errors.ts";
-import { checkIdMap, checkIdRanges, type IdMap, idMapTexts, type IdRange, outsideId, outsideRoot } from "../../linux/idmap.ts";
-import { type IdMaps, type NamespaceJoin, host, type Op, type OutsidePlan, type Register } from "../../linux/ops.ts";
+import {
+  checkIdMap,
+  checkIdRanges,
+  type IdMap,
+  idMapTexts,
+  type IdRange,
+  outsideId,
+  outsideRoot,
+} from "../../linux/idmap.ts";
+import {
+  type IdMaps,
+  type NamespaceJoin,
+  host,
+  type Op,
+  type OutsidePlan,
+  type Register,
+} from "../../linux/ops.ts";
 import type { OciDevice, OciIdMapping, OciMount, OciSpec } from "../spec/oci.ts";
 import { CLONE_FLAG } from "./namespaces.ts";
 
@@ -35,14 +50,14 @@ export function planUserns(spec: OciSpec): UsernsPlan | undefined {
 }
 
 /** Returns the operation that makes a user namespace with this map. */
-export function makeUserns(map: IdMap): Op {
-  return host.usernsNew(USERNS, idMapTexts(map));
+export function makeUserns(map: IdMap, tools?: { uid: string; gid: string }): Op {
+  return host.usernsNew(USERNS, idMapTexts(map), tools);
 }
 
 /** Returns what is done outside of the namespace. */
-export function planOutside(map: IdMap, inherited: readonly Op[], ops: readonly Op[]): OutsidePlan {
+export function planOutside(map: IdMap, ops: readonly Op[]): OutsidePlan {
   const root = outsideRoot(map);
-  return { rootUid: root.uid, rootGid: root.gid, inherited, ops };
+  return { rootUid: root.uid, rootGid: root.gid, ops };
 }
 
 /** Returns the specification with owners in mounts and devices as the host knows them. */
@@ -71,11 +86,14 @@ function withOutsideOptions(mount: OciMount, map: IdMap): OciMount {
   return { ...mount, ...(options === undefined ? {} : { options }) };
 }
 
+/** A host's device whose owner nobody in the container can be becomes its root's. */
 function deviceOutside(device: OciDevice, map: IdMap): OciDevice {
-  const uid = outsideId(map.uids, device.uid ?? 0);
-  const gid = outsideId(map.gids, device.gid ?? 0);
-  if (uid === undefined || gid === undefined) throw invalid(`device ${device.path}: its owner is not mapped`);
-  return { ...device, uid, gid };
+  const root = outsideRoot(map);
+  return {
+    ...device,
+    uid: outsideId(map.uids, device.uid ?? 0) ?? root.uid,
+    gid: outsideId(map.gids, device.gid ?? 0) ?? root.gid,
+  };
 }
 
 /**
@@ -84,7 +102,7 @@ function deviceOutside(device: OciDevice, map: IdMap): OciDevice {
  */
 export function idMapOfMount(
   mount: OciMount,
-  isAsked: { isIdMapped: boolean; isRecursive: boolean },
+  isAsked: { isIdMapped: boolean; isIdMapRecursive: boolean },
   container: IdMap | undefined,
 ): (IdMaps & { isRecursive: boolean }) | undefined {
   const { uidMappings = [], gidMappings = [] } = mount;
@@ -98,7 +116,7 @@ export function idMapOfMount(
         gids: checkIdRanges(rangesOf(gidMappings), `${what}: gid mappings`),
       }
     : (container as IdMap);
-  return { ...idMapTexts(map), isRecursive: isAsked.isRecursive };
+  return { ...idMapTexts(map), isRecursive: isAsked.isIdMapRecursive };
 }
 
 function rangesOf(mappings: readonly OciIdMapping[]): IdRange[] {

@@ -54,7 +54,6 @@ describe("a container in a user namespace", { skip }, () => {
       outside: {
         rootUid: BASE,
         rootGid: BASE + 1,
-        inherited: [inner.oomScoreAdj(500), inner.rlimit(7, 100, 200)],
         ops: [
           inner.idMapped({ path: layers, maps }),
           inner.root(
@@ -79,6 +78,8 @@ describe("a container in a user namespace", { skip }, () => {
         ],
       },
       ops: [
+        inner.oomScoreAdj(500),
+        inner.rlimit(7, 100, 200),
         ...(change.isTty ? [inner.console()] : []),
         inner.pivot(),
         inner.hostname("mapped"),
@@ -163,7 +164,10 @@ describe("a container in a user namespace", { skip }, () => {
     writeFileSync(secret, "x", { mode: 0o600 });
     const p = plan("cat /secret; mknod /disk b 8 0; echo 1 > /proc/sys/kernel/panic; stat -c %u /secret");
     const outside = p.outside as NonNullable<ShimPlan["outside"]>;
-    const withSecret = { ...p, outside: { ...outside, ops: [...outside.ops, inner.bind(secret, "/secret")] } };
+    const withSecret = {
+      ...p,
+      outside: { ...outside, ops: [...outside.ops, inner.bind(secret, "/secret")] },
+    };
     const run = await start(withSecret);
     const { stream } = await openAttach(run.socketPath, { stdout: true, stderr: true });
     const bytes = readAll(stream);
@@ -171,7 +175,10 @@ describe("a container in a user namespace", { skip }, () => {
     await run.exit;
     run.shim.close();
     const { stdout, stderr } = demultiplex(await bytes);
-    assert.match(String(stderr), /secret.*Permission denied[^]*mknod.*Operation not permitted[^]*panic.*Permission denied/);
+    assert.match(
+      String(stderr),
+      /secret.*Permission denied[^]*mknod.*Operation not permitted[^]*panic.*Permission denied/,
+    );
     assert.equal(String(stdout), "65534\n");
   });
 
@@ -201,11 +208,29 @@ describe("a container in a user namespace", { skip }, () => {
   test("an exec is root inside, too", async () => {
     const run = await start(plan("exec sleep 100"));
     await run.shim.start();
-    const { stream } = await bed.exec(run, ["sh", "-c", "id -u; id -g; readlink /proc/self/ns/user; echo x > /dev/stdout; touch /by-exec; stat -c %u /by-exec"], { stdout: true, stderr: true }, {
-      ops: [inner.chdir("/"), inner.credentials("", [], caps), inner.exec(["sh", "-c", "id -u; id -g; echo x > /dev/stdout; touch /by-exec; stat -c %u /by-exec"], ENV)],
-    });
-    const { stdout, stderr } = demultiplex(await readAll(stream));
-    assert.equal(`${stdout}${stderr}`, "0\n0\nx\n0\n");
+    const { stream } = await bed.exec(
+      run,
+      [],
+      { stdout: true, stderr: true },
+      {
+        ops: [
+          inner.rlimit(7, 300, 400),
+          inner.oomScoreAdj(7),
+          inner.chdir("/"),
+          inner.credentials("", [], caps),
+          inner.exec(
+            [
+              "sh",
+              "-c",
+              "cat /proc/self/oom_score_adj; ulimit -Hn; id -u; id -g; echo x > /dev/stdout; touch /by-exec; stat -c %u /by-exec",
+            ],
+            ENV,
+          ),
+        ],
+      },
+    );
+    const { stdout, stderr } = demultiplex(await readAll(stream as NonNullable<typeof stream>));
+    assert.equal(`${stdout}${stderr}`, "7\n400\n0\n0\nx\n0\n");
     await run.shim.signal(9);
     await run.exit;
   });

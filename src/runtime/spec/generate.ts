@@ -3,6 +3,7 @@
 // Decides only: facts of the machine come in through SpecHost, kernel operations are plan/'s matter.
 
 import { posix } from "node:path";
+import type { IdMap } from "../../linux/idmap.ts";
 import { cleanCgroupPath } from "../../linux/cgroupfs/hierarchy.ts";
 import { DEFAULT_CAPABILITIES } from "../caps/names.ts";
 import { containerCapabilities } from "../caps/sets.ts";
@@ -22,6 +23,7 @@ import type { NamespaceMode, SpecInput, SpecResources } from "./input.ts";
 import { generateMounts, hasOwnInit } from "./mounts.ts";
 import type {
   OciCapabilities,
+  OciIdMapping,
   OciLinux,
   OciNamespace,
   OciNamespaceType,
@@ -167,6 +169,7 @@ function generateLinux(
     resources: generateResources(limits, rules, host),
     cgroupsPath: `${cleanCgroupPath(input.cgroupParent || "/docker")}/${input.id}`,
     namespaces: generateNamespaces(input, host),
+    ...idMappings(input.idMap),
     devices,
     ...(seccomp ? { seccomp } : {}),
     ...(rootfsPropagation === "" ? {} : { rootfsPropagation }),
@@ -181,17 +184,28 @@ export function defaultMaskedPaths(host: Pick<SpecHost, "thermalPaths">): string
   return [...MASKED_PATHS, ...host.thermalPaths];
 }
 
+function idMappings(map: IdMap | undefined): Pick<OciLinux, "uidMappings" | "gidMappings"> {
+  if (map === undefined) return {};
+  const mappings = (ranges: IdMap["uids"]): OciIdMapping[] =>
+    ranges.map(({ inside, outside, size }) => ({ containerID: inside, hostID: outside, size }));
+  return { uidMappings: mappings(map.uids), gidMappings: mappings(map.gids) };
+}
+
 function optionalMap<K extends string, V extends object>(key: K, map: V): { [P in K]?: V } {
   return (Object.keys(map).length > 0 ? { [key]: map } : {}) as { [P in K]?: V };
 }
+
+/** Takes groups, of which a user namespace has not all: the kernel refuses the range there. */
+const UNMAPPED_SYSCTLS: ReadonlySet<string> = new Set(["net.ipv4.ping_group_range"]);
 
 /** A sysctl that the kernel lacks is left out of the defaults, never out of what the user asked for. */
 function generateSysctls(input: SpecInput, host: SpecHost): Record<string, string> {
   const sysctls: Record<string, string> = {};
   const net = input.namespaces?.net?.kind ?? "private";
+  const isMappedContainer = input.idMap !== undefined || host.isMapped;
   if (net === "private" || net === "none") {
     for (const [name, value] of Object.entries(DEFAULT_NET_SYSCTLS)) {
-      if (host.hasSysctl(name)) sysctls[name] = value;
+      if (host.hasSysctl(name) && !(isMappedContainer && UNMAPPED_SYSCTLS.has(name))) sysctls[name] = value;
     }
   }
   for (const [name, value] of Object.entries(input.sysctls ?? {})) sysctls[dottedSysctl(name)] = value;
@@ -212,6 +226,6 @@ function generateNamespaces(input: SpecInput, host: SpecHost): OciNamespace[] {
   add("ipc", modes.ipc);
   const cgroup = modes.cgroup ?? { kind: host.cgroups.mode === "unified" ? "private" : "host" };
   if (host.features.cgroupNamespaces) add("cgroup", cgroup);
-  if (modes.user !== undefined) add("user", modes.user.kind === "private" ? { kind: "host" } : modes.user);
+  if (input.idMap !== undefined) add("user", modes.user?.kind === "path" ? modes.user : { kind: "private" });
   return namespaces;
 }

@@ -63,6 +63,7 @@ export function fakeSpecHost(change: Partial<SpecHost> = {}): SpecHost {
     cpuCount: 4,
     cgroups: LEGACY_HOST,
     features: ALL_FEATURES,
+    isMapped: false,
     hasAppArmor: false,
     hasSelinux: false,
     thermalPaths: [],

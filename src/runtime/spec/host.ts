@@ -14,6 +14,7 @@ import {
 import { arch, cpus, release } from "node:os";
 import { type CgroupFeatures, loadCgroupFeatures } from "../../linux/cgroupfs/features.ts";
 import { type CgroupHost, loadCgroupHost } from "../../linux/cgroupfs/hierarchy.ts";
+import { isMapped, loadIdMap } from "../../linux/idmap.ts";
 import { type MountInfo, parseMountInfo } from "../../linux/procfs/mountinfo.ts";
 import { readProcText, readProcTextIfPresent } from "../../linux/procfs/read.ts";
 import { type CapabilityMask, parseMask } from "../caps/sets.ts";
@@ -44,6 +45,8 @@ export interface SpecHost {
   cpuCount: number;
   cgroups: CgroupHost;
   features: CgroupFeatures;
+  /** The daemon itself is in a user namespace: ids are missing, and some settings with them. */
+  isMapped: boolean;
   hasAppArmor: boolean;
   hasSelinux: boolean;
   /** Per-CPU thermal files that are masked besides the fixed paths. */
@@ -78,6 +81,7 @@ function readSpecHost(): SpecHost {
     cpuCount: cpus().length,
     cgroups,
     features: loadCgroupFeatures(cgroups),
+    isMapped: isMapped(loadIdMap("self")),
     hasAppArmor: readProcTextIfPresent("/sys/module/apparmor/parameters/enabled")?.startsWith("Y") === true,
     hasSelinux: existsSync("/sys/fs/selinux/enforce"),
     thermalPaths: readThermalPaths(),

@@ -1,6 +1,7 @@
 // What the engine says about a container when it asks for a runtime specification: camelCase, already merged from
 // image and request, names resolved to paths. Plain data; generate.ts checks it and turns it into an OciSpec.
 
+import type { IdMap } from "../../linux/idmap.ts";
 import type { DockerSeccompProfile } from "../seccomp/profile.ts";
 
 /** A namespace mode: an own one, the host's, another container's (by namespace file), or, for ipc and net, none. */
@@ -149,6 +150,8 @@ export interface SpecInput {
     cgroup?: NamespaceMode;
     user?: NamespaceMode;
   };
+  /** With it the container has a user namespace: of its own, or with these ids, where `namespaces.user` names one. */
+  idMap?: IdMap;
   /** Path of the keel binary on the host: run it as process 1 in front of the command (`--init`). */
   initPath?: string;
   /** Host files bound over /etc/hostname, /etc/hosts and /etc/resolv.conf. */
