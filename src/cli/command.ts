@@ -35,6 +35,8 @@ export interface Command<F extends FlagTable = FlagTable> {
   readonly flags: F;
   /** False when flags after the first operand belong to another program. */
   readonly interspersed?: boolean;
+  /** True when nothing of the arguments is parsed: they all are operands. */
+  readonly isRaw?: boolean;
   /** Runs; resolves with the exit code (0 when nothing). Throws Faults. */
   run(session: Session, invocation: Invocation<F>): Promise<number | undefined | void>;
 }

@@ -39,7 +39,7 @@ export function rootHelp(program: string, width: number, plugins: readonly Plugi
 
 /** Nouns, and the plugins that are not hidden behind one; a star marks them. */
 function managementEntries(plugins: readonly Plugin[]): (readonly [string, string])[] {
-  const own = nouns.map((noun) => [noun.name, noun.summary] as const);
+  const own = nouns.filter((noun) => noun.hidden !== true).map((noun) => [noun.name, noun.summary] as const);
   const isOwn = (name: string) =>
     nouns.some((noun) => noun.name === name) || verbs.some((verb) => verb.top === name);
   const others = plugins

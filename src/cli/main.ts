@@ -104,7 +104,8 @@ async function runVerb(
 ): Promise<number> {
   const command = (await entry.load()).command as Command<FlagTable>;
   const { operands, interspersed = true } = command;
-  const parsed = parseOrExplain(command.flags, argv, { path, operands, interspersed });
+  const raw = command.isRaw === true && !argv.includes("--help") ? ["--", ...argv] : argv;
+  const parsed = parseOrExplain(command.flags, raw, { path, operands, interspersed });
   for (const notice of parsed.notices) print(`${notice}\n`);
   if (parsed.help !== undefined) {
     await showVerbHelp(path, entry, parsed.help === "h");

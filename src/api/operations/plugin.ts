@@ -28,3 +28,10 @@ const declared: readonly [name: string, method: Method, path: string][] = [
 export const PLUGIN_OPERATIONS: readonly OperationSpec[] = declared.map(([name, method, path]) =>
   operation({ name, method, path, success: empty(200), errors: [404] }),
 );
+
+/** Returns one of them by its name. */
+export function pluginOperation(name: string): OperationSpec {
+  const found = PLUGIN_OPERATIONS.find((o) => o.name === name);
+  if (found === undefined) throw new TypeError(`no operation ${name}`);
+  return found;
+}

@@ -2,6 +2,7 @@
 // code is loaded only when the command is run or its own help page is shown. Data only.
 
 import type { Command } from "../command.ts";
+import { SWARM_NOUNS } from "./swarm/table.ts";
 
 // biome-ignore lint: commands of every flag table share this list
 type AnyCommand = Command<any>;
@@ -24,17 +25,22 @@ export interface VerbEntry {
 export interface NounEntry {
   readonly name: string;
   readonly summary: string;
+  readonly hidden?: boolean;
 }
 
 export const nouns: readonly NounEntry[] = [
   { name: "builder", summary: "Manage builds" },
+  { name: "checkpoint", summary: "Manage checkpoints", hidden: true },
   { name: "container", summary: "Manage containers" },
   { name: "context", summary: "Manage contexts" },
   { name: "image", summary: "Manage images" },
   { name: "manifest", summary: "Manage image manifests and manifest lists" },
   { name: "network", summary: "Manage networks" },
+  { name: "plugin", summary: "Manage plugins" },
   { name: "system", summary: "Manage the daemon" },
+  { name: "trust", summary: "Manage signatures of images", hidden: true },
   { name: "volume", summary: "Manage volumes" },
+  ...SWARM_NOUNS.map(({ name, summary }) => ({ name, summary, hidden: true })),
 ];
 
 const alone = (name: string, summary: string, load: VerbEntry["load"], common?: number): VerbEntry => ({
@@ -66,6 +72,23 @@ const system = verb("system");
 const context = verb("context");
 const builder = verb("builder");
 const manifest = verb("manifest");
+const plugin = verb("plugin");
+
+/** The verbs of a noun that share one piece of code. */
+const verbsOf = (
+  noun: string,
+  list: readonly (readonly [name: string, summary: string])[],
+  load: (name: string) => Promise<AnyCommand>,
+): VerbEntry[] =>
+  list.map(([name, summary]) => ({
+    noun,
+    name,
+    summary,
+    load: async () => ({ command: await load(name) }),
+    ...(ALIASES[name] === undefined ? {} : { aliases: ALIASES[name] }),
+  }));
+
+const ALIASES: Readonly<Record<string, readonly string[]>> = { ls: ["list"], rm: ["remove"] };
 
 export const verbs: readonly VerbEntry[] = [
   container("attach", "Attach the terminal to a running container", () => import("./container/attach.ts"), {
@@ -296,6 +319,49 @@ export const verbs: readonly VerbEntry[] = [
   manifest("inspect", "Display an image manifest, or manifest list", () => import("./manifest/inspect.ts")),
   manifest("push", "Push a manifest list to a repository", () => import("./manifest/push.ts")),
   manifest("rm", "Delete one or more manifest lists from local storage", () => import("./manifest/rm.ts")),
+
+  plugin(
+    "inspect",
+    "Display detailed information on one or more plugins",
+    () => import("./plugin/inspect.ts"),
+  ),
+  plugin("ls", "List plugins", () => import("./plugin/ls.ts"), { aliases: ["list"] }),
+  ...verbsOf(
+    "plugin",
+    [
+      ["create", "Create a plugin from a rootfs and configuration"],
+      ["disable", "Disable a plugin"],
+      ["enable", "Enable a plugin"],
+      ["install", "Install a plugin"],
+      ["push", "Push a plugin to a registry"],
+      ["rm", "Remove one or more plugins"],
+      ["set", "Change settings for a plugin"],
+      ["upgrade", "Upgrade an existing plugin"],
+    ],
+    async (name) => (await import("./plugin/change.ts")).changePlugin(name),
+  ),
+
+  ...SWARM_NOUNS.flatMap((noun) =>
+    verbsOf(noun.name, noun.verbs, async (name) => (await import("./swarm/outside.ts")).outsideOfSwarm(name)),
+  ),
+  ...verbsOf(
+    "checkpoint",
+    [
+      ["create", "Create a checkpoint from a running container"],
+      ["ls", "List checkpoints for a container"],
+      ["rm", "Remove a checkpoint"],
+    ],
+    async () => (await import("./refused.ts")).checkpoint,
+  ),
+  ...verbsOf(
+    "trust",
+    [
+      ["inspect", "Return low-level information about keys and signatures"],
+      ["revoke", "Remove trust for an image"],
+      ["sign", "Sign an image"],
+    ],
+    async () => (await import("./refused.ts")).trust,
+  ),
 
   builder("build", "Build an image from a Dockerfile", () => import("./image/build.ts")),
   builder("prune", "Remove build cache", () => import("./builder/prune.ts")),

@@ -65,7 +65,7 @@ async function complete(program: string, before: readonly string[], current: str
 async function topNames(session: Session): Promise<Candidate[]> {
   const plugins = await listPlugins(pluginDirs(session.globals.config, await session.config()));
   return [
-    ...nouns.map((noun): Candidate => [noun.name, noun.summary]),
+    ...nouns.flatMap((noun): Candidate[] => (noun.hidden === true ? [] : [[noun.name, noun.summary]])),
     ...verbs.flatMap((v): Candidate[] =>
       v.top === undefined || v.hidden === true ? [] : [[v.top, v.summary]],
     ),
