@@ -2,6 +2,7 @@
 # make test    every test: unit, native, end-to-end, foreign clients (installs what is missing)
 # make check   types, lint, format, import arrows, generated files, changelog
 # make security  the attack suite; make security-weakened  the same against builds without the defences: every attack has to succeed
+# make test-vm  the tests that depend on the kernel, in an emulated machine with cgroup v2 alone and AppArmor (VM_TESTS=file...)
 # make bench   latency beside Docker Engine in the same run
 # make build   dist/berth;   make install  puts it into $(PREFIX)/bin;   make clean
 
@@ -14,7 +15,7 @@ SOURCES = $(shell find src -name '*.ts' ! -name '*.test.ts')
 # With ./ in front bun takes them as paths, else as patterns to look for in the whole tree.
 TESTS ?= ./src ./tools
 
-.PHONY: build demo test unit e2e check bench install uninstall clean acceptance acceptance-images fuzz security security-weakened
+.PHONY: build demo test test-vm unit e2e check bench install uninstall clean acceptance acceptance-images fuzz security security-weakened
 
 build: dist/berth
 
@@ -47,6 +48,12 @@ test:
 	$(BUN) test --timeout 60000 $(TESTS)
 	$(MAKE) -s e2e
 	$(MAKE) -s security
+
+test-vm:
+	@tools/install-packages vm
+	@$(MAKE) -s build
+	@$(MAKE) -s -C native tests
+	$(BUN) tools/vm.ts $(VM_TESTS)
 
 unit: build
 	$(BUN) test --timeout 60000 $(TESTS)

@@ -106,6 +106,15 @@ static int write_once(const char *path, const uint8_t *data, size_t size)
 	return (size_t)n == size ? 0 : -EIO; // pseudo files take a value whole or not at all
 }
 
+// What went wrong is told and no failure.
+static int make_warning(struct host *h, const struct fault *f)
+{
+	char text[sizeof f->op + sizeof f->path + sizeof f->text + 8];
+	snprintf(text, sizeof text, "%s %s: %s", f->op, f->path, f->text);
+	write_str(h->warnings, text);
+	return 0;
+}
+
 static int op_write(struct host *h, struct reader *args, struct fault *f)
 {
 	const char *path;
@@ -116,15 +125,9 @@ static int op_write(struct host *h, struct reader *args, struct fault *f)
 	wire_bytes(args, &data, &size);
 	wire_int(args, &optional);
 	int rc = write_once(path, data, size);
-	if (rc == 0)
-		return 0;
-	fault_set(f, -rc, "write", path, NULL);
-	if (!optional)
-		return rc;
-	char text[sizeof f->path + sizeof f->text + 16];
-	snprintf(text, sizeof text, "write %s: %s", f->path, f->text);
-	write_str(h->warnings, text);
-	return 0;
+	if (rc < 0)
+		fault_set(f, -rc, "write", path, NULL);
+	return rc < 0 && optional ? make_warning(h, f) : rc;
 }
 
 // Writes everything to a new file in the directory of `path` and renames it into place.
@@ -368,6 +371,19 @@ static int op_unmount_host(struct host *h, struct reader *args, struct fault *f)
 	return fault_set(f, errno, "umount", target, NULL);
 }
 
+static int op_cgroup_devices(struct host *h, struct reader *args, struct fault *f)
+{
+	const char *path;
+	const uint8_t *program;
+	size_t size;
+	int64_t optional;
+	wire_str(args, &path);
+	wire_bytes(args, &program, &size);
+	wire_int(args, &optional);
+	int rc = device_program_set(path, program, size, f);
+	return rc < 0 && optional ? make_warning(h, f) : rc;
+}
+
 struct operation {
 	uint8_t code;
 	const char *shape;
@@ -392,6 +408,7 @@ static const struct operation operations[] = {
 	{OP_MOUNT_HOST, "sssis", op_mount_host},
 	{OP_UNMOUNT_HOST, "s", op_unmount_host},
 	{OP_USERNS_NEW, "issss", op_userns_new},
+	{OP_CGROUP_DEVICES, "sbi", op_cgroup_devices},
 };
 
 // Reads the opcode and finds its operation; the reader is left at the first argument.

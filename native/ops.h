@@ -20,6 +20,7 @@ enum opcode {
 	OP_MOUNT_HOST = 15,
 	OP_UNMOUNT_HOST = 16,
 	OP_USERNS_NEW = 145,
+	OP_CGROUP_DEVICES = 17,
 	OP_ROOT_OVERLAY = 64,
 	OP_ROOT_BIND = 65,
 	OP_MOUNT = 66,
@@ -50,6 +51,7 @@ enum opcode {
 	OP_STAGE = 100,
 	OP_BIND_FROM = 91,
 	OP_ID_MAPPED = 146,
+	OP_EXEC_LABEL = 110,
 	OP_FS_MKDIR = 128,
 	OP_FS_FILE = 129,
 	OP_FS_DATA = 130,
@@ -90,6 +92,7 @@ static inline const char *op_name(long long code)
 	case OP_MOUNT_HOST: return "mountHost";
 	case OP_UNMOUNT_HOST: return "unmountHost";
 	case OP_USERNS_NEW: return "usernsNew";
+	case OP_CGROUP_DEVICES: return "cgroupDevices";
 	case OP_ROOT_OVERLAY: return "rootOverlay";
 	case OP_ROOT_BIND: return "rootBind";
 	case OP_MOUNT: return "mount";
@@ -120,6 +123,7 @@ static inline const char *op_name(long long code)
 	case OP_STAGE: return "stage";
 	case OP_BIND_FROM: return "bindFrom";
 	case OP_ID_MAPPED: return "idMapped";
+	case OP_EXEC_LABEL: return "execLabel";
 	case OP_FS_MKDIR: return "fsMkdir";
 	case OP_FS_FILE: return "fsFile";
 	case OP_FS_DATA: return "fsData";

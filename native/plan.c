@@ -49,6 +49,7 @@ static const struct shape shapes[] = {
 	{OP_CREDENTIALS, true, "sliiiii", 0},
 	{OP_NO_NEW_PRIVS, true, "", 0},
 	{OP_KEYRING, true, "s", 0},
+	{OP_EXEC_LABEL, true, "ss", 0},
 	{OP_BARRIER, false, "", 0},
 	{OP_EXEC, true, "ll", 0},
 };

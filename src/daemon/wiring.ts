@@ -46,6 +46,7 @@ import { DnsServer } from "../net/dns/server.ts";
 import { BridgeDriver } from "../net/bridge-driver.ts";
 import { DEFAULT_POOLS, uniqueLocalPools } from "../net/ipam/subnet.ts";
 import { MacvlanDriver } from "../net/macvlan-driver.ts";
+import { hasAppArmor, loadDefaultProfile } from "../runtime/apparmor/load.ts";
 import { planCgroupParentRemoval } from "../runtime/cgroup/plan.ts";
 import { READONLY_PATHS } from "../runtime/spec/defaults.ts";
 import { defaultMaskedPaths } from "../runtime/spec/generate.ts";
@@ -85,6 +86,7 @@ interface DaemonRecord {
 /** Opens the stores, finds what runs, and returns the daemon, not yet listening. `onLost` is called when keel is gone. */
 export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => void): Promise<Daemon> {
   checkDefaultLog(config.logDriver, config.logOptions);
+  await loadDefaultProfile((line) => log("warn", line));
   await using stack = new AsyncDisposableStack();
   await mkdir(config.dataRoot, { recursive: true, mode: 0o710 });
   const meta = await MetaStore.open(join(config.dataRoot, "meta"), { log: (line) => log("info", line) });
@@ -160,6 +162,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     log: (line) => log("warn", line),
   });
   const cgroups = loadCgroupHost();
+  const engineDefaults = engineDefaultsOf(config.containers, cgroups.mode === "unified");
   const background = new Background(log);
   const paths = new ContainerPaths(config.dataRoot, config.execRoot, keelPath);
   const logs = new LogService({
@@ -183,7 +186,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     defaults: {
       logType: config.logDriver,
       logOptions: config.logOptions,
-      ...engineDefaultsOf(config.containers, cgroups.mode === "unified"),
+      ...engineDefaults,
       maskedPaths: defaultMaskedPaths(loadSpecHost()),
       readonlyPaths: READONLY_PATHS,
     },
@@ -256,6 +259,8 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       features,
       hasSeccomp: true,
       registries,
+      hasAppArmor: hasAppArmor(),
+      cgroupnsMode: engineDefaults.cgroupnsMode,
       isLiveRestore: () => result.isLiveRestore,
       isDebug: () => settings.logLevel === "debug",
       labels: () => settings.labels,

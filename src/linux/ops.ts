@@ -34,6 +34,7 @@ export const OPCODES = {
   mountHost: 15,
   unmountHost: 16,
   usernsNew: 145,
+  cgroupDevices: 17,
   // Container operations: run by the container's first process between clone and exec.
   rootOverlay: 64,
   rootBind: 65,
@@ -65,6 +66,7 @@ export const OPCODES = {
   stage: 100,
   bindFrom: 91,
   idMapped: 146,
+  execLabel: 110,
   // File operations: run by an agent handler in a file session, below one root, by descriptor.
   fsMkdir: 128,
   fsFile: 129,
@@ -177,6 +179,16 @@ export const host = {
   ],
   /** Unmounts what is mounted at `target`, detached when it is busy; nothing mounted is fine. */
   unmount: (target: string): Op => [O.unmountHost, target],
+  /**
+   * Gives the cgroup v2 directory `path` a program of type BPF_PROG_TYPE_CGROUP_DEVICE, in the place of those it has. With
+   * `optional` (a user namespace may load none) any errno becomes a warning.
+   */
+  cgroupDevices: (path: string, program: Uint8Array, options: { optional?: boolean } = {}): Op => [
+    O.cgroupDevices,
+    path,
+    program,
+    options.optional ? 1 : 0,
+  ],
 } as const;
 
 /** Maps of a user namespace in the kernel's form: lines `inside outside count` (linux/idmap.ts makes them). */
@@ -352,6 +364,11 @@ export const inner = {
     caps.ambient,
   ],
   noNewPrivs: (): Op => [O.noNewPrivs],
+  /**
+   * Writes `text` to /proc/self/attr/`module`/exec, or to attr/exec where the kernel has no directory of that name ("" asks for
+   * that one): the security module's label for the program that exec starts.
+   */
+  execLabel: (module: string, text: string): Op => [O.execLabel, module, text],
   /** Joins a new session keyring; refusals (quota, old kernels) are warnings. */
   keyring: (name: string): Op => [O.keyring, name],
   /** Reports "created" and waits for the shim's start request. */

@@ -16,11 +16,12 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly input?: string | Uint8Array;
-  /** Milliseconds until the program is killed and the call fails; 30 000 when absent. */
+  /** Milliseconds until the program is killed and the call fails; 30 000 when absent, more in an emulated machine. */
   readonly timeoutMs?: number;
 }
 
-const DEFAULT_TIMEOUT_MS = 30_000;
+/** An emulated machine (tools/vm.ts) needs more time for everything. */
+const DEFAULT_TIMEOUT_MS = 30_000 * Number(process.env["BERTH_TEST_SLOWNESS"] ?? 1);
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
   SIGHUP: 1,
   SIGINT: 2,

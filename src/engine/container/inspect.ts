@@ -9,6 +9,8 @@ import type {
 import { ZERO_TIME, parseNano } from "../../lib/time.ts";
 import { humanDuration } from "../../lib/units/duration.ts";
 import type { RootSource } from "../../linux/ops.ts";
+import { askedProfile, chooseProfile } from "../../runtime/apparmor/choose.ts";
+import { loadSpecHost } from "../../runtime/spec/host.ts";
 import { graphData } from "../graph-data.ts";
 import type { ContainerPaths } from "./context.ts";
 import type { LogStatus } from "./log/service.ts";
@@ -28,6 +30,7 @@ export interface InspectExtras {
   /** Present when they are asked for. */
   sizes?: { readonly SizeRw: number; readonly SizeRootFs: number } | undefined;
   health: Health | null;
+  apparmorProfile: string;
   /** Of a container whose log has a receiver. */
   logStatus?: LogStatus | undefined;
 }
@@ -59,7 +62,7 @@ export function inspectOf(record: ContainerRecord, extras: InspectExtras): Conta
     Platform: "linux",
     MountLabel: "",
     ProcessLabel: "",
-    AppArmorProfile: "",
+    AppArmorProfile: extras.apparmorProfile,
     ExecIDs: extras.execIds.length === 0 ? null : [...extras.execIds],
     HostConfig: { ...record.hostConfig, Links: extras.links },
     GraphDriver: { Data: graphData(extras.source, record.state.pid), Name: "overlay2" },
@@ -68,6 +71,12 @@ export function inspectOf(record: ContainerRecord, extras: InspectExtras): Conta
     Config: record.config,
     NetworkSettings: networkSettings(record),
   };
+}
+
+/** Returns the AppArmor profile that a container's next start gives it; "" where it gives none. */
+export function appArmorProfileOf({ hostConfig }: Pick<ContainerRecord, "hostConfig">): string {
+  const isPrivileged = hostConfig.Privileged;
+  return chooseProfile(askedProfile(hostConfig.SecurityOpt ?? []), { isPrivileged }, loadSpecHost());
 }
 
 function stateOf(s: RunState, health: Health | null): ContainerState {

@@ -35,7 +35,7 @@ import { archive, archiveInfo, type CopyTarget, putArchive } from "./files/copy.
 import { HealthReactions } from "./health/reaction.ts";
 import { healthOf } from "./health/watch.ts";
 import { settleExit } from "./run/exit.ts";
-import { inspectOf, summaryOf } from "./inspect.ts";
+import { appArmorProfileOf, inspectOf, summaryOf } from "./inspect.ts";
 import { selectContainers } from "./list.ts";
 import { openLogs } from "./log/output.ts";
 import { pruneContainers } from "./prune.ts";
@@ -329,6 +329,7 @@ export class ContainerService {
       links: shownLinks(this.#context.table, record),
       sizes: input.size ? await sizesOf(this.#context, record) : undefined,
       health: healthOf(live, record),
+      apparmorProfile: appArmorProfileOf(record),
       logStatus: await this.#context.logs.status(record),
     });
   }

@@ -34,6 +34,8 @@ export interface SystemFacts {
   readonly hasSeccomp: boolean;
   /** Follows what a running daemon is told. */
   readonly registries: RegistrySettings;
+  readonly hasAppArmor: boolean;
+  readonly cgroupnsMode: "private" | "host";
   isLiveRestore(): boolean;
   isDebug(): boolean;
   /** `key=value` from the configuration. */
@@ -198,7 +200,11 @@ export class SystemService {
       ContainerdCommit: { ID: "" },
       RuncCommit: { ID: "" },
       InitCommit: { ID: "" },
-      SecurityOptions: f.hasSeccomp ? ["name=seccomp,profile=builtin"] : [],
+      SecurityOptions: [
+        ...(f.hasAppArmor ? ["name=apparmor"] : []),
+        ...(f.hasSeccomp ? ["name=seccomp,profile=builtin"] : []),
+        ...(f.features.cgroupNamespaces && f.cgroupnsMode === "private" ? ["name=cgroupns"] : []),
+      ],
       FirewallBackend: { Driver: "nftables" },
       CDISpecDirs: [],
       Warnings: this.#deps.containers.logWarnings(),

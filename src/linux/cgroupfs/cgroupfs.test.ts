@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { Fault } from "../../lib/errors.ts";
 import type { Op } from "../ops.ts";
@@ -151,6 +151,8 @@ test("freezeCgroup stops real processes, listPids and readStats see them", { ski
   const dirs = [
     ...new Set(all.v2 ? [all.v2] : ["freezer", "pids", "cpuacct", "memory"].map((c) => all.v1[c] as string)),
   ];
+  // on v2 a directory has the controllers that its parent passes on
+  if (all.v2) writeFileSync(`${dirname(all.v2)}/cgroup.subtree_control`, "+pids +memory", { flag: "r+" });
   for (const dir of dirs) mkdirSync(dir, { recursive: true });
   const child = spawn("sh", ["-c", "while :; do :; done"], { stdio: "ignore" });
   try {

@@ -1,6 +1,6 @@
 // Rules of the device controller: from OCI's list, in which later rules win over earlier ones, to the smallest
 // set of exceptions to one default; and from there to the writes of cgroup v1.
-// v2 has no files for this (it takes an eBPF program): a planner for it would start from the same DevicePolicy.
+// v2 has no files for this: device-program.ts.
 
 import { host, type Op } from "../../linux/ops.ts";
 import type { OciDeviceRule } from "../spec/oci.ts";
@@ -18,15 +18,18 @@ export interface DeviceException {
 export interface DevicePolicy {
   default: "allow" | "deny";
   exceptions: DeviceException[];
+  /** Of the rules, those that cannot be expressed. */
+  lost: DeviceException[];
 }
 
 /**
  * Applies the rules in order, as the kernel's v1 controller does, starting from "everything allowed". A rule that only
- * takes a part out of a broader exception has no effect, there as here: the controller cannot express it.
+ * takes a part out of a broader exception has no effect, there as here: the controller cannot express it, and `lost` has it.
  */
 export function devicePolicyOf(rules: readonly OciDeviceRule[]): DevicePolicy {
   let fallback: DevicePolicy["default"] = "allow";
   const exceptions = new Map<string, DeviceException>();
+  let lost: DeviceException[] = [];
   for (const rule of rules) {
     const verdict = rule.allow ? "allow" : "deny";
     const types = ruleTypes(rule);
@@ -34,6 +37,7 @@ export function devicePolicyOf(rules: readonly OciDeviceRule[]): DevicePolicy {
     if (types.length === 2 && access === "rwm" && anyNumber(rule)) {
       fallback = verdict;
       exceptions.clear();
+      lost = [];
       continue;
     }
     for (const type of types) {
@@ -44,16 +48,30 @@ export function devicePolicyOf(rules: readonly OciDeviceRule[]): DevicePolicy {
       const merged = verdict === fallback ? minus(old, access) : union(old, access);
       if (merged === "") exceptions.delete(key);
       else exceptions.set(key, { type, major, minor, access: merged });
+      const taken = { type, major, minor, access };
+      if (verdict === fallback && [...exceptions.values()].some((e) => overlap(e, taken))) lost.push(taken);
     }
   }
-  return { default: fallback, exceptions: [...exceptions.values()] };
+  return { default: fallback, exceptions: [...exceptions.values()], lost };
+}
+
+function overlap(a: DeviceException, b: DeviceException): boolean {
+  const same = (x: number, y: number) => x < 0 || y < 0 || x === y;
+  const hasBoth = [...a.access].some((letter) => b.access.includes(letter));
+  return a.type === b.type && same(a.major, b.major) && same(a.minor, b.minor) && hasBoth;
 }
 
 /**
  * Returns the writes that give a fresh v1 devices cgroup, which has a copy of its parent's list, this policy.
  * None when everything is allowed: a child can never have more than its parent anyway.
  */
-export function planDevicesV1(dir: string, policy: DevicePolicy): Op[] {
+export function planDevicesV1(dir: string, policy: DevicePolicy, warnings: string[]): Op[] {
+  for (const rule of policy.lost) {
+    const text = formatDeviceException(rule);
+    warnings.push(
+      `device rule "${text}" takes a part out of a broader one, which cgroup v1 cannot: discarded`,
+    );
+  }
   const ops: Op[] = [];
   if (policy.default === "deny") ops.push(host.write(`${dir}/devices.deny`, "a"));
   const file = policy.default === "deny" ? `${dir}/devices.allow` : `${dir}/devices.deny`;

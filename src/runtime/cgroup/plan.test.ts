@@ -134,9 +134,97 @@ test("limits on v2", () => {
   assert.deepEqual(plan.warnings, [
     "memory swappiness is discarded on cgroup v2",
     "oom-kill-disable is discarded on cgroup v2",
-    "device access is not restricted by cgroup on this machine (cgroup v2)",
   ]);
-  assert.throws(() => v2({ unified: { "../x": "1" } }), Fault);
+});
+
+test("device rules are a program on v2, which only a user namespace may refuse", () => {
+  const programs = (resources: OciResources, files = READY) =>
+    planCgroup(UNIFIED_HOST, { id: "x", resources }, reader(files))
+      .create.filter((op) => op[0] === OPCODES.cgroupDevices)
+      .map(formatOp);
+  const strict = { devices: [{ allow: false }] };
+  assert.deepEqual(programs(strict), ['cgroupDevices "/sys/fs/cgroup/docker/x" <64 bytes> 0']);
+  assert.deepEqual(programs(strict, { ...READY, "/proc/self/uid_map": "0 100000 65536\n" }), [
+    'cgroupDevices "/sys/fs/cgroup/docker/x" <64 bytes> 1',
+  ]);
+  assert.deepEqual(programs({ devices: [{ allow: false }, { allow: true }] }), [], "privileged");
+  const paths = containerCgroup(UNIFIED_HOST, { id: "x" });
+  const update = planCgroupUpdate(UNIFIED_HOST, paths, strict, () => undefined);
+  assert.deepEqual(update.ops.map(formatOp), ['cgroupDevices "/sys/fs/cgroup/docker/x" <64 bytes> 0']);
+  const onV1 = planCgroupUpdate(LEGACY_HOST, containerCgroup(LEGACY_HOST, { id: "x" }), strict, () => "0");
+  assert.deepEqual(onV1.ops, []);
+});
+
+test("unified is v2's, a file of a controller that is there, one line a write", () => {
+  const lines = writes(
+    v2({ unified: { "io.max": "8:0 rbps=1\n8:1 rbps=2\n", "cgroup.max.depth": "3" } }).create,
+  );
+  assert.deepEqual(
+    lines.map((line) => line.split("/").at(-1)),
+    ['io.max" "8:0 rbps=1" 0', 'io.max" "8:1 rbps=2" 0', 'cgroup.max.depth" "3" 0'],
+  );
+  const refused = (plan: typeof v1, file: string, says: RegExp) =>
+    assert.throws(
+      () => plan({ unified: { [file]: "1" } }),
+      (e) => e instanceof Fault && says.test(e.message),
+    );
+  refused(v2, "../x", /must be a file name/);
+  refused(v2, "memory", /must be in the form CONTROLLER.PARAMETER/);
+  refused(v2, "misc.max", /controller "misc" not available/);
+  refused(v1, "memory.high", /cannot use unified on cgroup v1/);
+});
+
+test("limits of rdma are the same in both versions, those of the network are v1's", () => {
+  const resources: OciResources = {
+    rdma: { mlx5_1: { hcaHandles: 3, hcaObjects: 10_000 }, mlx4_0: { hcaObjects: 5 } },
+    network: { classID: 0x100001, priorities: [{ name: "eth0", priority: 5 }] },
+  };
+  const mount = (controller: string) => ({
+    controllers: [controller],
+    name: "",
+    mountpoint: `/sys/fs/cgroup/${controller}`,
+  });
+  const host = { ...LEGACY_HOST, v1: ["rdma", "net_cls", "net_prio"].map(mount) };
+  const plan = planCgroup(host, { id: "x", resources }, reader(READY));
+  assert.deepEqual(
+    writes(plan.create).map((line) => line.replace("/docker/x", "").replace("/sys/fs/cgroup/", "")),
+    [
+      'write "rdma/rdma.max" "mlx5_1 hca_handle=3 hca_object=10000" 0',
+      'write "rdma/rdma.max" "mlx4_0 hca_object=5" 0',
+      'write "net_cls/net_cls.classid" "1048577" 0',
+      'write "net_prio/net_prio.ifpriomap" "eth0 5" 0',
+    ],
+  );
+  assert.deepEqual(plan.warnings, []);
+  const unified = v2(resources);
+  assert.equal(writes(unified.create).length, 2);
+  assert.deepEqual(unified.warnings, ["network class and priorities are discarded on cgroup v2"]);
+});
+
+test("what a version cannot do is told", () => {
+  assert.deepEqual(
+    v1({ hugepageLimits: [{ pageSize: "2MB", limit: 1 }], rdma: { a: { hcaObjects: 1 } } }).warnings,
+    [
+      "the hugetlb cgroup is not mounted: its limits are discarded",
+      "the rdma cgroup is not mounted: its limits are discarded",
+    ],
+  );
+  const weights = { blockIO: { leafWeight: 10 } };
+  assert.deepEqual(v2(weights).warnings, ["block I/O leaf weights are discarded on cgroup v2"]);
+  assert.deepEqual(v2({ memory: { kernelTCP: 1 } }).warnings, [
+    "kernel memory limits are discarded on cgroup v2",
+  ]);
+  const part: OciResources = {
+    devices: [
+      { allow: false },
+      { allow: true, type: "c", major: 4 },
+      { allow: false, type: "c", major: 4, minor: 1 },
+    ],
+  };
+  assert.deepEqual(v1(part).warnings, [
+    'device rule "c 4:1 rwm" takes a part out of a broader one, which cgroup v1 cannot: discarded',
+  ]);
+  assert.deepEqual(v2(part).warnings, []);
 });
 
 test("hybrid machines use v2 only for a controller that is bound there", () => {
@@ -199,7 +287,28 @@ test("an update on v2 writes the same limits in v2's words", () => {
       'cpuset.mems" "0" 0',
     ],
   );
-  assert.deepEqual(warnings, [], "the device list is not touched");
+  assert.deepEqual(warnings, []);
+});
+
+test("an update on v2 keeps burst below quota at every moment, and limits above the use where it is asked to", () => {
+  const paths = containerCgroup(UNIFIED_HOST, { id: "x" });
+  const present: Record<string, string> = {
+    "cpu.max.burst": "20000\n",
+    "memory.current": "1000\n",
+    "memory.swap.current": "500\n",
+  };
+  const update = (resources: OciResources) =>
+    writes(
+      planCgroupUpdate(UNIFIED_HOST, paths, resources, (path) => present[path.split("/").at(-1) ?? ""]).ops,
+    ).map((line) => line.split("/").at(-1)?.split('"')[0]);
+  assert.deepEqual(update({ cpu: { quota: 10_000, burst: 5000 } }), ["cpu.max.burst", "cpu.max"]);
+  assert.deepEqual(update({ cpu: { quota: 90_000, burst: 50_000 } }), ["cpu.max", "cpu.max.burst"]);
+  const limit = (memory: OciResources["memory"]) => () =>
+    update({ memory: { ...memory, checkBeforeUpdate: true } });
+  assert.throws(limit({ limit: 900 }), /rejecting memory limit 900 < usage 1000/);
+  assert.throws(limit({ limit: 1100, swap: 1200 }), /rejecting memory\+swap limit 1200 < usage 1500/);
+  assert.deepEqual(limit({ limit: 1100, swap: 1600 })(), ["memory.swap.max", "memory.max"]);
+  assert.deepEqual(update({ memory: { limit: 900 } }), ["memory.max"]);
 });
 
 test("a parent path cannot climb out", () => {
@@ -223,6 +332,7 @@ test("devicePolicyOf reduces rules: later ones win, all-rules reset", () => {
   assert.deepEqual(devicePolicyOf([{ allow: false }, { allow: true, access: "rwm" }]), {
     default: "allow",
     exceptions: [],
+    lost: [],
   });
 });
 

@@ -14,6 +14,7 @@ import {
 import { oomFileOf } from "../../linux/cgroupfs/stats.ts";
 import { host as hostOp, type Op } from "../../linux/ops.ts";
 import { readProcTextIfPresent } from "../../linux/procfs/read.ts";
+import { Fault } from "../../lib/errors.ts";
 import type { OciResources } from "../spec/oci.ts";
 import { planParentV1, planResourcesV1 } from "./v1.ts";
 import { planParentV2, planResourcesV2 } from "./v2.ts";
@@ -69,9 +70,17 @@ function containerPath(request: CgroupRequest): string {
 /** On hybrid machines the container gets a v2 directory only for limits whose controller is bound there. */
 function usesV2Beside(host: CgroupHost, resources: OciResources | undefined): boolean {
   if (host.mode !== "hybrid" || !host.v2) return false;
-  const needsHugetlb =
-    (resources?.hugepageLimits?.length ?? 0) > 0 && host.v2.controllers.includes("hugetlb");
+  const needsHugetlb = (resources?.hugepageLimits?.length ?? 0) > 0 && hasHugetlbV2(host);
   return needsHugetlb || Object.keys(resources?.unified ?? {}).length > 0;
+}
+
+const hasHugetlbV2 = (host: CgroupHost) => host.v2?.controllers.includes("hugetlb") === true;
+
+function checkUnified(host: CgroupHost, resources: OciResources): void {
+  if (host.v2 || Object.keys(resources.unified ?? {}).length === 0) return;
+  throw new Fault("invalidParameter", "invalid configuration: cannot use unified on cgroup v1", {
+    code: "cgroup.unified",
+  });
 }
 
 /**
@@ -84,6 +93,7 @@ export function planCgroup(
   read: ReadCgroupFile = readProcTextIfPresent,
 ): CgroupPlan {
   const resources = request.resources ?? {};
+  checkUnified(host, resources);
   const parent = cleanCgroupPath(request.parent ?? DEFAULT_CGROUP_PARENT);
   const paths = containerCgroup(host, request);
   const warnings: string[] = [];
@@ -96,7 +106,10 @@ export function planCgroup(
   // one registration for all: a roll-back removes whatever of them was made, rmdir of a missing one is fine
   for (const dir of dirs)
     create.push(hostOp.onFailure(hostOp.rmdir(dir)), hostOp.mkdir(dir, 0o755, { parents: true }));
-  if (v1Dirs.length > 0) create.push(...planResourcesV1(paths.v1, resources, parentV1.cpuset, warnings));
+  if (v1Dirs.length > 0) {
+    const options = { hasHugetlbV2: hasHugetlbV2(host) };
+    create.push(...planResourcesV1(paths.v1, resources, parentV1.cpuset, warnings, options));
+  }
   if (paths.v2 !== "") {
     const isOnlyBeside = v1Dirs.length > 0;
     create.push(...planResourcesV2(paths.v2, resources, { isOnlyBeside, read, parent }, host, warnings));
@@ -114,7 +127,8 @@ export function planCgroup(
 
 /**
  * Returns the writes that change the limits of a running container (`docker update`). `read` tells the present memory
- * limit, on which the order of the two memory writes depends.
+ * limit, on which the order of the two memory writes depends. Device rules are replaced as a whole on v2; on v1, where there
+ * would be a moment without them, they stay.
  */
 export function planCgroupUpdate(
   host: CgroupHost,
@@ -122,17 +136,20 @@ export function planCgroupUpdate(
   resources: OciResources,
   read: ReadCgroupFile = readProcTextIfPresent,
 ): { ops: Op[]; warnings: string[] } {
+  checkUnified(host, resources);
   const warnings: string[] = [];
   const ops: Op[] = [];
-  const { devices: _, ...limits } = resources; // the device list is never rewritten as a whole
   if (Object.keys(paths.v1).length > 0) {
+    const { devices: _, ...limits } = resources;
     const memory = paths.v1["memory"];
-    const current = memory === undefined ? 0 : Number(read(`${memory}/memory.limit_in_bytes`) ?? 0);
-    ops.push(...planResourcesV1(paths.v1, limits, undefined, warnings, current));
+    const currentMemoryLimit =
+      memory === undefined ? 0 : Number(read(`${memory}/memory.limit_in_bytes`) ?? 0);
+    const options = { currentMemoryLimit, hasHugetlbV2: hasHugetlbV2(host) };
+    ops.push(...planResourcesV1(paths.v1, limits, undefined, warnings, options));
   }
   if (paths.v2 !== "") {
     const isOnlyBeside = Object.keys(paths.v1).length > 0;
-    ops.push(...planResourcesV2(paths.v2, limits, { isOnlyBeside, read, parent: "" }, host, warnings));
+    ops.push(...planResourcesV2(paths.v2, resources, { isOnlyBeside, read }, host, warnings));
   }
   return { ops, warnings };
 }

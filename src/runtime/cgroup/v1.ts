@@ -57,16 +57,20 @@ function fillCpuset(dir: string, own: InheritedCpuset, inherited: InheritedCpuse
   return ops;
 }
 
-/**
- * Returns the writes for all limits; a limit whose controller is missing becomes a warning. `currentMemoryLimit` is given
- * when the cgroup is in use already (an update).
- */
+export interface V1Options {
+  /** Given when the cgroup is in use already (an update). */
+  currentMemoryLimit?: number;
+  /** The limits of huge pages are v2's matter. */
+  hasHugetlbV2?: boolean;
+}
+
+/** Returns the writes for all limits; a limit whose controller is missing becomes a warning. */
 export function planResourcesV1(
   dirs: Readonly<Record<string, string>>,
   r: OciResources,
   cpuset: InheritedCpuset | undefined,
   warnings: string[],
-  currentMemoryLimit?: number,
+  { currentMemoryLimit, hasHugetlbV2 = false }: V1Options = {},
 ): Op[] {
   const ops: Op[] = [];
   const into = (controller: string, isWanted: boolean, plan: (dir: string) => Op[]) => {
@@ -75,14 +79,19 @@ export function planResourcesV1(
     else if (isWanted) warnings.push(`the ${controller} cgroup is not mounted: its limits are discarded`);
   };
   into("cpuset", Boolean(r.cpu?.cpus || r.cpu?.mems), (dir) => planCpuset(dir, r.cpu ?? {}, cpuset));
-  into("devices", r.devices !== undefined, (dir) => planDevicesV1(dir, devicePolicyOf(r.devices ?? [])));
+  into("devices", r.devices !== undefined, (dir) =>
+    planDevicesV1(dir, devicePolicyOf(r.devices ?? []), warnings),
+  );
   into("memory", hasValue(r.memory), (dir) => planMemory(dir, r.memory ?? {}, currentMemoryLimit, warnings));
   into("cpu", hasCpuTime(r.cpu), (dir) => planCpu(dir, r.cpu ?? {}));
   into("pids", r.pids?.limit !== undefined, (dir) =>
     planPids(dir, r.pids?.limit, { isUpdate: currentMemoryLimit !== undefined }),
   );
   into("blkio", hasValue(r.blockIO), (dir) => planBlkio(dir, r.blockIO ?? {}));
-  if (dirs["hugetlb"] !== undefined) ops.push(...planHugetlb(dirs["hugetlb"], r.hugepageLimits ?? []));
+  into("hugetlb", !hasHugetlbV2 && (r.hugepageLimits?.length ?? 0) > 0, (dir) =>
+    planHugetlb(dir, r.hugepageLimits ?? []),
+  );
+  into("rdma", hasValue(r.rdma), (dir) => planRdma(dir, r.rdma ?? {}));
   into("net_cls", r.network?.classID !== undefined, (dir) =>
     r.network?.classID === undefined ? [] : [host.write(`${dir}/net_cls.classid`, String(r.network.classID))],
   );
@@ -131,7 +140,8 @@ function planMemory(dir: string, m: OciMemory, current: number | undefined, warn
   if (m.swappiness !== undefined && m.swappiness >= 0) {
     ops.push(host.write(`${dir}/memory.swappiness`, String(m.swappiness)));
   }
-  if (m.kernel) warnings.push("kernel memory limits are not supported by this kernel: discarded");
+  if (m.kernel || m.kernelTCP)
+    warnings.push("kernel memory limits are not supported by this kernel: discarded");
   return ops;
 }
 
@@ -141,7 +151,8 @@ function planCpu(dir: string, cpu: OciCpu): Op[] {
   if (cpu.shares) ops.push(host.write(`${dir}/cpu.shares`, String(cpu.shares)));
   if (cpu.period) ops.push(host.write(`${dir}/cpu.cfs_period_us`, String(cpu.period)));
   if (cpu.quota) ops.push(host.write(`${dir}/cpu.cfs_quota_us`, String(cpu.quota)));
-  if (cpu.burst) ops.push(host.write(`${dir}/cpu.cfs_burst_us`, String(cpu.burst)));
+  if (cpu.burst !== undefined)
+    ops.push(host.write(`${dir}/cpu.cfs_burst_us`, String(cpu.burst), { optional: cpu.burst === 0 }));
   if (cpu.idle !== undefined) ops.push(host.write(`${dir}/cpu.idle`, String(cpu.idle)));
   if (cpu.realtimePeriod) ops.push(host.write(`${dir}/cpu.rt_period_us`, String(cpu.realtimePeriod)));
   if (cpu.realtimeRuntime) ops.push(host.write(`${dir}/cpu.rt_runtime_us`, String(cpu.realtimeRuntime)));
@@ -151,19 +162,25 @@ function planCpu(dir: string, cpu: OciCpu): Op[] {
 /** Returns the write of pids.max, the same file in both versions; a new cgroup has no limit, so "none" costs nothing. */
 export function planPids(dir: string, limit: number | undefined, options: { isUpdate?: boolean } = {}): Op[] {
   if (limit === undefined) return [];
-  if (limit <= 0) return options.isUpdate ? [host.write(`${dir}/pids.max`, "max")] : [];
+  if (limit === 0) return [host.write(`${dir}/pids.max`, "1")]; // compat: runc's reading of 0, which has room for nobody
+  if (limit < 0) return options.isUpdate ? [host.write(`${dir}/pids.max`, "max")] : [];
   return [host.write(`${dir}/pids.max`, String(limit))];
 }
 
 function planBlkio(dir: string, io: OciBlockIo): Op[] {
   const ops: Op[] = [];
+  if (io.leafWeight)
+    ops.push(host.write(`${dir}/blkio.leaf_weight`, String(io.leafWeight), { optional: true }));
   // bfq has its own files since 5.4 and blkio.weight is gone with cfq: the one that exists takes it
   if (io.weight) ops.push(host.write(`${dir}/blkio.bfq.weight`, String(io.weight), { optional: true }));
   for (const d of io.weightDevice ?? []) {
-    if (d.weight === undefined) continue;
-    ops.push(
-      host.write(`${dir}/blkio.bfq.weight_device`, `${d.major}:${d.minor} ${d.weight}`, { optional: true }),
-    );
+    for (const [file, weight] of [
+      ["bfq.weight_device", d.weight],
+      ["leaf_weight_device", d.leafWeight],
+    ] as const) {
+      if (weight === undefined) continue;
+      ops.push(host.write(`${dir}/blkio.${file}`, `${d.major}:${d.minor} ${weight}`, { optional: true }));
+    }
   }
   const throttle = [
     ["read_bps_device", io.throttleReadBpsDevice],
@@ -177,6 +194,15 @@ function planBlkio(dir: string, io: OciBlockIo): Op[] {
     }
   }
   return ops;
+}
+
+/** Returns the writes of rdma.max, the same file in both versions. */
+export function planRdma(dir: string, limits: NonNullable<OciResources["rdma"]>): Op[] {
+  return Object.entries(limits).map(([device, { hcaHandles, hcaObjects }]) => {
+    const handles = hcaHandles === undefined ? "" : ` hca_handle=${hcaHandles}`;
+    const objects = hcaObjects === undefined ? "" : ` hca_object=${hcaObjects}`;
+    return host.write(`${dir}/rdma.max`, `${device}${handles}${objects}`);
+  });
 }
 
 function planHugetlb(dir: string, limits: readonly { pageSize: string; limit: number }[]): Op[] {

@@ -1,16 +1,15 @@
 // Limits as writes to cgroup v2 files, and the preparation of a new parent (cgroup-v2.rst).
 // On hybrid machines only the controllers bound to v2 are written here; v1.ts does the rest.
-// The device controller of v2 is an eBPF program on the directory, which keel does not load: devices
-// are unrestricted there, and the plan says so. Its place is planDevicesV2 below.
+// The device controller of v2 has no files: it is a program on the directory (device-program.ts).
 
 import type { CgroupHost } from "../../linux/cgroupfs/hierarchy.ts";
 import { host, type Op } from "../../linux/ops.ts";
 import { Fault } from "../../lib/errors.ts";
-import type { OciBlockIo, OciCpu, OciMemory, OciResources } from "../spec/oci.ts";
+import type { OciBlockIo, OciCpu, OciDeviceRule, OciMemory, OciResources } from "../spec/oci.ts";
 import { cpuWeightOfShares, ioWeightOfBlkioWeight, swapMaxOf } from "./convert.ts";
-import { type DevicePolicy, devicePolicyOf } from "./devices.ts";
+import { deviceProgram } from "./device-program.ts";
 import type { ReadCgroupFile } from "./plan.ts";
-import { planPids } from "./v1.ts";
+import { planPids, planRdma } from "./v1.ts";
 
 /** Controllers that children of a parent get; others (such as perf_event, which is always on) need no enabling. */
 const ENABLED = ["cpu", "cpuset", "io", "memory", "pids", "hugetlb", "rdma", "misc"];
@@ -46,7 +45,8 @@ interface V2Options {
   /** v1 has the controllers, this directory only what is bound to v2. */
   isOnlyBeside: boolean;
   read: ReadCgroupFile;
-  parent: string;
+  /** Of a cgroup that is still to be made; absent for one that is in use (an update). */
+  parent?: string;
 }
 
 /** Returns the writes for all limits; what v2 cannot do becomes a warning. */
@@ -59,29 +59,52 @@ export function planResourcesV2(
 ): Op[] {
   const ops: Op[] = [];
   if (!options.isOnlyBeside) {
-    const hasBfq = options.read(`${cgroups.v2?.mountpoint}${options.parent}/io.bfq.weight`) !== undefined;
-    ops.push(...planPids(dir, r.pids?.limit, { isUpdate: options.parent === "" }));
+    const isUpdate = options.parent === undefined;
+    const existing = isUpdate ? dir : `${cgroups.v2?.mountpoint}${options.parent}`;
+    const hasBfq = options.read(`${existing}/io.bfq.weight`) !== undefined;
+    if (r.memory?.checkBeforeUpdate === true && isUpdate) checkUsage(dir, r.memory, options.read);
+    ops.push(...planPids(dir, r.pids?.limit, { isUpdate }));
     ops.push(...planMemory(dir, r.memory ?? {}, warnings));
-    ops.push(...planIo(dir, r.blockIO ?? {}, hasBfq));
-    ops.push(...planCpu(dir, r.cpu ?? {}, warnings));
+    ops.push(...planIo(dir, r.blockIO ?? {}, hasBfq, warnings));
+    ops.push(...planCpu(dir, r.cpu ?? {}, options, warnings));
     if (r.cpu?.cpus) ops.push(host.write(`${dir}/cpuset.cpus`, r.cpu.cpus));
     if (r.cpu?.mems) ops.push(host.write(`${dir}/cpuset.mems`, r.cpu.mems));
-    ops.push(...planDevicesV2(devicePolicyOf(r.devices ?? []), warnings));
+    ops.push(...planDevicesV2(dir, r.devices ?? [], options.read));
+    ops.push(...planRdma(dir, r.rdma ?? {}));
+    if (r.network?.classID !== undefined || r.network?.priorities?.length)
+      warnings.push("network class and priorities are discarded on cgroup v2");
   }
   for (const { pageSize, limit } of r.hugepageLimits ?? []) {
     ops.push(host.write(`${dir}/hugetlb.${pageSize}.max`, String(limit)));
     ops.push(host.write(`${dir}/hugetlb.${pageSize}.rsvd.max`, String(limit), { optional: true }));
   }
-  ops.push(...planUnified(dir, r.unified ?? {}));
+  ops.push(...planUnified(dir, r.unified ?? {}, cgroups));
   return ops;
 }
 
-/** v2 has no device files; see the head of this file. */
-function planDevicesV2(policy: DevicePolicy, warnings: string[]): Op[] {
-  if (policy.default === "deny" || policy.exceptions.length > 0) {
-    warnings.push("device access is not restricted by cgroup on this machine (cgroup v2)");
-  }
-  return [];
+/**
+ * The program takes the place of an earlier one, so that the same plan is right for a new cgroup and for one in use. In a user
+ * namespace the kernel takes none (EPERM): there nobody can make a node of a device either.
+ */
+function planDevicesV2(dir: string, rules: readonly OciDeviceRule[], read: ReadCgroupFile): Op[] {
+  const program = deviceProgram(rules);
+  if (program === undefined) return [];
+  const isInitial = /^\s*0\s+0\s+4294967295\s*$/.test(read("/proc/self/uid_map") ?? "0 0 4294967295");
+  return [host.cgroupDevices(dir, program, { optional: !isInitial })];
+}
+
+/** OCI's memory.checkBeforeUpdate: v2 takes a limit below the use and kills for it, v1 refuses it by itself. */
+function checkUsage(dir: string, m: OciMemory, read: ReadCgroupFile): void {
+  const usage = Number(read(`${dir}/memory.current`) ?? 0);
+  const swap = Number(read(`${dir}/memory.swap.current`) ?? 0);
+  const refuse = (what: string, limit: number, used: number): never => {
+    throw new Fault("conflict", `rejecting ${what} limit ${limit} < usage ${used}`, {
+      code: "cgroup.in-use",
+    });
+  };
+  if (m.limit !== undefined && m.limit > 0 && m.limit < usage) refuse("memory", m.limit, usage);
+  if (m.swap !== undefined && m.swap > 0 && m.swap < usage + swap)
+    refuse("memory+swap", m.swap, usage + swap);
 }
 
 /** Swap first: when memory and swap are both lowered, pages may go to swap only as far as it is allowed. */
@@ -96,25 +119,33 @@ function planMemory(dir: string, m: OciMemory, warnings: string[]): Op[] {
   if (m.swappiness !== undefined && m.swappiness >= 0)
     warnings.push("memory swappiness is discarded on cgroup v2");
   if (m.disableOOMKiller === true) warnings.push("oom-kill-disable is discarded on cgroup v2");
+  if (m.kernel || m.kernelTCP) warnings.push("kernel memory limits are discarded on cgroup v2");
   return ops;
 }
 
-function planCpu(dir: string, cpu: OciCpu, warnings: string[]): Op[] {
+/** The kernel holds burst ≤ quota at every moment: a lower burst goes first, a higher one after the quota. */
+function planCpu(dir: string, cpu: OciCpu, { read, parent }: V2Options, warnings: string[]): Op[] {
   const ops: Op[] = [];
+  const burst = cpu.burst === undefined ? [] : [host.write(`${dir}/cpu.max.burst`, String(cpu.burst))];
+  const present = parent === undefined ? Number(read(`${dir}/cpu.max.burst`) ?? 0) : 0;
+  const isLowered = (cpu.burst ?? 0) < present;
   if (cpu.idle !== undefined) ops.push(host.write(`${dir}/cpu.idle`, String(cpu.idle)));
   if (cpu.shares) ops.push(host.write(`${dir}/cpu.weight`, String(cpuWeightOfShares(cpu.shares))));
+  if (isLowered) ops.push(...burst);
   if (cpu.quota || cpu.period) {
     const quota = cpu.quota && cpu.quota > 0 ? String(cpu.quota) : "max";
     ops.push(host.write(`${dir}/cpu.max`, `${quota} ${cpu.period || 100_000}`));
   }
-  if (cpu.burst) ops.push(host.write(`${dir}/cpu.max.burst`, String(cpu.burst)));
+  if (!isLowered) ops.push(...burst);
   if (cpu.realtimePeriod || cpu.realtimeRuntime)
     warnings.push("realtime CPU limits are discarded on cgroup v2");
   return ops;
 }
 
-function planIo(dir: string, io: OciBlockIo, hasBfq: boolean): Op[] {
+function planIo(dir: string, io: OciBlockIo, hasBfq: boolean, warnings: string[]): Op[] {
   const ops: Op[] = [];
+  if (io.leafWeight || io.weightDevice?.some((d) => d.leafWeight))
+    warnings.push("block I/O leaf weights are discarded on cgroup v2");
   if (io.weight) {
     ops.push(
       hasBfq
@@ -142,14 +173,17 @@ function planIo(dir: string, io: OciBlockIo, hasBfq: boolean): Op[] {
 }
 
 /** OCI's `unified`: file names, never paths; a text of several lines is written line by line. */
-function planUnified(dir: string, files: Readonly<Record<string, string>>): Op[] {
+function planUnified(dir: string, files: Readonly<Record<string, string>>, cgroups: CgroupHost): Op[] {
   const ops: Op[] = [];
   for (const [name, text] of Object.entries(files)) {
-    if (!/^[a-zA-Z0-9_]+\.[a-zA-Z0-9_.]+$/.test(name)) {
-      throw new Fault("invalidParameter", `unified resource "${name}" must be a file name (no slashes)`, {
-        code: "cgroup.unified",
-      });
-    }
+    const refuse = (why: string): never => {
+      throw new Fault("invalidParameter", `unified resource "${name}" ${why}`, { code: "cgroup.unified" });
+    };
+    if (name.includes("/")) refuse("must be a file name (no slashes)");
+    const controller = /^([a-z0-9_]+)\.[a-zA-Z0-9_.]+$/.exec(name)?.[1];
+    if (controller === undefined) refuse("must be in the form CONTROLLER.PARAMETER");
+    else if (controller !== "cgroup" && cgroups.v2?.controllers.includes(controller) !== true)
+      refuse(`can't be set: controller "${controller}" not available`);
     for (const line of text.split("\n")) if (line !== "") ops.push(host.write(`${dir}/${name}`, line));
   }
   return ops;

@@ -6,6 +6,7 @@ import type { IdMap } from "../../linux/idmap.ts";
 import { mountAttrOfFlags, MS, parseMountOptions, propagationFlags } from "../../linux/mount-flags.ts";
 import { inner, type Op } from "../../linux/ops.ts";
 import type { CgroupView } from "../cgroup/plan.ts";
+import { labelledMountData } from "../selinux/label.ts";
 import type { OciMount, OciSpec } from "../spec/oci.ts";
 import { idMapOfMount } from "./userns.ts";
 
@@ -48,7 +49,7 @@ export function planMounts(spec: OciSpec, context: MountContext): Op[] {
     else if (parseMountOptions(mount.options ?? []).subdir !== "") ops.push(...partOps(mount, context));
     else if (mount.uidMappings?.length || parseMountOptions(mount.options ?? []).isIdMapped)
       throw invalid(`mount ${mount.destination}: only bind mounts can be id-mapped`);
-    else ops.push(...newMountOps(mount, hasMountsBelow, later));
+    else ops.push(...newMountOps(mount, { hasMountsBelow, mountLabel: spec.linux?.mountLabel }, later));
   }
   return [...ops, ...later];
 }
@@ -90,7 +91,11 @@ function partOps(mount: OciMount, context: MountContext): Op[] {
 }
 
 /** A tmpfs that others are mounted into becomes read-only only after them. */
-function newMountOps(mount: OciMount, hasMountsBelow: boolean, later: Op[]): Op[] {
+function newMountOps(
+  mount: OciMount,
+  { hasMountsBelow, mountLabel }: { hasMountsBelow: boolean; mountLabel: string | undefined },
+  later: Op[],
+): Op[] {
   const o = parseMountOptions(mount.options ?? []);
   const type = mount.type ?? "";
   if (type === "") throw invalid(`mount ${mount.destination} has no type`);
@@ -99,7 +104,8 @@ function newMountOps(mount: OciMount, hasMountsBelow: boolean, later: Op[]): Op[
     flags &= ~MS.RDONLY;
     later.push(inner.readonly(mount.destination));
   }
-  const data = o.data.filter((option) => option !== "tmpcopyup").join(",");
+  const options = o.data.filter((option) => option !== "tmpcopyup").join(",");
+  const data = labelledMountData(type, options, mountLabel);
   return [inner.mount(type, mount.source || type, mount.destination, flags, data)];
 }
 

@@ -186,7 +186,6 @@ function unsupportedIn(spec: OciSpec, process: OciProcess): string[] {
   if (linux.personality && linux.personality.domain !== "LINUX") names.push("linux.personality");
   if (Object.keys(linux.timeOffsets ?? {}).length > 0) names.push("linux.timeOffsets");
   if (Object.keys(linux.netDevices ?? {}).length > 0) names.push("linux.netDevices");
-  if (linux.mountLabel) names.push("linux.mountLabel");
   return names;
 }
 

@@ -3,8 +3,10 @@
 
 import { Fault } from "../../lib/errors.ts";
 import { inner, type Op } from "../../linux/ops.ts";
+import { planAppArmor } from "../apparmor/label.ts";
 import { maskOfNames } from "../caps/sets.ts";
 import { cachedSeccomp } from "../seccomp/cache.ts";
+import { planSelinux } from "../selinux/label.ts";
 import type { OciCapabilities, OciProcess, OciSeccomp } from "../spec/oci.ts";
 import { rlimitNumber, rlimitValue } from "../spec/rlimits.ts";
 
@@ -27,6 +29,7 @@ export function planRlimits(process: OciProcess): Op[] {
  * possible, so that a profile need not allow what the setup itself calls.
  */
 export function planPrivileges(process: OciProcess, context: PrivilegeContext): Op[] {
+  const labels = [...planAppArmor(process), ...planSelinux(process)];
   const credentials = inner.credentials(
     userText(process),
     [...(process.user.additionalGids ?? []).map(String), ...(process.user.additionalGroups ?? [])],
@@ -37,8 +40,8 @@ export function planPrivileges(process: OciProcess, context: PrivilegeContext): 
     const { program, flags } = cachedSeccomp(context.seccomp, context.arch);
     filter.push(inner.seccomp(program, flags));
   }
-  if (process.noNewPrivileges) return [inner.noNewPrivs(), credentials, ...filter];
-  return [...filter, credentials];
+  if (process.noNewPrivileges) return [...labels, inner.noNewPrivs(), credentials, ...filter];
+  return [...labels, ...filter, credentials];
 }
 
 function userText(process: OciProcess): string {
@@ -76,8 +79,6 @@ export function unsupportedOf(process: OciProcess): string[] {
     ["process.scheduler", process.scheduler !== undefined],
     ["process.ioPriority", process.ioPriority !== undefined],
     ["process.execCPUAffinity", process.execCPUAffinity !== undefined],
-    ["process.apparmorProfile", Boolean(process.apparmorProfile && process.apparmorProfile !== "unconfined")],
-    ["process.selinuxLabel", Boolean(process.selinuxLabel)],
   ];
   return asked.filter(([, isAsked]) => isAsked).map(([name]) => name);
 }

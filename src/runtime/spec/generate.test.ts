@@ -94,7 +94,13 @@ test("security options: profiles, no-new-privileges, and what nobody knows", () 
     spec({ noNewPrivileges: true, securityOpts: ["no-new-privileges=false"] }).process?.noNewPrivileges,
     undefined,
   );
-  assert.equal(spec({ securityOpts: ["apparmor=mine", "label=disable"] }).process?.apparmorProfile, "mine");
+  const profile = (input: Parameters<typeof spec>[0], host?: Parameters<typeof generate>[1]) =>
+    generate(input, host).spec.process?.apparmorProfile;
+  const confined = { hasAppArmor: true, defaultProfile: "berth-default" };
+  assert.equal(profile({ securityOpts: ["apparmor=mine", "label=disable"] }), undefined);
+  assert.equal(profile({ securityOpts: ["apparmor=mine"] }, confined), "mine");
+  assert.equal(profile({}, confined), "berth-default");
+  assert.equal(profile({ privileged: true }, confined), "unconfined");
   refuses({ securityOpts: ["foo=bar"] }, 'invalid --security-opt 2: "foo=bar"');
   refuses({ securityOpts: ["foo"] }, 'invalid --security-opt 1: "foo"');
 });
@@ -252,7 +258,7 @@ test("contradictions are refused with Docker's texts", () => {
   );
 });
 
-test("profiles of a security module that is there are refused, of one that is not there told", () => {
+test("profiles and labels that are not applied are told", () => {
   const told = (option: string) => generate({ securityOpts: [option] }).warnings;
   assert.deepEqual(told("apparmor=unconfined"), []);
   assert.deepEqual(told("label=disable"), []);
@@ -261,18 +267,9 @@ test("profiles of a security module that is there are refused, of one that is no
   ]);
   assert.match(told("label=type:web_t")[0] ?? "", /SELinux is not enabled .* "type:web_t" is not applied/);
   const there = { hasAppArmor: true, hasSelinux: true };
-  for (const option of ["apparmor=web", "label=type:web_t"])
-    assert.throws(() => generate({ securityOpts: [option] }, there), {
-      kind: "notImplemented",
-      message: /cannot be applied by this version/,
-    });
-  assert.deepEqual(generate({ securityOpts: ["apparmor=unconfined"] }, there).warnings, []);
-});
-
-test("device rules on cgroup v2 are told to have no effect", () => {
-  const rules = { resources: { deviceCgroupRules: ["c 1:3 r"] } };
-  assert.deepEqual(generate(rules).warnings, []);
-  assert.match(generate(rules, { cgroups: UNIFIED_HOST }).warnings[0] ?? "", /Device cgroup rules discarded/);
+  assert.deepEqual(generate({ securityOpts: ["apparmor=web"] }, there).warnings, []);
+  const label = generate({ securityOpts: ["label=type:web_t"] }, there);
+  assert.match(label.warnings[0] ?? "", /SELinux is not used by this daemon: the label "type:web_t"/);
 });
 
 test("a hard limit or a score that the daemon cannot give is told", () => {

@@ -5,6 +5,7 @@
 import { posix } from "node:path";
 import type { IdMap } from "../../linux/idmap.ts";
 import { cleanCgroupPath } from "../../linux/cgroupfs/hierarchy.ts";
+import { chooseProfile } from "../apparmor/choose.ts";
 import { DEFAULT_CAPABILITIES } from "../caps/names.ts";
 import { containerCapabilities } from "../caps/sets.ts";
 import { DEFAULT_PROFILE } from "../seccomp/default-profile.ts";
@@ -59,7 +60,7 @@ export function generateSpec(input: SpecInput, host: SpecHost = loadSpecHost()):
   const seccomp = generateSeccomp(input, security, capabilities, host);
   const spec: OciSpec = {
     ociVersion: OCI_VERSION,
-    process: generateProcess(input, security, capabilities),
+    process: generateProcess(input, security, capabilities, host),
     root: { path: input.rootPath ?? "rootfs", ...(input.readonlyRootfs ? { readonly: true } : {}) },
     ...(hasOwnUts(input) && input.hostname ? { hostname: input.hostname } : {}),
     ...(hasOwnUts(input) && input.domainname ? { domainname: input.domainname } : {}),
@@ -73,7 +74,14 @@ export function generateSpec(input: SpecInput, host: SpecHost = loadSpecHost()):
 
 const hasOwnUts = (input: SpecInput) => (input.namespaces?.uts?.kind ?? "private") === "private";
 
-function generateProcess(input: SpecInput, security: SecurityOptions, capabilities: string[]): OciProcess {
+function generateProcess(
+  input: SpecInput,
+  security: SecurityOptions,
+  capabilities: string[],
+  host: SpecHost,
+): OciProcess {
+  const isPrivileged = input.privileged === true;
+  const apparmorProfile = chooseProfile(security.apparmorProfile, { isPrivileged }, host);
   const args = hasOwnInit(input) ? [INIT_DESTINATION, "--", ...input.args] : [...input.args];
   return {
     ...(input.tty ? { terminal: true } : {}),
@@ -87,7 +95,7 @@ function generateProcess(input: SpecInput, security: SecurityOptions, capabiliti
     capabilities: capabilitySets(capabilities),
     ...(input.ulimits && input.ulimits.length > 0 ? { rlimits: input.ulimits.map(rlimitOf) } : {}),
     ...((security.noNewPrivileges ?? input.noNewPrivileges) ? { noNewPrivileges: true } : {}),
-    ...(security.apparmorProfile ? { apparmorProfile: security.apparmorProfile } : {}),
+    ...(apparmorProfile === "" ? {} : { apparmorProfile }),
     oomScoreAdj: input.oomScoreAdj ?? 0,
   };
 }

@@ -65,6 +65,7 @@ export function fakeSpecHost(change: Partial<SpecHost> = {}): SpecHost {
     features: ALL_FEATURES,
     isMapped: false,
     hasAppArmor: false,
+    defaultProfile: "",
     hasSelinux: false,
     thermalPaths: [],
     hasSysctl: () => true,

@@ -16,7 +16,9 @@ import { type CgroupFeatures, loadCgroupFeatures } from "../../linux/cgroupfs/fe
 import { type CgroupHost, loadCgroupHost } from "../../linux/cgroupfs/hierarchy.ts";
 import { isMapped, loadIdMap } from "../../linux/idmap.ts";
 import { type MountInfo, parseMountInfo } from "../../linux/procfs/mountinfo.ts";
-import { readProcText, readProcTextIfPresent } from "../../linux/procfs/read.ts";
+import { readProcText } from "../../linux/procfs/read.ts";
+import { hasAppArmor, isProfileLoaded } from "../apparmor/load.ts";
+import { DEFAULT_PROFILE_NAME } from "../apparmor/profile.ts";
 import { type CapabilityMask, parseMask } from "../caps/sets.ts";
 import { hardLimitsOf } from "./rlimits.ts";
 
@@ -48,6 +50,8 @@ export interface SpecHost {
   /** The daemon itself is in a user namespace: ids are missing, and some settings with them. */
   isMapped: boolean;
   hasAppArmor: boolean;
+  /** The AppArmor profile of containers that ask for none; "" where it is not loaded. */
+  defaultProfile: string;
   hasSelinux: boolean;
   /** Per-CPU thermal files that are masked besides the fixed paths. */
   thermalPaths: readonly string[];
@@ -82,7 +86,8 @@ function readSpecHost(): SpecHost {
     cgroups,
     features: loadCgroupFeatures(cgroups),
     isMapped: isMapped(loadIdMap("self")),
-    hasAppArmor: readProcTextIfPresent("/sys/module/apparmor/parameters/enabled")?.startsWith("Y") === true,
+    hasAppArmor: hasAppArmor(),
+    defaultProfile: isProfileLoaded(DEFAULT_PROFILE_NAME) ? DEFAULT_PROFILE_NAME : "",
     hasSelinux: existsSync("/sys/fs/selinux/enforce"),
     thermalPaths: readThermalPaths(),
     hasSysctl: (name) => existsSync(`/proc/sys/${name.replaceAll(".", "/")}`),

@@ -15,10 +15,6 @@ export function validateResources(input: SpecResources, host: SpecHost, warnings
   checkCpu(r, host, warnings);
   checkCpuset(r, host, warnings);
   checkBlkio(r, host, warnings);
-  if (r.deviceCgroupRules?.length && host.cgroups.mode === "unified")
-    warnings.push(
-      "Devices are not restricted by cgroup on this machine (cgroup v2). Device cgroup rules discarded.",
-    );
   if (r.pidsLimit !== undefined && !host.features.pidsLimit) {
     if (r.pidsLimit > 0) warnings.push(unsupported("PIDs limit capabilities", "PIDs limit discarded."));
     delete r.pidsLimit;

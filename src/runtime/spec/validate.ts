@@ -4,6 +4,7 @@
 // this machine cannot enforce is taken out of the result and told as a warning.
 
 import { Fault } from "../../lib/errors.ts";
+import { UNCONFINED } from "../apparmor/choose.ts";
 import { containerCapabilities, hasBit } from "../caps/sets.ts";
 import { capabilityNumber, DEFAULT_CAPABILITIES } from "../caps/names.ts";
 import { type SpecHost, loadSpecHost } from "./host.ts";
@@ -62,24 +63,17 @@ export function validateSpecInput(
 }
 
 /**
- * AppArmor and SELinux: where the kernel has the module a profile that is not applied must not look applied, so it is
- * refused; where it has not, Docker takes it without effect, and so it is taken, with a warning.
+ * compat: a module that the kernel has not, and SELinux where the daemon does not use it, are no reason for a refusal; but who asks for a
+ * profile or a label shall know that it is not applied.
  */
 function checkModules(security: SecurityOptions, host: SpecHost, warnings: string[]): void {
   const profile = security.apparmorProfile ?? "";
   const labels = security.labels.filter((label) => label !== "disable");
-  const wishes = [
-    ["AppArmor", host.hasAppArmor, ["", "unconfined"].includes(profile) ? "" : `the profile "${profile}"`],
-    ["SELinux", host.hasSelinux, labels.length === 0 ? "" : `the label "${labels.join(",")}"`],
-  ] as const;
-  for (const [module, isThere, wish] of wishes) {
-    if (wish === "") continue;
-    if (isThere)
-      throw new Fault("notImplemented", `${wish} of ${module} cannot be applied by this version`, {
-        code: "container.security-module",
-      });
-    warnings.push(`${module} is not enabled on this machine: ${wish} is not applied.`);
-  }
+  if (!host.hasAppArmor && profile !== "" && profile !== UNCONFINED)
+    warnings.push(`AppArmor is not enabled on this machine: the profile "${profile}" is not applied.`);
+  if (labels.length === 0) return;
+  const why = host.hasSelinux ? "not used by this daemon" : "not enabled on this machine";
+  warnings.push(`SELinux is ${why}: the label "${labels.join(",")}" is not applied.`);
 }
 
 /** A user namespace is the daemon's own unless one is asked for; all others are the container's. */

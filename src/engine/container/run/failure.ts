@@ -1,5 +1,6 @@
 // Why a container could not be started: the words and the exit code of it.
 import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
+import { DEFAULT_PROFILE_NAME } from "../../../runtime/apparmor/profile.ts";
 
 const ENOENT = 2;
 const EACCES = 13;
@@ -24,7 +25,7 @@ export function startFault(error: unknown): Fault {
   if (known !== undefined)
     return new Fault("system", known, { code: "container.start-failed", cause: error });
   // compat: clients look for runc's words to choose the exit codes 126 and 127; older ones know no directories.
-  const what = error.op === "exec" ? error.text : `error during container init: ${error.message}`;
+  const what = error.op === "exec" ? error.text : `error during container init: ${initReason(error)}`;
   const also = error.op === "exec" && error.text.endsWith("is a directory") ? ": permission denied" : "";
   const kind = error.op === "exec" ? "invalidParameter" : "system";
   return new Fault(
@@ -36,6 +37,20 @@ export function startFault(error: unknown): Fault {
       cause: error,
     },
   );
+}
+
+/** The security module's refusal comes in runc's words, with the name of the profile or label. */
+function initReason(error: SysError): string {
+  if (error.op !== "execLabel") return error.message;
+  const profile = /^exec (.*)$/.exec(error.path)?.[1];
+  if (profile === undefined)
+    return `unable to apply selinux label ${JSON.stringify(error.path)}: ${error.text}`;
+  return `unable to apply apparmor profile: apparmor failed to apply profile ${JSON.stringify(profile)}: ${error.text.toLowerCase()}`;
+}
+
+/** Whether the kernel has lost the default AppArmor profile: package upgrades are known to unload what they did not load. */
+export function lacksDefaultProfile(error: unknown): boolean {
+  return error instanceof SysError && error.errno === ENOENT && error.path === `exec ${DEFAULT_PROFILE_NAME}`;
 }
 
 /** compat: Docker finds these out itself before it asks the runtime: they come without the runtime's prefix. */

@@ -5,6 +5,7 @@ import { Fault, messageOf } from "../../../lib/errors.ts";
 import { formatNano } from "../../../lib/time.ts";
 import { freezerFile } from "../../../linux/cgroupfs/freezer.ts";
 import { type HealthPlan, host, type Op, type Register, type ShimPlan } from "../../../linux/ops.ts";
+import { loadDefaultProfile } from "../../../runtime/apparmor/load.ts";
 import { planCgroup } from "../../../runtime/cgroup/plan.ts";
 import { planHealth } from "../../../runtime/health/plan.ts";
 import { planContainer } from "../../../runtime/plan/plan.ts";
@@ -19,7 +20,7 @@ import { writeEtcFiles } from "./etc-files.ts";
 import { checkOf } from "../health/config.ts";
 import { watchHealth } from "../health/watch.ts";
 import { refuseDeviceRequests } from "./device-requests.ts";
-import { exitCodeOf, startFault } from "./failure.ts";
+import { exitCodeOf, lacksDefaultProfile, startFault } from "./failure.ts";
 import { lastExit } from "./lost.ts";
 import { acquireMounts, releaseMounts, specMounts, type VolumePlaces } from "../mounts/use.ts";
 import { linkedEnvironment, tellParents } from "../network/links.ts";
@@ -88,7 +89,11 @@ async function launchOrRecord(
   live.isRestartCalledOff = false;
   live.isForced = false;
   try {
-    await launch(context, live, record, onExit, state);
+    await launch(context, live, record, onExit, state).catch(async (error: unknown) => {
+      if (!lacksDefaultProfile(error)) throw error;
+      await loadDefaultProfile((text) => context.log("warn", text));
+      await launch(context, live, record, onExit, state);
+    });
   } catch (error) {
     throw await recordFailure(context, record, error);
   }

@@ -1,0 +1,125 @@
+// `make test-vm`: boots Debian's cloud kernel in an emulated machine, with cgroup v2 alone and AppArmor enforcing, and runs
+// there the suites that depend on it (vm/suite.ts). The machine's root is this machine's own, read-only, below an overlay in
+// memory: what is built here runs there, and nothing that a test does comes back. `vm.ts [TEST FILE...]` runs some only;
+// BERTH_VM_ACCEL=kvm uses the processor where it can.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { type CpioEntry, cpioArchive } from "./vm/cpio.ts";
+import { type Kernel, loadKernel, modulesDirectory, modulesInOrder } from "./vm/kernel.ts";
+import { suitesOf } from "./vm/suite.ts";
+
+const ROOT = dirname(import.meta.dirname);
+const HOME = join(ROOT, "build/vm");
+/** The longest that all of it may take. */
+const LIMIT_MINUTES = Number(process.env["BERTH_VM_MINUTES"] ?? 60);
+/** What is needed before the root is there; all others are loaded from it when they are asked for. */
+const MODULES = ["virtio_pci", "virtio_blk", "virtiofs", "overlay"];
+const COMMAND_LINE =
+  "console=ttyS0 loglevel=4 panic=-1 apparmor=1 lsm=landlock,lockdown,yama,integrity,apparmor,bpf";
+
+const SHARE = join(HOME, "share");
+const SHARE_SOCKET = join(HOME, "share.sock");
+const RESULT = join(HOME, "result");
+const DISK = join(HOME, "disk");
+
+const DIRECTORY = 0o040755;
+const FILE = 0o100755;
+
+/** The first root: busybox, the modules in the order in which they are loaded, and the script. */
+function initramfs(kernel: Kernel): Buffer {
+  const modules = modulesInOrder(kernel, MODULES);
+  const entries: CpioEntry[] = ["bin", "modules"].map((path) => ({ path, mode: DIRECTORY }));
+  const add = (path: string, content: Uint8Array): void => void entries.push({ path, mode: FILE, content });
+  add("bin/busybox", readFileSync("/bin/busybox"));
+  // The script names the shell of the second root; in the first it is a link that busybox has not made yet.
+  add(
+    "init",
+    Buffer.from(readFileSync(join(ROOT, "tools/vm/init"), "utf8").replace(/^#!.*/, "#!/bin/busybox sh")),
+  );
+  for (const file of modules) add(`modules/${basename(file)}`, readFileSync(file));
+  add("modules/order", Buffer.from(modules.map((file) => basename(file)).join("\n")));
+  return cpioArchive(entries);
+}
+
+/** Serves this machine's root to the emulated one: a read-only mount of it in a mount namespace of its own. */
+async function startShare(): Promise<ChildProcess> {
+  const program = ["/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd"].find((path) => existsSync(path));
+  if (program === undefined) throw new Error("virtiofsd is missing: run tools/install-packages vm");
+  mkdirSync(SHARE, { recursive: true });
+  rmSync(SHARE_SOCKET, { force: true });
+  const script = `mount --bind / ${SHARE} && mount -o remount,bind,ro ${SHARE} && exec ${program} \
+    --socket-path=${SHARE_SOCKET} -o source=${SHARE} -o cache=always -o log_level=warn`;
+  const share = spawn("unshare", ["--mount", "--propagation", "private", "sh", "-c", script], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  for (let waited = 0; !existsSync(SHARE_SOCKET); waited++) {
+    if (share.exitCode !== null || waited > 200) throw new Error("virtiofsd does not start");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return share;
+}
+
+function startMachine(kernel: Kernel): ChildProcess {
+  const memory = "4G";
+  const accel = process.env["BERTH_VM_ACCEL"] ?? "tcg,thread=multi";
+  const append = `${COMMAND_LINE} REPOSITORY=${ROOT} MODULES=${modulesDirectory(kernel)}`;
+  const args = [
+    ["-machine", "q35", "-accel", accel, "-cpu", "max", "-smp", String(Math.min(cpus().length, 4))],
+    [
+      "-m",
+      memory,
+      "-object",
+      `memory-backend-memfd,id=memory,size=${memory},share=on`,
+      "-numa",
+      "node,memdev=memory",
+    ],
+    ["-kernel", kernel.image, "-initrd", join(HOME, "initramfs"), "-append", append],
+    ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
+    ["-serial", "stdio", "-serial", `file:${RESULT}`],
+    [
+      "-chardev",
+      `socket,id=share,path=${SHARE_SOCKET}`,
+      "-device",
+      "vhost-user-fs-pci,chardev=share,tag=host",
+    ],
+    ["-drive", `file=${DISK},format=raw,if=virtio,cache=unsafe`],
+  ].flat();
+  return spawn("qemu-system-x86_64", args, { stdio: ["ignore", "inherit", "inherit"] });
+}
+
+/** Returns whether everything passed. */
+async function boot(kernel: Kernel): Promise<boolean> {
+  for (const path of [RESULT, DISK]) writeFileSync(path, "");
+  truncateSync(DISK, 8 * 2 ** 30); // takes room as it is written
+  const share = await startShare();
+  const machine = startMachine(kernel);
+  const stop = (): void => void [machine, share].map((process) => process.kill("SIGKILL"));
+  const timer = setTimeout(() => {
+    console.error(`\nnot done after ${LIMIT_MINUTES} minutes`);
+    stop();
+  }, LIMIT_MINUTES * 60_000);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
+  await once(machine, "exit");
+  clearTimeout(timer);
+  stop();
+  rmSync(DISK);
+  return readFileSync(RESULT, "utf8").trim() === "passed";
+}
+
+if (statSync(ROOT).dev !== statSync("/").dev)
+  throw new Error(`${ROOT} is on another file system than /, which is all that the machine sees`);
+mkdirSync(HOME, { recursive: true });
+const began = Date.now();
+const suites = suitesOf(ROOT, process.argv.slice(2));
+const kernel = loadKernel(HOME);
+writeFileSync(join(HOME, "initramfs"), initramfs(kernel));
+writeFileSync(join(HOME, "suites.json"), JSON.stringify(suites));
+console.log(`Linux ${kernel.release}, ${suites.length} suites, at most ${LIMIT_MINUTES} minutes`);
+const isGood = await boot(kernel);
+console.log(
+  `test-vm ${isGood ? "passed" : "FAILED"} in ${((Date.now() - began) / 60_000).toFixed(1)} minutes`,
+);
+process.exit(isGood ? 0 : 1);
