@@ -76,7 +76,15 @@ test("a daemon that takes over its configuration says so", async () => {
   const [event] = await past(filters({ type: ["daemon"] }));
   const { Name, ID } = (await daemon.request("GET", "/info")).body as { Name: string; ID: string };
   assert.equal(event?.Actor.ID, ID);
-  assert.deepEqual(event?.Actor.Attributes, { "live-restore": "true", name: Name });
+  assert.deepEqual(event?.Actor.Attributes, {
+    debug: "false",
+    "insecure-registries": "[]",
+    labels: "[]",
+    "live-restore": "true",
+    name: Name,
+    "registry-mirrors": "[]",
+    "shutdown-timeout": "15",
+  });
 });
 
 test("an image that is made is an event since API 1.46, before it gets a name", async () => {
