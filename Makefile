@@ -4,9 +4,11 @@
 # make security  the attack suite; make security-weakened  the same against builds without the defences: every attack has to succeed
 # make test-vm  the tests that depend on the kernel, in an emulated machine with cgroup v2 alone and AppArmor (VM_TESTS=file...)
 # make bench   latency beside Docker Engine in the same run
-# make build   dist/berth;   make install  puts it into $(PREFIX)/bin;   make clean
+# make build   dist/berth;   make install  puts it into $(PREFIX)/bin, with manual, completions, systemd units;   make clean
 
 PREFIX ?= /usr/local
+UNITDIR ?= /lib/systemd/system
+COMPLETIONS = $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions/berth zsh/site-functions/_berth fish/vendor_completions.d/berth.fish)
 BUN = tools/bun
 BIN = node_modules/.bin
 VERSION := $(shell sed -n 's/.*"version": "\(.*\)",/\1/p' package.json)
@@ -84,11 +86,29 @@ bench:
 fuzz: build
 	$(MAKE) -s -C native fuzz
 
-install: build
+build/man: dist/berth tools/man.ts
+	$(BUN) tools/man.ts $@
+
+# Into $(DESTDIR) for packages; without it the group of the socket is made as well.
+install: build build/man
 	install -D -m 0755 dist/berth $(DESTDIR)$(PREFIX)/bin/berth
+	ln -sf berth $(DESTDIR)$(PREFIX)/bin/berth-runtime
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
+	sed 's|@PREFIX@|$(PREFIX)|' install/berth.service >$(DESTDIR)$(UNITDIR)/berth.service
+	install -m 0644 install/berth.socket $(DESTDIR)$(UNITDIR)/
+	install -m 0644 build/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 0644 build/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -d $(dir $(COMPLETIONS))
+	dist/berth completion bash >$(word 1,$(COMPLETIONS))
+	dist/berth completion zsh >$(word 2,$(COMPLETIONS))
+	dist/berth completion fish >$(word 3,$(COMPLETIONS))
+	[ -n "$(DESTDIR)" ] || getent group berth >/dev/null || groupadd --system berth
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/berth
+	rm -f $(DESTDIR)$(PREFIX)/bin/berth $(DESTDIR)$(PREFIX)/bin/berth-runtime $(COMPLETIONS)
+	rm -f $(DESTDIR)$(UNITDIR)/berth.service $(DESTDIR)$(UNITDIR)/berth.socket
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/berth.1 $(DESTDIR)$(PREFIX)/share/man/man1/berth-*.1
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/berth-daemon.8
 
 clean:
 	rm -rf build dist

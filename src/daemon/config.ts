@@ -48,7 +48,8 @@ export interface DaemonConfig {
 
 const DEFAULT_CONFIG_FILE = "/etc/berth/daemon.json";
 
-const FLAGS = {
+/** Flags of `berth daemon`. */
+export const DAEMON_FLAGS = {
   "data-root": string("Root directory of persistent state", { initial: "/var/lib/berth" }),
   "exec-root": string("Root directory for execution state files", { initial: "/run/berth" }),
   ...LISTEN_FLAGS,
@@ -76,7 +77,7 @@ const FLAGS = {
 } as const;
 
 /** daemon.json keys and the flag that each has. */
-const KEYS: Readonly<Record<string, keyof typeof FLAGS>> = {
+const KEYS: Readonly<Record<string, keyof typeof DAEMON_FLAGS>> = {
   "data-root": "data-root",
   "exec-root": "exec-root",
   ...LISTEN_KEYS,
@@ -108,10 +109,10 @@ export interface DaemonNotice {
 
 /** Returns the configuration, or the text that was asked for. Fails with invalidParameter. */
 export function loadDaemonConfig(argv: readonly string[]): DaemonConfig | DaemonNotice {
-  const { values, given, args, help } = parseFlags(FLAGS, argv);
+  const { values, given, args, help } = parseFlags(DAEMON_FLAGS, argv);
   if (help !== undefined)
     return {
-      notice: `Usage:  berth daemon [OPTIONS]\n\nA container engine that answers the Docker Engine API\n\nOptions:\n${flagUsages(FLAGS, process.stdout.columns ?? 0)}`,
+      notice: `Usage:  berth daemon [OPTIONS]\n\nA container engine that answers the Docker Engine API\n\nOptions:\n${flagUsages(DAEMON_FLAGS, process.stdout.columns ?? 0)}`,
     };
   if (args.length > 0) throw invalid(`unknown argument: ${args[0]}`);
   if (values.version) return { notice: `${versionLine("berth")}\n` };
@@ -119,7 +120,7 @@ export function loadDaemonConfig(argv: readonly string[]): DaemonConfig | Daemon
   return values.validate ? { notice: "configuration OK\n" } : config;
 }
 
-function readConfig(values: FlagValues<typeof FLAGS>, given: ReadonlySet<string>): DaemonConfig {
+function readConfig(values: FlagValues<typeof DAEMON_FLAGS>, given: ReadonlySet<string>): DaemonConfig {
   const file = loadFile(values["config-file"], given.has("config-file"));
   for (const [key, flag] of Object.entries(KEYS))
     if (key in file && given.has(flag))
@@ -215,7 +216,7 @@ export type ReloadableConfig = Pick<
 
 /** Reads the configuration again as at the start, and returns what of it a running daemon takes over. Fails with invalidParameter. */
 export function reloadConfig(argv: readonly string[]): ReloadableConfig {
-  const { values, given } = parseFlags(FLAGS, argv);
+  const { values, given } = parseFlags(DAEMON_FLAGS, argv);
   const { engine, ...config } = readConfig(values, given);
   return { ...config, labels: engine.labels, shutdownTimeoutSec: engine.shutdownTimeoutSec };
 }

@@ -1,5 +1,5 @@
 // Opens listening sockets: `unix:///path`, `tcp://host:port` with or without TLS, and `fd://` for what systemd has opened. A unix
-// socket is 0660 and belongs to a group of the host; a leftover of a dead daemon is replaced, a live one is not.
+// socket is 0660 and belongs to group berth (or docker); a leftover of a dead daemon is replaced, a live one is not.
 
 import { chmodSync, chownSync, lstatSync, readFileSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server as NetServer, type Socket } from "node:net";
@@ -53,7 +53,11 @@ function groupId(name: string): number | undefined {
 
 function giveToGroup(path: string, { group: wanted, log }: ListenOptions): void {
   chmodSync(path, 0o660);
-  const group = /^\d+$/.test(wanted ?? "") ? Number(wanted) : groupId(wanted ?? "docker");
+  const group = /^\d+$/.test(wanted ?? "")
+    ? Number(wanted)
+    : wanted === undefined
+      ? (groupId("berth") ?? groupId("docker"))
+      : groupId(wanted);
   if (group === undefined) {
     if (wanted !== undefined && wanted !== "")
       log(`unix://${path}: there is no group ${wanted} on this host: only root may use it`);
@@ -93,7 +97,7 @@ export interface ListenOptions {
   readonly log: (message: string) => void;
   /** For tcp:// addresses; absent: plain. */
   readonly tls?: TlsServer | undefined;
-  /** Name or id of the group that may use unix sockets; absent: `docker`, where that exists; "": root alone. */
+  /** Name or id of the group that may use unix sockets; absent: `berth` or else `docker`, where there is one; "": root alone. */
   readonly group?: string | undefined;
 }
 

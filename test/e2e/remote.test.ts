@@ -211,3 +211,38 @@ describe("ssh://", () => {
     });
   }
 });
+
+describe("fd://", () => {
+  // As systemd does: the socket is open before the daemon is, and stays when the daemon ends.
+  const ACTIVATE = [
+    "import os, socket, sys",
+    "s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(64); os.dup2(s.fileno(), 3); os.set_inheritable(3, True)",
+    'os.environ["LISTEN_FDS"] = "1"; os.environ["LISTEN_PID"] = str(os.getpid()); os.execv(sys.argv[2], sys.argv[2:])',
+  ].join("\n");
+  let daemon: TestDaemon;
+  before(async () => {
+    const wrap = (argv: string[]) => ["python3", "-c", ACTIVATE, file("activated.sock"), ...argv];
+    daemon = await TestDaemon.start({ args: ["-H", "fd://"], wrap });
+  });
+  after(() => daemon.close());
+
+  test("the daemon answers on the socket that it was given", async () => {
+    for (const client of clients) {
+      const args = ["-H", `unix://${file("activated.sock")}`, "ps", "-q"];
+      const outcome = await daemon.network.run([...client.argv, ...args]);
+      assert.deepEqual([outcome.status, outcome.stdout], [0, ""], outcome.stderr);
+    }
+  });
+
+  test("without one it does not start, and says why", async () => {
+    const refused = await TestDaemon.start({ hasImage: false }).then(async (other) => {
+      await other.terminate();
+      const live = other.launch(["-H", "fd://"]);
+      const outcome = await live.ended;
+      await other.close();
+      return outcome;
+    });
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /cannot listen on fd:\/\/: no sockets found via socket activation/);
+  });
+});
