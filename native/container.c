@@ -186,7 +186,24 @@ static int install_seccomp(struct container *c, const uint8_t *program, size_t s
 	int err = errno;
 	free(filter);
 	c->has_seccomp = true;
-	return rc < 0 ? fault_set(f, err, "seccomp", "", NULL) : 0;
+	return rc < 0 ? fault_set(f, err, "seccomp", "", NULL) : (int)rc;
+}
+
+static int run_seccomp(struct container *c, struct reader *op, bool notifies, struct fault *f)
+{
+	const uint8_t *program = NULL;
+	size_t size = 0;
+	int64_t flags = 0;
+	const char *path = "";
+	struct reader parts = {.bad = true};
+	wire_bytes(op, &program, &size);
+	wire_int(op, &flags);
+	if (notifies) {
+		wire_str(op, &path);
+		wire_list(op, &parts);
+	}
+	int listener = install_seccomp(c, program, size, flags, f);
+	return listener < 0 || !notifies ? listener : listener_announce(c, listener, path, &parts, f);
 }
 
 static void join_keyring(const struct container *c, const char *name)
@@ -241,16 +258,17 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 {
 	const char *s[6] = {"", "", "", "", "", ""};
 	int64_t i[5] = {0};
-	const uint8_t *bytes = NULL;
-	size_t size = 0;
 	if (code == OP_CREDENTIALS)
 		return run_credentials(c, op, f);
+	if (code == OP_SECCOMP || code == OP_SECCOMP_NOTIFY)
+		return run_seccomp(c, op, code == OP_SECCOMP_NOTIFY, f);
 	if (code == OP_EXEC) {
 		struct reader argv, env;
 		return wire_list(op, &argv) && wire_list(op, &env) ? exec_run(c, &argv, &env, f) : -EINVAL;
 	}
-	if (code == OP_SECCOMP)
-		wire_bytes(op, &bytes, &size);
+	int rc = attributes_run(code, op, f);
+	if (rc != NOT_MINE)
+		return rc;
 	for (unsigned strings = 0, ints = 0; op->left > 0 && strings < 6 && ints < 5 && !op->bad;)
 		wire_peek(op) == WIRE_INT ? wire_int(op, &i[ints++]) : wire_str(op, &s[strings++]);
 	if (op->bad)
@@ -292,6 +310,16 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 		return mount_readonly(c, s[0], f);
 	case OP_CONSOLE:
 		return console_open(c, f);
+	case OP_MOUNT_ATTRIBUTES:
+		return mount_attributes(c, s[0], i[0], i[1], i[2] != 0, f);
+	case OP_REMOUNT:
+		return mount_remount(c, s[0], i[0], s[1], f);
+	case OP_MOUNT_PROPAGATION:
+		return mount_propagation(c, s[0], i[0], f);
+	case OP_MOUNT_COPY_UP:
+		return mount_copy_up(c, s[0], s[1], i[0], s[2], f);
+	case OP_MOVE_ROOT:
+		return root_move(c, f);
 	case OP_PIVOT:
 		return root_pivot(c, f);
 	case OP_ROOT_READONLY:
@@ -315,8 +343,6 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 	case OP_UMASK: // takes effect at exec: until then directories and nodes are made with exactly the planned modes
 		c->mask = (mode_t)i[0] & 07777;
 		return 0;
-	case OP_SECCOMP:
-		return install_seccomp(c, bytes, size, i[0], f);
 	case OP_NO_NEW_PRIVS:
 		return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? fault_set(f, errno, "noNewPrivs", "", NULL) : 0;
 	case OP_KEYRING:

@@ -17,6 +17,7 @@ enum note_kind {
 	NOTE_BARRIER, // waits for one byte before it goes on
 	NOTE_EXEC,    // execve comes next: end of file now means success
 	NOTE_FAULT,
+	NOTE_LISTENER, // of a seccomp filter: `pid` is its number in the sender; a path and texts follow; waits for an errno
 };
 
 struct note {
@@ -94,6 +95,22 @@ int make_directory(struct container *c, const char *path, int64_t mode, int64_t 
 
 // console.c
 int console_open(struct container *c, struct fault *f);
+
+// mountopts.c: what is mounted at `path` already
+int mount_attributes(struct container *c, const char *path, int64_t set, int64_t clear, bool recursive, struct fault *f);
+int mount_propagation(struct container *c, const char *path, int64_t flags, struct fault *f);
+int mount_remount(struct container *c, const char *path, int64_t flags, const char *data, struct fault *f);
+// A tmpfs that begins with what is in the directory it covers.
+int mount_copy_up(struct container *c, const char *source, const char *dest, int64_t flags, const char *data, struct fault *f);
+int root_move(struct container *c, struct fault *f); // instead of root_pivot
+
+// attributes.c
+enum { NOT_MINE = 1 };
+int attributes_run(int64_t code, struct reader *op, struct fault *f);          // NOT_MINE for other operations
+int attributes_early(struct container *c, struct reader ops, struct fault *f); // those for the way into the container
+
+// listener.c
+int listener_announce(const struct container *c, int listener, const char *path, struct reader *parts, struct fault *f);
 
 // credentials.c
 struct cap_masks {

@@ -48,8 +48,21 @@ enum opcode {
 	OP_KEYRING = 88,
 	OP_BARRIER = 89,
 	OP_EXEC = 90,
-	OP_STAGE = 100,
 	OP_BIND_FROM = 91,
+	OP_SCHEDULER = 92,
+	OP_IO_PRIORITY = 93,
+	OP_CPU_AFFINITY = 94,
+	OP_PERSONALITY = 95,
+	OP_MEMORY_POLICY = 96,
+	OP_TIME_OFFSET = 97,
+	OP_SECCOMP_NOTIFY = 98,
+	OP_MOUNT_ATTRIBUTES = 99,
+	OP_STAGE = 100,
+	OP_REMOUNT = 101,
+	OP_MOUNT_PROPAGATION = 102,
+	OP_MOUNT_COPY_UP = 103,
+	OP_MOVE_ROOT = 104,
+	OP_CPU_AFFINITY_FIRST = 105,
 	OP_ID_MAPPED = 146,
 	OP_EXEC_LABEL = 110,
 	OP_FS_MKDIR = 128,
@@ -120,8 +133,21 @@ static inline const char *op_name(long long code)
 	case OP_KEYRING: return "keyring";
 	case OP_BARRIER: return "barrier";
 	case OP_EXEC: return "exec";
-	case OP_STAGE: return "stage";
 	case OP_BIND_FROM: return "bindFrom";
+	case OP_SCHEDULER: return "scheduler";
+	case OP_IO_PRIORITY: return "ioPriority";
+	case OP_CPU_AFFINITY: return "cpuAffinity";
+	case OP_PERSONALITY: return "personality";
+	case OP_MEMORY_POLICY: return "memoryPolicy";
+	case OP_TIME_OFFSET: return "timeOffset";
+	case OP_SECCOMP_NOTIFY: return "seccompNotify";
+	case OP_MOUNT_ATTRIBUTES: return "mountAttributes";
+	case OP_STAGE: return "stage";
+	case OP_REMOUNT: return "remount";
+	case OP_MOUNT_PROPAGATION: return "mountPropagation";
+	case OP_MOUNT_COPY_UP: return "mountCopyUp";
+	case OP_MOVE_ROOT: return "moveRoot";
+	case OP_CPU_AFFINITY_FIRST: return "cpuAffinityFirst";
 	case OP_ID_MAPPED: return "idMapped";
 	case OP_EXEC_LABEL: return "execLabel";
 	case OP_FS_MKDIR: return "fsMkdir";

@@ -52,6 +52,19 @@ static const struct shape shapes[] = {
 	{OP_EXEC_LABEL, true, "ss", 0},
 	{OP_BARRIER, false, "", 0},
 	{OP_EXEC, true, "ll", 0},
+	{OP_SCHEDULER, true, "iiiiiii", 0},
+	{OP_IO_PRIORITY, true, "i", 0},
+	{OP_CPU_AFFINITY, true, "b", 0},
+	{OP_CPU_AFFINITY_FIRST, true, "b", 0},
+	{OP_PERSONALITY, true, "i", 0},
+	{OP_MEMORY_POLICY, true, "ib", 0},
+	{OP_TIME_OFFSET, false, "iii", CLONE_NEWTIME},
+	{OP_SECCOMP_NOTIFY, true, "bisl", 0},
+	{OP_MOUNT_ATTRIBUTES, false, "siii", CLONE_NEWNS},
+	{OP_REMOUNT, false, "sis", CLONE_NEWNS},
+	{OP_MOUNT_PROPAGATION, false, "si", CLONE_NEWNS},
+	{OP_MOUNT_COPY_UP, false, "ssis", CLONE_NEWNS},
+	{OP_MOVE_ROOT, false, "", CLONE_NEWNS},
 };
 
 static int refuse(struct fault *f, const char *what, const char *why)

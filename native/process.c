@@ -134,7 +134,8 @@ static void settle(struct process *p)
 
 static void adopt(struct process *p, pid_t pid);
 
-static void take_note(struct process *p, const struct note *note, int fd)
+// `rest` bytes of the message came behind the note, they are in shim_scratch.
+static void take_note(struct process *p, const struct note *note, int fd, size_t rest)
 {
 	switch (note->kind) {
 	case NOTE_PID:
@@ -146,6 +147,9 @@ static void take_note(struct process *p, const struct note *note, int fd)
 	case NOTE_PTY:
 		take_terminal(p, fd);
 		return; // keeps the descriptor
+	case NOTE_LISTENER:
+		listener_forward(p, note->pid, shim_scratch, rest);
+		break;
 	case NOTE_BARRIER:
 		p->phase = PHASE_CREATED;
 		shim_report();
@@ -166,18 +170,18 @@ static void read_notes(struct process *p)
 {
 	while (p->chan.w.fd >= 0) {
 		struct note note;
-		struct iovec part = {&note, sizeof note};
+		struct iovec parts[] = {{&note, sizeof note}, {shim_scratch, SCRATCH_SIZE}};
 		union {
 			struct cmsghdr head;
 			char room[CMSG_SPACE(sizeof(int))];
 		} control;
-		struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+		struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = sizeof control};
 		ssize_t n = recvmsg(p->chan.w.fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return;
-		if (n != (ssize_t)sizeof note) {
+		if (n < (ssize_t)sizeof note) {
 			settle(p);
 			return;
 		}
@@ -185,7 +189,7 @@ static void read_notes(struct process *p)
 		struct cmsghdr *c = CMSG_FIRSTHDR(&message);
 		if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof fd))
 			memcpy(&fd, CMSG_DATA(c), sizeof fd);
-		take_note(p, &note, fd);
+		take_note(p, &note, fd, (size_t)n - sizeof note);
 	}
 }
 

@@ -5,6 +5,7 @@
 #include "container.h"
 
 #include "resolve.h"
+#include "rootmount.h"
 #include "userns.h"
 
 #include <errno.h>
@@ -22,12 +23,7 @@
 
 enum { OPTION_PAGE = 4096, CLONE_TREE = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC };
 
-// The path under which mount(2) finds a descriptor; `host_view` only, since it goes through the host's /proc.
-struct fd_path {
-	char text[32];
-};
-
-static struct fd_path fd_path(int fd)
+struct fd_path fd_path(int fd)
 {
 	struct fd_path p;
 	char digits[12], *at = digits + sizeof digits;
@@ -40,7 +36,7 @@ static struct fd_path fd_path(int fd)
 	return p;
 }
 
-static int host_view(const struct container *c, const char *op, const char *path, struct fault *f)
+int host_view(const struct container *c, const char *op, const char *path, struct fault *f)
 {
 	if (c->is_pivoted)
 		return fault_set(f, EINVAL, op, path, "must come before pivot");
@@ -68,7 +64,7 @@ int mount_over(int tree, int dest, const char *path, struct fault *f)
 }
 
 // Remounts an attached tree the old way, for kernels before 5.12. Flags it has already must be repeated, or they would go.
-static int remount_flags(const struct container *c, int tree, uint64_t attr, const char *path, struct fault *f)
+int remount_attributes(const struct container *c, int tree, uint64_t attr, const char *path, struct fault *f)
 {
 	struct statfs fs;
 	if (c->is_pivoted || fstatfs(tree, &fs) < 0)
@@ -109,7 +105,7 @@ int mount_attach(const struct container *c, int tree, int dest, uint64_t attr, b
 	if (later < 0)
 		return later;
 	int rc = mount_over(tree, dest, path, f);
-	return rc < 0 || !later ? rc : remount_flags(c, tree, attr, path, f);
+	return rc < 0 || !later ? rc : remount_attributes(c, tree, attr, path, f);
 }
 
 // Before the first mount: nothing that is mounted here may show up on the host.
@@ -481,7 +477,7 @@ int root_readonly(struct container *c, struct fault *f)
 	if (later <= 0)
 		return later;
 	if (!c->is_pivoted)
-		return remount_flags(c, c->root, MOUNT_ATTR_RDONLY, "/", f);
+		return remount_attributes(c, c->root, MOUNT_ATTR_RDONLY, "/", f);
 	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
 		return fault_set(f, errno, "mount", "/", NULL);
 	return 0;
@@ -518,9 +514,14 @@ int root_pivot(struct container *c, struct fault *f)
 		return fault_set(f, errno, "umount", "/", NULL);
 	if (chdir("/") < 0)
 		return fault_set(f, errno, "chdir", "/", NULL);
+	root_is_entered(c);
+	return 0;
+}
+
+void root_is_entered(struct container *c)
+{
 	c->is_pivoted = true;
 	clean_fd(&c->dev_null);
 	clean_fd(&c->masked);
 	c->dev_null = c->masked = -1;
-	return 0;
 }

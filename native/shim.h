@@ -6,6 +6,7 @@
 //   dns.c     questions to 127.0.0.11, carried to the daemon
 //   health.c  the health check's schedule and results         probe.c   a check that only connects
 //   members.c the processes in the container's cgroup
+//   listener.c a seccomp filter's listener on its way to who answers
 //   spill.c   output that waits for slow clients
 #ifndef KEEL_SHIM_H
 #define KEEL_SHIM_H
@@ -190,6 +191,9 @@ int process_signal(int signo, bool all);
 void process_warn(struct process *p, const char *text);
 void write_warnings(struct writer *w, struct process *p); // as a list, and forgets them
 void process_check_end(struct process *p, int64_t now);
+
+// listener.c: `rest` are the path and the texts of a NOTE_LISTENER
+void listener_forward(const struct process *p, int number, const void *rest, size_t size);
 
 // stream.c
 void source_on(struct watch *w, uint32_t events);

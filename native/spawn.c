@@ -334,8 +334,15 @@ _Noreturn static void first_step(struct child *child, bool joined)
 	// Root in there before anything is made: the message queues' directory, for one, belongs to who makes the ipc namespace.
 	if (enter_joins(&f) < 0 || ((shim.namespaces & CLONE_NEWUSER) && userns_become_root(&f) < 0))
 		child_fail(&c, &f);
+	// The clocks of a time namespace are set before anybody is in it: its maker's children are.
+	if ((child->flags & CLONE_NEWTIME) && unshare(CLONE_NEWTIME) < 0) {
+		fault_set(&f, errno, "unshare", "time", NULL);
+		child_fail(&c, &f);
+	}
+	if (attributes_early(&c, child->ops, &f) < 0)
+		child_fail(&c, &f);
 	int pidfd = -1;
-	pid_t pid = clone_process(child->flags | CLONE_PARENT, &pidfd, -1);
+	pid_t pid = clone_process((child->flags & ~(uint64_t)CLONE_NEWTIME) | CLONE_PARENT, &pidfd, -1);
 	if (pid < 0) {
 		fault_set(&f, -pid, "clone3", "", NULL);
 		child_fail(&c, &f);
@@ -366,7 +373,7 @@ _Noreturn static void exec_step(struct child *child, bool joined)
 	struct fault f = {0};
 	container_init(&c, child);
 	child_begin(child, &c);
-	if (join_cgroups(!joined, &f) < 0)
+	if (attributes_early(&c, child->ops, &f) < 0 || join_cgroups(!joined, &f) < 0)
 		child_fail(&c, &f);
 	if (container_run_limits(&c, &child->ops, &f) < 0 || enter_container(child->flags, &f) < 0)
 		child_fail(&c, &f);
@@ -462,7 +469,7 @@ int spawn_container(struct process *p, struct fault *f)
 {
 	struct plan *plan = &shim.plan;
 	struct child child = {.process = p, .ops = plan->ops, .rows = plan->rows, .columns = plan->columns, .flags = plan->clone_flags};
-	bool needs_step = false, joined = false;
+	bool needs_step = plan->clone_flags & CLONE_NEWTIME, joined = false;
 	for (unsigned i = 0; i < plan->join_count; i++) {
 		shim.namespaces |= (uint32_t)plan->joins[i].type;
 		needs_step |= plan->joins[i].type & (CLONE_NEWPID | CLONE_NEWUSER);

@@ -76,22 +76,30 @@ const FLAGS: ReadonlyMap<string, readonly [bit: number, clears: boolean]> = new 
   ["sync", [MS.SYNCHRONOUS, false]],
 ]);
 
-/** Options that apply to a mount and everything below it, by mount_setattr with AT_RECURSIVE. */
-const RECURSIVE_ATTRS: ReadonlyMap<string, readonly [attr: number, clears: boolean]> = new Map([
-  ["rro", [MOUNT_ATTR.RDONLY, false]],
-  ["rrw", [MOUNT_ATTR.RDONLY, true]],
-  ["rnosuid", [MOUNT_ATTR.NOSUID, false]],
-  ["rsuid", [MOUNT_ATTR.NOSUID, true]],
-  ["rnodev", [MOUNT_ATTR.NODEV, false]],
-  ["rdev", [MOUNT_ATTR.NODEV, true]],
-  ["rnoexec", [MOUNT_ATTR.NOEXEC, false]],
-  ["rexec", [MOUNT_ATTR.NOEXEC, true]],
-  ["rnoatime", [MOUNT_ATTR.NOATIME, false]],
-  ["rstrictatime", [MOUNT_ATTR.STRICTATIME, false]],
-  ["rnodiratime", [MOUNT_ATTR.NODIRATIME, false]],
-  ["rdiratime", [MOUNT_ATTR.NODIRATIME, true]],
-  ["rnosymfollow", [MOUNT_ATTR.NOSYMFOLLOW, false]],
-  ["rsymfollow", [MOUNT_ATTR.NOSYMFOLLOW, true]],
+/** The whole field of access times, which has to be cleared before one of its values is set. */
+const ATIME = 0x70;
+
+/** Options that apply to a mount and everything below it, by mount_setattr with AT_RECURSIVE: what they set and what they clear. */
+const RECURSIVE_ATTRS: ReadonlyMap<string, readonly [set: number, clear: number]> = new Map([
+  ["ratime", [MOUNT_ATTR.RELATIME, ATIME]],
+  ["rdev", [0, MOUNT_ATTR.NODEV]],
+  ["rdiratime", [0, MOUNT_ATTR.NODIRATIME]],
+  ["rexec", [0, MOUNT_ATTR.NOEXEC]],
+  ["rnoatime", [MOUNT_ATTR.NOATIME, ATIME]],
+  ["rnodev", [MOUNT_ATTR.NODEV, 0]],
+  ["rnodiratime", [MOUNT_ATTR.NODIRATIME, 0]],
+  ["rnoexec", [MOUNT_ATTR.NOEXEC, 0]],
+  // the kernel's default is relatime, also where nobody asks for it
+  ["rnorelatime", [0, 0]],
+  ["rnostrictatime", [MOUNT_ATTR.RELATIME, ATIME]],
+  ["rnosuid", [MOUNT_ATTR.NOSUID, 0]],
+  ["rnosymfollow", [MOUNT_ATTR.NOSYMFOLLOW, 0]],
+  ["rrelatime", [MOUNT_ATTR.RELATIME, ATIME]],
+  ["rro", [MOUNT_ATTR.RDONLY, 0]],
+  ["rrw", [0, MOUNT_ATTR.RDONLY]],
+  ["rstrictatime", [MOUNT_ATTR.STRICTATIME, ATIME]],
+  ["rsuid", [0, MOUNT_ATTR.NOSUID]],
+  ["rsymfollow", [0, MOUNT_ATTR.NOSYMFOLLOW]],
 ]);
 
 const PROPAGATION: ReadonlyMap<string, number> = new Map([
@@ -105,15 +113,24 @@ const PROPAGATION: ReadonlyMap<string, number> = new Map([
   ["runbindable", MS.UNBINDABLE | MS.REC],
 ]);
 
+/** Not the kernel's: what a tmpfs covers is copied into it; a bind shows its files with other owners. */
+const EXTENSIONS = ["tmpcopyup", "idmap", "ridmap"] as const;
+
 /** util-linux' option for mounting a part of a file system; what follows is a path in it. */
 export const SUBDIR_OPTION = "X-mount.subdir=";
+
+/** MOUNT_ATTR_* bits as mount_setattr(2) takes them: the clear ones go first. */
+export interface AttrChange {
+  set: number;
+  clear: number;
+}
 
 export interface MountOptions {
   /** MS_* bits that are set, and those that were cleared explicitly. */
   flags: number;
   cleared: number;
-  /** MOUNT_ATTR_* bits for the whole tree. */
-  recursiveAttr: number;
+  /** What the whole tree gets, and what it loses. */
+  recursive: AttrChange;
   /** MS_PRIVATE and so on with MS_REC; 0 when not said. */
   propagation: number;
   /** The files' owners are shown as in the container's user namespace, in what is mounted below, too. */
@@ -121,6 +138,8 @@ export interface MountOptions {
   isIdMapRecursive: boolean;
   /** Path in the file system that is to be mounted instead of its root, "" for the root. */
   subdir: string;
+  /** `tmpcopyup`. */
+  copiesUp: boolean;
   /** What is left for the file system, in order: `size=65536k`. */
   data: string[];
 }
@@ -130,11 +149,12 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
   const result: MountOptions = {
     flags: 0,
     cleared: 0,
-    recursiveAttr: 0,
+    recursive: { set: 0, clear: 0 },
     propagation: 0,
     isIdMapped: false,
     isIdMapRecursive: false,
     subdir: "",
+    copiesUp: false,
     data: [],
   };
   for (const option of options) {
@@ -146,10 +166,11 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
       result.flags = clears ? result.flags & ~bit : result.flags | bit;
       result.cleared = clears ? result.cleared | bit : result.cleared & ~bit;
     } else if (attr) {
-      const [bit, clears] = attr;
-      result.recursiveAttr = clears ? result.recursiveAttr & ~bit : result.recursiveAttr | bit;
+      result.recursive = withChange(result.recursive, ...attr);
     } else if (propagation !== undefined) {
       result.propagation = propagation;
+    } else if (option === "tmpcopyup") {
+      result.copiesUp = true;
     } else if (option === "idmap" || option === "ridmap") {
       result.isIdMapped = true;
       result.isIdMapRecursive = option === "ridmap";
@@ -160,6 +181,15 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     }
   }
   return result;
+}
+
+function withChange(change: AttrChange, set: number, clear: number): AttrChange {
+  return { set: (change.set & ~clear) | set, clear: (change.clear & ~(set & ~ATIME)) | clear };
+}
+
+/** Returns the names of all options that are understood here, sorted; others are the file systems' own. */
+export function knownMountOptions(): string[] {
+  return [...FLAGS.keys(), ...RECURSIVE_ATTRS.keys(), ...PROPAGATION.keys(), ...EXTENSIONS].sort();
 }
 
 /** Returns the bit that an option is about, -1 for propagation (of which there is one), undefined for data. */
@@ -182,6 +212,16 @@ const ATTR_OF_FLAG: readonly (readonly [flag: number, attr: number])[] = [
   [MS.NODIRATIME, MOUNT_ATTR.NODIRATIME],
   [MS.NOSYMFOLLOW, MOUNT_ATTR.NOSYMFOLLOW],
 ];
+
+/** Returns what options that set and clear MS_* bits of one mount ask of mount_setattr(2). */
+export function attrChangeOf(options: Pick<MountOptions, "flags" | "cleared">): AttrChange {
+  const set = mountAttrOfFlags(options.flags);
+  const times = MS.NOATIME | MS.RELATIME | MS.STRICTATIME;
+  // clearing noatime, or asking for relatime, is a choice of another access time
+  const choosesTime = ((options.flags | options.cleared) & times) !== 0 && (set & ATIME) === 0;
+  const clear = mountAttrOfFlags(options.cleared & ~times) | (choosesTime ? ATIME : 0);
+  return { set, clear };
+}
 
 /** Returns the MOUNT_ATTR_* bits that say the same of a mount as MS_* bits do. */
 export function mountAttrOfFlags(flags: number): number {

@@ -63,8 +63,21 @@ export const OPCODES = {
   keyring: 88,
   barrier: 89,
   exec: 90,
-  stage: 100,
   bindFrom: 91,
+  scheduler: 92,
+  ioPriority: 93,
+  cpuAffinity: 94,
+  personality: 95,
+  memoryPolicy: 96,
+  timeOffset: 97,
+  seccompNotify: 98,
+  mountAttributes: 99,
+  stage: 100,
+  remount: 101,
+  mountPropagation: 102,
+  mountCopyUp: 103,
+  moveRoot: 104,
+  cpuAffinityFirst: 105,
   idMapped: 146,
   execLabel: 110,
   // File operations: run by an agent handler in a file session, below one root, by descriptor.
@@ -320,6 +333,26 @@ export const inner = {
   readonly: (path: string): Op => [O.readonly, path],
   /** Opens a pty in the container's devpts, binds it at /dev/console, makes it stdio and controlling terminal. */
   console: (): Op => [O.console],
+  /** Sets and clears MOUNT_ATTR_* bits of what is mounted at `dest`, with `recursive` of everything below it, too. */
+  mountAttributes: (
+    dest: string,
+    change: { set?: number; clear?: number },
+    options: { recursive?: boolean } = {},
+  ): Op => [O.mountAttributes, dest, change.set ?? 0, change.clear ?? 0, options.recursive ? 1 : 0],
+  /** mount(2) with MS_REMOUNT of what is mounted at `dest`; flags that may not be taken away stay. */
+  remount: (dest: string, flags: number, data = ""): Op => [O.remount, dest, flags, data],
+  /** Gives what is mounted at `dest` a propagation: MS_PRIVATE and so on, with or without MS_REC. */
+  mountPropagation: (dest: string, flags: number): Op => [O.mountPropagation, dest, flags],
+  /** As `mount` of a tmpfs, which then begins with a copy of everything that it covers. */
+  mountCopyUp: (source: string, dest: string, flags: number, data = ""): Op => [
+    O.mountCopyUp,
+    source,
+    dest,
+    flags,
+    data,
+  ],
+  /** Instead of pivot where the host's root cannot be moved: MS_MOVE and chroot, after the host's procfs and sysfs are hidden. */
+  moveRoot: (): Op => [O.moveRoot],
   /** pivot_root into the root; the host's tree is gone afterwards. */
   pivot: (): Op => [O.pivot],
   rootReadonly: (): Op => [O.rootReadonly],
@@ -369,6 +402,43 @@ export const inner = {
    * that one): the security module's label for the program that exec starts.
    */
   execLabel: (module: string, text: string): Op => [O.execLabel, module, text],
+  /**
+   * Installs a program with SECCOMP_FILTER_FLAG_NEW_LISTENER among its flags. The shim connects to the host's socket `path` and sends the
+   * listener along with the `parts` of a text, between which it puts the number that the process has on the host.
+   */
+  seccompNotify: (program: Uint8Array, flags: number, path: string, parts: readonly string[]): Op => [
+    O.seccompNotify,
+    program,
+    flags,
+    path,
+    parts,
+  ],
+  /** sched_setattr(2); times are nanoseconds. */
+  scheduler: (s: {
+    policy: number;
+    nice: number;
+    priority: number;
+    flags: number;
+    runtime: number;
+    deadline: number;
+    period: number;
+  }): Op => [O.scheduler, s.policy, s.nice, s.priority, s.flags, s.runtime, s.deadline, s.period],
+  /** ioprio_set(2): class << 13 | priority. */
+  ioPriority: (value: number): Op => [O.ioPriority, value],
+  /** sched_setaffinity(2): a mask in whole 64-bit words. */
+  cpuAffinity: (mask: Uint8Array): Op => [O.cpuAffinity, mask],
+  /** The same on the way into the container, before its cgroup is entered; in an exec wherever it stands. */
+  cpuAffinityFirst: (mask: Uint8Array): Op => [O.cpuAffinityFirst, mask],
+  personality: (domain: number): Op => [O.personality, domain],
+  /** set_mempolicy(2): the mode with its flags, and the nodes as a mask. */
+  memoryPolicy: (mode: number, nodes: Uint8Array): Op => [O.memoryPolicy, mode, nodes],
+  /** Moves a clock (CLOCK_*) of the container's new time namespace; takes effect before anybody is in it, wherever it stands. */
+  timeOffset: (clock: number, seconds: number, nanoseconds: number): Op => [
+    O.timeOffset,
+    clock,
+    seconds,
+    nanoseconds,
+  ],
   /** Joins a new session keyring; refusals (quota, old kernels) are warnings. */
   keyring: (name: string): Op => [O.keyring, name],
   /** Reports "created" and waits for the shim's start request. */

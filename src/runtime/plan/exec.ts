@@ -8,7 +8,8 @@ import { mergeEnv } from "../spec/generate.ts";
 import { goArch, loadSpecHost } from "../spec/host.ts";
 import type { OciProcess, OciSpec } from "../spec/oci.ts";
 import type { ExecRequest } from "./input.ts";
-import { planPrivileges, planProgram, planRlimits } from "./process.ts";
+import { planAttributes, planExecAffinity } from "./attributes.ts";
+import { type ContainerIdentity, planPrivileges, planProgram, planRlimits } from "./process.ts";
 
 /**
  * Plans an exec. `spec` is the container's, `available` the daemon's bounding set, which a privileged exec gets whole.
@@ -24,20 +25,48 @@ export function planExec(
   if (request.cwd && !request.cwd.startsWith("/")) {
     throw invalid(`Cwd must be an absolute path: ${request.cwd}`);
   }
-  const process = execProcess(own, request, available);
-  return {
-    execId: request.execId,
+  const { execId, hasStdin, terminal } = request;
+  return planExecProcess(spec, execProcess(own, request, available), {
+    execId,
+    ...(hasStdin === undefined ? {} : { hasStdin }),
+    ...(terminal === undefined ? {} : { terminal }),
     isTty: request.tty === true,
-    hasStdin: request.hasStdin === true,
-    rows: request.terminal?.rows ?? 0,
-    columns: request.terminal?.columns ?? 0,
+  });
+}
+
+/** How a further process is connected, besides what its description says. */
+export interface ExecSetting {
+  execId: string;
+  isTty: boolean;
+  hasStdin?: boolean;
+  terminal?: { rows: number; columns: number };
+  /** The container, for whoever listens to its filter; absent: what its specification says. */
+  container?: ContainerIdentity;
+}
+
+/** Plans a further process that is wholly described, as `exec --process` of OCI runtimes has it. */
+export function planExecProcess(spec: OciSpec, process: OciProcess, setting: ExecSetting): ExecPlan {
+  const id = containerIdOf(spec) ?? setting.execId;
+  const container = setting.container ?? { id, bundle: "", annotations: spec.annotations ?? {} };
+  return {
+    execId: setting.execId,
+    isTty: setting.isTty,
+    hasStdin: setting.hasStdin === true,
+    rows: setting.terminal?.rows ?? 0,
+    columns: setting.terminal?.columns ?? 0,
     ops: [
       ...planRlimits(process),
       ...(process.oomScoreAdj === undefined ? [] : [inner.oomScoreAdj(process.oomScoreAdj)]),
-      inner.keyring(`_ses.${containerIdOf(spec) ?? request.execId}`),
+      ...planExecAffinity(process),
+      ...planAttributes(process, spec.linux ?? {}),
+      inner.keyring(`_ses.${id}`),
       inner.umask(process.user.umask ?? 0o022),
       inner.chdir(process.cwd, { create: false }),
-      ...planPrivileges(process, { seccomp: spec.linux?.seccomp, arch: goArch(globalThis.process.arch) }),
+      ...planPrivileges(process, {
+        seccomp: spec.linux?.seccomp,
+        arch: goArch(globalThis.process.arch),
+        container,
+      }),
       planProgram(process.args ?? [], process.env ?? []),
     ],
   };

@@ -35,6 +35,10 @@ export interface PlanInput {
   sharedShm?: string;
   /** From planCgroup; absent: the container stays in the daemon's cgroups. */
   cgroup?: CgroupPlan;
+  /** Enter the root by moving it over the host's instead of pivot_root(2): where that is an initramfs, which cannot be moved. */
+  hasNoPivot?: boolean;
+  /** Absolute directory of the bundle, for whoever listens to the container's filter; absent: there is none. */
+  bundle?: string;
   /** Stop before exec until the shim gets START (OCI `create`; networks that are plugged in later). */
   hasBarrier?: boolean;
   /** Further host operations for the shim to run after the container's end, after the cgroups are removed. */

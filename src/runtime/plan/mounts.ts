@@ -1,14 +1,24 @@
-// The mounts of a specification as operations, in its order. Flags come from mount-flags.ts; the special cases are
-// here: the root's propagation, the cgroup tree, read-only file systems that are still to be mounted into.
+// The mounts of a specification as operations, in its order. Options come from mount-flags.ts, binds are bind.ts's; here are
+// the root's propagation, new file systems, remounts, the cgroup tree, and what may be mounted in /proc.
 
+import { posix } from "node:path";
 import { Fault } from "../../lib/errors.ts";
 import type { IdMap } from "../../linux/idmap.ts";
-import { mountAttrOfFlags, MS, parseMountOptions, propagationFlags } from "../../linux/mount-flags.ts";
+import {
+  attrChangeOf,
+  mountAttrOfFlags,
+  type MountOptions,
+  MOUNT_ATTR,
+  MS,
+  parseMountOptions,
+  propagationFlags,
+} from "../../linux/mount-flags.ts";
 import { inner, type Op } from "../../linux/ops.ts";
 import type { CgroupView } from "../cgroup/plan.ts";
 import { labelledMountData } from "../selinux/label.ts";
 import type { OciMount, OciSpec } from "../spec/oci.ts";
-import { idMapOfMount } from "./userns.ts";
+import { isProcFile } from "../spec/proc-files.ts";
+import { bindOps, isBind, kernelFilesBind, recursiveOps } from "./bind.ts";
 
 export interface MountContext {
   /** The container's cgroup hierarchies, empty when it has none of its own. */
@@ -18,6 +28,17 @@ export interface MountContext {
   stageTarget?: string | undefined;
   /** Of the container's user namespace. */
   idMap?: IdMap | undefined;
+  /** Whether a sysfs and a procfs can be mounted that show what is not the container's own. */
+  mayMountKernelFiles: boolean;
+  /** Whether a host path is on a procfs: only such a one may be bound over /proc. */
+  isProcfs(path: string): boolean;
+}
+
+export interface MountPlan {
+  ops: Op[];
+  /** To come after everything that is made in the mounts: what becomes read-only only then. */
+  later: Op[];
+  warnings: string[];
 }
 
 /**
@@ -33,48 +54,56 @@ export function planTreePropagation(spec: OciSpec): number {
   return flags;
 }
 
-/** Returns the operations for all mounts. */
-export function planMounts(spec: OciSpec, context: MountContext): Op[] {
+/** Returns the operations for all mounts. Throws Fault invalidParameter for what contradicts itself. */
+export function planMounts(spec: OciSpec, context: MountContext): MountPlan {
   const isTreePrivate = (planTreePropagation(spec) & MS.PRIVATE) !== 0;
   const mounts = spec.mounts ?? [];
-  const ops: Op[] = [];
-  const later: Op[] = [];
+  const plan: MountPlan = { ops: [], later: [], warnings: [] };
   for (const mount of mounts) {
     if (!mount.destination.startsWith("/")) {
       throw invalid(`mount destination ${mount.destination} is not absolute`);
     }
+    const o = parseMountOptions(mount.options ?? []);
+    checkProc(mount, context);
+    const replacement = context.mayMountKernelFiles ? undefined : kernelFilesBind(mount, spec);
     const hasMountsBelow = mounts.some((m) => m.destination.startsWith(`${mount.destination}/`));
-    if (isBind(mount)) ops.push(bindOp(mount, isTreePrivate, context.idMap));
-    else if (mount.type === "cgroup" || mount.type === "cgroup2") ops.push(...cgroupOps(mount, context));
-    else if (parseMountOptions(mount.options ?? []).subdir !== "") ops.push(...partOps(mount, context));
-    else if (mount.uidMappings?.length || parseMountOptions(mount.options ?? []).isIdMapped)
-      throw invalid(`mount ${mount.destination}: only bind mounts can be id-mapped`);
-    else ops.push(...newMountOps(mount, { hasMountsBelow, mountLabel: spec.linux?.mountLabel }, later));
+    if (o.flags & MS.REMOUNT) plan.ops.push(...remountOps(mount, o));
+    else if (isBind(mount)) plan.ops.push(...bindOps(mount, isTreePrivate, context.idMap));
+    else if (replacement) plan.ops.push(...bindOps(replacement, isTreePrivate, undefined));
+    else if (mount.type === "cgroup" || mount.type === "cgroup2") cgroupOps(mount, context, plan);
+    else if (o.subdir !== "") plan.ops.push(...partOps(mount, context));
+    else
+      newMountOps(
+        mount,
+        o,
+        {
+          holdsOthers: hasMountsBelow || mount.destination === "/dev",
+          isTreePrivate,
+          mountLabel: spec.linux?.mountLabel,
+        },
+        plan,
+      );
   }
-  return [...ops, ...later];
+  return plan;
 }
 
-function isBind(mount: OciMount): boolean {
-  return mount.type === "bind" || (parseMountOptions(mount.options ?? []).flags & MS.BIND) !== 0;
+/** runc's rule (CVE-2019-16884): /proc is a procfs, and of what is in it only some files may be something else. */
+function checkProc(mount: OciMount, context: MountContext): void {
+  const at = posix.normalize(mount.destination).replace(/(?<=.)\/$/, "");
+  if (at === "/proc") {
+    const isProcfs = isBind(mount) ? context.isProcfs(mount.source ?? "") : mount.type === "proc";
+    if (!isProcfs) throw invalid(`"${at}" cannot be mounted because it is not of type proc`);
+  } else if (at.startsWith("/proc/") && !isProcFile(at)) {
+    throw invalid(`"${at}" cannot be mounted because it is inside /proc`);
+  }
 }
 
-function bindOp(mount: OciMount, isTreePrivate: boolean, container: IdMap | undefined): Op {
-  const o = parseMountOptions(mount.options ?? []);
-  if (!mount.source) throw invalid(`mount ${mount.destination} has no source`);
-  if (o.data.length > 0)
-    throw invalid(`bind mounts cannot have any filesystem-specific options applied: ${o.data}`);
-  // one call sets both kinds: where a recursive attribute is asked for, the others follow it down
-  const attr = mountAttrOfFlags(o.flags) | o.recursiveAttr;
-  const isDefault = isTreePrivate && (o.propagation === 0 || (o.propagation & MS.PRIVATE) !== 0);
-  const idMap = idMapOfMount(mount, o, container);
-  return inner.bind(mount.source, mount.destination, {
-    ...(idMap === undefined ? {} : { idMap }),
-    recursive: (o.flags & MS.REC) !== 0,
-    attr,
-    attrRecursive: o.recursiveAttr !== 0,
-    propagation: isDefault ? 0 : o.propagation || MS.PRIVATE | MS.REC,
-    sub: o.subdir,
-  });
+/** With `bind` it is about this one mount, as mount(8) has it; without about the whole file system. */
+function remountOps(mount: OciMount, o: MountOptions): Op[] {
+  if (o.flags & MS.BIND)
+    return [inner.mountAttributes(mount.destination, attrChangeOf(o)), ...recursiveOps(mount, o)];
+  const flags = o.flags & ~(MS.REMOUNT | MS.REC);
+  return [inner.remount(mount.destination, flags, o.data.join(",")), ...recursiveOps(mount, o)];
 }
 
 /** A file system of which only a part is wanted: mounted aside, bound from there. */
@@ -90,50 +119,67 @@ function partOps(mount: OciMount, context: MountContext): Op[] {
   ];
 }
 
-/** A tmpfs that others are mounted into becomes read-only only after them. */
+/** A tmpfs that others, or the devices, are put into becomes read-only only after them. */
 function newMountOps(
   mount: OciMount,
-  { hasMountsBelow, mountLabel }: { hasMountsBelow: boolean; mountLabel: string | undefined },
-  later: Op[],
-): Op[] {
-  const o = parseMountOptions(mount.options ?? []);
+  o: MountOptions,
+  where: { holdsOthers: boolean; isTreePrivate: boolean; mountLabel: string | undefined },
+  plan: MountPlan,
+): void {
+  const { holdsOthers, isTreePrivate, mountLabel } = where;
   const type = mount.type ?? "";
-  if (type === "") throw invalid(`mount ${mount.destination} has no type`);
-  let flags = o.flags & ~(MS.BIND | MS.REC);
-  if (type === "tmpfs" && hasMountsBelow && flags & MS.RDONLY) {
+  const at = mount.destination;
+  if (type === "") throw invalid(`mount ${at} has no type`);
+  if (o.copiesUp && type !== "tmpfs") throw invalid(`mount ${at}: tmpcopyup is an option of tmpfs only`);
+  if (o.isIdMapped || mount.uidMappings?.length)
+    throw invalid(`mount ${at}: id-mapped mounts are only supported for bind-mounts`);
+  let flags = o.flags & ~MS.REC;
+  if (type === "tmpfs" && holdsOthers && flags & MS.RDONLY) {
     flags &= ~MS.RDONLY;
-    later.push(inner.readonly(mount.destination));
+    plan.later.push(inner.mountAttributes(at, { set: MOUNT_ATTR.RDONLY }));
   }
-  const options = o.data.filter((option) => option !== "tmpcopyup").join(",");
-  const data = labelledMountData(type, options, mountLabel);
-  return [inner.mount(type, mount.source || type, mount.destination, flags, data)];
+  const source = mount.source || type;
+  const data = labelledMountData(type, o.data.join(","), mountLabel);
+  plan.ops.push(
+    o.copiesUp ? inner.mountCopyUp(source, at, flags, data) : inner.mount(type, source, at, flags, data),
+    ...recursiveOps(mount, o),
+    ...(isPrivateAnyway(o, isTreePrivate) ? [] : [inner.mountPropagation(at, o.propagation)]),
+  );
 }
+
+const isPrivateAnyway = (o: MountOptions, isTreePrivate: boolean) =>
+  o.propagation === 0 || (isTreePrivate && (o.propagation & MS.PRIVATE) !== 0);
 
 /**
  * The cgroup tree. v2: one mount. v1: a tmpfs with one directory per hierarchy, in which the container sees its own
  * cgroup: mounted afresh in an own cgroup namespace, else bound from the host's tree. Controllers that are
  * mounted together get a link each, as on the host.
  */
-function cgroupOps(mount: OciMount, context: MountContext): Op[] {
+function cgroupOps(mount: OciMount, context: MountContext, plan: MountPlan): void {
   const o = parseMountOptions(mount.options ?? []);
   const dest = mount.destination;
   const unified = context.views.find((view) => view.version === 2);
-  if (unified) return [inner.mount("cgroup2", "cgroup", dest, o.flags, o.data.join(","))];
-  if (context.views.length === 0) return [];
+  if (unified) {
+    plan.ops.push(inner.mount("cgroup2", "cgroup", dest, o.flags & ~MS.REC, o.data.join(",")));
+    return;
+  }
+  if (context.views.length === 0) {
+    plan.warnings.push(`mount ${dest}: the container has no cgroup of its own to be shown: ignored`);
+    return;
+  }
   const base = MS.NOSUID | MS.NODEV | MS.NOEXEC;
-  const ops: Op[] = [inner.mount("tmpfs", "tmpfs", dest, base, "mode=755")];
+  plan.ops.push(inner.mount("tmpfs", "tmpfs", dest, base, "mode=755"));
   for (const view of context.views) {
     const at = `${dest}/${view.name}`;
-    ops.push(
+    plan.ops.push(
       context.hasOwnCgroupNamespace
         ? inner.mount("cgroup", "cgroup", at, base | (o.flags & MS.RDONLY), view.data)
         : inner.bind(view.dir, at, { attr: mountAttrOfFlags(o.flags | base) }),
     );
     const controllers = view.name.split(",");
     if (controllers.length > 1)
-      for (const c of controllers) ops.push(inner.symlink(view.name, `${dest}/${c}`));
+      for (const c of controllers) plan.ops.push(inner.symlink(view.name, `${dest}/${c}`));
   }
-  return ops;
 }
 
 function invalid(message: string): Fault {

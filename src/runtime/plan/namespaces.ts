@@ -40,13 +40,17 @@ export function planNamespaces(spec: OciSpec, netns: Register | string | undefin
     if (path) continue;
     if (type === "network") plan.hasEmptyNetwork = true;
     if (type === "cgroup") plan.hasOwnCgroup = true;
-    if (type === "time") {
-      throw new Fault("notImplemented", `a ${type} namespace of the container's own is not supported`, {
-        code: `container.${type}-namespace`,
-      });
-    }
   }
   if (!seen.has("mount")) throw invalid("a container needs a mount namespace");
+  if (plan.joins.some((join) => join.type === CLONE_FLAG.mount)) {
+    throw new Fault(
+      "notImplemented",
+      "joining another's mount namespace is not supported: leave its path out",
+      {
+        code: "container.mount-namespace",
+      },
+    );
+  }
   if (netns !== undefined) {
     const flag = CLONE_FLAG.network;
     plan.joins.push(typeof netns === "string" ? { type: flag, path: netns } : { type: flag, reg: netns });

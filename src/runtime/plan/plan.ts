@@ -13,14 +13,15 @@ import { Fault } from "../../lib/errors.ts";
 import { MS, propagationFlags } from "../../linux/mount-flags.ts";
 import { host as hostOp, inner, type Op, type ShimPlan } from "../../linux/ops.ts";
 import { DEFAULT_DEVICES, DEV_SYMLINKS } from "../spec/defaults.ts";
-import { goArch } from "../spec/host.ts";
+import { goArch, loadSpecHost } from "../spec/host.ts";
 import type { OciDevice, OciProcess, OciSpec } from "../spec/oci.ts";
 import { sysctlPath } from "../spec/sysctl.ts";
+import { planAttributes, planTimeOffsets } from "./attributes.ts";
 import type { ContainerPlan, PlanInput } from "./input.ts";
-import { planMounts, planTreePropagation } from "./mounts.ts";
+import { type MountPlan, planMounts, planTreePropagation } from "./mounts.ts";
 import { type NamespacePlan, planNamespaces } from "./namespaces.ts";
 import { makeUserns, planOutside, planUserns, type UsernsPlan, withOutsideOwners } from "./userns.ts";
-import { planPrivileges, planProgram, planRlimits, unsupportedOf } from "./process.ts";
+import { capabilityWarnings, planPrivileges, planProgram, planRlimits } from "./process.ts";
 
 /**
  * How far an attached client may lag behind a container. A reader that has stopped is cut off when it lags by more, one that
@@ -36,18 +37,28 @@ export function planContainer(input: PlanInput): ContainerPlan {
   const namespaces = planNamespaces(spec, input.netns);
   const userns = planUserns(spec);
   const hasOutside = userns !== undefined && input.hasRightsOutside !== false;
-  const warnings = unsupportedIn(spec, process).map((name) => `${name} is not supported: ignored`);
+  const warnings = [
+    ...unsupportedIn(spec).map((name) => `${name} is not supported: ignored`),
+    ...capabilityWarnings(process),
+  ];
   const limits = planLimits(process);
   const tree = hasOutside
     ? planTree({ ...input, spec: withOutsideOwners(spec, userns.map) }, namespaces, userns)
     : planTree(input, namespaces, userns);
+  warnings.push(...tree.warnings);
+  const { bundle = "" } = input;
   const ops = [
-    ...(hasOutside ? limits : tree), // limits first: in the user namespace none can be raised
-    ...planEntry(spec),
+    ...(hasOutside ? limits : tree.ops), // limits first: in the user namespace none can be raised
+    ...planTimeOffsets(spec.linux ?? {}),
+    ...planEntry(input, tree.later),
     ...planIdentity(spec, namespaces),
     ...(hasOutside ? [] : limits),
     ...planSetting(input, process),
-    ...planPrivileges(process, { seccomp: spec.linux?.seccomp, arch: goArch(globalThis.process.arch) }),
+    ...planPrivileges(process, {
+      seccomp: spec.linux?.seccomp,
+      arch: goArch(globalThis.process.arch),
+      container: { id: input.id, bundle, annotations: spec.annotations ?? {} },
+    }),
     ...(input.hasBarrier ? [inner.barrier()] : []),
     planProgram(process.args ?? [], process.env ?? []),
   ];
@@ -57,8 +68,8 @@ export function planContainer(input: PlanInput): ContainerPlan {
     isTty: process.terminal === true,
     hasStdin: input.stdin?.isOpen === true,
     stdinOnce: input.stdin?.isOnce === true,
-    rows: input.terminal?.rows || process.consoleSize?.height || 0,
-    columns: input.terminal?.columns || process.consoleSize?.width || 0,
+    rows: terminalSide(input.terminal?.rows || process.consoleSize?.height),
+    columns: terminalSide(input.terminal?.columns || process.consoleSize?.width),
     cloneFlags: namespaces.cloneFlags,
     joins: userns === undefined ? namespaces.joins : [userns.join, ...namespaces.joins],
     cgroups: cgroup?.join.cgroups ?? [],
@@ -67,7 +78,7 @@ export function planContainer(input: PlanInput): ContainerPlan {
     log: input.log,
     spill: { dir: input.spillDir ?? "", limitBytes: input.spillDir === undefined ? 0 : SPILL_LIMIT_BYTES },
     ops,
-    outside: hasOutside ? planOutside(userns.map, tree) : null,
+    outside: hasOutside ? planOutside(userns.map, tree.ops) : null,
     exitOps: [...(cgroup?.remove ?? []), ...(input.exitOps ?? [])],
     health: input.health ?? null,
   };
@@ -77,32 +88,40 @@ export function planContainer(input: PlanInput): ContainerPlan {
   return { hostOps: [...made, ...stateDir, ...(cgroup?.create ?? [])], shim, warnings };
 }
 
+/** TIOCSWINSZ has 16 bits for each side; what is beyond them is no size that a terminal has. */
+const terminalSide = (n: number | undefined) => (n === undefined || n > 0xffff ? 0 : n);
+
 /** The root and what is in it. */
-function planTree(input: PlanInput, namespaces: NamespacePlan, userns: UsernsPlan | undefined): Op[] {
+function planTree(input: PlanInput, namespaces: NamespacePlan, userns: UsernsPlan | undefined): MountPlan {
   const { spec, cgroup } = input;
   const linux = spec.linux ?? {};
-  return [
+  const mounts = planMounts(spec, {
+    views: cgroup?.views ?? [],
+    hasOwnCgroupNamespace: namespaces.hasOwnCgroup,
+    stageTarget: input.stageTarget,
+    idMap: userns?.map,
+    mayMountKernelFiles: userns === undefined || input.hasRightsOutside !== false,
+    isProcfs: (path) => loadSpecHost().mountOf(path)?.fstype === "proc",
+  });
+  const ops = [
     inner.rootPropagation(planTreePropagation(spec)),
     ...(input.root.idMapped ?? []).map((dir) => inner.idMapped(dir)),
     inner.root(input.root, input.rootTarget),
-    ...planMounts(spec, {
-      idMap: userns?.map,
-      views: cgroup?.views ?? [],
-      hasOwnCgroupNamespace: namespaces.hasOwnCgroup,
-      stageTarget: input.stageTarget,
-    }),
+    ...mounts.ops,
     ...planSharedShm(input),
     ...planDev(spec),
-    ...(linux.readonlyPaths ?? []).map((path) => inner.readonly(path)),
-    ...(linux.maskedPaths ?? []).map((path) => inner.mask(path)),
+    ...[...new Set(linux.readonlyPaths ?? [])].map((path) => inner.readonly(path)),
+    ...[...new Set(linux.maskedPaths ?? [])].map((path) => inner.mask(path)),
   ];
+  return { ops, later: mounts.later, warnings: mounts.warnings };
 }
 
-/** From here on the host is out of sight. */
-function planEntry(spec: OciSpec): Op[] {
+/** From here on the host is out of sight. `later`: what becomes read-only when everything is in it, the console, too. */
+function planEntry({ spec, hasNoPivot }: PlanInput, later: readonly Op[]): Op[] {
   return [
     ...(spec.process?.terminal ? [inner.console()] : []),
-    inner.pivot(),
+    ...later,
+    hasNoPivot ? inner.moveRoot() : inner.pivot(),
     ...planRootPropagation(spec.linux?.rootfsPropagation),
   ];
 }
@@ -170,6 +189,7 @@ function planLimits(process: OciProcess): Op[] {
 
 function planSetting(input: PlanInput, process: OciProcess): Op[] {
   return [
+    ...planAttributes(process, input.spec.linux ?? {}),
     inner.keyring(`_ses.${input.id}`),
     inner.umask(process.user.umask ?? 0o022),
     inner.chdir(process.cwd, { create: true }),
@@ -177,14 +197,12 @@ function planSetting(input: PlanInput, process: OciProcess): Op[] {
   ];
 }
 
-function unsupportedIn(spec: OciSpec, process: OciProcess): string[] {
+function unsupportedIn(spec: OciSpec): string[] {
   const { linux = {}, hooks = {} } = spec;
-  const names = unsupportedOf(process);
+  const names: string[] = [];
   for (const [name, list] of Object.entries(hooks)) if (list?.length) names.push(`hooks.${name}`);
   if (linux.intelRdt) names.push("linux.intelRdt");
-  if (linux.memoryPolicy) names.push("linux.memoryPolicy");
-  if (linux.personality && linux.personality.domain !== "LINUX") names.push("linux.personality");
-  if (Object.keys(linux.timeOffsets ?? {}).length > 0) names.push("linux.timeOffsets");
+  if (linux.personality?.flags?.length) names.push("linux.personality.flags");
   if (Object.keys(linux.netDevices ?? {}).length > 0) names.push("linux.netDevices");
   return names;
 }

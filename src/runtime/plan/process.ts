@@ -6,14 +6,25 @@ import { inner, type Op } from "../../linux/ops.ts";
 import { planAppArmor } from "../apparmor/label.ts";
 import { maskOfNames } from "../caps/sets.ts";
 import { cachedSeccomp } from "../seccomp/cache.ts";
+import { NEW_LISTENER } from "../seccomp/compile.ts";
+import { listenerMessage } from "../seccomp/listener.ts";
 import { planSelinux } from "../selinux/label.ts";
 import type { OciCapabilities, OciProcess, OciSeccomp } from "../spec/oci.ts";
 import { rlimitNumber, rlimitValue } from "../spec/rlimits.ts";
 
-/** Go's architecture name of this machine, for the filter. */
 export interface PrivilegeContext {
   seccomp: OciSeccomp | undefined;
+  /** Go's architecture name of this machine, for the filter. */
   arch: string;
+  /** The container, as whoever listens to its filter is told of it. */
+  container: ContainerIdentity;
+}
+
+export interface ContainerIdentity {
+  id: string;
+  /** Absolute directory of the bundle, "" where there is none. */
+  bundle: string;
+  annotations: Readonly<Record<string, string>>;
 }
 
 /** Returns the rlimit operations. */
@@ -35,13 +46,24 @@ export function planPrivileges(process: OciProcess, context: PrivilegeContext): 
     [...(process.user.additionalGids ?? []).map(String), ...(process.user.additionalGroups ?? [])],
     masksOf(process.capabilities ?? {}),
   );
-  const filter: Op[] = [];
-  if (context.seccomp) {
-    const { program, flags } = cachedSeccomp(context.seccomp, context.arch);
-    filter.push(inner.seccomp(program, flags));
-  }
+  const filter = context.seccomp ? [filterOp(context.seccomp, context)] : [];
   if (process.noNewPrivileges) return [...labels, inner.noNewPrivs(), credentials, ...filter];
   return [...labels, ...filter, credentials];
+}
+
+function filterOp(seccomp: OciSeccomp, context: PrivilegeContext): Op {
+  const { program, flags } = cachedSeccomp(seccomp, context.arch);
+  if (!(flags & NEW_LISTENER)) return inner.seccomp(program, flags);
+  const parts = listenerMessage(seccomp, context.container);
+  return inner.seccompNotify(program, flags, seccomp.listenerPath ?? "", parts);
+}
+
+/** Returns what of the capabilities the kernel will not give, in runc's words. */
+export function capabilityWarnings(process: OciProcess): string[] {
+  const { ambient = [], permitted = [], inheritable = [] } = process.capabilities ?? {};
+  return ambient
+    .filter((name) => !permitted.includes(name) || !inheritable.includes(name))
+    .map((name) => `can't raise ambient capability ${name}: it is not both permitted and inheritable`);
 }
 
 function userText(process: OciProcess): string {
@@ -70,15 +92,11 @@ export function planProgram(args: readonly string[], env: readonly string[]): Op
       });
     }
   }
-  return inner.exec(args, env);
+  return inner.exec(args, lastOfEach(env));
 }
 
-/** Names of what a process description asks for and keel does not do. */
-export function unsupportedOf(process: OciProcess): string[] {
-  const asked: [name: string, isAsked: boolean][] = [
-    ["process.scheduler", process.scheduler !== undefined],
-    ["process.ioPriority", process.ioPriority !== undefined],
-    ["process.execCPUAffinity", process.execCPUAffinity !== undefined],
-  ];
-  return asked.filter(([, isAsked]) => isAsked).map(([name]) => name);
+/** Of variables that are there twice the last one counts, as for a shell; programs would take either. */
+function lastOfEach(env: readonly string[]): readonly string[] {
+  const byName = new Map(env.map((entry) => [entry.split("=", 1)[0], entry]));
+  return byName.size === env.length ? env : [...byName.values()];
 }

@@ -315,7 +315,13 @@ test("flags: speculation stays allowed unless flags are given, unknown ones are 
 test("compileSeccomp refuses what it cannot do", () => {
   const bad = (change: object) => () => compileSeccomp({ ...defaults, ...change }, "amd64");
   const notified = { names: ["mkdir"], action: "SCMP_ACT_NOTIFY" };
-  assert.throws(bad({ syscalls: [notified] }), (e: Fault) => e.kind === "notImplemented");
+  assert.throws(bad({ syscalls: [notified] }), /needs a listenerPath/);
+  const write = { ...notified, names: ["read", "write"] };
+  assert.throws(bad({ syscalls: [write], listenerPath: "/s" }), /cannot be used for the write syscall/);
+  assert.throws(
+    bad({ defaultAction: "SCMP_ACT_NOTIFY", listenerPath: "/s" }),
+    /cannot be used as default action/,
+  );
   assert.throws(
     bad({ syscalls: [{ names: ["mkdir"], action: "NONSENSE" }] }),
     (e: Fault) => e.kind === "invalidParameter",

@@ -45,7 +45,7 @@ export interface SeccompProgram {
 
 /**
  * Compiles for the machine's architecture (Go's name). Throws Fault invalidParameter for unknown actions, operators,
- * architectures and flags and for what does not fit, notImplemented for SCMP_ACT_NOTIFY and unknown machines.
+ * architectures and flags, for a notification that nobody listens to and for what does not fit, notImplemented for unknown machines.
  */
 export function compileSeccomp(seccomp: OciSeccomp, arch: string): SeccompProgram {
   const native = NATIVE_ABI[arch];
@@ -63,6 +63,22 @@ export function compileSeccomp(seccomp: OciSeccomp, arch: string): SeccompProgra
     entry = builder.jump(JUMP.eq, audit, section, entry);
   }
   return { program: builder.finish(builder.load(DATA.arch, entry)), flags: flagsOf(seccomp) };
+}
+
+/** SECCOMP_FILTER_FLAG_NEW_LISTENER: installing the program yields a descriptor that tells of calls and answers them. */
+export const NEW_LISTENER = 8;
+
+/** Whether a rule notifies somebody, who has to be there. */
+function hasNotification(seccomp: OciSeccomp): boolean {
+  if (seccomp.defaultAction === "SCMP_ACT_NOTIFY")
+    throw invalid("SCMP_ACT_NOTIFY cannot be used as default action");
+  const notified = (seccomp.syscalls ?? []).filter((rule) => rule.action === "SCMP_ACT_NOTIFY");
+  if (notified.length === 0) return false;
+  if (!seccomp.listenerPath) throw invalid("SCMP_ACT_NOTIFY needs a listenerPath");
+  // the process tells of its listener by write(2) itself, see native/listener.c
+  if (notified.some((rule) => rule.names.includes("write")))
+    throw invalid("SCMP_ACT_NOTIFY cannot be used for the write syscall");
+  return true;
 }
 
 /** The native architecture always counts; those that this machine cannot run are left out. */
@@ -275,7 +291,7 @@ function returnOf(action: OciSeccompAction, errnoRet: number | undefined): numbe
     case "SCMP_ACT_ALLOW":
       return RET_ALLOW;
     case "SCMP_ACT_NOTIFY":
-      throw unsupported("seccomp user notification (SCMP_ACT_NOTIFY) is not supported");
+      return 0x7fc0_0000;
     default:
       throw invalid(`string "${String(action)}" is not a valid action for seccomp`);
   }
@@ -288,14 +304,18 @@ function isPermissive(action: OciSeccompAction): boolean {
 
 /** Without any word about flags, speculation stays allowed: else every filtered process pays for SSBD (as runc). */
 function flagsOf(seccomp: OciSeccomp): number {
-  if (seccomp.flags === undefined) return SECCOMP_FLAGS["SECCOMP_FILTER_FLAG_SPEC_ALLOW"] as number;
-  let flags = 0;
+  const listener = hasNotification(seccomp) ? NEW_LISTENER : 0;
+  if (seccomp.flags === undefined)
+    return listener | (SECCOMP_FLAGS["SECCOMP_FILTER_FLAG_SPEC_ALLOW"] as number);
+  let flags = listener;
   for (const name of seccomp.flags) {
     const bit = SECCOMP_FLAGS[name];
     if (bit === undefined) throw invalid(`seccomp flag ${name} is not known`);
     flags |= bit;
   }
-  return flags;
+  // all threads of one thread: nothing to do; how notifications are received matters only where there are some
+  flags &= ~(SECCOMP_FLAGS["SECCOMP_FILTER_FLAG_TSYNC"] as number);
+  return listener ? flags : flags & ~(SECCOMP_FLAGS["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"] as number);
 }
 
 function invalid(message: string): Fault {

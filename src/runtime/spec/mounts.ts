@@ -8,6 +8,7 @@ import { DEFAULT_SHM_SIZE, defaultMounts, INIT_DESTINATION } from "./defaults.ts
 import type { SpecHost } from "./host.ts";
 import type { SpecBind, SpecImage, SpecInput, SpecTmpfs } from "./input.ts";
 import type { OciMount } from "./oci.ts";
+import { isProcFile } from "./proc-files.ts";
 
 /** The mounts and the propagation that they demand of the root ("" for none). */
 export interface MountSet {
@@ -53,20 +54,13 @@ function cleanDestination<T extends { destination: string }>(mount: T): T {
   return { ...mount, destination };
 }
 
-/** What runc lets be replaced in /proc, for lxcfs and its like. */
-const PROC_FILES = new Set(
-  "cpuinfo diskstats meminfo stat swaps uptime loadavg slabinfo net/dev sys/kernel/ns_last_pid sys/crypto/fips_enabled"
-    .split(" ")
-    .map((name) => `/proc/${name}`),
-);
-
 /** compat: /proc is a procfs, and only some of its files may be something else. */
 function checkProc(mount: SpecBind | SpecImage | SpecTmpfs, host: SpecHost): void {
   const { destination: at } = mount;
   const source = "source" in mount ? mount.source : undefined;
   const isProcfs = source !== undefined && host.mountOf(source)?.fstype === "proc";
   if (at === "/proc" && !isProcfs) throw invalid(`"${at}" cannot be mounted because it is not of type proc`);
-  if (at.startsWith("/proc/") && !PROC_FILES.has(at))
+  if (at.startsWith("/proc/") && !isProcFile(at))
     throw invalid(`"${at}" cannot be mounted because it is inside /proc`);
 }
 
