@@ -33,7 +33,7 @@ build/keel: native/ops.h $(wildcard native/*.c native/*.h) native/Makefile
 
 dist/berth: node_modules/.done build/keel $(SOURCES)
 	@mkdir -p dist
-	$(BUN) build --compile --bytecode --splitting --minify-syntax --format=esm --target=bun \
+	$(BUN) build --compile --no-compile-autoload-dotenv --no-compile-autoload-bunfig --bytecode --splitting --minify-syntax --format=esm --target=bun \
 	  --define BERTH_BUILD_VERSION='"$(VERSION)"' --define BERTH_BUILD_COMMIT='"$(COMMIT)"' \
 	  src/main.ts --outfile $@
 

@@ -26,7 +26,7 @@ export interface Invocation<F extends FlagTable> {
   readonly path: string;
 }
 
-export interface Command<F extends FlagTable = FlagTable> {
+export interface Command<F extends FlagTable = FlagTable, S = Session> {
   /** What follows the command's name in usage lines: `[OPTIONS] CONTAINER`. */
   readonly operands: string;
   /** More than the one line of the table, for the help page. */
@@ -38,7 +38,7 @@ export interface Command<F extends FlagTable = FlagTable> {
   /** True when nothing of the arguments is parsed: they all are operands. */
   readonly isRaw?: boolean;
   /** Runs; resolves with the exit code (0 when nothing). Throws Faults. */
-  run(session: Session, invocation: Invocation<F>): Promise<number | undefined | void>;
+  run(session: S, invocation: Invocation<F>): Promise<number | undefined | void>;
 }
 
 /** Declares a command; the types of its flags are kept. */

@@ -1,14 +1,11 @@
 // The command line's entry: global options, finding the command, its flags and operands, its failure as text and exit
 // code. What commands do is in commands/; what they are called in commands/table.ts.
 
-import { Fault } from "../lib/errors.ts";
-import { parseFlags } from "../lib/flags/parse.ts";
-import type { FlagTable } from "../lib/flags/spec.ts";
-import { checkArity, type Command, usageLines } from "./command.ts";
 import type { VerbEntry } from "./commands/table.ts";
 import { exitWith, exitCodeOf, describeFailure } from "./failure.ts";
 import { globalFlags } from "./globals.ts";
 import { print, printError } from "./output.ts";
+import { deprecatedH, parseOrExplain, runVerb, showVerbHelp } from "./run-verb.ts";
 import { Session } from "./session.ts";
 import { versionLine } from "./version.ts";
 
@@ -16,12 +13,33 @@ import { versionLine } from "./version.ts";
 export async function runCommandLine(name: string, argv: readonly string[]): Promise<number> {
   const program = name === "docker" ? "docker" : "berth";
   try {
-    return await dispatch(program, argv);
+    return isCompose(name) ? await runCompose(name, argv) : await dispatch(program, argv);
   } catch (error) {
     const text = describeFailure(error);
     if (text !== "") printError(`${text}\n`);
     return exitCodeOf(error);
   }
+}
+
+const isCompose = (name: string): boolean => name === "docker-compose" || name === "berth-compose";
+
+/** The program by the name of Docker's plugin for Compose: alone, or run by docker, which puts `compose` in front. */
+async function runCompose(name: string, argv: readonly string[]): Promise<number> {
+  if (argv[0] === "docker-cli-plugin-metadata") {
+    const { composeMetadata } = await import("./commands/compose/plugin.ts");
+    print(composeMetadata());
+    return 0;
+  }
+  const { values, given } = parseOrExplain(globalFlags, [], {
+    path: name,
+    operands: "",
+    interspersed: false,
+  });
+  const session = new Session("docker", values, given);
+  const isPlugin = argv[0] === "compose";
+  const entry = await findVerb("", "compose");
+  if (entry === undefined) throw exitWith(1, "compose is not among the commands");
+  return runVerb(session, entry, isPlugin ? "docker compose" : name, isPlugin ? argv.slice(1) : argv);
 }
 
 async function dispatch(program: string, argv: readonly string[]): Promise<number> {
@@ -96,73 +114,6 @@ async function findVerb(noun: string, name: string): Promise<VerbEntry | undefin
   );
 }
 
-async function runVerb(
-  session: Session,
-  entry: VerbEntry,
-  path: string,
-  argv: readonly string[],
-): Promise<number> {
-  const command = (await entry.load()).command as Command<FlagTable>;
-  const { operands, interspersed = true } = command;
-  const raw = command.isRaw === true && !argv.includes("--help") ? ["--", ...argv] : argv;
-  const parsed = parseOrExplain(command.flags, raw, { path, operands, interspersed });
-  for (const notice of parsed.notices) print(`${notice}\n`);
-  if (parsed.help !== undefined) {
-    await showVerbHelp(path, entry, parsed.help === "h");
-    return 0;
-  }
-  checkArity(command.arity, parsed.args.length, path, operands);
-  await requireApiOfFlags(session, command, parsed.given);
-  const code = await command.run(session, {
-    flags: parsed.values,
-    given: parsed.given,
-    args: parsed.args,
-    path,
-  });
-  return code ?? 0;
-}
-
-/** Refuses flags that the daemon is too old for or that another system's have, rather than have it ignore them. */
-async function requireApiOfFlags(
-  session: Session,
-  command: Command<FlagTable>,
-  given: ReadonlySet<string>,
-): Promise<void> {
-  for (const name of given) {
-    const { since, os } = command.flags[name] ?? {};
-    if (since !== undefined) await session.requireApi(since, `"--${name}"`);
-    // compat: Docker asks the daemon where it runs; the ones this client is for run on Linux.
-    if (os !== undefined && os !== "linux")
-      throw new Fault(
-        "invalidParameter",
-        `"--${name}" is only supported on a Docker daemon running on ${os}, but the Docker daemon is running on linux`,
-        { code: "cli.os" },
-      );
-  }
-}
-
-interface UsageOf {
-  readonly path: string;
-  readonly operands: string;
-  readonly interspersed: boolean;
-}
-
-function parseOrExplain<F extends FlagTable>(
-  table: F,
-  argv: readonly string[],
-  { path, operands, interspersed }: UsageOf,
-) {
-  try {
-    return parseFlags(table, argv, { interspersed });
-  } catch (error) {
-    if (!(error instanceof Fault) || error.code !== "flags.usage") throw error;
-    const usage = operands === "" ? path : `${path} ${usageLines(operands, path)}`;
-    throw exitWith(125, `${error.message}\n\nUsage:  ${usage}\n\nRun '${path} --help' for more information`);
-  }
-}
-
-const deprecatedH = "Flag shorthand -h has been deprecated, use --help\n";
-
 async function showRootHelp(session: Session, isShort: boolean): Promise<number> {
   print(`${isShort ? deprecatedH : ""}${await rootPage(session)}`);
   return 0;
@@ -176,14 +127,6 @@ async function rootPage(session: Session): Promise<string> {
   const config = await session.config().catch(() => ({})); // ignored: help is given whatever the file is like
   const plugins = await listPlugins(pluginDirs(session.globals.config, config));
   return rootHelp(session.program, await helpWidth(), plugins);
-}
-
-async function showVerbHelp(path: string, entry: VerbEntry, isShort: boolean): Promise<void> {
-  const { helpWidth, verbHelp } = await import("./help.ts");
-  const { command } = await entry.load();
-  print(
-    `${isShort ? deprecatedH : ""}${verbHelp(path, entry, command as Command<FlagTable>, await helpWidth())}`,
-  );
 }
 
 async function showHelpTopic(

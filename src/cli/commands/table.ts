@@ -367,6 +367,7 @@ export const verbs: readonly VerbEntry[] = [
   builder("prune", "Remove build cache", () => import("./builder/prune.ts")),
 
   alone("completion", "Print the completion script of a shell", () => import("./completion.ts")),
+  alone("compose", "Define and run multi-container applications", () => import("./compose/compose.ts")),
   alone("inspect", "Return low-level information on objects", () => import("./system/inspect.ts")),
   alone("login", "Authenticate to a registry", () => import("./registry/login.ts"), 7),
   alone("logout", "Log out from a registry", () => import("./registry/logout.ts"), 8),

@@ -1,0 +1,119 @@
+// Which files make a project: those named, those of COMPOSE_FILE, or the ones found here or in a directory above.
+
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { Fault } from "../../lib/errors.ts";
+import { readEnvFiles } from "./environment.ts";
+import type { SourceFile } from "./loader.ts";
+
+const defaults = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+const overrides = [
+  "compose.override.yml",
+  "compose.override.yaml",
+  "docker-compose.override.yml",
+  "docker-compose.override.yaml",
+];
+
+export interface FileOptions {
+  /** Of -f, in order; "-" is stdin. */
+  readonly files: readonly string[];
+  /** Of --env-file. */
+  readonly envFiles: readonly string[];
+  /** Of --project-directory; empty when not given. */
+  readonly projectDirectory: string;
+  readonly processEnvironment: Readonly<Record<string, string | undefined>>;
+  readonly warn: (message: string) => void;
+}
+
+export interface ProjectFiles {
+  readonly files: readonly SourceFile[];
+  readonly directory: string;
+  readonly environment: Map<string, string>;
+}
+
+/** Finds and reads the files and the environment. Throws a Fault when there is no file. */
+export function locateProject(options: FileOptions): ProjectFiles {
+  const environment = new Map<string, string>();
+  for (const [name, value] of Object.entries(options.processEnvironment))
+    if (value !== undefined) environment.set(name, value);
+  if (!environment.has("PWD")) environment.set("PWD", process.cwd());
+  let paths = options.files.map((path) => (path === "-" ? path : resolve(path)));
+  addEnvFiles(environment, directoryOf(paths, options), options);
+  if (paths.length === 0) paths = filesOfEnvironment(environment);
+  if (paths.length === 0) paths = findFiles(directoryOf([], options), options.warn);
+  const directory = directoryOf(paths, options);
+  // The directory may be another one now, with another .env.
+  addEnvFiles(environment, directory, options);
+  if (paths.length === 0)
+    throw new Fault("notFound", "no configuration file provided: not found", { code: "compose.no-file" });
+  return { files: paths.map(readSource), directory, environment };
+}
+
+function directoryOf(paths: readonly string[], { projectDirectory }: FileOptions): string {
+  if (projectDirectory !== "") return resolve(projectDirectory);
+  const first = paths.find((path) => path !== "-");
+  return first === undefined ? process.cwd() : dirname(first);
+}
+
+function addEnvFiles(environment: Map<string, string>, directory: string, options: FileOptions): void {
+  const files =
+    options.envFiles.length > 0
+      ? options.envFiles.map((file) => resolve(file))
+      : defaultEnvFile(environment, directory);
+  const unset = (name: string): void =>
+    options.warn(`The ${JSON.stringify(name)} variable is not set. Defaulting to a blank string.`);
+  for (const [name, value] of readEnvFiles(files, environment, unset))
+    if (!environment.has(name)) environment.set(name, value);
+}
+
+function defaultEnvFile(environment: ReadonlyMap<string, string>, directory: string): string[] {
+  if (["1", "t", "true"].includes((environment.get("COMPOSE_DISABLE_ENV_FILE") ?? "").toLowerCase()))
+    return [];
+  const path = join(directory, ".env");
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true ? [path] : [];
+}
+
+function filesOfEnvironment(environment: ReadonlyMap<string, string>): string[] {
+  const value = environment.get("COMPOSE_FILE");
+  if (value === undefined) return [];
+  const separator = environment.get("COMPOSE_PATH_SEPARATOR") || ":";
+  return value.split(separator).map((path) => (path === "-" ? path : resolve(path)));
+}
+
+function findFiles(start: string, warn: (message: string) => void): string[] {
+  const existing = (directory: string, names: readonly string[]): string[] =>
+    names.map((name) => join(directory, name)).filter((path) => existsSync(path));
+  for (let directory = start; ; directory = dirname(directory)) {
+    const [main, ...others] = existing(directory, defaults);
+    if (main !== undefined) {
+      if (others.length > 0) {
+        warn(`Found multiple config files with supported names: ${[main, ...others].join(", ")}`);
+        warn(`Using ${main}`);
+      }
+      const [override, ...more] = existing(directory, overrides);
+      if (more.length > 0) {
+        warn(`Found multiple override files with supported names: ${[override, ...more].join(", ")}`);
+        warn(`Using ${override}`);
+      }
+      return override === undefined ? [main] : [main, override];
+    }
+    if (directory === dirname(directory)) return [];
+  }
+}
+
+function readSource(path: string): SourceFile {
+  try {
+    return { path, text: readFileSync(path === "-" ? 0 : path, "utf8") };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why =
+      code === "ENOENT"
+        ? "no such file or directory"
+        : code === "EISDIR"
+          ? "is a directory"
+          : "permission denied";
+    throw new Fault(code === "ENOENT" ? "notFound" : "invalidParameter", `open ${path}: ${why}`, {
+      code: "compose.no-file",
+    });
+  }
+}
