@@ -138,17 +138,23 @@ static int open_directory(struct reader *args, struct fault *f)
 	return root < 0 ? fault_set(f, errno, "open", path, NULL) : root;
 }
 
-// A running container's view: whoever works in it has its ids, and no more rights than its root.
+// A directory as a container's root sees it, in its user namespace or in one of the same maps: whoever works in it has its ids, and no more rights than its root.
 static int open_inside(struct reader *args, struct fault *f)
 {
 	const char *path, *userns;
-	if (!wire_matches(*args, "ss"))
+	struct id_maps maps = {.uid_tool = "", .gid_tool = ""};
+	if (!wire_matches(*args, "ssss"))
 		return fault_set(f, EINVAL, "protocol", "", "malformed ROOT request");
 	wire_str(args, &path);
 	wire_str(args, &userns);
-	CLEAN_FD int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), ns = open(userns, O_RDONLY | O_CLOEXEC);
-	if (root < 0 || ns < 0)
-		return fault_set(f, errno, "open", root < 0 ? path : userns, NULL);
+	wire_str(args, &maps.uids);
+	wire_str(args, &maps.gids);
+	CLEAN_FD int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return fault_set(f, errno, "open", path, NULL);
+	CLEAN_FD int ns = userns[0] ? open(userns, O_RDONLY | O_CLOEXEC) : userns_new(&maps, f);
+	if (ns < 0)
+		return userns[0] ? fault_set(f, errno, "open", userns, NULL) : ns;
 	if (setns(ns, CLONE_NEWUSER) < 0)
 		return fault_set(f, errno, "setns", userns, NULL);
 	int rc = userns_become_root(f);

@@ -274,6 +274,15 @@ static int op_netns_open(struct host *h, struct reader *args, struct fault *f)
 	return set_register(h, reg, netns_open(path, f), f);
 }
 
+static int op_userns_open(struct host *h, struct reader *args, struct fault *f)
+{
+	int64_t reg;
+	const char *path;
+	wire_int(args, &reg);
+	wire_str(args, &path);
+	return set_register(h, reg, userns_open(path, f), f);
+}
+
 // Overwrites the u32 at each [offset, register] with that register's descriptor number.
 static int apply_patches(const struct host *h, struct reader *patches, uint8_t *messages, size_t size, struct fault *f)
 {
@@ -409,6 +418,7 @@ static const struct operation operations[] = {
 	{OP_UNMOUNT_HOST, "s", op_unmount_host},
 	{OP_USERNS_NEW, "issss", op_userns_new},
 	{OP_CGROUP_DEVICES, "sbi", op_cgroup_devices},
+	{OP_USERNS_OPEN, "is", op_userns_open},
 };
 
 // Reads the opcode and finds its operation; the reader is left at the first argument.

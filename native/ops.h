@@ -21,6 +21,7 @@ enum opcode {
 	OP_UNMOUNT_HOST = 16,
 	OP_USERNS_NEW = 145,
 	OP_CGROUP_DEVICES = 17,
+	OP_USERNS_OPEN = 147,
 	OP_ROOT_OVERLAY = 64,
 	OP_ROOT_BIND = 65,
 	OP_MOUNT = 66,
@@ -106,6 +107,7 @@ static inline const char *op_name(long long code)
 	case OP_UNMOUNT_HOST: return "unmountHost";
 	case OP_USERNS_NEW: return "usernsNew";
 	case OP_CGROUP_DEVICES: return "cgroupDevices";
+	case OP_USERNS_OPEN: return "usernsOpen";
 	case OP_ROOT_OVERLAY: return "rootOverlay";
 	case OP_ROOT_BIND: return "rootBind";
 	case OP_MOUNT: return "mount";

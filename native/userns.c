@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -181,6 +183,17 @@ int userns_new(const struct id_maps *maps, struct fault *f)
 	int fd = rc < 0 ? rc : open_made(m.number, "ns/user", f);
 	maker_end(&m);
 	return fd;
+}
+
+int userns_open(const char *path, struct fault *f)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return fault_set(f, errno, "open", path, NULL);
+	if (ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWUSER)
+		return fd;
+	close(fd);
+	return fault_set(f, EINVAL, "usernsOpen", path, "not a user namespace");
 }
 
 int userns_new_net(int userns, struct fault *f)

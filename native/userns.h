@@ -16,6 +16,9 @@ struct id_maps {
 // Makes a user namespace that nobody is in. A descriptor of it, or -errno.
 int userns_new(const struct id_maps *maps, struct fault *f);
 
+// Opens the file of a user namespace; anything else fails with EINVAL. Its descriptor, or -errno.
+int userns_open(const char *path, struct fault *f);
+
 // Gives the user namespace of a process its maps, from outside. 0 or -errno.
 int userns_write_maps(pid_t pid, const struct id_maps *maps, struct fault *f);
 

@@ -41,6 +41,8 @@ export interface DaemonConfig {
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;
   readonly containers: ContainerConfigDefaults;
+  /** The user, or user:group, whose set-aside ids containers get; "" for none. */
+  readonly usernsRemap: string;
   /** false: containers are stopped at an orderly shutdown, as Docker does by default. */
   readonly liveRestore: boolean;
   readonly configFile: string;
@@ -73,6 +75,7 @@ export const DAEMON_FLAGS = {
   "log-driver": string("Default driver for container logs", { initial: "json-file" }),
   "log-opt": list("Default log driver options for containers"),
   ...CONTAINER_FLAGS,
+  "userns-remap": string("User/Group setting for user namespaces"),
   "live-restore": bool("Leave containers running when the daemon ends", { initial: true }),
 } as const;
 
@@ -95,6 +98,7 @@ const KEYS: Readonly<Record<string, keyof typeof DAEMON_FLAGS>> = {
   "log-driver": "log-driver",
   "log-opts": "log-opt",
   ...CONTAINER_KEYS,
+  "userns-remap": "userns-remap",
   "live-restore": "live-restore",
 };
 
@@ -128,7 +132,15 @@ function readConfig(values: FlagValues<typeof DAEMON_FLAGS>, given: ReadonlySet<
         `the following directives are specified both as a flag and in the configuration file: ${key}`,
       );
   const text = (
-    key: "data-root" | "exec-root" | "pidfile" | "bip" | "log-level" | "log-driver" | "cgroup-parent",
+    key:
+      | "data-root"
+      | "exec-root"
+      | "pidfile"
+      | "bip"
+      | "log-level"
+      | "log-driver"
+      | "cgroup-parent"
+      | "userns-remap",
   ): string => textOf(file, key) ?? values[key];
   const liveRestore = file["live-restore"] ?? values["live-restore"];
   if (typeof liveRestore !== "boolean")
@@ -150,6 +162,7 @@ function readConfig(values: FlagValues<typeof DAEMON_FLAGS>, given: ReadonlySet<
     logDriver: text("log-driver"),
     logOptions: logOptions(file["log-opts"], values["log-opt"]),
     containers: containerDefaultsOf(file, values),
+    usernsRemap: text("userns-remap"),
     liveRestore,
     configFile: values["config-file"],
   };

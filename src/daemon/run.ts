@@ -5,6 +5,7 @@ import { loadDaemonConfig, reloadConfig } from "./config.ts";
 import type { EngineConfig } from "./engine-config.ts";
 import { createLog, type Log } from "./log.ts";
 import { takePidfile } from "./pidfile.ts";
+import { withRemap } from "./userns-remap.ts";
 import { openDaemon } from "./wiring.ts";
 
 /** Runs the daemon until a signal ends it; the process exits. */
@@ -37,7 +38,7 @@ async function serve(argv: readonly string[]): Promise<number> {
   // From the beginning: a signal that comes during the start ends the daemon in order as soon as it stands.
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => ended.resolve(0));
   using _pidfile = takePidfile(config.pidfile);
-  const daemon = await openDaemon(config, log, () => {
+  const daemon = await openDaemon(withRemap(config), log, () => {
     log("error", "keel agent has ended unexpectedly; the daemon ends, containers go on");
     ended.resolve(1);
   });

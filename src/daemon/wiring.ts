@@ -39,6 +39,7 @@ import { messageOf } from "../lib/errors.ts";
 import { newId } from "../lib/id.ts";
 import { loadCgroupFeatures } from "../linux/cgroupfs/features.ts";
 import { type CgroupHost, loadCgroupHost } from "../linux/cgroupfs/hierarchy.ts";
+import { type IdMap, outsideRoot } from "../linux/idmap.ts";
 import { type Keel, startKeel } from "../linux/keel.ts";
 import { host } from "../linux/ops.ts";
 import type { DnsOverrides } from "../net/dns/resolv-conf.ts";
@@ -77,6 +78,12 @@ export interface Daemon {
 
 const JOURNAL_SOCKET = "/run/systemd/journal/socket";
 
+/** The configuration with what was found out about this machine's users. */
+export interface OpenConfig extends DaemonConfig {
+  /** Of the containers' user namespaces. */
+  readonly idMap: IdMap | undefined;
+}
+
 /** What is kept of the daemon itself (table `daemon`, key `self`). */
 interface DaemonRecord {
   readonly version: 1;
@@ -84,7 +91,7 @@ interface DaemonRecord {
 }
 
 /** Opens the stores, finds what runs, and returns the daemon, not yet listening. `onLost` is called when keel is gone. */
-export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => void): Promise<Daemon> {
+export async function openDaemon(config: OpenConfig, log: Log, onLost: () => void): Promise<Daemon> {
   checkDefaultLog(config.logDriver, config.logOptions);
   await loadDefaultProfile((line) => log("warn", line));
   await using stack = new AsyncDisposableStack();
@@ -151,6 +158,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
   const localVolumes = await LocalVolumes.open({
     dir: config.dataRoot,
     keel,
+    owner: config.idMap === undefined ? undefined : outsideRoot(config.idMap),
     log: (line) => log("info", line),
   });
   stack.defer(() => localVolumes.close());
@@ -183,6 +191,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
     events,
     cgroups,
     cgroupParent: config.cgroupParent,
+    idMap: config.idMap,
     defaults: {
       logType: config.logDriver,
       logOptions: config.logOptions,
@@ -258,6 +267,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, onLost: () => v
       cgroupVersion: cgroups.mode === "unified" ? "2" : "1",
       features,
       hasSeccomp: true,
+      isRemapped: config.idMap !== undefined,
       registries,
       hasAppArmor: hasAppArmor(),
       cgroupnsMode: engineDefaults.cgroupnsMode,

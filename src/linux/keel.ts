@@ -8,7 +8,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { Fault, SysError } from "../lib/errors.ts";
 import { connectFrames, type FrameSocket, lostConnection } from "./frame-socket.ts";
-import { fs, type Op, type Path, type RootSource, type Value } from "./ops.ts";
+import { fs, type IdMaps, type Op, type Path, type RootSource, type Value } from "./ops.ts";
 import { asBytes, asList, asNumber, asText, encodeFrame, type Reply, sizeOfValue } from "./wire.ts";
 
 export type { Reply } from "./wire.ts";
@@ -20,10 +20,10 @@ const FRAME_TARGET_BYTES = 1 << 20;
 
 /**
  * The root of a file session: an overlay also needs a `target`, an existing empty directory to mount it on. `inside`: a directory
- * as root of the user namespace `userns` (a namespace file) sees it, with no other rights than his.
+ * as root of the user namespace `userns` (a namespace file, or maps) sees it, with no other rights than his.
  */
 export type FsRoot =
-  | { kind: "inside"; path: string; userns: string }
+  | { kind: "inside"; path: string; userns: string | IdMaps }
   | Extract<RootSource, { kind: "dir" }>
   | (Extract<RootSource, { kind: "overlay" }> & { target: string });
 
@@ -227,7 +227,10 @@ class AgentClient implements Keel {
 }
 
 function encodeRoot(root: FsRoot): Value[] {
-  if (root.kind === "inside") return [2, root.path, root.userns];
+  if (root.kind === "inside") {
+    const { path, userns } = root;
+    return typeof userns === "string" ? [2, path, userns, "", ""] : [2, path, "", userns.uids, userns.gids];
+  }
   const covers = (root.idMapped ?? []).map(({ path, maps }) => [path, maps.uids, maps.gids]);
   if (root.kind === "dir") return [0, root.path, covers];
   const { layersDir, lower, upper, work, options, target } = root;

@@ -35,6 +35,7 @@ export const OPCODES = {
   unmountHost: 16,
   usernsNew: 145,
   cgroupDevices: 17,
+  usernsOpen: 147,
   // Container operations: run by the container's first process between clone and exec.
   rootOverlay: 64,
   rootBind: 65,
@@ -153,6 +154,8 @@ export const host = {
     tools?.uid ?? "",
     tools?.gid ?? "",
   ],
+  /** Opens the file of a user namespace such as /proc/PID/ns/user into `reg`. */
+  usernsOpen: (reg: Register, path: string): Op => [O.usernsOpen, reg, path],
   /** Opens a namespace file such as /proc/PID/ns/net into `reg`. */
   netnsOpen: (reg: Register, path: string): Op => [O.netnsOpen, reg, path],
   /**

@@ -47,6 +47,8 @@ export interface DaemonOptions {
   readonly network?: NetworkNamespace;
   /** Puts a command in front of the daemon's: what changes its view of the host. */
   readonly wrap?: (argv: string[]) => string[];
+  /** Where its data are below its own directory, `data` unless it puts a level between. */
+  readonly dataDir?: string;
   /** Errors that may be in its log. */
   readonly expectedErrors?: RegExp;
   /** Another build of the daemon: what comes before `daemon` on its command line. */
@@ -201,8 +203,9 @@ export class TestDaemon {
           .filter((l) => this.#options.expectedErrors?.test(l) !== true),
       );
       assert.deepEqual(errors, [], "errors in the daemon's log");
-      assert.deepEqual(await readdir(this.path("data/containers")), [], "directories of containers");
-      assert.deepEqual(await readdir(this.path("data/tmp")).catch(() => []), [], "scratch files");
+      const data = this.#options.dataDir ?? "data";
+      assert.deepEqual(await readdir(this.path(data, "containers")), [], "directories of containers");
+      assert.deepEqual(await readdir(this.path(data, "tmp")).catch(() => []), [], "scratch files");
     } finally {
       await this.kill();
       this.#watcher?.close();

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import type { StepLimits, StepRequest, StepRunner } from "../../build/solver/ports.ts";
 import { Fault } from "../../lib/errors.ts";
 import { FrameDecoder } from "../../lib/frames.ts";
-import { host, type Op, type Register } from "../../linux/ops.ts";
+import type { IdMap } from "../../linux/idmap.ts";
+import { HOST_NS, host, type Op, type Register, type RootSource } from "../../linux/ops.ts";
 import { openHostNamespace } from "../../net/sandbox/endpoint.ts";
 import {
   bridgeResolvConf,
@@ -19,6 +20,7 @@ import {
 import { hostnameFile, hostsFile } from "../../net/sandbox/hosts-file.ts";
 import { type CgroupRequest, containerCgroup, planCgroup } from "../../runtime/cgroup/plan.ts";
 import { planContainer } from "../../runtime/plan/plan.ts";
+import { makeUserns, USERNS } from "../../runtime/plan/userns.ts";
 import { connectShim, openAttach, openShimEvents, type ShimExit } from "../../runtime/shim/client.ts";
 import { generateSpec } from "../../runtime/spec/generate.ts";
 import type { SpecBind, SpecResources } from "../../runtime/spec/input.ts";
@@ -37,7 +39,7 @@ const SIGKILL = 9;
 
 type Context = Pick<
   ContainerContext,
-  "keel" | "layers" | "nameService" | "networks" | "cgroups" | "cgroupParent" | "paths" | "log"
+  "keel" | "layers" | "nameService" | "networks" | "cgroups" | "cgroupParent" | "paths" | "log" | "idMap"
 >;
 
 /** Files of a step on the host: what is bound into its container. */
@@ -136,6 +138,7 @@ export class ContainerStepRunner implements StepRunner {
   ): { ops: Op[]; stateDir: string; socketPath: string } {
     const { paths, cgroups } = this.#context;
     const isHost = request.network === "host";
+    const idMap = this.#idMapOf(request);
     const { spec } = generateSpec({
       id: request.containerId,
       args: request.args,
@@ -144,7 +147,8 @@ export class ContainerStepRunner implements StepRunner {
       user: request.user,
       hostname: request.hostname,
       ...(request.shmSizeBytes > 0 ? { shmSize: request.shmSizeBytes } : {}),
-      binds: [...files.binds, ...mounts.binds],
+      binds: [...files.binds, ...mounts.binds].map((b) => ({ ...b, isIdMapped: idMap !== undefined })),
+      ...(idMap === undefined ? {} : { idMap }),
       images: mounts.images,
       tmpfs: mounts.tmpfs,
       privileged: request.isInsecure,
@@ -158,7 +162,7 @@ export class ContainerStepRunner implements StepRunner {
     const plan = planContainer({
       id: request.containerId,
       spec,
-      root: rootAbove(this.#context.layers.containerRoot(request.root), mounts.skeleton),
+      root: this.#rootOf(request, mounts.skeleton),
       rootTarget: paths.rootTarget(),
       stageTarget: paths.stageTarget(),
       stateDir,
@@ -169,13 +173,28 @@ export class ContainerStepRunner implements StepRunner {
         ...(resources === undefined ? {} : { resources }),
       }),
       hasBarrier: true,
+      isUsernsMade: true,
     });
-    const network = isHost ? [] : [host.netnsNew(NETNS), openHostNamespace(), ...(endpoint?.ops ?? [])];
+    const owner = idMap === undefined ? HOST_NS : USERNS;
+    const network = isHost
+      ? []
+      : [host.netnsNew(NETNS, owner), openHostNamespace(), ...(endpoint?.ops ?? [])];
+    const userns = idMap === undefined ? [] : [makeUserns(idMap)];
     return {
-      ops: [...network, ...plan.hostOps, host.shim(plan.shim)],
+      ops: [...userns, ...network, ...plan.hostOps, host.shim(plan.shim)],
       stateDir,
       socketPath: paths.socket(request.containerId),
     };
+  }
+
+  /** compat: a step in the host's network, or with all privileges, has the host's ids; a container would have to say so. */
+  #idMapOf(request: StepRequest): IdMap | undefined {
+    return request.network === "host" || request.isInsecure ? undefined : this.#context.idMap;
+  }
+
+  #rootOf(request: StepRequest, skeleton: string | undefined): RootSource {
+    const { layers } = this.#context;
+    return layers.mappedRoot(rootAbove(layers.containerRoot(request.root), skeleton), this.#idMapOf(request));
   }
 
   async #supervise(request: StepRequest, socketPath: string): Promise<ShimExit> {

@@ -42,7 +42,7 @@ export async function commitContainer(
   };
   await using _pause = input.pause ? await pause(context, context.table.live(record.id)) : undefined;
   using lease = context.layers.lease();
-  const upper = context.layers.upperOf(record.id);
+  const upper = context.layers.upperOf(record.id, record.idMap);
   const layer = await context.layers.commitUpper(upper, record.layer, { history: entry, lease });
   const below = context.images.historyOf(record.imageId);
   // compat: a container that changed nothing adds a line to the history and no layer.

@@ -2,6 +2,7 @@
 // daemon's defaults. One object, made by the wiring; the modules of this folder take it as their first argument.
 import { join } from "node:path";
 import type { CgroupHost } from "../../linux/cgroupfs/hierarchy.ts";
+import type { IdMap } from "../../linux/idmap.ts";
 import type { Keel } from "../../linux/keel.ts";
 import type { LayerStore } from "../../storage/layer/store.ts";
 import type { EventBus } from "../event/bus.ts";
@@ -29,6 +30,8 @@ export interface ContainerContext {
   /** Parent of the containers' cgroups that ask for none, such as /docker. */
   readonly cgroupParent: string;
   readonly defaults: ContainerDefaults;
+  /** Of the user namespaces that containers get which do not ask for the host's (`userns-remap`); undefined: none do. */
+  readonly idMap: IdMap | undefined;
   /** What `host-gateway` stands for; none: the default bridge's gateway. */
   readonly hostGatewayIps: readonly string[];
   readonly paths: ContainerPaths;

@@ -21,6 +21,7 @@ import { generateSpec } from "../../runtime/spec/generate.ts";
 import { completeConfig } from "./config.ts";
 import { withJoinedIds } from "./host-config/modes.ts";
 import { settleRequest } from "./host-config/settle.ts";
+import { idMapFor } from "./host-config/userns.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { adaptHealthcheck, checkReaction, checkTest } from "./health/config.ts";
 import { fillVolumes } from "./mounts/fill.ts";
@@ -60,6 +61,7 @@ export async function createContainer(
     settled.hostConfig,
     (other) => asParameter(() => context.table.find(other)).id,
   );
+  const idMap = idMapFor(hostConfig, context.idMap);
   const config = completeConfig(body, image.config.config, defaultHostname(context, hostConfig, id));
   checkReaction(body.Healthcheck, config);
   const name = chooseName(context, input.name);
@@ -88,6 +90,7 @@ export async function createContainer(
     hostConfig,
     endpoints,
     links,
+    ...(idMap === undefined ? {} : { idMap }),
     ...(mounts.mounts.length === 0 ? {} : { mounts: mounts.mounts }),
     state: NEVER_RAN,
   };
@@ -109,7 +112,7 @@ async function settle(
 ): Promise<string[]> {
   try {
     const warnings = validate(context, record);
-    await context.layers.createUpper(record.id);
+    await context.layers.createUpper(record.id, record.idMap);
     await mkdir(context.paths.dir(record.id), { recursive: true, mode: 0o710 });
     await fillVolumes(context, record);
     await context.table.add(record, context.volumes.settle(mounts.pending));

@@ -13,6 +13,7 @@
 // place: a new one is committed for its id.
 import type { ContainerConfig } from "../../api/schemas/container.ts";
 import type { HostConfig } from "../../api/schemas/host-config.ts";
+import type { IdMap } from "../../linux/idmap.ts";
 import type { EndpointRecord } from "../../net/model.ts";
 import type { LayerId } from "../../storage/layer/types.ts";
 import type { MountRecord } from "./mounts/record.ts";
@@ -123,6 +124,8 @@ export interface ContainerRecord {
   /** The network of HostConfig.NetworkMode first, the others as they were joined. */
   readonly endpoints: readonly NetworkEndpoint[];
   readonly links?: readonly ContainerLink[];
+  /** Of its user namespace, for life: its files have these owners. Absent where it has the host's ids. */
+  readonly idMap?: IdMap;
   /** By destination; absent without any. */
   readonly mounts?: readonly MountRecord[];
   readonly state: RunState;

@@ -284,7 +284,10 @@ export class ContainerService {
 
   async changes(input: Input<"containerChanges">): Promise<FilesystemChanges> {
     const { record } = this.#find(input.id);
-    const changes = await this.#context.layers.changes(this.#context.layers.upperOf(record.id), record.layer);
+    const changes = await this.#context.layers.changes(
+      this.#context.layers.upperOf(record.id, record.idMap),
+      record.layer,
+    );
     if (changes.length === 0) return null;
     return changes.map((c) => ({ Kind: CHANGE_KINDS.indexOf(c.kind), Path: c.path }));
   }
@@ -292,7 +295,7 @@ export class ContainerService {
   async export(input: Input<"containerExport">): Promise<ByteStream> {
     const { record } = this.#find(input.id);
     publish(this.#context, record, "export");
-    return this.#context.layers.packView(this.#context.layers.upperOf(record.id), record.layer);
+    return this.#context.layers.packView(this.#context.layers.upperOf(record.id, record.idMap), record.layer);
   }
 
   #copyTarget(reference: string): CopyTarget {

@@ -32,6 +32,8 @@ export interface SystemFacts {
   readonly cgroupVersion: "1" | "2";
   readonly features: CgroupFeatures;
   readonly hasSeccomp: boolean;
+  /** Containers have a user namespace (`userns-remap`). */
+  readonly isRemapped: boolean;
   /** Follows what a running daemon is told. */
   readonly registries: RegistrySettings;
   readonly hasAppArmor: boolean;
@@ -203,6 +205,7 @@ export class SystemService {
       SecurityOptions: [
         ...(f.hasAppArmor ? ["name=apparmor"] : []),
         ...(f.hasSeccomp ? ["name=seccomp,profile=builtin"] : []),
+        ...(f.isRemapped ? ["name=userns"] : []),
         ...(f.features.cgroupNamespaces && f.cgroupnsMode === "private" ? ["name=cgroupns"] : []),
       ],
       FirewallBackend: { Driver: "nftables" },

@@ -280,7 +280,7 @@ test("a user namespace is made first, mounts are made outside of it with the hos
 test("who has no rights outside does everything inside, and lets programs write the map", () => {
   const made = plan({ idMap }, { hasRightsOutside: false, idTools: { uid: "/u", gid: "/g" } });
   assert.equal(made.shim.outside, null);
-  assert.match(formatOp(made.hostOps[0] as Op), /^usernsNew 31 .*"\/u" "\/g"$/);
+  assert.match(formatOp(made.hostOps[0] as Op), /^usernsNew 30 .*"\/u" "\/g"$/);
   assert.equal(formatOp(made.shim.ops[1] as Op).split(" ")[0], "rootOverlay");
 });
 

@@ -24,7 +24,7 @@ import type { OciDevice, OciIdMapping, OciMount, OciSpec } from "../spec/oci.ts"
 import { CLONE_FLAG } from "./namespaces.ts";
 
 /** Register of the request that holds the container's user namespace; network namespaces that are made for it belong to it. */
-export const USERNS: Register = 31;
+export const USERNS: Register = 30;
 
 /** What a plan has to know of the container's user namespace. */
 export interface UsernsPlan {

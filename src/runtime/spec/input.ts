@@ -63,6 +63,8 @@ export interface SpecBind {
   isPropagationOptional?: boolean;
   /** What is to be bound, relative to `source`; never out of it. */
   subpath?: string;
+  /** In a user namespace: the files' owners on the host are the container's own ids. */
+  isIdMapped?: boolean;
 }
 
 /** The files of an image, read-only. */

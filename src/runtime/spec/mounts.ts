@@ -121,7 +121,7 @@ function bindMount(bind: SpecBind): OciMount {
   if (propagationFlags(propagation) === undefined || propagation.endsWith("unbindable")) {
     throw invalid(`invalid propagation config: ${propagation}`);
   }
-  options.push(propagation, ...subdirOption(bind.subpath));
+  options.push(propagation, ...subdirOption(bind.subpath), ...(bind.isIdMapped ? ["idmap"] : []));
   return { destination: bind.destination, type: "bind", source: bind.source, options };
 }
 

@@ -16,6 +16,7 @@ import { randomHex } from "../../lib/id.ts";
 import { Lanes } from "../../lib/lanes.ts";
 import { nameForKernel } from "../../lib/tar/names.ts";
 import type { FsSession, Keel } from "../../linux/keel.ts";
+import { type IdMap, idMapTexts } from "../../linux/idmap.ts";
 import { fs, host, type RootSource } from "../../linux/ops.ts";
 import { Digester } from "../../oci/digest.ts";
 import { chainIdOf, type ChainId } from "../../oci/image-config.ts";
@@ -32,7 +33,7 @@ import { type PackTotals, packTree } from "./pack.ts";
 import { rebuildTar } from "./rebuild.ts";
 import { type Received, receiveLayer, type ReceiveOptions } from "./receive.ts";
 import { Trash } from "../trash.ts";
-import { dropUpper, makeUpper, upperDirs } from "./upper.ts";
+import { dropUpper, makeUpper, seenInside, upperDirs } from "./upper.ts";
 import type {
   CommitLayerOptions,
   DiffDraft,
@@ -363,7 +364,8 @@ export class LayerStore {
   rootSource(top: LayerId | null, upper?: UpperDirs, extra: { options?: string } = {}): OverlaySource {
     const lower = top === null ? [".empty"] : this.#catalog.chain(top).map((record) => record.id as string);
     const options = extra.options === undefined ? OVERLAY_OPTIONS : `${OVERLAY_OPTIONS},${extra.options}`;
-    return { kind: "overlay", layersDir: this.#layersDir, lower, ...(upper ?? {}), options };
+    const dirs = upper === undefined ? {} : { upper: upper.upper, work: upper.work, ...seenInside(upper) };
+    return { kind: "overlay", layersDir: this.#layersDir, lower, ...dirs, options };
   }
 
   /** Returns what a read-only overlay of `top` is made of: its directories, topmost first, and options. It wants at least two. */
@@ -379,6 +381,15 @@ export class LayerStore {
    */
   containerRoot(root: RootSource): RootSource {
     return root.kind === "dir" ? root : { ...root, lower: [...root.lower, SKELETON_DIR] };
+  }
+
+  /**
+   * Returns a root for a container in a user namespace: its layers, and what else is in their directory, such as a build step's
+   * writable one, show its owners to the host.
+   */
+  mappedRoot(root: RootSource, idMap: IdMap | undefined): RootSource {
+    if (idMap === undefined) return root;
+    return { ...root, idMapped: [{ path: this.#layersDir, maps: idMapTexts(idMap) }] };
   }
 
   /** Opens a file session on a root. Fails with system when it cannot be mounted. */
@@ -421,15 +432,20 @@ export class LayerStore {
   }
 
   /** Makes a container's writable directories. */
-  async createUpper(containerId: string): Promise<UpperDirs> {
-    const dirs = upperDirs(this.#containersDir, containerId);
+  async createUpper(containerId: string, idMap?: IdMap): Promise<UpperDirs> {
+    const dirs = this.upperOf(containerId, idMap);
     await makeUpper(dirs);
     return dirs;
   }
 
   /** Returns where they are. */
-  upperOf(containerId: string): UpperDirs {
-    return upperDirs(this.#containersDir, containerId);
+  upperOf(containerId: string, idMap?: IdMap): UpperDirs {
+    return { ...upperDirs(this.#containersDir, containerId), idMap };
+  }
+
+  /** Opens them alone, as a layer. */
+  openUpper(dirs: UpperDirs): Promise<FsSession> {
+    return this.openFs({ kind: "dir", path: dirs.upper, ...seenInside(dirs) });
   }
 
   /** Removes them; missing ones are fine. */
@@ -439,7 +455,7 @@ export class LayerStore {
 
   /** Returns what a writable directory changes on top of `parent`. */
   async changes(dirs: UpperDirs, parent: LayerId | null): Promise<PathChange[]> {
-    await using upper = await this.openFs({ kind: "dir", path: dirs.upper });
+    await using upper = await this.openUpper(dirs);
     await using lower = await this.openFs(this.containerRoot(this.rootSource(parent)));
     await using merged = await this.openFs(this.containerRoot(this.viewSource(dirs, parent)));
     return await listChanges({ upper, lower, merged });
@@ -450,7 +466,7 @@ export class LayerStore {
     const lower = this.rootSource(parent);
     // As one more lower layer, so that it may be mounted elsewhere for writing at the same time.
     const top = relative(this.#layersDir, dirs.upper);
-    return { ...lower, lower: [top, ...lower.lower] };
+    return { ...lower, lower: [top, ...lower.lower], ...seenInside(dirs) };
   }
 
   /** Streams everything in a writable directory and below it as one tar (`docker export`). */
@@ -467,7 +483,7 @@ export class LayerStore {
   ): Promise<LayerRecord> {
     const release = this.#pin(parent);
     try {
-      await using session = await this.openFs({ kind: "dir", path: dirs.upper });
+      await using session = await this.openUpper(dirs);
       return await this.#receive(packTree(session), parent, { ...options, isPacked: true });
     } finally {
       release();

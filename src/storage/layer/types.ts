@@ -1,5 +1,6 @@
 // The words of storage/layer: what is recorded of a layer, and what making one needs.
 
+import type { IdMap } from "../../linux/idmap.ts";
 import type { RootSource } from "../../linux/ops.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { ChainId, HistoryEntry } from "../../oci/image-config.ts";
@@ -70,6 +71,11 @@ export interface CommitLayerOptions {
 export interface UpperDirs {
   readonly upper: string;
   readonly work: string;
+  /**
+   * Of the container's user namespace: on the disk its files have the owners that the host knows. Layers always have the
+   * container's own, and so has everything that is read and written through this store.
+   */
+  readonly idMap?: IdMap | undefined;
 }
 
 /** A layer in the making: an empty writable directory on top of a parent. */

@@ -1,9 +1,11 @@
 // The writable directories of containers: <data root>/containers/<id>/{upper,work}. The rest of a container's
 // directory belongs to its owner.
 
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { chown, mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { Fault } from "../../lib/errors.ts";
+import { idMapTexts, invertIdMap, outsideRoot } from "../../linux/idmap.ts";
+import type { RootSource } from "../../linux/ops.ts";
 import type { Trash } from "../trash.ts";
 import type { UpperDirs } from "./types.ts";
 
@@ -19,6 +21,15 @@ export function upperDirs(containersDir: string, containerId: string): UpperDirs
 export async function makeUpper(dirs: UpperDirs): Promise<void> {
   await mkdir(dirs.upper, { recursive: true, mode: 0o755 });
   await mkdir(dirs.work, { recursive: true, mode: 0o700 });
+  if (dirs.idMap === undefined) return;
+  const { uid, gid } = outsideRoot(dirs.idMap);
+  for (const dir of [dirs.upper, dirs.work]) await chown(dir, uid, gid);
+}
+
+/** Returns the directories as the container sees their owners: for whoever reads or writes them in its stead. */
+export function seenInside(dirs: UpperDirs): Pick<RootSource, "idMapped"> {
+  if (dirs.idMap === undefined) return {};
+  return { idMapped: [{ path: dirname(dirs.upper), maps: idMapTexts(invertIdMap(dirs.idMap)) }] };
 }
 
 /** Removes both; missing ones are fine. */

@@ -3,9 +3,10 @@
 // rename into volumes/.trash, which no name can be. A volume with options of its own is mounted on its _data by the first
 // who uses it and unmounted after the last: in the host's view, because its users share it (a tmpfs has no other place),
 // and so that what copies from and to volumes finds it where `inspect` says it is.
-import { chmod, mkdir, opendir, readdir, readFile } from "node:fs/promises";
+import { chmod, chown, mkdir, opendir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault, SysError } from "../../lib/errors.ts";
+import type { Owner } from "../../linux/idmap.ts";
 import type { FsSession, Keel } from "../../linux/keel.ts";
 import { host } from "../../linux/ops.ts";
 import { parseMountInfo } from "../../linux/procfs/mountinfo.ts";
@@ -32,6 +33,8 @@ export interface LocalVolumesOptions {
   /** The data root. */
   readonly dir: string;
   readonly keel: Keel;
+  /** Who new volumes belong to, the containers' root; the daemon's own user when absent. */
+  readonly owner?: Owner | undefined;
   readonly log: (message: string) => void;
 }
 
@@ -39,18 +42,20 @@ export class LocalVolumes {
   readonly #dir: string;
   readonly #keel: Keel;
   readonly #trash: Trash;
+  readonly #owner: Owner | undefined;
 
-  private constructor(dir: string, keel: Keel, trash: Trash) {
+  private constructor(dir: string, trash: Trash, { keel, owner }: LocalVolumesOptions) {
     this.#dir = dir;
     this.#keel = keel;
     this.#trash = trash;
+    this.#owner = owner;
   }
 
   static async open(options: LocalVolumesOptions): Promise<LocalVolumes> {
     const dir = join(options.dir, "volumes");
     await mkdir(dir, { recursive: true, mode: 0o701 });
     const trash = await Trash.open(join(dir, ".trash"), options.keel, options.log);
-    return new LocalVolumes(dir, options.keel, trash);
+    return new LocalVolumes(dir, trash, options);
   }
 
   /** Where a volume's files are on the host. */
@@ -69,7 +74,8 @@ export class LocalVolumes {
     checkName(name);
     await mkdir(join(this.#dir, name), { recursive: true, mode: 0o701 });
     const data = this.path(name);
-    await mkdir(data, { recursive: true, mode: 0o755 });
+    const made = await mkdir(data, { recursive: true, mode: 0o755 });
+    if (made !== undefined && this.#owner !== undefined) await chown(data, this.#owner.uid, this.#owner.gid);
     await chmod(join(this.#dir, name), 0o701); // whatever the daemon's umask is
     await chmod(data, 0o755);
   }

@@ -83,11 +83,11 @@ export async function putArchive(
 ): Promise<void> {
   const path = parseContainerPath(options.path);
   await guard(async () => {
-    const live = await openLive(context, target.live.run, path);
+    const live = await openLive(context, target.live.run, target.record, path);
     if (live !== undefined) return await unpackAt(live, target, options, body);
     await target.live.lane.run(async () => {
       const root =
-        (await openLive(context, target.live.run, path)) ??
+        (await openLive(context, target.live.run, target.record, path)) ??
         (await openForWriting(context, target.record, path));
       await unpackAt(root, target, options, body);
     });

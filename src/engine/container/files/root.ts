@@ -29,10 +29,10 @@ export async function openForReading(
 ): Promise<OpenRoot> {
   const { layers } = context;
   return (
-    (await openLive(context, live.run, path)) ??
+    (await openLive(context, live.run, record, path)) ??
     (await openMount(context, record, path)) ?? {
       session: await layers.openFs(
-        layers.containerRoot(layers.viewSource(layers.upperOf(record.id), record.layer)),
+        layers.containerRoot(layers.viewSource(layers.upperOf(record.id, record.idMap), record.layer)),
       ),
       path,
       isLive: false,
@@ -53,7 +53,7 @@ export async function openForWriting(
   const bound = await openMount(context, record, path, { isForWriting: true });
   if (bound !== undefined) return bound;
   if (record.hostConfig.ReadonlyRootfs) throw readOnlyRoot();
-  const source = layers.rootSource(record.layer, layers.upperOf(record.id));
+  const source = layers.rootSource(record.layer, layers.upperOf(record.id, record.idMap));
   return { session: await layers.openFs(layers.containerRoot(source)), path, isLive: false };
 }
 
@@ -61,12 +61,18 @@ export async function openForWriting(
 export async function openLive(
   context: ContainerContext,
   run: Run | null,
+  { idMap }: Pick<ContainerRecord, "idMap">,
   path: ContainerPath,
 ): Promise<OpenRoot | undefined> {
   if (run === null) return undefined;
   let session: FsSession | undefined;
   try {
-    session = await context.keel.openFs({ kind: "dir", path: `/proc/${run.pid}/root` });
+    const proc = `/proc/${run.pid}`;
+    session = await context.keel.openFs(
+      idMap === undefined
+        ? { kind: "dir", path: `${proc}/root` }
+        : { kind: "inside", path: `${proc}/root`, userns: `${proc}/ns/user` },
+    );
     const state = await run.shim.state();
     if (state.status === "running" && state.initPid === run.pid) return { session, path, isLive: true };
   } catch (error) {
@@ -87,7 +93,7 @@ async function openMount(
   if (mount === undefined) return undefined;
   if (options.isForWriting && mount.isReadonly) throw readOnlyVolume();
   const rest = path.clean.slice(cleanPath(mount.destination).length + 1);
-  const opened = await openSource(context, mount, rest);
+  const opened = await openSource(context, record, mount, rest);
   return opened === undefined
     ? undefined
     : { session: opened.session, path: { ...path, clean: opened.clean }, isLive: false };

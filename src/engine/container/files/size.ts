@@ -17,8 +17,8 @@ export async function sizesOf(
 /** Returns the bytes that a container has written into its own layer. */
 export async function writtenBytes(context: ContainerContext, record: ContainerRecord): Promise<number> {
   try {
-    const path = context.layers.upperOf(record.id).upper;
-    await using session = await context.layers.openFs({ kind: "dir", path });
+    const dirs = context.layers.upperOf(record.id, record.idMap);
+    await using session = await context.layers.openUpper(dirs);
     return await treeBytes(session);
   } catch (error) {
     context.log("warn", `cannot measure container ${record.id.slice(0, 12)}: ${messageOf(error)}`);

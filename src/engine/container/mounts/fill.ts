@@ -26,9 +26,10 @@ export async function fillVolumes(context: Context, record: ContainerRecord): Pr
   for (const mount of wanted) await fillVolume(context, record, session, mount);
 }
 
-/** The container's root without what is mounted in it. */
+/** The container's root without what is mounted in it, with the owners that the host knows: so they are in volumes. */
 function openImage({ layers }: Context, record: ContainerRecord): Promise<FsSession> {
-  return layers.openFs(layers.containerRoot(layers.viewSource(layers.upperOf(record.id), record.layer)));
+  const root = layers.containerRoot(layers.viewSource(layers.upperOf(record.id), record.layer));
+  return layers.openFs(layers.mappedRoot(root, record.idMap));
 }
 
 async function fillVolume(

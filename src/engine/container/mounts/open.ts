@@ -3,7 +3,8 @@
 import { posix } from "node:path";
 import { randomHex } from "../../../lib/id.ts";
 import { SysError } from "../../../lib/errors.ts";
-import type { FsSession } from "../../../linux/keel.ts";
+import { idMapTexts } from "../../../linux/idmap.ts";
+import type { FsRoot, FsSession } from "../../../linux/keel.ts";
 import type { ContainerContext } from "../context.ts";
 import { cleanPath } from "../files/path.ts";
 import type { ContainerRecord } from "../record.ts";
@@ -29,7 +30,7 @@ export function mountAt(record: Pick<ContainerRecord, "mounts">, path: string): 
 /** Returns the mounts below a cleaned directory, outermost first, as the packer of `cp` takes them. */
 export function nestedMounts(
   context: Context,
-  record: Pick<ContainerRecord, "mounts">,
+  record: Pick<ContainerRecord, "mounts" | "idMap">,
   dir: string,
 ): { path: string; open(): Promise<OpenedSource | undefined> }[] {
   const before = dir === "" ? "" : `${dir}/`;
@@ -38,12 +39,16 @@ export function nestedMounts(
     .map((m) => ({ mount: m, at: cleanPath(m.destination) }))
     .filter(({ at }) => at.startsWith(before) && at !== dir)
     .sort((a, b) => a.at.length - b.at.length)
-    .map(({ mount, at }) => ({ path: at.slice(before.length), open: () => openSource(context, mount, "") }));
+    .map(({ mount, at }) => ({
+      path: at.slice(before.length),
+      open: () => openSource(context, record, mount, ""),
+    }));
 }
 
 /** Opens what a mount is of; `rest` is the wanted path in it. undefined when it is a file and something below it is wanted. */
 export async function openSource(
   context: Context,
+  record: Pick<ContainerRecord, "idMap">,
   mount: MountRecord,
   rest: string,
 ): Promise<OpenedSource | undefined> {
@@ -51,26 +56,35 @@ export async function openSource(
   const clean = inside === "." ? "" : inside.replace(/\/$/, "");
   if (mount.type === "image")
     return { session: await context.layers.openFs(context.layers.rootSource(mount.layer ?? null)), clean };
-  if (mount.type === "volume") return { session: await openVolume(context, mount.name ?? ""), clean };
+  if (mount.type === "volume") return { session: await openVolume(context, record, mount.name ?? ""), clean };
   try {
-    return { session: await context.keel.openFs({ kind: "dir", path: mount.source }), clean };
+    return { session: await context.keel.openFs(sourceRoot(record, mount.source)), clean };
   } catch (error) {
     if (!(error instanceof SysError) || error.errno !== ENOTDIR) throw error;
   }
   // What is bound is a file; it is looked up in its directory.
   if (rest !== "") return undefined;
-  const session = await context.keel.openFs({ kind: "dir", path: posix.dirname(mount.source) });
+  const session = await context.keel.openFs(sourceRoot(record, posix.dirname(mount.source)));
   return { session, clean: posix.basename(mount.source) };
 }
 
 const ENOTDIR = 20;
 
-async function openVolume(context: Context, name: string): Promise<FsSession> {
+/** A host's directory as the container's root sees it, with no other rights than his. */
+function sourceRoot({ idMap }: Pick<ContainerRecord, "idMap">, path: string): FsRoot {
+  return idMap === undefined ? { kind: "dir", path } : { kind: "inside", path, userns: idMapTexts(idMap) };
+}
+
+async function openVolume(
+  context: Context,
+  record: Pick<ContainerRecord, "idMap">,
+  name: string,
+): Promise<FsSession> {
   const user = `copy:${randomHex()}`;
   const giveBack = (): Promise<void> => context.volumes.unmount(name, user);
   const path = await context.volumes.mount(name, user);
   try {
-    const session = await context.keel.openFs({ kind: "dir", path });
+    const session = await context.keel.openFs(sourceRoot(record, path));
     return {
       send: (ops) => session.send(ops),
       sync: (ops) => session.sync(ops),

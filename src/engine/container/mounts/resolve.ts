@@ -1,10 +1,12 @@
 // Decides which mounts a new container gets, in Docker's order: those of other containers (`--volumes-from`), then `-v`, then
 // `--mount`, then the volumes of its image and configuration where nothing is mounted yet. Volumes are made on the way and
 // pinned until the container is recorded; what fails takes the anonymous ones with it.
-import { mkdir, stat } from "node:fs/promises";
+import { lchown, mkdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { ContainerConfig } from "../../../api/schemas/container.ts";
 import type { HostConfig } from "../../../api/schemas/host-config.ts";
 import { Fault, messageOf } from "../../../lib/errors.ts";
+import { type IdMap, type Owner, outsideRoot } from "../../../linux/idmap.ts";
 import type { VolumeRecord } from "../../volume/record.ts";
 import type { ContainerContext } from "../context.ts";
 import { cleanPath, type MountWish, parseBind, parseMount, parseTmpfs, parseVolumesFrom } from "./parse.ts";
@@ -252,12 +254,16 @@ async function checkSource(wish: MountWish): Promise<void> {
     throw missingSource(wish.source);
 }
 
-/** Makes the directory that `-v` binds where it is missing: root's, mode 0755. Fails with invalidParameter. */
-export async function prepareSource(mount: Pick<MountRecord, "source" | "createsSource">): Promise<void> {
+/** Makes the directory that `-v` binds where it is missing: the container's root's, mode 0755. Fails with invalidParameter. */
+export async function prepareSource(
+  mount: Pick<MountRecord, "source" | "createsSource">,
+  idMap: IdMap | undefined,
+): Promise<void> {
   if (await exists(mount.source)) return;
   if (!mount.createsSource) throw missingSource(mount.source);
   try {
-    await mkdir(mount.source, { recursive: true, mode: 0o755 });
+    const first = await mkdir(mount.source, { recursive: true, mode: 0o755 });
+    if (idMap !== undefined && first !== undefined) await giveTo(outsideRoot(idMap), first, mount.source);
   } catch (error) {
     throw new Fault(
       "invalidParameter",
@@ -265,6 +271,11 @@ export async function prepareSource(mount: Pick<MountRecord, "source" | "creates
       { code: "mount.source", cause: error },
     );
   }
+}
+
+/** Gives away the directories from `first` down to `last`, which were just made. */
+async function giveTo({ uid, gid }: Owner, first: string, last: string): Promise<void> {
+  for (let dir = last; dir.length >= first.length; dir = dirname(dir)) await lchown(dir, uid, gid);
 }
 
 async function exists(path: string): Promise<boolean> {

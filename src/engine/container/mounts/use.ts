@@ -18,7 +18,8 @@ export type VolumePlaces = ReadonlyMap<string, string>;
 export async function acquireMounts(context: Context, record: ContainerRecord): Promise<VolumePlaces> {
   const places = new Map<string, string>();
   try {
-    for (const mount of record.mounts ?? []) if (mount.type === "bind") await prepareSource(mount);
+    for (const mount of record.mounts ?? [])
+      if (mount.type === "bind") await prepareSource(mount, record.idMap);
     for (const name of volumeNames(record)) places.set(name, await context.volumes.mount(name, record.id));
   } catch (error) {
     for (const name of places.keys()) await giveBack(context, record.id, name);

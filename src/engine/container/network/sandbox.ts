@@ -12,6 +12,7 @@ import type { ContainerContext } from "../context.ts";
 import { portRequests } from "../ports.ts";
 import { type AttachedEndpoint, type ContainerRecord, type NetworkEndpoint } from "../record.ts";
 import { networkOwner } from "../run/join.ts";
+import { ownerOfNamespaces } from "../run/userns.ts";
 import { interfaceSysctls } from "./endpoints.ts";
 
 /** Register of the request that holds the container's network namespace. */
@@ -48,7 +49,7 @@ export async function planNetworks(context: ContainerContext, record: ContainerR
   if (endpointOps.length > 0) endpointOps.unshift(openHostNamespace());
   return mode === "host"
     ? { ops: endpointOps, netns: undefined, planned, undo }
-    : { ops: [host.netnsNew(NETNS), ...endpointOps], netns: NETNS, planned, undo };
+    : { ops: [host.netnsNew(NETNS, ownerOfNamespaces(record)), ...endpointOps], netns: NETNS, planned, undo };
 }
 
 const noEndpoints = { ops: [], planned: [], undo: async (): Promise<void> => undefined };

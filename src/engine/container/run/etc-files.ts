@@ -1,6 +1,7 @@
 // The three files that are bound over a container's /etc: hostname, hosts, resolv.conf. Written at every start, in the
 // container's directory on the host.
-import { readFile, writeFile } from "node:fs/promises";
+import { chown, readFile, writeFile } from "node:fs/promises";
+import { outsideRoot } from "../../../linux/idmap.ts";
 import { type HostEntry, hostnameFile, hostsFile } from "../../../net/sandbox/hosts-file.ts";
 import { subnetOf } from "../../network/record.ts";
 import type { PlannedEndpoint } from "../../network/service.ts";
@@ -24,6 +25,10 @@ export async function writeEtcFiles(
     writeFile(paths.etcFile(id, "hosts"), hosts),
     writeResolvConf(context, record),
   ]);
+  if (record.idMap === undefined) return;
+  const { uid, gid } = outsideRoot(record.idMap);
+  const files = (["hostname", "hosts", "resolv.conf"] as const).map((name) => paths.etcFile(id, name));
+  await Promise.all(files.map((path) => chown(path, uid, gid)));
 }
 
 /** compat: in the host's network a container knows the names that the host knows, unless it is told others. */

@@ -23,6 +23,7 @@ export function specInputOf(
     tty: config.Tty,
     ...(hasOwnUts ? { hostname: config.Hostname, domainname: config.Domainname } : {}),
     ...settingsOf(h, pidOf),
+    ...(record.idMap === undefined ? {} : { idMap: record.idMap }),
     ...mounts,
     ...(h.Init ? { initPath: paths.keelPath } : {}),
     etcFiles: etcFilesOf(record, paths),

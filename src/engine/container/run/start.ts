@@ -4,13 +4,21 @@ import { rm } from "node:fs/promises";
 import { Fault, messageOf } from "../../../lib/errors.ts";
 import { formatNano } from "../../../lib/time.ts";
 import { freezerFile } from "../../../linux/cgroupfs/freezer.ts";
-import { type HealthPlan, host, type Op, type Register, type ShimPlan } from "../../../linux/ops.ts";
+import {
+  type HealthPlan,
+  host,
+  type Op,
+  type Register,
+  type RootSource,
+  type ShimPlan,
+} from "../../../linux/ops.ts";
 import { loadDefaultProfile } from "../../../runtime/apparmor/load.ts";
 import { planCgroup } from "../../../runtime/cgroup/plan.ts";
 import { planHealth } from "../../../runtime/health/plan.ts";
 import { planContainer } from "../../../runtime/plan/plan.ts";
 import { connectShim, listenToShim, openShimEvents, type ShimExit } from "../../../runtime/shim/client.ts";
 import { generateSpec } from "../../../runtime/spec/generate.ts";
+import type { SpecInput } from "../../../runtime/spec/input.ts";
 import type { OciSpec } from "../../../runtime/spec/oci.ts";
 import type { UpperDirs } from "../../../storage/layer/types.ts";
 import type { PlannedEndpoint } from "../../network/service.ts";
@@ -31,6 +39,7 @@ import { type ContainerRecord, type RunState } from "../record.ts";
 import { namespaceOwner, sharedShm } from "./join.ts";
 import { specInputOf } from "./spec-input.ts";
 import { isActive } from "./state.ts";
+import { planUserNamespace, type UsernsStart } from "./userns.ts";
 import type { LiveContainer, Run } from "../table.ts";
 
 const SIGKILL = 9;
@@ -119,12 +128,15 @@ async function launch(
   const places = await acquireMounts(context, record);
   undo.defer(() => releaseMounts(context, record));
   const log = await context.logs.plan(record);
-  const dirs = await context.layers.createUpper(record.id);
-  const shimPlan = planShim(context, record, { dirs, log, netns: plan.netns, places });
-  const { results } = await context.keel.run([...plan.ops, ...shimPlan.ops]).catch((error: unknown) => {
-    failure = error;
-    throw error;
-  });
+  const dirs = await context.layers.createUpper(record.id, record.idMap);
+  const userns = planUserNamespace(context, record);
+  const shimPlan = planShim(context, record, { dirs, log, netns: plan.netns, places, userns });
+  const { results } = await context.keel
+    .run([...userns.ops, ...plan.ops, ...shimPlan.ops])
+    .catch((error: unknown) => {
+      failure = error;
+      throw error;
+    });
   const [, pid, notes] = results.at(-1) as [shimPid: number, pid: number, warnings: string[]];
   for (const warning of [...shimPlan.warnings, ...notes])
     context.log("warn", `container ${record.id.slice(0, 12)}: ${warning}`);
@@ -176,18 +188,20 @@ function planShim(
     log,
     netns,
     places,
+    userns,
   }: {
     dirs: UpperDirs;
     log: ShimPlan["log"];
     netns: Register | string | undefined;
     places: VolumePlaces;
+    userns: UsernsStart;
   },
 ): { ops: Op[]; warnings: string[] } {
   const { paths, layers } = context;
   const mounts = specMounts(record, (m) => layers.overlayOf(m.layer ?? null), places);
   const input = specInputOf(record, paths, (other, kind) => namespaceOwner(context, other, kind), mounts);
   const env = [...linkedEnvironment(context.table, record), ...input.env];
-  const spec = generateSpec({ ...input, env });
+  const spec = generateSpec({ ...input, env, ...joining(input, userns) });
   const resources = spec.spec.linux?.resources;
   const cgroup = planCgroup(context.cgroups, {
     ...cgroupRequest(context, record),
@@ -196,7 +210,8 @@ function planShim(
   const plan = planContainer({
     id: record.id,
     spec: spec.spec,
-    root: context.layers.containerRoot(context.layers.rootSource(record.layer, dirs)),
+    root: rootOf(context, record, dirs),
+    isUsernsMade: true,
     rootTarget: paths.rootTarget(),
     stageTarget: paths.stageTarget(),
     stateDir: paths.stateDir(record.id),
@@ -214,6 +229,19 @@ function planShim(
     ops: [...plan.hostOps, host.shim(plan.shim)],
     warnings: [...spec.warnings, ...cgroup.warnings, ...plan.warnings],
   };
+}
+
+/** The root that the process gets: its own directory keeps the owners that the host knows. */
+function rootOf({ layers }: ContainerContext, record: ContainerRecord, dirs: UpperDirs): RootSource {
+  const { upper, work } = dirs;
+  return layers.mappedRoot(
+    layers.containerRoot(layers.rootSource(record.layer, { upper, work })),
+    record.idMap,
+  );
+}
+
+function joining(input: SpecInput, { path }: UsernsStart): Pick<SpecInput, "namespaces"> {
+  return path === undefined ? {} : { namespaces: { ...input.namespaces, user: { kind: "path", path } } };
 }
 
 function healthPlanOf(context: ContainerContext, record: ContainerRecord, spec: OciSpec): HealthPlan | null {
