@@ -266,6 +266,13 @@ describe("streams of progress", () => {
     assert.match(answer, /\{"(status|error|errorDetail)":/);
   });
 
+  test("neither an image to pull nor a source to import is a bad request, and makes nothing", async () => {
+    const images = async () => ((await daemon.request("GET", "/images/json?all=1")).body as unknown[]).length;
+    const before = await images();
+    assert.equal((await daemon.request("POST", "/images/create")).status, 400);
+    assert.equal(await images(), before);
+  });
+
   test("wait answers at once with its head and in the end with the code", async () => {
     const made = await daemon.request("POST", "/containers/create", {
       Image: "busybox",

@@ -379,6 +379,18 @@ describe("warnings", () => {
     const { HostConfig } = await daemon.inspect("weighed");
     assert.deepEqual([HostConfig["BlkioWeight"], HostConfig["CpuPercent"]], [weight ? 300 : 0, 0]);
   });
+
+  test("ports that a container without a network of its own publishes are told of", async () => {
+    const HostConfig = { NetworkMode: "host", PortBindings: { "80/tcp": [{ HostPort: "80" }] } };
+    const made = await daemon.request("POST", "/containers/create?name=open", {
+      Image: "busybox",
+      Cmd: ["true"],
+      HostConfig,
+    });
+    assert.deepEqual((made.body as { Warnings: string[] }).Warnings, [
+      "Published ports are discarded when using host network mode",
+    ]);
+  });
 });
 
 describe("files", () => {

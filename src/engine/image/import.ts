@@ -20,7 +20,15 @@ export async function importImage(
   signal: AbortSignal,
 ): Promise<{ image: ImageRecord; name: Reference | undefined }> {
   const name = nameOf(input);
-  const source = input.fromSrc ?? "-";
+  const source = input.fromSrc ?? "";
+  if (source === "")
+    throw new Fault(
+      "invalidParameter",
+      "fromImage or fromSrc is needed: an image to pull, or - or a URL to import",
+      {
+        code: "image.no-source",
+      },
+    );
   const archive = source === "-" ? body : await download(source, signal);
   const created = formatNano(nowNano());
   const config = applyConfigChanges({}, input.changes);

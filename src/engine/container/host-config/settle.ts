@@ -54,13 +54,16 @@ function isPort(text: string): boolean {
   return number >= 1 && number <= 65_535;
 }
 
-/** Limits that no Linux has any more or that only Windows has: told, never kept silently. */
+/** What has no effect: limits that no Linux has any more or that only Windows has, ports without a network of their own. Told, never kept silently. */
 function discarded({ HostConfig: h }: ContainerCreateRequest): string[] {
   const kernelMemory =
     "Your kernel does not support kernel memory limit capabilities or the cgroup is not mounted. Limitation discarded.";
   return [
     ...(h?.KernelMemory || h?.KernelMemoryTCP ? [kernelMemory] : []),
     ...(h?.CpuPercent ? ["linux does not support CPU percent. Percent discarded."] : []),
+    ...(h?.NetworkMode === "host" && Object.keys(h.PortBindings ?? {}).length > 0
+      ? ["Published ports are discarded when using host network mode"]
+      : []),
     ...(h?.CpuCount ? ["linux does not support a count of CPUs. Count discarded."] : []),
   ];
 }

@@ -82,6 +82,8 @@ test("endpointsOf refuses what cannot be, as a wrong parameter", () => {
       /invalid interface name/,
     ],
     [["web", wishes({ web: { Links: ["a:b:c"] } })], /bad format for links: a:b:c/],
+    [["web", wishes({ web: { Links: [""] } })], /empty string specified for links/],
+    [["web", wishes({ web: null })], /no EndpointSettings for web/],
   ];
   for (const [args, message] of cases)
     assert.throws(() => endpoints(...args), { kind: "invalidParameter", message }, JSON.stringify(args));

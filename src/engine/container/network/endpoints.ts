@@ -42,6 +42,8 @@ export function endpointsOf(
       `Container cannot be created with multiple network endpoints: ${wishes.map(([n]) => n).join(", ")}`,
       "network.several",
     );
+  for (const [name, wish] of wishes)
+    if (wish === null) throw invalid(`no EndpointSettings for ${name}`, "network.no-settings");
   if (h.NetworkMode.startsWith("container:")) {
     if (wishes.length > 0) throw mixed();
     return [];
@@ -126,6 +128,7 @@ function checkWish(network: NetworkRecord, wish: EndpointSettingsRequest, a: Add
 
 /** Returns container and alias of a link, "db" or "db:alias". Fails with invalidParameter. */
 export function parseLink(text: string): { container: string; alias: string } {
+  if (text === "") throw invalid("empty string specified for links", "container.link");
   const [container = "", alias = container, ...rest] = text.split(":");
   if (container === "" || alias === "" || rest.length > 0)
     throw invalid(`bad format for links: ${text}`, "container.link");
