@@ -51,6 +51,12 @@ bool container_note(const struct container *c, enum note_kind kind, const struct
 	return n >= 0;
 }
 
+void container_note_pid(const struct container *c, pid_t pid)
+{
+	struct note note = {.kind = NOTE_PID, .pid = pid};
+	send(c->chan, &note, sizeof note, MSG_NOSIGNAL);
+}
+
 void container_warn(const struct container *c, const char *op, const char *path, int err, const char *text)
 {
 	struct fault f = {0};
@@ -253,6 +259,16 @@ static int run_credentials(struct container *c, struct reader *op, struct fault 
 	return credentials_apply(c, user, &groups, &caps, f);
 }
 
+static int run_runtime(struct container *c, int64_t code, struct reader *op, struct fault *f)
+{
+	struct reader argv = {.bad = true}, env = {.bad = true};
+	wire_list(op, &argv);
+	wire_list(op, &env);
+	if (code == OP_RUNTIME_CREATE)
+		return runtime_create(c, "runtimeCreate", &argv, &env, f);
+	return code == OP_RUNTIME_START ? runtime_start(c, &argv, &env, f) : runtime_exec(c, &argv, &env, f);
+}
+
 // Runs one operation. plan.c has checked the number and the types of the arguments.
 static int run_op(struct container *c, int64_t code, struct reader *op, struct fault *f)
 {
@@ -266,6 +282,8 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 		struct reader argv, env;
 		return wire_list(op, &argv) && wire_list(op, &env) ? exec_run(c, &argv, &env, f) : -EINVAL;
 	}
+	if (code == OP_RUNTIME_CREATE || code == OP_RUNTIME_START || code == OP_RUNTIME_EXEC)
+		return run_runtime(c, code, op, f);
 	int rc = attributes_run(code, op, f);
 	if (rc != NOT_MINE)
 		return rc;
@@ -326,6 +344,8 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 		return root_readonly(c, f);
 	case OP_ROOT_PROPAGATION:
 		return root_propagation(c, i[0], f);
+	case OP_BUNDLE:
+		return bundle_open(c, s[0], s[1], f);
 	case OP_HOSTNAME:
 		return sethostname(s[0], strlen(s[0])) < 0 ? fault_set(f, errno, "sethostname", s[0], NULL) : 0;
 	case OP_DOMAINNAME:

@@ -35,6 +35,7 @@ struct container {
 	int host_proc; // O_PATH of a procfs that the container cannot have prepared
 	int dev_null;  // O_PATH of the host's /dev/null in this mount namespace, -1 after pivot
 	int masked;    // an empty read-only tmpfs, made for the first masked directory
+	int netns;     // the joined network namespace for `bundle`, -1 for none
 	bool is_pivoted, has_seccomp;
 	bool has_propagation; // of the host tree in the new mount namespace
 	mode_t mask;   // umask of the program
@@ -54,6 +55,7 @@ int container_run_part(struct container *c, struct reader *ops, struct fault *f)
 
 // Sends a note; `fd` >= 0 goes with it. False when the shim is gone.
 bool container_note(const struct container *c, enum note_kind kind, const struct fault *f, int fd);
+void container_note_pid(const struct container *c, pid_t pid); // the process that matters is this one
 void container_warn(const struct container *c, const char *op, const char *path, int err, const char *text);
 
 // rootmount.c
@@ -117,6 +119,12 @@ struct cap_masks {
 	uint64_t bounding, effective, permitted, inheritable, ambient;
 };
 int credentials_apply(struct container *c, const char *user, struct reader *groups, const struct cap_masks *caps, struct fault *f);
+
+// external.c: an OCI runtime makes the process. start and exec come back only on failure.
+int bundle_open(struct container *c, const char *dir, const char *netns, struct fault *f);
+int runtime_create(struct container *c, const char *op, struct reader *argv, struct reader *env, struct fault *f);
+int runtime_start(struct container *c, struct reader *argv, struct reader *env, struct fault *f);
+int runtime_exec(struct container *c, struct reader *argv, struct reader *env, struct fault *f);
 
 // exec.c
 int exec_run(struct container *c, struct reader *argv, struct reader *env, struct fault *f);

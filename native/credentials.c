@@ -20,13 +20,13 @@
 enum { MAX_CAP = 63 };
 
 // Reads a file of the image. Missing is fine; a fifo or a device there must not make us wait (O_NONBLOCK) or do anything.
-static int read_text(struct container *c, const char *path, struct text *t, struct fault *f)
+static int read_text(int root, const char *path, struct text *t, struct fault *f)
 {
 	struct stat st;
 	*t = (struct text){0};
-	if (c->root < 0)
+	if (root < 0)
 		return fault_set(f, EINVAL, "credentials", path, "must come after a root operation");
-	CLEAN_FD int fd = resolve_open(c->root, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0, f);
+	CLEAN_FD int fd = resolve_open(root, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0, f);
 	if (fd == -ENOENT || fd == -ENOTDIR)
 		return 0;
 	if (fd < 0)
@@ -155,17 +155,45 @@ static void release(struct text t)
 		munmap((void *)t.data, t.size);
 }
 
+static int resolve(int root, const char *user, struct reader *groups, struct user *u, struct fault *f)
+{
+	struct text passwd = {0}, group = {0};
+	int rc = read_text(root, "/etc/passwd", &passwd, f);
+	if (rc == 0)
+		rc = read_text(root, "/etc/group", &group, f);
+	if (rc == 0)
+		rc = user_resolve(user, groups, passwd, group, u, f);
+	release(passwd);
+	release(group);
+	return rc;
+}
+
+int user_lookup(int root, struct reader *args, struct writer *result, struct fault *f)
+{
+	static struct user u;
+	struct reader groups = {.bad = true};
+	const char *user = "";
+	wire_str(args, &user);
+	wire_list(args, &groups);
+	int rc = resolve(root, user, &groups, &u, f);
+	if (rc < 0)
+		return rc;
+	write_open(result);
+	write_int(result, u.uid);
+	write_int(result, u.gid);
+	write_open(result);
+	for (unsigned i = 0; i < u.group_count; i++)
+		write_int(result, u.groups[i]);
+	write_close(result);
+	write_str(result, u.home);
+	write_close(result);
+	return 0;
+}
+
 int credentials_apply(struct container *c, const char *user, struct reader *groups, const struct cap_masks *caps, struct fault *f)
 {
 	static struct user u; // 4 kB of groups that the stack need not carry
-	struct text passwd = {0}, group = {0};
-	int rc = read_text(c, "/etc/passwd", &passwd, f);
-	if (rc == 0)
-		rc = read_text(c, "/etc/group", &group, f);
-	if (rc == 0)
-		rc = user_resolve(user, groups, passwd, group, &u, f);
-	release(passwd);
-	release(group);
+	int rc = resolve(c->root, user, groups, &u, f);
 	if (rc < 0)
 		return rc;
 	give_stdio(u.uid);

@@ -6,6 +6,7 @@
 #include "ops.h"
 #include "resolve.h"
 #include "tree.h"
+#include "user.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -426,11 +427,10 @@ static int op_fill(struct fs_session *s, struct reader *args, struct fault *f)
 	wire_str(args, &target);
 	wire_str(args, &sub);
 	int rc = tree_fill(s->root, path, target, sub, f);
-	if (rc < 0)
-		return rc;
-	write_int(s->results, rc);
-	s->wrote = true;
-	return 0;
+	if (rc >= 0)
+		write_int(s->results, rc);
+	s->wrote = rc >= 0;
+	return rc < 0 ? rc : 0;
 }
 
 static int op_stat(struct fs_session *s, struct reader *args, struct fault *f)
@@ -501,9 +501,8 @@ static int op_read(struct fs_session *s, struct reader *args, struct fault *f)
 	CLEAN_FD int fd = reopen(found, O_RDONLY);
 	if (fd < 0)
 		return fault_set(f, errno, "open", path, NULL);
-	if (most < 0 || most > WIRE_MAX_FRAME)
-		most = WIRE_MAX_FRAME;
-	size_t room = st.st_size < most ? (size_t)st.st_size : (size_t)most;
+	size_t limit = most < 0 || most > WIRE_MAX_FRAME ? WIRE_MAX_FRAME : (size_t)most;
+	size_t room = (uint64_t)st.st_size < limit ? (size_t)st.st_size : limit;
 	CLEAN_FREE uint8_t *data = malloc(room + 1);
 	if (!data)
 		return fault_set(f, ENOMEM, "read", path, NULL);
@@ -543,6 +542,12 @@ static int op_list(struct fs_session *s, struct reader *args, struct fault *f)
 	return 0;
 }
 
+static int op_user(struct fs_session *s, struct reader *args, struct fault *f)
+{
+	s->wrote = true;
+	return user_lookup(s->root, args, s->results, f);
+}
+
 struct operation {
 	uint8_t code;
 	const char *shape;
@@ -566,6 +571,7 @@ static const struct operation operations[] = {
 	{OP_FS_READ, "si", op_read},
 	{OP_FS_LIST, "s", op_list},
 	[OP_FS_FILL - OP_FS_MKDIR] = {OP_FS_FILL, "sss", op_fill},
+	[OP_FS_USER - OP_FS_MKDIR] = {OP_FS_USER, "sl", op_user},
 };
 
 static const struct operation *find_operation(struct reader *op)
@@ -676,13 +682,12 @@ int fs_session_open(struct fs_session **out, struct reader *request, struct faul
 	s->file = -1;
 	s->parent.fd = -1;
 	s->root = fs_root_open(request, &s->target, f);
-	if (s->root < 0) {
-		int rc = s->root;
+	int rc = s->root < 0 ? s->root : 0;
+	if (rc < 0)
 		fs_session_close(s);
-		return rc;
-	}
-	*out = s;
-	return 0;
+	else
+		*out = s;
+	return rc;
 }
 
 void fs_session_close(struct fs_session *s)

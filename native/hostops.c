@@ -4,6 +4,7 @@
 
 #include "netns.h"
 #include "ops.h"
+#include "program.h"
 #include "tree.h"
 #include "userns.h"
 
@@ -352,6 +353,12 @@ static int op_datagrams(struct host *h, struct reader *args, struct fault *f)
 	return datagrams_send(args, h->results, f);
 }
 
+static int op_program(struct host *h, struct reader *args, struct fault *f)
+{
+	h->wrote = true;
+	return program_run(args, h->results, f);
+}
+
 static int op_mount_host(struct host *h, struct reader *args, struct fault *f)
 {
 	(void)h;
@@ -419,6 +426,7 @@ static const struct operation operations[] = {
 	{OP_USERNS_NEW, "issss", op_userns_new},
 	{OP_CGROUP_DEVICES, "sbi", op_cgroup_devices},
 	{OP_USERNS_OPEN, "is", op_userns_open},
+	{OP_PROGRAM, "llbi", op_program},
 };
 
 // Reads the opcode and finds its operation; the reader is left at the first argument.

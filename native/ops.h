@@ -22,6 +22,7 @@ enum opcode {
 	OP_USERNS_NEW = 145,
 	OP_CGROUP_DEVICES = 17,
 	OP_USERNS_OPEN = 147,
+	OP_PROGRAM = 41,
 	OP_ROOT_OVERLAY = 64,
 	OP_ROOT_BIND = 65,
 	OP_MOUNT = 66,
@@ -66,6 +67,10 @@ enum opcode {
 	OP_CPU_AFFINITY_FIRST = 105,
 	OP_ID_MAPPED = 146,
 	OP_EXEC_LABEL = 110,
+	OP_BUNDLE = 42,
+	OP_RUNTIME_CREATE = 43,
+	OP_RUNTIME_START = 44,
+	OP_RUNTIME_EXEC = 45,
 	OP_FS_MKDIR = 128,
 	OP_FS_FILE = 129,
 	OP_FS_DATA = 130,
@@ -83,6 +88,7 @@ enum opcode {
 	OP_FS_LIST = 142,
 	OP_FS_EXPORT = 143,
 	OP_FS_FILL = 144,
+	OP_FS_USER = 148,
 };
 
 // Returns the operation's name in ops.ts, or "unknown".
@@ -108,6 +114,7 @@ static inline const char *op_name(long long code)
 	case OP_USERNS_NEW: return "usernsNew";
 	case OP_CGROUP_DEVICES: return "cgroupDevices";
 	case OP_USERNS_OPEN: return "usernsOpen";
+	case OP_PROGRAM: return "program";
 	case OP_ROOT_OVERLAY: return "rootOverlay";
 	case OP_ROOT_BIND: return "rootBind";
 	case OP_MOUNT: return "mount";
@@ -152,6 +159,10 @@ static inline const char *op_name(long long code)
 	case OP_CPU_AFFINITY_FIRST: return "cpuAffinityFirst";
 	case OP_ID_MAPPED: return "idMapped";
 	case OP_EXEC_LABEL: return "execLabel";
+	case OP_BUNDLE: return "bundle";
+	case OP_RUNTIME_CREATE: return "runtimeCreate";
+	case OP_RUNTIME_START: return "runtimeStart";
+	case OP_RUNTIME_EXEC: return "runtimeExec";
 	case OP_FS_MKDIR: return "fsMkdir";
 	case OP_FS_FILE: return "fsFile";
 	case OP_FS_DATA: return "fsData";
@@ -169,6 +180,7 @@ static inline const char *op_name(long long code)
 	case OP_FS_LIST: return "fsList";
 	case OP_FS_EXPORT: return "fsExport";
 	case OP_FS_FILL: return "fsFill";
+	case OP_FS_USER: return "fsUser";
 	default: return "unknown";
 	}
 }

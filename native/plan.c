@@ -65,6 +65,10 @@ static const struct shape shapes[] = {
 	{OP_MOUNT_PROPAGATION, false, "si", CLONE_NEWNS},
 	{OP_MOUNT_COPY_UP, false, "ssis", CLONE_NEWNS},
 	{OP_MOVE_ROOT, false, "", CLONE_NEWNS},
+	{OP_BUNDLE, true, "ss", 0},
+	{OP_RUNTIME_CREATE, false, "ll", CLONE_NEWNS},
+	{OP_RUNTIME_START, false, "ll", CLONE_NEWNS},
+	{OP_RUNTIME_EXEC, true, "ll", 0},
 };
 
 static int refuse(struct fault *f, const char *what, const char *why)
@@ -110,21 +114,28 @@ static bool check_args(struct reader *op, const char *args)
 	return wire_done(op);
 }
 
+static bool is_runtime_op(int64_t code)
+{
+	return code == OP_BUNDLE || code == OP_RUNTIME_CREATE || code == OP_RUNTIME_START || code == OP_RUNTIME_EXEC;
+}
+
 // What only the process itself can do that becomes the program.
 static bool is_own_business(int64_t code)
 {
-	return code == OP_CONSOLE || code == OP_PIVOT || code == OP_BARRIER || code == OP_EXEC || code == OP_CREDENTIALS;
+	return code == OP_CONSOLE || code == OP_PIVOT || code == OP_BARRIER || code == OP_EXEC || code == OP_CREDENTIALS ||
+	       is_runtime_op(code);
 }
 
 enum place { IN_CONTAINER, IN_EXEC, OUTSIDE };
 
-// Walks a list of container operations once. `owned` are the namespaces that belong to the container.
-static int check_ops(struct reader ops, enum place place, uint64_t owned, struct plan *plan, struct fault *f)
+// Walks a list of container operations once. `owned` are the namespaces that belong to the container. `is_external` is told
+// whether the last one leaves the process to an OCI runtime.
+static int check_ops(struct reader ops, enum place place, uint64_t owned, struct plan *plan, bool *is_external, struct fault *f)
 {
 	bool in_exec = place == IN_EXEC;
 	if (ops.left > MAX_PLAN_OPS)
 		return refuse(f, "ops", "too many operations");
-	bool ends = false, has_console = false;
+	bool ends = false, has_console = false, has_runtime = false;
 	for (int index = 0; ops.left > 0; index++) {
 		struct reader op;
 		int64_t code = 0;
@@ -150,11 +161,15 @@ static int check_ops(struct reader ops, enum place place, uint64_t owned, struct
 			return -EINVAL;
 		}
 		has_console |= code == OP_CONSOLE;
-		ends = code == OP_EXEC;
+		has_runtime |= is_runtime_op(code);
+		*is_external = code == OP_RUNTIME_START || code == OP_RUNTIME_EXEC;
+		ends = code == OP_EXEC || *is_external;
 	}
 	if (place == OUTSIDE)
 		return 0;
-	if (plan && has_console != ((plan->flags & PLAN_TTY) != 0))
+	if (has_runtime != *is_external)
+		return refuse(f, "ops", "a process is made by keel or by an OCI runtime, not by both");
+	if (plan && has_console != ((plan->flags & PLAN_TTY) != 0 && !*is_external))
 		return refuse(f, "console", "a terminal and a console operation need each other");
 	return ends ? 0 : refuse(f, "ops", "exec must be the last operation");
 }
@@ -313,8 +328,14 @@ static int check_plan_ops(struct plan *p, struct fault *f)
 	}
 	if (p->has_outside && (!joins_user || !(owned & CLONE_NEWNS)))
 		return refuse(f, "outside", "there is no user namespace, or no mount namespace, to be outside of");
-	int rc = p->has_outside ? check_ops(p->outside, OUTSIDE, owned, NULL, f) : 0;
-	return rc < 0 ? rc : check_ops(p->ops, IN_CONTAINER, owned, p, f);
+	int rc = p->has_outside ? check_ops(p->outside, OUTSIDE, owned, NULL, &p->is_external, f) : 0;
+	if (rc == 0)
+		rc = check_ops(p->ops, IN_CONTAINER, owned, p, &p->is_external, f);
+	if (rc == 0 && p->is_external && p->has_outside)
+		rc = refuse(f, "outside", "an OCI runtime makes its user namespaces itself");
+	if (rc == 0 && p->health.kind == HEALTH_EXEC && p->health.exec.is_external != p->is_external)
+		rc = refuse(f, "health", "the container's runtime has to make the check, too");
+	return rc;
 }
 
 int plan_decode(struct reader *values, struct plan *p, struct fault *f)
@@ -363,5 +384,5 @@ int exec_plan_decode(struct reader *values, struct exec_plan *p, struct fault *f
 		return refuse(f, "exec", "malformed plan");
 	if (!valid_id(p->id))
 		return refuse(f, "execId", "not an exec id");
-	return check_ops(p->ops, IN_EXEC, 0, NULL, f);
+	return check_ops(p->ops, IN_EXEC, 0, NULL, &p->is_external, f);
 }

@@ -24,6 +24,7 @@ struct exec_plan {
 	unsigned flags;
 	unsigned rows, columns;
 	struct reader ops;
+	bool is_external; // an OCI runtime makes the process
 };
 
 enum health_kind { HEALTH_NONE, HEALTH_EXEC, HEALTH_CONNECT };
@@ -57,6 +58,7 @@ struct plan {
 	const char *spill_dir; // "" for none
 	int64_t spill_limit;
 	struct reader ops, exit_ops;
+	bool is_external; // an OCI runtime makes the container's processes
 	// In a user namespace: what is done with the rights of who started us, before `ops` (outside.c).
 	bool has_outside;
 	int64_t root_uid, root_gid;          // who is root in there, as seen here

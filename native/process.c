@@ -115,6 +115,8 @@ static void settle(struct process *p)
 	}
 	if (p->has_fault) {
 		p->exit_code = start_failure_code(&p->fault);
+		if (p->pid > 0 && !p->is_reaped && shim.plan.is_external) // made by its runtime, which could not start it
+			kill(p->pid, SIGKILL);
 	} else {
 		p->phase = PHASE_RUNNING;
 		p->started_at = now_ns();
@@ -204,6 +206,8 @@ static void ended(struct process *p, int status)
 	if (p->chan.w.fd >= 0) { // whether it had started is not known yet
 		p->is_reaped = true;
 		p->status = status;
+		if (shim.plan.is_external && p->phase == PHASE_CREATED && !p->is_released)
+			shutdown(p->chan.w.fd, SHUT_RDWR); // the step waits at the barrier for nothing
 		return;
 	}
 	p->finished_at = now_ns();
@@ -256,6 +260,16 @@ static bool take_step(struct process *p, pid_t pid)
 	return true;
 }
 
+// An external runtime leaves others behind than those it has been called for, and orphans of a container without a pid namespace of
+// its own fall to us: only while somebody's number is awaited may an unknown one be his.
+static void forget_strangers(void)
+{
+	for (const struct process *p = &shim.container; p; p = p == &shim.container ? shim.execs : p->next)
+		if (p->pid == 0 && p->chan.w.fd >= 0)
+			return;
+	shim.early_count = 0;
+}
+
 void process_reap(void)
 {
 	int status;
@@ -275,6 +289,8 @@ void process_reap(void)
 			shim.early[shim.early_count++].status = status;
 		}
 	}
+	if (shim.plan.is_external)
+		forget_strangers();
 	// A step that died without a child to show for itself is the end of its process.
 	for (struct process *p = &shim.container; p; p = p == &shim.container ? shim.execs : p->next)
 		if (p->pid == 0 && p->step == 0 && p->phase == PHASE_STARTING)

@@ -157,6 +157,8 @@ static int open_log(struct fault *f)
 static int start(struct fault *f)
 {
 	int rc = receive_plan(f);
+	if (rc == 0 && shim.plan.is_external) // processes that the runtime has made are to be ours when it ends
+		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (rc == 0)
 		rc = loop_open(f);
 	if (rc == 0)

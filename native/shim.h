@@ -84,6 +84,7 @@ struct process {
 	bool is_tty, has_stdin, closes_stdin; // closes_stdin: the end of a client's input is the end of stdin
 	enum phase phase;
 	pid_t pid, step; // step: an intermediate process on the way to pid
+	bool is_released; // from its barrier
 	bool will_exec, has_fault;
 	bool is_reaped; // with this status, but its channel is still open: the step lives
 	int status;

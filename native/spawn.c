@@ -288,6 +288,7 @@ static void container_init(struct container *c, const struct child *child)
 		.columns = child->columns,
 		.root = -1,
 		.host_proc = -1,
+		.netns = -1,
 		.dev_null = -1,
 		.masked = -1,
 		.mask = 022,
@@ -308,12 +309,6 @@ _Noreturn static void first_child(struct child *child, bool joined)
 		child_fail(&c, &f);
 	}
 	run_first(child, &c);
-}
-
-static void send_pid(struct container *c, pid_t pid)
-{
-	struct note note = {.kind = NOTE_PID, .pid = pid};
-	send(c->chan, &note, sizeof note, MSG_NOSIGNAL);
 }
 
 // A joined pid namespace takes effect for children, and a joined user namespace must be there before anything is made: a step in
@@ -348,7 +343,7 @@ _Noreturn static void first_step(struct child *child, bool joined)
 		child_fail(&c, &f);
 	}
 	if (pid > 0) {
-		send_pid(&c, pid);
+		container_note_pid(&c, pid);
 		if (has_outside)
 			outside_go(&outside, pidfd);
 		_exit(0);
@@ -383,7 +378,7 @@ _Noreturn static void exec_step(struct child *child, bool joined)
 		child_fail(&c, &f);
 	}
 	if (pid > 0) {
-		send_pid(&c, pid);
+		container_note_pid(&c, pid);
 		_exit(0);
 	}
 	close(shim.init_pidfd);
@@ -397,6 +392,18 @@ _Noreturn static void exec_step(struct child *child, bool joined)
 	begin_program(&c);
 	if (child->process->is_tty && console_open(&c, &f) < 0)
 		child_fail(&c, &f);
+	run_program(child, &c);
+}
+
+// An external runtime makes the process: this one only calls it.
+_Noreturn static void external_step(struct child *child)
+{
+	struct container c;
+	container_init(&c, child);
+	child_begin(child, &c);
+	for (unsigned i = 0; i < shim.plan.join_count; i++)
+		if (shim.plan.joins[i].type == CLONE_NEWNET)
+			c.netns = shim.plan.joins[i].fd;
 	run_program(child, &c);
 }
 
@@ -469,7 +476,7 @@ int spawn_container(struct process *p, struct fault *f)
 {
 	struct plan *plan = &shim.plan;
 	struct child child = {.process = p, .ops = plan->ops, .rows = plan->rows, .columns = plan->columns, .flags = plan->clone_flags};
-	bool needs_step = plan->clone_flags & CLONE_NEWTIME, joined = false;
+	bool needs_step = plan->is_external || (plan->clone_flags & CLONE_NEWTIME), joined = false;
 	for (unsigned i = 0; i < plan->join_count; i++) {
 		shim.namespaces |= (uint32_t)plan->joins[i].type;
 		needs_step |= plan->joins[i].type & (CLONE_NEWPID | CLONE_NEWUSER);
@@ -483,7 +490,10 @@ int spawn_container(struct process *p, struct fault *f)
 		return rc;
 	}
 	uint64_t flags = needs_step ? 0 : plan->clone_flags & ~(uint64_t)CLONE_NEWCGROUP;
-	pid_t pid = clone_into(flags, needs_step ? NULL : &shim.init_pidfd, &joined);
+	pid_t pid = plan->is_external ? clone_process(CLONE_NEWNS, NULL, -1)
+	                              : clone_into(flags, needs_step ? NULL : &shim.init_pidfd, &joined);
+	if (pid == 0 && plan->is_external)
+		external_step(&child);
 	if (pid == 0)
 		needs_step ? first_step(&child, joined) : first_child(&child, joined);
 	close_theirs(&child);
@@ -502,12 +512,16 @@ int spawn_exec(struct process *p, const struct exec_plan *plan, struct fault *f)
 	struct child child = {.process = p, .ops = plan->ops, .is_exec = true, .rows = plan->rows, .columns = plan->columns};
 	bool joined = false;
 	child.flags = shim.namespaces;
+	if (plan->is_external != shim.plan.is_external)
+		return fault_set(f, EINVAL, "protocol", "exec", "not of this container's runtime");
 	int rc = make_stdio(p, &child, f);
 	if (rc < 0) {
 		close_theirs(&child);
 		return rc;
 	}
-	pid_t pid = clone_into(0, NULL, &joined);
+	pid_t pid = plan->is_external ? clone_process(0, NULL, -1) : clone_into(0, NULL, &joined);
+	if (pid == 0 && plan->is_external)
+		external_step(&child);
 	if (pid == 0)
 		exec_step(&child, joined);
 	close_theirs(&child);

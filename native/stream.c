@@ -209,8 +209,11 @@ bool process_is_silent(const struct process *p)
 // Takes what is there and closes, although others may hold the other ends.
 void process_end_output(struct process *p)
 {
+	// What an external runtime says when it fails is told as the failure, not as the container's words.
+	bool is_foreign = p->has_fault && !p->is_probe && shim.plan.is_external;
 	for (int i = 0; i < 2; i++) {
-		read_source(&p->out[i]);
+		if (!is_foreign)
+			read_source(&p->out[i]);
 		if (p->out[i].w.fd >= 0)
 			source_end(&p->out[i]);
 	}

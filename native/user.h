@@ -27,4 +27,8 @@ struct user {
 // Fails with Docker's text: "unable to find user NAME: no matching entries in passwd file". 0 or -errno.
 int user_resolve(const char *spec, struct reader *added, struct text passwd, struct text group, struct user *u, struct fault *f);
 
+// credentials.c: the same in the files below `root`, for the file operation `user`: `args` are the text and the list of additional
+// groups, `result` takes [uid, gid, [gid…], home].
+int user_lookup(int root, struct reader *args, struct writer *result, struct fault *f);
+
 #endif

@@ -164,7 +164,7 @@ static void do_start(struct client *c)
 	else if (p->phase != PHASE_CREATED)
 		fail(c, p->phase == PHASE_STARTING ? EBUSY : ESRCH, "start", "", p->phase == PHASE_STARTING ? NULL : "the container has exited");
 	else {
-		c->awaits_start = true;
+		c->awaits_start = p->is_released = true;
 		watch_set(&c->w, c->w.events & ~(uint32_t)EPOLLIN);
 		send(p->chan.w.fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT); // ignored: a second byte, or a child that is dead anyway
 	}

@@ -21,7 +21,11 @@ struct wish {
 	int64_t spill_limit;
 	bool has_outside;
 	int64_t root_uid, outside_op; // an operation without arguments
+	int64_t runtime; // RUNTIME_*: an external runtime makes the processes
+	bool runtime_probe;
 };
+
+enum { RUNTIME_NONE, RUNTIME_ALL, RUNTIME_WITHOUT_START, RUNTIME_AND_EXEC };
 
 static const struct wish good = {
 	.id = "abc", .state_dir = "/run/x", .cgroup = "/sys/fs/cgroup/pids/x", .log_path = "/var/log/x", .join_path = "",
@@ -36,8 +40,41 @@ static void put_op(struct writer *w, int64_t code)
 	write_close(w);
 }
 
+static void put_call(struct writer *w, int64_t code)
+{
+	write_open(w);
+	write_int(w, code);
+	write_open(w);
+	write_str(w, "/bin/runc");
+	write_close(w);
+	write_open(w);
+	write_close(w);
+	write_close(w);
+}
+
+static void put_runtime_ops(struct writer *w, const struct wish *v)
+{
+	write_open(w);
+	write_open(w);
+	write_int(w, OP_BUNDLE);
+	write_str(w, "/run/x/bundle");
+	write_str(w, "netns");
+	write_close(w);
+	put_call(w, OP_RUNTIME_CREATE);
+	put_op(w, OP_BARRIER);
+	if (v->extra_op)
+		put_op(w, v->extra_op);
+	if (v->runtime != RUNTIME_WITHOUT_START)
+		put_call(w, v->runtime == RUNTIME_AND_EXEC ? OP_EXEC : OP_RUNTIME_START);
+	write_close(w);
+}
+
 static void put_ops(struct writer *w, const struct wish *v)
 {
+	if (v->runtime) {
+		put_runtime_ops(w, v);
+		return;
+	}
 	write_open(w);
 	write_open(w);
 	write_int(w, OP_MOUNT);
@@ -85,6 +122,11 @@ static void put_exec_probe(struct writer *w, const struct wish *v)
 	for (int i = 0; i < 3; i++)
 		write_int(w, 0);
 	write_open(w);
+	if (v->runtime_probe) {
+		put_call(w, OP_RUNTIME_EXEC);
+		write_close(w);
+		return;
+	}
 	write_open(w);
 	write_int(w, v->health_without_probe ? OP_MASK : OP_EXEC);
 	write_open(w);
@@ -217,13 +259,28 @@ static void test_good(void)
 	CHECK(p.health.kind == HEALTH_NONE);
 	v.log_first = 7;
 	CHECK_INT(decode(&v, &p, &f), 0);
-	CHECK(p.has_log && p.log.first == 7);
+	CHECK(p.has_log && p.log.first == 7 && !p.is_external);
 	CHECK(!p.has_outside);
 	v.has_outside = true;
 	v.root_uid = 165536;
 	v.join_type = CLONE_NEWUSER;
 	CHECK_INT(decode(&v, &p, &f), 0);
 	CHECK(p.has_outside && p.root_uid == 165536 && p.root_gid == 100000);
+}
+
+static void test_runtime(void)
+{
+	struct plan p;
+	struct fault f;
+	struct wish v = good;
+	v.runtime = RUNTIME_ALL;
+	v.runtime_probe = true;
+	CHECK_INT(decode(&v, &p, &f), 0);
+	CHECK(p.is_external && p.health.exec.is_external);
+	v.flags = PLAN_TTY; // which the runtime opens
+	CHECK_INT(decode(&v, &p, &f), 0);
+	v.health = -1;
+	CHECK_INT(decode(&v, &p, &f), 0);
 }
 
 #define REFUSED(change)                                  \
@@ -281,6 +338,12 @@ static void test_refused(void)
 	REFUSED((v.has_outside = true, v.join_type = CLONE_NEWUSER, v.outside_op = OP_PIVOT));
 	REFUSED((v.has_outside = true, v.join_type = CLONE_NEWUSER, v.outside_op = OP_MOUNT)); // arguments are missing
 	REFUSED((v.has_outside = true, v.join_type = CLONE_NEWUSER, v.outside_op = OP_MKDIR)); // a host operation
+	REFUSED(v.runtime = RUNTIME_ALL);                         // with a check of our own
+	REFUSED(v.runtime_probe = true);                          // the reverse
+	REFUSED((v.health = -1, v.runtime = RUNTIME_WITHOUT_START));
+	REFUSED((v.health = -1, v.runtime = RUNTIME_AND_EXEC));
+	REFUSED((v.health = -1, v.runtime = RUNTIME_ALL, v.extra_op = OP_CONSOLE, v.flags = PLAN_TTY));
+	REFUSED(v.extra_op = OP_RUNTIME_CREATE);
 }
 
 static int decode_exec(int64_t op, const char *id)
@@ -365,6 +428,7 @@ int main(void)
 	test_good();
 	test_refused();
 	test_exec();
+	test_runtime();
 	test_mutations(HEALTH_EXEC);
 	test_mutations(HEALTH_CONNECT);
 	return 0;

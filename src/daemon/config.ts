@@ -23,6 +23,9 @@ import {
   containerDefaultsOf,
 } from "./container-config.ts";
 
+import { RUNTIME_FLAGS, RUNTIME_KEYS, runtimeSettingsOf } from "./runtime-config.ts";
+import type { RuntimeSettings } from "../engine/container/runtime/runtimes.ts";
+
 /** Everything the daemon can be told. */
 export interface DaemonConfig {
   readonly dataRoot: string;
@@ -43,6 +46,8 @@ export interface DaemonConfig {
   readonly containers: ContainerConfigDefaults;
   /** The user, or user:group, whose set-aside ids containers get; "" for none. */
   readonly usernsRemap: string;
+  /** What `--runtime` may name. */
+  readonly runtimes: RuntimeSettings;
   /** false: containers are stopped at an orderly shutdown, as Docker does by default. */
   readonly liveRestore: boolean;
   readonly configFile: string;
@@ -76,6 +81,7 @@ export const DAEMON_FLAGS = {
   "log-opt": list("Default log driver options for containers"),
   ...CONTAINER_FLAGS,
   "userns-remap": string("User/Group setting for user namespaces"),
+  ...RUNTIME_FLAGS,
   "live-restore": bool("Leave containers running when the daemon ends", { initial: true }),
 } as const;
 
@@ -99,6 +105,7 @@ const KEYS: Readonly<Record<string, keyof typeof DAEMON_FLAGS>> = {
   "log-opts": "log-opt",
   ...CONTAINER_KEYS,
   "userns-remap": "userns-remap",
+  ...RUNTIME_KEYS,
   "live-restore": "live-restore",
 };
 
@@ -163,6 +170,7 @@ function readConfig(values: FlagValues<typeof DAEMON_FLAGS>, given: ReadonlySet<
     logOptions: logOptions(file["log-opts"], values["log-opt"]),
     containers: containerDefaultsOf(file, values),
     usernsRemap: text("userns-remap"),
+    runtimes: runtimeSettingsOf(file, values),
     liveRestore,
     configFile: values["config-file"],
   };

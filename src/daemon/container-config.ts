@@ -63,7 +63,7 @@ export function containerDefaultsOf(
 export function engineDefaultsOf(
   { hasInit, ipcMode, shmSizeBytes, ulimits, ...c }: ContainerConfigDefaults,
   isUnified: boolean,
-): Omit<ContainerDefaults, "logType" | "logOptions" | "maskedPaths" | "readonlyPaths"> {
+): Omit<ContainerDefaults, "logType" | "logOptions" | "maskedPaths" | "readonlyPaths" | "runtimes"> {
   const cgroupnsMode = c.cgroupnsMode ?? (isUnified ? "private" : "host");
   const privilegedCgroupnsMode = isUnified ? cgroupnsMode : "host";
   return { cgroupnsMode, privilegedCgroupnsMode, ipcMode, shmSizeBytes, ulimits, hasInit };

@@ -14,6 +14,7 @@ import { type ContainerContext, ContainerPaths } from "../engine/container/conte
 import { treeArchiver } from "../engine/container/files/tree-archive.ts";
 import { usesImage, volumeUsers } from "../engine/container/mounts/points.ts";
 import { isRunning } from "../engine/container/record.ts";
+import { Runtimes } from "../engine/container/runtime/runtimes.ts";
 import { checkDefaultLog } from "../engine/container/log/options.ts";
 import { LogService } from "../engine/container/log/service.ts";
 import { ContainerService } from "../engine/container/service.ts";
@@ -180,6 +181,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     log,
     inBackground: (what, work) => background.run(what, work),
   });
+  const runtimes = new Runtimes(config.runtimes);
   const context: ContainerContext = {
     table,
     keel,
@@ -198,6 +200,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       ...engineDefaults,
       maskedPaths: defaultMaskedPaths(loadSpecHost()),
       readonlyPaths: READONLY_PATHS,
+      runtimes,
     },
     hostGatewayIps: config.engine.hostGatewayIps,
     paths,
@@ -276,6 +279,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       labels: () => settings.labels,
       isExperimental: config.engine.isExperimental,
       logDriver: config.logDriver,
+      runtimes,
     },
     { table, containers, images, volumes: volumeService, events },
   );

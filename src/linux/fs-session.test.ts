@@ -401,3 +401,26 @@ test("content of any size is sent, also when it comes at once", { skip }, async 
   await session.sync();
   assert.ok(readFileSync(join(bench.dir, "root/large")).equals(bytes));
 });
+
+test("user looks names up in the root's own accounts", { skip }, async () => {
+  await using bench = await openBench();
+  await using session = await openRoot(bench);
+  const found = async (user: string, groups: readonly string[] = []) => {
+    const [uid, gid, all, home] = asList((await session.sync([fs.user(user, groups)]))[0]);
+    return [uid, gid, asList(all), asText(home)];
+  };
+  assert.deepEqual(await found("7"), [7, 0, [0], "/"], "without the files numbers are known");
+  mkdirSync(join(bench.dir, "root/etc"));
+  writeFileSync(
+    join(bench.dir, "root/etc/passwd"),
+    "root:x:0:0::/root:/bin/sh\nweb:x:1000:1001::/srv:/bin/sh\n",
+  );
+  writeFileSync(join(bench.dir, "root/etc/group"), "webs:x:1001:\nwheel:x:10:web\naudio:x:29:\n");
+  assert.deepEqual(await found("web", ["audio"]), [1000, 1001, [1001, 10, 29], "/srv"]);
+  assert.deepEqual(await found("web:audio"), [1000, 29, [29], "/srv"]);
+  const error = await sysError(session.sync([fs.user("nobody", [])]));
+  assert.deepEqual(
+    [error.op, error.text],
+    ["credentials", "unable to find user nobody: no matching entries in passwd file"],
+  );
+});

@@ -23,7 +23,7 @@ import { decodeLinks, dumpLinks, getLink, newVeth } from "./netlink/link.ts";
 import { netlinkOp, NETLINK_ROUTE } from "./netlink/message.ts";
 import { addTable, deleteTable, nftOp } from "./nft/ruleset.ts";
 import { HOST_NS, host, type Op } from "./ops.ts";
-import { asBytes, encodeFrame } from "./wire.ts";
+import { asBytes, asList, encodeFrame } from "./wire.ts";
 
 const skip = cannotRun;
 const ENOENT = 2;
@@ -31,6 +31,7 @@ const EEXIST = 17;
 const EINVAL = 22;
 const ENOTEMPTY = 39;
 const EOPNOTSUPP = 95;
+const ETIMEDOUT = 110;
 
 /** Waits for a rejection with SysError and returns it. */
 async function sysError(promise: Promise<unknown>): Promise<SysError> {
@@ -355,4 +356,28 @@ test("onExit is called when the agent is killed, not when it is closed", { skip 
   );
   connection.destroy();
   await loud.close();
+});
+
+test("program runs a program of the host's with its input and yields how it ended and what it wrote", {
+  skip,
+}, async () => {
+  await using bench = await openBench();
+  const shell = (script: string, input = "", timeoutMs = 10_000) =>
+    host.program(["/bin/sh", "-c", script], ["PATH=/bin:/usr/bin", "A=b"], input, timeoutMs);
+  const { results } = await bench.keel.run([
+    shell("cat; echo $A >&2; ls /proc/self/fd | tr '\\n' ' '; exit 3", "in "),
+    shell("kill -TERM $$"),
+  ]);
+  const said = (index: number) => {
+    const [code, output] = asList(results[index]);
+    return [code, Buffer.from(asBytes(output)).toString()];
+  };
+  assert.deepEqual(said(0), [3, "in b\n0 1 2 3 "], "nothing is open but its stdio and what ls opens");
+  assert.deepEqual(said(1), [128 + 15, ""]);
+  const missing = await sysError(bench.keel.run([host.program(["/nonexistent"], [], "", 1000)]));
+  assert.deepEqual([missing.op, missing.path, missing.errno], ["program", "/nonexistent", ENOENT]);
+  const late = await sysError(bench.keel.run([shell("sleep 1000", "", 50)]));
+  assert.deepEqual([late.op, late.errno], ["program", ETIMEDOUT]);
+  for (const wrong of [host.program([], [], "", 1000), host.program(["/bin/true"], [], "", 0)])
+    assert.equal((await sysError(bench.keel.run([wrong]))).errno, EINVAL);
 });

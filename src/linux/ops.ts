@@ -36,6 +36,7 @@ export const OPCODES = {
   usernsNew: 145,
   cgroupDevices: 17,
   usernsOpen: 147,
+  program: 41,
   // Container operations: run by the container's first process between clone and exec.
   rootOverlay: 64,
   rootBind: 65,
@@ -81,6 +82,11 @@ export const OPCODES = {
   cpuAffinityFirst: 105,
   idMapped: 146,
   execLabel: 110,
+  // Instead of the operations from `console` on, where an external OCI runtime makes the process.
+  bundle: 42,
+  runtimeCreate: 43,
+  runtimeStart: 44,
+  runtimeExec: 45,
   // File operations: run by an agent handler in a file session, below one root, by descriptor.
   fsMkdir: 128,
   fsFile: 129,
@@ -99,6 +105,7 @@ export const OPCODES = {
   fsList: 142,
   fsExport: 143,
   fsFill: 144,
+  fsUser: 148,
 } as const;
 
 const O = OPCODES;
@@ -204,6 +211,17 @@ export const host = {
     path,
     program,
     options.optional ? 1 : 0,
+  ],
+  /**
+   * Runs a program of the host's (argv[0] is its path) with `input` as its stdin, and waits for it. Yields [exit code (128 + signal),
+   * what it wrote to stdout and stderr, at most 1 MiB]. One that takes longer than `timeoutMs` is killed: ETIMEDOUT.
+   */
+  program: (argv: readonly string[], env: readonly string[], input: string, timeoutMs: number): Op => [
+    O.program,
+    argv,
+    env,
+    input,
+    timeoutMs,
   ],
 } as const;
 
@@ -446,6 +464,20 @@ export const inner = {
   keyring: (name: string): Op => [O.keyring, name],
   /** Reports "created" and waits for the shim's start request. */
   barrier: (): Op => [O.barrier],
+  /**
+   * From here on paths are those of an OCI bundle, the host directory `dir`, which is the working directory, too. A joined network
+   * namespace that comes from a register is bound on the file `netns` in it ("": there is none).
+   */
+  bundle: (dir: string, netns = ""): Op => [O.bundle, dir, netns],
+  /**
+   * Runs an OCI runtime's `create` in the bundle (argv[0] is its path), which leaves the container's process id in the file `pid` and
+   * sends its terminal, if it has one, to the socket `tty`.
+   */
+  runtimeCreate: (argv: readonly string[], env: readonly string[]): Op => [O.runtimeCreate, argv, env],
+  /** Runs the runtime's `start`; the last operation. */
+  runtimeStart: (argv: readonly string[], env: readonly string[]): Op => [O.runtimeStart, argv, env],
+  /** Runs the runtime's `exec`, with files as for `create`; the last operation of an exec. */
+  runtimeExec: (argv: readonly string[], env: readonly string[]): Op => [O.runtimeExec, argv, env],
   /** execve(2); argv[0] without a slash is looked up in the PATH of `env`. Errors: ENOENT and EACCES as themselves. */
   exec: (argv: readonly string[], env: readonly string[]): Op => [O.exec, argv, env],
 } as const;
@@ -595,7 +627,7 @@ export interface ExecPlan {
   hasStdin: boolean;
   rows: number;
   columns: number;
-  /** Container operations from `chdir` on (no mounts, no console), ending in `exec`. */
+  /** Container operations from `chdir` on (no mounts, no console), ending in `exec`; or `bundle` and `runtimeExec`. */
   ops: readonly Op[];
 }
 
@@ -653,6 +685,11 @@ export const fs = {
    * when there was something in it already.
    */
   fill: (path: Path, target: string, sub = ""): Op => [O.fsFill, path, target, sub],
+  /**
+   * Looks Docker's USER text and further groups up in the root's /etc/passwd and /etc/group. Yields [uid, gid, [gid…], home]: all
+   * groups, the user's own first. Fails with op "credentials" and Docker's text for unknown names.
+   */
+  user: (user: string, groups: readonly string[]): Op => [O.fsUser, user, groups],
   /** Streams a depth-first, name-sorted walk of everything below `path`, see PROTOCOL.md "export". */
   export: (path: Path): Op => [O.fsExport, path],
 } as const;

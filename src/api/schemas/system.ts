@@ -122,6 +122,8 @@ export const systemInfo = struct("system.Info", {
     struct("system.RuntimeWithStatus", {
       path: optional(text),
       runtimeArgs: optional(list(text)),
+      runtimeType: optional(text),
+      options: optional(map(anyValue)),
       status: optional(map(text)),
     }),
   ),

@@ -62,6 +62,7 @@ export async function createContainer(
     (other) => asParameter(() => context.table.find(other)).id,
   );
   const idMap = idMapFor(hostConfig, context.idMap);
+  const external = context.defaults.runtimes.choose(body.HostConfig.Runtime);
   const config = completeConfig(body, image.config.config, defaultHostname(context, hostConfig, id));
   checkReaction(body.Healthcheck, config);
   const name = chooseName(context, input.name);
@@ -91,6 +92,7 @@ export async function createContainer(
     endpoints,
     links,
     ...(idMap === undefined ? {} : { idMap }),
+    ...(external === null ? {} : { external }),
     ...(mounts.mounts.length === 0 ? {} : { mounts: mounts.mounts }),
     state: NEVER_RAN,
   };

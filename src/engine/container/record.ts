@@ -17,6 +17,7 @@ import type { IdMap } from "../../linux/idmap.ts";
 import type { EndpointRecord } from "../../net/model.ts";
 import type { LayerId } from "../../storage/layer/types.ts";
 import type { MountRecord } from "./mounts/record.ts";
+import type { ExternalRuntime } from "./runtime/runtimes.ts";
 
 /**
  * Where a container is in its life. `paused` has its process, `restarting` waits for the next one; `dead` is left of a removal
@@ -126,6 +127,8 @@ export interface ContainerRecord {
   readonly links?: readonly ContainerLink[];
   /** Of its user namespace, for life: its files have these owners. Absent where it has the host's ids. */
   readonly idMap?: IdMap;
+  /** The runtime that makes its processes, as the latest start found it; absent: our own. */
+  readonly external?: ExternalRuntime;
   /** By destination; absent without any. */
   readonly mounts?: readonly MountRecord[];
   readonly state: RunState;

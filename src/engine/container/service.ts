@@ -54,6 +54,7 @@ import { StatsReaders } from "./stats/readers.ts";
 import { takeSample } from "./stats/sample.ts";
 import { updateContainer } from "./run/update.ts";
 import { waitFor } from "./run/wait.ts";
+import { externalOf, listExternal } from "./runtime/external.ts";
 import { parseSignal } from "./signals.ts";
 import type { LiveContainer } from "./table.ts";
 
@@ -272,7 +273,12 @@ export class ContainerService {
   async top(input: Input<"containerTop">): Promise<ContainerTop> {
     const { record } = this.#find(input.id);
     requireProcess(record);
-    const { titles, processes } = psTable(listPids(cgroupOf(this.#context, record)), input.psArgs ?? "");
+    const external = externalOf(this.#context, record);
+    const pids =
+      external === undefined
+        ? listPids(cgroupOf(this.#context, record))
+        : await listExternal(this.#context, external);
+    const { titles, processes } = psTable(pids, input.psArgs ?? "");
     publish(this.#context, record, "top");
     return { Titles: [...titles], Processes: processes.map((p) => [...p]) };
   }

@@ -7,13 +7,16 @@ import type * as operations from "../../api/operations/exec.ts";
 import type { ExecCreateResponse, ExecInspect } from "../../api/schemas/exec.ts";
 import { Fault, SysError } from "../../lib/errors.ts";
 import { newId } from "../../lib/id.ts";
+import type { ExecPlan } from "../../linux/ops.ts";
 import { planExec } from "../../runtime/plan/exec.ts";
+import type { ExecRequest } from "../../runtime/plan/input.ts";
 import { openExec } from "../../runtime/shim/client.ts";
 import { generateSpec } from "../../runtime/spec/generate.ts";
 import { type ContainerContext, publish } from "../container/context.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { currentEnvironment } from "../container/network/links.ts";
 import { specInputOf } from "../container/run/spec-input.ts";
+import { externalOf, withExternalExec } from "../container/runtime/external.ts";
 import { settlesWithin } from "../container/run/force.ts";
 import { terminalSide } from "../container/run/resize.ts";
 import { shownCommand } from "../container/shown-command.ts";
@@ -153,7 +156,7 @@ export class ExecService {
       const input = specInputOf(record, this.#context.paths, () => record.state.pid);
       const env = [...currentEnvironment(this.#context.table, record), ...input.env];
       const { spec } = generateSpec({ ...input, env });
-      const plan = planExec(spec, {
+      const execRequest: ExecRequest = {
         execId: exec.id,
         args: exec.command,
         env: request.Env ?? [],
@@ -163,12 +166,17 @@ export class ExecService {
         isPrivileged: request.Privileged ?? false,
         hasStdin: streams.stdin,
         terminal: { rows, columns },
-      });
-      const opened = await openExec(this.#context.paths.socket(record.id), plan, streams);
+      };
+      const open = (plan: ExecPlan) => openExec(this.#context.paths.socket(record.id), plan, streams);
+      const external = externalOf(this.#context, record);
+      const opened =
+        external === undefined
+          ? await open(planExec(spec, execRequest))
+          : await withExternalExec(this.#context, record, external, { spec, request: execRequest }, open);
       exec.pid = opened.pid;
       return opened.stream;
     } catch (error) {
-      live.execEnded(exec.id, isMissing(error) ? 127 : 126);
+      live.execEnded(exec.id, execExitCode(error));
       throw execFault(error);
     } finally {
       exec.started.resolve();
@@ -231,6 +239,11 @@ export class ExecService {
 
 const ENOENT = 2;
 const ENOTTY = 25;
+
+function execExitCode(error: unknown): number {
+  if (error instanceof Fault && error.detail["exitCode"] === 127) return 127;
+  return isMissing(error) ? 127 : 126;
+}
 
 /** Whether the command, or the directory to run it in, is not there; an unknown user counts as not permitted. */
 function isMissing(error: unknown): boolean {

@@ -14,6 +14,7 @@ import type {
 import { formatNano, nowNano } from "../../lib/time.ts";
 import type { CgroupFeatures } from "../../linux/cgroupfs/features.ts";
 import { DRIVER_NAMES } from "../container/log/options.ts";
+import type { Runtimes } from "../container/runtime/runtimes.ts";
 import type { ContainerService } from "../container/service.ts";
 import type { ContainerTable } from "../container/table.ts";
 import type { EventBus } from "../event/bus.ts";
@@ -45,6 +46,7 @@ export interface SystemFacts {
   readonly isExperimental: boolean;
   /** What containers get that ask for none. */
   readonly logDriver: string;
+  readonly runtimes: Runtimes;
 }
 
 export interface SystemDependencies {
@@ -186,8 +188,8 @@ export class SystemService {
       Labels: [...f.labels()],
       ExperimentalBuild: f.isExperimental,
       ServerVersion: f.version,
-      Runtimes: { "io.containerd.runc.v2": { path: "keel" }, runc: { path: "keel" } },
-      DefaultRuntime: "runc",
+      Runtimes: f.runtimes.all,
+      DefaultRuntime: f.runtimes.defaultName,
       Swarm: {
         NodeID: "",
         NodeAddr: "",

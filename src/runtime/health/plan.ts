@@ -1,8 +1,9 @@
 // From a health check to what the shim does about it: which program runs in the container, or where to connect, and when. Decides
 // everything and touches nothing.
-import type { HealthPlan } from "../../linux/ops.ts";
+import type { ExecPlan, HealthPlan } from "../../linux/ops.ts";
 import { Fault } from "../../lib/errors.ts";
 import { planExec } from "../plan/exec.ts";
+import type { ExecRequest } from "../plan/input.ts";
 import type { OciSpec } from "../spec/oci.ts";
 import type { CompleteCheck } from "./check.ts";
 import { httpTarget, tcpTarget } from "./target.ts";
@@ -21,14 +22,19 @@ export function probeCommand(test: readonly string[], shell: readonly string[] |
   return null;
 }
 
+export interface HealthContext {
+  spec: OciSpec;
+  shell: readonly string[] | undefined;
+  freezer: HealthPlan["freezer"];
+  /** How a program comes to run in the container. */
+  planExec?: ((spec: OciSpec, request: ExecRequest) => ExecPlan) | undefined;
+}
+
 /**
  * Plans a check. `spec` is the container's: a probe has its user, directory, environment and limits. Throws Fault invalidParameter
  * for a check that says too little or names a place that cannot be reached.
  */
-export function planHealth(
-  check: CompleteCheck,
-  context: { spec: OciSpec; shell: readonly string[] | undefined; freezer: HealthPlan["freezer"] },
-): HealthPlan {
+export function planHealth(check: CompleteCheck, context: HealthContext): HealthPlan {
   return {
     intervalMs: check.intervalMs,
     timeoutMs: check.timeoutMs,
@@ -41,12 +47,12 @@ export function planHealth(
 
 function planProbe(
   test: readonly string[],
-  context: { spec: OciSpec; shell: readonly string[] | undefined },
+  { spec, shell, planExec: plan = planExec }: HealthContext,
 ): HealthPlan["probe"] {
-  const command = probeCommand(test, context.shell);
+  const command = probeCommand(test, shell);
   if (command !== null) {
     if (command.length === 0) throw missing("a command", test);
-    return { kind: "exec", exec: planExec(context.spec, { execId: PROBE_ID, args: command }) };
+    return { kind: "exec", exec: plan(spec, { execId: PROBE_ID, args: command }) };
   }
   const [kind, target] = test;
   if (target === undefined || test.length > 2) throw missing("one target", test);

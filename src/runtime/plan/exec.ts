@@ -20,13 +20,8 @@ export function planExec(
   request: ExecRequest,
   available = loadSpecHost().boundingMask,
 ): ExecPlan {
-  const own = spec.process;
-  if (!own) throw invalid("the specification has no process");
-  if (request.cwd && !request.cwd.startsWith("/")) {
-    throw invalid(`Cwd must be an absolute path: ${request.cwd}`);
-  }
   const { execId, hasStdin, terminal } = request;
-  return planExecProcess(spec, execProcess(own, request, available), {
+  return planExecProcess(spec, execProcess(spec, request, available), {
     execId,
     ...(hasStdin === undefined ? {} : { hasStdin }),
     ...(terminal === undefined ? {} : { terminal }),
@@ -77,11 +72,23 @@ function containerIdOf(spec: OciSpec): string | undefined {
   return spec.linux?.cgroupsPath?.split("/").at(-1) || undefined;
 }
 
-function execProcess(own: OciProcess, request: ExecRequest, available: number): OciProcess {
+/** Returns the process of an exec: the container's own, with what the request changes. Throws as planExec. */
+export function execProcess(
+  spec: OciSpec,
+  request: ExecRequest,
+  available = loadSpecHost().boundingMask,
+): OciProcess {
+  const own = spec.process;
+  if (!own) throw invalid("the specification has no process");
+  if (request.cwd && !request.cwd.startsWith("/")) {
+    throw invalid(`Cwd must be an absolute path: ${request.cwd}`);
+  }
   const { umask, additionalGroups } = own.user;
   const all = namesOfMask(available);
+  const { consoleSize: _size, ...kept } = own;
   return {
-    ...own,
+    ...kept,
+    terminal: request.tty === true,
     args: [...request.args],
     // compat: a terminal brings TERM along, whether the container's own process has one or not
     env: mergeEnv(request.tty ? mergeEnv(["TERM=xterm"], own.env ?? []) : (own.env ?? []), request.env ?? []),

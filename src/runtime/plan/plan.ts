@@ -62,30 +62,48 @@ export function planContainer(input: PlanInput): ContainerPlan {
     ...(input.hasBarrier ? [inner.barrier()] : []),
     planProgram(process.args ?? [], process.env ?? []),
   ];
-  const shim: ShimPlan = {
+  const made =
+    userns?.join.reg === undefined || input.isUsernsMade ? [] : [makeUserns(userns.map, input.idTools)];
+  return {
+    hostOps: [...made, ...stateDirOps(input), ...(cgroup?.create ?? [])],
+    shim: {
+      ...shimOf(input, namespaces, ops),
+      joins: userns === undefined ? namespaces.joins : [userns.join, ...namespaces.joins],
+      outside: hasOutside ? planOutside(userns.map, tree.ops) : null,
+    },
+    warnings,
+  };
+}
+
+/** Returns the operations that make the shim's directory. */
+export function stateDirOps({ stateDir }: Pick<PlanInput, "stateDir">): Op[] {
+  return [hostOp.onFailure(hostOp.remove(stateDir)), hostOp.mkdir(stateDir, 0o700)];
+}
+
+/** Returns a shim that performs `ops`. */
+export function shimOf(input: PlanInput, namespaces: NamespacePlan, ops: readonly Op[]): ShimPlan {
+  const { cgroup } = input;
+  const process = input.spec.process;
+  return {
     id: input.id,
     stateDir: input.stateDir,
-    isTty: process.terminal === true,
+    isTty: process?.terminal === true,
     hasStdin: input.stdin?.isOpen === true,
     stdinOnce: input.stdin?.isOnce === true,
-    rows: terminalSide(input.terminal?.rows || process.consoleSize?.height),
-    columns: terminalSide(input.terminal?.columns || process.consoleSize?.width),
+    rows: terminalSide(input.terminal?.rows || process?.consoleSize?.height),
+    columns: terminalSide(input.terminal?.columns || process?.consoleSize?.width),
     cloneFlags: namespaces.cloneFlags,
-    joins: userns === undefined ? namespaces.joins : [userns.join, ...namespaces.joins],
+    joins: namespaces.joins,
     cgroups: cgroup?.join.cgroups ?? [],
     cgroup2: cgroup?.join.cgroup2 ?? "",
     oomFile: cgroup?.oomFile ?? "",
     log: input.log,
     spill: { dir: input.spillDir ?? "", limitBytes: input.spillDir === undefined ? 0 : SPILL_LIMIT_BYTES },
     ops,
-    outside: hasOutside ? planOutside(userns.map, tree.ops) : null,
+    outside: null,
     exitOps: [...(cgroup?.remove ?? []), ...(input.exitOps ?? [])],
     health: input.health ?? null,
   };
-  const stateDir = [hostOp.onFailure(hostOp.remove(input.stateDir)), hostOp.mkdir(input.stateDir, 0o700)];
-  const made =
-    userns?.join.reg === undefined || input.isUsernsMade ? [] : [makeUserns(userns.map, input.idTools)];
-  return { hostOps: [...made, ...stateDir, ...(cgroup?.create ?? [])], shim, warnings };
 }
 
 /** TIOCSWINSZ has 16 bits for each side; what is beyond them is no size that a terminal has. */

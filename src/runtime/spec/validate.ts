@@ -88,7 +88,8 @@ const MODE_OF: { readonly [T in OciNamespaceType]?: "net" | "ipc" | "uts" } = {
   uts: "uts",
 };
 
-const canRaiseLimits = (host: SpecHost) =>
+/** Whether this daemon may give its children more than it has itself. */
+export const canRaiseLimits = (host: SpecHost) =>
   hasBit(host.boundingMask, capabilityNumber("CAP_SYS_RESOURCE") ?? -1);
 
 /** Where the daemon may not raise a hard limit keel keeps the one there is: whoever asked for more shall know. */

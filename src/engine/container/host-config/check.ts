@@ -8,9 +8,6 @@ import { checkExtraHost } from "./extra-hosts.ts";
 
 const RESTART = ["", "no", "always", "unless-stopped", "on-failure"];
 
-/** Names under which clients know the one runtime there is: Docker's default, containerd's, and our own. */
-const RUNTIMES = ["", "runc", "io.containerd.runc.v2", "berth"];
-
 const refuse = (message: string): never => {
   throw new Fault("invalidParameter", message, { code: "container.invalid-config" });
 };
@@ -59,7 +56,6 @@ export function checkHostConfig(r: HostConfigRequest): void {
   if (Object.keys(r.Annotations ?? {}).includes(""))
     refuse("invalid Annotations: the empty string is not permitted as an annotation key");
   checkModes(r);
-  if (!RUNTIMES.includes(r.Runtime ?? "")) refuse(`unknown or invalid runtime name: ${r.Runtime}`);
   checkStorageOptions(r.StorageOpt ?? {});
   for (const [field, given] of Object.entries(unsupported(r)))
     if (given)

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Runtimes } from "../runtime/runtimes.ts";
 import { completeHostConfig } from "./complete.ts";
 
 const defaults = {
@@ -11,6 +12,7 @@ const defaults = {
   shmSizeBytes: 64 << 20,
   ulimits: [],
   hasInit: false,
+  runtimes: new Runtimes({ configured: {}, defaultName: "", find: () => undefined }),
   maskedPaths: ["/proc/kcore"],
   readonlyPaths: ["/proc/sys"],
 };

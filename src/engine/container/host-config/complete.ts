@@ -2,6 +2,7 @@
 // granted is checked in check.ts and, against the machine, by the runtime.
 import type { HostConfig, HostConfigRequest, Ulimit } from "../../../api/schemas/host-config.ts";
 import { completeLogConfig, type LogDefaults } from "../log/options.ts";
+import type { Runtimes } from "../runtime/runtimes.ts";
 import { checkHostConfig } from "./check.ts";
 import { completeResources } from "./resources.ts";
 
@@ -16,6 +17,7 @@ export interface ContainerDefaults extends LogDefaults {
   ulimits: readonly Ulimit[];
   /** Whether an init program runs in containers that say nothing about it. */
   hasInit: boolean;
+  runtimes: Runtimes;
   maskedPaths: readonly string[];
   readonlyPaths: readonly string[];
 }
@@ -27,6 +29,7 @@ export function completeHostConfig(
 ): HostConfig {
   const r = request ?? {};
   checkHostConfig(r);
+  defaults.runtimes.choose(r.Runtime);
   const isUnconfined = r.Privileged || (r.SecurityOpt ?? []).includes("systempaths=unconfined");
   return {
     Binds: r.Binds ?? null,
@@ -67,8 +70,7 @@ export function completeHostConfig(
     UsernsMode: r.UsernsMode ?? "",
     ShmSize: r.ShmSize || defaults.shmSizeBytes,
     ...(r.Sysctls ? { Sysctls: r.Sysctls } : {}),
-    // compat: the name of the default runtime everywhere, whatever program it stands for.
-    Runtime: r.Runtime || "runc",
+    Runtime: r.Runtime || defaults.runtimes.defaultName,
     Isolation: r.Isolation ?? "",
     ...completeResources(r),
     Ulimits: completeUlimits(r.Ulimits, defaults.ulimits),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ContainerCreateRequest } from "../../../api/schemas/container.ts";
 import { checkConflicts, checkHostConfig, checkRestartPolicy } from "./check.ts";
+import { Runtimes } from "../runtime/runtimes.ts";
 import type { ContainerDefaults } from "./complete.ts";
 import { checkExtraHost, parseExtraHost } from "./extra-hosts.ts";
 import { limitsOf, withLimits } from "./limits.ts";
@@ -17,6 +18,7 @@ const defaults: ContainerDefaults = {
   shmSizeBytes: 64 << 20,
   ulimits: [{ Name: "nofile", Hard: 20, Soft: 10 }],
   hasInit: true,
+  runtimes: new Runtimes({ configured: {}, defaultName: "", find: () => undefined }),
   maskedPaths: [],
   readonlyPaths: [],
 };
@@ -79,10 +81,10 @@ test("options that exclude each other are refused, in moby's order", () => {
 });
 
 test("policies, modes, runtimes and storage options that nobody knows are refused", () => {
+  refuses({ HostConfig: { Runtime: "nosuch" } }, /unknown or invalid runtime name: nosuch/);
   const wrong = (host: Parameters<typeof checkHostConfig>[0], message: RegExp): void => {
     assert.throws(() => checkHostConfig(host), { kind: "invalidParameter", message });
   };
-  wrong({ Runtime: "nosuch" }, /unknown or invalid runtime name: nosuch/);
   wrong({ UsernsMode: "private" }, /invalid user namespace mode: private/);
   wrong({ IpcMode: "container:" }, /invalid IPC mode: container:/);
   wrong({ StorageOpt: { SIZE: "1" } }, /xfs with 'pquota'/);

@@ -9,6 +9,7 @@ const ENOEXEC = 8;
 
 /** Returns the exit code that stands for a failed exec, as a shell would give it. */
 export function exitCodeOf(error: unknown): number {
+  if (error instanceof Fault && typeof error.detail["exitCode"] === "number") return error.detail["exitCode"];
   if (!(error instanceof SysError) || error.op !== "exec") return 128;
   return error.errno === ENOENT || error.errno === ENOTDIR
     ? 127

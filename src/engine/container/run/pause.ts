@@ -2,6 +2,7 @@
 import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
 import { freezeCgroup, planThaw } from "../../../linux/cgroupfs/freezer.ts";
 import { type ContainerContext, publish } from "../context.ts";
+import { externalOf, pauseExternal, resumeExternal } from "../runtime/external.ts";
 import type { LiveContainer } from "../table.ts";
 import { cgroupOf } from "./cgroup.ts";
 import { requireProcess } from "./state.ts";
@@ -17,14 +18,17 @@ const isGone = (error: unknown): boolean =>
 
 /** Freezes a container's processes; false when there are none any more, and the end of the run is settled then. */
 async function freeze(
-  context: Pick<ContainerContext, "table" | "keel" | "cgroups" | "cgroupParent">,
+  context: Pick<ContainerContext, "table" | "keel" | "cgroups" | "cgroupParent" | "paths">,
   live: LiveContainer,
   signal?: AbortSignal,
 ): Promise<boolean> {
   const options = signal === undefined ? {} : { signal };
-  const cgroup = cgroupOf(context, context.table.find(live.id));
+  const record = context.table.find(live.id);
+  const external = externalOf(context, record);
+  const cgroup = cgroupOf(context, record);
   try {
-    await freezeCgroup((ops) => context.keel.run(ops), cgroup, options);
+    if (external !== undefined) await pauseExternal(context, external);
+    else await freezeCgroup((ops) => context.keel.run(ops), cgroup, options);
     return true;
   } catch (error) {
     if (!isGone(error)) throw error;
@@ -68,13 +72,17 @@ export async function unpauseContainer(context: ContainerContext, live: LiveCont
 
 /** Lets a frozen container run on and says so in its record. */
 export async function thaw(
-  context: Pick<ContainerContext, "table" | "keel" | "cgroups" | "cgroupParent">,
+  context: Pick<ContainerContext, "table" | "keel" | "cgroups" | "cgroupParent" | "paths">,
   id: string,
 ): Promise<void> {
   const record = context.table.find(id);
-  await context.keel.run(planThaw(cgroupOf(context, record))).catch((error: unknown) => {
+  const external = externalOf(context, record);
+  try {
+    if (external !== undefined) await resumeExternal(context, external);
+    else await context.keel.run(planThaw(cgroupOf(context, record)));
+  } catch (error) {
     if (!isGone(error)) throw error; // ignored: it has ended meanwhile, which is being settled
-  });
+  }
   if (context.table.get(id)?.state.status === "paused")
     await context.table.putState(id, { status: "running" });
 }

@@ -15,6 +15,7 @@ import {
 import { loadDefaultProfile } from "../../../runtime/apparmor/load.ts";
 import { planCgroup } from "../../../runtime/cgroup/plan.ts";
 import { planHealth } from "../../../runtime/health/plan.ts";
+import type { PlanInput } from "../../../runtime/plan/input.ts";
 import { planContainer } from "../../../runtime/plan/plan.ts";
 import { connectShim, listenToShim, openShimEvents, type ShimExit } from "../../../runtime/shim/client.ts";
 import { generateSpec } from "../../../runtime/spec/generate.ts";
@@ -36,6 +37,13 @@ import { startNameService } from "../network/name-service.ts";
 import { hasNameService } from "../network/names.ts";
 import { attachedTo, planNetworks } from "../network/sandbox.ts";
 import { type ContainerRecord, type RunState } from "../record.ts";
+import {
+  externalOf,
+  planExternal,
+  planExternalProbe,
+  specForRuntime,
+  startFailure,
+} from "../runtime/external.ts";
 import { namespaceOwner, sharedShm } from "./join.ts";
 import { specInputOf } from "./spec-input.ts";
 import { isActive } from "./state.ts";
@@ -98,14 +106,21 @@ async function launchOrRecord(
   live.isRestartCalledOff = false;
   live.isForced = false;
   try {
-    await launch(context, live, record, onExit, state).catch(async (error: unknown) => {
+    const current = withRuntime(context, record);
+    await launch(context, live, current, onExit, state).catch(async (error: unknown) => {
       if (!lacksDefaultProfile(error)) throw error;
       await loadDefaultProfile((text) => context.log("warn", text));
-      await launch(context, live, record, onExit, state);
+      await launch(context, live, current, onExit, state);
     });
   } catch (error) {
-    throw await recordFailure(context, record, error);
+    throw await recordFailure(context, record, await startFailure(context, record.id, error));
   }
+}
+
+/** Looked up again at each start: the daemon's configuration may have changed. */
+function withRuntime({ defaults }: ContainerContext, record: ContainerRecord): ContainerRecord {
+  const external = record.external === undefined ? null : defaults.runtimes.choose(record.external.name);
+  return external === null ? record : { ...record, external };
 }
 
 async function launch(
@@ -130,7 +145,7 @@ async function launch(
   const log = await context.logs.plan(record);
   const dirs = await context.layers.createUpper(record.id, record.idMap);
   const userns = planUserNamespace(context, record);
-  const shimPlan = planShim(context, record, { dirs, log, netns: plan.netns, places, userns });
+  const shimPlan = await planShim(context, record, { dirs, log, netns: plan.netns, places, userns });
   const { results } = await context.keel
     .run([...userns.ops, ...plan.ops, ...shimPlan.ops])
     .catch((error: unknown) => {
@@ -172,7 +187,7 @@ async function launch(
       health: live.health?.current ?? null,
       ...state,
     },
-    { endpoints },
+    { endpoints, ...(record.external === undefined ? {} : { external: record.external }) },
   );
   await tellParents(context, started);
   context.logs.started(started);
@@ -180,7 +195,7 @@ async function launch(
   run.begin();
 }
 
-function planShim(
+async function planShim(
   context: ContainerContext,
   record: ContainerRecord,
   {
@@ -196,20 +211,23 @@ function planShim(
     places: VolumePlaces;
     userns: UsernsStart;
   },
-): { ops: Op[]; warnings: string[] } {
+): Promise<{ ops: Op[]; warnings: string[] }> {
   const { paths, layers } = context;
   const mounts = specMounts(record, (m) => layers.overlayOf(m.layer ?? null), places);
   const input = specInputOf(record, paths, (other, kind) => namespaceOwner(context, other, kind), mounts);
   const env = [...linkedEnvironment(context.table, record), ...input.env];
-  const spec = generateSpec({ ...input, env, ...joining(input, userns) });
-  const resources = spec.spec.linux?.resources;
+  const generated = generateSpec({ ...input, env, ...joining(input, userns) });
+  const { external } = record;
+  const spec =
+    external === undefined ? generated.spec : await specForRuntime(context, record, generated.spec);
+  const resources = spec.linux?.resources;
   const cgroup = planCgroup(context.cgroups, {
     ...cgroupRequest(context, record),
     ...(resources === undefined ? {} : { resources }),
   });
-  const plan = planContainer({
+  const planInput: PlanInput = {
     id: record.id,
-    spec: spec.spec,
+    spec,
     root: rootOf(context, record, dirs),
     isUsernsMade: true,
     rootTarget: paths.rootTarget(),
@@ -223,11 +241,15 @@ function planShim(
     ...sharedShm(context, record),
     cgroup,
     hasBarrier: true,
-    health: healthPlanOf(context, record, spec.spec),
-  });
+    health: healthPlanOf(context, record, spec),
+  };
+  const plan =
+    external === undefined
+      ? planContainer(planInput)
+      : await planExternal(context, { ...record, external }, planInput);
   return {
     ops: [...plan.hostOps, host.shim(plan.shim)],
-    warnings: [...spec.warnings, ...cgroup.warnings, ...plan.warnings],
+    warnings: [...generated.warnings, ...cgroup.warnings, ...plan.warnings],
   };
 }
 
@@ -248,7 +270,13 @@ function healthPlanOf(context: ContainerContext, record: ContainerRecord, spec: 
   const check = checkOf(record.config);
   if (check === null) return null;
   const freezer = freezerFile(cgroupOf(context, record));
-  return planHealth(check, { spec, shell: record.config.Shell, freezer });
+  const container = externalOf(context, record);
+  return planHealth(check, {
+    spec,
+    shell: record.config.Shell,
+    freezer,
+    planExec: container === undefined ? undefined : (_spec, request) => planExternalProbe(container, request),
+  });
 }
 
 /** A run whose end is not acted on yet. */

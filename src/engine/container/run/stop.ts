@@ -2,9 +2,11 @@
 // ask any more. Signals are sent in the container's lane, waits are outside of it, so that a container that takes its time to
 // stop can be killed, renamed or updated meanwhile.
 import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
+import type { RuntimeContainer } from "../../../runtime/external/command.ts";
 import { type ContainerContext, publish } from "../context.ts";
 import type { ContainerRecord } from "../record.ts";
 import { parseSignal } from "../signals.ts";
+import { externalOf, killExternal } from "../runtime/external.ts";
 import type { LiveContainer } from "../table.ts";
 import { endRun, sendOrStuck, settlesWithin } from "./force.ts";
 import { thaw } from "./pause.ts";
@@ -85,7 +87,7 @@ export function killForPolicy(context: ContainerContext, live: LiveContainer): P
   return live.lane.run(async () => {
     const record = context.table.get(live.id);
     if (record === undefined || live.run === null) return;
-    await deliver(live, SIGKILL, record);
+    await deliver(context, live, SIGKILL, record);
     publish(context, record, "kill", { signal: String(SIGKILL) });
   });
 }
@@ -109,7 +111,7 @@ async function sendSignal(
   if (isFinal) live.isRestartCalledOff = true;
   if (options.isByUser !== false) await context.table.putState(live.id, { isStoppedByUser: true });
   if (record.state.status === "restarting") return isFinal ? cancelRestart(context, live) : undefined;
-  await deliver(live, signal, record);
+  await deliver(context, live, signal, record);
   publish(context, record, "kill", { signal: String(signal) });
   if (!isFinal || context.table.get(live.id)?.state.status !== "paused") return;
   await thaw(context, live.id);
@@ -117,7 +119,14 @@ async function sendSignal(
   if (signal !== SIGKILL) publish(context, record, "unpause");
 }
 
-async function deliver(live: LiveContainer, signal: number, record: ContainerRecord): Promise<void> {
+async function deliver(
+  context: ContainerContext,
+  live: LiveContainer,
+  signal: number,
+  record: ContainerRecord,
+): Promise<void> {
+  const external = externalOf(context, record);
+  if (external !== undefined && (await sendExternal(context, live, external, signal))) return;
   try {
     // SIGKILL goes to everything in the container: without a pid namespace of its own the children would stay.
     await live.run?.shim.signal(signal, { all: signal === SIGKILL && record.hostConfig.PidMode !== "" });
@@ -130,6 +139,24 @@ async function deliver(live: LiveContainer, signal: number, record: ContainerRec
     if (!(error instanceof SysError) && !(error instanceof Fault && error.kind === "unavailable"))
       throw error;
     // ignored: the process ended while the signal was on its way; its exit is being settled
+  }
+}
+
+/** Sends a signal by the container's runtime; false for one that is to kill and that it cannot send: then the shim does. */
+async function sendExternal(
+  context: ContainerContext,
+  live: LiveContainer,
+  container: RuntimeContainer,
+  signal: number,
+): Promise<boolean> {
+  try {
+    await killExternal(context, container, signal);
+    return true;
+  } catch (error) {
+    if (signal === SIGKILL) return false;
+    const state = await live.run?.shim.state().catch(() => undefined); // ignored: a shim that is gone has no process either
+    if (state?.status === "running") throw error;
+    return true; // the process ended while the signal was on its way; its exit is being settled
   }
 }
 

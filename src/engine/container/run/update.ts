@@ -11,6 +11,7 @@ import { type ContainerContext, publish } from "../context.ts";
 import { limitsOf, withLimits } from "../host-config/limits.ts";
 import { completeResources } from "../host-config/resources.ts";
 import { type ContainerRecord, isRunning } from "../record.ts";
+import { externalOf, updateExternal } from "../runtime/external.ts";
 import { cgroupOf } from "./cgroup.ts";
 
 /** Limits that a request changes where it gives something else than zero, as Docker does. */
@@ -112,8 +113,10 @@ export async function updateContainer(
     const limits = validateResources(limitsOf(wished), host, []);
     if (isRunning(record)) {
       const resources = generateResources(limits, [], host);
+      const external = externalOf(context, record);
       const plan = planCgroupUpdate(context.cgroups, cgroupOf(context, record), resources);
-      await context.keel.run(plan.ops);
+      if (external !== undefined) await updateExternal(context, external, resources);
+      else await context.keel.run(plan.ops);
       warnings.push(...plan.warnings);
     }
     const hostConfig = withLimits(wished, limits);
