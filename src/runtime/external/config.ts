@@ -93,7 +93,7 @@ function lowered({ type, soft, hard }: OciRlimit, host: SpecHost): OciRlimit {
 
 /** Returns the text of a process or a whole configuration; limits without an end are beyond what a double can tell. */
 export function ociJson(value: OciProcess | OciSpec): string {
-  const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+  const { rawJSON } = JSON as unknown as { rawJSON: (text: string) => unknown };
   return JSON.stringify(value, (_key, v: unknown) =>
     v === RLIM_INFINITY ? rawJSON("18446744073709551615") : v,
   );

@@ -74,5 +74,5 @@ test("an exec is a call, too, with its files in a directory of its own", () => {
   );
   assert.deepEqual(exec.ops.map(formatOp).map(words), ["bundle", "runtimeExec"]);
   const verb = ["exec", "--detach", "--process", "process.json", "--pid-file", "pid", "c1"];
-  assert.deepEqual((exec.ops[1]?.[1] as string[]).slice(-7), verb);
+  assert.deepEqual((exec.ops[1] as [number, string[]])[1].slice(-7), verb);
 });
