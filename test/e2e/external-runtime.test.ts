@@ -216,7 +216,9 @@ for (const runtime of ["runc", "crun"] as const)
       assert.equal((await daemon.inspect("brief")).State.ExitCode, 9, "who ended meanwhile");
       assert.equal(await text("exec", "web", "echo", "again"), "again");
       await text("restart", "-t", "5", "web");
-      assert.equal(await text("logs", "web"), "begun\nbegun");
+      const logs = daemon.live(client, ["logs", "-f", "web"]);
+      await logs.prints(/begun\nbegun/);
+      logs.kill("SIGKILL");
       await text("stop", "web");
       assert.equal((await daemon.inspect("web")).State.ExitCode, 6);
     });
