@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MAX_UNDO = 256 };
@@ -83,17 +82,10 @@ static int op_rmdir(struct host *h, struct reader *args, struct fault *f)
 {
 	(void)h;
 	const char *path;
+	int64_t with_children;
 	wire_str(args, &path);
-	long waited_us = 0, pause_us = 500;
-	while (rmdir(path) < 0 && errno != ENOENT) {
-		// A cgroup stays busy for a moment after its last process was reaped.
-		if (errno != EBUSY || waited_us > 1000000)
-			return fault_set(f, errno, "rmdir", path, NULL);
-		nanosleep(&(struct timespec){.tv_nsec = pause_us * 1000}, NULL);
-		waited_us += pause_us;
-		pause_us = pause_us < 16000 ? pause_us * 2 : pause_us;
-	}
-	return 0;
+	wire_int(args, &with_children);
+	return cgroup_remove(path, with_children != 0, f);
 }
 
 static int write_once(const char *path, const uint8_t *data, size_t size)
@@ -409,7 +401,7 @@ struct operation {
 static const struct operation operations[] = {
 	{OP_ON_FAILURE, "l", op_on_failure},
 	{OP_MKDIR, "sii", op_mkdir},
-	{OP_RMDIR, "s", op_rmdir},
+	{OP_RMDIR, "si", op_rmdir},
 	{OP_WRITE, "sbi", op_write},
 	{OP_PUT, "sbi", op_put},
 	{OP_REMOVE, "s", op_remove},

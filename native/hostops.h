@@ -22,7 +22,9 @@ void host_cancel_on_hangup(int sock);
 // datagram.c: executes the operation `datagrams`; `result` takes the list [how many were taken, errno]. 0 or -errno.
 int datagrams_send(struct reader *args, struct writer *result, struct fault *f);
 
-// bpf.c: gives the cgroup v2 directory `path` this BPF_PROG_TYPE_CGROUP_DEVICE program in the place of those it has. 0 or -errno.
+// cgroup.c: rmdir(2), again and again for up to a second while the cgroup is busy; `with_children` removes those below it first. 0 or -errno.
+int cgroup_remove(const char *path, bool with_children, struct fault *f);
+// cgroup.c: gives the cgroup v2 directory `path` this BPF_PROG_TYPE_CGROUP_DEVICE program in the place of those it has. 0 or -errno.
 int device_program_set(const char *path, const uint8_t *program, size_t size, struct fault *f);
 
 // Written in shim.c: forks, detaches and executes the shim of a plan and waits for its report; puts the

@@ -1,6 +1,7 @@
 // The processes in the container's cgroup: signalling all of them, and killing one of them with everything it has started.
 #include "shim.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -9,7 +10,7 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
-enum { MAX_PATH = 4096, MAX_FAMILY = 256, MAX_ROUNDS = 64 };
+enum { MAX_DEPTH = 64, MAX_FAMILY = 256, MAX_ROUNDS = 64 };
 
 // A reading of cgroup.procs.
 struct members {
@@ -18,19 +19,23 @@ struct members {
 	ssize_t size, at;
 };
 
+static int open_cgroup(void)
+{
+	const char *path = shim.plan.cgroup2[0] ? shim.plan.cgroup2 : shim.plan.cgroup_count ? shim.plan.cgroups[0] : NULL;
+	return path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
+static bool members_open_in(struct members *m, int dir)
+{
+	m->size = m->at = 0;
+	m->fd = openat(dir, "cgroup.procs", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	return m->fd >= 0;
+}
+
 static bool members_open(struct members *m)
 {
-	static const char name[] = "/cgroup.procs";
-	char path[MAX_PATH];
-	const char *directory = shim.plan.cgroup2[0] ? shim.plan.cgroup2 : shim.plan.cgroup_count ? shim.plan.cgroups[0] : NULL;
-	m->size = m->at = 0;
-	m->fd = -1;
-	if (!directory || strlen(directory) + sizeof name > sizeof path)
-		return false;
-	memcpy(path, directory, strlen(directory));
-	memcpy(path + strlen(directory), name, sizeof name);
-	m->fd = open(path, O_RDONLY | O_CLOEXEC);
-	return m->fd >= 0;
+	CLEAN_FD int dir = open_cgroup();
+	return dir >= 0 && members_open_in(m, dir);
 }
 
 // Returns the next process id, or 0 after the last one. A number may straddle two reads.
@@ -54,15 +59,42 @@ static pid_t members_next(struct members *m)
 	}
 }
 
-void members_signal(int signo)
+// The cgroup and those below it, which the container may have made. Takes `dir` over.
+static void signal_tree(int dir, int signo, int depth)
 {
 	struct members m;
-	if (!members_open(&m))
+	if (members_open_in(&m, dir)) {
+		for (pid_t pid = members_next(&m); pid > 0; pid = members_next(&m))
+			if (pid > 1 && pid != getpid())
+				kill(pid, signo);
+		close(m.fd);
+	}
+	DIR *listing = depth < MAX_DEPTH ? fdopendir(dir) : NULL;
+	if (!listing) {
+		close(dir);
 		return;
-	for (pid_t pid = members_next(&m); pid > 0; pid = members_next(&m))
-		if (pid > 1 && pid != getpid())
-			kill(pid, signo);
-	close(m.fd);
+	}
+	for (struct dirent *e; (e = readdir(listing)) != NULL;) {
+		if (e->d_type != DT_DIR || strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		int child = openat(dirfd(listing), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (child >= 0)
+			signal_tree(child, signo, depth + 1);
+	}
+	closedir(listing);
+}
+
+void members_signal(int signo)
+{
+	int dir = open_cgroup();
+	if (dir < 0)
+		return;
+	// v2 since Linux 5.14: everything in the tree at once, whatever forks meanwhile.
+	CLEAN_FD int killer = signo == SIGKILL ? openat(dir, "cgroup.kill", O_WRONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	if (killer >= 0 && write(killer, "1", 1) == 1)
+		close(dir);
+	else
+		signal_tree(dir, signo, 0);
 }
 
 struct relative {

@@ -49,6 +49,7 @@ import { BridgeDriver } from "../net/bridge-driver.ts";
 import { DEFAULT_POOLS, uniqueLocalPools } from "../net/ipam/subnet.ts";
 import { MacvlanDriver } from "../net/macvlan-driver.ts";
 import { hasAppArmor, loadDefaultProfile } from "../runtime/apparmor/load.ts";
+import { delegateControllers } from "../runtime/cgroup/delegation.ts";
 import { planCgroupParentRemoval } from "../runtime/cgroup/plan.ts";
 import { READONLY_PATHS } from "../runtime/spec/defaults.ts";
 import { defaultMaskedPaths } from "../runtime/spec/generate.ts";
@@ -171,6 +172,8 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     log: (line) => log("warn", line),
   });
   const cgroups = loadCgroupHost();
+  if (await delegateControllers(cgroups, (ops) => keel.run(ops)))
+    log("info", "moved the processes of this cgroup into a leaf, so that containers get its controllers");
   const engineDefaults = engineDefaultsOf(config.containers, cgroups.mode === "unified");
   const background = new Background(log);
   const paths = new ContainerPaths(config.dataRoot, config.execRoot, keelPath);

@@ -132,8 +132,11 @@ export const host = {
     mode,
     options.parents ? 1 : 0,
   ],
-  /** rmdir(2); a missing directory is fine, EBUSY is retried for up to a second (dying cgroups). */
-  rmdir: (path: string): Op => [O.rmdir, path],
+  /**
+   * rmdir(2); a missing directory is fine, EBUSY is retried for up to a second (dying cgroups). `tree` removes the cgroups below
+   * it, too: those that a container has made.
+   */
+  rmdir: (path: string, options: { tree?: boolean } = {}): Op => [O.rmdir, path, options.tree ? 1 : 0],
   /** Writes to an existing file in one write(2) (cgroupfs). With `optional`, any errno becomes a warning. */
   write: (path: string, data: string | Uint8Array, options: { optional?: boolean } = {}): Op => [
     O.write,

@@ -42,7 +42,7 @@ export const containerStats = struct("container.StatsResponse", {
   os_type: optional(text),
   read: time,
   preread: time,
-  pids_stats: struct("container.PidsStats", { current: optional(uint64), limit: optional(uint64) }),
+  pids_stats: struct("container.PidsStats", { current: optional(uint64), limit: optional(exactUint64) }),
   blkio_stats: struct("container.BlkioStats", {
     io_service_bytes_recursive: blkioEntries,
     io_serviced_recursive: blkioEntries,

@@ -1,7 +1,7 @@
 // What the cgroup controllers of this machine can do: the facts behind Docker's validation of limits and behind
 // the booleans of `docker info`. Reads file names and a few values below the hierarchies' roots, once; writes nothing.
 
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { readProcTextIfPresent } from "../procfs/read.ts";
 import type { CgroupHost } from "./hierarchy.ts";
 
@@ -69,7 +69,7 @@ function unifiedFeatures(host: CgroupHost, cgroupNamespaces: boolean): CgroupFea
   const root = host.v2?.mountpoint ?? "";
   return {
     memoryLimit: has("memory"),
-    swapLimit: has("memory"),
+    swapLimit: has("memory") && hasSwapAccounting(root),
     memoryReservation: has("memory"),
     memorySwappiness: false,
     oomKillDisable: false,
@@ -86,6 +86,18 @@ function unifiedFeatures(host: CgroupHost, cgroupNamespaces: boolean): CgroupFea
     devices: true,
     cgroupNamespaces,
   };
+}
+
+/**
+ * memory.swap.max is missing where swap is not accounted for (swapaccount=0, no CONFIG_SWAP). The root has none in any case: the first
+ * cgroup below it that has memory files tells, and before there is one, whether the kernel has swap at all.
+ */
+function hasSwapAccounting(root: string): boolean {
+  const has = (dir: string, file: string) => existsSync(`${dir}/${file}`);
+  const children = readdirSync(root, { withFileTypes: true }).filter((e) => e.isDirectory());
+  const dirs = [root, ...children.map((e) => `${root}/${e.name}`)];
+  const telling = dirs.find((dir) => has(dir, "memory.max"));
+  return telling === undefined ? existsSync("/proc/swaps") : has(telling, "memory.swap.max");
 }
 
 function read(path: string): string {

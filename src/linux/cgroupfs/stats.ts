@@ -36,7 +36,7 @@ export interface BlkioEntry {
   value: number;
 }
 
-/** One list per blkio file; Docker's field names in camelCase. v2 has only the first two. */
+/** One list per blkio file; Docker's field names in camelCase. v2 has only the first. */
 export interface BlkioStats {
   ioServiceBytesRecursive: BlkioEntry[];
   ioServicedRecursive: BlkioEntry[];
@@ -194,8 +194,8 @@ function readBlkioV2(dir: string): BlkioStats {
     const device = { major: Number(match[1]), minor: Number(match[2]) };
     const values = Object.fromEntries((match[3] ?? "").split(" ").map((pair) => pair.split("=", 2)));
     const entry = (op: string, key: string): BlkioEntry => ({ ...device, op, value: numberOf(values[key]) });
+    // compat: Docker leaves the numbers of operations out on v2, although the kernel counts them
     stats.ioServiceBytesRecursive.push(entry("read", "rbytes"), entry("write", "wbytes"));
-    stats.ioServicedRecursive.push(entry("read", "rios"), entry("write", "wios"));
   }
   return stats;
 }

@@ -8,6 +8,7 @@ import { formatOp } from "../plan/format.ts";
 import { LEGACY_HOST, UNIFIED_HOST } from "../spec/host-fake.ts";
 import type { OciResources } from "../spec/oci.ts";
 import { cpuWeightOfShares, ioWeightOfBlkioWeight, swapMaxOf } from "./convert.ts";
+import { planDelegation } from "./delegation.ts";
 import { devicePolicyOf, formatDeviceException } from "./devices.ts";
 import { containerCgroup, planCgroup, planCgroupParentRemoval, planCgroupUpdate } from "./plan.ts";
 
@@ -80,6 +81,20 @@ test("v2 enables the controllers of a new parent on every level", () => {
       (c) => `write "/sys/fs/cgroup/p/cgroup.subtree_control" "+${c}" 1`,
     ),
   ]);
+});
+
+test("a root that is none is emptied before it passes its controllers on", () => {
+  const plan = (files: Record<string, string>) => planDelegation(UNIFIED_HOST, reader(files)).map(formatOp);
+  const events = { "/sys/fs/cgroup/cgroup.events": "populated 1\n" };
+  assert.deepEqual(plan({}), [], "a real root");
+  assert.deepEqual(plan({ ...events, ...READY }), [], "they are passed on already");
+  assert.deepEqual(plan({ ...events, "/sys/fs/cgroup/cgroup.procs": "1\n0\n17\n" }), [
+    'mkdir "/sys/fs/cgroup/init" 493 0',
+    'write "/sys/fs/cgroup/init/cgroup.procs" "1" 1',
+    'write "/sys/fs/cgroup/init/cgroup.procs" "17" 1',
+  ]);
+  const enabling = plan({ ...events, "/sys/fs/cgroup/cgroup.procs": "" });
+  assert.equal(enabling[0], 'write "/sys/fs/cgroup/cgroup.subtree_control" "+cpu" 1');
 });
 
 const LIMITS: OciResources = {

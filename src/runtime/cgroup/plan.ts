@@ -119,7 +119,7 @@ export function planCgroup(
     views: viewsOf(host, paths),
     create,
     join: { cgroups: v1Dirs, cgroup2: paths.v2 },
-    remove: dirs.map((dir) => hostOp.rmdir(dir)),
+    remove: dirs.map((dir) => hostOp.rmdir(dir, { tree: true })),
     oomFile: oomFileOf(paths),
     warnings,
   };

@@ -20,13 +20,9 @@ const ENABLED = ["cpu", "cpuset", "io", "memory", "pids", "hugetlb", "rdma", "mi
  */
 export function planParentV2(cgroups: CgroupHost, parent: string, read: ReadCgroupFile): Op[] {
   if (!cgroups.v2) return [];
-  const { mountpoint, controllers } = cgroups.v2;
-  const wanted = ENABLED.filter((c) => controllers.includes(c));
+  const { mountpoint } = cgroups.v2;
   const ops: Op[] = [];
-  const lacking = (dir: string) => {
-    const present = (read(`${dir}/cgroup.subtree_control`) ?? "").split(/\s+/);
-    return wanted.filter((c) => !present.includes(c));
-  };
+  const lacking = (dir: string) => lackingControllers(cgroups, dir, read);
   if (lacking(mountpoint + parent).length === 0) return ops;
   let dir = mountpoint;
   for (const part of ["", ...parent.split("/").filter(Boolean)]) {
@@ -39,6 +35,12 @@ export function planParentV2(cgroups: CgroupHost, parent: string, read: ReadCgro
       ops.push(host.write(`${dir}/cgroup.subtree_control`, `+${c}`, { optional: true }));
   }
   return ops;
+}
+
+/** Returns the controllers that children of a directory could have and do not get. */
+export function lackingControllers(cgroups: CgroupHost, dir: string, read: ReadCgroupFile): string[] {
+  const present = (read(`${dir}/cgroup.subtree_control`) ?? "").split(/\s+/);
+  return ENABLED.filter((c) => cgroups.v2?.controllers.includes(c) && !present.includes(c));
 }
 
 interface V2Options {

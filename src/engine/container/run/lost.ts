@@ -25,7 +25,7 @@ export async function lastExit(
   if (known !== null) return known;
   killAll(cgroup);
   const dirs = new Set([...Object.values(cgroup.v1), ...(cgroup.v2 === "" ? [] : [cgroup.v2])]);
-  for (const dir of dirs) await context.keel.run([host.rmdir(dir)]).catch(() => {}); // ignored: something moved in that is not ours
+  for (const dir of dirs) await context.keel.run([host.rmdir(dir, { tree: true })]).catch(() => {}); // ignored: something moved in that is not ours
   const exitCode = isForced ? KILLED_EXIT_CODE : UNKNOWN_EXIT_CODE;
   return { exitCode, signal: 0, isOomKilled: false, finishedAtNano: nowNano() };
 }

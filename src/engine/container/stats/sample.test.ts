@@ -43,7 +43,14 @@ test("shapeStats caps the memory limit at the machine's and leaves out what is n
     false,
   );
   assert.deepEqual(shaped.memory_stats, { usage: 10, stats: { inactive_file: 3 }, limit: 1000 });
-  assert.deepEqual(shaped.pids_stats, { current: 2 });
+  assert.deepEqual(shaped.pids_stats, { current: 2, limit: 2n ** 64n - 1n });
+  const v1 = shapeStats(
+    { pids: { current: 2, limit: 0 }, blkio: none },
+    { totalNs: 5, onlineCpus: 2 },
+    1000,
+    true,
+  );
+  assert.deepEqual(v1.pids_stats, { current: 2 });
   assert.equal(shaped.blkio_stats.io_serviced_recursive, null);
   assert.equal(shaped.blkio_stats.io_service_bytes_recursive?.[0]?.value, 4096);
 });

@@ -63,6 +63,8 @@ function numbersOf(context: ContainerContext, record: ContainerRecord): CgroupSt
   }
 }
 
+const MAX_UINT64 = 2n ** 64n - 1n;
+
 const NO_BLKIO: ContainerStats["blkio_stats"] = {
   io_service_bytes_recursive: null,
   io_serviced_recursive: null,
@@ -90,7 +92,13 @@ export function shapeStats(
     entries.length === 0 && !isV1 ? null : [...entries];
   return {
     pids_stats:
-      pids === undefined ? {} : { current: pids.current, ...(pids.limit > 0 ? { limit: pids.limit } : {}) },
+      pids === undefined
+        ? {}
+        : // compat: no limit is left out on v1, the largest number on v2.
+          {
+            current: pids.current,
+            ...(pids.limit > 0 ? { limit: pids.limit } : isV1 ? {} : { limit: MAX_UINT64 }),
+          },
     cpu_stats: cpuOf(stats.cpu, system),
     memory_stats:
       memory === undefined

@@ -1,14 +1,67 @@
-// The device controller of cgroup v2: a program that the kernel asks about each access to a device node. It is made by TypeScript;
-// here it is only loaded and attached.
+// What cgroup directories need besides reading and writing of their files: the removal of those that a container has made below its own,
+// and the device controller of v2, a program that the kernel asks about each access to a device node.
 #include "hostops.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { MAX_DEPTH = 64 };
+
+// Deepest first. The names are the container's, but cgroupfs has no links, and everything goes by descriptor.
+static void remove_children(int dir, int depth)
+{
+	DIR *listing = depth < MAX_DEPTH ? fdopendir(dir) : NULL;
+	if (!listing) {
+		close(dir);
+		return;
+	}
+	for (struct dirent *e; (e = readdir(listing)) != NULL;) {
+		if (e->d_type != DT_DIR || strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		int child = openat(dirfd(listing), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (child >= 0)
+			remove_children(child, depth + 1);
+		unlinkat(dirfd(listing), e->d_name, AT_REMOVEDIR); // what is still in use is told by the parent's removal
+	}
+	closedir(listing);
+}
+
+static void remove_below(const char *path)
+{
+	struct statfs fs;
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return;
+	if (fstatfs(dir, &fs) == 0 && (fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC))
+		remove_children(dir, 0);
+	else
+		close(dir);
+}
+
+int cgroup_remove(const char *path, bool with_children, struct fault *f)
+{
+	long waited_us = 0, pause_us = 500;
+	while (rmdir(path) < 0 && errno != ENOENT) {
+		// A cgroup stays busy for a moment after its last process was reaped, and while there are others below it.
+		if (errno != EBUSY || waited_us > 1000000)
+			return fault_set(f, errno, "rmdir", path, NULL);
+		if (with_children)
+			remove_below(path);
+		nanosleep(&(struct timespec){.tv_nsec = pause_us * 1000}, NULL);
+		waited_us += pause_us;
+		pause_us = pause_us < 16000 ? pause_us * 2 : pause_us;
+	}
+	return 0;
+}
 
 enum { MAX_ATTACHED = 64 }; // the kernel's limit for one cgroup (BPF_CGROUP_MAX_PROGS)
 
