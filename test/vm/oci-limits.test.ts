@@ -85,6 +85,7 @@ test("all limits arrive, and an update changes them", async () => {
     await update({ cpu: { idle: 1 } });
     assert.equal(read("cpu.idle"), "1");
     await update({ devices: [{ allow: false }, { allow: true, type: "c", major: 1 }] });
+    await update({ devices: [{ allow: false }, { allow: true, type: "c", major: 1 }] }); // the same again
   });
   assert.deepEqual(warnings, []);
 });

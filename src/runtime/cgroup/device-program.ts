@@ -35,6 +35,15 @@ const MAX_NUMBER = 2 ** 32;
 
 type Instruction = [code: number, destination: number, source: number, offset: number, immediate: number];
 
+let last: { key: string; program: Uint8Array | undefined } | undefined;
+
+/** As deviceProgram; nearly all containers have the same rules, so that the last program is kept. */
+export function cachedDeviceProgram(rules: readonly OciDeviceRule[]): Uint8Array | undefined {
+  const key = JSON.stringify(rules);
+  if (last?.key !== key) last = { key, program: deviceProgram(rules) };
+  return last.program;
+}
+
 /** Returns the program, or undefined where the rules deny nothing. Without any rule that matches, access is allowed. */
 export function deviceProgram(rules: readonly OciDeviceRule[]): Uint8Array | undefined {
   const effective = rules.slice(rules.findLastIndex(isTotal) + 1);

@@ -7,7 +7,7 @@ import { host, type Op } from "../../linux/ops.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { OciBlockIo, OciCpu, OciDeviceRule, OciMemory, OciResources } from "../spec/oci.ts";
 import { cpuWeightOfShares, ioWeightOfBlkioWeight, swapMaxOf } from "./convert.ts";
-import { deviceProgram } from "./device-program.ts";
+import { cachedDeviceProgram } from "./device-program.ts";
 import type { ReadCgroupFile } from "./plan.ts";
 import { planPids, planRdma } from "./v1.ts";
 
@@ -89,7 +89,7 @@ export function planResourcesV2(
  * namespace the kernel takes none (EPERM): there nobody can make a node of a device either.
  */
 function planDevicesV2(dir: string, rules: readonly OciDeviceRule[], read: ReadCgroupFile): Op[] {
-  const program = deviceProgram(rules);
+  const program = cachedDeviceProgram(rules);
   if (program === undefined) return [];
   const isInitial = /^\s*0\s+0\s+4294967295\s*$/.test(read("/proc/self/uid_map") ?? "0 0 4294967295");
   return [host.cgroupDevices(dir, program, { optional: !isInitial })];
