@@ -84,6 +84,7 @@ bench:
 	$(BUN) bench/latency.ts
 
 fuzz: build
+	@tools/install-packages fuzz
 	$(MAKE) -s -C native fuzz
 
 build/man: dist/berth tools/man.ts

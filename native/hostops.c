@@ -38,9 +38,8 @@ void host_cancel_on_hangup(int sock)
 
 static int op_on_failure(struct host *h, struct reader *args, struct fault *f)
 {
-	if (h->undo_count == MAX_UNDO)
-		return fault_set(f, E2BIG, "onFailure", "", NULL);
-	wire_list(args, &h->undo[h->undo_count++]);
+	(void)f;
+	wire_list(args, &h->undo[h->undo_count++]); // check_all has counted them
 	return 0;
 }
 
@@ -446,15 +445,23 @@ static bool is_well_formed(struct reader op)
 	return o && o->code != OP_ON_FAILURE && wire_matches(inner, o->shape);
 }
 
+static bool is_undo(struct reader op)
+{
+	int64_t code = 0;
+	return wire_int(&op, &code) && code == OP_ON_FAILURE;
+}
+
 static int check_all(struct reader ops, struct fault *f)
 {
+	unsigned undos = 0;
 	for (int index = 0; ops.left > 0; index++) {
 		struct reader op;
-		if (wire_list(&ops, &op) && is_well_formed(op))
+		if (wire_list(&ops, &op) && is_well_formed(op) && (undos += is_undo(op)) <= MAX_UNDO)
 			continue;
 		int64_t code = 0;
 		wire_int(&op, &code);
-		int rc = fault_set(f, EINVAL, "protocol", op_name(code), "not a host operation, or wrong arguments");
+		const char *why = undos > MAX_UNDO ? "too many operations to undo" : "not a host operation, or wrong arguments";
+		int rc = fault_set(f, EINVAL, "protocol", op_name(code), why);
 		f->index = index;
 		return rc;
 	}
@@ -511,7 +518,8 @@ int host_run(struct reader *ops, struct writer *results, struct writer *warnings
 	for (int index = 0; rc == 0 && ops->left > 0; index++) {
 		struct reader op;
 		wire_list(ops, &op);
-		rc = is_cancelled() ? fault_set(f, ECANCELED, "cancelled", "", NULL) : run_one(&h, op, f);
+		// Not between an operation and the one that says how to undo it.
+		rc = !is_undo(op) && is_cancelled() ? fault_set(f, ECANCELED, "cancelled", "", NULL) : run_one(&h, op, f);
 		if (rc < 0)
 			f->index = index;
 	}

@@ -130,7 +130,7 @@ struct exchange {
 	struct writer *warnings;
 };
 
-enum { WAIT_NOTHING = 0, WAIT_ACK = 1, WAIT_DONE = 2 };
+enum { WAIT_NOTHING = 0, WAIT_ACK = 1, WAIT_DONE = 2, MAX_ERRNO = 4095 };
 
 // The flags of a dump mean "replace or fail" on requests that create something.
 static bool is_dump(int protocol, const struct nlmsghdr *message)
@@ -244,6 +244,8 @@ static void take_status(struct exchange *x, const struct nlmsghdr *header, const
 	char text[sizeof x->text];
 	if (size >= sizeof status)
 		memcpy(&status, payload, sizeof status);
+	if (status < -MAX_ERRNO)
+		status = -EBADMSG;
 	ack_text(header, payload, header->nlmsg_type == NLMSG_ERROR ? size : 0, text, sizeof text);
 	answered(x, header->nlmsg_seq);
 	if (status == 0 && text[0])

@@ -135,6 +135,7 @@ bool wire_str(struct reader *r, const char **out)
 bool wire_list(struct reader *r, struct reader *inner)
 {
 	const uint8_t *value = take(r, WIRE_LIST);
+	*inner = (struct reader){.bad = true}; // whoever goes on without a look at the result reads nothing
 	if (!value)
 		return false;
 	reader_enter(inner, value, (uint8_t)(r->depth + 1));

@@ -134,7 +134,9 @@ async function launch(
   refuseDeviceRequests(record.hostConfig.DeviceRequests ?? []);
   const plan = await planNetworks(context, record);
   let failure: unknown;
-  undo.defer(() => plan.undo(failure));
+  let isPluggedIn = false;
+  // keel takes back what a request did that failed; what a whole one did is ours to take back.
+  undo.defer(() => (isPluggedIn ? unplug(context, plan.planned) : plan.undo(failure)));
   await writeEtcFiles(context, record, plan.planned);
   for (const { network } of plan.planned) {
     context.networks.publish(network.id, "connect", record.id);
@@ -152,6 +154,7 @@ async function launch(
       failure = error;
       throw error;
     });
+  isPluggedIn = true;
   const [, pid, notes] = results.at(-1) as [shimPid: number, pid: number, warnings: string[]];
   for (const warning of [...shimPlan.warnings, ...notes])
     context.log("warn", `container ${record.id.slice(0, 12)}: ${warning}`);
@@ -330,6 +333,11 @@ export async function connectRun(
     },
   };
   return run;
+}
+
+/** Takes the endpoints of a start that failed after its request out of their networks: their ports must not become another's. */
+async function unplug(context: ContainerContext, planned: readonly PlannedEndpoint[]): Promise<void> {
+  for (const { record } of planned) await context.networks.detach(record);
 }
 
 /** Ends what was launched and could not be started, and waits until its shim is gone. */
