@@ -77,8 +77,14 @@ void clean_fd(int *fd)
   ],
   [
     "native/container.c",
-    "		int rc = run_op(c, code, &op, f);",
-    '		int rc = fault_step("inner", index, f);\n		if (rc == 0)\n			rc = run_op(c, code, &op, f);',
+    "static int run_op(struct container *c, int64_t code, struct reader *op, struct fault *f)\n{\n",
+    `static int run_op(struct container *c, int64_t code, struct reader *op, struct fault *f)
+{
+	static int count; // each child counts its own
+	int wanted = fault_step("inner", count++, f);
+	if (wanted < 0)
+		return wanted;
+`,
   ],
   [
     "native/spawn.c",
