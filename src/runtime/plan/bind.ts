@@ -25,6 +25,10 @@ export function isBind(mount: OciMount): boolean {
 export function bindOps(mount: OciMount, isTreePrivate: boolean, container: IdMap | undefined): Op[] {
   const o = parseMountOptions(mount.options ?? []);
   if (!mount.source) throw invalid(`mount ${mount.destination} has no source`);
+  if (/^\/(proc\/(self|thread-self)\/fd|dev\/fd)\//.test(mount.source))
+    throw invalid(
+      `mount ${mount.destination}: ${mount.source} is a descriptor of whoever looks: name its process`,
+    );
   if (o.data.length > 0)
     throw invalid(`bind mounts cannot have any filesystem-specific options applied: ${o.data}`);
   const one = attrChangeOf(o);

@@ -15,6 +15,7 @@ import { syscallTable } from "./syscalls.ts";
 const X86_64 = 0xc000_003e;
 const I386 = 0x4000_0003;
 const AARCH64 = 0xc000_00b7;
+const ARM = 0x4000_0028;
 const ALLOW = 0x7fff_0000;
 const errno = (n: number) => 0x0005_0000 + n;
 const [EPERM, ENOSYS] = [1, 38];
@@ -117,6 +118,17 @@ test("arm64 gets its own numbers", () => {
   assert.equal(at("openat"), ALLOW);
   assert.equal(at("mount"), errno(EPERM));
   assert.equal(at("openat", X86_64), 0);
+  const arm = (number: number) => interpretFilter(program, { number, arch: ARM }).returns;
+  const armNr = (name: string) => syscallTable("arm").get(name) as number;
+  assert.deepEqual(
+    [armNr("openat"), armNr("statx"), armNr("set_tls"), armNr("futex_waitv")],
+    [322, 397, 0xf0005, 449],
+  );
+  for (const name of ["openat", "set_tls", "cacheflush", "clock_gettime64", "arm_fadvise64_64"])
+    assert.equal(arm(armNr(name)), ALLOW, name);
+  assert.equal(arm(armNr("mount")), errno(EPERM));
+  assert.equal(arm(467), errno(ENOSYS));
+  assert.equal(arm(0xf0006), errno(EPERM), "get_tls");
 });
 
 /** The rules read one by one: what compileSeccomp promises, in its simplest form. */

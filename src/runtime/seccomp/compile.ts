@@ -26,6 +26,7 @@ const AUDIT_ARCH: Readonly<Record<SyscallAbi, number>> = {
   x32: 0xc000_003e,
   x86: 0x4000_0003,
   aarch64: 0xc000_00b7,
+  arm: 0x4000_0028,
 };
 
 const ABI_OF_OCI: Readonly<Record<string, SyscallAbi>> = {
@@ -33,9 +34,21 @@ const ABI_OF_OCI: Readonly<Record<string, SyscallAbi>> = {
   SCMP_ARCH_X32: "x32",
   SCMP_ARCH_X86: "x86",
   SCMP_ARCH_AARCH64: "aarch64",
+  SCMP_ARCH_ARM: "arm",
 };
 
-const NATIVE_ABI: Readonly<Record<string, SyscallAbi>> = { amd64: "x86_64", "386": "x86", arm64: "aarch64" };
+const NATIVE_ABI: Readonly<Record<string, SyscallAbi>> = {
+  amd64: "x86_64",
+  "386": "x86",
+  arm64: "aarch64",
+  arm: "arm",
+};
+
+/** What a machine runs besides its own programs. */
+const COMPATIBLE: { readonly [A in SyscallAbi]?: readonly SyscallAbi[] } = {
+  x86_64: ["x32", "x86"],
+  aarch64: ["arm"],
+};
 
 /** A program and the SECCOMP_FILTER_FLAG_* bits to install it with. */
 export interface SeccompProgram {
@@ -88,8 +101,7 @@ function abisOf(seccomp: OciSeccomp, native: SyscallAbi): SyscallAbi[] {
     if (!/^SCMP_ARCH_[A-Z0-9_]+$/.test(name))
       throw invalid(`string "${name}" is not a valid arch for seccomp`);
     const abi = ABI_OF_OCI[name];
-    const runsHere = native === "x86_64" ? abi === "x32" || abi === "x86" : false;
-    if (abi !== undefined && runsHere) abis.add(abi);
+    if (abi !== undefined && COMPATIBLE[native]?.includes(abi)) abis.add(abi);
   }
   return [...abis];
 }
@@ -118,7 +130,7 @@ function intervalsOf(seccomp: OciSeccomp, abi: SyscallAbi, builder: ProgramBuild
   if (newest >= base && !isPermissive(seccomp.defaultAction)) {
     intervals.push({ start: newest + 1, verdict: builder.ret(RET_ERRNO | ENOSYS) });
   }
-  return intervals;
+  return intervals.sort((a, b) => a.start - b.start);
 }
 
 /** Calls with bit 30 set are not of the native ABI: without x32 they are killed, as a foreign architecture is. */
@@ -151,6 +163,9 @@ function emitSearch(builder: ProgramBuilder, intervals: readonly Interval[]): La
   return builder.jump(JUMP.ge, (intervals[half] as Interval).start, right, left);
 }
 
+/** ARM's own calls are far beyond the others: they say nothing of which is the newest. */
+const ARM_PRIVATE = 0xf_0000;
+
 /** What happens to one call: conditional rules in order, then `otherwise` if there is an unconditional one. */
 interface Verdict {
   rules: { conditions: readonly OciSeccompArg[]; returns: number }[];
@@ -169,7 +184,7 @@ function verdictsOf(
     const returns = returnOf(rule.action, rule.errnoRet);
     for (const name of rule.names) {
       const number = table.get(name);
-      if (number !== undefined) newest = Math.max(newest, number);
+      if (number !== undefined && number < ARM_PRIVATE) newest = Math.max(newest, number);
       if (returns === fallback) continue;
       if (number !== undefined) addRule(verdicts, number, alternativesOf(rule), returns);
       const multiplexed = abi === "x86" && !rule.args?.length ? X86_MULTIPLEXED.get(name) : undefined;

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, readFileSync, writeFileSync, openSync, renameSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -36,14 +36,27 @@ describe("a container of a config.json", { skip }, () => {
   });
 
   function specOf(change: Change): OciSpec {
-    const { spec } = decodeSpec({
-      ociVersion: "1.2.1",
-      process: { cwd: "/", args: ["true"], env: ["PATH=/bin"], user: { uid: 0, gid: 0 }, ...change.process },
-      root: { path: bed.root },
-      mounts: [PROC, { destination: "/dev", type: "tmpfs", options: ["mode=755"] }, ...(change.mounts ?? [])],
-      linux: { namespaces: NAMESPACES, ...change.linux },
-      ...change.spec,
-    });
+    const { spec } = decodeSpec(
+      {
+        ociVersion: "1.2.1",
+        process: {
+          cwd: "/",
+          args: ["true"],
+          env: ["PATH=/bin"],
+          user: { uid: 0, gid: 0 },
+          ...change.process,
+        },
+        root: { path: bed.root },
+        mounts: [
+          PROC,
+          { destination: "/dev", type: "tmpfs", options: ["mode=755"] },
+          ...(change.mounts ?? []),
+        ],
+        linux: { namespaces: NAMESPACES, ...change.linux },
+        ...change.spec,
+      },
+      { bundle: bed.dir },
+    );
     return spec;
   }
 
@@ -285,6 +298,26 @@ describe("a container of a config.json", { skip }, () => {
     const source = sourceDir("single");
     const mounts = [{ destination: "/new/dir/copy", source: join(source, "file"), options: ["bind", "ro"] }];
     assert.equal(await sh("cat /new/dir/copy", { mounts }), "from the host\n");
+  });
+
+  test("a descriptor of the caller's is bound, also when its path is another by now", async () => {
+    const source = sourceDir("gone");
+    const fd = openSync(source, "r");
+    try {
+      renameSync(source, join(bed.dir, "moved"));
+      const mounts = [{ destination: "/mnt", source: `/proc/self/fd/${fd}`, options: ["rbind"] }];
+      assert.equal(await sh("cat /mnt/file", { mounts }), "from the host\n");
+    } finally {
+      closeSync(fd);
+    }
+    const closed = [{ destination: "/mnt", source: "/proc/self/fd/9999", options: ["rbind"] }];
+    assert.throws(() => optionsOf({ mounts: closed }), /descriptor 9999 .* is not open/);
+    const alien = {
+      ociVersion: "1.2.1",
+      mounts: [{ destination: "/m", source: "/dev/fd/3", options: ["bind"] }],
+    };
+    const spec = { ...specOf({}), ...alien };
+    assert.throws(() => optionsOf({ plan: { spec } }), /a descriptor of whoever looks/);
   });
 
   test("tmpcopyup begins with what the image has there, owners and modes included", async () => {

@@ -1,6 +1,7 @@
 // From the text or the JSON of a foreign config.json to an OciSpec that the planner can take as it is. The one way in for bundles:
 // shape first (decode.ts), then what fields mean together (check*.ts). Throws nothing but Fault invalidParameter or notImplemented.
 
+import { readlinkSync } from "node:fs";
 import { posix } from "node:path";
 import { parseExactJson, parseJson } from "../../../lib/json/parse.ts";
 import type { OciMount, OciProcess, OciResources, OciSpec } from "../oci.ts";
@@ -77,5 +78,23 @@ function rootedMount(mount: OciMount, bundle: string): OciMount {
   const isBind =
     mount.type === "bind" || mount.options?.some((option) => option === "bind" || option === "rbind");
   if (!isBind || mount.source === undefined) return mount;
-  return { ...mount, source: posix.resolve(bundle, mount.source) };
+  return { ...mount, source: posix.resolve(bundle, ownDescriptor(mount.source)) };
+}
+
+/**
+ * The path of what a descriptor of this process has open: keel's processes have others, and the kernel lets nobody clone a mount
+ * through a descriptor that is of another mount namespace than his own.
+ */
+function ownDescriptor(source: string): string {
+  const [, number] = /^\/(?:proc\/self\/fd|proc\/thread-self\/fd|dev\/fd)\/(\d+)$/.exec(source) ?? [];
+  if (number === undefined) return source;
+  let path: string;
+  try {
+    path = readlinkSync(`/proc/self/fd/${number}`);
+  } catch {
+    throw invalid("mounts", `descriptor ${number} of ${source} is not open`);
+  }
+  if (!path.startsWith("/") || path.endsWith(" (deleted)"))
+    throw invalid("mounts", `descriptor ${number} of ${source} has no path any more: ${path}`);
+  return path;
 }
