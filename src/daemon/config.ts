@@ -23,6 +23,7 @@ import {
   containerDefaultsOf,
 } from "./container-config.ts";
 
+import { SECURITY_FLAGS, SECURITY_KEYS, type SecurityConfig, securityConfigOf } from "./security-config.ts";
 import { RUNTIME_FLAGS, RUNTIME_KEYS, runtimeSettingsOf } from "./runtime-config.ts";
 import type { RuntimeSettings } from "../engine/container/runtime/runtimes.ts";
 
@@ -44,6 +45,7 @@ export interface DaemonConfig {
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;
   readonly containers: ContainerConfigDefaults;
+  readonly security: SecurityConfig;
   /** The user, or user:group, whose set-aside ids containers get; "" for none. */
   readonly usernsRemap: string;
   /** What `--runtime` may name. */
@@ -80,6 +82,7 @@ export const DAEMON_FLAGS = {
   "log-driver": string("Default driver for container logs", { initial: "json-file" }),
   "log-opt": list("Default log driver options for containers"),
   ...CONTAINER_FLAGS,
+  ...SECURITY_FLAGS,
   "userns-remap": string("User/Group setting for user namespaces"),
   ...RUNTIME_FLAGS,
   "live-restore": bool("Leave containers running when the daemon ends", { initial: true }),
@@ -104,6 +107,7 @@ const KEYS: Readonly<Record<string, keyof typeof DAEMON_FLAGS>> = {
   "log-driver": "log-driver",
   "log-opts": "log-opt",
   ...CONTAINER_KEYS,
+  ...SECURITY_KEYS,
   "userns-remap": "userns-remap",
   ...RUNTIME_KEYS,
   "live-restore": "live-restore",
@@ -169,6 +173,7 @@ function readConfig(values: FlagValues<typeof DAEMON_FLAGS>, given: ReadonlySet<
     logDriver: text("log-driver"),
     logOptions: logOptions(file["log-opts"], values["log-opt"]),
     containers: containerDefaultsOf(file, values),
+    security: securityConfigOf(file, values),
     usernsRemap: text("userns-remap"),
     runtimes: runtimeSettingsOf(file, values),
     liveRestore,

@@ -197,6 +197,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     cgroups,
     cgroupParent: config.cgroupParent,
     idMap: config.idMap,
+    security: config.security.defaults,
     defaults: {
       logType: config.logDriver,
       logOptions: config.logOptions,
@@ -272,7 +273,8 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       dataRoot: config.dataRoot,
       cgroupVersion: cgroups.mode === "unified" ? "2" : "1",
       features,
-      hasSeccomp: true,
+      seccompProfile: config.security.seccompProfile,
+      hasNoNewPrivileges: config.security.defaults.noNewPrivileges,
       isRemapped: config.idMap !== undefined,
       registries,
       hasAppArmor: hasAppArmor(),

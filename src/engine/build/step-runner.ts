@@ -39,7 +39,16 @@ const SIGKILL = 9;
 
 type Context = Pick<
   ContainerContext,
-  "keel" | "layers" | "nameService" | "networks" | "cgroups" | "cgroupParent" | "paths" | "log" | "idMap"
+  | "keel"
+  | "layers"
+  | "nameService"
+  | "networks"
+  | "cgroups"
+  | "cgroupParent"
+  | "paths"
+  | "log"
+  | "idMap"
+  | "security"
 >;
 
 /** Files of a step on the host: what is bound into its container. */
@@ -140,6 +149,7 @@ export class ContainerStepRunner implements StepRunner {
     const isHost = request.network === "host";
     const idMap = this.#idMapOf(request);
     const { spec } = generateSpec({
+      ...this.#context.security,
       id: request.containerId,
       args: request.args,
       env: request.env,

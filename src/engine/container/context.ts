@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { CgroupHost } from "../../linux/cgroupfs/hierarchy.ts";
 import type { IdMap } from "../../linux/idmap.ts";
 import type { Keel } from "../../linux/keel.ts";
+import type { SpecInput } from "../../runtime/spec/input.ts";
 import type { LayerStore } from "../../storage/layer/store.ts";
 import type { EventBus } from "../event/bus.ts";
 import type { ImageService } from "../image/service.ts";
@@ -16,6 +17,11 @@ import type { ContainerRecord } from "./record.ts";
 import type { ContainerTable } from "./table.ts";
 
 export type Log = (level: "debug" | "info" | "warn" | "error", message: string) => void;
+
+/** What the daemon's configuration says of the privileges of containers that say nothing of them. */
+export interface SecurityDefaults extends Pick<SpecInput, "seccompProfile"> {
+  readonly noNewPrivileges: boolean;
+}
 
 export interface ContainerContext {
   readonly table: ContainerTable;
@@ -30,6 +36,7 @@ export interface ContainerContext {
   /** Parent of the containers' cgroups that ask for none, such as /docker. */
   readonly cgroupParent: string;
   readonly defaults: ContainerDefaults;
+  readonly security: SecurityDefaults;
   /** Of the user namespaces that containers get which do not ask for the host's (`userns-remap`); undefined: none do. */
   readonly idMap: IdMap | undefined;
   /** What `host-gateway` stands for; none: the default bridge's gateway. */

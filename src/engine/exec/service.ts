@@ -155,7 +155,7 @@ export class ExecService {
       const [rows = 0, columns = 0] = size ?? request.ConsoleSize ?? [];
       const input = specInputOf(record, this.#context.paths, () => record.state.pid);
       const env = [...currentEnvironment(this.#context.table, record), ...input.env];
-      const { spec } = generateSpec({ ...input, env });
+      const { spec } = generateSpec({ ...input, ...this.#context.security, env });
       const execRequest: ExecRequest = {
         execId: exec.id,
         args: exec.command,

@@ -32,7 +32,9 @@ export interface SystemFacts {
   readonly dataRoot: string;
   readonly cgroupVersion: "1" | "2";
   readonly features: CgroupFeatures;
-  readonly hasSeccomp: boolean;
+  /** `builtin`, or the path of the profile that containers get which name none. */
+  readonly seccompProfile: string;
+  readonly hasNoNewPrivileges: boolean;
   /** Containers have a user namespace (`userns-remap`). */
   readonly isRemapped: boolean;
   /** Follows what a running daemon is told. */
@@ -206,9 +208,10 @@ export class SystemService {
       InitCommit: { ID: "" },
       SecurityOptions: [
         ...(f.hasAppArmor ? ["name=apparmor"] : []),
-        ...(f.hasSeccomp ? ["name=seccomp,profile=builtin"] : []),
+        `name=seccomp,profile=${f.seccompProfile}`,
         ...(f.isRemapped ? ["name=userns"] : []),
         ...(f.features.cgroupNamespaces && f.cgroupnsMode === "private" ? ["name=cgroupns"] : []),
+        ...(f.hasNoNewPrivileges ? ["name=no-new-privileges"] : []),
       ],
       FirewallBackend: { Driver: "nftables" },
       CDISpecDirs: [],

@@ -98,8 +98,7 @@ function hasNotification(seccomp: OciSeccomp): boolean {
 function abisOf(seccomp: OciSeccomp, native: SyscallAbi): SyscallAbi[] {
   const abis = new Set<SyscallAbi>([native]);
   for (const name of seccomp.architectures ?? []) {
-    if (!/^SCMP_ARCH_[A-Z0-9_]+$/.test(name))
-      throw invalid(`string "${name}" is not a valid arch for seccomp`);
+    if (!/^SCMP_ARCH_[A-Z0-9_]+$/.test(name)) throw invalid(`string ${name} is not a valid arch for seccomp`);
     const abi = ABI_OF_OCI[name];
     if (abi !== undefined && COMPATIBLE[native]?.includes(abi)) abis.add(abi);
   }
@@ -277,7 +276,7 @@ function comparison(op: OciSeccompArg["op"]): { code: number; isNegated: boolean
     case "SCMP_CMP_LT":
       return { code: JUMP.ge, isNegated: true };
     default:
-      throw invalid(`string "${op}" is not a valid operator for seccomp`);
+      throw invalid(`string ${op} is not a valid operator for seccomp`);
   }
 }
 
@@ -308,7 +307,7 @@ function returnOf(action: OciSeccompAction, errnoRet: number | undefined): numbe
     case "SCMP_ACT_NOTIFY":
       return 0x7fc0_0000;
     default:
-      throw invalid(`string "${String(action)}" is not a valid action for seccomp`);
+      throw invalid(`string ${String(action)} is not a valid action for seccomp`);
   }
 }
 

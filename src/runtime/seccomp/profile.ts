@@ -169,7 +169,7 @@ function parseArg(json: unknown, where: string): OciSeccompArg {
   const o = object(json, `${where}.args`);
   const op = string(o["op"], `${where}.op`);
   if (!(SECCOMP_OPERATORS as readonly string[]).includes(op))
-    throw invalid(`string "${op}" is not a valid operator for seccomp`);
+    throw invalid(`string ${op} is not a valid operator for seccomp`);
   const index = unsigned(o["index"], "index");
   if (index > 5) throw invalid(`${where}: syscalls have at most six arguments, not index ${index}`);
   return {
@@ -197,7 +197,7 @@ function action(value: unknown, where: string, options: { isOptional?: boolean }
   if (options.isOptional && (value === undefined || value === "")) return "" as OciSeccompAction;
   const text = string(value, where);
   if (!(SECCOMP_ACTIONS as readonly string[]).includes(text))
-    throw invalid(`string "${text}" is not a valid action for seccomp`);
+    throw invalid(`string ${text} is not a valid action for seccomp`);
   return text as OciSeccompAction;
 }
 

@@ -321,7 +321,7 @@ test("sysctls must belong to a namespace of the container's own", () => {
   );
   refuses(
     { sysctls: { "kernel.sem": "1" }, namespaces: { ipc: { kind: "host" } } },
-    'sysctl "kernel.sem" not allowed in host IPC namespace',
+    'sysctl "kernel.sem" is not allowed in the hosts ipc namespace',
   );
   for (const name of ["net..x", "net/../kernel/panic", "net.//.//kernel", "net. x"])
     refuses({ sysctls: { [name]: "1" } }, /sysctl/);

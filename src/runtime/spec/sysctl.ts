@@ -52,11 +52,11 @@ export function checkSysctls(
 
 function checkOne(written: string, name: string, isHosts: (type: OciNamespaceType) => boolean): void {
   if (IPC_SYSCTLS.has(name) || name.startsWith("fs.mqueue.")) {
-    if (isHosts("ipc")) throw notAllowed(written, "IPC");
+    if (isHosts("ipc")) throw invalid(`sysctl "${written}" is not allowed in the hosts ipc namespace`);
   } else if (name.startsWith("net.")) {
-    if (isHosts("network")) throw notAllowed(written, "network");
+    if (isHosts("network")) throw invalid(`sysctl "${written}" not allowed in host network namespace`);
   } else if (name === "kernel.domainname") {
-    if (isHosts("uts")) throw notAllowed(written, "UTS");
+    if (isHosts("uts")) throw invalid(`sysctl "${written}" is not in a separate kernel namespace`);
   } else if (name === "kernel.hostname") {
     throw invalid(`sysctl "${written}" is not allowed as it conflicts with the OCI "hostname" field`);
   } else if (name.startsWith("user.")) {
@@ -65,10 +65,6 @@ function checkOne(written: string, name: string, isHosts: (type: OciNamespaceTyp
   } else {
     throw invalid(`sysctl "${written}" is not in a separate kernel namespace`);
   }
-}
-
-function notAllowed(name: string, namespace: string): Fault {
-  return invalid(`sysctl "${name}" not allowed in host ${namespace} namespace`);
 }
 
 function invalid(message: string): Fault {

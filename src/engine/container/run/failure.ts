@@ -10,7 +10,9 @@ const ENOEXEC = 8;
 /** Returns the exit code that stands for a failed exec, as a shell would give it. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Fault && typeof error.detail["exitCode"] === "number") return error.detail["exitCode"];
-  if (!(error instanceof SysError) || error.op !== "exec") return 128;
+  if (!(error instanceof SysError)) return 128;
+  // compat: Docker goes by the words: a file that is not there is 127, also where it is no program
+  if (error.op !== "exec") return /no such file or directory/i.test(error.text) ? 127 : 128;
   return error.errno === ENOENT || error.errno === ENOTDIR
     ? 127
     : error.errno === EACCES || error.errno === ENOEXEC
@@ -42,11 +44,17 @@ export function startFault(error: unknown): Fault {
 
 /** The security module's refusal comes in runc's words, with the name of the profile or label. */
 function initReason(error: SysError): string {
-  if (error.op !== "execLabel") return error.message;
+  if (error.op !== "execLabel") return goMessage(error);
   const profile = /^exec (.*)$/.exec(error.path)?.[1];
   if (profile === undefined)
     return `unable to apply selinux label ${JSON.stringify(error.path)}: ${error.text}`;
   return `unable to apply apparmor profile: apparmor failed to apply profile ${JSON.stringify(profile)}: ${error.text.toLowerCase()}`;
+}
+
+/** compat: Go writes errno texts in lower case, and clients look for "no such file or directory" to choose the exit code 127. */
+function goMessage({ op, path, text }: SysError): string {
+  const reason = /^[A-Z][a-z]/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text;
+  return path === "" ? `${op}: ${reason}` : `${op} ${path}: ${reason}`;
 }
 
 /** Whether the kernel has lost the default AppArmor profile: package upgrades are known to unload what they did not load. */

@@ -219,7 +219,7 @@ async function planShim(
   const mounts = specMounts(record, (m) => layers.overlayOf(m.layer ?? null), places);
   const input = specInputOf(record, paths, (other, kind) => namespaceOwner(context, other, kind), mounts);
   const env = [...linkedEnvironment(context.table, record), ...input.env];
-  const generated = generateSpec({ ...input, env, ...joining(input, userns) });
+  const generated = generateSpec({ ...input, ...context.security, env, ...joining(input, userns) });
   const { external } = record;
   const spec =
     external === undefined ? generated.spec : await specForRuntime(context, record, generated.spec);
