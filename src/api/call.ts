@@ -54,10 +54,10 @@ export interface Hijack {
   /**
    * Answers 101 (or 200) and returns the connection. From the client: raw stdin, `end` at its half-close.
    * To the client: raw bytes when `isTty`, else 8-byte frames made by the caller; `end()` half-closes.
-   * Call it once, after everything that may fail with a status code. Relay by events or pipe: a plain
+   * With `protocol` the connection goes on as that, and neither holds. Call it once, after everything that may fail with a status code. Relay by events or pipe: a plain
    * `for await` over a Duplex destroys it at the client's half-close, before the output is out.
    */
-  accept(options: { readonly isTty: boolean }): Duplex;
+  accept(options: { readonly isTty: boolean; readonly protocol?: string }): Duplex;
 }
 
 /** A registered wait: the server answers headers at once and the value when `exit` resolves. */

@@ -224,7 +224,9 @@ class HttpClient {
   }
 
   async hijack(operation: OperationSpec, args: Args, options: CallOptions = {}): Promise<HijackedConnection> {
-    const response = await this.#send(operation, args, options, { upgrade: "tcp" });
+    const { success } = operation;
+    const upgrade = (success.kind === "hijack" && success.protocol) || "tcp";
+    const response = await this.#send(operation, args, options, { upgrade });
     const isMultiplexed =
       response.headers.get("content-type") === "application/vnd.docker.multiplexed-stream";
     return { socket: response.hijack(), isMultiplexed: isMultiplexed || undefined };

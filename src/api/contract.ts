@@ -61,9 +61,10 @@ export type QuerySpec =
 /**
  * Types of request headers.
  * - text: absent when missing; auth: base64url JSON of one AuthConfig, absent when missing or malformed
+ * - texts: every occurrence of a repeated header, [] when missing
  * - authMap: base64url JSON of registry host → AuthConfig, {} when missing or malformed
  */
-export type HeaderKind = "text" | "auth" | "authMap";
+export type HeaderKind = "text" | "texts" | "auth" | "authMap";
 
 /** Credentials for one registry, as X-Registry-Auth and POST /auth carry them (wire names are lower case). */
 export interface AuthConfig {
@@ -81,6 +82,7 @@ export interface AuthConfig {
 
 interface HeaderTypes {
   text: string | undefined;
+  texts: readonly string[];
   auth: AuthConfig | undefined;
   authMap: Readonly<Record<string, AuthConfig>>;
 }
@@ -121,6 +123,8 @@ export type SuccessSpec =
       readonly status: 101;
       /** The stream is a websocket's, without frames. */
       readonly isWebsocket?: boolean;
+      /** The protocol that the connection goes on with; the raw stream of Docker's when absent. */
+      readonly protocol?: string;
       /** compat: errors are plain text. */
       readonly failsAsText?: boolean;
     }

@@ -6,7 +6,7 @@ import type { AuthConfig, Filters, OperationSpec, QueryKind, QuerySpec } from ".
 
 export interface EncodedRequest {
   readonly target: string;
-  readonly headers: Record<string, string>;
+  readonly headers: Record<string, string | readonly string[]>;
   /** JSON text. */
   readonly body: string | undefined;
 }
@@ -89,11 +89,12 @@ export function encodeRequest(
 ): EncodedRequest {
   const prefix = version === undefined ? "" : `/v${version}`;
   const target = prefix + pathOf(operation.path, values) + encodeQuery(operation.query ?? {}, values);
-  const headers: Record<string, string> = {};
+  const headers: Record<string, string | readonly string[]> = {};
   for (const [name, spec] of Object.entries(operation.headers ?? {})) {
     const value = values[name];
     if (value === undefined) continue;
-    headers[spec.wire] = spec.kind === "text" ? (value as string) : encodeAuth(value as AuthConfig);
+    if (spec.kind === "text" || spec.kind === "texts") headers[spec.wire] = value as string | readonly string[];
+    else headers[spec.wire] = encodeAuth(value as AuthConfig);
   }
   if (operation.body?.kind === "bytes") headers["Content-Type"] = operation.body.contentType;
   if (operation.body?.kind !== "json" || values["body"] === undefined)

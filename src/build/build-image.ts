@@ -10,6 +10,7 @@ import type { BuildEvent } from "./events.ts";
 import { BuildArgs, platformArgs } from "./graph/args.ts";
 import { declareMetaArgs, type Outline, outlineBuild } from "./graph/outline.ts";
 import { contextPaths } from "./graph/context-paths.ts";
+import { plannedSteps } from "./graph/planned-steps.ts";
 import { NamedContexts } from "./graph/named-contexts.ts";
 import { type ImageResolver, planBuild } from "./graph/plan.ts";
 import type { BuildRequest, BuildResult } from "./request.ts";
@@ -68,6 +69,7 @@ class Resolver {
         reference: base.reference,
         ...(platform === undefined ? {} : { platform }),
         pull: this.request.pull ?? false,
+        credentials: this.request.credentials ?? (async () => undefined),
         onProgress: (line) => this.options.onEvent({ type: "pull", at: { stage, step }, line }),
         signal: AbortSignal.any([this.options.signal, this.stop.signal]),
       });
@@ -148,6 +150,7 @@ async function build(
     contexts,
     allowed: request.allowed ?? [],
   });
+  options.onEvent({ type: "graph", steps: plannedSteps(graph, file) });
   opened.narrow(contextPaths(graph));
   const imageId = await solveGraph({
     graph,

@@ -9,9 +9,20 @@ export interface StepRef {
   readonly step: number;
 }
 
+/** A step of the graph that does something: it has an own line where steps are shown by name. */
+export interface PlannedStep {
+  readonly at: StepRef;
+  /** Name of its stage, `stage-N` without one, "" where there is one stage only. */
+  readonly stageName: string;
+  /** The instruction as written; `FROM` with the reference in full. */
+  readonly text: string;
+}
+
 export type BuildEvent =
   /** The plan is known; `total` steps will be shown, in these stages. */
   | { readonly type: "planned"; readonly total: number; readonly stages: readonly number[] }
+  /** What will be done, with the base images known. */
+  | { readonly type: "graph"; readonly steps: readonly PlannedStep[] }
   /** A remark on the Dockerfile itself. */
   | { readonly type: "warning"; readonly message: string }
   | { readonly type: "step"; readonly at: StepRef; readonly text: string }
@@ -29,6 +40,8 @@ export type BuildEvent =
   | { readonly type: "removed"; readonly at: StepRef; readonly containerId: string }
   /** A remark that belongs to a step. */
   | { readonly type: "note"; readonly at: StepRef; readonly message: string }
+  /** The build fails because of this step. */
+  | { readonly type: "step-failed"; readonly at: StepRef; readonly fault: Fault }
   /** The step is done; `imageId` is its image, "" on scratch. */
   | { readonly type: "done"; readonly at: StepRef; readonly imageId: string }
   | { readonly type: "stage-done"; readonly stage: number; readonly imageId: string }

@@ -16,6 +16,8 @@ export interface BuildRequest {
   readonly contexts?: Readonly<Record<string, string>>;
   /** Who is asked for secrets, agents and directories; absent: a client that can only upload. */
   readonly client?: BuildClient;
+  /** What the user logs in with at a registry, in the words of the Engine API's AuthConfig. */
+  readonly credentials?: (host: string) => Promise<Readonly<Record<string, string>> | undefined>;
   /** Path of the Dockerfile in the context; "" and absent mean `Dockerfile`. */
   readonly dockerfile?: string;
   /** The Dockerfile itself, when it does not come with the context. */

@@ -196,11 +196,11 @@ export class Exchange {
   get hijack(): Hijack {
     return {
       wantsFrames: this.#options.transport?.isWebsocket !== true,
-      accept: ({ isTty }) => {
+      accept: ({ isTty, protocol }) => {
         const { transport, version } = this.#options;
         if (transport === undefined) throw new Fault("system", `${this.operation.name} cannot be hijacked`);
         this.#isTty = isTty;
-        this.#stream = transport.accept({ isTty, version });
+        this.#stream = transport.accept({ isTty, version, ...(protocol === undefined ? {} : { protocol }) });
         this.#stream.on("close", () => this.abort("client went away"));
         return this.#stream;
       },

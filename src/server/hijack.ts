@@ -22,7 +22,7 @@ export interface HijackTransport {
   /** Answers with a whole response; the connection is closed afterwards. */
   respond(status: number, headers: Readonly<Record<string, string>>, body: string): void;
   /** Writes the response head and returns the connection. */
-  accept(options: { readonly isTty: boolean; readonly version: string }): Duplex;
+  accept(options: { readonly isTty: boolean; readonly version: string; readonly protocol?: string }): Duplex;
   /** Whether the stream is a websocket's. */
   readonly isWebsocket?: boolean;
   /** The connection, for noticing that the client went away. */
@@ -111,7 +111,11 @@ export function upgradeTransport(
       socket.end(`${headText(`${status} ${REASONS[status] ?? "Error"}`, fields)}${body}`);
       socket.resume(); // lets the peer's end be noticed
     },
-    accept({ isTty, version }) {
+    accept({ isTty, version, protocol }) {
+      if (protocol !== undefined) {
+        socket.write(headText("101 Switching Protocols", { Connection: "Upgrade", Upgrade: protocol }));
+        return socket;
+      }
       const type = !isTty && isAtLeast(version, "1.42") ? MULTIPLEXED_STREAM : RAW_STREAM;
       const fields = { "Content-Type": type, Connection: "Upgrade", Upgrade: "tcp", ...common };
       socket.write(headText("101 UPGRADED", fields));

@@ -13,8 +13,10 @@ import { createRouter } from "./router.ts";
 import { allRoutes } from "./server.ts";
 import { splitVersion } from "./version.ts";
 
-function headersOf(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+/** node:http joins the values of a header that comes several times. */
+function headersOf(headers: Readonly<Record<string, string | readonly string[]>>): Record<string, string> {
+  const one = (value: string | readonly string[]) => (typeof value === "string" ? value : value.join(", "));
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), one(value)]));
 }
 
 const router = createRouter(allRoutes({}));

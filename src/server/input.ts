@@ -105,6 +105,8 @@ const authMap = map(nullable(authConfig));
 /** compat: malformed credentials are ignored, as dockerd does, because a public image needs none. */
 function parseHeader(kind: HeaderKind, value: string | undefined): unknown {
   if (kind === "text") return value;
+  // node:http joins what comes several times.
+  if (kind === "texts") return (value ?? "").split(/, */).filter((text) => text !== "");
   const nothing = kind === "authMap" ? {} : undefined;
   if (value === undefined || value === "") return nothing;
   try {

@@ -109,6 +109,8 @@ export interface BuildPort {
     out: ProgressSink,
     call: Call,
   ): Promise<void>;
+  session?(input: InputOf<typeof build.buildSession>, hijack: Hijack, call: Call): Promise<void>;
+  control?(input: InputOf<typeof build.buildControl>, hijack: Hijack, call: Call): Promise<void>;
   prune?: Answer<typeof build.buildPrune>;
   cancel?: Answer<typeof build.buildCancel>;
 }

@@ -1,6 +1,6 @@
 // The builder operations.
 
-import { bytesBody, empty, json, lines, operation } from "../contract.ts";
+import { bytesBody, empty, HIJACK, json, lines, operation } from "../contract.ts";
 
 export const imageBuild = operation({
   name: "ImageBuild",
@@ -71,4 +71,27 @@ export const buildCancel = operation({
   path: "/build/cancel",
   query: { id: "text" },
   success: empty(200),
+});
+
+/** Opens a session: the client serves gRPC on the connection, the daemon calls (lib/build-protocol/session.ts). */
+export const buildSession = operation({
+  name: "Session",
+  method: "POST",
+  path: "/session",
+  since: "1.31",
+  headers: {
+    uuid: { kind: "text", wire: "X-Docker-Expose-Session-Uuid" },
+    sessionName: { kind: "text", wire: "X-Docker-Expose-Session-Name" },
+    sharedKey: { kind: "text", wire: "X-Docker-Expose-Session-Sharedkey" },
+    methods: { kind: "texts", wire: "X-Docker-Expose-Session-Grpc-Method" },
+  },
+  success: { ...HIJACK, protocol: "h2c" },
+});
+
+/** BuildKit's control service, over the connection (lib/build-protocol/control.ts). */
+export const buildControl = operation({
+  name: "BuildControl",
+  method: "POST",
+  path: "/grpc",
+  success: { ...HIJACK, protocol: "h2c" },
 });

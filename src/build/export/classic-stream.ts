@@ -12,7 +12,9 @@ export type ClassicLine = Readonly<Record<string, unknown>>;
 /** Output of a waiting stage beyond this is cut. */
 const MAX_WAITING_BYTES = 16 << 20;
 
-type StageEvent = Extract<BuildEvent, { at: unknown }> | Extract<BuildEvent, { type: "stage-done" }>;
+type StageEvent =
+  | Exclude<Extract<BuildEvent, { at: unknown }>, { type: "step-failed" }>
+  | Extract<BuildEvent, { type: "stage-done" }>;
 
 const stream = (text: string): ClassicLine => ({ stream: text });
 const stageOf = (event: StageEvent): number => ("at" in event ? event.at.stage : event.stage);
@@ -76,6 +78,9 @@ export class ClassicRenderer {
         return [];
       case "warning":
         return [stream(`[Warning] ${event.message}\n`)];
+      case "graph":
+      case "step-failed":
+        return [];
       case "unused-args":
         return [stream(`[Warning] One or more build-args [${event.names.join(" ")}] were not consumed\n`)];
       case "built":

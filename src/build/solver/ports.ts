@@ -28,6 +28,8 @@ export interface ResolveRequest {
   readonly platform?: Platform;
   /** Ask the registry even when the image is here. */
   readonly pull: boolean;
+  /** Returns what the user logs in with at a registry, undefined for anonymous. */
+  readonly credentials: (host: string) => Promise<Readonly<Record<string, string>> | undefined>;
   /** Takes one line of Docker's pull progress, such as `{"status":"Pulling from library/alpine","id":"3.7"}`. */
   readonly onProgress: (line: Readonly<Record<string, unknown>>) => void;
   readonly signal: AbortSignal;

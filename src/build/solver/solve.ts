@@ -114,6 +114,12 @@ class Solver {
   private start(vertex: Vertex): Promise<StepResult> {
     return this.solveVertex(vertex).catch((error: unknown) => {
       // The first failure stops the others at once, not only when its promise is looked at.
+      if (this.firstFailure === undefined && error instanceof Fault)
+        this.options.emit({
+          type: "step-failed",
+          at: { stage: vertex.stage, step: vertex.step },
+          fault: error,
+        });
       throw this.fail(error);
     });
   }

@@ -33,7 +33,8 @@ export function imageSource(images: ImageService, layers: LayerStore): ImageSour
       const local = request.pull ? undefined : localImage(images, request.reference);
       if (local !== undefined) return described(local, request.reference);
       const reference = withDefaultTag(parseReference(request.reference));
-      await images.pullFor(reference, request.platform, request.onProgress, request.signal);
+      const auth = await request.credentials(reference.domain);
+      await images.pullFor(reference, request.platform, auth, request.onProgress, request.signal);
       return described(images.find(familiarString(reference)), request.reference);
     },
     async create(image) {

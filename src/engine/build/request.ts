@@ -53,12 +53,20 @@ function limitsOf(input: BuildInput): StepLimits {
   };
 }
 
+/** compat: words in place of an address that say how the client gives its files. */
+const CLIENT_SIDE = new Set(["client-session", "upload-request"]);
+
+function contextOf(remote: string, body: UploadBody): Pick<BuildRequest, "remote" | "context"> {
+  if (remote === "") return { context: body };
+  return CLIENT_SIDE.has(remote) ? {} : { remote };
+}
+
 /** Returns what is to be built. Throws Fault notImplemented, or invalidParameter for values that mean nothing. */
 export function requestOf(input: BuildInput, body: UploadBody): BuildRequest {
   refuseUnsupported(input);
-  const isRemote = Boolean(input.remote);
+  const { remote = "" } = input;
   return {
-    ...(isRemote ? { remote: input.remote as string } : { context: body }),
+    ...contextOf(remote, body),
     ...(input.dockerfile === undefined ? {} : { dockerfile: input.dockerfile }),
     ...(input.target === undefined ? {} : { target: input.target }),
     ...(input.buildArgs === undefined ? {} : { buildArgs: input.buildArgs }),

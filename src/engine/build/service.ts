@@ -1,37 +1,68 @@
-// ImageBuild: decodes the request into the builder's words, runs the builder on the daemon's ports, sends its events as the
-// stream that Docker's clients print, and names the result.
-import { mkdir, mkdtemp } from "node:fs/promises";
-import { join } from "node:path";
-import type { Call, ProgressSink, UploadBody } from "../../api/call.ts";
+// The build operations of the Engine API: decodes requests into the builder's words, runs the builder, and answers in the form
+// that the asking client reads: the classic stream, BuildKit's progress on the same stream, or BuildKit's own service.
+import { Readable } from "node:stream";
+import type { Call, Hijack, ProgressSink, UploadBody } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
-import type { buildPrune } from "../../api/operations/build.ts";
+import type { buildCancel, buildControl, buildPrune, buildSession } from "../../api/operations/build.ts";
 import type { BuildPrune } from "../../api/schemas/build.ts";
 import type { ProgressLine } from "../../api/schemas/progress.ts";
-import { buildImage } from "../../build/build-image.ts";
 import type { BuildEvent } from "../../build/events.ts";
 import { ClassicRenderer } from "../../build/export/classic-stream.ts";
-import type { BuildPorts } from "../../build/solver/ports.ts";
+import { StatusRenderer } from "../../build/export/status-stream.ts";
+import type { BuildRequest } from "../../build/request.ts";
+import { statusResponse } from "../../lib/build-protocol/control.ts";
 import { Fault } from "../../lib/errors.ts";
-import { formatNano, nowNano } from "../../lib/time.ts";
-import { familiarString, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
+import { serveGrpc } from "../../lib/grpc/server.ts";
+import { newId } from "../../lib/id.ts";
 import type { EventBus } from "../event/bus.ts";
-import type { ClearableCache } from "./ports.ts";
-import type { ImageService } from "../image/service.ts";
+import { Control } from "./control.ts";
+import { explainForBuildKit } from "./explain.ts";
+import { authOf, loginOf } from "./logins.ts";
 import { type BuildInput, requestOf } from "./request.ts";
+import { BuildRunner, type BuildRunnerOptions, tagOf } from "./runner.ts";
+import { SessionTable } from "./sessions.ts";
+import { Uploads } from "./uploads.ts";
 
-export interface BuildServiceOptions {
-  ports: Omit<BuildPorts, "makeScratch" | "now"> & { readonly cache: ClearableCache };
-  images: ImageService;
+export interface BuildServiceOptions extends BuildRunnerOptions {
   events: EventBus;
-  /** Existing private directory for uploaded contexts. */
-  scratchRoot: string;
 }
+
+/** Sends what events render to, in order: a slow client slows the stream, not the order. */
+class LineWriter {
+  readonly #out: ProgressSink;
+  #sent: Promise<void> = Promise.resolve();
+  /** What fails before the first line is an answer with a status, later it is a line of the stream. */
+  hasBegun = false;
+
+  constructor(out: ProgressSink) {
+    this.#out = out;
+  }
+
+  send(line: ProgressLine): void {
+    this.hasBegun = true;
+    this.#sent = this.#sent.then(() => this.#out.write(line));
+  }
+
+  flush(): Promise<void> {
+    return this.#sent;
+  }
+}
+
+const imageLine = (id: string): ProgressLine => ({ id: "moby.image.id", aux: { ID: id } });
 
 export class BuildService {
   readonly #options: BuildServiceOptions;
+  readonly #runner: BuildRunner;
+  readonly #sessions = new SessionTable();
+  readonly #uploads = new Uploads();
+  readonly #control: Control;
+  /** Builds under way that can be cancelled by the id their client chose. */
+  readonly #running = new Map<string, AbortController>();
 
   constructor(options: BuildServiceOptions) {
     this.#options = options;
+    this.#runner = new BuildRunner(options);
+    this.#control = new Control({ runner: this.#runner, sessions: this.#sessions, images: options.images });
   }
 
   /** Removes the build steps' images that nothing stands on; with `all` every result is forgotten, too. */
@@ -43,60 +74,129 @@ export class BuildService {
     return { CachesDeleted: keys.length === 0 ? null : keys, SpaceReclaimed };
   }
 
+  /** Opens a session: from now on the client is asked on this connection. */
+  async session(input: InputOf<typeof buildSession>, hijack: Hijack): Promise<void> {
+    const hello = {
+      id: input.uuid ?? "",
+      sharedKey: input.sharedKey ?? "",
+      methods: input.methods,
+    };
+    this.#sessions.check(hello);
+    await this.#sessions.serve(hijack.accept({ isTty: false, protocol: "h2c" }), hello);
+  }
+
+  /** BuildKit's control service on a connection. */
+  async control(_: InputOf<typeof buildControl>, hijack: Hijack): Promise<void> {
+    const connection = hijack.accept({ isTty: false, protocol: "h2c" });
+    await serveGrpc(connection, this.#control.methods()).closed;
+  }
+
+  /** Stops a build by the id that its client gave it. */
+  async cancel(input: InputOf<typeof buildCancel>): Promise<void> {
+    if (input.id === undefined)
+      throw new Fault("invalidParameter", "build ID not provided", { code: "build.id" });
+    this.#running.get(input.id)?.abort(new Fault("cancelled", "build cancelled", { code: "build.cancelled" }));
+  }
+
   async build(input: BuildInput, body: UploadBody, out: ProgressSink, call: Call): Promise<void> {
-    const request = requestOf(input, body);
-    const names = input.tags.filter((t) => t !== "").map(nameOf);
-    const renderer = new ClassicRenderer();
-    // Lines go out in order; a slow client slows the stream, not the order.
-    let sent: Promise<void> = Promise.resolve();
-    // What fails before the first line is an answer with a status, later it is a line of the stream.
-    let hasBegun = false;
-    const emit = (event: BuildEvent): void => {
-      for (const line of renderer.push(event))
-        if (!input.quiet || "aux" in line || "error" in line) send(line as ProgressLine);
-    };
-    const send = (line: ProgressLine): void => {
-      hasBegun = true;
-      sent = sent.then(() => out.write(line));
-    };
+    if (this.#uploads.isUpload(input.buildId)) return this.#uploads.offer(input.buildId as string, body);
+    const stop = new AbortController();
+    const id = input.buildId ?? newId();
+    this.#running.set(id, stop);
+    const signal = AbortSignal.any([call.signal, stop.signal]);
     try {
-      const { imageId } = await buildImage(request, this.#ports(), { signal: call.signal, onEvent: emit });
-      if (input.quiet) send({ stream: `${imageId}\n` });
-      for (const name of names) {
-        await this.#options.images.addName(this.#options.images.find(imageId), name);
-        emit({ type: "tagged", name: familiarString(name) });
-      }
-      await sent;
-    } catch (error) {
-      await sent;
-      if (!(error instanceof Fault) || !hasBegun) throw error;
-      for (const line of renderer.push({ type: "failed", fault: error }))
-        await out.write(line as ProgressLine);
+      if (input.version === "2") await this.#buildForBuildKit(input, body, out, signal);
+      else await this.#buildClassic(input, body, out, signal);
+    } finally {
+      this.#running.delete(id);
     }
   }
 
-  #ports(): BuildPorts {
+  async #buildClassic(input: BuildInput, body: UploadBody, out: ProgressSink, signal: AbortSignal): Promise<void> {
+    const request = { ...requestOf(input, body), ...(await this.#clientOf(input, signal)) };
+    const names = input.tags.filter((t) => t !== "").map(tagOf);
+    const renderer = new ClassicRenderer();
+    const writer = new LineWriter(out);
+    const emit = (event: BuildEvent): void => {
+      for (const line of renderer.push(event))
+        if (!input.quiet || "aux" in line || "error" in line) writer.send(line as ProgressLine);
+    };
+    try {
+      const imageId = await this.#runner.run(request, emit, signal);
+      if (input.quiet) writer.send({ stream: `${imageId}\n` });
+      await this.#runner.name(imageId, names, emit);
+    } catch (error) {
+      if (!(error instanceof Fault) || !writer.hasBegun) {
+        await writer.flush();
+        throw error;
+      }
+      for (const line of renderer.push({ type: "failed", fault: error })) writer.send(line as ProgressLine);
+    }
+    await writer.flush();
+  }
+
+  /** compat: the stream of `docker build` with BuildKit before buildx: status messages in base64, the image's id at the end. */
+  async #buildForBuildKit(
+    input: BuildInput,
+    body: UploadBody,
+    out: ProgressSink,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const names = input.tags.filter((t) => t !== "").map(tagOf);
+    const remote = input.remote ?? "";
+    const request: BuildRequest = {
+      ...requestOf(input, body),
+      ...(await this.#clientOf(input, signal)),
+      ...(await this.#contextFor(remote, input.buildId ?? "", signal)),
+      dialect: "buildkit",
+    };
+    const renderer = new StatusRenderer({
+      buildId: input.buildId || newId(),
+      ...(input.dockerfile === undefined ? {} : { dockerfileName: input.dockerfile }),
+    });
+    const writer = new LineWriter(out);
+    const emit = (event: BuildEvent): void => {
+      for (const message of renderer.push(event))
+        writer.send({
+          id: "moby.buildkit.trace",
+          aux: Buffer.from(statusResponse.encode(message)).toString("base64"),
+        } as unknown as ProgressLine);
+    };
+    try {
+      const imageId = await this.#runner.run(request, emit, signal);
+      await this.#runner.name(imageId, names, emit);
+      writer.send(imageLine(imageId));
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      const message = explainForBuildKit(error);
+      writer.send({ errorDetail: { message }, error: message });
+    }
+    await writer.flush();
+  }
+
+  /** compat: where the client says that its files are. */
+  async #contextFor(
+    remote: string,
+    buildId: string,
+    signal: AbortSignal,
+  ): Promise<Partial<BuildRequest>> {
+    if (remote === "client-session")
+      return { localContext: { context: "context", dockerfile: "dockerfile" } };
+    if (remote !== "upload-request") return {};
+    return { context: Readable.from(await this.#uploads.take(buildId, signal)) };
+  }
+
+  /** Who is asked for secrets and credentials: the session that the request names, and its X-Registry-Config. */
+  async #clientOf(input: BuildInput, signal: AbortSignal): Promise<Partial<BuildRequest>> {
+    const session = input.session ? await this.#sessions.find(input.session, signal) : undefined;
     return {
-      ...this.#options.ports,
-      now: () => formatNano(nowNano()),
-      makeScratch: async () => {
-        await mkdir(this.#options.scratchRoot, { recursive: true, mode: 0o700 });
-        return mkdtemp(join(this.#options.scratchRoot, "build-"));
-      },
+      ...(session === undefined ? {} : { client: session }),
+      credentials: async (domain) =>
+        authOf(input.registryConfig, domain) ?? (await loginOf(session?.credentials(domain))),
     };
   }
-}
 
-function nameOf(text: string): Reference {
-  try {
-    const reference = parseReference(text);
-    if (reference.digest !== undefined)
-      throw new Fault("invalidParameter", "build tag cannot contain a digest");
-    return withDefaultTag(reference);
-  } catch (error) {
-    throw new Fault("invalidParameter", error instanceof Error ? error.message : String(error), {
-      code: "build.tag",
-      cause: error,
-    });
+  close(): void {
+    this.#sessions.close();
   }
 }

@@ -339,6 +339,7 @@ export class ImageService {
   async pullFor(
     reference: Reference,
     platform: Platform | undefined,
+    registryAuth: Input<"imageCreate">["registryAuth"],
     onProgress: (line: Readonly<Record<string, unknown>>) => void,
     signal: AbortSignal,
   ): Promise<void> {
@@ -350,7 +351,7 @@ export class ImageService {
       message: undefined,
       changes: [],
       platform: platform === undefined ? undefined : formatPlatform(platform),
-      registryAuth: undefined,
+      registryAuth,
     };
     const out = { write: async (line: Readonly<Record<string, unknown>>) => onProgress(line) };
     for (const pulled of await pullImage(this.#context, input, out, signal)) this.#publishPull(pulled);

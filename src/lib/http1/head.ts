@@ -19,11 +19,14 @@ function malformed(what: string): Fault {
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
+/** A header's value, or those of one that comes several times. */
+export type HeaderValue = string | readonly string[];
+
 /** Returns the bytes of a request head. Throws Fault(invalidParameter) for characters that would break out of it. */
 export function encodeRequestHead(
   method: string,
   target: string,
-  headers: ReadonlyMap<string, string> | Readonly<Record<string, string>>,
+  headers: ReadonlyMap<string, HeaderValue> | Readonly<Record<string, HeaderValue>>,
 ): string {
   if (!/^[!-~]+$/.test(target)) {
     throw new Fault("invalidParameter", "request target has characters that are not allowed in a URL");
@@ -31,10 +34,12 @@ export function encodeRequestHead(
   let text = `${method} ${target} HTTP/1.1\r\n`;
   const fields = headers instanceof Map ? headers : Object.entries(headers);
   for (const [name, value] of fields) {
-    if (!TOKEN.test(name) || /[\r\n\0]/.test(value)) {
-      throw new Fault("invalidParameter", `header "${name}" has characters that are not allowed`);
+    for (const one of typeof value === "string" ? [value] : value) {
+      if (!TOKEN.test(name) || /[\r\n\0]/.test(one)) {
+        throw new Fault("invalidParameter", `header "${name}" has characters that are not allowed`);
+      }
+      text += `${name}: ${one}\r\n`;
     }
-    text += `${name}: ${value}\r\n`;
   }
   return `${text}\r\n`;
 }

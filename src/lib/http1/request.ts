@@ -9,6 +9,7 @@ import { type BodyReader, createBodyReader } from "./body.ts";
 import { type Connection, type Endpoint, openConnection } from "./connect.ts";
 import {
   encodeRequestHead,
+  type HeaderValue,
   endOfHead,
   framingOf,
   MAX_HEAD_BYTES,
@@ -23,7 +24,7 @@ export interface RequestOptions {
   /** Path and query, already encoded. */
   readonly target: string;
   /** Host, Connection, Content-Length and Transfer-Encoding are set here. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, HeaderValue>>;
   /** Sent with Content-Length when it is bytes or text, chunked when it is a stream. */
   readonly body?: Uint8Array | string | AsyncIterable<Uint8Array> | undefined;
   /** Asks for the connection (`Upgrade: tcp`); `hijack()` of the response then gives it. */

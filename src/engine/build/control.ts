@@ -1,0 +1,287 @@
+// BuildKit's control service, as buildx and Compose use it: Solve announces a build with its session and what becomes of the
+// result; the client then drives the Dockerfile frontend through the gateway (Ping, Solve, Return) and reads Status.
+// A build under way is an entry of #builds from Solve's beginning to its end.
+import { requestOfAttrs } from "../../build/frontend-attrs.ts";
+import type { BuildRequest } from "../../build/request.ts";
+import { StatusRenderer } from "../../build/export/status-stream.ts";
+import {
+  BUILD_ID_KEY,
+  CONTROL_METHODS,
+  empty,
+  GATEWAY_METHODS,
+  gatewaySolveRequest,
+  gatewaySolveResponse,
+  infoResponse,
+  listWorkersResponse,
+  pongResponse,
+  returnRequest,
+  solveRequest,
+  solveResponse,
+  statusRequest,
+  statusResponse,
+} from "../../lib/build-protocol/control.ts";
+import { Fault } from "../../lib/errors.ts";
+import { type Methods, type ServerCall, serverStream, unary } from "../../lib/grpc/server.ts";
+import { newId } from "../../lib/id.ts";
+import { hostPlatform } from "../../oci/platform.ts";
+import type { ImageService } from "../image/service.ts";
+import { explainForBuildKit } from "./explain.ts";
+import { loginOf } from "./logins.ts";
+import { BuildProgress } from "./progress.ts";
+import { type BuildRunner, tagOf } from "./runner.ts";
+import type { SessionTable } from "./sessions.ts";
+
+type SolveInput = ReturnType<typeof solveRequest.decode>;
+type GatewayInput = ReturnType<typeof gatewaySolveRequest.decode>;
+
+export interface ControlOptions {
+  readonly runner: BuildRunner;
+  readonly sessions: SessionTable;
+  readonly images: ImageService;
+}
+
+/** How long a call about a build waits for the build to be announced. */
+const WAIT_MS = 5_000;
+/** The one worker's id; builders of one daemon are the same. */
+const WORKER_ID = "berth";
+/** The frontend that this builder is. */
+const FRONTENDS = new Set(["dockerfile.v0", "gateway.v0"]);
+/** What clients may ask of the gateway. */
+const FRONTEND_CAPS = [
+  "solve.base",
+  "return",
+  "returnmap",
+  "importcaches",
+  "proto.refarray",
+  "frontend.caps",
+  "gateway.solve.metadata",
+  "gateway.solve.evaluate",
+  "gateway.evaluate",
+  "gateway.warnings",
+];
+/** What builds may hold, as far as clients look before they ask. */
+const BUILD_CAPS = [
+  "source.image",
+  "source.image.resolvemode",
+  "source.local",
+  "source.local.unique",
+  "source.local.sessionid",
+  "source.local.includepatterns",
+  "source.local.followpaths",
+  "source.local.excludepatterns",
+  "source.git",
+  "source.http",
+  "exec.meta.base",
+  "exec.meta.network",
+  "exec.meta.security",
+  "exec.meta.ulimit",
+  "exec.meta.cgroup.parent",
+  "exec.mount.bind",
+  "exec.mount.cache",
+  "exec.mount.tmpfs",
+  "exec.mount.secret",
+  "exec.mount.ssh",
+  "exec.secretenv",
+  "file.base",
+  "constraints",
+  "platform",
+];
+/** compat: the release of BuildKit whose Dockerfile frontend is spoken. */
+const BUILDKIT_VERSION = { package: "github.com/moby/buildkit", version: "v0.20.0", revision: "berth" };
+
+/** One announced build. */
+class ControlBuild {
+  readonly input: SolveInput;
+  readonly progress = new BuildProgress();
+  readonly renderer: StatusRenderer;
+  readonly abort = new AbortController();
+  /** Images by the references that the client was given. */
+  readonly results = new Map<string, string>();
+  /** Settles when the client has returned a result, undefined for none. */
+  readonly returned = Promise.withResolvers<string | undefined>();
+
+  constructor(input: SolveInput) {
+    this.input = input;
+    this.renderer = new StatusRenderer({ buildId: input.ref });
+    this.returned.promise.catch(() => undefined); // ignored: Solve awaits it
+  }
+
+  end(): void {
+    this.progress.push(this.renderer.finish());
+    this.progress.end();
+  }
+}
+
+export class Control {
+  readonly #options: ControlOptions;
+  readonly #builds = new Map<string, ControlBuild>();
+  readonly #waiting = new Map<string, (() => void)[]>();
+
+  constructor(options: ControlOptions) {
+    this.#options = options;
+  }
+
+  methods(): Methods {
+    const M = CONTROL_METHODS;
+    const G = GATEWAY_METHODS;
+    return {
+      [M.info]: unary(empty, infoResponse, async () => ({ version: BUILDKIT_VERSION })),
+      [M.listWorkers]: unary(empty, listWorkersResponse, async () => ({ record: [worker()] })),
+      [M.solve]: unary(solveRequest, solveResponse, (input, call) => this.#solve(input, call)),
+      [M.status]: serverStream(statusRequest, statusResponse, (input, call) => this.#status(input.ref, call)),
+      [G.ping]: unary(empty, pongResponse, async () => ({
+        frontendCaps: FRONTEND_CAPS.map((id) => ({ id, isEnabled: true })),
+        llbCaps: BUILD_CAPS.map((id) => ({ id, isEnabled: true })),
+        workers: [worker()],
+      })),
+      [G.solve]: unary(gatewaySolveRequest, gatewaySolveResponse, (input, call) =>
+        this.#gatewaySolve(input, call),
+      ),
+      [G.return]: unary(returnRequest, empty, (input, call) => this.#return(input, call)),
+      [G.inputs]: unary(empty, empty, async () => ({})),
+      [G.evaluate]: unary(empty, empty, async () => ({})),
+      [G.warn]: unary(empty, empty, async () => ({})),
+    };
+  }
+
+  async #solve(input: SolveInput, call: ServerCall): Promise<{ exporterResponse: Record<string, string> }> {
+    if (input.ref === "" || this.#builds.has(input.ref))
+      throw new Fault("invalidParameter", `build "${input.ref}" cannot be started`, { code: "build.id" });
+    const build = new ControlBuild(input);
+    this.#builds.set(input.ref, build);
+    for (const wake of this.#waiting.get(input.ref) ?? []) wake();
+    this.#waiting.delete(input.ref);
+    const cancel = (): void => {
+      const fault = new Fault("cancelled", "build cancelled", { code: "build.cancelled" });
+      build.abort.abort(fault);
+      build.returned.reject(fault);
+    };
+    call.signal.addEventListener("abort", cancel, { once: true });
+    try {
+      const isDirect = FRONTENDS.has(input.frontend);
+      const imageId = isDirect
+        ? await this.#run(build, input.frontendAttrs)
+        : await build.returned.promise;
+      return { exporterResponse: imageId === undefined ? {} : await this.#export(build, imageId) };
+    } finally {
+      call.signal.removeEventListener("abort", cancel);
+      build.end();
+      this.#builds.delete(input.ref);
+    }
+  }
+
+  /** Finds an announced build; a client may be quicker with its questions than with the announcement. */
+  async #find(ref: string): Promise<ControlBuild> {
+    if (!this.#builds.has(ref)) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, WAIT_MS);
+        const wake = (): void => {
+          clearTimeout(timer);
+          resolve();
+        };
+        this.#waiting.set(ref, [...(this.#waiting.get(ref) ?? []), wake]);
+      });
+    }
+    const build = this.#builds.get(ref);
+    if (build === undefined)
+      throw new Fault("notFound", `no such job ${ref}`, { code: "build.not-found" });
+    return build;
+  }
+
+  #ofCall(call: ServerCall): Promise<ControlBuild> {
+    return this.#find(String(call.metadata[BUILD_ID_KEY] ?? ""));
+  }
+
+  async *#status(ref: string, call: ServerCall) {
+    const build = await this.#find(ref);
+    yield* build.progress.read(call.signal);
+  }
+
+  async #gatewaySolve(input: GatewayInput, call: ServerCall) {
+    const build = await this.#ofCall(call);
+    if (input.frontend === "" && input.definition.length === 0) return { result: { ref: { id: "" } } };
+    if (!FRONTENDS.has(input.frontend))
+      throw new Fault("notImplemented", `frontend "${input.frontend}" is not supported`, {
+        code: "build.frontend",
+      });
+    const request = input.frontendOpt["requestid"];
+    if (request !== undefined)
+      throw new Fault("notImplemented", `request "${request}" is not supported`, { code: "build.request" });
+    const imageId = await this.#run(build, input.frontendOpt);
+    const id = newId();
+    build.results.set(id, imageId);
+    return { ref: id, result: { ref: { id } } };
+  }
+
+  async #run(build: ControlBuild, attrs: Readonly<Record<string, string>>): Promise<string> {
+    const session = await this.#options.sessions.find(build.input.session, build.abort.signal);
+    const base = requestOfAttrs(attrs);
+    const request: BuildRequest = {
+      ...base,
+      client: session,
+      allowed: build.input.entitlements,
+      credentials: async (domain) => loginOf(session.credentials(domain)),
+      ...(await uploadOf(base, session, build.abort.signal)),
+    };
+    try {
+      return await this.#options.runner.run(
+        request,
+        (event) => build.progress.push(build.renderer.push(event)),
+        build.abort.signal,
+      );
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      throw new Fault(error.kind, explainForBuildKit(error), { code: error.code, detail: error.detail, cause: error });
+    }
+  }
+
+  async #return(input: ReturnType<typeof returnRequest.decode>, call: ServerCall) {
+    const build = await this.#ofCall(call);
+    const { result, error } = input;
+    if (error !== undefined && (error.code ?? 0) !== 0)
+      build.returned.reject(new Fault("system", error.message ?? "the build failed", { code: "build.returned" }));
+    else {
+      const id = result?.ref?.id ?? Object.values(result?.refs?.refs ?? {})[0]?.id;
+      build.returned.resolve(id === undefined ? undefined : build.results.get(id));
+    }
+    return {};
+  }
+
+  /** Does with the result what the client asked for. */
+  async #export(build: ControlBuild, imageId: string): Promise<Record<string, string>> {
+    const { exporters, exporterType, exporterAttrs } = build.input;
+    const wanted = exporters.length > 0 ? exporters : [{ type: exporterType, attrs: exporterAttrs }];
+    const response: Record<string, string> = {
+      "containerimage.config.digest": imageId,
+      "containerimage.digest": imageId,
+    };
+    for (const { type = "", attrs = {} } of wanted) {
+      if (type === "" || type === "cacheonly") continue;
+      if (type !== "moby" && type !== "image")
+        throw new Fault("notImplemented", `output type "${type}" is not supported`, { code: "build.output" });
+      const names = (attrs["name"] ?? "").split(",").filter((name) => name !== "");
+      await this.#options.runner.name(imageId, names.map(tagOf), (event) =>
+        build.progress.push(build.renderer.push(event)),
+      );
+      if (names.length > 0) response["image.name"] = names.join(",");
+    }
+    return response;
+  }
+}
+
+function worker() {
+  return { id: WORKER_ID, labels: {}, platforms: [{ ...hostPlatform() }], version: BUILDKIT_VERSION };
+}
+
+/** compat: the address under which a client offers what it reads from its standard input. */
+const UPLOAD = /^https?:\/\/buildkit-session\/(.*)$/;
+
+async function uploadOf(
+  request: BuildRequest,
+  session: { upload(path: string, signal: AbortSignal): AsyncIterable<Uint8Array> },
+  signal: AbortSignal,
+): Promise<Partial<BuildRequest>> {
+  const path = UPLOAD.exec(request.remote ?? "")?.[1];
+  if (path === undefined) return {};
+  return { context: session.upload(`/${path}`, signal) };
+}

@@ -1,0 +1,76 @@
+// Runs one build on the daemon's ports and names the result; which client asked, and how it is answered, is not known here.
+import { mkdir, mkdtemp } from "node:fs/promises";
+import { join } from "node:path";
+import { buildImage } from "../../build/build-image.ts";
+import type { BuildEvent } from "../../build/events.ts";
+import type { BuildRequest } from "../../build/request.ts";
+import type { BuildPorts } from "../../build/solver/ports.ts";
+import { Fault } from "../../lib/errors.ts";
+import { formatNano, nowNano } from "../../lib/time.ts";
+import { familiarString, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
+import type { ImageService } from "../image/service.ts";
+import type { ClearableCache } from "./ports.ts";
+
+export interface BuildRunnerOptions {
+  ports: Omit<BuildPorts, "makeScratch" | "now"> & { readonly cache: ClearableCache };
+  images: ImageService;
+  /** Private directory for uploaded contexts. */
+  scratchRoot: string;
+}
+
+/** Reads the name that an image is to get. Throws Fault invalidParameter. */
+export function tagOf(text: string): Reference {
+  try {
+    const reference = parseReference(text);
+    if (reference.digest !== undefined)
+      throw new Fault("invalidParameter", "build tag cannot contain a digest");
+    return withDefaultTag(reference);
+  } catch (error) {
+    throw new Fault("invalidParameter", error instanceof Error ? error.message : String(error), {
+      code: "build.tag",
+      cause: error,
+    });
+  }
+}
+
+export class BuildRunner {
+  readonly #options: BuildRunnerOptions;
+
+  constructor(options: BuildRunnerOptions) {
+    this.#options = options;
+  }
+
+  /** Builds and returns the image's id. Throws what buildImage throws. */
+  async run(
+    request: BuildRequest,
+    onEvent: (event: BuildEvent) => void,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const { imageId } = await buildImage(request, this.#ports(), { signal, onEvent });
+    return imageId;
+  }
+
+  /** Gives an image its names. */
+  async name(
+    imageId: string,
+    names: readonly Reference[],
+    onEvent: (event: BuildEvent) => void,
+  ): Promise<void> {
+    const { images } = this.#options;
+    for (const name of names) {
+      await images.addName(images.find(imageId), name);
+      onEvent({ type: "tagged", name: familiarString(name) });
+    }
+  }
+
+  #ports(): BuildPorts {
+    return {
+      ...this.#options.ports,
+      now: () => formatNano(nowNano()),
+      makeScratch: async () => {
+        await mkdir(this.#options.scratchRoot, { recursive: true, mode: 0o700 });
+        return mkdtemp(join(this.#options.scratchRoot, "build-"));
+      },
+    };
+  }
+}

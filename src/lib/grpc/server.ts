@@ -1,0 +1,103 @@
+// Serves gRPC on a connection that is already there (a hijacked one): HTTP/2 with this side as the server. Methods are
+// functions by their path; what they throw becomes the call's status.
+// bun: the connection is handed over with emit("connection"); a listening server would work with sockets of its own only.
+
+import { createServer, type IncomingHttpHeaders, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import type { Duplex } from "node:stream";
+import { messageOf } from "../errors.ts";
+import type { Message } from "../protobuf/message.ts";
+import { CODES, codeOfError, encodeStatusText } from "./framing.ts";
+import { MessageStream } from "./stream.ts";
+
+/** A call as a method sees it. */
+export interface ServerCall {
+  readonly messages: MessageStream;
+  /** Metadata; names in lower case. */
+  readonly metadata: IncomingHttpHeaders;
+  /** Aborts when the caller is gone. */
+  readonly signal: AbortSignal;
+}
+
+export type Method = (call: ServerCall) => Promise<void>;
+
+/** Methods by path, `/package.Service/Method`. */
+export type Methods = Readonly<Record<string, Method>>;
+
+/** A method that takes one message and answers one. */
+export function unary<Q, A>(
+  request: Message<Q>,
+  response: Message<A>,
+  handle: (request: Q, call: ServerCall) => Promise<Partial<A>>,
+): Method {
+  return async (call) => {
+    const content = (await call.messages.next()) ?? new Uint8Array(0);
+    await call.messages.send(response.encode(await handle(request.decode(content), call)));
+  };
+}
+
+/** A method that takes one message and answers any number. */
+export function serverStream<Q, A>(
+  request: Message<Q>,
+  response: Message<A>,
+  handle: (request: Q, call: ServerCall) => AsyncIterable<Partial<A>>,
+): Method {
+  return async (call) => {
+    const content = (await call.messages.next()) ?? new Uint8Array(0);
+    for await (const item of handle(request.decode(content), call))
+      await call.messages.send(response.encode(item));
+  };
+}
+
+export interface GrpcServer {
+  /** Resolves when the connection is closed. */
+  readonly closed: Promise<void>;
+  close(): void;
+}
+
+async function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, methods: Methods): Promise<void> {
+  const path = headers[":path"] ?? "";
+  const abort = new AbortController();
+  const messages = new MessageStream(stream);
+  stream.on("close", () => abort.abort());
+  let status: { code: number; text: string } = { code: CODES.ok, text: "" };
+  stream.respond(
+    { ":status": 200, "content-type": "application/grpc" },
+    { waitForTrailers: true },
+  );
+  stream.on("wantTrailers", () => {
+    const text = status.text === "" ? {} : { "grpc-message": encodeStatusText(status.text) };
+    stream.sendTrailers({ "grpc-status": String(status.code), ...text });
+  });
+  try {
+    const method = Object.hasOwn(methods, path) ? methods[path] : undefined;
+    if (method === undefined) status = { code: CODES.unimplemented, text: `unknown method ${path}` };
+    else await method({ messages, metadata: headers, signal: abort.signal });
+  } catch (error) {
+    status = { code: codeOfError(error), text: messageOf(error) };
+  }
+  if (!stream.destroyed) stream.end();
+}
+
+/** Serves `methods` on `connection` until it closes. `head` is what was read of it already. */
+export function serveGrpc(
+  connection: Duplex,
+  methods: Methods,
+  onError: (error: unknown) => void = () => undefined,
+): GrpcServer {
+  const server: Http2Server = createServer({ settings: { maxConcurrentStreams: 1000, initialWindowSize: 1 << 20 } });
+  const closed = Promise.withResolvers<void>();
+  server.on("stream", (stream, headers) => {
+    serve(stream as ServerHttp2Stream, headers, methods).catch(onError);
+  });
+  server.on("sessionError", onError);
+  connection.on("close", () => closed.resolve());
+  connection.on("error", () => undefined); // ignored: `close` follows
+  server.emit("connection", connection);
+  return {
+    closed: closed.promise,
+    close: () => {
+      connection.destroy();
+      server.close();
+    },
+  };
+}
