@@ -93,7 +93,8 @@ export function encodeRequest(
   for (const [name, spec] of Object.entries(operation.headers ?? {})) {
     const value = values[name];
     if (value === undefined) continue;
-    if (spec.kind === "text" || spec.kind === "texts") headers[spec.wire] = value as string | readonly string[];
+    if (spec.kind === "text" || spec.kind === "texts")
+      headers[spec.wire] = value as string | readonly string[];
     else headers[spec.wire] = encodeAuth(value as AuthConfig);
   }
   if (operation.body?.kind === "bytes") headers["Content-Type"] = operation.body.contentType;

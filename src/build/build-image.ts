@@ -115,11 +115,33 @@ async function build(
   ports: BuildPorts,
   options: BuildOptions,
   stack: AsyncDisposableStack,
-) {
+): Promise<BuildResult> {
   const directory = await ports.makeScratch();
   stack.defer(() => removeScratch(directory));
   const opened = await openContexts(request, directory, options.signal);
   stack.defer(() => opened.close());
+  try {
+    return await buildOpened(request, opened, ports, options, stack);
+  } catch (error) {
+    throw withDockerfile(error, opened);
+  }
+}
+
+/** Returns a failure that speaks of a line with the file it speaks of (`detail.dockerfile`). */
+function withDockerfile(error: unknown, opened: OpenedContexts): unknown {
+  if (!(error instanceof Fault) || typeof error.detail["line"] !== "number") return error;
+  const dockerfile = { name: opened.dockerfileName, text: opened.dockerfile };
+  const { kind, message, code, detail, cause } = error;
+  return new Fault(kind, message, { code, detail: { ...detail, dockerfile }, cause });
+}
+
+async function buildOpened(
+  request: BuildRequest,
+  opened: OpenedContexts,
+  ports: BuildPorts,
+  options: BuildOptions,
+  stack: AsyncDisposableStack,
+): Promise<BuildResult> {
   const contexts = new NamedContexts(request.contexts);
   const file = contexts.replaceStages(parse(opened));
   const dialect = request.dialect ?? "classic";
@@ -157,6 +179,7 @@ async function build(
     ports,
     contexts: opened,
     client: request.client,
+    isHidden: request.isHidden ?? false,
     isUncached: uncachedStages(request, file),
     platform: request.platform,
     run: {

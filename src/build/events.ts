@@ -49,6 +49,8 @@ export type BuildEvent =
   | { readonly type: "unused-args"; readonly names: readonly string[] }
   /** The image exists under its id. */
   | { readonly type: "built"; readonly imageId: string }
+  /** Something is done with the result; emitted by the engine. */
+  | { readonly type: "exporting"; readonly what: string }
   /** A name was given to the image; emitted by the engine. */
   | { readonly type: "tagged"; readonly name: string }
   /** The build ended without an image. */

@@ -21,8 +21,7 @@ function withPrefix(attrs: Attrs, prefix: string): Record<string, string> {
   );
 }
 
-const listOf = (text: string | undefined): string[] =>
-  (text ?? "").split(",").filter((word) => word !== "");
+const listOf = (text: string | undefined): string[] => (text ?? "").split(",").filter((word) => word !== "");
 
 /** `add-hosts`: `host=ip,host=ip`. */
 function hostsOf(text: string | undefined): string[] {

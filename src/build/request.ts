@@ -35,6 +35,8 @@ export interface BuildRequest {
   readonly noCacheFilter?: readonly string[];
   /** Whose history the image gets; absent: the classic builder's. */
   readonly dialect?: Dialect;
+  /** The image is for an output alone: it is not listed. */
+  readonly isHidden?: boolean;
   /** Rights beyond the usual ones: `security.insecure`, `network.host`. */
   readonly allowed?: readonly string[];
   readonly limits?: StepLimits;

@@ -246,6 +246,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       }),
     },
     images,
+    layers,
     events,
     scratchRoot,
   });

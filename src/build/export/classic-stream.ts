@@ -79,6 +79,7 @@ export class ClassicRenderer {
       case "warning":
         return [stream(`[Warning] ${event.message}\n`)];
       case "graph":
+      case "exporting":
       case "step-failed":
         return [];
       case "unused-args":

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import type { statusResponse, vertex as vertexType } from "../../lib/build-protocol/control.ts";
 import type { BuildEvent, PlannedStep, StepRef } from "../events.ts";
+import { explainForBuildKit } from "./explain.ts";
 
 export type StatusMessage = Partial<ReturnType<typeof statusResponse.decode>>;
 type Vertex = Partial<ReturnType<typeof vertexType.decode>>;
@@ -59,7 +60,14 @@ export class StatusRenderer {
     const { digest, name, inputs, isCached, started } = line;
     return {
       vertexes: [
-        { digest, name, inputs: [...inputs], isCached, ...(started === undefined ? {} : { started }), ...more },
+        {
+          digest,
+          name,
+          inputs: [...inputs],
+          isCached,
+          ...(started === undefined ? {} : { started }),
+          ...more,
+        },
       ],
     };
   }
@@ -94,6 +102,8 @@ export class StatusRenderer {
         return this.export(event.imageId);
       case "tagged":
         return this.exportStep(`naming to ${event.name}`);
+      case "exporting":
+        return this.exportStep(event.what);
       case "failed":
         return this.lines.size === 0 ? this.end(this.definition, event.fault.message) : [];
       case "stage-done":
@@ -145,7 +155,8 @@ export class StatusRenderer {
   /** Base images are pulled before the graph is known: they have lines of their own. */
   private pushEarly(event: Extract<BuildEvent, { at: StepRef }>): StatusMessage[] {
     const key = keyOf(event.at);
-    if (event.type === "step") this.froms.set(key, event.text.replace(/^FROM\s+(?:--\S+\s+)*/i, "").split(/\s/)[0] ?? "");
+    if (event.type === "step")
+      this.froms.set(key, event.text.replace(/^FROM\s+(?:--\S+\s+)*/i, "").split(/\s/)[0] ?? "");
     if (event.type !== "pull") return [];
     let line = this.loads.get(key);
     if (line === undefined) {
@@ -172,7 +183,7 @@ export class StatusRenderer {
       case "pull":
         return [...this.begin(line), ...this.pull(line, event.line)];
       case "step-failed":
-        return this.end(line, event.fault.message);
+        return this.end(line, explainForBuildKit(event.fault));
       case "done":
         return this.end(line);
       default:
@@ -238,6 +249,8 @@ export class StatusRenderer {
 
   /** Ends what still stands open, when the build has ended. */
   finish(): StatusMessage[] {
-    return [...this.loads.values(), ...this.lines.values()].flatMap((line) => (line.started === undefined ? [] : this.end(line)));
+    return [...this.loads.values(), ...this.lines.values()].flatMap((line) =>
+      line.started === undefined ? [] : this.end(line),
+    );
   }
 }

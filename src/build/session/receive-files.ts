@@ -45,9 +45,13 @@ class Transfer {
     for await (const bytes of this.call.messages) {
       const { type, stat, id, data } = packet.decode(bytes);
       if (type === PACKET.error)
-        throw new Fault("invalidParameter", `cannot read the client's files: ${Buffer.from(data).toString()}`, {
-          code: "session.files",
-        });
+        throw new Fault(
+          "invalidParameter",
+          `cannot read the client's files: ${Buffer.from(data).toString()}`,
+          {
+            code: "session.files",
+          },
+        );
       if (type === PACKET.stat) await this.describe(stat);
       else if (type === PACKET.data) await this.take(id, data);
       else if (type === PACKET.end) return;
@@ -69,7 +73,8 @@ class Transfer {
 
   private async take(id: number, data: Uint8Array): Promise<void> {
     const path = this.wanted.get(id);
-    if (path === undefined) throw new Fault("invalidParameter", `the client sent a file that nobody asked for (${id})`);
+    if (path === undefined)
+      throw new Fault("invalidParameter", `the client sent a file that nobody asked for (${id})`);
     if (data.length > 0) return this.sink.data(path, Uint8Array.from(data));
     this.wanted.delete(id);
     await this.sink.end(path);

@@ -170,7 +170,11 @@ export class Session implements BuildClient {
   }
 
   /** Gives the client a directory to keep; `send` plays the sender's part of the file transfer. */
-  async sendTree(send: (call: ClientCall) => Promise<void>, output: number, signal: AbortSignal): Promise<void> {
+  async sendTree(
+    send: (call: ClientCall) => Promise<void>,
+    output: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     const metadata = sessionMetadata({ [SESSION_KEYS.exporter]: [String(output)] });
     const call = this.#client.start(SESSION_METHODS.sendFile, { metadata, signal });
     await send(call);

@@ -10,6 +10,7 @@ import { keyOf } from "../cache/key.ts";
 import type { Contexts } from "../context/contexts.ts";
 import { isUrl } from "../context/download.ts";
 import { isGitSource } from "../context/git-ref.ts";
+import { withPlace } from "../dockerfile/syntax-error.ts";
 import type { BuildEvent, StepRef } from "../events.ts";
 import { LayerTree } from "../files/layer-tree.ts";
 import { EMPTY_TREE } from "../files/source-tree.ts";
@@ -35,6 +36,8 @@ export interface SolveOptions {
   readonly ports: BuildPorts;
   readonly contexts: Contexts;
   readonly client: BuildClient | undefined;
+  /** The target's image is listed as little as those of its steps. */
+  readonly isHidden: boolean;
   /** Whether a stage is built without what is known. */
   readonly isUncached: (stage: number) => boolean;
   readonly platform: Platform | undefined;
@@ -96,7 +99,7 @@ class Solver {
         });
       }
       if (result.config === undefined) return result.imageId;
-      return await this.store(result, { isIntermediate: false });
+      return await this.store(result, { isIntermediate: this.options.isHidden });
     } catch (error) {
       throw this.fail(error);
     } finally {
@@ -112,7 +115,8 @@ class Solver {
 
   /** Starts a step; it waits for its inputs, which have smaller numbers and so are started. */
   private start(vertex: Vertex): Promise<StepResult> {
-    return this.solveVertex(vertex).catch((error: unknown) => {
+    return this.solveVertex(vertex).catch((cause: unknown) => {
+      const error = withPlace(cause, "", vertex.lines);
       // The first failure stops the others at once, not only when its promise is looked at.
       if (this.firstFailure === undefined && error instanceof Fault)
         this.options.emit({

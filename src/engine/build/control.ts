@@ -2,6 +2,7 @@
 // result; the client then drives the Dockerfile frontend through the gateway (Ping, Solve, Return) and reads Status.
 // A build under way is an entry of #builds from Solve's beginning to its end.
 import { requestOfAttrs } from "../../build/frontend-attrs.ts";
+import type { BuildEvent } from "../../build/events.ts";
 import type { BuildRequest } from "../../build/request.ts";
 import { StatusRenderer } from "../../build/export/status-stream.ts";
 import {
@@ -24,20 +25,17 @@ import { Fault } from "../../lib/errors.ts";
 import { type Methods, type ServerCall, serverStream, unary } from "../../lib/grpc/server.ts";
 import { newId } from "../../lib/id.ts";
 import { hostPlatform } from "../../oci/platform.ts";
-import type { ImageService } from "../image/service.ts";
-import { explainForBuildKit } from "./explain.ts";
+import { faultForBuildKit } from "./explain.ts";
 import { loginOf } from "./logins.ts";
 import { BuildProgress } from "./progress.ts";
-import { type BuildRunner, tagOf } from "./runner.ts";
+import { checkOutputs, give, keepsImage, type Output, type OutputContext } from "./outputs.ts";
 import type { SessionTable } from "./sessions.ts";
 
 type SolveInput = ReturnType<typeof solveRequest.decode>;
 type GatewayInput = ReturnType<typeof gatewaySolveRequest.decode>;
 
-export interface ControlOptions {
-  readonly runner: BuildRunner;
+export interface ControlOptions extends OutputContext {
   readonly sessions: SessionTable;
-  readonly images: ImageService;
 }
 
 /** How long a call about a build waits for the build to be announced. */
@@ -92,16 +90,22 @@ const BUILDKIT_VERSION = { package: "github.com/moby/buildkit", version: "v0.20.
 /** One announced build. */
 class ControlBuild {
   readonly input: SolveInput;
+  readonly outputs: readonly Output[];
   readonly progress = new BuildProgress();
   readonly renderer: StatusRenderer;
   readonly abort = new AbortController();
   /** Images by the references that the client was given. */
   readonly results = new Map<string, string>();
+  /** What its frontend failed with: with more than a client that returns it would say. */
+  failure: unknown;
   /** Settles when the client has returned a result, undefined for none. */
   readonly returned = Promise.withResolvers<string | undefined>();
 
   constructor(input: SolveInput) {
     this.input = input;
+    const { exporters, exporterType, exporterAttrs } = input;
+    const wanted = exporters.length > 0 ? exporters : [{ type: exporterType, attrs: exporterAttrs }];
+    this.outputs = wanted.map(({ type = "", attrs = {} }, index) => ({ type, attrs, index }));
     this.renderer = new StatusRenderer({ buildId: input.ref });
     this.returned.promise.catch(() => undefined); // ignored: Solve awaits it
   }
@@ -148,6 +152,7 @@ export class Control {
     if (input.ref === "" || this.#builds.has(input.ref))
       throw new Fault("invalidParameter", `build "${input.ref}" cannot be started`, { code: "build.id" });
     const build = new ControlBuild(input);
+    checkOutputs(build.outputs);
     this.#builds.set(input.ref, build);
     for (const wake of this.#waiting.get(input.ref) ?? []) wake();
     this.#waiting.delete(input.ref);
@@ -159,9 +164,7 @@ export class Control {
     call.signal.addEventListener("abort", cancel, { once: true });
     try {
       const isDirect = FRONTENDS.has(input.frontend);
-      const imageId = isDirect
-        ? await this.#run(build, input.frontendAttrs)
-        : await build.returned.promise;
+      const imageId = isDirect ? await this.#run(build, input.frontendAttrs) : await build.returned.promise;
       return { exporterResponse: imageId === undefined ? {} : await this.#export(build, imageId) };
     } finally {
       call.signal.removeEventListener("abort", cancel);
@@ -183,8 +186,7 @@ export class Control {
       });
     }
     const build = this.#builds.get(ref);
-    if (build === undefined)
-      throw new Fault("notFound", `no such job ${ref}`, { code: "build.not-found" });
+    if (build === undefined) throw new Fault("notFound", `no such job ${ref}`, { code: "build.not-found" });
     return build;
   }
 
@@ -220,6 +222,7 @@ export class Control {
       ...base,
       client: session,
       allowed: build.input.entitlements,
+      isHidden: !keepsImage(build.outputs),
       credentials: async (domain) => loginOf(session.credentials(domain)),
       ...(await uploadOf(base, session, build.abort.signal)),
     };
@@ -230,8 +233,9 @@ export class Control {
         build.abort.signal,
       );
     } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      throw new Fault(error.kind, explainForBuildKit(error), { code: error.code, detail: error.detail, cause: error });
+      const fault = error instanceof Fault ? faultForBuildKit(error) : error;
+      build.failure = fault;
+      throw fault;
     }
   }
 
@@ -239,7 +243,9 @@ export class Control {
     const build = await this.#ofCall(call);
     const { result, error } = input;
     if (error !== undefined && (error.code ?? 0) !== 0)
-      build.returned.reject(new Fault("system", error.message ?? "the build failed", { code: "build.returned" }));
+      build.returned.reject(
+        build.failure ?? new Fault("system", error.message ?? "the build failed", { code: "build.returned" }),
+      );
     else {
       const id = result?.ref?.id ?? Object.values(result?.refs?.refs ?? {})[0]?.id;
       build.returned.resolve(id === undefined ? undefined : build.results.get(id));
@@ -249,22 +255,19 @@ export class Control {
 
   /** Does with the result what the client asked for. */
   async #export(build: ControlBuild, imageId: string): Promise<Record<string, string>> {
-    const { exporters, exporterType, exporterAttrs } = build.input;
-    const wanted = exporters.length > 0 ? exporters : [{ type: exporterType, attrs: exporterAttrs }];
-    const response: Record<string, string> = {
+    const session = await this.#options.sessions.find(build.input.session, build.abort.signal);
+    let response: Record<string, string> = {
       "containerimage.config.digest": imageId,
       "containerimage.digest": imageId,
     };
-    for (const { type = "", attrs = {} } of wanted) {
-      if (type === "" || type === "cacheonly") continue;
-      if (type !== "moby" && type !== "image")
-        throw new Fault("notImplemented", `output type "${type}" is not supported`, { code: "build.output" });
-      const names = (attrs["name"] ?? "").split(",").filter((name) => name !== "");
-      await this.#options.runner.name(imageId, names.map(tagOf), (event) =>
-        build.progress.push(build.renderer.push(event)),
-      );
-      if (names.length > 0) response["image.name"] = names.join(",");
-    }
+    const run = {
+      imageId,
+      session,
+      signal: build.abort.signal,
+      onEvent: (event: BuildEvent) => build.progress.push(build.renderer.push(event)),
+    };
+    for (const output of build.outputs)
+      response = { ...response, ...(await give(this.#options, output, run)) };
     return response;
   }
 }

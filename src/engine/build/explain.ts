@@ -1,9 +1,22 @@
 // Failures of builds in the words that clients with BuildKit know.
-import type { Fault } from "../../lib/errors.ts";
+import { explainForBuildKit } from "../../build/export/explain.ts";
+import { withSource } from "../../lib/build-protocol/source.ts";
+import { Fault } from "../../lib/errors.ts";
 
-/** compat: BuildKit's words for a command that failed. */
-export function explainForBuildKit(fault: Fault): string {
-  const { exitCode, command } = fault.detail;
-  if (fault.code !== "build.step-failed") return fault.message;
-  return `process ${JSON.stringify(command)} did not complete successfully: exit code: ${exitCode}`;
+/** Returns a build's failure as a call's: in BuildKit's words, with the lines of the Dockerfile that it is about. */
+export function faultForBuildKit(fault: Fault): Fault {
+  const { kind, code, detail, cause } = fault;
+  const said = new Fault(kind, explainForBuildKit(fault), { code, detail, cause });
+  const { line, endLine, dockerfile } = detail as {
+    line?: number;
+    endLine?: number;
+    dockerfile?: { name: string; text: string };
+  };
+  if (line === undefined || dockerfile === undefined) return said;
+  return withSource(said, {
+    filename: dockerfile.name,
+    content: dockerfile.text,
+    start: line,
+    end: endLine ?? line,
+  });
 }

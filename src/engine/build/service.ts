@@ -8,15 +8,16 @@ import type { BuildPrune } from "../../api/schemas/build.ts";
 import type { ProgressLine } from "../../api/schemas/progress.ts";
 import type { BuildEvent } from "../../build/events.ts";
 import { ClassicRenderer } from "../../build/export/classic-stream.ts";
+import { explainForBuildKit } from "../../build/export/explain.ts";
 import { StatusRenderer } from "../../build/export/status-stream.ts";
 import type { BuildRequest } from "../../build/request.ts";
 import { statusResponse } from "../../lib/build-protocol/control.ts";
 import { Fault } from "../../lib/errors.ts";
 import { serveGrpc } from "../../lib/grpc/server.ts";
 import { newId } from "../../lib/id.ts";
+import type { LayerStore } from "../../storage/layer/store.ts";
 import type { EventBus } from "../event/bus.ts";
 import { Control } from "./control.ts";
-import { explainForBuildKit } from "./explain.ts";
 import { authOf, loginOf } from "./logins.ts";
 import { type BuildInput, requestOf } from "./request.ts";
 import { BuildRunner, type BuildRunnerOptions, tagOf } from "./runner.ts";
@@ -24,6 +25,7 @@ import { SessionTable } from "./sessions.ts";
 import { Uploads } from "./uploads.ts";
 
 export interface BuildServiceOptions extends BuildRunnerOptions {
+  layers: LayerStore;
   events: EventBus;
 }
 
@@ -62,7 +64,8 @@ export class BuildService {
   constructor(options: BuildServiceOptions) {
     this.#options = options;
     this.#runner = new BuildRunner(options);
-    this.#control = new Control({ runner: this.#runner, sessions: this.#sessions, images: options.images });
+    const { images, layers } = options;
+    this.#control = new Control({ runner: this.#runner, sessions: this.#sessions, images, layers });
   }
 
   /** Removes the build steps' images that nothing stands on; with `all` every result is forgotten, too. */
@@ -95,7 +98,9 @@ export class BuildService {
   async cancel(input: InputOf<typeof buildCancel>): Promise<void> {
     if (input.id === undefined)
       throw new Fault("invalidParameter", "build ID not provided", { code: "build.id" });
-    this.#running.get(input.id)?.abort(new Fault("cancelled", "build cancelled", { code: "build.cancelled" }));
+    this.#running
+      .get(input.id)
+      ?.abort(new Fault("cancelled", "build cancelled", { code: "build.cancelled" }));
   }
 
   async build(input: BuildInput, body: UploadBody, out: ProgressSink, call: Call): Promise<void> {
@@ -112,7 +117,12 @@ export class BuildService {
     }
   }
 
-  async #buildClassic(input: BuildInput, body: UploadBody, out: ProgressSink, signal: AbortSignal): Promise<void> {
+  async #buildClassic(
+    input: BuildInput,
+    body: UploadBody,
+    out: ProgressSink,
+    signal: AbortSignal,
+  ): Promise<void> {
     const request = { ...requestOf(input, body), ...(await this.#clientOf(input, signal)) };
     const names = input.tags.filter((t) => t !== "").map(tagOf);
     const renderer = new ClassicRenderer();
@@ -166,6 +176,7 @@ export class BuildService {
       const imageId = await this.#runner.run(request, emit, signal);
       await this.#runner.name(imageId, names, emit);
       writer.send(imageLine(imageId));
+      if (input.quiet) writer.send({ stream: `${imageId}\n` });
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       const message = explainForBuildKit(error);
@@ -175,11 +186,7 @@ export class BuildService {
   }
 
   /** compat: where the client says that its files are. */
-  async #contextFor(
-    remote: string,
-    buildId: string,
-    signal: AbortSignal,
-  ): Promise<Partial<BuildRequest>> {
+  async #contextFor(remote: string, buildId: string, signal: AbortSignal): Promise<Partial<BuildRequest>> {
     if (remote === "client-session")
       return { localContext: { context: "context", dockerfile: "dockerfile" } };
     if (remote !== "upload-request") return {};

@@ -37,7 +37,12 @@ const gcPolicy = message({
   maxUsedSpace: integer(5),
   minFreeSpace: integer(6),
 });
-const version = message({ package: text(1), version: text(2), revision: text(3), dockerfileVersion: text(4) });
+const version = message({
+  package: text(1),
+  version: text(2),
+  revision: text(3),
+  dockerfileVersion: text(4),
+});
 export const worker = message({
   id: text(1),
   labels: map(2, text(2)),
@@ -145,7 +150,12 @@ export const pongResponse = message({
   workers: list(sub(3, () => worker)),
 });
 const ref = message({ id: text(1) });
-const refMap = message({ refs: map(1, sub(2, () => ref)) });
+const refMap = message({
+  refs: map(
+    1,
+    sub(2, () => ref),
+  ),
+});
 export const result = message({
   ref: sub(3, () => ref),
   refs: sub(4, () => refMap),

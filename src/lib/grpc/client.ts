@@ -39,6 +39,7 @@ export class GrpcClient {
     this.#session.on("error", () => undefined); // ignored: the calls under way fail by themselves
     this.#session.on("close", () => closed.resolve());
     connection.on("close", () => closed.resolve());
+    connection.resume(); // a hijacked connection comes paused
   }
 
   /** Starts a call of `/package.Service/Method`. */
@@ -90,17 +91,19 @@ function statusOf(stream: ClientHttp2Stream): Promise<void> {
   return new Promise((resolve, reject) => {
     let code: number | undefined;
     let text = "";
+    let details: string | undefined;
     const note = (headers: Record<string, unknown>): void => {
       if (headers["grpc-status"] === undefined) return;
       code = Number(headers["grpc-status"]);
-      text = decodeStatusText(String(headers["grpc-message"] ?? ""));
+      text = decodeStatusText((headers["grpc-message"] as string | undefined) ?? "");
+      details = headers["grpc-status-details-bin"] as string | undefined;
     };
     stream.on("response", note);
     stream.on("trailers", note);
     stream.on("error", reject);
     stream.on("close", () => {
       if (code === 0) resolve();
-      else if (code !== undefined) reject(faultOfStatus(code, text));
+      else if (code !== undefined) reject(faultOfStatus(code, text, details));
       else reject(new Fault("unavailable", "the call ended without a status", { code: "grpc.no-status" }));
     });
   });

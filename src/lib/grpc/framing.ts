@@ -1,6 +1,7 @@
 // gRPC over HTTP/2: messages behind five-byte heads, statuses in trailers. What client and server share.
 
 import { Fault, type FaultKind } from "../errors.ts";
+import { bytes, integer, list, message, sub, text } from "../protobuf/message.ts";
 
 /** The largest message taken. */
 const MAX_MESSAGE_BYTES = 64 << 20;
@@ -37,9 +38,38 @@ const KINDS: Readonly<Record<number, FaultKind>> = {
 };
 const CODE_OF = new Map(Object.entries(KINDS).map(([code, kind]) => [kind, Number(code)]));
 
-/** Returns the failure that a status other than 0 stands for. */
-export function faultOfStatus(code: number, text: string): Fault {
-  return new Fault(KINDS[code] ?? "system", text, { code: "grpc.status", detail: { grpc: code } });
+/** A document that a status carries beside its text. */
+export interface StatusDetail {
+  readonly typeUrl: string;
+  readonly value: Uint8Array;
+}
+
+const any = message({ typeUrl: text(1), value: bytes(2) });
+const status = message({ code: integer(1), text: text(2), details: list(sub(3, () => any)) });
+
+/** Returns the failure that a status other than 0 stands for; its documents are in `detail.details`. */
+export function faultOfStatus(code: number, what: string, encodedDetails: string | undefined): Fault {
+  const details = encodedDetails === undefined ? undefined : decodeDetails(encodedDetails);
+  return new Fault(KINDS[code] ?? "system", what, {
+    code: "grpc.status",
+    detail: { grpc: code, ...(details === undefined ? {} : { details }) },
+  });
+}
+
+function decodeDetails(encoded: string): StatusDetail[] | undefined {
+  try {
+    return status
+      .decode(Buffer.from(encoded, "base64"))
+      .details.map(({ typeUrl = "", value = new Uint8Array(0) }) => ({ typeUrl, value }));
+  } catch {
+    return undefined; // ignored: the status has its text
+  }
+}
+
+/** Returns the documents of a failure as a trailer carries them. */
+export function encodeDetails(code: number, what: string, details: readonly StatusDetail[]): string {
+  const encoded = status.encode({ code, text: what, details: [...details] });
+  return Buffer.from(encoded).toString("base64").replace(/=+$/, "");
 }
 
 /** Returns the status code for whatever was thrown. */
@@ -107,9 +137,13 @@ export class MessageReader {
 
 function readHead(head: Buffer): number {
   if (head[0] !== 0)
-    throw new Fault("invalidParameter", "compressed gRPC messages are not understood", { code: "grpc.compressed" });
+    throw new Fault("invalidParameter", "compressed gRPC messages are not understood", {
+      code: "grpc.compressed",
+    });
   const length = head.readUInt32BE(1);
   if (length > MAX_MESSAGE_BYTES)
-    throw new Fault("invalidParameter", `a gRPC message of ${length} bytes is too large`, { code: "grpc.size" });
+    throw new Fault("invalidParameter", `a gRPC message of ${length} bytes is too large`, {
+      code: "grpc.size",
+    });
   return length;
 }

@@ -54,7 +54,12 @@ test("a unary call brings one message there and one back, with metadata", () =>
       })),
     },
     async (client) => {
-      const answer = await client.unary("/t.T/Echo", types, { text: "hi", count: 2 }, { metadata: { "x-name": "n" } });
+      const answer = await client.unary(
+        "/t.T/Echo",
+        types,
+        { text: "hi", count: 2 },
+        { metadata: { "x-name": "n" } },
+      );
       assert.deepEqual(answer, { text: "hi n", count: 3 });
     },
   ));
@@ -67,7 +72,10 @@ test("what a method throws is the caller's failure, kind and text kept", () =>
       }),
     },
     async (client) => {
-      await assert.rejects(client.unary("/t.T/Fail", types, {}), { kind: "notFound", message: "no such thing: ä%" });
+      await assert.rejects(client.unary("/t.T/Fail", types, {}), {
+        kind: "notFound",
+        message: "no such thing: ä%",
+      });
       await assert.rejects(client.unary("/t.T/Nope", types, {}), { kind: "notImplemented" });
     },
   ));
@@ -85,7 +93,8 @@ test("a stream of many large messages arrives whole and in order, both ways at o
     async (client) => {
       const call = client.start("/t.T/Double");
       const sent = (async () => {
-        for (let i = 0; i < 200; i++) await call.messages.send(data.encode({ data: Buffer.alloc(32_768, i) }));
+        for (let i = 0; i < 200; i++)
+          await call.messages.send(data.encode({ data: Buffer.alloc(32_768, i) }));
         call.end();
       })();
       let i = 0;

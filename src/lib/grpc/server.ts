@@ -4,9 +4,9 @@
 
 import { createServer, type IncomingHttpHeaders, type Http2Server, type ServerHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
-import { messageOf } from "../errors.ts";
+import { Fault, messageOf } from "../errors.ts";
 import type { Message } from "../protobuf/message.ts";
-import { CODES, codeOfError, encodeStatusText } from "./framing.ts";
+import { CODES, codeOfError, encodeDetails, encodeStatusText, type StatusDetail } from "./framing.ts";
 import { MessageStream } from "./stream.ts";
 
 /** A call as a method sees it. */
@@ -54,26 +54,36 @@ export interface GrpcServer {
   close(): void;
 }
 
-async function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, methods: Methods): Promise<void> {
+function statusOf(error: unknown): { code: number; text: string; details?: string } {
+  const code = codeOfError(error);
+  const text = messageOf(error);
+  const details = error instanceof Fault ? error.detail["details"] : undefined;
+  if (!Array.isArray(details)) return { code, text };
+  return { code, text, details: encodeDetails(code, text, details as StatusDetail[]) };
+}
+
+async function serve(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  methods: Methods,
+): Promise<void> {
   const path = headers[":path"] ?? "";
   const abort = new AbortController();
   const messages = new MessageStream(stream);
   stream.on("close", () => abort.abort());
-  let status: { code: number; text: string } = { code: CODES.ok, text: "" };
-  stream.respond(
-    { ":status": 200, "content-type": "application/grpc" },
-    { waitForTrailers: true },
-  );
+  let status: { code: number; text: string; details?: string } = { code: CODES.ok, text: "" };
+  stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
   stream.on("wantTrailers", () => {
     const text = status.text === "" ? {} : { "grpc-message": encodeStatusText(status.text) };
-    stream.sendTrailers({ "grpc-status": String(status.code), ...text });
+    const details = status.details === undefined ? {} : { "grpc-status-details-bin": status.details };
+    stream.sendTrailers({ "grpc-status": String(status.code), ...text, ...details });
   });
   try {
     const method = Object.hasOwn(methods, path) ? methods[path] : undefined;
     if (method === undefined) status = { code: CODES.unimplemented, text: `unknown method ${path}` };
     else await method({ messages, metadata: headers, signal: abort.signal });
   } catch (error) {
-    status = { code: codeOfError(error), text: messageOf(error) };
+    status = statusOf(error);
   }
   if (!stream.destroyed) stream.end();
 }
@@ -84,7 +94,9 @@ export function serveGrpc(
   methods: Methods,
   onError: (error: unknown) => void = () => undefined,
 ): GrpcServer {
-  const server: Http2Server = createServer({ settings: { maxConcurrentStreams: 1000, initialWindowSize: 1 << 20 } });
+  const server: Http2Server = createServer({
+    settings: { maxConcurrentStreams: 1000, initialWindowSize: 1 << 20 },
+  });
   const closed = Promise.withResolvers<void>();
   server.on("stream", (stream, headers) => {
     serve(stream as ServerHttp2Stream, headers, methods).catch(onError);
@@ -93,6 +105,7 @@ export function serveGrpc(
   connection.on("close", () => closed.resolve());
   connection.on("error", () => undefined); // ignored: `close` follows
   server.emit("connection", connection);
+  connection.resume(); // a hijacked connection comes paused
   return {
     closed: closed.promise,
     close: () => {

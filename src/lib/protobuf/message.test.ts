@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { Fault } from "../errors.ts";
 import { boolean, bytes, integer, list, map, message, sub, text } from "./message.ts";
 
-const plain = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record(model, { noNullPrototype: true });
+const plain = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
+  fc.record(model, { noNullPrototype: true });
 const inner = message({ name: text(1), size: integer(2) });
 const outer = message({
   id: integer(1),
@@ -17,9 +18,10 @@ const outer = message({
 });
 
 test("messages have proto3's bytes", () => {
-  assert.deepEqual([...inner.encode({ name: "testing", size: 150 })], [
-    0x0a, 0x07, 0x74, 0x65, 0x73, 0x74, 0x69, 0x6e, 0x67, 0x10, 0x96, 0x01,
-  ]);
+  assert.deepEqual(
+    [...inner.encode({ name: "testing", size: 150 })],
+    [0x0a, 0x07, 0x74, 0x65, 0x73, 0x74, 0x69, 0x6e, 0x67, 0x10, 0x96, 0x01],
+  );
   assert.equal(inner.encode({ name: "", size: 0 }).length, 0);
   // -1 as int64 has ten bytes.
   assert.deepEqual([...inner.encode({ size: -1 })], [0x10, ...Array.from({ length: 9 }, () => 0xff), 0x01]);
@@ -37,15 +39,21 @@ test("what is encoded is decoded", () => {
         one: fc.option(plain({ name: fc.string(), size: fc.nat() }), { nil: undefined }),
         many: fc.array(plain({ name: fc.string(), size: fc.nat() })),
         words: fc.array(fc.string()),
-        attrs: fc.dictionary(fc.string().filter((k) => k !== "__proto__"), fc.string()),
+        attrs: fc.dictionary(
+          fc.string().filter((k) => k !== "__proto__"),
+          fc.string(),
+        ),
       }),
       (value) => {
         const back = outer.decode(outer.encode(value));
-        assert.deepEqual({ ...back, data: [...back.data] }, {
-          ...value,
-          attrs: { ...value.attrs },
-          data: [...value.data],
-        });
+        assert.deepEqual(
+          { ...back, data: [...back.data] },
+          {
+            ...value,
+            attrs: { ...value.attrs },
+            data: [...value.data],
+          },
+        );
       },
     ),
   );

@@ -1,0 +1,173 @@
+// `build` by BuildKit's services: a session on which the daemon asks for files, secrets and agents, and its control service,
+// which builds and tells of its progress. The progress goes to stderr, so that stdout is the result's.
+
+import { randomBytes } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
+import type { Client } from "../../api/client.ts";
+import { buildControl } from "../../api/operations/build.ts";
+import {
+  CONTROL_METHODS,
+  solveRequest,
+  solveResponse,
+  statusRequest,
+  statusResponse,
+} from "../../lib/build-protocol/control.ts";
+import { excerptOf, sourceOf } from "../../lib/build-protocol/source.ts";
+import { Fault } from "../../lib/errors.ts";
+import { GrpcClient } from "../../lib/grpc/client.ts";
+import { complain } from "../each.ts";
+import { exitWith } from "../failure.ts";
+import { errnoText } from "../options/env.ts";
+import { print, printError } from "../output.ts";
+import { type BuildView, JsonView, PlainView } from "../progress/build-plain.ts";
+import type { Session } from "../session.ts";
+import { isTerminal } from "../terminal/tty.ts";
+import { proxiesOf, writeImageId } from "./classic.ts";
+import type { BuildFlags } from "./flags.ts";
+import { frontendAttrs } from "./frontend-attrs.ts";
+import { type ParsedOutput, parseOutputs, serveOutputs } from "./outputs.ts";
+import { type PreparedInputs, prepareInputs } from "./session/inputs.ts";
+import { checkSecrets, parseSecret, parseSsh } from "./session/secrets.ts";
+import { openSession } from "./session/session.ts";
+
+type SolveInput = Partial<ReturnType<typeof solveRequest.decode>>;
+
+async function openView(flags: BuildFlags): Promise<BuildView | undefined> {
+  if (flags.quiet || flags.progress === "quiet") return undefined;
+  const isTty = await isTerminal(2);
+  switch (flags.progress) {
+    case "auto":
+    case "tty":
+      if (!isTty && flags.progress === "tty")
+        throw complain("failed to get console: provided file is not a console");
+      if (isTty) {
+        const { LiveView } = await import("../progress/build-live.ts");
+        const { columns, rows } = process.stderr;
+        return new LiveView({ write: printError, columns: columns || 80, rows: rows || 24 });
+      }
+      return new PlainView(printError);
+    case "plain":
+      return new PlainView(printError);
+    case "rawjson":
+      return new JsonView(printError);
+    default:
+      throw complain(`unsupported progress mode: ${flags.progress}`);
+  }
+}
+
+/** `--cache-from` and `--cache-to`: a name alone is an image in a registry. */
+export function parseCacheEntry(text: string): { type: string; attrs: Record<string, string> } {
+  if (!text.includes("=")) return { type: "registry", attrs: { ref: text } };
+  const attrs: Record<string, string> = {};
+  for (const field of text.split(",")) {
+    const equals = field.indexOf("=");
+    if (equals < 0) throw complain(`invalid value ${field}`);
+    attrs[field.slice(0, equals).toLowerCase()] = field.slice(equals + 1);
+  }
+  const { type = "", ...rest } = attrs;
+  if (type === "") throw complain(`type required form> ${JSON.stringify(text)}`);
+  return { type, attrs: rest };
+}
+
+function solveInputOf(
+  flags: BuildFlags,
+  inputs: PreparedInputs,
+  outputs: readonly ParsedOutput[],
+  more: { ref: string; session: string; proxies: Readonly<Record<string, string>> },
+): SolveInput {
+  return {
+    ref: more.ref,
+    session: more.session,
+    frontend: "dockerfile.v0",
+    frontendAttrs: frontendAttrs(flags, inputs, more.proxies),
+    exporters: outputs.map(({ type, attrs }) => ({ type, attrs: { ...attrs } })),
+    entitlements: [...flags.allow],
+    cache: {
+      imports: flags["cache-from"].map(parseCacheEntry),
+      exports: flags["cache-to"].map(parseCacheEntry),
+    },
+  };
+}
+
+async function follow(client: GrpcClient, ref: string, view: BuildView | undefined): Promise<void> {
+  const call = client.start(CONTROL_METHODS.status);
+  await call.messages.send(statusRequest.encode({ ref }));
+  call.end();
+  for await (const message of call.messages) view?.push(statusResponse.decode(message));
+}
+
+async function solve(
+  client: Client,
+  input: SolveInput,
+  view: BuildView | undefined,
+): Promise<Readonly<Record<string, string>>> {
+  const { socket } = await client.hijack(buildControl, {});
+  const grpc = new GrpcClient(socket);
+  try {
+    const types = { request: solveRequest, response: solveResponse };
+    const solved = grpc.unary(CONTROL_METHODS.solve, types, input);
+    solved.catch(() => undefined); // ignored: awaited below, when the progress is told
+    await follow(grpc, input.ref as string, view).catch(() => undefined); // ignored: what went wrong is Solve's answer
+    const { exporterResponse } = await solved;
+    return exporterResponse;
+  } finally {
+    grpc.close();
+  }
+}
+
+/** Tells what went wrong, with the lines of the Dockerfile that it is about. */
+function explain(error: unknown): unknown {
+  if (!(error instanceof Fault) || error.code !== "grpc.status") return error;
+  const source = sourceOf(error);
+  if (source !== undefined) printError(excerptOf(source));
+  return exitWith(1, `ERROR: failed to solve: ${error.message}`);
+}
+
+function writeMetadata(path: string, response: Readonly<Record<string, string>>): void {
+  const known = Object.entries(response).sort(([a], [b]) => (a < b ? -1 : 1));
+  try {
+    writeFileSync(path, `${JSON.stringify(Object.fromEntries(known), undefined, 2)}`);
+  } catch (error) {
+    throw complain(`open ${path}: ${errnoText(error)}`);
+  }
+}
+
+/** Builds and prints. Throws Faults; a build that failed is exit code 1. */
+export async function buildWithSession(session: Session, path: string, flags: BuildFlags): Promise<void> {
+  if (flags.squash) throw complain("--squash is not supported: a build's layers stay as they are");
+  const outputs = parseOutputs(flags);
+  const secrets = flags.secret.map(parseSecret);
+  checkSecrets(secrets);
+  const agents = parseSsh(flags.ssh);
+  await using inputs = await prepareInputs(path, flags);
+  if (flags.iidfile !== "") rmSync(flags.iidfile, { force: true });
+  const [client, config] = await Promise.all([session.client(), session.config()]);
+  const view = await openView(flags);
+  const open = await openSession(client, {
+    directories: inputs.directories,
+    uploads: inputs.uploads,
+    secrets,
+    agents,
+    config,
+    outputs: serveOutputs(outputs),
+    sharedKey: inputs.sharedKey,
+  });
+  try {
+    const input = solveInputOf(flags, inputs, outputs, {
+      ref: randomBytes(13).toString("hex"),
+      session: open.id,
+      proxies: proxiesOf(config, client.host, flags),
+    });
+    const response = await solve(client, input, view);
+    view?.end();
+    const imageId = response["containerimage.config.digest"] ?? "";
+    if (flags.quiet && imageId !== "") print(`${imageId}\n`);
+    if (flags.iidfile !== "") writeImageId(flags.iidfile, imageId);
+    if (flags["metadata-file"] !== "") writeMetadata(flags["metadata-file"], response);
+  } catch (error) {
+    view?.end();
+    throw explain(error);
+  } finally {
+    open.close();
+  }
+}

@@ -1,0 +1,281 @@
+// Builds by BuildKit's services: secrets, agents, named contexts, outputs and progress over a session, from our client, from
+// Docker's client with BuildKit built in, and from a client that speaks the control service as buildx does.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, afterEach, before, describe, test } from "node:test";
+import { createClient } from "../../src/api/client.ts";
+import { buildControl } from "../../src/api/operations/build.ts";
+import { openSession } from "../../src/cli/build/session/session.ts";
+import {
+  BUILD_ID_KEY,
+  CONTROL_METHODS,
+  empty,
+  GATEWAY_METHODS,
+  gatewaySolveRequest,
+  gatewaySolveResponse,
+  listWorkersResponse,
+  pongResponse,
+  returnRequest,
+  solveRequest,
+  solveResponse,
+} from "../../src/lib/build-protocol/control.ts";
+import { GrpcClient } from "../../src/lib/grpc/client.ts";
+import { run } from "./command.ts";
+import { type Client, clients, TestDaemon } from "./harness.ts";
+
+let daemon: TestDaemon;
+before(async () => {
+  daemon = await TestDaemon.start();
+});
+afterEach(() => daemon.removeContainers());
+after(() => daemon.close());
+
+async function withContext<T>(
+  files: Readonly<Record<string, string>>,
+  use: (dir: string) => Promise<T>,
+): Promise<T> {
+  const dir = await mkdtemp(join(tmpdir(), "berth-e2e-session-"));
+  try {
+    for (const [name, content] of Object.entries(files)) {
+      await mkdir(dirname(join(dir, name)), { recursive: true });
+      await writeFile(join(dir, name), content);
+    }
+    return await use(dir);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+const [berth] = clients as readonly [Client];
+/** Debian's client has BuildKit built in; newer ones need a plugin for it. */
+const DEBIAN_CLIENT = "/usr/bin/docker";
+const sessionClients: readonly Client[] = existsSync(DEBIAN_CLIENT)
+  ? [berth, { name: "docker", argv: [DEBIAN_CLIENT] }]
+  : [berth];
+const env = { DOCKER_BUILDKIT: "1" };
+
+for (const client of sessionClients)
+  describe(`${client.name}: build with a session`, () => {
+    const build = (...args: string[]) => daemon.run(client, ["build", "--progress=plain", ...args], { env });
+    const text = (...args: string[]) => daemon.text(client, args);
+
+    test("a secret reaches the command, and no image, history, record or log", () =>
+      withContext(
+        {
+          Dockerfile:
+            "FROM busybox\nRUN --mount=type=secret,id=token,uid=1000,mode=0440 stat -c '%a %u' /run/secrets/token && sha256sum /run/secrets/token > /sum\n",
+          secret: "not-to-be-seen",
+        },
+        async (dir) => {
+          await writeFile(join(dir, ".dockerignore"), "secret\n");
+          const from = `id=token,src=${join(dir, "secret")}`;
+          const built = await build("--no-cache", "--secret", from, "-t", "secretive", dir);
+          assert.equal(built.status, 0, built.stderr);
+          assert.match(built.stderr, /440 1000/);
+          const sum = await text("run", "--rm", "secretive", "cat", "/sum");
+          const expected = await run(["sha256sum", join(dir, "secret")]);
+          assert.equal(sum.split(" ")[0], expected.stdout.split(" ")[0]);
+          const history = await text("history", "--no-trunc", "secretive");
+          assert.doesNotMatch(built.stderr + history + daemon.log, /not-to-be-seen/);
+          const found = await run(["grep", "-rl", "not-to-be-seen", daemon.dataRoot, daemon.path("run")]);
+          assert.equal(found.stdout, "");
+          const missing = await text(
+            "run",
+            "--rm",
+            "secretive",
+            "sh",
+            "-c",
+            "test -e /run/secrets || echo gone",
+          );
+          assert.equal(missing, "gone");
+        },
+      ));
+
+    test("only what the Dockerfile asks for is sent, symlinks followed, .dockerignore minded", () =>
+      withContext(
+        {
+          Dockerfile: "FROM busybox\nCOPY a/b /got\n",
+          "real/b/f": "F",
+          "real/b/no": "",
+          big: "x",
+          ".dockerignore": "**/no\n",
+        },
+        async (dir) => {
+          await symlink("real", join(dir, "a"));
+          const built = await build("-t", "followed", dir);
+          assert.equal(built.status, 0, built.stderr);
+          assert.equal(await text("run", "--rm", "followed", "ls", "/got"), "f");
+        },
+      ));
+
+    test("an ssh agent is reached through its socket in the step", () =>
+      withContext(
+        {
+          Dockerfile:
+            "FROM busybox\nRUN --mount=type=ssh test -S $SSH_AUTH_SOCK && stat -c %a $SSH_AUTH_SOCK\n",
+        },
+        async (dir) => {
+          const socket = join(dir, "agent.sock");
+          const server = createServer();
+          await new Promise<void>((resolve) => server.listen(socket, resolve));
+          try {
+            const built = await build("--no-cache", "--ssh", `default=${socket}`, "-t", "agented", dir);
+            assert.equal(built.status, 0, built.stderr);
+            assert.match(built.stderr, /^#\d+ [\d.]+ 600$/m);
+          } finally {
+            server.close();
+          }
+        },
+      ));
+
+    test("the history is BuildKit's, and a failure names the command and its exit code", () =>
+      withContext({ Dockerfile: "FROM busybox\nENV A=b\nRUN true\nRUN exit 7\n" }, async (dir) => {
+        const failed = await build(dir);
+        assert.equal(failed.status, 1);
+        assert.match(
+          failed.stderr,
+          /process "\/bin\/sh -c exit 7" did not complete successfully: exit code: 7/,
+        );
+        await writeFile(join(dir, "Dockerfile"), "FROM busybox\nENV A=b\nRUN true\n");
+        assert.equal((await build("-t", "kit", dir)).status, 0);
+        const created = await text("history", "--no-trunc", "--format", "{{.CreatedBy}}", "kit");
+        assert.deepEqual(created.split("\n").slice(0, 2), ["RUN /bin/sh -c true # buildkit", "ENV A=b"]);
+      }));
+
+    test("a context from standard input, and the id alone with -q", () =>
+      withContext({ Dockerfile: "FROM busybox\nCOPY f /f\n", f: "F" }, async (dir) => {
+        const tar = await run(["tar", "-C", dir, "-c", "."]);
+        const built = await daemon.run(client, ["build", "-q", "-t", "piped-kit", "-"], {
+          env,
+          input: tar.bytes,
+        });
+        assert.match(built.stdout, /^sha256:[0-9a-f]{64}\n$/, built.stderr);
+        assert.equal(await text("run", "--rm", "piped-kit", "cat", "/f"), "F");
+      }));
+  });
+
+describe("berth: what only its client can do", () => {
+  const build = (...args: string[]) => daemon.run(berth, ["build", ...args], { env });
+
+  test("outputs: a directory, an archive, the image as a file, metadata", () =>
+    withContext({ Dockerfile: "FROM scratch\nCOPY --chmod=750 d /d\n", "d/f": "F" }, async (dir) => {
+      await symlink("f", join(dir, "d/link"));
+      const to = (name: string) => join(dir, name);
+      const dangling = async () =>
+        (await daemon.run(berth, ["images", "-q", "--filter", "dangling=true"])).stdout;
+      const before = await dangling();
+      const files = await build("-o", to("out"), "--metadata-file", to("meta"), dir);
+      assert.equal(files.status, 0, files.stderr);
+      assert.deepEqual((await readdir(to("out/d"))).sort(), ["f", "link"]);
+      assert.equal((await stat(to("out/d/f"))).mode & 0o7777, 0o750);
+      const meta = JSON.parse(await readFile(to("meta"), "utf8")) as Record<string, string>;
+      assert.match(meta["containerimage.config.digest"] ?? "", /^sha256:/);
+      const archive = await build("-o", "-", dir);
+      const listed = await run(["tar", "-t"], { input: archive.bytes });
+      assert.equal(listed.stdout, "d/\nd/f\nd/link\n");
+      const image = await build("-t", "as-file", "-o", `type=docker,dest=${to("image.tar")}`, dir);
+      assert.equal(image.status, 0, image.stderr);
+      const inside = await run(["tar", "-t", "-f", to("image.tar")]);
+      assert.match(inside.stdout, /^manifest\.json$/m);
+      assert.equal(await dangling(), before);
+    }));
+
+  test("named contexts: directories, images, and the Dockerfile from standard input", () =>
+    withContext({ "other/f": "O" }, async (dir) => {
+      const input = "FROM base\nCOPY --from=files f /f\nRUN --mount=from=files,target=/m cat /m/f\n";
+      const contexts = [`files=${join(dir, "other")}`, "base=docker-image://busybox"];
+      const flags = contexts.flatMap((c) => ["--build-context", c]);
+      const built = await daemon.run(berth, ["build", "-t", "named", ...flags, "-f", "-", dir], {
+        env,
+        input,
+      });
+      assert.equal(built.status, 0, built.stderr);
+      assert.equal((await daemon.run(berth, ["run", "--rm", "named", "cat", "/f"])).stdout, "O");
+    }));
+
+  test("on a failure the lines of the Dockerfile are shown", () =>
+    withContext(
+      { Dockerfile: "FROM busybox\n\nRUN echo last words && \\\n  exit 3\nCMD x\n" },
+      async (dir) => {
+        const failed = await build(dir);
+        assert.match(failed.stderr, /last words/);
+        assert.match(
+          failed.stderr,
+          /Dockerfile:3\n-+\n {3}1 \| {5}FROM busybox\n {3}2 \|\n {3}3 \| >>> RUN echo/,
+        );
+        assert.match(failed.stderr, /ERROR: failed to solve: process .* exit code: 3\n$/);
+      },
+    ));
+
+  test("a terminal gets a list that is redrawn, rawjson documents", () =>
+    withContext({ Dockerfile: "FROM busybox\nRUN echo hello\n" }, async (dir) => {
+      const live = daemon.onTerminal(berth, ["build", "--no-cache", dir], { env });
+      await live.prints(/\[\+\] Building [\d.]+s \(\d+\/\d+\) FINISHED/);
+      assert.equal((await live.ended).status, 0);
+      const raw = await build("--progress", "rawjson", "--no-cache", dir);
+      const documents = raw.stderr
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+      const names = documents.flatMap((d) => d.vertexes ?? []).map((v) => v.name);
+      assert(names.includes("[2/2] RUN echo hello"), names.join());
+    }));
+});
+
+test("a client that drives the frontend through the gateway, as buildx does", () =>
+  withContext({ Dockerfile: "FROM busybox\nCOPY f /f\n", f: "F" }, async (dir) => {
+    const client = createClient({ host: `unix://${daemon.socket}` });
+    const session = await openSession(client, {
+      directories: new Map([
+        ["context", dir],
+        ["dockerfile", dir],
+      ]),
+      uploads: new Map(),
+      secrets: [],
+      agents: new Map(),
+      config: {},
+      sharedKey: "",
+    });
+    const { socket } = await client.hijack(buildControl, {});
+    const grpc = new GrpcClient(socket);
+    try {
+      const none = { request: empty, response: listWorkersResponse };
+      const { record } = await grpc.unary(CONTROL_METHODS.listWorkers, none, {});
+      assert.equal(record[0]?.platforms?.[0]?.os, "linux");
+      const metadata = { [BUILD_ID_KEY]: "build-1" };
+      const exporters = [{ type: "moby", attrs: { name: "by-gateway,by-gateway:two" } }];
+      const solved = grpc.unary(
+        CONTROL_METHODS.solve,
+        { request: solveRequest, response: solveResponse },
+        { ref: "build-1", session: session.id, exporters },
+      );
+      const pong = await grpc.unary(
+        GATEWAY_METHODS.ping,
+        { request: empty, response: pongResponse },
+        {},
+        { metadata },
+      );
+      assert(pong.frontendCaps.some((cap) => cap.id === "return" && cap.isEnabled === true));
+      const types = { request: gatewaySolveRequest, response: gatewaySolveResponse };
+      const frontend = { frontend: "dockerfile.v0", frontendOpt: { filename: "Dockerfile" } };
+      const { result } = await grpc.unary(GATEWAY_METHODS.solve, types, frontend, { metadata });
+      const back = { request: returnRequest, response: empty };
+      await grpc.unary(
+        GATEWAY_METHODS.return,
+        back,
+        { result: { ref: { id: result?.ref?.id ?? "" } } },
+        { metadata },
+      );
+      const { exporterResponse } = await solved;
+      assert.equal(exporterResponse["image.name"], "by-gateway,by-gateway:two");
+      const read = await daemon.text(berth, ["run", "--rm", "by-gateway:two", "cat", "/f"]);
+      assert.equal(read, "F");
+    } finally {
+      grpc.close();
+      session.close();
+    }
+  }));
