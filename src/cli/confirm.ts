@@ -4,10 +4,37 @@ import { readSync } from "node:fs";
 import { exitWith } from "./failure.ts";
 import { print } from "./output.ts";
 
-/** Asks; anything but "y" ends the program without a word, with exit code 1. */
-export function confirm(question: string): void {
+/** Asks; anything but "y" ends the program without a word, with exit code 1, and a signal with 0: nothing was done. */
+export async function confirm(question: string): Promise<void> {
   print(`${question} [y/N] `);
-  if (readLine().trim().toLowerCase() !== "y") throw exitWith(1);
+  const answer = await answerLine();
+  if (answer === undefined) {
+    print("\n");
+    throw exitWith(0);
+  }
+  if (answer.trim().toLowerCase() !== "y") throw exitWith(1);
+}
+
+/** Reads a line of stdin; undefined when a signal comes first. */
+async function answerLine(): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const interrupt = (): void => resolve(undefined);
+  let text = "";
+  const take = (chunk: Buffer): void => {
+    text += chunk.toString();
+    if (text.includes("\n")) resolve(text.split("\n", 1)[0]);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, interrupt);
+  const { stdin } = process;
+  stdin.on("data", take);
+  for (const event of ["end", "error"] as const) stdin.once(event, () => resolve(text));
+  try {
+    return await promise;
+  } finally {
+    stdin.removeListener("data", take);
+    stdin.pause();
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeListener(signal, interrupt);
+  }
 }
 
 /** Reads one line of stdin. */

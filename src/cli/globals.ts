@@ -1,6 +1,6 @@
 // The options that stand before the command: which daemon, which configuration.
 
-import { bool, type FlagValues, list, string } from "../lib/flags/spec.ts";
+import { bool, custom, type FlagValues, invalidValue, string } from "../lib/flags/spec.ts";
 
 /** Without HOME, root's: node:os would know better, but every command would pay for loading it. */
 const dockerHome = process.env["DOCKER_CONFIG"] ?? `${process.env["HOME"] ?? "/root"}/.docker`;
@@ -11,13 +11,18 @@ const certHome = process.env["DOCKER_CERT_PATH"] || dockerHome;
 /** compat: any text switches it on. */
 const isSet = (name: string): boolean => (process.env[name] ?? "") !== "";
 
+function oneHost(text: string, previous: readonly string[] | undefined): readonly string[] {
+  if (previous !== undefined) throw invalidValue("specify only one -H");
+  return [text];
+}
+
 export const globalFlags = {
   config: string("Location of client config files", { initial: dockerHome }),
   context: string("Name of the context to use (overrides the host variables and the current context)", {
     short: "c",
   }),
   debug: bool("Print debugging information", { short: "D" }),
-  host: list("Daemon to connect to", { short: "H" }),
+  host: custom<readonly string[]>("list", "Daemon to connect to", [], oneHost, { short: "H" }),
   "log-level": string('Log level ("debug", "info", "warn", "error", "fatal")', {
     short: "l",
     initial: "info",

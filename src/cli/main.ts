@@ -55,10 +55,6 @@ async function dispatch(program: string, argv: readonly string[]): Promise<numbe
   });
   const session = new Session(program, parsed.values, parsed.given);
   if (parsed.help !== undefined) return showRootHelp(session, parsed.help === "h");
-  if (parsed.values.version) {
-    print(`${versionLine(program)}\n`);
-    return 0;
-  }
   if (
     !["debug", "info", "warn", "warning", "error", "fatal", "panic", "trace"].includes(
       parsed.values["log-level"],
@@ -67,6 +63,14 @@ async function dispatch(program: string, argv: readonly string[]): Promise<numbe
     throw exitWith(1, `Unable to parse logging level: ${parsed.values["log-level"]}`);
   }
   const [first, ...rest] = parsed.args;
+  if (parsed.values.version) {
+    // compat: a plugin gets the flag, too, and knows none of that name.
+    const status =
+      first === undefined || (await isOwn(first)) ? undefined : await runPluginOf(session, first, argv);
+    if (status !== undefined) return status;
+    print(`${versionLine(program)}\n`);
+    return 0;
+  }
   if (first === undefined) {
     printError(await rootPage(session));
     return 0;
@@ -76,13 +80,27 @@ async function dispatch(program: string, argv: readonly string[]): Promise<numbe
   const top = verbs.find((entry) => entry.top === first);
   if (top !== undefined) return runVerb(session, top, `${program} ${first}`, rest);
   if (nouns.some((noun) => noun.name === first)) return runNoun(session, first, rest);
-  const { runPlugin } = await import("./plugins/run.ts");
-  const status = await runPlugin(session, first, argv);
+  const status = await runPluginOf(session, first, argv);
   if (status !== undefined) return status;
+  if (rest.includes("--help")) return showRootHelp(session, false);
   throw exitWith(
     1,
     `${program}: unknown command: ${program} ${first}\n\nRun '${program} --help' for more information`,
   );
+}
+
+async function isOwn(name: string): Promise<boolean> {
+  const { nouns, verbs } = await import("./commands/table.ts");
+  return verbs.some((entry) => entry.top === name) || nouns.some((noun) => noun.name === name);
+}
+
+async function runPluginOf(
+  session: Session,
+  name: string,
+  argv: readonly string[],
+): Promise<number | undefined> {
+  const { runPlugin } = await import("./plugins/run.ts");
+  return runPlugin(session, name, argv);
 }
 
 async function runNoun(session: Session, noun: string, argv: readonly string[]): Promise<number> {
@@ -155,8 +173,7 @@ async function showHelpTopic(
       return 0;
     }
   }
-  const { runPlugin } = await import("./plugins/run.ts");
-  const status = await runPlugin(session, first, argv);
+  const status = await runPluginOf(session, first, argv);
   if (status !== undefined) return status;
   throw exitWith(1, `unknown help topic: ${words.join(" ")}`);
 }

@@ -4,7 +4,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type Outcome, run } from "./command.ts";
+import { Live, type Outcome, run } from "./command.ts";
 import { type Client, clients } from "./harness.ts";
 
 const METADATA =
@@ -17,6 +17,19 @@ echo "$@"; cat; test "$DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND" && exit 7
   "docker-where": `#!/bin/sh
 if [ "$1" = docker-cli-plugin-metadata ]; then echo '${METADATA}'; exit; fi
 echo "$DOCKER_HOST"
+`,
+  // Says when its lifeline is cut, or does not care.
+  "docker-patient": `#!/usr/bin/env python3
+import os, signal, socket, sys
+if sys.argv[1] == "docker-cli-plugin-metadata":
+    print('${METADATA}'); sys.exit()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+s = socket.socket(socket.AF_UNIX); s.connect("\\0" + os.environ["DOCKER_CLI_PLUGIN_SOCKET"][1:])
+print("connected", flush=True)
+s.recv(1)
+print("told to end", flush=True)
+if "stubborn" in sys.argv: signal.pause()
+sys.exit(5)
 `,
   "docker-broken": "#!/bin/sh\necho no metadata\n",
   // A command of the program's own goes before it.
@@ -45,6 +58,27 @@ for (const client of clients)
     test("a plugin gets the whole command line and the input, and its exit code counts", async () => {
       const outcome = await on(client, ["-D", "hello", "--flag", "x y"], "input\n");
       assert.deepEqual([outcome.status, outcome.stdout], [7, "-D hello --flag x y\ninput\n"]);
+    });
+
+    test("a signal without a terminal is told through the plugin's socket, and the third one ends it", async () => {
+      const env = { PATH: process.env["PATH"] ?? "", DOCKER_CONFIG: home };
+      const polite = new Live([...client.argv, "patient"], { env });
+      await polite.prints("connected");
+      polite.kill("SIGTERM");
+      const ended = await polite.ended;
+      assert.deepEqual([ended.status, ended.stdout], [5, "connected\ntold to end\n"]);
+      const stubborn = new Live([...client.argv, "patient", "stubborn"], { env });
+      await stubborn.prints("connected");
+      stubborn.kill("SIGTERM");
+      await stubborn.prints("told to end");
+      // Two of a kind may become one.
+      for (const signal of ["SIGINT", "SIGTERM"] as const) {
+        stubborn.kill(signal);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      const killed = await stubborn.ended;
+      assert.equal(killed.status, 1);
+      assert.match(killed.stderr, /got 3 SIGTERM\/SIGINTs, forcefully exiting/);
     });
 
     test("help is the plugin's own", async () => {

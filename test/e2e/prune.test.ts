@@ -40,3 +40,18 @@ for (const c of clients) {
     await daemon.removeContainers();
   });
 }
+
+for (const c of clients)
+  test(`a signal at the question ends it with 0, and nothing is pruned (${c.name})`, async () => {
+    await daemon.text(c, ["create", "--name", "spared", "busybox", "true"]);
+    const asked = daemon.live(c, ["container", "prune"]);
+    await asked.prints("[y/N]");
+    asked.kill("SIGINT");
+    assert.equal((await asked.ended).status, 0);
+    const declined = daemon.live(c, ["container", "prune"]);
+    await declined.prints("[y/N]");
+    declined.stdin.end("n\n");
+    assert.notEqual((await declined.ended).stdout, "");
+    assert.equal(await daemon.text(c, ["ps", "-a", "--format", "{{.Names}}"]), "spared");
+    await daemon.removeContainers();
+  });

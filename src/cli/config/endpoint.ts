@@ -65,7 +65,6 @@ export async function resolveEndpoint(input: EndpointInput): Promise<Endpoint> {
     const tls = tlsOfContext(globals.config, context, meta.Endpoints.docker?.SkipTLSVerify === true);
     return { host: normaliseHost(stored, tls !== undefined), tls, context, apiVersion, isOwnDefault: false };
   }
-  if (globals.host.length > 1) throw refuse("Specify only one -H");
   const tls = wantsTls(globals) ? (await import("./tls.ts")).tlsOfFlags(globals, given) : undefined;
   const chosen = globals.host[0] ?? environmentHost();
   const host = chosen === undefined ? DEFAULT_HOST : normaliseHost(chosen, tls !== undefined);

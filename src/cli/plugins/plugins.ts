@@ -6,6 +6,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { messageOf } from "../../lib/errors.ts";
+import { parseJson } from "../../lib/json/parse.ts";
 import type { ConfigFile } from "../config/config-file.ts";
 
 export interface PluginMetadata {
@@ -76,7 +77,7 @@ async function askPlugin(name: string, path: string): Promise<Plugin> {
   }
   let metadata: PluginMetadata;
   try {
-    metadata = JSON.parse(output) as PluginMetadata;
+    metadata = parseJson(output) as PluginMetadata;
   } catch (error) {
     return refuse(`invalid metadata: ${messageOf(error)}`);
   }

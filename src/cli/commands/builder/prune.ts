@@ -18,7 +18,7 @@ export const command = defineCommand({
     const filters = withPruneFilters(flags.filter, (await session.config()).pruneFilters);
     if (!flags.force) {
       const what = flags.all ? "all build cache" : "all dangling build cache";
-      confirm(`WARNING! This will remove ${what}. Are you sure you want to continue?`);
+      await confirm(`WARNING! This will remove ${what}. Are you sure you want to continue?`);
     }
     const options = { all: flags.all, keepStorage: flags["keep-storage"] };
     printReport(await pruneBuildCache(await session.client(), filters, options));

@@ -14,7 +14,7 @@ export const command = defineCommand({
   async run(session, { flags }) {
     const filters = withPruneFilters(flags.filter, (await session.config()).pruneFilters);
     if (!flags.force) {
-      confirm("WARNING! This will remove all stopped containers.\nAre you sure you want to continue?");
+      await confirm("WARNING! This will remove all stopped containers.\nAre you sure you want to continue?");
     }
     printReport(await pruneContainers(await session.client(), filters));
   },

@@ -18,7 +18,7 @@ export const command = defineCommand({
       const what = flags.all
         ? "all images without at least one container associated to them"
         : "all dangling images";
-      confirm(`WARNING! This will remove ${what}.\nAre you sure you want to continue?`);
+      await confirm(`WARNING! This will remove ${what}.\nAre you sure you want to continue?`);
     }
     printReport(await pruneImages(await session.client(), filters, { all: flags.all }));
   },

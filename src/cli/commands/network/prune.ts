@@ -15,7 +15,7 @@ export const command = defineCommand({
   async run(session, { flags }) {
     const filters = withPruneFilters(flags.filter, (await session.config()).pruneFilters);
     if (!flags.force) {
-      confirm(
+      await confirm(
         "WARNING! This will remove all custom networks not used by at least one container.\nAre you sure you want to continue?",
       );
     }

@@ -18,7 +18,7 @@ export const command = defineCommand({
     let hasFailed = false;
     for (const id of args) {
       try {
-        if (await isIngress(client, id)) confirm(ingressWarning);
+        if (await isIngress(client, id)) await confirm(ingressWarning);
         await client.call(networkDelete, { id });
         print(`${id}\n`);
       } catch (error) {

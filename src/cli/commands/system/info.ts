@@ -58,7 +58,7 @@ export const command = defineCommand({
 function clientText(client: ClientVersion, plugins: readonly Plugin[], isDebug: boolean): string {
   const valid = plugins.filter((plugin) => plugin.Err === undefined).map(pluginText);
   const list = valid.length === 0 ? "" : ` Plugins:\n${valid.join("")}`;
-  return `Client: ${client.Platform.Name}\n Version:    ${client.Version}\n Context:    ${client.Context}\n Debug Mode: ${isDebug}\n${list}`;
+  return `${`Client: ${client.Platform.Name}`.trimEnd()}\n Version:    ${client.Version}\n Context:    ${client.Context}\n Debug Mode: ${isDebug}\n${list}`;
 }
 
 function pluginText({ Name, Path, ShortDescription = "", Vendor = "", Version = "" }: Plugin): string {

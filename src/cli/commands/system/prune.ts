@@ -21,7 +21,7 @@ export const command = defineCommand({
     if (flags.volumes && flags.filter["until"] !== undefined) {
       throw complain('ERROR: The "until" filter is not supported with "--volumes"');
     }
-    if (!flags.force) confirm(question(flags.all, flags.volumes, filters));
+    if (!flags.force) await confirm(question(flags.all, flags.volumes, filters));
     const client = await session.client();
     const steps = [
       () => pruneContainers(client, filters),

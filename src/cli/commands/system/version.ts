@@ -87,7 +87,8 @@ export async function clientVersion(session: Session, isConnected: boolean): Pro
   const { globals } = session;
   const agreed = isConnected ? await session.apiVersion() : undefined;
   return {
-    Platform: { Name: "Berth" },
+    // compat: Docker's own builds name no platform; scripts look for the bare line.
+    Platform: { Name: session.program === "docker" ? "" : "Berth" },
     Version: BERTH_VERSION,
     GitCommit: BERTH_COMMIT,
     ApiVersion: agreed ?? CLIENT_API_VERSION,
@@ -102,7 +103,7 @@ function plainText(client: ClientVersion, server: ServerVersion | undefined): st
   const downgraded =
     client.ApiVersion === client.DefaultAPIVersion ? "" : ` (downgraded from ${client.DefaultAPIVersion})`;
   const lines = [
-    `Client: ${client.Platform.Name}`,
+    `Client: ${client.Platform.Name}`.trimEnd(),
     ` Version:\t${client.Version}`,
     ` API version:\t${client.ApiVersion}${downgraded}`,
     ` Git commit:\t${client.GitCommit}`,

@@ -20,7 +20,7 @@ export const command = defineCommand({
     }
     if (!flags.force) {
       const what = flags.all ? "all local volumes" : "anonymous local volumes";
-      confirm(
+      await confirm(
         `WARNING! This will remove ${what} not used by at least one container.\nAre you sure you want to continue?`,
       );
     }

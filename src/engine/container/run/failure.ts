@@ -4,6 +4,7 @@ import { DEFAULT_PROFILE_NAME } from "../../../runtime/apparmor/profile.ts";
 
 const ENOENT = 2;
 const EACCES = 13;
+const EXDEV = 18;
 const ENOTDIR = 20;
 const ENOEXEC = 8;
 
@@ -65,6 +66,11 @@ export function lacksDefaultProfile(error: unknown): boolean {
 /** compat: Docker finds these out itself before it asks the runtime: they come without the runtime's prefix. */
 function knownReason(error: SysError): string | undefined {
   if (error.op === "credentials" && error.text !== "" && error.path === "") return error.text;
+  // Paths below a volume are the only relative ones.
+  if (error.op === "openat2" && !error.path.startsWith("/"))
+    return error.errno === EXDEV
+      ? `path concatenation escapes the base directory: ${error.path} ${error.text}`
+      : `cannot access path ${error.path}: ${error.text.toLowerCase()}`;
   if (error.op === "chdir" && error.errno === ENOTDIR)
     return `Cannot mkdir: ${error.path} is not a directory`;
   return undefined;
