@@ -18,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -442,6 +443,9 @@ int mount_mask(struct container *c, const char *path, struct fault *f)
 		return fault_set(f, errno, "stat", path, NULL);
 	// The host's null device, never the container's: its /dev may be anything (CVE-2025-31133). Read-only, which leaves a device as
 	// writable as it is, but its inode is the host's: nobody in the container may change its mode, owner or times.
+	struct stat null;
+	if (!S_ISDIR(st.st_mode) && (fstat(c->dev_null, &null) < 0 || !S_ISCHR(null.st_mode) || null.st_rdev != makedev(1, 3)))
+		return fault_set(f, ENODEV, "mask", path, "the host's /dev/null is not the null device");
 	int tree = S_ISDIR(st.st_mode) ? empty_tree(c, &is_first) : open_tree(c->dev_null, "", CLONE_TREE | AT_EMPTY_PATH);
 	if (tree < 0)
 		return fault_set(f, errno, "mask", path, NULL);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/magic.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { NOBODY = 65534 };
@@ -242,8 +244,10 @@ static void child_begin(struct child *child, struct container *c)
 		child_fail(c, &f);
 	close_others(keep, count);
 	c->host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (c->host_proc < 0) {
-		fault_set(&f, errno, "open", "/proc", NULL);
+	// What is written there (scores, sysctls, clocks) must reach the kernel and nothing else (CVE-2025-52881).
+	struct statfs fs;
+	if (c->host_proc < 0 || fstatfs(c->host_proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC) {
+		fault_set(&f, c->host_proc < 0 ? errno : ENODEV, "open", "/proc", c->host_proc < 0 ? NULL : "not a procfs");
 		child_fail(c, &f);
 	}
 }

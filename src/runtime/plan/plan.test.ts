@@ -206,6 +206,12 @@ test("planContainer refuses what cannot be carried out and names what it leaves 
     bad({ linux: { namespaces: [{ type: "mount", path: "/proc/1/ns/mnt" }] } }),
     (e: Fault) => e.kind === "notImplemented",
   );
+  const linux = base.spec.linux as NonNullable<OciSpec["linux"]>;
+  for (const more of [{ intelRdt: { closID: "x" } }, { netDevices: { eth1: {} } }])
+    assert.throws(
+      bad({ linux: { ...linux, ...more } }),
+      (e: Fault) => e.code === "container.unsupported-field",
+    );
   const odd = planContainer({ ...base, spec: { ...base.spec, hooks: { poststop: [{ path: "/x" }] } } });
   assert.deepEqual(odd.warnings, [
     "hooks.poststop is not supported: ignored",

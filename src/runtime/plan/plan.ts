@@ -34,6 +34,7 @@ export function planContainer(input: PlanInput): ContainerPlan {
   const { spec, cgroup } = input;
   const process = spec.process;
   if (!process) throw invalid("the specification has no process");
+  refuseUnsupported(spec);
   const namespaces = planNamespaces(spec, input.netns);
   const userns = planUserns(spec);
   const hasOutside = userns !== undefined && input.hasRightsOutside !== false;
@@ -215,13 +216,24 @@ function planSetting(input: PlanInput, process: OciProcess): Op[] {
   ];
 }
 
+/** What would be less than was asked for is refused; what only adds is left out with a warning. */
+function refuseUnsupported({ linux = {} }: OciSpec): void {
+  const asked = {
+    "linux.intelRdt": linux.intelRdt !== undefined,
+    "linux.netDevices": Object.keys(linux.netDevices ?? {}).length > 0,
+  };
+  for (const [name, isAsked] of Object.entries(asked))
+    if (isAsked)
+      throw new Fault("notImplemented", `${name} is not supported by this version`, {
+        code: "container.unsupported-field",
+      });
+}
+
 function unsupportedIn(spec: OciSpec): string[] {
   const { linux = {}, hooks = {} } = spec;
   const names: string[] = [];
   for (const [name, list] of Object.entries(hooks)) if (list?.length) names.push(`hooks.${name}`);
-  if (linux.intelRdt) names.push("linux.intelRdt");
   if (linux.personality?.flags?.length) names.push("linux.personality.flags");
-  if (Object.keys(linux.netDevices ?? {}).length > 0) names.push("linux.netDevices");
   return names;
 }
 
