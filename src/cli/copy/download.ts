@@ -113,6 +113,8 @@ class Unpacker {
   readonly #keepOwner: boolean;
   /** Directories get their mode and times at the end, when nothing is put into them any more. */
   readonly #directories: { readonly path: string; readonly entry: TarEntry }[] = [];
+  /** The archive has made the copied object itself a link: nothing can be below it. */
+  #isRootLink = false;
   #open: { readonly fd: number; readonly path: string; readonly entry: TarEntry; at: number } | undefined;
 
   constructor(root: string, keepOwner: boolean) {
@@ -124,7 +126,7 @@ class Unpacker {
     const path = this.#path(entry.name);
     switch (entry.type) {
       case "directory":
-        if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) {
+        if (!this.#isDirectory(path)) {
           this.#clear(path);
           mkdirSync(path, { mode: 0o700 });
         }
@@ -137,6 +139,7 @@ class Unpacker {
       case "symlink":
         this.#clear(path);
         symlinkSync(entry.linkName, path);
+        if (path === this.#root) this.#isRootLink = true;
         if (this.#keepOwner) lchownSync(path, entry.uid, entry.gid);
         return;
       case "hardlink":
@@ -191,6 +194,8 @@ class Unpacker {
       throw complain(`invalid name in archive: ${JSON.stringify(name)}`);
     const below = /^\.?\//.test(name) ? parts : parts.slice(1);
     let path = this.#root;
+    if (below.length > 0 && this.#isRootLink)
+      throw complain(`invalid name in archive: ${JSON.stringify(name)} leads through a link`);
     for (const part of below) {
       // A link made by an earlier entry must not lead us elsewhere.
       if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true && path !== this.#root) {
@@ -199,6 +204,12 @@ class Unpacker {
       path = join(path, part);
     }
     return path;
+  }
+
+  /** The place that the user chose may be a link to a directory; no other may. */
+  #isDirectory(path: string): boolean {
+    const look = path === this.#root && !this.#isRootLink ? statSync : lstatSync;
+    return look(path, { throwIfNoEntry: false })?.isDirectory() === true;
   }
 
   /** What stands in the way goes, unless it is a directory. */
