@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { createBodyReader } from "../lib/http1/body.ts";
 import { isAtLeast } from "../lib/version-order.ts";
 import { Fault } from "../lib/errors.ts";
 
@@ -63,27 +64,32 @@ function nextChunk(socket: Socket): Promise<Uint8Array | undefined> {
 }
 
 /**
- * Reads an upgrade request's body up to its Content-Length and puts what follows back onto the socket.
- * Throws Fault(invalidParameter) for chunked, oversized and incomplete bodies.
+ * Reads an upgrade request's body and puts what follows back onto the socket.
+ * Throws Fault(invalidParameter) for oversized and incomplete bodies.
  */
 export async function upgradeBody(req: IncomingMessage, socket: Socket, head: Uint8Array): Promise<string> {
-  if (req.headers["transfer-encoding"] !== undefined) {
-    throw new Fault(
-      "invalidParameter",
-      "a request that upgrades the connection must not have a chunked body",
-    );
-  }
+  const isChunked = req.headers["transfer-encoding"] !== undefined;
   const length = Number(req.headers["content-length"] ?? 0);
   if (length > MAX_UPGRADE_BODY_BYTES) throw tooLarge();
-  let received = Buffer.concat([await readStream(req), head]);
-  while (received.length < length) {
+  const reader = createBodyReader(isChunked ? { kind: "chunked" } : { kind: "length", bytes: length });
+  const body: Uint8Array[] = [];
+  let size = 0;
+  const take = (chunk: Uint8Array): void => {
+    for (const piece of reader.push(chunk)) {
+      body.push(piece);
+      size += piece.length;
+    }
+    if (size > MAX_UPGRADE_BODY_BYTES) throw tooLarge();
+  };
+  take(Buffer.concat([await readStream(req), head]));
+  while (!reader.isDone) {
     const chunk = await nextChunk(socket);
     if (chunk === undefined)
       throw new Fault("invalidParameter", "connection closed before the request was complete");
-    received = Buffer.concat([received, chunk]);
+    take(chunk);
   }
-  if (received.length > length) socket.unshift(received.subarray(length));
-  return received.subarray(0, length).toString("utf8");
+  if (reader.rest.length > 0) socket.unshift(reader.rest);
+  return Buffer.concat(body).toString("utf8");
 }
 
 function headText(statusLine: string, headers: Readonly<Record<string, string>>): string {

@@ -228,28 +228,33 @@ describe("hijacked streams", () => {
     }
   });
 
-  test("exec takes its input after the request, and a half-close as its end", async () => {
-    const id = await create({ Cmd: ["sleep", "1000"] });
-    await daemon.request("POST", `/containers/${id}/start`);
-    const made = await daemon.request("POST", `/containers/${id}/exec`, {
-      Cmd: ["cat"],
-      AttachStdin: true,
-      AttachStdout: true,
+  for (const framing of ["Content-Length", "chunked"] as const)
+    test(`exec takes its input after the request, and a half-close as its end (${framing})`, async () => {
+      const id = await create({ Cmd: ["sleep", "1000"] });
+      await daemon.request("POST", `/containers/${id}/start`);
+      const made = await daemon.request("POST", `/containers/${id}/exec`, {
+        Cmd: ["cat"],
+        AttachStdin: true,
+        AttachStdout: true,
+      });
+      const body = '{"Detach":false,"Tty":false}';
+      const head = `POST /exec/${(made.body as { Id: string }).Id}/start HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\n`;
+      const whole =
+        framing === "chunked"
+          ? `Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`
+          : `Content-Length: ${body.length}\r\n\r\n${body}`;
+      const answer = await raw(head + whole, ["first\n", "second\n"]);
+      const text = answer.subarray(answer.indexOf("\r\n\r\n") + 4);
+      assert.equal(
+        text
+          .filter((b) => b >= 32 || b === 10)
+          .toString()
+          .replace(/[^\w\n]/g, "")
+          .includes("first"),
+        true,
+      );
+      assert.ok(text.includes("second\n"));
     });
-    const body = '{"Detach":false,"Tty":false}';
-    const head = `POST /exec/${(made.body as { Id: string }).Id}/start HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
-    const answer = await raw(head + body, ["first\n", "second\n"]);
-    const text = answer.subarray(answer.indexOf("\r\n\r\n") + 4);
-    assert.equal(
-      text
-        .filter((b) => b >= 32 || b === 10)
-        .toString()
-        .replace(/[^\w\n]/g, "")
-        .includes("first"),
-      true,
-    );
-    assert.ok(text.includes("second\n"));
-  });
 
   test("attach of an unknown container is a 404 with the reason as text, as Docker answers", async () => {
     const answer = await raw(
