@@ -1,5 +1,6 @@
 // From command-line options to a project: find the files, name the project, merge, complete, choose the profiles, check.
 
+import { resolve } from "node:path";
 import { checkConsistency } from "../model/consistency.ts";
 import { normalize } from "../model/normalize.ts";
 import type { Project } from "../model/project.ts";
@@ -18,6 +19,8 @@ export interface LoadOptions extends FileOptions {
   readonly profiles: readonly string[];
   /** Services named on the command line, whose profiles are active. */
   readonly services?: readonly string[];
+  /** "_" as Compose 1 had it. */
+  readonly separator?: "-" | "_";
   readonly isInterpolated?: boolean;
   readonly resolvesPaths?: boolean;
   readonly isNormalized?: boolean;
@@ -32,6 +35,8 @@ export function loadProject(options: LoadOptions): Project {
     directory: located.directory,
     files: located.files.map(({ path }) => path),
     environment: located.environment,
+    envFiles: options.envFiles.map((path) => resolve(path)),
+    separator: options.separator ?? "-",
     isNormalized: options.isNormalized ?? true,
   });
   project = withProfiles(project, activeProfiles(options, located.environment));

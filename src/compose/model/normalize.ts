@@ -20,6 +20,8 @@ export interface NormalizeOptions {
   readonly directory: string;
   readonly files: readonly string[];
   readonly environment: ReadonlyMap<string, string>;
+  readonly envFiles?: readonly string[];
+  readonly separator?: "-" | "_";
   /** false leaves implied things unwritten. */
   readonly isNormalized: boolean;
 }
@@ -59,6 +61,8 @@ export function normalize(tree: MapNode, options: NormalizeOptions): Project {
     directory: options.directory,
     files: options.files,
     environment,
+    envFiles: options.envFiles ?? [],
+    separator: options.separator ?? "-",
     profiles: [],
     services,
     disabled: {},

@@ -32,6 +32,10 @@ export interface Project {
   /** Absolute paths of the files given, "-" for stdin. */
   readonly files: readonly string[];
   readonly environment: ReadonlyMap<string, string>;
+  /** Env files given on the command line, absolute. */
+  readonly envFiles: readonly string[];
+  /** Between the parts of names: "-", or "_" as Compose 1 had it. */
+  readonly separator: "-" | "_";
   readonly profiles: readonly string[];
   readonly services: Readonly<Record<string, Service>>;
   /** Services of profiles that are not active, or that were not selected. */
@@ -64,6 +68,6 @@ export function scaleOf(service: ServiceSpec): number {
 }
 
 /** Returns the name of a service's image, which is derived from the project's name where a service is only built. */
-export function imageOf(project: { readonly name: string }, service: Service): string {
-  return service.image ?? `${project.name}-${service.name}`;
+export function imageOf(project: Pick<Project, "name" | "separator">, service: Service): string {
+  return service.image ?? `${project.name}${project.separator}${service.name}`;
 }

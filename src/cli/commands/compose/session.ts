@@ -2,18 +2,22 @@
 // they lead to.
 
 import type { Client } from "../../../api/client.ts";
+import type { Work } from "../../../compose/execute/work.ts";
 import type { LoadOptions } from "../../../compose/load/load.ts";
 import type { Project } from "../../../compose/model/project.ts";
+import type { ObservedContainer } from "../../../compose/observe/observe.ts";
+import { complain } from "../../each.ts";
 import { printError } from "../../output.ts";
 import { Session } from "../../session.ts";
 import type { ComposeFlags } from "./flags.ts";
+import { COMPOSE_VERSION } from "./plugin.ts";
 
 export class ComposeSession {
   readonly session: Session;
   readonly flags: ComposeFlags;
   isDryRun: boolean;
   readonly #started = Date.now();
-  readonly #isTty: boolean = process.stderr.isTTY;
+  readonly #isTty: boolean = process.stderr.isTTY === true;
 
   constructor(session: Session, flags: ComposeFlags, given: ReadonlySet<string>) {
     const { host, context } = flags;
@@ -59,6 +63,7 @@ export class ComposeSession {
       name: flags["project-name"],
       profiles: flags.profile,
       services,
+      separator: flags.compatibility || process.env["COMPOSE_COMPATIBILITY"] === "true" ? "_" : "-",
       processEnvironment: process.env,
       warn: this.warn,
     };
@@ -66,10 +71,114 @@ export class ComposeSession {
 
   /** Loads the project with everything its services need; `services` are those named on the command line. */
   async project(services: readonly string[] = []): Promise<Project> {
-    const [{ loadProject }, { withEnvironment, withLabels }] = await Promise.all([
+    const [{ loadProject }, { withEnvironment, withLabels }, { withoutUnused }] = await Promise.all([
       import("../../../compose/load/load.ts"),
       import("../../../compose/model/resolve.ts"),
+      import("../../../compose/model/select.ts"),
     ]);
-    return withEnvironment(withLabels(loadProject(this.loadOptions(services))));
+    const project = withEnvironment(withLabels(loadProject(this.loadOptions(services))));
+    return this.flags["all-resources"] ? project : withoutUnused(project);
   }
+
+  /**
+   * Returns the project that is meant and its containers. With -p alone no files are needed: the containers tell what
+   * services there are. Throws a Fault for a named service that there is not.
+   */
+  async target(services: readonly string[] = []): Promise<Target> {
+    const { flags } = this;
+    const isNameOnly = flags["project-name"] !== "" && flags.file.length === 0;
+    const { observeContainers } = await import("../../../compose/observe/observe.ts");
+    const { noSuchService } = await import("../../../compose/model/select.ts");
+    const client = await this.client();
+    if (!isNameOnly) {
+      const { loadProject } = await import("../../../compose/load/load.ts");
+      const project = loadProject(this.loadOptions(services));
+      for (const name of services)
+        if (!Object.hasOwn(project.services, name)) throw noSuchService(project, name);
+      return { project, containers: await observeContainers(client, project.name), isDerived: false };
+    }
+    const name = flags["project-name"];
+    const [{ deriveProject }, { invalidName, normalizeName }] = await Promise.all([
+      import("../../../compose/observe/derive.ts"),
+      import("../../../compose/load/project-name.ts"),
+    ]);
+    if (normalizeName(name) !== name) throw invalidName(name);
+    const containers = await observeContainers(client, name);
+    const project = deriveProject(name, containers);
+    for (const service of services)
+      if (!Object.hasOwn(project.services, service)) throw noSuchService(project, service);
+    return { project, containers, isDerived: true };
+  }
+
+  /** Returns what acting on the daemon needs. `isAttached`: containers' output follows the progress. */
+  async work({ isAttached = false }: { readonly isAttached?: boolean } = {}): Promise<Work> {
+    const [{ Limiter }, { progressPrinter }, { composePorts }, { compareVersions }] = await Promise.all([
+      import("../../../compose/execute/work.ts"),
+      import("../../../compose/progress/printers.ts"),
+      import("./ports.ts"),
+      import("../../config/endpoint.ts"),
+    ]);
+    const { flags } = this;
+    const progress = progressPrinter({
+      mode: flags.progress,
+      ansi: this.ansi,
+      isTerminal: this.#isTty,
+      isDryRun: this.isDryRun,
+      isAttached,
+      size: terminalSize,
+      write: printError,
+    });
+    if (progress === undefined)
+      throw complain(`unsupported --progress value ${JSON.stringify(flags.progress)}`);
+    const client = await this.client();
+    const version = await this.session.apiVersion();
+    const { dryRunClient } = await import("../../../compose/execute/dry-run.ts");
+    return {
+      client: this.isDryRun ? dryRunClient(client) : client,
+      isOldApi: version !== undefined && compareVersions(version, "1.44") < 0,
+      progress,
+      warn: this.warn,
+      ports: composePorts(await this.session.config(), client),
+      limit: new Limiter(Number(process.env["COMPOSE_PARALLEL_LIMIT"] ?? 0) || flags.parallel),
+      version: COMPOSE_VERSION,
+      isDryRun: this.isDryRun,
+    };
+  }
+
+  /** never, always or auto. */
+  get ansi(): string {
+    const { ansi } = this.flags;
+    if (!["never", "always", "auto"].includes(ansi))
+      throw complain(`unsupported --ansi value ${JSON.stringify(ansi)}`);
+    return this.flags["no-ansi"] ? "never" : ansi;
+  }
+
+  /** Tells whether output on stdout is coloured. */
+  get hasColor(): boolean {
+    const { ansi } = this;
+    return ansi === "always" || (ansi === "auto" && process.stdout.isTTY === true);
+  }
+
+  /** Shows progress while the action runs. */
+  async during<T>(work: Work, operation: string, action: () => Promise<T>): Promise<T> {
+    work.progress.start(operation);
+    try {
+      return await action();
+    } finally {
+      work.progress.done();
+    }
+  }
+}
+
+/** What a command is about. */
+export interface Target {
+  readonly project: Project;
+  readonly containers: readonly ObservedContainer[];
+  /** The project is known from its containers only. */
+  readonly isDerived: boolean;
+}
+
+function terminalSize(): { columns: number; rows: number } {
+  // Both are undefined where stderr is no terminal.
+  return { columns: process.stderr.columns || 80, rows: process.stderr.rows || 24 };
 }

@@ -1,0 +1,75 @@
+// Shows the logs of a project's containers, and with `follow` goes on with those that are started later.
+
+import type { Client } from "../../api/client.ts";
+import { systemEvents } from "../../api/operations/system.ts";
+import { Fault } from "../../lib/errors.ts";
+import { label } from "../observe/labels.ts";
+import { type ObservedContainer, ofProject } from "../observe/observe.ts";
+import { shortName } from "../request/names.ts";
+import { type LogQuery, readLog } from "./output.ts";
+import type { LogPrinter } from "./printer.ts";
+
+export interface FollowOptions {
+  readonly client: Client;
+  readonly project: string;
+  readonly containers: readonly ObservedContainer[];
+  /** Services whose containers are meant; all when empty. */
+  readonly services: readonly string[];
+  readonly query: LogQuery;
+  readonly printer: LogPrinter;
+  readonly signal: AbortSignal;
+}
+
+/** Shows the logs; with `follow` until the signal. */
+export async function showLogs(options: FollowOptions): Promise<void> {
+  const { client, project, containers, query, printer, signal } = options;
+  for (const { name } of containers) printer.register(shortName(project, name));
+  if (query.follow !== true) {
+    for (const { id, name } of containers) await show(options, id, name, query);
+    return;
+  }
+  const events = await client.stream(
+    systemEvents,
+    { filters: { type: ["container"], event: ["start"], ...ofProject(project, `${label.oneOff}=False`) } },
+    { signal },
+  );
+  const running = new Map<string, Promise<void>>();
+  const follow = (id: string, name: string, since: string | undefined): void => {
+    const before = running.get(id) ?? Promise.resolve();
+    const own = before.then(() => show(options, id, name, { ...query, since: since ?? query.since }));
+    running.set(id, own);
+    own.catch(() => {}); // ignored here: waited for below
+  };
+  for (const { id, name } of containers) follow(id, name, undefined);
+  try {
+    for await (const { Actor, timeNano } of events) {
+      const { Attributes: attributes } = Actor;
+      if (options.services.length > 0 && !options.services.includes(attributes[label.service] ?? ""))
+        continue;
+      const nanos = String(timeNano);
+      const since = `${nanos.slice(0, -9)}.${nanos.slice(-9)}`;
+      follow(Actor.ID, attributes["name"] ?? Actor.ID, since);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  await Promise.all(running.values());
+}
+
+async function show(
+  { client, project, printer, signal }: FollowOptions,
+  id: string,
+  name: string,
+  query: LogQuery,
+) {
+  const short = shortName(project, name);
+  try {
+    await readLog(client, id, query, (fd, data) => printer.take(short, fd, data), signal);
+  } catch (error) {
+    // A log driver that cannot be read, and a container that is gone, have nothing to show.
+    const isNothing =
+      error instanceof Fault && (error.kind === "notFound" || error.kind === "notImplemented");
+    if (!isNothing && !signal.aborted) throw error;
+  }
+  printer.end(short);
+}
