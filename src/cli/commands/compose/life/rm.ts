@@ -41,7 +41,7 @@ Any data which is not in a volume will be lost.`,
     }
     if (!flags.force) {
       print(`Going to remove ${stopped.map(({ name }) => name).join(", ")}\n`);
-      confirm("Are you sure?");
+      await confirm("Are you sure?");
     }
     await compose.during(work, "remove", () => removeContainers(work, stopped, flags.volumes));
   },

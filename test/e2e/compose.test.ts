@@ -1,0 +1,425 @@
+// Compose projects through their life: what up makes and what it leaves alone, what the other commands do to it, and what
+// is left when it is down.
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { ComposeProject } from "./compose-project.ts";
+import { TestDaemon } from "./harness.ts";
+
+let daemon: TestDaemon;
+const projects: ComposeProject[] = [];
+
+before(async () => {
+  daemon = await TestDaemon.start();
+});
+after(() => daemon.close());
+afterEach(async () => {
+  for (const project of projects.splice(0)) await project.remove();
+});
+
+function make(name: string, compose: string, files: Readonly<Record<string, string>> = {}): ComposeProject {
+  const project = new ComposeProject(daemon, name, { "compose.yaml": compose, ...files });
+  projects.push(project);
+  return project;
+}
+
+const labels = async (id: string): Promise<Record<string, string>> =>
+  (await daemon.inspect(id)).Config["Labels"] as Record<string, string>;
+
+const stays = "init: true, stop_grace_period: 0s, command: [sleep, '1000']";
+
+test("up makes networks, volumes and containers with Docker's names and labels, down removes them", async () => {
+  const project = make(
+    "whole",
+    `services:
+  web: {image: busybox, ${stays}, depends_on: [db], volumes: ["data:/data"]}
+  db: {image: busybox, ${stays}}
+volumes: {data: {}}
+`,
+  );
+  await project.compose("up", "-d");
+  const ids = await project.ids();
+  assert.deepEqual(Object.keys(ids).sort(), ["whole-db-1", "whole-web-1"]);
+  const of = await labels("whole-web-1");
+  assert.equal(of["com.docker.compose.project"], "whole");
+  assert.equal(of["com.docker.compose.service"], "web");
+  assert.equal(of["com.docker.compose.container-number"], "1");
+  assert.equal(of["com.docker.compose.oneoff"], "False");
+  assert.equal(of["com.docker.compose.depends_on"], "db:service_started:false");
+  assert.equal(of["com.docker.compose.project.working_dir"], project.directory);
+  assert.equal(of["com.docker.compose.project.config_files"], `${project.directory}/compose.yaml`);
+  assert.match(of["com.docker.compose.image"] ?? "", /^sha256:[0-9a-f]{64}$/);
+  const hashes = await project.compose("config", "--hash", "*");
+  assert.ok(hashes.includes(`web ${of["com.docker.compose.config-hash"]}`));
+  await daemon.request("GET", "/networks/whole_default").then(({ body }) => {
+    const { Labels, Containers } = body as { Labels: Record<string, string>; Containers: object };
+    assert.equal(Labels["com.docker.compose.network"], "default");
+    assert.equal(Object.keys(Containers).length, 2);
+  });
+  await project.compose("down", "-t", "0");
+  assert.equal((await daemon.request("GET", "/networks/whole_default")).status, 404);
+  assert.equal((await daemon.request("GET", "/volumes/whole_data")).status, 200);
+  await project.compose("down", "-v");
+  assert.equal((await daemon.request("GET", "/volumes/whole_data")).status, 404);
+});
+
+test("a second up does nothing, a changed service alone is replaced", async () => {
+  const text = (hostname: string): string => `services:
+  a: {image: busybox, ${stays}, hostname: ${hostname}}
+  b: {image: busybox, ${stays}}
+`;
+  const project = make("twice", text("one"));
+  await project.compose("up", "-d");
+  const first = await project.ids();
+  await project.compose("up", "-d");
+  assert.deepEqual(await project.ids(), first);
+  project.write("compose.yaml", text("two"));
+  await project.compose("up", "-d");
+  const second = await project.ids();
+  assert.notEqual(second["twice-a-1"], first["twice-a-1"]);
+  assert.equal(second["twice-b-1"], first["twice-b-1"]);
+  await project.compose("up", "-d", "--force-recreate", "b");
+  const third = await project.ids();
+  assert.equal(third["twice-a-1"], second["twice-a-1"]);
+  assert.notEqual(third["twice-b-1"], second["twice-b-1"]);
+});
+
+test("anonymous volumes go over to the new container unless they are to be new", async () => {
+  const text = (hostname: string): string =>
+    `services:\n  a: {image: busybox, ${stays}, hostname: ${hostname}, volumes: [/kept]}\n`;
+  const project = make("anonymous", text("one"));
+  await project.compose("up", "-d");
+  await project.compose("exec", "-T", "a", "sh", "-c", "echo kept >/kept/file");
+  project.write("compose.yaml", text("two"));
+  await project.compose("up", "-d");
+  assert.equal(await project.compose("exec", "-T", "a", "cat", "/kept/file"), "kept");
+  project.write("compose.yaml", text("three"));
+  await project.compose("up", "-d", "-V");
+  assert.notEqual((await project.run(["exec", "-T", "a", "cat", "/kept/file"])).status, 0);
+});
+
+test("services wait for the health and the end of others", async () => {
+  const project = make(
+    "order",
+    `services:
+  web:
+    image: busybox
+    init: true
+    command: sh -c 'cat /shared/ready /shared/done && sleep 1000'
+    stop_grace_period: 0s
+    volumes: ["shared:/shared"]
+    depends_on:
+      db: {condition: service_healthy}
+      job: {condition: service_completed_successfully}
+  db:
+    image: busybox
+    init: true
+    stop_grace_period: 0s
+    command: sh -c 'rm -f /shared/ready; sleep 0.5; echo ready >/shared/ready; sleep 1000'
+    volumes: ["shared:/shared"]
+    healthcheck: {test: test -e /shared/ready, interval: 200ms, retries: 50}
+  job:
+    image: busybox
+    command: sh -c 'sleep 0.3; echo done >/shared/done'
+    volumes: ["shared:/shared"]
+volumes: {shared: {}}
+`,
+  );
+  await project.compose("up", "-d", "--wait");
+  assert.equal(await project.compose("logs", "--no-log-prefix", "web"), "ready\ndone");
+});
+
+test("a dependency that fails ends up with its reason, and the next up goes on from there", async () => {
+  const text = (code: number): string => `services:
+  web: {image: busybox, ${stays}, depends_on: {job: {condition: service_completed_successfully}}}
+  job: {image: busybox, command: [sh, -c, "exit ${code}"]}
+`;
+  const project = make("failing", text(3));
+  const failed = await project.run(["up", "-d"]);
+  assert.equal(failed.status, 1);
+  assert.match(failed.stderr, /service "job" didn't complete successfully: exit 3\n$/);
+  assert.equal((await daemon.inspect("failing-web-1")).State.Status, "created");
+  project.write("compose.yaml", text(0));
+  await project.compose("up", "-d");
+  assert.equal((await daemon.inspect("failing-web-1")).State.Status, "running");
+});
+
+test("a bad file touches nothing", async () => {
+  const project = make(
+    "bad",
+    `services:
+  good: {image: busybox, ${stays}}
+  web: {image: busybox, networks: [nowhere]}
+`,
+  );
+  const { status, stderr } = await project.run(["up", "-d"]);
+  assert.equal(status, 1);
+  assert.equal(
+    stderr,
+    "compose.yaml:3:36: services.web.networks.nowhere: refers to undefined network nowhere\n",
+  );
+  project.write(
+    "compose.yaml",
+    `services:
+  a: {image: busybox, ports: ["18080:80"]}
+  b: {image: busybox, ports: ["127.0.0.1:18080:81"]}
+`,
+  );
+  const clash = await project.run(["up", "-d"]);
+  assert.equal(clash.status, 1);
+  assert.match(
+    clash.stderr,
+    /^compose.yaml:3:31: services.b.ports.0: host port 18080\/tcp is already taken by service a\n/,
+  );
+  assert.equal((await daemon.request("GET", "/networks/bad_default")).status, 404);
+});
+
+test("up in the foreground shows what the services say and stops them at the first interruption", async () => {
+  const project = make(
+    "front",
+    `services:
+  one: {image: busybox, init: true, stop_grace_period: 1s, command: [sh, -c, "echo from one; sleep 1000"]}
+  three: {image: busybox, init: true, stop_grace_period: 1s, command: [sh, -c, "echo from three >&2; sleep 1000"]}
+`,
+  );
+  const up = project.live(["up"]);
+  await up.prints(/one-1 {4}\| from one\n/);
+  await up.prints(/three-1 {2}\| from three\n/);
+  up.kill("SIGINT");
+  const { status, stdout, stderr } = await up.ended;
+  assert.match(stdout, /^Attaching to one-1, three-1\n/);
+  assert.match(stdout, /one-1 exited with code 143/);
+  assert.match(stderr, /Gracefully Stopping... press Ctrl\+C again to force/);
+  assert.equal(status, 130);
+  assert.equal((await daemon.inspect("front-one-1")).State.Status, "exited");
+  assert.equal((await daemon.inspect("front-three-1")).State.Status, "exited");
+});
+
+test("up ends with its containers, or with the first, whose exit code it takes", async () => {
+  const project = make(
+    "codes",
+    `services:
+  quick: {image: busybox, command: [sh, -c, "echo quick; exit 7"]}
+  slow: {image: busybox, ${stays}}
+`,
+  );
+  const alone = await project.run(["up", "quick"]);
+  assert.equal(alone.status, 0);
+  assert.match(alone.stdout, /quick-1 {2}\| quick\nquick-1 exited with code 7\n$/);
+  const aborted = await project.run(["up", "--abort-on-container-exit"]);
+  assert.equal(aborted.status, 7, aborted.stderr);
+  const from = await project.run(["up", "--exit-code-from", "slow"]);
+  assert.equal(from.status, 137, from.stderr);
+});
+
+test("run makes containers of its own, with what a service needs", async () => {
+  const project = make(
+    "once",
+    `services:
+  tool:
+    image: busybox
+    environment: {A: file, B: file}
+    depends_on: [db]
+    secrets: [key]
+    configs: [{source: conf, target: /etc/app.conf, mode: 0400}]
+    ports: ["18081:80"]
+  db: {image: busybox, ${stays}}
+secrets: {key: {environment: SECRET_KEY}}
+configs: {conf: {content: "level=\${LEVEL:-info}\\n"}}
+`,
+  );
+  const env = { SECRET_KEY: "hush" };
+  const shown = "echo $A $B; cat /run/secrets/key; echo; cat /etc/app.conf; stat -c %a /etc/app.conf";
+  const { status, stdout } = await project.run(
+    ["run", "--rm", "-T", "-e", "B=given", "tool", "sh", "-c", shown],
+    { env },
+  );
+  assert.equal(status, 0);
+  assert.equal(stdout, "file given\nhush\nlevel=info\n400\n");
+  assert.equal((await daemon.inspect("once-db-1")).State.Status, "running");
+  assert.equal(
+    (await project.run(["run", "--rm", "-T", "--no-deps", "tool", "sh", "-c", "exit 5"], { env })).status,
+    5,
+  );
+  const names = await project.run(["ps", "-a", "--format", "{{.Name}}"], { env });
+  assert.equal(names.stdout, "once-db-1\n");
+  const input = await project.run(["run", "--rm", "-T", "--no-deps", "tool", "cat"], {
+    env,
+    input: "through",
+  });
+  assert.equal(input.stdout, "through");
+});
+
+test("stop, start, restart, pause, kill, scale and rm act on what they are told to", async () => {
+  const project = make(
+    "acts",
+    `services:\n  a: {image: busybox, ${stays}}\n  b: {image: busybox, ${stays}}\n`,
+  );
+  const states = async (): Promise<Record<string, string>> => {
+    const lines = (await project.compose("ps", "-a", "--format", "{{.Name}} {{.State}}"))
+      .split("\n")
+      .filter(Boolean);
+    return Object.fromEntries(lines.map((line) => line.replace("acts-", "").split(" ") as [string, string]));
+  };
+  await project.compose("create");
+  assert.deepEqual(await states(), { "a-1": "created", "b-1": "created" });
+  await project.compose("start");
+  await project.compose("stop", "-t", "0", "a");
+  assert.deepEqual(await states(), { "a-1": "exited", "b-1": "running" });
+  await project.compose("start", "a");
+  await project.compose("pause", "b");
+  assert.deepEqual(await states(), { "a-1": "running", "b-1": "paused" });
+  await project.compose("unpause");
+  await project.compose("scale", "a=3");
+  assert.deepEqual(await states(), {
+    "a-1": "running",
+    "a-2": "running",
+    "a-3": "running",
+    "b-1": "running",
+  });
+  await project.compose("up", "-d", "--scale", "a=1");
+  assert.deepEqual(await states(), { "a-1": "running", "b-1": "running" });
+  const before = (await daemon.inspect("acts-a-1")).State.StartedAt;
+  await project.compose("restart", "-t", "0", "a");
+  assert.notEqual((await daemon.inspect("acts-a-1")).State.StartedAt, before);
+  await project.compose("kill", "b");
+  await project.compose("rm", "-f", "b");
+  assert.deepEqual(await states(), { "a-1": "running" });
+  await project.compose("rm", "-fs");
+  assert.deepEqual(await states(), {});
+});
+
+test("ps, ls, port, images, volumes, top and config say what there is", async () => {
+  const project = make(
+    "looks",
+    `services:
+  web: {image: busybox, init: true, stop_grace_period: 0s, command: [httpd, -f, -p, '80'], ports: ["127.0.0.1:18082:80"], volumes: ["d:/d", "data:/data"]}
+volumes: {data: {}}
+`.replace('"d:/d", ', ""),
+  );
+  await project.compose("up", "-d");
+  const table = await project.compose("ps");
+  assert.match(
+    table,
+    /^NAME +IMAGE +COMMAND +SERVICE +CREATED +STATUS +PORTS\nlooks-web-1 +busybox +"httpd -f -p 80" +web +.* ago +Up .* +127\.0\.0\.1:18082->80\/tcp$/,
+  );
+  const row = JSON.parse(await project.compose("ps", "--format", "json")) as Record<string, unknown>;
+  assert.equal(row["Service"], "web");
+  assert.equal(row["State"], "running");
+  assert.deepEqual(row["Publishers"], [
+    { URL: "127.0.0.1", TargetPort: 80, PublishedPort: 18082, Protocol: "tcp" },
+  ]);
+  assert.equal(await project.compose("port", "web", "80"), "127.0.0.1:18082");
+  assert.match(await project.compose("ls"), /\nlooks +running\(1\) +.*compose\.yaml/);
+  assert.match(await project.compose("images"), /\nlooks-web-1 +busybox +latest +linux\/amd64 /);
+  assert.equal(await project.compose("volumes", "-q"), "looks_data");
+  assert.match(await project.compose("top"), /^SERVICE +# +UID[^\n]*\nweb +1 +root/);
+  assert.equal(await project.compose("config", "--services"), "web");
+  assert.equal(await project.compose("-p", "looks", "ps", "-q"), (await daemon.inspect("looks-web-1")).Id);
+});
+
+test("what a project has lost is warned of, and removed when that is wanted", async () => {
+  const project = make(
+    "orphans",
+    `services:\n  a: {image: busybox, ${stays}}\n  b: {image: busybox, ${stays}}\n`,
+  );
+  await project.compose("up", "-d");
+  project.write("compose.yaml", `services:\n  a: {image: busybox, ${stays}}\n`);
+  const { stderr } = await project.run(["up", "-d"]);
+  assert.match(stderr, /Found orphan containers \(\[orphans-b-1\]\) for this project/);
+  await project.compose("up", "-d", "--remove-orphans");
+  assert.deepEqual(Object.keys(await project.ids()), ["orphans-a-1"]);
+});
+
+test("images are built where they are missing or have to be, and make their containers new", async () => {
+  const project = make(
+    "built",
+    `services:
+  web:
+    build: {context: web, args: {WORD: given}}
+    init: true
+    stop_grace_period: 0s
+  inline:
+    init: true
+    stop_grace_period: 0s
+    build:
+      context: web
+      dockerfile_inline: |
+        FROM busybox
+        RUN echo inline >/word
+        CMD ["sleep", "1000"]
+`,
+    {
+      "web/Dockerfile":
+        'FROM busybox\nARG WORD\nRUN echo $WORD >/word\nCOPY file /file\nCMD ["sleep", "1000"]\n',
+      "web/file": "one\n",
+    },
+  );
+  await project.compose("up", "-d");
+  assert.equal(await project.compose("exec", "-T", "web", "cat", "/word", "/file"), "given\none");
+  assert.equal(await project.compose("exec", "-T", "inline", "cat", "/word"), "inline");
+  const first = await project.ids();
+  project.write("web/file", "two\n");
+  await project.compose("up", "-d", "--build");
+  assert.equal(await project.compose("exec", "-T", "web", "cat", "/file"), "two");
+  const second = await project.ids();
+  assert.notEqual(second["built-web-1"], first["built-web-1"]);
+  assert.equal(second["built-inline-1"], first["built-inline-1"]);
+  await project.compose("down", "-t", "0", "--rmi", "local");
+  assert.equal((await daemon.request("GET", "/images/built-web/json")).status, 404);
+});
+
+test("hooks run in the container after it has started and before it is stopped", async () => {
+  const project = make(
+    "hooks",
+    `services:
+  a:
+    image: busybox
+    init: true
+    command: [sleep, "1000"]
+    stop_grace_period: 0s
+    volumes: ["log:/log"]
+    post_start: [{command: [sh, -c, 'echo started $$WHO >>/log/hooks'], environment: {WHO: me}}]
+    pre_stop: [{command: sh -c 'echo stopping >>/log/hooks'}]
+  reader: {image: busybox, profiles: [tools], volumes: ["log:/log"]}
+volumes: {log: {}}
+`,
+  );
+  await project.compose("up", "-d");
+  await project.compose("stop");
+  assert.equal(
+    await project.compose("run", "--rm", "-T", "reader", "cat", "/log/hooks"),
+    "started me\nstopping",
+  );
+});
+
+test("logs follows a container across its restart", async () => {
+  const project = make(
+    "follow",
+    `services:\n  a: {image: busybox, init: true, stop_grace_period: 0s, command: [sh, -c, 'echo said at $$(cat /proc/uptime); sleep 1000']}\n`,
+  );
+  await project.compose("up", "-d");
+  const logs = project.live(["logs", "-f"]);
+  await logs.prints(/a-1 {2}\| said at [^\n]*\n/);
+  await project.compose("restart", "-t", "0");
+  await logs.prints(/a-1 {2}\| said at [^\n]*\n[^]*a-1 {2}\| said at [^\n]*\n/);
+  logs.kill("SIGINT");
+  await logs.ended;
+});
+
+test("a dry run tells what would be done and does nothing", async () => {
+  const project = make("dry", `services:\n  a: {image: busybox, ${stays}}\n`);
+  const { status, stderr } = await project.run(["--dry-run", "up", "-d"]);
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /^DRY-RUN MODE - {2}Network dry_default Creating $/m);
+  assert.match(stderr, /^DRY-RUN MODE - {2}Container dry-a-1 Created $/m);
+  assert.equal((await daemon.request("GET", "/networks/dry_default")).status, 404);
+});
+
+test("a .env file beside the project is the project's, not the client's", async () => {
+  const project = make("dotenv", `services:\n  a: {image: busybox, command: "echo $WORD"}\n`, {
+    ".env": "WORD=from-file\nDOCKER_HOST=tcp://192.0.2.1:1\n",
+  });
+  const { status, stdout } = await project.run(["up"]);
+  assert.equal(status, 0);
+  assert.match(stdout, /a-1 {2}\| from-file\n/);
+});
