@@ -349,10 +349,11 @@ static int op_whiteout(struct fs_session *s, struct reader *args, struct fault *
 
 static int op_opaque(struct fs_session *s, struct reader *args, struct fault *f)
 {
-	const char *path;
+	const char *path, *mark;
 	char name[256];
 	struct stat st;
 	wire_str(args, &path);
+	wire_str(args, &mark);
 	int dir = parent_of(s, path, true, name, f);
 	if (dir < 0)
 		return dir;
@@ -361,7 +362,7 @@ static int op_opaque(struct fs_session *s, struct reader *args, struct fault *f)
 		return fault_set(f, errno, "mkdir", path, NULL);
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
 		return fault_set(f, ENOTDIR, "setxattr", path, NULL);
-	int rc = set_xattr(dir, name, "trusted.overlay.opaque", "y", 1);
+	int rc = set_xattr(dir, name, mark, "y", 1);
 	return rc < 0 ? fault_set(f, -rc, "setxattr", path, NULL) : 0;
 }
 
@@ -563,7 +564,7 @@ static const struct operation operations[] = {
 	{OP_FS_NODE, "siiiiiii", op_node},
 	{OP_FS_XATTR, "ssb", op_xattr},
 	{OP_FS_WHITEOUT, "s", op_whiteout},
-	{OP_FS_OPAQUE, "s", op_opaque},
+	{OP_FS_OPAQUE, "ss", op_opaque},
 	{OP_FS_REMOVE, "s", op_remove},
 	{OP_FS_META, "siiiii", op_meta},
 	{OP_FS_COPY, "sssiii", op_copy},

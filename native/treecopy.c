@@ -155,7 +155,7 @@ static int copy_data(struct copying *c, int in, int out, const struct stat *st)
 // Attributes that describe the source's overlay, not its file.
 static bool is_private_xattr(const char *key)
 {
-	return strncmp(key, "trusted.overlay.", 16) == 0;
+	return strncmp(key, "trusted.overlay.", 16) == 0 || strncmp(key, "user.overlay.", 13) == 0;
 }
 
 static int copy_xattrs(struct copying *c, int sdir, const char *sname, int dir, const char *name)

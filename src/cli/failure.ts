@@ -1,8 +1,11 @@
 // From a Fault to what the user reads and the exit code: Docker's sentences for errors of the daemon and of the
 // connection. The only place of the client where faults become text; commands choose prefixes and codes.
 
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { DAEMON_CONNECT, DAEMON_PERMISSION, DAEMON_UNREACHABLE } from "../api/errors.ts";
 import { Fault, messageOf } from "../lib/errors.ts";
+import { runtimeDir } from "../lib/user-dirs.ts";
 
 /** Code of a Fault that names its exit code. */
 const EXIT = "cli.exit";
@@ -19,8 +22,14 @@ export function exitCodeOf(error: unknown): number {
   return typeof exitCode === "number" ? exitCode : 1;
 }
 
-/** Where Berth's daemon listens unless told otherwise; set by BERTH_HOST, -H or a context. */
-export const DEFAULT_HOST = "unix:///run/berth/berth.sock";
+/** Where Berth's daemon listens unless told otherwise; set by BERTH_HOST, -H or a context. A user's own daemon comes first. */
+export const DEFAULT_HOST = ownSocket() ?? "unix:///run/berth/berth.sock";
+
+function ownSocket(): string | undefined {
+  if (process.getuid?.() === 0) return undefined;
+  const path = join(runtimeDir(), "berth.sock");
+  return existsSync(path) ? `unix://${path}` : undefined;
+}
 
 /** Returns the text for the user, in Docker's words where Docker has some. */
 export function describeFailure(error: unknown): string {

@@ -5,6 +5,7 @@ import { parseFlags } from "../lib/flags/parse.ts";
 import { bool, type FlagValues, int, list, string } from "../lib/flags/spec.ts";
 import { versionLine } from "../cli/version.ts";
 import { flagUsages } from "../lib/flags/usage.ts";
+import { loadPlaces } from "./places.ts";
 import type { DnsOverrides } from "../net/dns/resolv-conf.ts";
 import { DNS_FLAGS, DNS_KEYS, dnsConfigOf } from "./dns-config.ts";
 import {
@@ -55,18 +56,18 @@ export interface DaemonConfig {
   readonly configFile: string;
 }
 
-const DEFAULT_CONFIG_FILE = "/etc/berth/daemon.json";
+const PLACES = loadPlaces();
 
 /** Flags of `berth daemon`. */
 export const DAEMON_FLAGS = {
-  "data-root": string("Root directory of persistent state", { initial: "/var/lib/berth" }),
-  "exec-root": string("Root directory for execution state files", { initial: "/run/berth" }),
+  "data-root": string("Root directory of persistent state", { initial: PLACES.dataRoot }),
+  "exec-root": string("Root directory for execution state files", { initial: PLACES.execRoot }),
   ...LISTEN_FLAGS,
   ...ENGINE_FLAGS,
   validate: bool("Validate daemon configuration and exit"),
   version: bool("Print version information and quit", { short: "v" }),
-  pidfile: string("Path to use for daemon PID file", { short: "p", initial: "/run/berth.pid" }),
-  "config-file": string("Daemon configuration file", { initial: DEFAULT_CONFIG_FILE }),
+  pidfile: string("Path to use for daemon PID file", { short: "p", initial: PLACES.pidfile }),
+  "config-file": string("Daemon configuration file", { initial: PLACES.configFile }),
   bip: string("IPv4 address for the default bridge"),
   mtu: int('Set the MTU for the default "bridge" network'),
   ...NETWORK_FLAGS,

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { Fault, messageOf } from "../lib/errors.ts";
 import { bool, type FlagValues, list, string } from "../lib/flags/spec.ts";
+import { loadPlaces } from "./places.ts";
 import type { TlsServer } from "../server/listen.ts";
 
 export interface ListenConfig {
@@ -61,7 +62,7 @@ export function listenConfigOf(
   const hosts = hostsOf(file["hosts"]) ?? flags.host;
   const [tls, tlsverify] = [flag("tls"), flag("tlsverify")];
   const config = {
-    hosts: hosts.length > 0 ? hosts : ["unix:///run/berth/berth.sock"],
+    hosts: hosts.length > 0 ? hosts : [`unix://${loadPlaces().socket}`],
     group: "group" in file || given.has("group") ? text("group") : undefined,
   };
   if (tls !== true && tlsverify !== true) {

@@ -4,6 +4,8 @@ import { messageOf } from "../lib/errors.ts";
 import { loadDaemonConfig, reloadConfig } from "./config.ts";
 import type { EngineConfig } from "./engine-config.ts";
 import { createLog, type Log } from "./log.ts";
+import { loadInsideSettings } from "./rootless/inside.ts";
+import { runRootless } from "./rootless/launch.ts";
 import { takePidfile } from "./pidfile.ts";
 import { withRemap } from "./userns-remap.ts";
 import { openDaemon } from "./wiring.ts";
@@ -24,12 +26,9 @@ async function serve(argv: readonly string[]): Promise<number> {
     process.stdout.write(config.notice);
     return 0;
   }
-  if (process.getuid?.() !== 0) {
-    process.stderr.write(
-      "failed to start daemon: it needs root: namespaces, mounts and networks are root's; try sudo\n",
-    );
-    return 1;
-  }
+  const user = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  if (user.uid !== 0) return runRootless(config.execRoot, user, argv);
+  const rootless = loadInsideSettings();
   process.umask(0o022);
   let { logLevel } = config;
   const log = createLog(() => logLevel, config.engine.logFormat);
@@ -38,7 +37,7 @@ async function serve(argv: readonly string[]): Promise<number> {
   // From the beginning: a signal that comes during the start ends the daemon in order as soon as it stands.
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => ended.resolve(0));
   using _pidfile = takePidfile(config.pidfile);
-  const daemon = await openDaemon(withRemap(config), log, () => {
+  const daemon = await openDaemon({ ...withRemap(config), rootless }, log, () => {
     log("error", "keel agent has ended unexpectedly; the daemon ends, containers go on");
     ended.resolve(1);
   });

@@ -62,6 +62,8 @@ import { MetaStore } from "../storage/meta/store.ts";
 import { LocalVolumes } from "../storage/volume/local.ts";
 import type { DaemonConfig, ReloadableConfig } from "./config.ts";
 import { engineDefaultsOf } from "./container-config.ts";
+import { type InsideSettings, planInside } from "./rootless/inside.ts";
+import { holdOutside, PortGate } from "./rootless/ports.ts";
 import { unpackKeel } from "./keel-binary.ts";
 import type { Log } from "./log.ts";
 import { formatNano, nowNano } from "../lib/time.ts";
@@ -84,6 +86,8 @@ const JOURNAL_SOCKET = "/run/systemd/journal/socket";
 export interface OpenConfig extends DaemonConfig {
   /** Of the containers' user namespaces. */
   readonly idMap: IdMap | undefined;
+  /** The daemon is an ordinary user's, in namespaces of its own. */
+  readonly rootless: InsideSettings | undefined;
 }
 
 /** What is kept of the daemon itself (table `daemon`, key `self`). */
@@ -108,6 +112,10 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
   const keelPath = await unpackKeel(config.execRoot);
   const keel = await startKeel({ keelPath, socketPath: join(config.execRoot, "agent.sock"), onExit: onLost });
   stack.defer(() => keel.close());
+  if (config.rootless !== undefined) {
+    await keel.run(planInside(config.rootless));
+    stack.use(await PortGate.open(config.rootless.gate));
+  }
   const content = await FileContentStore.open(join(config.dataRoot, "content"));
   const layers = await LayerStore.open({
     dir: config.dataRoot,
@@ -126,6 +134,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     keel,
     owner,
     tableName: `berth-${owner}`,
+    holdPort: config.rootless === undefined ? undefined : holdOutside(config.rootless.ports),
     log: (line) => log("info", line),
   });
   const macvlan = await MacvlanDriver.open({ keel, owner });
@@ -277,6 +286,8 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       seccompProfile: config.security.seccompProfile,
       hasNoNewPrivileges: config.security.defaults.noNewPrivileges,
       isRemapped: config.idMap !== undefined,
+      hasCgroups: cgroups.mode !== "none",
+      isRootless: config.rootless !== undefined,
       registries,
       hasAppArmor: hasAppArmor(),
       cgroupnsMode: engineDefaults.cgroupnsMode,

@@ -3,6 +3,8 @@
 // Nothing here performs anything; keel.ts transports operations, native/ executes them.
 // The wire form and the meaning of every operation: native/PROTOCOL.md.
 
+import { OVERLAY } from "./overlay.ts";
+
 /** What a wire message is made of: integers (64 bit), byte strings and lists. Strings are sent as UTF-8. */
 export type Value = number | bigint | string | Uint8Array | readonly Value[];
 
@@ -662,8 +664,8 @@ export const fs = {
   xattr: (path: Path, name: string, value: Uint8Array): Op => [O.fsXattr, path, name, value],
   /** Overlay whiteout: a character device 0/0. */
   whiteout: (path: Path): Op => [O.fsWhiteout, path],
-  /** Marks a directory opaque (trusted.overlay.opaque=y). */
-  opaque: (path: Path): Op => [O.fsOpaque, path],
+  /** Marks a directory opaque, for overlayfs whose attributes begin with `prefix`. */
+  opaque: (path: Path, prefix = OVERLAY.xattrPrefix): Op => [O.fsOpaque, path, `${prefix}opaque`],
   remove: (path: Path): Op => [O.fsRemove, path],
   meta: (path: Path, m: FileMeta): Op => [O.fsMeta, path, ...meta(m)],
   /**

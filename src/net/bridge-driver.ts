@@ -54,6 +54,7 @@ import type {
   PortRequest,
 } from "./model.ts";
 import { PortAllocator, type PortLease } from "./port/port-allocator.ts";
+import type { HoldPort } from "./port/tcp-socket.ts";
 import { KernelWatch } from "./kernel-watch.ts";
 import { planCut, planDetach, planEndpoint, planPlugIn } from "./sandbox/endpoint.ts";
 
@@ -69,6 +70,8 @@ export interface BridgeDriverOptions {
   owner: string;
   /** Name of the daemon's nftables table, "berth-1a2b3c4d". */
   tableName: string;
+  /** How published ports are held, where not by this process. */
+  holdPort?: HoldPort | undefined;
   /** Takes one line for the daemon's log. */
   log?: (line: string) => void;
 }
@@ -107,7 +110,11 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
     this.#tableName = options.tableName;
     this.#log = options.log ?? (() => undefined);
     this.#facts = facts;
-    this.#ports = new PortAllocator({ ephemeral: facts.ephemeral, hasIpv6: facts.canListenIpv6 });
+    this.#ports = new PortAllocator({
+      ephemeral: facts.ephemeral,
+      hasIpv6: facts.canListenIpv6,
+      hold: options.holdPort,
+    });
   }
 
   /** Opens the driver; changes nothing on the host yet. */

@@ -25,6 +25,7 @@ import type { ContainerStats } from "../../api/schemas/stats.ts";
 import { isAtLeast } from "../../lib/version-order.ts";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import { listPids } from "../../linux/cgroupfs/processes.ts";
+import { listFamily } from "../../linux/procfs/family.ts";
 import { psTable } from "../../linux/procfs/ps.ts";
 import { attach } from "./attach.ts";
 import { cgroupOf } from "./run/cgroup.ts";
@@ -276,7 +277,7 @@ export class ContainerService {
     const external = externalOf(this.#context, record);
     const pids =
       external === undefined
-        ? listPids(cgroupOf(this.#context, record))
+        ? processesOf(this.#context, record)
         : await listExternal(this.#context, external);
     const { titles, processes } = psTable(pids, input.psArgs ?? "");
     publish(this.#context, record, "top");
@@ -384,6 +385,11 @@ export class ContainerService {
   get runningCount(): number {
     return this.#context.table.all().filter(isRunning).length;
   }
+}
+
+/** The container's processes, as far as a cgroup holds them together, else its first one with all that it has started. */
+function processesOf(context: ContainerContext, record: ContainerRecord): number[] {
+  return context.cgroups.mode === "none" ? listFamily(record.state.pid) : listPids(cgroupOf(context, record));
 }
 
 function alreadyStopped(): Fault {

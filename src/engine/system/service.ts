@@ -31,12 +31,16 @@ export interface SystemFacts {
   readonly minApiVersion: string;
   readonly dataRoot: string;
   readonly cgroupVersion: "1" | "2";
+  /** Containers have cgroups of their own. */
+  readonly hasCgroups: boolean;
   readonly features: CgroupFeatures;
   /** `builtin`, or the path of the profile that containers get which name none. */
   readonly seccompProfile: string;
   readonly hasNoNewPrivileges: boolean;
   /** Containers have a user namespace (`userns-remap`). */
   readonly isRemapped: boolean;
+  /** The daemon is an ordinary user's. */
+  readonly isRootless: boolean;
   /** Follows what a running daemon is told. */
   readonly registries: RegistrySettings;
   readonly hasAppArmor: boolean;
@@ -154,7 +158,7 @@ export class SystemService {
       NGoroutines: 0,
       SystemTime: formatNano(nowNano()),
       LoggingDriver: f.logDriver,
-      CgroupDriver: "cgroupfs",
+      CgroupDriver: f.hasCgroups ? "cgroupfs" : "none",
       CgroupVersion: f.cgroupVersion,
       NEventsListener: this.#deps.events.readerCount,
       KernelVersion: release(),
@@ -210,13 +214,25 @@ export class SystemService {
         ...(f.hasAppArmor ? ["name=apparmor"] : []),
         `name=seccomp,profile=${f.seccompProfile}`,
         ...(f.isRemapped ? ["name=userns"] : []),
+        ...(f.isRootless ? ["name=rootless"] : []),
         ...(f.features.cgroupNamespaces && f.cgroupnsMode === "private" ? ["name=cgroupns"] : []),
         ...(f.hasNoNewPrivileges ? ["name=no-new-privileges"] : []),
       ],
       FirewallBackend: { Driver: "nftables" },
       CDISpecDirs: [],
-      Warnings: this.#deps.containers.logWarnings(),
+      Warnings: this.#warnings(),
     };
+  }
+
+  #warnings(): string[] | null {
+    const { isRootless, hasCgroups } = this.#facts;
+    const warnings = this.#deps.containers.logWarnings() ?? [];
+    // compat: moby's sentence.
+    if (isRootless && !hasCgroups)
+      warnings.push(
+        "WARNING: Running in rootless-mode without cgroups. Systemd is required to enable cgroups in rootless-mode.",
+      );
+    return warnings.length === 0 ? null : warnings;
   }
 
   async events(input: InputOf<typeof systemEvents>, call: Call): Promise<AsyncIterable<EventMessage>> {

@@ -3,7 +3,9 @@
 // the kernel has bound it to: v1 where it is mounted there, else v2.
 // Used by runtime/cgroup (plans), by the readers beside this file and by engine/system (info).
 
+import { accessSync, constants } from "node:fs";
 import { Fault } from "../../lib/errors.ts";
+import { isMapped, loadIdMap } from "../idmap.ts";
 import { type MountInfo, parseMountInfo } from "../procfs/mountinfo.ts";
 import { readProcText } from "../procfs/read.ts";
 
@@ -52,8 +54,19 @@ const V1_CONTROLLERS: ReadonlySet<string> = new Set([
 
 /** Reads the machine's hierarchies. Call it once; they do not change while containers run. */
 export function loadCgroupHost(): CgroupHost {
-  const mounts = parseMountInfo(readProcText("/proc/self/mountinfo"));
+  const all = parseMountInfo(readProcText("/proc/self/mountinfo"));
+  // An ordinary user's daemon sees the machine's hierarchies and may change none of them.
+  const mounts = isMapped(loadIdMap("self")) ? all.filter((m) => isWritable(m.mountpoint)) : all;
   return cgroupHostOf(mounts, (path) => readProcText(path));
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Decides from a mount table; `read` yields the text of a file below a v2 mount point. Pure, for tests. */

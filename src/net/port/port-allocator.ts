@@ -7,7 +7,7 @@ import { isIP, isIPv6 } from "node:net";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import type { PortProto, PortRequest, PublishedPort } from "../model.ts";
 import { findPortHolder } from "./holder.ts";
-import { type HeldPort, holdTcpPort } from "./tcp-socket.ts";
+import { type HeldPort, type HoldPort, holdTcpPort } from "./tcp-socket.ts";
 import { holdUdpPort } from "./udp-socket.ts";
 
 /** Who asks, and where the traffic goes. */
@@ -34,6 +34,8 @@ export interface PortAllocatorOptions {
   ephemeral?: readonly [first: number, last: number];
   /** The host has IPv6: an empty host address then means both families. */
   hasIpv6: boolean;
+  /** How ports are held: by sockets of this process unless somebody else does. */
+  hold?: HoldPort | undefined;
 }
 
 interface Grant {
@@ -51,11 +53,13 @@ export class PortAllocator {
   readonly #grants = new Map<string, Grant[]>(); // by protocol and port
   readonly #ephemeral: readonly [number, number];
   readonly #hasIpv6: boolean;
+  readonly #hold: HoldPort;
   #cursor: number;
 
   constructor(options: PortAllocatorOptions) {
     this.#ephemeral = options.ephemeral ?? [32768, 60999];
     this.#hasIpv6 = options.hasIpv6;
+    this.#hold = options.hold ?? holdHere;
     this.#cursor = this.#ephemeral[0];
   }
 
@@ -144,7 +148,7 @@ export class PortAllocator {
       grants.push(this.#enter({ proto, ip, port, containerId: owner.containerId, held: undefined }));
     try {
       for (const grant of grants)
-        grant.held = await hold(grant, {
+        grant.held = await this.#hold(grant.proto, grant.ip, grant.port, {
           ip: isIPv6(grant.ip) ? owner.ip6 || owner.ip : owner.ip,
           port: request.containerPort,
         });
@@ -189,11 +193,11 @@ const addressesClash = (a: string, b: string): boolean =>
 
 const hostPort = (ip: string, port: number): string => (isIPv6(ip) ? `[${ip}]:${port}` : `${ip}:${port}`);
 
-async function hold(grant: Grant, target: { ip: string; port: number }): Promise<HeldPort> {
-  if (grant.proto === "tcp") return holdTcpPort(grant.ip, grant.port, target);
-  if (grant.proto === "udp") return holdUdpPort(grant.ip, grant.port, target);
+const holdHere: HoldPort = async (proto, ip, port, target) => {
+  if (proto === "tcp") return holdTcpPort(ip, port, target);
+  if (proto === "udp") return holdUdpPort(ip, port, target);
   return { close: async () => undefined };
-}
+};
 
 const BIND_ERRORS: Readonly<Record<string, string>> = {
   EADDRINUSE: "address already in use",

@@ -4,6 +4,7 @@
 // Invariant: half-closes pass through in both directions; an error on one side ends both.
 
 import { type Server, type Socket, connect, createServer } from "node:net";
+import type { PortProto } from "../model.ts";
 
 /** Address and port of a container. */
 export interface Target {
@@ -11,15 +12,28 @@ export interface Target {
   port: number;
 }
 
+/** Holds a host's port and carries what comes to the target. Rejects with the system's error. */
+export type HoldPort = (proto: PortProto, ip: string, port: number, target: Target) => Promise<HeldPort>;
+
 /** A held host port. */
 export interface HeldPort {
   close(): Promise<void>;
 }
 
+/** Makes the connection to which one of a client's is carried on. */
+export type Dial = (target: Target) => Socket;
+
+const dialTarget: Dial = ({ ip, port }) => connect({ host: ip, port, allowHalfOpen: true });
+
 /** Listens on `ip`:`port`. Rejects with the system's error (EADDRINUSE, EADDRNOTAVAIL, EACCES…). */
-export function holdTcpPort(ip: string, port: number, target: Target): Promise<HeldPort> {
+export function holdTcpPort(
+  ip: string,
+  port: number,
+  target: Target,
+  dial: Dial = dialTarget,
+): Promise<HeldPort> {
   const open = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true }, (client) => carry(client, target, open));
+  const server = createServer({ allowHalfOpen: true }, (client) => carry(client, dial(target), open));
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen({ host: ip, port, ipv6Only: true, exclusive: true }, () => {
@@ -30,8 +44,8 @@ export function holdTcpPort(ip: string, port: number, target: Target): Promise<H
   });
 }
 
-function carry(client: Socket, target: Target, open: Set<Socket>): void {
-  const upstream = connect({ host: target.ip, port: target.port, allowHalfOpen: true });
+/** Copies both ways; both are in `open` while they are. */
+export function carry(client: Socket, upstream: Socket, open: Set<Socket>): void {
   for (const [socket, other] of [
     [client, upstream],
     [upstream, client],

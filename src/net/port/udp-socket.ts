@@ -9,13 +9,37 @@ import type { HeldPort, Target } from "./tcp-socket.ts";
 const IDLE_MS = 90_000; // as docker-proxy
 const MAX_CLIENTS = 1024;
 
+/** The way of one client's datagrams to the target and back. */
+export interface DatagramLink {
+  send(data: Uint8Array): void;
+  close(): void;
+}
+
+/** Opens one; `onAnswer` gets what comes back. */
+export type OpenLink = (target: Target, onAnswer: (data: Uint8Array) => void) => DatagramLink;
+
+/** A socket that takes answers from the target only. */
+export const openDirectLink: OpenLink = (target, onAnswer) => {
+  const socket = createSocket(isIPv6(target.ip) ? "udp6" : "udp4");
+  socket.on("error", () => undefined); // ignored: a refused datagram is lost, as datagrams may be
+  socket.on("message", (answer, source) => {
+    if (source.address === target.ip && source.port === target.port) onAnswer(answer);
+  });
+  return { send: (data) => socket.send(data, target.port, target.ip), close: () => socket.close() };
+};
+
 interface Client {
-  socket: Socket;
+  link: DatagramLink;
   lastUsedMs: number;
 }
 
 /** Binds `ip`:`port`. Rejects with the system's error (EADDRINUSE, EADDRNOTAVAIL, EACCES…). */
-export function holdUdpPort(ip: string, port: number, target: Target): Promise<HeldPort> {
+export function holdUdpPort(
+  ip: string,
+  port: number,
+  target: Target,
+  open: OpenLink = openDirectLink,
+): Promise<HeldPort> {
   const server = isIPv6(ip)
     ? createSocket({ type: "udp6", ipv6Only: true, reuseAddr: false })
     : createSocket({ type: "udp4", reuseAddr: false });
@@ -24,7 +48,7 @@ export function holdUdpPort(ip: string, port: number, target: Target): Promise<H
     server.bind({ port, address: ip, exclusive: true }, () => {
       server.off("error", reject);
       server.on("error", () => undefined); // ignored: an undeliverable answer concerns one client
-      resolve(new UdpRelay(server, target));
+      resolve(new UdpRelay(server, target, open));
     });
   });
 }
@@ -32,13 +56,15 @@ export function holdUdpPort(ip: string, port: number, target: Target): Promise<H
 class UdpRelay implements HeldPort {
   readonly #server: Socket;
   readonly #target: Target;
+  readonly #openLink: OpenLink;
   /** In order of last use, idlest first. */
   readonly #clients = new Map<string, Client>();
   #sweeper: NodeJS.Timeout | undefined;
 
-  constructor(server: Socket, target: Target) {
+  constructor(server: Socket, target: Target, open: OpenLink) {
     this.#server = server;
     this.#target = target;
+    this.#openLink = open;
     server.on("message", (data, from) => this.#fromClient(data, from));
   }
 
@@ -49,24 +75,21 @@ class UdpRelay implements HeldPort {
     this.#clients.delete(key);
     this.#clients.set(key, client);
     if (this.#clients.size > MAX_CLIENTS) this.#forget(this.#clients.keys().next().value as string);
-    client.socket.send(data, this.#target.port, this.#target.ip);
+    client.link.send(data);
     this.#sweeper ??= setInterval(() => this.#sweep(), IDLE_MS / 3).unref();
   }
 
   #open(from: RemoteInfo): Client {
-    const socket = createSocket(isIPv6(this.#target.ip) ? "udp6" : "udp4");
-    const client = { socket, lastUsedMs: Date.now() };
-    socket.on("error", () => undefined); // ignored: a refused datagram is lost, as datagrams may be
-    socket.on("message", (answer, source) => {
-      if (source.address !== this.#target.ip || source.port !== this.#target.port) return;
+    const link = this.#openLink(this.#target, (answer) => {
       client.lastUsedMs = Date.now();
       this.#server.send(answer, from.port, from.address);
     });
+    const client = { link, lastUsedMs: Date.now() };
     return client;
   }
 
   #forget(key: string): void {
-    this.#clients.get(key)?.socket.close();
+    this.#clients.get(key)?.link.close();
     this.#clients.delete(key);
   }
 

@@ -161,7 +161,9 @@ function planRootPropagation(name: string | undefined): Op[] {
 function planDev(spec: OciSpec): Op[] {
   const isForeign = spec.mounts?.some((m) => m.destination === "/dev" && m.type === "bind") === true;
   if (isForeign) return [];
-  const extra = spec.linux?.devices ?? [];
+  const links = new Set<string>(DEV_SYMLINKS.map(([, path]) => path));
+  // A privileged container would bring the host's /dev/ptmx: it has its own, behind the link.
+  const extra = (spec.linux?.devices ?? []).filter((d) => !links.has(d.path));
   const overridden = new Set(extra.map((d) => d.path));
   return [
     ...DEFAULT_DEVICES.filter((d) => !overridden.has(d.path)).map((d) =>

@@ -29,7 +29,7 @@ export function generateMounts(
   ]);
   for (const mount of user) checkProc(mount, host);
   const taken = new Set(user.map((m) => m.destination));
-  const mounts = keptDefaults(input, taken);
+  const mounts = keptDefaults(input, taken, host);
   let rootfsPropagation = "";
   for (const mount of user) {
     if ("layers" in mount) mounts.push(imageMount(mount));
@@ -88,7 +88,7 @@ function userBinds(input: SpecInput): SpecBind[] {
   return binds;
 }
 
-function keptDefaults(input: SpecInput, taken: ReadonlySet<string>): OciMount[] {
+function keptDefaults(input: SpecInput, taken: ReadonlySet<string>, host: SpecHost): OciMount[] {
   const all = defaultMounts();
   if (input.initPath !== undefined && hasOwnInit(input)) {
     all.push({
@@ -100,6 +100,8 @@ function keptDefaults(input: SpecInput, taken: ReadonlySet<string>): OciMount[] 
   }
   return all.filter((mount) => {
     if (taken.has(mount.destination)) return false;
+    // A machine, or an ordinary user, without cgroups has nothing to show there.
+    if (mount.type === "cgroup" && host.cgroups.mode === "none") return false;
     if (taken.has("/dev") && mount.destination.startsWith("/dev/")) return false;
     if (mount.destination !== "/dev/shm") return true;
     // Whoever joins another's ipc namespace gets that one's (PlanInput.sharedShm).

@@ -6,6 +6,7 @@ import { decodeName } from "../../lib/tar/names.ts";
 import { TAR_END, tarEntry, tarHeader, tarPadding } from "../../lib/tar/writer.ts";
 import type { TarEntry, TarEntryType } from "../../lib/tar/entry.ts";
 import type { ExportEntry, FsSession } from "../../linux/keel.ts";
+import { OVERLAY } from "../../linux/overlay.ts";
 import { OPAQUE_NAME, WHITEOUT_PREFIX } from "./_whiteout.ts";
 
 const TYPES: ReadonlyMap<number, TarEntryType> = new Map([
@@ -16,7 +17,7 @@ const TYPES: ReadonlyMap<number, TarEntryType> = new Map([
   [0o060000, "block"],
   [0o010000, "fifo"],
 ]);
-const OPAQUE_XATTR = "trusted.overlay.opaque";
+const OPAQUE_XATTR = `${OVERLAY.xattrPrefix}opaque`;
 const HEADERS_BYTES = 64 << 10;
 
 /** What was packed. */
@@ -129,7 +130,9 @@ function entryOf(item: ExportEntry, name: string, type: TarEntryType): TarEntry 
 
 /** Docker keeps capabilities; users' own attributes are kept beyond that. Overlay's must not travel. */
 function isKept(xattr: string): boolean {
-  return xattr === "security.capability" || xattr.startsWith("user.");
+  return (
+    xattr === "security.capability" || (xattr.startsWith("user.") && !xattr.startsWith(OVERLAY.xattrPrefix))
+  );
 }
 
 function inDir(path: string, change: (base: string) => string): string {

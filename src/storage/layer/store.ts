@@ -17,6 +17,7 @@ import { Lanes } from "../../lib/lanes.ts";
 import { nameForKernel } from "../../lib/tar/names.ts";
 import type { FsSession, Keel } from "../../linux/keel.ts";
 import { type IdMap, idMapTexts } from "../../linux/idmap.ts";
+import { OVERLAY } from "../../linux/overlay.ts";
 import { fs, host, type RootSource } from "../../linux/ops.ts";
 import { Digester } from "../../oci/digest.ts";
 import { chainIdOf, type ChainId } from "../../oci/image-config.ts";
@@ -55,11 +56,6 @@ export interface LayerStoreOptions {
   log?: (message: string) => void;
 }
 
-/**
- * Mount options of every overlay: features that leave traces in the upper directory which only mean something
- * on this machine (redirects, metadata-only copies) would make it useless as a layer.
- */
-const OVERLAY_OPTIONS = "index=off,redirect_dir=off,metacopy=off";
 type OverlaySource = Extract<RootSource, { kind: "overlay" }>;
 /** How long an unflushed layer may stay so. */
 const FLUSH_AFTER_MS = 1000;
@@ -363,7 +359,7 @@ export class LayerStore {
   /** Returns how the files of `top` and everything below it are mounted: read-only, or writable with `upper`. */
   rootSource(top: LayerId | null, upper?: UpperDirs, extra: { options?: string } = {}): OverlaySource {
     const lower = top === null ? [".empty"] : this.#catalog.chain(top).map((record) => record.id as string);
-    const options = extra.options === undefined ? OVERLAY_OPTIONS : `${OVERLAY_OPTIONS},${extra.options}`;
+    const options = extra.options === undefined ? OVERLAY.options : `${OVERLAY.options},${extra.options}`;
     const dirs = upper === undefined ? {} : { upper: upper.upper, work: upper.work, ...seenInside(upper) };
     return { kind: "overlay", layersDir: this.#layersDir, lower, ...dirs, options };
   }

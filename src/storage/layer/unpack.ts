@@ -12,6 +12,7 @@ import { cleanName, decodeName, encodeName, nameForKernel } from "../../lib/tar/
 import { TarReader } from "../../lib/tar/reader.ts";
 import type { FsSession } from "../../linux/keel.ts";
 import { type FileMeta, fs, type Op } from "../../linux/ops.ts";
+import { OVERLAY } from "../../linux/overlay.ts";
 import { AUFS_PREFIX, isMarker, OPAQUE_NAME, WHITEOUT_PREFIX } from "./_whiteout.ts";
 
 const FILE_TYPES = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
@@ -260,6 +261,7 @@ function metaOf(entry: TarEntry): FileMeta {
  */
 function isWanted(name: string, entry: TarEntry): boolean {
   if (name === "security.capability") return entry.type === "file";
+  if (name.startsWith(OVERLAY.xattrPrefix)) return false;
   return name.startsWith("user.") && (entry.type === "file" || entry.type === "directory");
 }
 

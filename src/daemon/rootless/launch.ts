@@ -1,0 +1,102 @@
+// `berth daemon` of an ordinary user, seen from outside: finds what it needs, makes or finds its namespaces, starts the daemon proper in
+// them, where it is root, and stays to listen on published ports for it and to pass signals on. Ends with the status of the daemon;
+// the namespaces stay while a container runs.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Fault } from "../../lib/errors.ts";
+import { runtimeDir } from "../../lib/user-dirs.ts";
+import { loadAccountFiles } from "../../linux/subid.ts";
+import { unpackKeel } from "../keel-binary.ts";
+import { ROOTLESS_UID } from "../places.ts";
+import { endHolder, findHolder, makeHolder, NAME_SERVER } from "./holder.ts";
+import { INSIDE, type InsideSettings } from "./inside.ts";
+import { PortServer } from "./ports.ts";
+import { findNeeds, refusalHint, rootlessHost, type RootlessUser } from "./requirements.ts";
+
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const;
+
+/** Runs a daemon of this user's; resolves to its exit status. Fails with unavailable, saying what is missing. */
+export async function runRootless(
+  execRoot: string,
+  user: RootlessUser,
+  argv: readonly string[],
+): Promise<number> {
+  if (runtimeDir(user.uid) === "")
+    throw new Fault(
+      "unavailable",
+      "rootless mode: there is no directory for sockets: log in through PAM (loginctl enable-linger), or set XDG_RUNTIME_DIR to a directory that only you may enter",
+      { code: "daemon.rootless" },
+    );
+  const host = rootlessHost(loadAccountFiles());
+  const needs = findNeeds(user, host);
+  const dir = `${execRoot}.rootless`;
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const keelPath = await unpackKeel(dir);
+  const holder = findHolder(dir) ?? (await makeHolder(dir, keelPath, needs, () => refusalHint(host)));
+  const settings: InsideSettings = {
+    ports: join(dir, `ports-${process.pid}.sock`),
+    gate: join(dir, `gate-${process.pid}.sock`),
+    resolvConf: writeResolvConf(dir),
+  };
+  const server = await PortServer.open(settings.ports, settings.gate);
+  try {
+    return await runInside(keelPath, holder, argv, { user, settings });
+  } finally {
+    await server.close();
+    for (const path of [settings.ports, settings.gate]) rmSync(path, { force: true });
+    if (!hasContainers(execRoot)) {
+      endHolder(dir);
+      rmSync(dir, { recursive: true, force: true });
+    }
+  }
+}
+
+async function runInside(
+  keelPath: string,
+  holder: number,
+  argv: readonly string[],
+  { user, settings }: { user: RootlessUser; settings: InsideSettings },
+): Promise<number> {
+  const env = { ...process.env, [ROOTLESS_UID]: String(user.uid), [INSIDE]: JSON.stringify(settings) };
+  const command = [...ownCommand(), "daemon", ...argv];
+  const child = spawn(keelPath, ["rootless", "enter", String(holder), "--", ...command], {
+    stdio: "inherit",
+    env,
+  });
+  passSignals(child);
+  const [status] = (await once(child, "exit")) as [number | null];
+  return status ?? 1;
+}
+
+/** How this program is started again: alone when it is the executable, by its interpreter from the sources. */
+function ownCommand(): string[] {
+  const script = process.argv[1] ?? "";
+  return script.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, script];
+}
+
+function passSignals(child: ChildProcess): void {
+  for (const signal of SIGNALS) process.on(signal, () => void child.kill(signal));
+}
+
+/** The resolver of the namespace's network in place of the host's, which may be on a loopback that cannot be reached from there. */
+function writeResolvConf(dir: string): string {
+  const path = join(dir, "resolv.conf");
+  const others = existsSync("/etc/resolv.conf")
+    ? readFileSync("/etc/resolv.conf", "utf8")
+        .split("\n")
+        .filter((line) => /^(search|domain|options)\s/.test(line))
+    : [];
+  writeFileSync(path, `${[...others, `nameserver ${NAME_SERVER}`].join("\n")}\n`);
+  return path;
+}
+
+/** Each shim has a directory as long as it is there. */
+function hasContainers(execRoot: string): boolean {
+  try {
+    return readdirSync(join(execRoot, "c")).length > 0;
+  } catch {
+    return false; // ignored: the daemon has removed its directory, since nothing runs
+  }
+}

@@ -1,0 +1,22 @@
+// The directories of an ordinary user (XDG Base Directory Specification).
+import { existsSync } from "node:fs";
+import { homedir, userInfo } from "node:os";
+import { join } from "node:path";
+
+/** Returns the directory for what lives as long as the user is there, "" where there is none. */
+export function runtimeDir(uid = userInfo().uid): string {
+  const named = process.env["XDG_RUNTIME_DIR"];
+  if (named) return named;
+  const usual = `/run/user/${uid}`;
+  return existsSync(usual) ? usual : "";
+}
+
+/** Returns the directory for data. */
+export function dataDir(): string {
+  return process.env["XDG_DATA_HOME"] || join(homedir(), ".local/share");
+}
+
+/** Returns the directory for settings. */
+export function configDir(): string {
+  return process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config");
+}

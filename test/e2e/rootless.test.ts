@@ -1,0 +1,383 @@
+// A daemon of an ordinary user. The user exists for this test only: accounts, set-aside ids and a tun device that everybody may open (as
+// on any distribution) are bound over the machine's in a mount namespace of the test's own, and nothing on the machine changes.
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { baseImageTar } from "./base-image.ts";
+import { type CommandOptions, Live, type Outcome, run } from "./command.ts";
+import { clients } from "./harness.ts";
+
+const UID = 54_321;
+const FIRST = 1_200_000;
+const ROOT = dirname(dirname(import.meta.dirname));
+const BERTH = join(ROOT, "dist/berth");
+
+/** A user of the test's own, and the machine as he sees it. */
+class World {
+  readonly dir: string;
+  #holder: Live;
+
+  private constructor(dir: string, holder: Live) {
+    this.dir = dir;
+    this.#holder = holder;
+  }
+
+  static async make(change: { subuid?: string } = {}): Promise<World> {
+    const dir = await mkdtemp(join(tmpdir(), "berth-rootless-"));
+    await chmod(dir, 0o755);
+    const files = {
+      passwd: `root:x:0:0::/root:/bin/sh\nwalter:x:${UID}:${UID}::${dir}/home:/bin/sh\n`,
+      group: `root:x:0:\nwalter:x:${UID}:\n`,
+      subuid: change.subuid ?? `walter:${FIRST}:65536\n`,
+      subgid: `walter:${FIRST}:65536\n`,
+    };
+    for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text);
+    for (const name of ["home", "xdg", "work"]) {
+      await mkdir(join(dir, name), { mode: 0o700 });
+      await chown(join(dir, name), UID, UID);
+    }
+    const script = [
+      "ip link set lo up",
+      ...Object.keys(files).map((name) => `mount --bind ${dir}/${name} /etc/${name}`),
+      `mknod ${dir}/tun c 10 200`,
+      `chmod 666 ${dir}/tun`,
+      `mount --bind ${dir}/tun /dev/net/tun`,
+      "echo ready",
+      "exec cat >/dev/null",
+    ];
+    const holder = new Live(["unshare", "--mount", "--net", "sh", "-ec", script.join("\n")], {
+      timeoutMs: 3600_000,
+    });
+    await holder.prints("ready");
+    return new World(dir, holder);
+  }
+
+  path(...parts: string[]): string {
+    return join(this.dir, ...parts);
+  }
+
+  /** The command as the user runs it. */
+  as(argv: readonly string[], env: Readonly<Record<string, string>> = {}): string[] {
+    const namespaces = [
+      "nsenter",
+      `--mount=/proc/${this.#holder.pid}/ns/mnt`,
+      `--net=/proc/${this.#holder.pid}/ns/net`,
+    ];
+    const user = ["setpriv", `--reuid=${UID}`, `--regid=${UID}`, "--clear-groups"];
+    const environment = {
+      PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+      HOME: this.path("home"),
+      XDG_RUNTIME_DIR: this.path("xdg"),
+      TERM: "xterm",
+      DOCKER_BUILDKIT: "0",
+      ...env,
+    };
+    const variables = Object.entries(environment).map(([k, v]) => `${k}=${v}`);
+    return [...namespaces, "--", ...user, "env", "-i", ...variables, ...argv];
+  }
+
+  run(argv: readonly string[], options: CommandOptions = {}): Promise<Outcome> {
+    return run(this.as(argv), options);
+  }
+
+  /** A command of the user's that has to succeed; its output without the last newline. */
+  async text(argv: readonly string[], options: CommandOptions = {}): Promise<string> {
+    const outcome = await this.run(argv, options);
+    assert.equal(outcome.status, 0, `${argv.join(" ")}: ${outcome.stdout}${outcome.stderr}`);
+    return outcome.stdout.replace(/\n$/, "");
+  }
+
+  /** What runs under the user's ids, when it does so for ten seconds: what is killed takes a moment to go. */
+  async processes(): Promise<string[]> {
+    for (let attempt = 0; ; attempt++) {
+      const left = this.#processes();
+      if (left.length === 0 || attempt === 200) return left;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  #processes(): string[] {
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .flatMap((pid) => {
+        try {
+          const uid = statSync(`/proc/${pid}`).uid;
+          const isTheirs = uid === UID || (uid >= FIRST && uid < FIRST + 65536);
+          const isOver = /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+          return isTheirs && !isOver ? [`${pid} ${readFileSync(`/proc/${pid}/comm`, "utf8").trim()}`] : [];
+        } catch {
+          return []; // ignored: it has ended meanwhile
+        }
+      });
+  }
+
+  async close(): Promise<void> {
+    this.#holder.stdin.end();
+    await this.#holder.ended;
+    await rm(this.dir, { recursive: true, force: true });
+  }
+}
+
+const UDP_ECHO = `import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 53)); print("ready")
+while True: s.sendto(*s.recvfrom(2048))`;
+const UDP_ASK = `import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10); s.connect(("127.0.0.1", 5353)); s.send(b"ping"); print(s.recv(2048).decode())`;
+
+describe("rootless", () => {
+  let world: World;
+  let daemon: Live;
+  const start = async (): Promise<void> => {
+    daemon = new Live(world.as([BERTH, "daemon"]), { timeoutMs: 600_000 });
+    await daemon.prints("API listen on");
+  };
+  before(async () => {
+    world = await World.make();
+    await start();
+    await world.text([BERTH, "import", "-", "busybox"], { input: await baseImageTar() });
+  });
+  after(async () => {
+    const ids = await world.text([BERTH, "ps", "-aq"]);
+    if (ids !== "") await world.text([BERTH, "rm", "-f", ...ids.split("\n")]);
+    daemon.kill("SIGTERM");
+    const { status, stderr } = await daemon.ended;
+    assert.equal(status, 0, stderr);
+    assert.deepEqual(readdirSync(world.path("xdg")), [], "nothing is left in the runtime directory");
+    assert.deepEqual(await world.processes(), [], "no process is left");
+    assert.doesNotMatch(stderr, /level=(error|warn)/);
+    await world.close();
+  });
+
+  const berth = (...args: string[]): Promise<string> => world.text([BERTH, ...args]);
+
+  test("the client finds the user's daemon, which says what it is", async () => {
+    const info = JSON.parse(await berth("info", "--format", "json")) as Record<string, unknown>;
+    assert.ok((info["SecurityOptions"] as string[]).includes("name=rootless"));
+    assert.equal(info["DockerRootDir"], world.path("home/.local/share/berth"));
+    assert.equal(info["CgroupDriver"], "none");
+    assert.match(String(info["Warnings"]), /Running in rootless-mode without cgroups/);
+    const viaContext = await world.text([
+      BERTH,
+      "context",
+      "ls",
+      "--format",
+      "{{.Name}} {{.DockerEndpoint}}",
+    ]);
+    assert.match(viaContext, new RegExp(`unix://${world.path("xdg/berth.sock")}`));
+  });
+
+  test("root in a container is the user, the others are his set-aside ids", async () => {
+    const script =
+      "id -u; cat /proc/self/uid_map; touch /v/root /v/dev; chown dev /v/dev; stat -c %u /bin/busybox /home/dev";
+    const text = await berth("run", "--rm", "-v", `${world.path("work")}:/v`, "busybox", "sh", "-c", script);
+    assert.match(text, new RegExp(`^0\\n\\s+0\\s+${UID}\\s+1\\n\\s+1\\s+${FIRST}\\s+65536\\n0\\n1000$`));
+    assert.equal(statSync(world.path("work/root")).uid, UID);
+    assert.equal(statSync(world.path("work/dev")).uid, FIRST + 999);
+    const privileged = await berth(
+      "run",
+      "--rm",
+      "--privileged",
+      "busybox",
+      "sh",
+      "-c",
+      "mount -t tmpfs x /tmp && echo ok; cat /etc/shadow; mknod /disk b 8 0 2>&1 | grep -c permitted",
+    );
+    assert.equal(privileged, "ok\n1");
+  });
+
+  test("run, exec, logs, top, stop, cp and diff", async () => {
+    const [, docker] = clients;
+    for (const argv of [
+      [BERTH],
+      ...(docker === undefined ? [] : [["docker", "-H", `unix://${world.path("xdg/berth.sock")}`]]),
+    ]) {
+      const client = (...args: string[]): Promise<string> => world.text([...argv, ...args]);
+      await client(
+        "run",
+        "-d",
+        "--name",
+        "job",
+        "busybox",
+        "sh",
+        "-c",
+        "trap 'echo bye; exit 3' TERM; echo hello; touch /made; rm -r /home; while true; do sleep 0.1; done",
+      );
+      assert.equal(await client("exec", "-u", "dev", "job", "id", "-u"), "1000");
+      assert.match(await client("top", "job"), /trap/);
+      await client("stop", "job");
+      assert.equal(await client("logs", "job"), "hello\nbye");
+      assert.equal(await client("inspect", "-f", "{{.State.ExitCode}}", "job"), "3");
+      assert.equal(await client("diff", "job"), "D /home\nA /made");
+      await client("cp", "job:/made", world.path("work/copied"));
+      assert.equal(statSync(world.path("work/copied")).uid, UID);
+      await client("commit", "job", "committed");
+      assert.equal(await client("run", "--rm", "committed", "ls", "-d", "/made"), "/made");
+      assert.match(
+        (await world.run([...argv, "run", "--rm", "committed", "ls", "/home"])).stderr,
+        /No such file/,
+      );
+      await client("rm", "job");
+    }
+  });
+
+  test("a published port is reachable from the host, TCP and UDP", async () => {
+    await berth(
+      "run",
+      "-d",
+      "--name",
+      "web",
+      "-p",
+      "8080:80",
+      "-p",
+      "5353:53/udp",
+      "busybox",
+      "httpd",
+      "-f",
+      "-p",
+      "80",
+      "-h",
+      "/etc",
+    );
+    await berth(
+      "exec",
+      "web",
+      "sh",
+      "-c",
+      "until wget -q -O /dev/null http://127.0.0.1/passwd; do sleep 0.05; done",
+    );
+    assert.match(await world.text(["curl", "-s", "http://127.0.0.1:8080/passwd"]), /^dev:x:1000:/m);
+    const pid = await berth("inspect", "-f", "{{.State.Pid}}", "web");
+    const echo = new Live(["nsenter", `--net=/proc/${pid}/ns/net`, "python3", "-uc", UDP_ECHO]);
+    await echo.prints("ready");
+    assert.equal(await world.text(["python3", "-c", UDP_ASK]), "ping");
+    echo.kill("SIGKILL");
+    await echo.ended;
+    const taken = await world.run([BERTH, "run", "--rm", "-p", "8080:80", "busybox", "true"]);
+    assert.equal(taken.status, 125);
+    assert.match(taken.stderr, /8080.*(already allocated|already in use)/);
+    const low = await world.run([BERTH, "run", "--rm", "-p", "81:80", "busybox", "true"]);
+    assert.match(low.stderr, /failed to bind host port for 0\.0\.0\.0:81.*permission denied/);
+    await berth("rm", "-f", "web");
+    assert.equal((await world.run(["curl", "-s", "http://127.0.0.1:8080/"])).status, 7);
+  });
+
+  test("containers reach each other by name, and volumes keep what they write", async () => {
+    await berth("network", "create", "net");
+    await berth(
+      "run",
+      "-d",
+      "--name",
+      "peer",
+      "--network",
+      "net",
+      "-v",
+      "data:/www",
+      "busybox",
+      "sh",
+      "-c",
+      "echo named > /www/index.html; exec httpd -f -p 80 -h /www",
+    );
+    assert.equal(
+      await berth(
+        "run",
+        "--rm",
+        "--network",
+        "net",
+        "busybox",
+        "sh",
+        "-c",
+        "for i in 1 2 3 4 5 6 7 8 9; do wget -q -O - http://peer/ && break; sleep 0.1; done",
+      ),
+      "named",
+    );
+    await berth("rm", "-f", "peer");
+    assert.equal(await berth("run", "--rm", "-v", "data:/d", "busybox", "cat", "/d/index.html"), "named");
+    await berth("volume", "rm", "data");
+    await berth("network", "rm", "net");
+  });
+
+  test("a build makes layers with whiteouts and opaque directories", async () => {
+    const context = world.path("work/context");
+    await mkdir(context);
+    await writeFile(
+      join(context, "Dockerfile"),
+      "FROM busybox\nRUN rm -r /home && mkdir /home && touch /home/new && rm /etc/group\nCOPY --chown=1000:2000 Dockerfile /copied\nRUN id -u > /who\n",
+    );
+    await berth("build", "-q", "-t", "built", context);
+    assert.equal(
+      await berth(
+        "run",
+        "--rm",
+        "built",
+        "sh",
+        "-c",
+        "ls /home; stat -c %u:%g /copied; cat /who; ls /etc/group 2>/dev/null; true",
+      ),
+      "new\n1000:2000\n0",
+    );
+    const saved = await world.run([BERTH, "save", "built"]);
+    await berth("rmi", "built");
+    await world.text([BERTH, "load"], { input: saved.bytes });
+    assert.equal(await berth("run", "--rm", "built", "ls", "/home"), "new");
+  });
+
+  test("limits that cannot be set are told", async () => {
+    const { status, stderr } = await world.run([
+      BERTH,
+      "run",
+      "--rm",
+      "-m",
+      "64m",
+      "--cpus",
+      "1",
+      "busybox",
+      "true",
+    ]);
+    assert.match(stderr, /memory limit|cgroup/i);
+    assert.ok(status === 0 || status === 125);
+    const paused = await berth("run", "-d", "busybox", "sleep", "1000");
+    const refused = await world.run([BERTH, "pause", paused]);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /cgroup|freez/i);
+    await berth("rm", "-f", paused);
+  });
+
+  test("containers outlive the daemon, killed or stopped", async () => {
+    await berth(
+      "run",
+      "-d",
+      "--name",
+      "stays",
+      "-p",
+      "8081:80",
+      "busybox",
+      "sh",
+      "-c",
+      "mkdir /www; echo still > /www/index.html; exec httpd -f -p 80 -h /www",
+    );
+    for (const signal of ["SIGKILL", "SIGTERM"] as const) {
+      daemon.kill(signal);
+      await daemon.ended;
+      await start();
+      assert.equal(await berth("exec", "stays", "cat", "/www/index.html"), "still");
+      assert.equal(await world.text(["curl", "-s", "http://127.0.0.1:8081/"]), "still");
+    }
+    await berth("rm", "-f", "stays");
+  });
+});
+
+test("who has no set-aside ids reads what to do", async () => {
+  const world = await World.make({ subuid: "" });
+  try {
+    const { status, stderr } = await world.run([BERTH, "daemon"]);
+    assert.equal(status, 1);
+    assert.match(stderr, /no ids are set aside for walter in \/etc\/subuid.*usermod --add-subuids/);
+    assert.equal(await readFile(world.path("xdg/berth.pid"), "utf8").catch(() => "none"), "none");
+    assert.deepEqual(await world.processes(), []);
+  } finally {
+    await world.close();
+  }
+});
