@@ -27,7 +27,7 @@ async function serve(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const user = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-  if (user.uid !== 0) return runRootless(config.execRoot, user, argv);
+  if (user.uid !== 0) return runRootless(config, user, argv);
   const rootless = loadInsideSettings();
   process.umask(0o022);
   let { logLevel } = config;

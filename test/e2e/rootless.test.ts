@@ -1,10 +1,10 @@
 // A daemon of an ordinary user. The user exists for this test only: accounts, set-aside ids and a tun device that everybody may open (as
 // on any distribution) are bound over the machine's in a mount namespace of the test's own, and nothing on the machine changes.
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from "node:fs";
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { baseImageTar } from "./base-image.ts";
 import { type CommandOptions, Live, type Outcome, run } from "./command.ts";
@@ -14,6 +14,10 @@ const UID = 54_321;
 const FIRST = 1_200_000;
 const ROOT = dirname(dirname(import.meta.dirname));
 const BERTH = join(ROOT, "dist/berth");
+
+/** The machine has cgroup v2 alone: a part of it is delegated to the user, as systemd does. */
+const CGROUP = "/sys/fs/cgroup";
+const hasDelegation = existsSync(`${CGROUP}/cgroup.controllers`);
 
 /** A user of the test's own, and the machine as he sees it. */
 class World {
@@ -53,6 +57,23 @@ class World {
     });
     await holder.prints("ready");
     return new World(dir, holder);
+  }
+
+  /** The cgroup in which the daemon is started, "" where nothing is delegated. */
+  get cgroup(): string {
+    return hasDelegation ? `${CGROUP}/${basename(this.dir)}` : "";
+  }
+
+  /** The daemon's command, started in the delegated cgroup. */
+  async daemon(): Promise<string[]> {
+    const command = this.as([BERTH, "daemon"]);
+    if (this.cgroup === "") return command;
+    if (!existsSync(this.cgroup)) {
+      mkdirSync(this.cgroup);
+      for (const name of ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"])
+        await chown(join(this.cgroup, name), UID, UID);
+    }
+    return ["sh", "-ec", 'echo $$ >"$0/cgroup.procs"; exec "$@"', this.cgroup, ...command];
   }
 
   path(...parts: string[]): string {
@@ -117,6 +138,11 @@ class World {
   async close(): Promise<void> {
     this.#holder.stdin.end();
     await this.#holder.ended;
+    if (existsSync(this.cgroup)) {
+      for (const name of ["docker", "berth-daemon"])
+        if (existsSync(join(this.cgroup, name))) rmdirSync(join(this.cgroup, name));
+      rmdirSync(this.cgroup);
+    }
     await rm(this.dir, { recursive: true, force: true });
   }
 }
@@ -131,7 +157,7 @@ describe("rootless", () => {
   let world: World;
   let daemon: Live;
   const start = async (): Promise<void> => {
-    daemon = new Live(world.as([BERTH, "daemon"]), { timeoutMs: 600_000 });
+    daemon = new Live(await world.daemon(), { timeoutMs: 600_000 });
     await daemon.prints("API listen on");
   };
   before(async () => {
@@ -157,8 +183,11 @@ describe("rootless", () => {
     const info = JSON.parse(await berth("info", "--format", "json")) as Record<string, unknown>;
     assert.ok((info["SecurityOptions"] as string[]).includes("name=rootless"));
     assert.equal(info["DockerRootDir"], world.path("home/.local/share/berth"));
-    assert.equal(info["CgroupDriver"], "none");
-    assert.match(String(info["Warnings"]), /Running in rootless-mode without cgroups/);
+    assert.equal(info["CgroupDriver"], hasDelegation ? "cgroupfs" : "none");
+    assert.equal(/Running in rootless-mode without cgroups/.test(String(info["Warnings"])), !hasDelegation);
+    const endpoint = await berth("context", "inspect", "-f", "{{.Endpoints.docker.Host}}", "rootless");
+    assert.equal(endpoint, `unix://${world.path("xdg/berth.sock")}`);
+    assert.equal(await berth("--context", "rootless", "ps", "-q"), "");
     const viaContext = await world.text([
       BERTH,
       "context",
@@ -324,25 +353,28 @@ describe("rootless", () => {
     assert.equal(await berth("run", "--rm", "built", "ls", "/home"), "new");
   });
 
-  test("limits that cannot be set are told", async () => {
-    const { status, stderr } = await world.run([
+  test("limits are set in a delegated cgroup, and told where there is none", async () => {
+    const limited = ["run", "--rm", "-m", "64m", "--pids-limit", "50", "busybox"];
+    const { status, stdout, stderr } = await world.run([
       BERTH,
-      "run",
-      "--rm",
-      "-m",
-      "64m",
-      "--cpus",
-      "1",
-      "busybox",
-      "true",
+      ...limited,
+      "cat",
+      "/sys/fs/cgroup/memory.max",
+      "/sys/fs/cgroup/pids.max",
     ]);
-    assert.match(stderr, /memory limit|cgroup/i);
-    assert.ok(status === 0 || status === 125);
-    const paused = await berth("run", "-d", "busybox", "sleep", "1000");
-    const refused = await world.run([BERTH, "pause", paused]);
-    assert.equal(refused.status, 1);
-    assert.match(refused.stderr, /cgroup|freez/i);
-    await berth("rm", "-f", paused);
+    const id = await berth("run", "-d", "busybox", "sleep", "1000");
+    const paused = await world.run([BERTH, "pause", id]);
+    if (hasDelegation) {
+      assert.equal(stdout, "67108864\n50\n");
+      assert.equal(paused.status, 0, paused.stderr);
+      await berth("unpause", id);
+    } else {
+      assert.equal(status, 1);
+      assert.match(stderr, /does not support memory limit capabilities or the cgroup is not mounted/);
+      assert.equal(paused.status, 1);
+      assert.match(paused.stderr, /cannot pause container/);
+    }
+    await berth("rm", "-f", id);
   });
 
   test("containers outlive the daemon, killed or stopped", async () => {
@@ -377,6 +409,20 @@ test("who has no set-aside ids reads what to do", async () => {
     assert.match(stderr, /no ids are set aside for walter in \/etc\/subuid.*usermod --add-subuids/);
     assert.equal(await readFile(world.path("xdg/berth.pid"), "utf8").catch(() => "none"), "none");
     assert.deepEqual(await world.processes(), []);
+  } finally {
+    await world.close();
+  }
+});
+
+test("userns-remap is refused, and so is a runtime directory that is missing", async () => {
+  const world = await World.make();
+  try {
+    const remap = await world.run([BERTH, "daemon", "--userns-remap", "default"]);
+    assert.equal(remap.status, 1);
+    assert.match(remap.stderr, /userns-remap cannot be used in rootless mode/);
+    const homeless = await run(world.as([BERTH, "daemon"], { XDG_RUNTIME_DIR: "" }));
+    assert.equal(homeless.status, 1);
+    assert.match(homeless.stderr, /set XDG_RUNTIME_DIR to a directory that only you may enter/);
   } finally {
     await world.close();
   }

@@ -4,31 +4,45 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
+import { contextPaths } from "../../cli/contexts/read.ts";
+import { saveMeta } from "../../cli/contexts/write.ts";
 import { Fault } from "../../lib/errors.ts";
 import { runtimeDir } from "../../lib/user-dirs.ts";
+import { DELEGATED_CGROUP } from "../../linux/cgroupfs/hierarchy.ts";
 import { loadAccountFiles } from "../../linux/subid.ts";
+import type { DaemonConfig } from "../config.ts";
 import { unpackKeel } from "../keel-binary.ts";
 import { ROOTLESS_UID } from "../places.ts";
+import { claimCgroup } from "./cgroup.ts";
 import { endHolder, findHolder, makeHolder, NAME_SERVER } from "./holder.ts";
 import { INSIDE, type InsideSettings } from "./inside.ts";
 import { PortServer } from "./ports.ts";
 import { findNeeds, refusalHint, rootlessHost, type RootlessUser } from "./requirements.ts";
 
+const CONTEXT = "rootless";
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const;
 
 /** Runs a daemon of this user's; resolves to its exit status. Fails with unavailable, saying what is missing. */
 export async function runRootless(
-  execRoot: string,
+  { execRoot, usernsRemap, listen }: Pick<DaemonConfig, "execRoot" | "usernsRemap" | "listen">,
   user: RootlessUser,
   argv: readonly string[],
 ): Promise<number> {
+  if (usernsRemap !== "")
+    throw new Fault(
+      "invalidParameter",
+      "userns-remap cannot be used in rootless mode: containers have a user namespace already",
+      { code: "daemon.rootless" },
+    );
   if (runtimeDir(user.uid) === "")
     throw new Fault(
       "unavailable",
       "rootless mode: there is no directory for sockets: log in through PAM (loginctl enable-linger), or set XDG_RUNTIME_DIR to a directory that only you may enter",
       { code: "daemon.rootless" },
     );
+  const cgroup = claimCgroup(); // before anything is started, which would be left behind in the old one
   const host = rootlessHost(loadAccountFiles());
   const needs = findNeeds(user, host);
   const dir = `${execRoot}.rootless`;
@@ -40,9 +54,10 @@ export async function runRootless(
     gate: join(dir, `gate-${process.pid}.sock`),
     resolvConf: writeResolvConf(dir),
   };
+  makeContext(join(homedir(), ".docker"), listen.hosts);
   const server = await PortServer.open(settings.ports, settings.gate);
   try {
-    return await runInside(keelPath, holder, argv, { user, settings });
+    return await runInside(keelPath, holder, argv, { user, settings, cgroup });
   } finally {
     await server.close();
     for (const path of [settings.ports, settings.gate]) rmSync(path, { force: true });
@@ -57,9 +72,14 @@ async function runInside(
   keelPath: string,
   holder: number,
   argv: readonly string[],
-  { user, settings }: { user: RootlessUser; settings: InsideSettings },
+  { user, settings, cgroup }: { user: RootlessUser; settings: InsideSettings; cgroup: string | undefined },
 ): Promise<number> {
-  const env = { ...process.env, [ROOTLESS_UID]: String(user.uid), [INSIDE]: JSON.stringify(settings) };
+  const env = {
+    ...process.env,
+    [ROOTLESS_UID]: String(user.uid),
+    [INSIDE]: JSON.stringify(settings),
+    [DELEGATED_CGROUP]: cgroup ?? "",
+  };
   const command = [...ownCommand(), "daemon", ...argv];
   const child = spawn(keelPath, ["rootless", "enter", String(holder), "--", ...command], {
     stdio: "inherit",
@@ -90,6 +110,18 @@ function writeResolvConf(dir: string): string {
     : [];
   writeFileSync(path, `${[...others, `nameserver ${NAME_SERVER}`].join("\n")}\n`);
   return path;
+}
+
+/** compat: as Docker's set-up tool does, for clients that do not find the socket by themselves. One that is there stays as it is. */
+function makeContext(usual: string, hosts: readonly string[]): void {
+  const configDir = process.env["DOCKER_CONFIG"] || usual;
+  const Host = hosts.find((host) => host.startsWith("unix://"));
+  if (Host === undefined || existsSync(contextPaths(configDir, CONTEXT).meta)) return;
+  saveMeta(configDir, {
+    Name: CONTEXT,
+    Metadata: { Description: "Rootless mode" },
+    Endpoints: { docker: { Host, SkipTLSVerify: false } },
+  });
 }
 
 /** Each shim has a directory as long as it is there. */

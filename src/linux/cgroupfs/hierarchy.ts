@@ -52,12 +52,23 @@ const V1_CONTROLLERS: ReadonlySet<string> = new Set([
   "rdma",
 ]);
 
+/** Variable of the environment with the v2 directory that was delegated to an ordinary user's daemon. */
+export const DELEGATED_CGROUP = "BERTH_CGROUP";
+
 /** Reads the machine's hierarchies. Call it once; they do not change while containers run. */
 export function loadCgroupHost(): CgroupHost {
+  const delegated = process.env[DELEGATED_CGROUP];
+  if (delegated) return delegatedHost(delegated, readProcText);
   const all = parseMountInfo(readProcText("/proc/self/mountinfo"));
   // An ordinary user's daemon sees the machine's hierarchies and may change none of them.
   const mounts = isMapped(loadIdMap("self")) ? all.filter((m) => isWritable(m.mountpoint)) : all;
   return cgroupHostOf(mounts, (path) => readProcText(path));
+}
+
+/** A delegated directory takes the place of the whole tree. */
+export function delegatedHost(directory: string, read: (path: string) => string): CgroupHost {
+  const controllers = read(`${directory}/cgroup.controllers`).split(/\s+/).filter(Boolean);
+  return { mode: "unified", v1: [], v2: { mountpoint: directory, controllers } };
 }
 
 function isWritable(path: string): boolean {
