@@ -4,12 +4,14 @@
 import { spawnSync } from "node:child_process";
 import { appendFileSync, chmodSync, chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { type IdPool, POOL_USER } from "../engine/container/host-config/id-ranges.ts";
 import { Fault } from "../lib/errors.ts";
 import { checkIdMap, type IdMap, outsideRoot } from "../linux/idmap.ts";
 import {
   type Account,
   type AccountFiles,
   findAccount,
+  findSubIds,
   idOf,
   loadAccountFiles,
   subIdMap,
@@ -95,6 +97,18 @@ export function withRemap<T extends { readonly dataRoot: string; readonly userns
   chmodSync(dataRoot, 0o710);
   chownSync(dataRoot, 0, gid);
   return { ...config, dataRoot, idMap };
+}
+
+/** Reads what is set aside for containers with ranges of their own. */
+export function loadIdPool(): IdPool {
+  const { passwd, subuid, subgid } = loadAccountFiles();
+  const user = findAccount(passwd, POOL_USER) ?? { name: POOL_USER, id: -1 };
+  return { uids: findSubIds(subuid, user), gids: findSubIds(subgid, user) };
+}
+
+/** An ordinary user's daemon has the user's ids, and all containers share them. */
+export function noIdPool(): never {
+  throw invalid("--userns=auto cannot be used in rootless mode");
 }
 
 function invalid(message: string): Fault {

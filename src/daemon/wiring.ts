@@ -14,6 +14,7 @@ import { type ContainerContext, ContainerPaths } from "../engine/container/conte
 import { treeArchiver } from "../engine/container/files/tree-archive.ts";
 import { usesImage, volumeUsers } from "../engine/container/mounts/points.ts";
 import { isRunning } from "../engine/container/record.ts";
+import { IdRanges } from "../engine/container/host-config/id-ranges.ts";
 import { Runtimes } from "../engine/container/runtime/runtimes.ts";
 import { checkDefaultLog } from "../engine/container/log/options.ts";
 import { LogService } from "../engine/container/log/service.ts";
@@ -62,6 +63,7 @@ import { MetaStore } from "../storage/meta/store.ts";
 import { LocalVolumes } from "../storage/volume/local.ts";
 import type { DaemonConfig, ReloadableConfig } from "./config.ts";
 import { engineDefaultsOf } from "./container-config.ts";
+import { loadIdPool, noIdPool } from "./userns-remap.ts";
 import { type InsideSettings, planInside } from "./rootless/inside.ts";
 import { holdOutside, PortGate } from "./rootless/ports.ts";
 import { unpackKeel } from "./keel-binary.ts";
@@ -206,6 +208,9 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     cgroups,
     cgroupParent: config.cgroupParent,
     idMap: config.idMap,
+    idRanges: new IdRanges(config.rootless === undefined ? loadIdPool : noIdPool, () =>
+      table.all().flatMap((r) => (r.hasOwnRange && r.idMap ? [r.idMap] : [])),
+    ),
     security: config.security.defaults,
     defaults: {
       logType: config.logDriver,

@@ -10,6 +10,7 @@ import { clients, procStatus, TestDaemon } from "./harness.ts";
 
 const UID = 300_000;
 const GID = 400_000;
+const POOL = 500_000;
 
 /** Runs a command that finds these accounts in /etc. */
 async function accounts(dir: string): Promise<(argv: string[]) => string[]> {
@@ -17,8 +18,8 @@ async function accounts(dir: string): Promise<(argv: string[]) => string[]> {
     passwd:
       "root:x:0:0::/root:/bin/sh\ndockremap:x:990:990::/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n",
     group: "root:x:0:\ndockremap:x:990:\nnogroup:x:65534:\n",
-    subuid: `dockremap:${UID}:65536\n`,
-    subgid: `dockremap:${GID}:65536\n`,
+    subuid: `dockremap:${UID}:65536\ncontainers:${POOL}:65536\n`,
+    subgid: `dockremap:${GID}:65536\ncontainers:${POOL}:65536\n`,
   };
   for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text);
   const binds = Object.keys(files).map((name) => `mount --bind '${dir}/${name}' /etc/${name}`);
@@ -291,6 +292,62 @@ describe("userns-remap", () => {
     await daemon.text(berth, ["rm", "-f", id]);
     assert.deepEqual(readdirSync(join(daemon.dataRoot, `${UID}.${GID}`, "containers")), []);
   });
+});
+
+test("--userns=auto gives each container a range of its own, and volumes that all can share", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "berth-accounts-"));
+  const daemon = await TestDaemon.start({ wrap: await accounts(dir) });
+  const [berth] = clients as [(typeof clients)[0]];
+  const run = (...args: string[]): Promise<string> => daemon.text(berth, ["run", "--rm", ...args]);
+  try {
+    const base = async (id: string): Promise<number> =>
+      Number((await procStatus((await daemon.inspect(id)).State.Pid, "Uid")).split("\t")[0]);
+    const start = (...args: string[]): Promise<string> =>
+      daemon.text(berth, ["run", "-d", "--userns", "auto:size=30000", ...args, "busybox", "sleep", "1000"]);
+    const a = await start("-v", "shared:/s");
+    const b = await start("-v", "shared:/s");
+    assert.deepEqual([await base(a), await base(b)], [POOL, POOL + 30_000]);
+    await daemon.text(berth, ["exec", "-u", "dev", a, "touch", "/tmp/own"]);
+    await daemon.text(berth, ["exec", a, "sh", "-c", "touch /s/root /s/dev; chown dev /s/dev"]);
+    const listing = ["stat", "-c", "%u %n", "/s/root", "/s/dev"];
+    for (const text of [
+      await daemon.text(berth, ["exec", b, ...listing]),
+      await run("-v", "shared:/s", "busybox", ...listing),
+    ])
+      assert.equal(text, "0 /s/root\n1000 /s/dev");
+    assert.equal(
+      await run(
+        "--userns",
+        "auto:size=2000",
+        "-v",
+        "filled:/home/dev",
+        "busybox",
+        "stat",
+        "-c",
+        "%u",
+        "/home/dev",
+      ),
+      "1000",
+    );
+    const full = await daemon.run(berth, ["run", "--rm", "--userns", "auto", "busybox", "true"]);
+    assert.equal(full.status, 125);
+    assert.match(full.stderr, /set aside for "containers" in \/etc\/subuid are used up/);
+    await daemon.text(berth, ["rm", "-f", a]);
+    const again = await start();
+    assert.equal(await base(again), POOL, "the range of a container that is gone is given again");
+    assert.match(
+      (await daemon.run(berth, ["run", "--userns", "auto:size=x", "busybox"])).stderr,
+      /invalid USER mode/,
+    );
+    const { status } = await daemon.request("POST", "/containers/create", {
+      Image: "busybox",
+      HostConfig: { UsernsMode: "auto:size=0" },
+    });
+    assert.equal(status, 400);
+  } finally {
+    await daemon.close();
+    await rm(dir, { recursive: true, force: true });
+  }
 });
 
 test("a daemon whose user has no ids set aside says so and does not start", async () => {

@@ -11,6 +11,7 @@ import type { ImageService } from "../image/service.ts";
 import type { NetworkService } from "../network/service.ts";
 import type { VolumeCatalog } from "../volume/catalog.ts";
 import type { ContainerDefaults } from "./host-config/complete.ts";
+import type { IdRanges } from "./host-config/id-ranges.ts";
 import type { LogService } from "./log/service.ts";
 import type { NameService } from "./network/name-service.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -39,6 +40,8 @@ export interface ContainerContext {
   readonly security: SecurityDefaults;
   /** Of the user namespaces that containers get which do not ask for the host's (`userns-remap`); undefined: none do. */
   readonly idMap: IdMap | undefined;
+  /** Ids for containers that want a range of their own. */
+  readonly idRanges: IdRanges;
   /** What `host-gateway` stands for; none: the default bridge's gateway. */
   readonly hostGatewayIps: readonly string[];
   readonly paths: ContainerPaths;

@@ -21,7 +21,7 @@ import { generateSpec } from "../../runtime/spec/generate.ts";
 import { completeConfig } from "./config.ts";
 import { withJoinedIds } from "./host-config/modes.ts";
 import { settleRequest } from "./host-config/settle.ts";
-import { idMapFor } from "./host-config/userns.ts";
+import { chooseIds } from "./host-config/userns.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { adaptHealthcheck, checkReaction, checkTest } from "./health/config.ts";
 import { fillVolumes } from "./mounts/fill.ts";
@@ -61,7 +61,7 @@ export async function createContainer(
     settled.hostConfig,
     (other) => asParameter(() => context.table.find(other)).id,
   );
-  const idMap = idMapFor(hostConfig, context.idMap);
+  using ids = chooseIds(hostConfig, context);
   const external = context.defaults.runtimes.choose(body.HostConfig.Runtime);
   const config = completeConfig(body, image.config.config, defaultHostname(context, hostConfig, id));
   checkReaction(body.Healthcheck, config);
@@ -91,7 +91,8 @@ export async function createContainer(
     hostConfig,
     endpoints,
     links,
-    ...(idMap === undefined ? {} : { idMap }),
+    ...(ids.idMap === undefined ? {} : { idMap: ids.idMap }),
+    ...(ids.hasOwnRange ? { hasOwnRange: true } : {}),
     ...(external === null ? {} : { external }),
     ...(mounts.mounts.length === 0 ? {} : { mounts: mounts.mounts }),
     state: NEVER_RAN,

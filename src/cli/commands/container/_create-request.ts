@@ -203,7 +203,8 @@ function checkModes(flags: CreateFlags): void {
   const { pid, uts, userns, cgroupns } = flags;
   if (pid !== "" && pid !== "host" && !isContainer.test(pid)) throw refuse("--pid: invalid PID mode");
   if (uts !== "" && uts !== "host") throw refuse("--uts: invalid UTS mode");
-  if (userns !== "" && userns !== "host") throw refuse("--userns: invalid USER mode");
+  if (userns !== "" && userns !== "host" && !/^auto(:size=\d+)?$/.test(userns))
+    throw refuse("--userns: invalid USER mode");
   if (!["", "host", "private"].includes(cgroupns)) throw refuse("--cgroupns: invalid CGROUP mode");
 }
 

@@ -1,6 +1,7 @@
 // Namespace modes: which words each takes, and what a mode that names another container stands for.
 import type { HostConfig, HostConfigRequest } from "../../../api/schemas/host-config.ts";
 import { Fault } from "../../../lib/errors.ts";
+import { autoSize } from "./userns.ts";
 
 const CONTAINER = "container:";
 
@@ -17,6 +18,7 @@ const MODES = [
 export function checkModes(h: HostConfigRequest): void {
   for (const [key, what, words, joins] of MODES) {
     const mode = h[key] ?? "";
+    if (key === "UsernsMode" && autoSize(mode) !== undefined) continue;
     if ((words as readonly string[]).includes(mode) || (joins && joinedContainer(mode) !== undefined))
       continue;
     throw new Fault("invalidParameter", `invalid ${what}: ${mode}`, { code: "container.namespace-mode" });

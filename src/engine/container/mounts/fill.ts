@@ -26,10 +26,10 @@ export async function fillVolumes(context: Context, record: ContainerRecord): Pr
   for (const mount of wanted) await fillVolume(context, record, session, mount);
 }
 
-/** The container's root without what is mounted in it, with the owners that the host knows: so they are in volumes. */
+/** The container's root without what is mounted in it, with the owners that files have in volumes. */
 function openImage({ layers }: Context, record: ContainerRecord): Promise<FsSession> {
   const root = layers.containerRoot(layers.viewSource(layers.upperOf(record.id), record.layer));
-  return layers.openFs(layers.mappedRoot(root, record.idMap));
+  return layers.openFs(layers.mappedRoot(root, record.hasOwnRange ? undefined : record.idMap));
 }
 
 async function fillVolume(

@@ -12,6 +12,9 @@ import type { MountRecord } from "./record.ts";
 
 type Context = Pick<ContainerContext, "keel" | "layers" | "volumes">;
 
+/** What is known of the ids of a container's files. */
+type Owners = Pick<ContainerRecord, "idMap" | "hasOwnRange">;
+
 /** A session, and where in it the wanted path is. */
 export interface OpenedSource {
   readonly session: FsSession;
@@ -30,7 +33,7 @@ export function mountAt(record: Pick<ContainerRecord, "mounts">, path: string): 
 /** Returns the mounts below a cleaned directory, outermost first, as the packer of `cp` takes them. */
 export function nestedMounts(
   context: Context,
-  record: Pick<ContainerRecord, "mounts" | "idMap">,
+  record: Pick<ContainerRecord, "mounts"> & Owners,
   dir: string,
 ): { path: string; open(): Promise<OpenedSource | undefined> }[] {
   const before = dir === "" ? "" : `${dir}/`;
@@ -48,7 +51,7 @@ export function nestedMounts(
 /** Opens what a mount is of; `rest` is the wanted path in it. undefined when it is a file and something below it is wanted. */
 export async function openSource(
   context: Context,
-  record: Pick<ContainerRecord, "idMap">,
+  record: Owners,
   mount: MountRecord,
   rest: string,
 ): Promise<OpenedSource | undefined> {
@@ -56,7 +59,11 @@ export async function openSource(
   const clean = inside === "." ? "" : inside.replace(/\/$/, "");
   if (mount.type === "image")
     return { session: await context.layers.openFs(context.layers.rootSource(mount.layer ?? null)), clean };
-  if (mount.type === "volume") return { session: await openVolume(context, record, mount.name ?? ""), clean };
+  if (mount.type === "volume") {
+    // Files in volumes of such a container have its own ids on the disk.
+    const owners = record.hasOwnRange ? {} : record;
+    return { session: await openVolume(context, owners, mount.name ?? ""), clean };
+  }
   try {
     return { session: await context.keel.openFs(sourceRoot(record, mount.source)), clean };
   } catch (error) {
@@ -71,15 +78,11 @@ export async function openSource(
 const ENOTDIR = 20;
 
 /** A host's directory as the container's root sees it, with no other rights than his. */
-function sourceRoot({ idMap }: Pick<ContainerRecord, "idMap">, path: string): FsRoot {
+function sourceRoot({ idMap }: Owners, path: string): FsRoot {
   return idMap === undefined ? { kind: "dir", path } : { kind: "inside", path, userns: idMapTexts(idMap) };
 }
 
-async function openVolume(
-  context: Context,
-  record: Pick<ContainerRecord, "idMap">,
-  name: string,
-): Promise<FsSession> {
+async function openVolume(context: Context, record: Owners, name: string): Promise<FsSession> {
   const user = `copy:${randomHex()}`;
   const giveBack = (): Promise<void> => context.volumes.unmount(name, user);
   const path = await context.volumes.mount(name, user);

@@ -86,6 +86,7 @@ export function specMounts(
       ...(m.isNonRecursive ? { nonRecursive: true } : {}),
       ...(m.isReadonlyNonRecursive ? { readonlyNonRecursive: true } : {}),
       ...(m.subpath === undefined ? {} : { subpath: m.subpath }),
+      ...(m.type === "volume" && record.hasOwnRange ? { isIdMapped: true } : {}),
     })),
     tmpfs: [
       ...of("tmpfs").map((m) => ({ destination: m.destination, options: m.tmpfsOptions ?? "" })),

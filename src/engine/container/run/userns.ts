@@ -1,5 +1,6 @@
 // The user namespace of a container that starts: one of its own, or, when it shares another container's network, ipc or processes,
-// that one's, which owns them.
+// that one's, which owns them, as long as it has the same ids.
+import { isDeepStrictEqual } from "node:util";
 import { idMapTexts } from "../../../linux/idmap.ts";
 import { HOST_NS, host, type Op, type Register } from "../../../linux/ops.ts";
 import { USERNS } from "../../../runtime/plan/userns.ts";
@@ -29,7 +30,7 @@ export function planUserNamespace(
   for (const mode of [h.NetworkMode, h.IpcMode, h.PidMode]) {
     const reference = joinedContainer(mode);
     const other = reference === undefined ? undefined : table.find(reference);
-    if (other === undefined || !isRunning(other) || other.idMap === undefined) continue;
+    if (other === undefined || !isRunning(other) || !isDeepStrictEqual(other.idMap, idMap)) continue;
     const path = `/proc/${other.state.pid}/ns/user`;
     return { ops: [host.usernsOpen(USERNS, path)], path };
   }
