@@ -3,6 +3,8 @@
 import { isMapped, loadIdMap } from "./idmap.ts";
 
 export interface OverlayDialect {
+  /** Layers are unpacked in a user namespace: the kernel makes no device nodes there, and not all ids exist. */
+  readonly isMapped: boolean;
   /** What the names of overlayfs's own attributes begin with. */
   readonly xattrPrefix: string;
   /**
@@ -15,8 +17,12 @@ export interface OverlayDialect {
 /** Returns the dialect of a process; `isMappedProcess`: it is in a user namespace. */
 export function overlayDialect(isMappedProcess: boolean): OverlayDialect {
   return isMappedProcess
-    ? { xattrPrefix: "user.overlay.", options: "userxattr,index=off,metacopy=off" }
-    : { xattrPrefix: "trusted.overlay.", options: "index=off,redirect_dir=off,metacopy=off" };
+    ? { isMapped: true, xattrPrefix: "user.overlay.", options: "userxattr,index=off,metacopy=off" }
+    : {
+        isMapped: false,
+        xattrPrefix: "trusted.overlay.",
+        options: "index=off,redirect_dir=off,metacopy=off",
+      };
 }
 
 /** This process's. */

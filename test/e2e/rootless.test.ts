@@ -6,6 +6,7 @@ import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/p
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { TAR_END, tarEntry, tarHeader } from "../../src/lib/tar/writer.ts";
 import { baseImageTar } from "./base-image.ts";
 import { type CommandOptions, Live, type Outcome, run } from "./command.ts";
 import { clients } from "./harness.ts";
@@ -351,6 +352,25 @@ describe("rootless", () => {
     await berth("rmi", "built");
     await world.text([BERTH, "load"], { input: saved.bytes });
     assert.equal(await berth("run", "--rm", "built", "ls", "/home"), "new");
+  });
+
+  test("images with device nodes, and with more owners than the user has ids", async () => {
+    const tar = (...entries: Parameters<typeof tarEntry>[0][]): Buffer =>
+      Buffer.concat([...entries.map((entry) => tarHeader(tarEntry(entry))), TAR_END]);
+    const device = tar(
+      { type: "directory", name: "d" },
+      { type: "char", name: "d/mem", devMajor: 1, devMinor: 1 },
+    );
+    await world.text([BERTH, "import", "-", "device"], { input: device });
+    const exported = await world.run([BERTH, "save", "device"]);
+    assert.equal(exported.status, 0);
+    await berth("rmi", "device");
+    await world.text([BERTH, "load"], { input: exported.bytes });
+    const foreign = await world.run([BERTH, "import", "-", "foreign"], {
+      input: tar({ type: "file", name: "f", uid: 70_000, gid: 70_000 }),
+    });
+    assert.equal(foreign.status, 1);
+    assert.match(foreign.stderr, /chown f: .*not among your ids.*\/etc\/subuid/);
   });
 
   test("limits are set in a delegated cgroup, and told where there is none", async () => {

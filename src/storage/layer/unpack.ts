@@ -140,6 +140,8 @@ export class LayerUnpacker {
     this.#isSkipping = isMarker(path);
     if (this.#isSkipping) return isMarker(parent) ? undefined : this.#takeWhiteout(parent, base, entry);
     this.#noteParent(parent);
+    // compat: as Docker's rootless mode. Containers have their own /dev.
+    if (OVERLAY.isMapped && (entry.type === "char" || entry.type === "block")) return;
     const meta = metaOf(entry);
     if (path === "" && entry.type !== "directory")
       throw hostile(`entry ${quote(entry.name)} would replace the root`);
@@ -245,6 +247,7 @@ const ENOENT = 2;
 const ENOSPC = 28;
 const EDQUOT = 122;
 const EIO = 5;
+const EINVAL = 22;
 
 function pathOf(path: string): string | Uint8Array {
   return path === "" ? "." : nameForKernel(path);
@@ -277,8 +280,16 @@ function hostile(why: string): Fault {
 function unpackFault(error: unknown): unknown {
   if (!(error instanceof SysError)) return error;
   const isMachine = error.errno === ENOSPC || error.errno === EDQUOT || error.errno === EIO;
-  return new Fault(isMachine ? "system" : "invalidParameter", `cannot unpack layer: ${error.message}`, {
-    code: isMachine ? "layer.disk" : "layer.invalid",
-    cause: error,
-  });
+  const isForeign = OVERLAY.isMapped && error.errno === EINVAL && error.op === "chown";
+  const hint = isForeign
+    ? ": its owner is not among your ids; more can be set aside in /etc/subuid and /etc/subgid"
+    : "";
+  return new Fault(
+    isMachine ? "system" : "invalidParameter",
+    `cannot unpack layer: ${error.message}${hint}`,
+    {
+      code: isMachine ? "layer.disk" : "layer.invalid",
+      cause: error,
+    },
+  );
 }
