@@ -374,8 +374,8 @@ test("program runs a program of the host's with its input and yields how it ende
   };
   assert.deepEqual(said(0), [3, "in b\n0 1 2 3 "], "nothing is open but its stdio and what ls opens");
   assert.deepEqual(said(1), [128 + 15, ""]);
-  const missing = await sysError(bench.keel.run([host.program(["/nonexistent"], [], "", 1000)]));
-  assert.deepEqual([missing.op, missing.path, missing.errno], ["program", "/nonexistent", ENOENT]);
+  const missing = await sysError(bench.keel.run([host.program(["/proc/missing"], [], "", 1000)]));
+  assert.deepEqual([missing.op, missing.path, missing.errno], ["program", "/proc/missing", ENOENT]);
   const late = await sysError(bench.keel.run([shell("sleep 1000", "", 50)]));
   assert.deepEqual([late.op, late.errno], ["program", ETIMEDOUT]);
   for (const wrong of [host.program([], [], "", 1000), host.program(["/bin/true"], [], "", 0)])
