@@ -239,9 +239,10 @@ describe("a container in a user namespace", { skip }, () => {
     const p = plan("true");
     const outside = p.outside as NonNullable<ShimPlan["outside"]>;
     const before = readFileSync("/proc/self/mountinfo", "utf8");
+    const missing = join(bed.dir, "missing");
     await assert.rejects(
-      start({ ...p, outside: { ...outside, ops: [...outside.ops, inner.bind("/nonexistent", "/x")] } }),
-      (e) => e instanceof SysError && e.op === "bind" && e.path === "/nonexistent",
+      start({ ...p, outside: { ...outside, ops: [...outside.ops, inner.bind(missing, "/x")] } }),
+      (e) => e instanceof SysError && e.op === "bind" && e.path === missing,
     );
     assert.equal(readFileSync("/proc/self/mountinfo", "utf8"), before);
     assert.deepEqual(readdirSync(bed.target), []);
