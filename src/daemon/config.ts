@@ -25,6 +25,8 @@ import {
 } from "./container-config.ts";
 
 import { SECURITY_FLAGS, SECURITY_KEYS, type SecurityConfig, securityConfigOf } from "./security-config.ts";
+import { TRANSFER_FLAGS, TRANSFER_KEYS, transferSettingsOf } from "./transfer-config.ts";
+import type { TransferSettings } from "../engine/image/registries.ts";
 import { RUNTIME_FLAGS, RUNTIME_KEYS, runtimeSettingsOf } from "./runtime-config.ts";
 import type { RuntimeSettings } from "../engine/container/runtime/runtimes.ts";
 
@@ -49,6 +51,8 @@ export interface DaemonConfig {
   readonly security: SecurityConfig;
   /** The user, or user:group, whose set-aside ids containers get; "" for none. */
   readonly usernsRemap: string;
+  /** How many layers are transferred at once, and how often a download is tried. */
+  readonly transfers: TransferSettings;
   /** What `--runtime` may name. */
   readonly runtimes: RuntimeSettings;
   /** false: containers are stopped at an orderly shutdown, as Docker does by default. */
@@ -86,6 +90,7 @@ export const DAEMON_FLAGS = {
   ...SECURITY_FLAGS,
   "userns-remap": string("User/Group setting for user namespaces"),
   ...RUNTIME_FLAGS,
+  ...TRANSFER_FLAGS,
   "live-restore": bool("Leave containers running when the daemon ends", { initial: true }),
 } as const;
 
@@ -111,6 +116,7 @@ const KEYS: Readonly<Record<string, keyof typeof DAEMON_FLAGS>> = {
   ...SECURITY_KEYS,
   "userns-remap": "userns-remap",
   ...RUNTIME_KEYS,
+  ...TRANSFER_KEYS,
   "live-restore": "live-restore",
 };
 
@@ -177,6 +183,7 @@ function readConfig(values: FlagValues<typeof DAEMON_FLAGS>, given: ReadonlySet<
     security: securityConfigOf(file, values),
     usernsRemap: text("userns-remap"),
     runtimes: runtimeSettingsOf(file, values),
+    transfers: transferSettingsOf(file, values),
     liveRestore,
     configFile: values["config-file"],
   };
@@ -237,7 +244,7 @@ function logOptions(fromFile: unknown, fromFlags: readonly string[]): Record<str
 /** Settings that a running daemon takes over. */
 export type ReloadableConfig = Pick<
   DaemonConfig,
-  "liveRestore" | "logLevel" | "registryMirrors" | "insecureRegistries"
+  "liveRestore" | "logLevel" | "registryMirrors" | "insecureRegistries" | "transfers"
 > &
   Pick<EngineConfig, "labels" | "shutdownTimeoutSec">;
 

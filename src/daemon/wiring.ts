@@ -27,6 +27,7 @@ import { EventHistory } from "../engine/event/history.ts";
 import { ExecService } from "../engine/exec/service.ts";
 import { ImageService } from "../engine/image/service.ts";
 import { PushedTable } from "../engine/image/pushed.ts";
+import { Transfers } from "../engine/image/registries.ts";
 import { ImageTable } from "../engine/image/table.ts";
 import { connectContainer, disconnectContainer } from "../engine/container/network/connect.ts";
 import { membersOf } from "../engine/container/network/members.ts";
@@ -156,6 +157,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     log,
   });
 
+  const transfers = new Transfers(config.transfers);
   const registries = { mirrors: config.registryMirrors, insecure: config.insecureRegistries };
   const images = new ImageService({
     table: new ImageTable(meta, layers.holds),
@@ -163,6 +165,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     content,
     events,
     registries,
+    transfers,
     pushed: new PushedTable(meta),
   });
   const table = new ContainerTable(meta, layers.holds);
@@ -344,11 +347,15 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       result.isLiveRestore = next.liveRestore;
       registries.mirrors = next.registryMirrors;
       registries.insecure = next.insecureRegistries;
+      transfers.settings = next.transfers;
       const attributes = {
         debug: String(next.logLevel === "debug"),
         "insecure-registries": JSON.stringify(next.insecureRegistries),
         labels: JSON.stringify(next.labels),
         "live-restore": String(next.liveRestore),
+        "max-concurrent-downloads": String(next.transfers.downloads),
+        "max-concurrent-uploads": String(next.transfers.uploads),
+        "max-download-attempts": String(next.transfers.attempts),
         name: hostname(),
         "registry-mirrors": JSON.stringify(next.registryMirrors),
         "shutdown-timeout": String(next.shutdownTimeoutSec),

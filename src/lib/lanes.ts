@@ -38,6 +38,23 @@ export class Lane {
     }
   }
 
+  /** Takes a place when it is one's turn; disposing gives it back. */
+  async hold(options: LaneOptions = {}): Promise<Disposable> {
+    await this.#enter(options.signal);
+    let isHeld = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (isHeld) this.#leave();
+        isHeld = false;
+      },
+    };
+  }
+
+  /** Whether a task would start at once. */
+  get hasRoom(): boolean {
+    return this.#running < this.#width;
+  }
+
   #enter(signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted) return Promise.reject(abortReason(signal));
     if (this.#running < this.#width) {

@@ -12,6 +12,7 @@ import {
 import { MEDIA_TYPES } from "../oci/mediatype.ts";
 import { bestPlatform, formatPlatform, type Platform } from "../oci/platform.ts";
 import { MAX_CONFIG_BYTES, parseImageConfig } from "../oci/image-config.ts";
+import { download, type OnWait, type OpenBlob, type RetryPolicy } from "./retry.ts";
 import { readBytes, readText, type RegistryAuth, RegistryTransport } from "./transport.ts";
 
 const ACCEPT = [
@@ -147,15 +148,18 @@ export class RegistryRepository {
     return bytes;
   }
 
-  /** Streams a blob; its digest is for the taker to verify. */
-  async *blob(descriptor: Descriptor, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const response = await this.#transport.send(`${this.#path}/blobs/${descriptor.digest}`, this.#scope, {
-      signal,
-    });
-    if (response.body === null)
-      throw new Fault("unavailable", `registry sent no body for ${descriptor.digest}`, {
-        code: "registry.protocol",
-      });
-    yield* response.body;
+  /** Streams a blob, over several connections where one breaks off; its digest is for the taker to verify. */
+  blob(
+    descriptor: Descriptor,
+    retry: { policy: RetryPolicy; onWait: OnWait; signal: AbortSignal },
+  ): AsyncIterable<Uint8Array> {
+    const open: OpenBlob = (start, signal) =>
+      this.#transport.send(
+        `${this.#path}/blobs/${descriptor.digest}`,
+        this.#scope,
+        { signal, ...(start === 0 ? {} : { headers: { Range: `bytes=${start}-` } }) },
+        [200, 206],
+      );
+    return download(open, retry);
   }
 }

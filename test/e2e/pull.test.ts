@@ -1,11 +1,13 @@
 // Pulling from a registry: names, digests, platforms, compressions, what is there already, and what must be refused.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { truncate, writeFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { baseImageTar } from "./base-image.ts";
 import { run } from "./command.ts";
+import { startBrokenRegistry } from "./broken-registry.ts";
 import { clients, TestDaemon } from "./harness.ts";
 import { type Blob, digestOf, OCI_INDEX, OCI_MANIFEST, TestRegistry } from "./registry.ts";
 
@@ -175,6 +177,31 @@ describe("pull", { skip: !existsSync("/usr/bin/docker-registry") }, () => {
     assert.equal(refused.status, 1);
     assert.match(refused.stderr, /digest|size|mismatch|expected/i);
     assert.equal((await first("images", "-aq")).stdout, images);
+  });
+
+  test("a download that breaks off goes on from there, after a while that is told", async () => {
+    const tar = await layerOf("big", randomBytes(45_000).toString("hex"));
+    const broken = await startBrokenRegistry(daemon.dir, daemon.network, {
+      port: 5011,
+      layer: gzipSync(tar),
+      tar,
+      breaks: 1,
+    });
+    try {
+      const pulled = await first("pull", "localhost:5011/broken");
+      assert.equal(pulled.status, 0, pulled.stderr);
+      for (const left of [5, 4, 3, 2])
+        assert.match(pulled.stdout, new RegExp(`: Retrying in ${left} seconds$`, "m"));
+      assert.match(pulled.stdout, /: Retrying in 1 second$/m);
+      const starts = [...broken.output.matchAll(/layer from (\d+)/g)].map((m) => Number(m[1]));
+      assert.equal(starts[0], 0);
+      assert.ok((starts[1] ?? 0) > 10_000, `it goes on where it broke off: ${starts}`);
+      assert.equal(starts.length, 2);
+      const layers = await first("image", "inspect", "-f", "{{.RootFS.Layers}}", "localhost:5011/broken");
+      assert.equal(layers.stdout, `[${digestOf(tar)}]\n`);
+    } finally {
+      broken.kill("SIGKILL");
+    }
   });
 
   test("a blob that ends early is refused", async () => {

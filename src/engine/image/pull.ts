@@ -248,7 +248,7 @@ async function pullLayer(p: LayerPull): Promise<LayerRecord> {
     return known;
   }
   await p.out.write({ status: "Pulling fs layer", progressDetail: {}, id: shown });
-  const layer = await p.context.layers.unpack(p.repository.blob(p.descriptor, p.signal), p.parent, {
+  const layer = await p.context.layers.unpack(download(p, shown), p.parent, {
     expectedDiffId: p.diffId,
     keepBlob: {
       mediaType: p.descriptor.mediaType,
@@ -261,6 +261,19 @@ async function pullLayer(p: LayerPull): Promise<LayerRecord> {
   });
   await p.out.write({ status: "Pull complete", progressDetail: {}, id: shown });
   return layer;
+}
+
+/** The bytes of a layer, when it is its turn. */
+async function* download(p: LayerPull, shown: string): AsyncGenerator<Uint8Array> {
+  const { downloads, attempts } = p.context.transfers;
+  const say = (status: string) => p.out.write({ status, progressDetail: {}, id: shown });
+  if (!downloads.hasRoom) await say("Waiting");
+  using _turn = await downloads.hold({ signal: p.signal });
+  yield* p.repository.blob(p.descriptor, {
+    policy: { attempts },
+    onWait: (left) => say(`Retrying in ${left} second${left === 1 ? "" : "s"}`),
+    signal: p.signal,
+  });
 }
 
 /** As a layer is unpacked while it is downloaded, its download is complete with its last byte. */

@@ -20,6 +20,7 @@ import {
   withTag,
 } from "../../oci/reference.ts";
 import { RepositoryWriter } from "../../registry/push.ts";
+import { waitToRetry } from "../../registry/retry.ts";
 import type { LayerRecord } from "../../storage/layer/types.ts";
 import { credentialsOf } from "./credentials.ts";
 import { progressReporter } from "./progress.ts";
@@ -29,10 +30,7 @@ import type { ImageContext } from "./service.ts";
 
 type PushInput = InputOf<typeof imagePush>;
 
-/** At once; Docker's default of max-concurrent-uploads. */
-const UPLOADS = 5;
 const ATTEMPTS = 5;
-const RETRY_SECONDS = 5;
 
 /** One push to one repository. */
 interface Push {
@@ -130,14 +128,15 @@ function checkPlatform(image: ImageRecord, platform: string): void {
 /** Makes sure that the repository has all layers; returns them as blobs, bottom first. */
 async function pushLayers(push: Push, image: ImageRecord): Promise<KnownBlob[]> {
   const layers = image.layers.map((id) => layerOf(push.context, id));
-  const lane = new Lane(UPLOADS);
+  const { uploads } = push.context.transfers;
+  const lane = new Lane(uploads);
   const abort = new AbortController();
   const signal = AbortSignal.any([push.signal, abort.signal]);
   const byDiff = new Map<Digest, Promise<KnownBlob>>();
   for (const layer of layers.toReversed()) await say(push, layer, "Preparing");
   for (const layer of layers.toReversed()) {
     if (byDiff.has(layer.diffId)) continue;
-    if (byDiff.size >= UPLOADS) await say(push, layer, "Waiting");
+    if (byDiff.size >= uploads) await say(push, layer, "Waiting");
     byDiff.set(
       layer.diffId,
       lane.run(() => pushLayer({ ...push, signal }, layer)),
@@ -219,16 +218,9 @@ async function sendWithRetries(push: Push, layer: LayerRecord): Promise<Omit<Kno
       push.signal.throwIfAborted();
       const mayPass = error instanceof Fault && ["unavailable", "unauthorized"].includes(error.kind);
       if (!mayPass || attempt === ATTEMPTS) throw error;
-      await countDown(push, layer, attempt * RETRY_SECONDS);
+      const onWait = (left: number) => say(push, layer, `Retrying in ${left} second${left === 1 ? "" : "s"}`);
+      await waitToRetry(attempt, onWait, push.signal);
     }
-  }
-}
-
-async function countDown(push: Push, layer: LayerRecord, seconds: number): Promise<void> {
-  for (let left = seconds; left > 0; left--) {
-    await say(push, layer, `Retrying in ${left} second${left === 1 ? "" : "s"}`);
-    await new Promise<void>((resolve) => setTimeout(resolve, 1000));
-    push.signal.throwIfAborted();
   }
 }
 

@@ -1,5 +1,47 @@
 // The daemon's settings of registries.
 import { BlockList, isIP } from "node:net";
+import { Lane } from "../../lib/lanes.ts";
+
+/** How images are transferred, by all requests together. */
+export interface TransferSettings {
+  /** Of layers, at once. */
+  readonly downloads: number;
+  readonly uploads: number;
+  /** How often a download is tried. */
+  readonly attempts: number;
+}
+
+/** Docker's defaults. */
+export const DEFAULT_TRANSFERS: TransferSettings = { downloads: 3, uploads: 5, attempts: 5 };
+
+/** The settings in force; new ones count for transfers that begin after them. */
+export class Transfers {
+  #settings: TransferSettings;
+  #downloads: Lane;
+
+  constructor(settings: TransferSettings = DEFAULT_TRANSFERS) {
+    this.#settings = settings;
+    this.#downloads = new Lane(settings.downloads);
+  }
+
+  set settings(settings: TransferSettings) {
+    if (settings.downloads !== this.#settings.downloads) this.#downloads = new Lane(settings.downloads);
+    this.#settings = settings;
+  }
+
+  /** Where downloads wait for each other. */
+  get downloads(): Lane {
+    return this.#downloads;
+  }
+
+  get uploads(): number {
+    return this.#settings.uploads;
+  }
+
+  get attempts(): number {
+    return this.#settings.attempts;
+  }
+}
 
 export interface RegistrySettings {
   /** URLs to be asked before docker.io for its images. */

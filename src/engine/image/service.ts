@@ -42,7 +42,7 @@ import { type PruneDeps, pruneImages } from "./prune.ts";
 import { pushImage } from "./push.ts";
 import type { PushedTable } from "./pushed.ts";
 import { configOf, type ImageRecord } from "./record.ts";
-import { isInsecureRegistry, type RegistrySettings } from "./registries.ts";
+import { isInsecureRegistry, type RegistrySettings, type Transfers } from "./registries.ts";
 import { searchImages } from "./search.ts";
 import { saveImages } from "./save.ts";
 import type { ImageTable } from "./table.ts";
@@ -62,6 +62,7 @@ export interface ImageContext {
   readonly content: ContentStore;
   readonly events: EventBus;
   readonly registries: RegistrySettings;
+  readonly transfers: Transfers;
   readonly pushed: PushedTable;
 }
 
