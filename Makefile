@@ -35,7 +35,7 @@ dist/berth: node_modules/.done build/keel $(SOURCES)
 	@mkdir -p dist
 	$(BUN) build --compile --no-compile-autoload-dotenv --no-compile-autoload-bunfig --bytecode --splitting --minify-syntax --format=esm --target=bun \
 	  --define BERTH_BUILD_VERSION='"$(VERSION)"' --define BERTH_BUILD_COMMIT='"$(COMMIT)"' \
-	  src/main.ts --outfile $@
+	  src/main.ts src/lib/compress/worker.ts --outfile $@
 
 demo:
 	@tools/install-packages demo

@@ -120,7 +120,14 @@ for (const client of clients)
 
     test("are imported from an archive, compressed or not, with changes", async () => {
       const tar = await baseImageTar();
-      const ways = { plain: tar, gzip: gzipSync(tar), zstd: zstdCompressSync(tar) };
+      const packed = async (tool: string) => (await run([tool, "-1", "-c"], { input: tar })).bytes;
+      const ways = {
+        plain: tar,
+        gzip: gzipSync(tar),
+        zstd: zstdCompressSync(tar),
+        bzip2: await packed("bzip2"),
+        xz: await packed("xz"),
+      };
       for (const [name, input] of Object.entries(ways)) {
         const imported = await daemon.run(
           client,

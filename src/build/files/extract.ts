@@ -22,7 +22,7 @@ const isAllowedAttribute = (name: string): boolean =>
 /** The events of an archive whose first entry has been seen. */
 export type OpenedArchive = AsyncIterable<TarEvent[]>;
 
-/** Returns the archive in a content, undefined when the content is none. Throws Fault notImplemented for bzip2 and xz. */
+/** Returns the archive in a content, undefined when the content is none. */
 export async function openArchive(content: AsyncIterable<Uint8Array>): Promise<OpenedArchive | undefined> {
   const { stream } = await decompress(content);
   const events = readTar(stream);

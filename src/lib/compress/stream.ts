@@ -1,4 +1,4 @@
-// Compresses and decompresses streams with node:zlib, in its thread pool. Streams are async iterables of bytes;
+// Compresses and decompresses streams with node:zlib, in its thread pool, and what that has not in threads of our own. Streams are async iterables of bytes;
 // back-pressure goes through. What a stream's end is worth: gzip's is checked, zstd's is not (a truncated zstd
 // stream ends without an error under Bun), so callers compare digest or size of what came out.
 
@@ -6,6 +6,7 @@ import { Readable, type Transform } from "node:stream";
 import { constants, createGunzip, createGzip, createZstdCompress, createZstdDecompress } from "node:zlib";
 import { Fault } from "../errors.ts";
 import { type Compression, DETECT_BYTES, detectCompression } from "./detect.ts";
+import { decompressInThread } from "./threaded.ts";
 
 /** Larger than zlib's default of 16 KiB, which halves the speed of gunzip. */
 const CHUNK_BYTES = 256 << 10;
@@ -17,8 +18,8 @@ export interface Decompressed {
 }
 
 /**
- * Looks at the first bytes of `source` and returns its uncompressed content. Fails with notImplemented for bzip2
- * and xz. The stream fails with invalidParameter when the compressed data is damaged.
+ * Looks at the first bytes of `source` and returns its uncompressed content. The stream fails with invalidParameter when the
+ * compressed data is damaged.
  */
 export async function decompress(source: AsyncIterable<Uint8Array>): Promise<Decompressed> {
   const { head, rest } = await peek(source, DETECT_BYTES);
@@ -33,13 +34,8 @@ export async function decompress(source: AsyncIterable<Uint8Array>): Promise<Dec
         compression,
         stream: through(rest, createZstdDecompress({ chunkSize: CHUNK_BYTES }), compression),
       };
-    default: {
-      await closeSource(rest);
-      throw new Fault("notImplemented", `${compression} compression is not supported: use gzip or zstd`, {
-        code: "compress.unsupported",
-        detail: { compression },
-      });
-    }
+    default:
+      return { compression, stream: decompressInThread(rest, compression) };
   }
 }
 
@@ -96,10 +92,6 @@ async function peek(
     }
   }
   return { head, rest: all() };
-}
-
-async function closeSource(source: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const _ of source) break;
 }
 
 /** Runs `source` through a zlib stream; the source's own errors come out unchanged, the codec's as a Fault. */
