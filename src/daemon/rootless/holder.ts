@@ -65,7 +65,7 @@ export async function makeHolder(
     child.stdin.write("\n");
     await next("ready");
     lines.close();
-    const network = await startNetwork(child.pid as number, needs);
+    const network = await startNetwork(dir, child.pid as number, needs);
     save(dir, child.pid as number, network);
   } catch (error) {
     child.kill("SIGKILL");
@@ -113,8 +113,10 @@ async function run(program: string, args: readonly string[]): Promise<void> {
 }
 
 /** Gives the namespace a network; returns the program that does, and goes on without us. */
-async function startNetwork(pid: number, { network }: RootlessNeeds): Promise<number> {
-  return network.kind === "slirp4netns" ? startSlirp(network.path, pid) : startPasta(network.path, pid);
+async function startNetwork(dir: string, pid: number, { network }: RootlessNeeds): Promise<number> {
+  return network.kind === "slirp4netns"
+    ? startSlirp(network.path, pid)
+    : startPasta(network.path, pid, join(dir, "pasta.pid"));
 }
 
 async function startSlirp(path: string, pid: number): Promise<number> {
@@ -135,8 +137,7 @@ async function startSlirp(path: string, pid: number): Promise<number> {
 }
 
 /** It goes into the background when the network is there, and writes down its number. */
-async function startPasta(path: string, pid: number): Promise<number> {
-  const file = `/proc/self/fd/1`;
+async function startPasta(path: string, pid: number, pidfile: string): Promise<number> {
   const none = ["-t", "none", "-u", "none", "-T", "none", "-U", "none"];
   const args = [
     "--config-net",
@@ -145,18 +146,15 @@ async function startPasta(path: string, pid: number): Promise<number> {
     NAME_SERVER,
     ...none,
     "--pid",
-    file,
+    pidfile,
     String(pid),
   ];
-  const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const child = spawn(path, args, { stdio: ["ignore", "ignore", "pipe"], detached: true });
   const complaint = collect(child);
-  let number = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    number += chunk.toString();
-  });
   const [status] = (await once(child, "exit")) as [number | null];
+  child.stderr.destroy();
   if (status !== 0) throw failed(`${path}: ${complaint() || `ended with status ${status}`}`);
-  return Number.parseInt(number, 10);
+  return Number.parseInt(readFileSync(pidfile, "utf8"), 10);
 }
 
 function save(dir: string, holder: number, network: number): void {
