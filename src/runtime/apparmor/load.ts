@@ -4,6 +4,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { isMapped, loadIdMap } from "../../linux/idmap.ts";
 import { readProcTextIfPresent } from "../../linux/procfs/read.ts";
 import { DEFAULT_PROFILE_NAME, renderProfile } from "./profile.ts";
 
@@ -13,9 +14,12 @@ const INCLUDES = "/etc/apparmor.d";
 const SBIN = "/usr/sbin:/sbin";
 const LIMIT_MS = 30_000;
 
-/** Whether the kernel enforces AppArmor here. In a container of systemd's or LXC's making it is the outer host's matter. */
+/**
+ * Whether the kernel enforces AppArmor here. In a container of systemd's or LXC's making it is the outer host's matter, and a user
+ * namespace's root may load no profile.
+ */
 export function hasAppArmor(): boolean {
-  if (process.env["container"]) return false;
+  if (process.env["container"] || isMapped(loadIdMap("self"))) return false;
   return readProcTextIfPresent("/sys/module/apparmor/parameters/enabled")?.startsWith("Y") === true;
 }
 
