@@ -47,6 +47,9 @@ class World {
     const script = [
       "ip link set lo up",
       ...Object.keys(files).map((name) => `mount --bind ${dir}/${name} /etc/${name}`),
+      // A machine that has never used one makes it now.
+      "modprobe -q tun || true",
+      "[ -e /dev/net/tun ] || { mkdir -p /dev/net; mknod /dev/net/tun c 10 200; }",
       `mknod ${dir}/tun c 10 200`,
       `chmod 666 ${dir}/tun`,
       `mount --bind ${dir}/tun /dev/net/tun`,
