@@ -1,7 +1,8 @@
-// The container operations (opcodes 64 to 90 of src/linux/ops.ts): the dispatcher and those that are one or two system calls. What
+// The container operations (opcodes 64 to 127 of src/linux/ops.ts): the dispatcher and those that are one or two system calls. What
 // mounts, makes nodes, opens terminals, changes users and executes is in files of its own.
 #include "container.h"
 
+#include "hooks.h"
 #include "ops.h"
 #include "resolve.h"
 
@@ -45,6 +46,8 @@ bool container_note(const struct container *c, enum note_kind kind, const struct
 		memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
 	}
 	ssize_t n;
+	if (c->chan < 0) // launched, and whoever launched it is done
+		return true;
 	do
 		n = sendmsg(c->chan, &message, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
@@ -187,7 +190,7 @@ static int install_seccomp(struct container *c, const uint8_t *program, size_t s
 	memcpy(filter, program, size);
 	struct sock_fprog prog = {.len = (unsigned short)(size / sizeof *filter), .filter = filter};
 	// Last chance before the filter: everything that is open must be gone after exec.
-	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+	close_range(3 + c->preserved, ~0U, CLOSE_RANGE_CLOEXEC);
 	long rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, (unsigned)flags, &prog);
 	int err = errno;
 	free(filter);
@@ -233,15 +236,35 @@ static int set_exec_label(const struct container *c, const char *module, const c
 	return 0;
 }
 
-static int wait_at_barrier(const struct container *c, struct fault *f)
+static int wait_for_go(const struct container *c, enum note_kind why, const char *op, struct fault *f)
 {
 	char go;
-	container_note(c, NOTE_BARRIER, NULL, -1);
+	container_note(c, why, NULL, -1);
 	ssize_t n;
 	do
 		n = recv(c->chan, &go, 1, 0);
 	while (n < 0 && errno == EINTR);
-	return n == 1 ? 0 : fault_set(f, EPIPE, "barrier", "", "the shim is gone");
+	return n == 1 ? 0 : fault_set(f, EPIPE, op, "", "the shim is gone");
+}
+
+// Without a shim: whoever launched us is told and may go; `start` writes a byte into the fifo. It was opened for both
+// directions, so that there is no end of file and reading is the only call that a filter has to allow.
+static int await_start(struct container *c, struct fault *f)
+{
+	char go;
+	if (c->start_fifo < 0)
+		return fault_set(f, EINVAL, "awaitStart", "", "there is no fifo");
+	if (!container_note(c, NOTE_BARRIER, NULL, -1)) // nobody knows of us
+		return fault_set(f, EPIPE, "awaitStart", "", NULL);
+	close(c->chan);
+	c->chan = -1;
+	ssize_t n;
+	do
+		n = read(c->start_fifo, &go, 1);
+	while (n < 0 && errno == EINTR);
+	close(c->start_fifo);
+	c->start_fifo = -1;
+	return n == 1 ? 0 : fault_set(f, n < 0 ? errno : EPIPE, "awaitStart", "", NULL);
 }
 
 static int run_credentials(struct container *c, struct reader *op, struct fault *f)
@@ -281,6 +304,12 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 	if (code == OP_EXEC) {
 		struct reader argv, env;
 		return wire_list(op, &argv) && wire_list(op, &env) ? exec_run(c, &argv, &env, f) : -EINVAL;
+	}
+	if (code == OP_HOOKS) {
+		struct reader hooks;
+		const char *head, *tail;
+		return wire_list(op, &hooks) && wire_str(op, &head) && wire_str(op, &tail) ? hooks_run(&hooks, head, getpid(), tail, c->home, f)
+		                                                                           : -EINVAL;
 	}
 	if (code == OP_RUNTIME_CREATE || code == OP_RUNTIME_START || code == OP_RUNTIME_EXEC)
 		return run_runtime(c, code, op, f);
@@ -371,7 +400,13 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 	case OP_EXEC_LABEL:
 		return set_exec_label(c, s[0], s[1], f);
 	case OP_BARRIER:
-		return wait_at_barrier(c, f);
+		return wait_for_go(c, NOTE_BARRIER, "barrier", f);
+	case OP_CALLER_HOOKS:
+		return wait_for_go(c, NOTE_HOOKS, "callerHooks", f);
+	case OP_FIND_PROGRAM:
+		return exec_find(s[0], s[1], f);
+	case OP_AWAIT_START:
+		return await_start(c, f);
 	default:
 		return fault_set(f, EINVAL, "protocol", op_name(code), "unknown operation");
 	}

@@ -18,6 +18,7 @@ enum note_kind {
 	NOTE_EXEC,    // execve comes next: end of file now means success
 	NOTE_FAULT,
 	NOTE_LISTENER, // of a seccomp filter: `pid` is its number in the sender; a path and texts follow; waits for an errno
+	NOTE_HOOKS,   // waits for one byte while the hooks of the caller's side are run
 };
 
 struct note {
@@ -29,6 +30,9 @@ struct note {
 struct container {
 	int chan;
 	bool is_exec; // joins a running container: nothing is mounted, the root is there already
+	bool is_launched; // without a shim (launch.c): outlives its parent, has nobody to talk to once it waits for `start`
+	int start_fifo;   // of `awaitStart`, -1 for none
+	unsigned preserved; // descriptors behind stdio that the program inherits
 	bool is_tty;
 	unsigned rows, columns;
 	int root;      // O_PATH of the container's root, -1 until a root operation or exec's setns
@@ -127,6 +131,7 @@ int runtime_start(struct container *c, struct reader *argv, struct reader *env, 
 int runtime_exec(struct container *c, struct reader *argv, struct reader *env, struct fault *f);
 
 // exec.c
+int exec_find(const char *name, const char *search, struct fault *f); // whether there is such a program
 int exec_run(struct container *c, struct reader *argv, struct reader *env, struct fault *f);
 
 #endif

@@ -155,6 +155,12 @@ static int take_own_null(struct fault *f)
 	return rc < 0 ? fault_set(f, err, "dup2", "", NULL) : 0;
 }
 
+int exec_find(const char *name, const char *search, struct fault *f)
+{
+	char found[PATH_MAX];
+	return strchr(name, '/') ? lookup_direct(name, f) : lookup_path(name, search, found, f);
+}
+
 int exec_run(struct container *c, struct reader *args, struct reader *environment, struct fault *f)
 {
 	char found[PATH_MAX];
@@ -179,10 +185,11 @@ int exec_run(struct container *c, struct reader *args, struct reader *environmen
 	if (rc < 0)
 		return rc;
 	if (!c->has_seccomp) // with a filter it was done before: a strict one may not know the call
-		close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+		close_range(3 + c->preserved, ~0U, CLOSE_RANGE_CLOEXEC);
 	umask(c->mask);
 	// Changing the user cleared it. The parent may have died before this line: then the channel has no other end.
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (!c->is_launched)
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (!container_note(c, NOTE_EXEC, NULL, -1))
 		return fault_set(f, EPIPE, "exec", name, "the shim is gone");
 	execve(is_direct ? name : found, argv, env);

@@ -391,6 +391,18 @@ static int op_cgroup_devices(struct host *h, struct reader *args, struct fault *
 	return rc < 0 && optional ? make_warning(h, f) : rc;
 }
 
+static int op_launch(struct host *h, struct reader *args, struct fault *f)
+{
+	h->wrote = true;
+	return launch_container(args, h->regs, h->results, f);
+}
+
+static int op_launch_exec(struct host *h, struct reader *args, struct fault *f)
+{
+	h->wrote = true;
+	return launch_exec(args, h->results, f);
+}
+
 struct operation {
 	uint8_t code;
 	const char *shape;
@@ -418,6 +430,8 @@ static const struct operation operations[] = {
 	{OP_CGROUP_DEVICES, "sbi", op_cgroup_devices},
 	{OP_USERNS_OPEN, "is", op_userns_open},
 	{OP_PROGRAM, "llbi", op_program},
+	{OP_LAUNCH, "*", op_launch},
+	{OP_LAUNCH_EXEC, "*", op_launch_exec},
 };
 
 // Reads the opcode and finds its operation; the reader is left at the first argument.

@@ -31,4 +31,8 @@ int device_program_set(const char *path, const uint8_t *program, size_t size, st
 // list [shimPid, initPid] into `result`. `regs` are descriptors or -1. 0 or -errno.
 int shim_start(struct reader *plan, const int regs[HOST_REGISTERS], struct writer *result, struct fault *f);
 
+// launch.c: make a container, or a further process in one, without a shim; `result` takes [pid, start time, [warning]]. 0 or -errno.
+int launch_container(struct reader *args, const int regs[HOST_REGISTERS], struct writer *result, struct fault *f);
+int launch_exec(struct reader *args, struct writer *result, struct fault *f);
+
 #endif

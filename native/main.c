@@ -1,5 +1,6 @@
 // keel: the C core. This file only chooses the program; each one is in a file of its own.
 #include "agent.h"
+#include "launch.h"
 #include "rootless.h"
 
 #include <stdbool.h>
@@ -36,10 +37,12 @@ int main(int argc, char **argv)
 		return shim_main(argc - 1, argv + 1);
 	if (strcmp(verb, "rootless") == 0)
 		return rootless_main(argc - 2, argv + 2);
+	if (strcmp(verb, "run") == 0 && argc <= 3)
+		return argc == 2 ? run_protected() : run_main();
 	if (strcmp(verb, "version") == 0) {
 		static const char text[] = "keel " KEEL_VERSION "\n";
 		return write(STDOUT_FILENO, text, sizeof text - 1) < 0;
 	}
-	fputs("usage: keel agent SOCKET | keel shim ID | keel init -- COMMAND... | keel rootless hold|enter... | keel version\n", stderr);
+	fputs("usage: keel agent SOCKET | keel shim ID | keel run | keel init -- COMMAND... | keel rootless hold|enter... | keel version\n", stderr);
 	return 2;
 }

@@ -23,6 +23,8 @@ enum opcode {
 	OP_CGROUP_DEVICES = 17,
 	OP_USERNS_OPEN = 147,
 	OP_PROGRAM = 41,
+	OP_LAUNCH = 23,
+	OP_LAUNCH_EXEC = 24,
 	OP_ROOT_OVERLAY = 64,
 	OP_ROOT_BIND = 65,
 	OP_MOUNT = 66,
@@ -71,6 +73,10 @@ enum opcode {
 	OP_RUNTIME_CREATE = 43,
 	OP_RUNTIME_START = 44,
 	OP_RUNTIME_EXEC = 45,
+	OP_HOOKS = 120,
+	OP_CALLER_HOOKS = 121,
+	OP_FIND_PROGRAM = 122,
+	OP_AWAIT_START = 123,
 	OP_FS_MKDIR = 128,
 	OP_FS_FILE = 129,
 	OP_FS_DATA = 130,
@@ -115,6 +121,8 @@ static inline const char *op_name(long long code)
 	case OP_CGROUP_DEVICES: return "cgroupDevices";
 	case OP_USERNS_OPEN: return "usernsOpen";
 	case OP_PROGRAM: return "program";
+	case OP_LAUNCH: return "launch";
+	case OP_LAUNCH_EXEC: return "launchExec";
 	case OP_ROOT_OVERLAY: return "rootOverlay";
 	case OP_ROOT_BIND: return "rootBind";
 	case OP_MOUNT: return "mount";
@@ -163,6 +171,10 @@ static inline const char *op_name(long long code)
 	case OP_RUNTIME_CREATE: return "runtimeCreate";
 	case OP_RUNTIME_START: return "runtimeStart";
 	case OP_RUNTIME_EXEC: return "runtimeExec";
+	case OP_HOOKS: return "hooks";
+	case OP_CALLER_HOOKS: return "callerHooks";
+	case OP_FIND_PROGRAM: return "findProgram";
+	case OP_AWAIT_START: return "awaitStart";
 	case OP_FS_MKDIR: return "fsMkdir";
 	case OP_FS_FILE: return "fsFile";
 	case OP_FS_DATA: return "fsData";

@@ -16,7 +16,7 @@ static const uint64_t all_namespaces = (uint32_t)NAMESPACES | CLONE_NEWTIME;
 struct shape {
 	uint8_t code;
 	bool in_exec;      // allowed in an exec plan
-	const char *args;  // i integer, s string, b bytes, l list of strings
+	const char *args;  // i integer, s string, b bytes, l list of strings, h list of hooks
 	uint32_t needs;    // CLONE_NEW* that must be new (or, for UTS, joined)
 };
 
@@ -69,7 +69,17 @@ static const struct shape shapes[] = {
 	{OP_RUNTIME_CREATE, false, "ll", CLONE_NEWNS},
 	{OP_RUNTIME_START, false, "ll", CLONE_NEWNS},
 	{OP_RUNTIME_EXEC, true, "ll", 0},
+	{OP_HOOKS, false, "hss", 0},
+	{OP_CALLER_HOOKS, false, "", 0},
+	{OP_FIND_PROGRAM, false, "ss", 0},
+	{OP_AWAIT_START, false, "", 0},
 };
+
+// What needs somebody who launches and is no shim.
+static bool is_for_launch(int64_t code)
+{
+	return code >= OP_HOOKS && code <= OP_AWAIT_START;
+}
 
 static int refuse(struct fault *f, const char *what, const char *why)
 {
@@ -95,6 +105,40 @@ static void skip_strings(struct reader *op)
 	op->bad |= !wire_done(&list);
 }
 
+bool hook_next(struct reader *hooks, struct hook *h)
+{
+	struct reader hook = {.bad = true};
+	wire_list(hooks, &hook);
+	wire_str(&hook, &h->label);
+	wire_str(&hook, &h->path);
+	wire_list(&hook, &h->argv);
+	wire_list(&hook, &h->env);
+	wire_int(&hook, &h->timeout_ms);
+	return wire_done(&hook) && h->path[0] == '/' && h->timeout_ms >= 0;
+}
+
+bool hooks_check(struct reader list)
+{
+	struct hook h;
+	while (list.left > 0) {
+		if (!hook_next(&list, &h))
+			return false;
+		struct reader strings[] = {h.argv, h.env};
+		for (int i = 0; i < 2; i++)
+			for (const char *s; strings[i].left > 0;)
+				if (!wire_str(&strings[i], &s))
+					return false;
+	}
+	return wire_done(&list);
+}
+
+static void skip_hooks(struct reader *op)
+{
+	struct reader list = {.bad = true};
+	if (wire_list(op, &list))
+		op->bad |= !hooks_check(list);
+}
+
 static bool check_args(struct reader *op, const char *args)
 {
 	int64_t i;
@@ -108,6 +152,8 @@ static bool check_args(struct reader *op, const char *args)
 			wire_str(op, &s);
 		else if (*args == 'b')
 			wire_bytes(op, &b, &size);
+		else if (*args == 'h')
+			skip_hooks(op);
 		else
 			skip_strings(op);
 	}
@@ -151,6 +197,8 @@ static int check_ops(struct reader ops, enum place place, uint64_t owned, struct
 			why = "operation is not allowed in an exec";
 		else if (place == OUTSIDE && is_own_business(code))
 			why = "operation is the first process's own";
+		else if (is_for_launch(code) && !(plan && plan->flags & PLAN_LAUNCH))
+			why = "operation needs a launch without a shim";
 		else if (!in_exec && (shape->needs & ~owned))
 			why = "operation needs a namespace of the container's own";
 		else if (!check_args(&op, shape->args))
@@ -344,7 +392,7 @@ int plan_decode(struct reader *values, struct plan *p, struct fault *f)
 	int64_t clone_flags = 0;
 	wire_str(values, &p->id);
 	wire_str(values, &p->state_dir);
-	get_uint(values, 7, &p->flags);
+	get_uint(values, 15, &p->flags);
 	get_uint(values, USHRT_MAX, &p->rows);
 	get_uint(values, USHRT_MAX, &p->columns);
 	wire_int(values, &clone_flags);

@@ -7,7 +7,7 @@
 #include "jsonlog.h"
 #include "wire.h"
 
-enum { PLAN_TTY = 1, PLAN_STDIN = 2, PLAN_STDIN_ONCE = 4 };
+enum { PLAN_TTY = 1, PLAN_STDIN = 2, PLAN_STDIN_ONCE = 4, PLAN_LAUNCH = 8 }; // LAUNCH: without a shim (launch.c)
 enum { LOG_NONE = 0, LOG_JSON_FILE = 1, LOG_SPOOL = 2 };
 enum { MAX_JOINS = 16, MAX_CGROUPS = 32, MAX_ID = 128, MAX_ATTRS = 32 << 10, MAX_PLAN_OPS = 4096 };
 
@@ -18,6 +18,18 @@ struct join {
 	const char *path;
 	int fd;
 };
+
+// A program of the specification's `hooks`.
+struct hook {
+	const char *label; // "createRuntime hook #0"
+	const char *path;
+	struct reader argv, env; // an empty argv stands for the path
+	int64_t timeout_ms;      // 0 for none
+};
+
+// Reads the next of a list; false for a malformed one. hooks_check says whether all of them are well-formed.
+bool hook_next(struct reader *hooks, struct hook *h);
+bool hooks_check(struct reader list);
 
 struct exec_plan {
 	const char *id;

@@ -28,7 +28,7 @@
 
 enum { LINK = 3, FRAME_HEAD = 4, BACKLOG = 64 };
 
-struct shim shim = {.state_dir = -1, .report = -1, .init_pidfd = -1, .epoll = -1};
+struct shim shim = {.state_dir = -1, .report = -1, .init_pidfd = -1, .start_fifo = -1, .epoll = -1};
 struct jsonlog shim_log = {.fd = -1};
 uint8_t shim_scratch[SCRATCH_SIZE];
 

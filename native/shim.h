@@ -81,6 +81,7 @@ struct client;
 struct process {
 	struct process *next;
 	char id[MAX_ID]; // of the exec, "" for the container
+	bool inherits_stdio; // has our own stdin, stdout and stderr instead of pipes (launch.c)
 	bool is_tty, has_stdin, closes_stdin; // closes_stdin: the end of a client's input is the end of stdin
 	enum phase phase;
 	pid_t pid, step; // step: an intermediate process on the way to pid
@@ -132,6 +133,9 @@ struct shim {
 	int report;    // the agent waits here for the outcome; -1 when told
 	int init_pidfd;
 	uint64_t namespaces; // CLONE_NEW* that the container does not share with us
+	bool is_launch;      // there is no shim, only launch.c: processes outlive us
+	int start_fifo;      // for `awaitStart`, -1
+	unsigned preserved;  // descriptors behind stdio that the program inherits
 	int epoll;
 	struct watch listener, children;
 	struct process container;

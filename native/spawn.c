@@ -13,6 +13,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -156,7 +157,7 @@ static int by_value(const void *a, const void *b)
 // while the container's side is prepared, whatever path the image leads us along (CVE-2024-21626).
 static void close_others(int *keep, size_t count)
 {
-	unsigned from = 3;
+	unsigned from = 3 + shim.preserved;
 	qsort(keep, count, sizeof *keep, by_value);
 	for (size_t i = 0; i < count; i++) {
 		if (keep[i] < (int)from)
@@ -218,6 +219,8 @@ static int enter_joins(struct fault *f)
 
 _Noreturn static void child_fail(const struct container *c, const struct fault *f)
 {
+	if (c->chan < 0) // started long ago: stderr is all that is left
+		dprintf(STDERR_FILENO, "%s\n", f->text);
 	container_note(c, NOTE_FAULT, f, -1);
 	_exit(1);
 }
@@ -230,11 +233,12 @@ static void child_begin(struct child *child, struct container *c)
 	// Nobody in the container may look into this process through ptrace or /proc while it still is a copy of the shim
 	// (CVE-2019-5736, CVE-2016-9962). execve makes the program dumpable again.
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); // nobody runs unsupervised
+	if (!shim.is_launch)
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); // nobody runs unsupervised
 	reset_signals();
 	umask(0);
-	int keep[MAX_JOINS + 2] = {child->chan};
-	size_t count = 1;
+	int keep[MAX_JOINS + 3] = {child->chan, shim.start_fifo};
+	size_t count = 2;
 	if (child->is_exec)
 		keep[count++] = shim.init_pidfd;
 	else
@@ -257,7 +261,8 @@ static void begin_program(const struct container *c)
 {
 	struct fault f = {0};
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (!c->is_launched)
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (setsid() < 0) {
 		fault_set(&f, errno, "setsid", "", NULL);
 		child_fail(c, &f);
@@ -296,6 +301,9 @@ static void container_init(struct container *c, const struct child *child)
 		.dev_null = -1,
 		.masked = -1,
 		.mask = 022,
+		.is_launched = shim.is_launch,
+		.start_fifo = shim.start_fifo,
+		.preserved = shim.preserved,
 	};
 }
 
@@ -461,7 +469,7 @@ static int make_stdio(struct process *p, struct child *child, struct fault *f)
 	p->chan.w.fd = pair[0];
 	child->chan = pair[1];
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	if (p->is_tty)
+	if (p->is_tty || p->inherits_stdio)
 		return 0;
 	for (int i = 0; i < 2; i++)
 		if (make_pipe(&p->out[i].w.fd, &child->stdio[i + 1], false, f) < 0)

@@ -1,32 +1,19 @@
 // Starting a shim, on the agent's side: a detached process that is nobody's child executes keel again under the name of shim, takes the
 // plan over a socket pair and reports over it. The handler waits; that is what handlers are for.
 #include "hostops.h"
+#include "launch.h"
 #include "plan.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { LINK = 3, LIST_HEAD = 9, REPORT_VALUES = 4 };
-
-// Our own program behind a read-only mount that is attached nowhere. Whatever a container makes of /proc/PID/exe of a process
-// that still runs keel, it cannot be opened for writing (CVE-2019-5736): cheaper than a copy in a memfd, and the pages stay shared.
-static int open_self(void)
-{
-	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
-	int fd = open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (fd >= 0 && mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof attr) == 0)
-		return fd;
-	// Kernels before 5.12: the running program is protected by ETXTBSY as long as a shim lives.
-	clean_fd(&fd);
-	return open("/proc/self/exe", O_PATH | O_CLOEXEC);
-}
 
 _Noreturn static void become_shim(int self, int link, const char *id)
 {
@@ -51,7 +38,7 @@ _Noreturn static void become_shim(int self, int link, const char *id)
 // Two forks and a session of its own: the agent's end, its signals and its terminal mean nothing to the shim.
 static int launch(int link, const char *id, struct fault *f)
 {
-	CLEAN_FD int self = open_self();
+	CLEAN_FD int self = self_open();
 	if (self < 0)
 		return fault_set(f, errno, "shim", "/proc/self/exe", NULL);
 	pid_t pid = fork();
@@ -144,6 +131,8 @@ int shim_start(struct reader *plan, const int regs[HOST_REGISTERS], struct write
 	int pair[2];
 	// Checked here already: most mistakes need no process to be found.
 	int rc = plan_decode(&values, &p, f);
+	if (rc == 0 && p.flags & PLAN_LAUNCH)
+		rc = fault_set(f, EINVAL, "protocol", "shim", "this plan is for a launch without a shim");
 	if (rc < 0)
 		return rc;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)

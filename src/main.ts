@@ -1,10 +1,16 @@
-// The executable's entry: picks the program and loads nothing else. `berth daemon` is the daemon, everything else the
-// command line.
+// The executable's entry: picks the program and loads nothing else. `berth daemon` is the daemon, `berth runtime` (and the executable
+// under a runtime's name) the OCI runtime, everything else the command line.
 
 const [, , first, second] = process.argv;
 const name = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
 
-if (first === "daemon") {
+if (name === "berth-runtime" || name === "runc") {
+  const { runRuntime } = await import("./runtime/cli/main.ts");
+  process.exitCode = await runRuntime(name, process.argv.slice(2));
+} else if (first === "runtime") {
+  const { runRuntime } = await import("./runtime/cli/main.ts");
+  process.exitCode = await runRuntime("berth", process.argv.slice(3));
+} else if (first === "daemon") {
   const { runDaemon } = await import("./daemon/run.ts");
   await runDaemon(process.argv.slice(3));
 } else if ((first === "--version" || first === "-v") && second === undefined) {

@@ -67,7 +67,7 @@ import { engineDefaultsOf } from "./container-config.ts";
 import { loadIdPool, noIdPool } from "./userns-remap.ts";
 import { type InsideSettings, planInside } from "./rootless/inside.ts";
 import { holdOutside, PortGate } from "./rootless/ports.ts";
-import { unpackKeel } from "./keel-binary.ts";
+import { unpackKeel } from "../linux/keel-program.ts";
 import type { Log } from "./log.ts";
 import { formatNano, nowNano } from "../lib/time.ts";
 import { BERTH_COMMIT, BERTH_VERSION } from "../lib/version.ts";
@@ -112,7 +112,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
   for (const name of ["c", "root", "stage"])
     await mkdir(join(config.execRoot, name), { recursive: true, mode: 0o700 });
   stack.defer(() => (leavesNothing ? removeExecRoot(config.execRoot) : undefined));
-  const keelPath = await unpackKeel(config.execRoot);
+  const keelPath = unpackKeel(config.execRoot);
   const keel = await startKeel({ keelPath, socketPath: join(config.execRoot, "agent.sock"), onExit: onLost });
   stack.defer(() => keel.close());
   if (config.rootless !== undefined) {
@@ -428,7 +428,7 @@ async function removeExecRoot(dir: string): Promise<void> {
   const runs = join(dir, "c");
   if (existsSync(runs) && !(await removeEmpty(runs))) return;
   const ours = (await readdir(dir)).filter(
-    (name) => name === "agent.sock" || /^keel-[0-9a-f]{12}$/.test(name),
+    (name) => name === "agent.sock" || /^keel-[0-9a-z]{8,}$/.test(name),
   );
   for (const name of ours) await rm(join(dir, name), { force: true });
   for (const name of ["root", "stage", "steps"]) await removeEmpty(join(dir, name));

@@ -6,17 +6,13 @@ import { closeSync, constants, openSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { basename, dirname } from "node:path";
 import { Fault } from "../lib/errors.ts";
+import { lostConnection } from "./keel-reply.ts";
 import { decodeBody, frameLength, type Reply } from "./wire.ts";
 
 /** sun_path holds 108 bytes with its NUL (unix(7)). */
 const MAX_SUN_PATH = 107;
 /** Received and not yet taken bytes above which the socket is paused; more than the largest frame must fit. */
 const PAUSE_ABOVE_BYTES = 4 << 20;
-
-/** Returns the error for a connection that is not there any more. */
-export function lostConnection(cause?: unknown): Fault {
-  return new Fault("unavailable", "connection to keel is closed", { code: "keel.lost", cause });
-}
 
 /** One connection. Frames go out whole; what comes in is taken by `receive` and `receiveRaw`. */
 export class FrameSocket {

@@ -7,7 +7,8 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { Fault, SysError } from "../lib/errors.ts";
-import { connectFrames, type FrameSocket, lostConnection } from "./frame-socket.ts";
+import { connectFrames, type FrameSocket } from "./frame-socket.ts";
+import { lostConnection, readReply } from "./keel-reply.ts";
 import { fs, type IdMaps, type Op, type Path, type RootSource, type Value } from "./ops.ts";
 import { asBytes, asList, asNumber, asText, encodeFrame, type Reply, sizeOfValue } from "./wire.ts";
 
@@ -98,21 +99,6 @@ export interface FsSession extends AsyncDisposable {
   sync(ops?: readonly Op[]): Promise<Reply[]>;
   /** Walks the tree below `path`, parents first, names in byte order. Throws SysError where it cannot go on. */
   export(path: Path): AsyncIterable<ExportEntry>;
-}
-
-/** Throws what an error reply says, or returns the list behind `[0, warnings, …]`. */
-export function readReply(reply: Reply[] | null): { warnings: string[]; rest: Reply[] } {
-  if (reply === null) throw lostConnection();
-  const errno = asNumber(reply[0]);
-  if (errno !== 0)
-    throw new SysError(
-      asText(reply[1]),
-      asText(reply[2]),
-      errno,
-      asText(reply[3]),
-      reply[4] === undefined ? -1 : asNumber(reply[4]),
-    );
-  return { warnings: asList(reply[1]).map(asText), rest: reply.slice(2) };
 }
 
 async function request(

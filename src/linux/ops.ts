@@ -39,6 +39,8 @@ export const OPCODES = {
   cgroupDevices: 17,
   usernsOpen: 147,
   program: 41,
+  launch: 23,
+  launchExec: 24,
   // Container operations: run by the container's first process between clone and exec.
   rootOverlay: 64,
   rootBind: 65,
@@ -89,6 +91,10 @@ export const OPCODES = {
   runtimeCreate: 43,
   runtimeStart: 44,
   runtimeExec: 45,
+  hooks: 120,
+  callerHooks: 121,
+  findProgram: 122,
+  awaitStart: 123,
   // File operations: run by an agent handler in a file session, below one root, by descriptor.
   fsMkdir: 128,
   fsFile: 129,
@@ -604,7 +610,8 @@ function encodeLog(log: ShimPlan["log"]): Value[] {
   return log.kind === "json-file" ? [1, ...common] : [2, ...common, log.firstNumber];
 }
 
-function encodeShimPlan(p: ShimPlan): Value[] {
+/** Encodes a shim plan, as `host.shim` and `launchContainer` (launch.ts) send it. */
+export function encodeShimPlan(p: ShimPlan): Value[] {
   return [
     p.id,
     p.stateDir,

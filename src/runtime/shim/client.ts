@@ -13,7 +13,7 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { Fault, messageOf, SysError } from "../../lib/errors.ts";
 import { connectFrames, type FrameSocket } from "../../linux/frame-socket.ts";
-import { readReply } from "../../linux/keel.ts";
+import { readReply } from "../../linux/keel-reply.ts";
 import { type ExecPlan, encodeExecPlan, type Value } from "../../linux/ops.ts";
 import { asBytes, asList, asNumber, asText, encodeFrame, type Reply } from "../../linux/wire.ts";
 

@@ -1,0 +1,16 @@
+// Containers without a shim (`berth runtime`, PROTOCOL.md "keel run"): a process is made, handed over, and left to whoever reaps
+// for the caller, a container manager's shim, conmon or init.
+#ifndef KEEL_LAUNCH_H
+#define KEEL_LAUNCH_H
+
+int run_protected(void); // keel run: executes itself as something that cannot be overwritten, which then is ...
+int run_main(void);      // ... this: takes operations from descriptor 3, answers on 4
+
+// self.c: our own program as something that cannot be opened for writing; fd or -1.
+int self_open(void);
+
+// relay.c: waits for `pid`, a child of ours, while the terminal's `master` (-1: there is none) is connected with stdin and stdout. Its
+// exit code, 128 and the signal for one that was killed.
+int relay_run(int pid, int master);
+
+#endif

@@ -1,0 +1,33 @@
+// `ps`: the container's processes, as ps(1) would show them or as a list of ids.
+
+import { Fault } from "../../../lib/errors.ts";
+import { string } from "../../../lib/flags/spec.ts";
+import { psTable } from "../../../linux/procfs/ps.ts";
+import { pidsIn } from "../life/cgroups.ts";
+import { command } from "../invocation.ts";
+import { ContainerDir } from "../life/store.ts";
+
+export const ps = command({
+  operands: "<container-id> [ps options]",
+  flags: { format: string("select one of: table or json", { short: "f", initial: "table" }) },
+  least: 1,
+  most: Number.POSITIVE_INFINITY,
+  interspersed: false,
+  run(call, { format }, [id = "", ...options]) {
+    const pids = pidsIn(new ContainerDir(call.root, id).load().cgroup.paths);
+    if (format === "json") process.stdout.write(`${JSON.stringify(pids)}\n`);
+    else if (format === "table") process.stdout.write(tableOf(pids, options.length > 0 ? options : ["-ef"]));
+    else throw new Fault("invalidParameter", "invalid format option", { code: "runtime.format" });
+    return 0;
+  },
+});
+
+function tableOf(pids: readonly number[], options: readonly string[]): string {
+  const { titles, processes: rows } = psTable(pids, options.join(" "));
+  const widths = titles.map((title, i) =>
+    Math.max(title.length, ...rows.map((row) => (row[i] ?? "").length)),
+  );
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, i) => (i === cells.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join(" ");
+  return [titles, ...rows].map((row) => `${line(row)}\n`).join("");
+}

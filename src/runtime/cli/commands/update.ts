@@ -1,0 +1,75 @@
+// `update`: other limits for a container's cgroup.
+
+import { readFileSync } from "node:fs";
+import { int, string } from "../../../lib/flags/spec.ts";
+import { loadCgroupHost } from "../../../linux/cgroupfs/hierarchy.ts";
+import { planCgroupUpdate } from "../../cgroup/plan.ts";
+import { parseResources } from "../../spec/bundle/parse.ts";
+import { command } from "../invocation.ts";
+import { runOps } from "../life/keel-run.ts";
+import { withLock } from "../life/lock.ts";
+import { ContainerDir } from "../life/store.ts";
+import { checkMemory, mergedResources, resourcesOf } from "../update-resources.ts";
+
+export const UPDATE_FLAGS = {
+  resources: string(
+    "path to the file containing the resources to update or '-' to read from the standard input; all other options are ignored then",
+    { short: "r" },
+  ),
+  "blkio-weight": int("per cgroup weight, range is from 10 to 1000"),
+  "cpu-period": string("CPU CFS period to be used for hardcapping (in usecs). 0 to use system default"),
+  "cpu-quota": string("CPU CFS hardcap limit (in usecs). Allowed cpu time in a given period"),
+  "cpu-burst": string(
+    "CPU CFS hardcap burst limit (in usecs). Allowed accumulated cpu time additionally for burst a given period",
+  ),
+  "cpu-share": string("CPU shares (relative weight vs. other containers)"),
+  "cpu-rt-period": string(
+    "CPU realtime period to be used for hardcapping (in usecs). 0 to use system default",
+  ),
+  "cpu-rt-runtime": string("CPU realtime hardcap limit (in usecs). Allowed cpu time in a given period"),
+  "cpuset-cpus": string("CPU(s) to use"),
+  "cpuset-mems": string("memory node(s) to use"),
+  "kernel-memory": string("obsolete: ignored, as kernels since 5.4 do", { hidden: true }),
+  "kernel-memory-tcp": string("obsolete: ignored, as kernels since 5.4 do", { hidden: true }),
+  memory: string("memory limit (in bytes)"),
+  "cpu-idle": string("set cgroup SCHED_IDLE or not, 0: default behavior, 1: SCHED_IDLE"),
+  "memory-reservation": string("memory reservation or soft_limit (in bytes)"),
+  "memory-swap": string("total memory usage (memory + swap); set '-1' to enable unlimited swap"),
+  "pids-limit": string("maximum number of pids allowed in the container"),
+  "l3-cache-schema": string("the string of Intel RDT/CAT L3 cache schema"),
+  "mem-bw-schema": string("the string of Intel RDT/MBA memory bandwidth schema"),
+} as const;
+
+const STDIN = 0;
+
+export const update = command({
+  operands: "<container-id>",
+  flags: UPDATE_FLAGS,
+  least: 1,
+  most: 1,
+  interspersed: true,
+  async run(call, flags, [id = ""]) {
+    const dir = new ContainerDir(call.root, id);
+    dir.load();
+    const change =
+      flags.resources === ""
+        ? resourcesOf(flags)
+        : parseResources(readFileSync(flags.resources === "-" ? STDIN : flags.resources, "utf8"));
+    if (change.memory?.kernel !== undefined || change.memory?.kernelTCP !== undefined)
+      call.log.warn("Kernel memory settings are ignored and will be removed");
+    await withLock(dir.path, () => {
+      const state = dir.load();
+      const { paths } = state.cgroup;
+      checkMemory(paths, change.memory);
+      const { effective, kept } = mergedResources(state.spec.linux?.resources ?? {}, change);
+      const { ops, warnings } = planCgroupUpdate(loadCgroupHost(), paths, effective);
+      for (const warning of warnings) call.log.warn(warning);
+      for (const warning of runOps(ops, dir.path).warnings) call.log.warn(warning);
+      dir.save({
+        ...state,
+        spec: { ...state.spec, linux: { ...state.spec.linux, resources: kept } },
+      });
+    });
+    return 0;
+  },
+});

@@ -1,0 +1,195 @@
+// Where a bundle's container is put: linux.cgroupsPath by runc's rules, relative to our own cgroup in each hierarchy where it is not
+// absolute, and absent the container's id. An existing cgroup is joined when nobody is in it. Limits are runtime/cgroup's.
+
+import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { Fault } from "../../../lib/errors.ts";
+import { readFreezerState } from "../../../linux/cgroupfs/freezer.ts";
+import { type CgroupHost, type CgroupPaths, cleanCgroupPath } from "../../../linux/cgroupfs/hierarchy.ts";
+import { listPids } from "../../../linux/cgroupfs/processes.ts";
+import { oomFileOf } from "../../../linux/cgroupfs/stats.ts";
+import { host as hostOp, type Op } from "../../../linux/ops.ts";
+import { readProcTextIfPresent } from "../../../linux/procfs/read.ts";
+import type { CgroupPlan, CgroupView } from "../../cgroup/plan.ts";
+import { planParentV1, planResourcesV1 } from "../../cgroup/v1.ts";
+import { planParentV2, planResourcesV2 } from "../../cgroup/v2.ts";
+import { defaultDeviceRules } from "../../spec/defaults.ts";
+import type { OciDeviceRule, OciResources } from "../../spec/oci.ts";
+import { pause } from "./pause-briefly.ts";
+
+/** Our own cgroup per hierarchy (`memory`, `name=systemd`, "" for version 2), as /proc/self/cgroup tells it. */
+export function parseOwnCgroups(text: string): Map<string, string> {
+  const own = new Map<string, string>();
+  for (const line of text.split("\n")) {
+    const [, controllers = "", ...path] = line.split(":");
+    if (path.length === 0) continue;
+    for (const controller of controllers.split(",")) own.set(controller, path.join(":"));
+  }
+  return own;
+}
+
+/** Returns the directories of the container's cgroup. */
+export function bundleCgroup(
+  host: CgroupHost,
+  request: { cgroupsPath: string | undefined; id: string; usesV2: boolean },
+  own: ReadonlyMap<string, string>,
+): CgroupPaths {
+  const path = request.cgroupsPath || request.id;
+  const isAbsolute = request.cgroupsPath?.startsWith("/") === true;
+  const below = (base: string) => (isAbsolute ? "" : cleanCgroupPath(base)) + cleanCgroupPath(path);
+  const v1: Record<string, string> = {};
+  for (const { controllers, name, mountpoint } of host.v1) {
+    const keys = name === "" ? controllers : [`name=${name}`];
+    for (const key of keys) v1[key] = mountpoint + below(own.get(key) ?? "/");
+  }
+  // compat: in version 2 our own cgroup has processes and can therefore have no children: beside it
+  const v2 =
+    host.v2 && (host.mode === "unified" || request.usesV2)
+      ? host.v2.mountpoint + below(dirname(own.get("") ?? "/"))
+      : "";
+  return { v1, v2 };
+}
+
+/**
+ * What every container may use, whatever its list says (runtime-spec config-linux.md "Default Devices"), behind a
+ * list that starts from nothing.
+ */
+function deviceRules(given: readonly OciDeviceRule[]): OciDeviceRule[] {
+  const [denyAll, ...defaults] = defaultDeviceRules();
+  const isTun = (rule: OciDeviceRule) => rule.major === 10 && rule.minor === 200; // Docker's, not the specification's
+  return [denyAll as OciDeviceRule, ...given, ...defaults.filter((rule) => !isTun(rule))];
+}
+
+const V2_BESIDE = ["hugetlb"];
+
+function needsV2Beside(host: CgroupHost, r: OciResources): boolean {
+  const hasBound =
+    V2_BESIDE.some((c) => host.v2?.controllers.includes(c)) && (r.hugepageLimits?.length ?? 0) > 0;
+  return hasBound || Object.keys(r.unified ?? {}).length > 0;
+}
+
+/** Plans the cgroups. Throws Fault conflict when processes of somebody else's are in there already. */
+export function planBundleCgroup(
+  host: CgroupHost,
+  request: { cgroupsPath: string | undefined; id: string; resources: OciResources },
+): CgroupPlan {
+  const warnings: string[] = [];
+  const resources = { ...request.resources, devices: deviceRules(request.resources.devices ?? []) };
+  const own = parseOwnCgroups(readProcTextIfPresent("/proc/self/cgroup") ?? "");
+  const paths = bundleCgroup(host, { ...request, usesV2: needsV2Beside(host, resources) }, own);
+  checkUnused(paths);
+  const dirs = [...new Set(Object.values(paths.v1))];
+  const create = planMake(host, paths, dirs, resources, warnings);
+  return {
+    paths,
+    views: viewsOf(host, paths),
+    create,
+    join: { cgroups: dirs, cgroup2: paths.v2 },
+    remove: [],
+    oomFile: oomFileOf(paths),
+    warnings,
+  };
+}
+
+function planMake(
+  host: CgroupHost,
+  paths: CgroupPaths,
+  v1Dirs: readonly string[],
+  resources: OciResources,
+  warnings: string[],
+): Op[] {
+  const read = readProcTextIfPresent;
+  const ops: Op[] = [];
+  const cpusetMount = host.v1.find((h) => h.controllers.includes("cpuset"))?.mountpoint;
+  const cpusetParent = dirname(paths.v1["cpuset"] ?? "/").slice(cpusetMount?.length ?? 0);
+  const parentV1 = cpusetMount === undefined ? { ops: [] } : planParentV1(host, cpusetParent, read);
+  ops.push(...parentV1.ops);
+  const parentV2 = paths.v2 === "" ? "" : dirname(paths.v2).slice(host.v2?.mountpoint.length ?? 0);
+  if (paths.v2 !== "") ops.push(...planParentV2(host, parentV2, read));
+  for (const dir of paths.v2 === "" ? v1Dirs : [...v1Dirs, paths.v2]) {
+    // what was there before us stays when we fail
+    if (!existsSync(dir)) ops.push(hostOp.onFailure(hostOp.rmdir(dir)));
+    ops.push(hostOp.mkdir(dir, 0o755, { parents: true }));
+  }
+  if (v1Dirs.length > 0) ops.push(...planResourcesV1(paths.v1, resources, parentV1.cpuset, warnings));
+  if (paths.v2 !== "") {
+    const options = { isOnlyBeside: v1Dirs.length > 0, read, parent: parentV2 };
+    ops.push(...planResourcesV2(paths.v2, resources, options, host, warnings));
+  }
+  return ops;
+}
+
+/** compat: runc's two refusals, in its words. */
+function checkUnused(paths: CgroupPaths): void {
+  const conflict = (message: string) => new Fault("conflict", message, { code: "container.cgroup-in-use" });
+  const dirs = [...new Set([...Object.values(paths.v1), paths.v2])].filter((dir) => dir !== "");
+  if (!dirs.some((dir) => existsSync(dir))) return;
+  if (paths.v1["freezer"] !== undefined ? existsSync(paths.v1["freezer"]) : paths.v2 !== "")
+    if (readFreezerState(paths) === "frozen") throw conflict("container's cgroup unexpectedly frozen");
+  const pids = pidsIn(paths);
+  if (pids.length > 0) throw conflict(`container's cgroup is not empty: ${pids.length} process(es) found`);
+}
+
+/** Returns the ids of the processes in the cgroup, none when it is gone. */
+export function pidsIn(paths: CgroupPaths): number[] {
+  try {
+    return listPids(paths);
+  } catch (error) {
+    if (error instanceof Fault && error.kind === "notFound") return [];
+    throw error;
+  }
+}
+
+function viewsOf(host: CgroupHost, paths: CgroupPaths): CgroupView[] {
+  if (host.mode === "unified") return [{ version: 2, name: "", data: "", dir: paths.v2 }];
+  return host.v1.map((h) => {
+    const data = h.name === "" ? h.controllers.join(",") : `name=${h.name}`;
+    const dir = paths.v1[h.name === "" ? (h.controllers[0] ?? "") : data] ?? "";
+    return { version: 1, name: h.mountpoint.slice(h.mountpoint.lastIndexOf("/") + 1), data, dir };
+  });
+}
+
+/** How long a cgroup may stay busy after its last process was killed. */
+const PATIENCE_MS = 5000;
+
+/** Removes the cgroup with what the container has made below it; gone is fine. Throws Fault when it stays busy. */
+export function removeCgroup(paths: CgroupPaths): void {
+  for (const dir of new Set([...Object.values(paths.v1), paths.v2])) if (dir !== "") removeTree(dir);
+}
+
+function removeTree(dir: string): void {
+  for (let waitedMs = 0; ; waitedMs += pause(waitedMs)) {
+    try {
+      rmdirSync(dir);
+      return;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") return;
+      if (code !== "EBUSY" || waitedMs > PATIENCE_MS)
+        throw new Fault("system", `cannot remove cgroup ${dir}: ${code}`, {
+          code: "cgroup.busy",
+          cause: error,
+        });
+    }
+    for (const child of childrenOf(dir)) removeTree(`${dir}/${child}`);
+  }
+}
+
+function childrenOf(dir: string): string[] {
+  try {
+    return readdirSync(dir, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  } catch {
+    return []; // ignored: it went meanwhile
+  }
+}
+
+/** Whether systemd is there to make scopes: what `--systemd-cgroup` needs. */
+export function hasSystemd(): boolean {
+  try {
+    return readFileSync("/proc/1/comm", "utf8").trim() === "systemd" && existsSync("/run/systemd/system");
+  } catch {
+    return false; // ignored: then it is not there
+  }
+}

@@ -1,0 +1,201 @@
+// From a bundle to a container that waits for `start`: read and check its specification, claim the id, have keel make it, note its
+// state. What fails leaves nothing behind: keel takes back what it made, the directory goes last.
+
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { Fault, SysError } from "../../../lib/errors.ts";
+import { formatNano, nowNano } from "../../../lib/time.ts";
+import { loadCgroupHost } from "../../../linux/cgroupfs/hierarchy.ts";
+import { launchContainer } from "../../../linux/launch.ts";
+import { asList, asNumber, asText, type Reply } from "../../../linux/wire.ts";
+import { parseSpec } from "../../spec/bundle/parse.ts";
+import type { OciSpec } from "../../spec/oci.ts";
+import { type BundlePlan, planBundle } from "./bundle-plan.ts";
+import { planBundleCgroup } from "./cgroups.ts";
+import { inheritedDescriptors } from "./descriptors.ts";
+import { environment } from "./environment.ts";
+import { destroyContainer, killContainer } from "./destroy.ts";
+import { stateText } from "./hooks.ts";
+import type { Invocation } from "../invocation.ts";
+import { type Foreground, runForeground, runOps } from "./keel-run.ts";
+import { ContainerDir, type ContainerState } from "./store.ts";
+
+export interface CreateOptions {
+  id: string;
+  /** "" is the working directory. */
+  bundle: string;
+  consoleSocket: string;
+  pidfdSocket: string;
+  pidFile: string;
+  preserveFds: number;
+  hasNoPivot: boolean;
+  hasNoKeyring: boolean;
+  /** Nobody of ours stays with it. */
+  isDetached: boolean;
+  isSubreaper: boolean;
+}
+
+export interface Created {
+  dir: ContainerDir;
+  state: ContainerState;
+  /** When it is not detached. */
+  foreground?: Foreground;
+}
+
+/** Makes the container. Throws Fault or SysError, and nothing is left then. */
+export async function createContainer(call: Invocation, options: CreateOptions): Promise<Created> {
+  const dir = new ContainerDir(call.root, options.id);
+  const bundle = resolve(options.bundle);
+  const inherited = inheritedDescriptors(options.preserveFds);
+  const spec = loadBundle(call, bundle, inherited.env);
+  checkTerminal(spec.process?.terminal === true, options);
+  dir.make();
+  try {
+    return await launch(call, options, { dir, bundle, spec, fds: inherited.fds });
+  } catch (error) {
+    dir.remove();
+    throw error;
+  }
+}
+
+function loadBundle(call: Invocation, bundle: string, env: readonly string[]): OciSpec {
+  let text: string;
+  try {
+    text = readFileSync(join(bundle, "config.json"), "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    throw new Fault("notFound", `JSON specification file ${join(bundle, "config.json")} not found`, {
+      code: "bundle.no-config",
+      cause: error,
+    });
+  }
+  const { spec, warnings } = parseSpec(text, { bundle });
+  for (const warning of warnings) call.log.warn(warning);
+  return withEnvironment(withNotifySocket(spec, process.env["NOTIFY_SOCKET"]), env);
+}
+
+function withEnvironment(spec: OciSpec, added: readonly string[]): OciSpec {
+  if (!spec.process) return spec;
+  return { ...spec, process: { ...spec.process, env: environment([...(spec.process.env ?? []), ...added]) } };
+}
+
+/** Where a container that is a service of systemd's finds the socket to say that it is ready (sd_notify(3)). */
+const NOTIFY_DESTINATION = "/run/notify/notify.sock";
+
+function withNotifySocket(spec: OciSpec, socket: string | undefined): OciSpec {
+  if (!socket?.startsWith("/")) return spec; // an abstract one is reached through the network namespace or not at all
+  const mount = {
+    destination: NOTIFY_DESTINATION,
+    type: "bind",
+    source: socket,
+    options: ["bind", "nosuid", "noexec", "nodev"],
+  };
+  return withEnvironment({ ...spec, mounts: [...(spec.mounts ?? []), mount] }, [
+    `NOTIFY_SOCKET=${NOTIFY_DESTINATION}`,
+  ]);
+}
+
+/** compat: runc's words. */
+export function checkTerminal(
+  isTty: boolean,
+  { isDetached, consoleSocket }: Pick<CreateOptions, "isDetached" | "consoleSocket">,
+): void {
+  const wrong = (message: string) =>
+    new Fault("invalidParameter", message, { code: "runtime.console-socket" });
+  if (isDetached && isTty && consoleSocket === "")
+    throw wrong("cannot allocate tty if runc will detach without setting console socket");
+  if ((!isDetached || !isTty) && consoleSocket !== "")
+    throw wrong("cannot use console socket if runc will not detach or allocate tty");
+}
+
+interface Claimed {
+  dir: ContainerDir;
+  bundle: string;
+  spec: OciSpec;
+  fds: readonly number[];
+}
+
+async function launch(call: Invocation, options: CreateOptions, claimed: Claimed): Promise<Created> {
+  const { dir, bundle, spec } = claimed;
+  const cgroup = planBundleCgroup(loadCgroupHost(), {
+    cgroupsPath: spec.linux?.cgroupsPath,
+    id: options.id,
+    resources: spec.linux?.resources ?? {},
+  });
+  const named = { id: options.id, bundle, spec };
+  const planned = planBundle({
+    id: options.id,
+    bundle,
+    spec,
+    stateDir: dir.path,
+    cgroup,
+    hasNoPivot: options.hasNoPivot,
+    hasNoKeyring: options.hasNoKeyring,
+    creating: stateText(named, "creating"),
+    created: stateText(named, "created"),
+  });
+  for (const warning of planned.warnings) call.log.warn(warning);
+  const { outcome, foreground } = await runLaunch(options, claimed, planned);
+  const [pid, startTicks, warnings] = asList(outcome.results.at(-1)) as [Reply, Reply, Reply];
+  for (const warning of asList(warnings)) call.log.warn(asText(warning));
+  const { plan } = planned;
+  const state: ContainerState = {
+    ...named,
+    created: formatNano(nowNano()),
+    pid: asNumber(pid),
+    startTicks: asNumber(startTicks),
+    namespaces: plan.joins.reduce((flags, join) => flags + join.type, plan.cloneFlags),
+    cgroup: { paths: cgroup.paths, ...cgroup.join },
+  };
+  try {
+    dir.save(state);
+    if (options.pidFile !== "") writePidFile(options.pidFile, state.pid);
+  } catch (error) {
+    killContainer(state);
+    await destroyContainer(dir, state);
+    throw error;
+  }
+  return { dir, state, ...(foreground ? { foreground } : {}) };
+}
+
+async function runLaunch(options: CreateOptions, claimed: Claimed, planned: BundlePlan) {
+  const { dir, fds } = claimed;
+  const op = launchContainer(
+    {
+      isForeground: !options.isDetached,
+      isSubreaper: options.isSubreaper,
+      consoleSocket: options.consoleSocket,
+      pidfdSocket: options.pidfdSocket,
+      preservedFds: fds.length,
+    },
+    { startFifo: dir.fifo, callerHooks: planned.callerHooks, state: stateTextOf(claimed, options.id) },
+    planned.plan,
+  );
+  const ops = [...planned.hostOps, op];
+  try {
+    if (options.isDetached) return { outcome: runOps(ops, dir.path, fds), foreground: undefined };
+    const foreground = await runForeground(ops, dir.path, fds);
+    return { outcome: foreground.outcome, foreground };
+  } catch (error) {
+    throw startFault(error);
+  }
+}
+
+const stateTextOf = ({ bundle, spec }: Claimed, id: string) => stateText({ id, bundle, spec }, "creating");
+
+/** Says of a failure of keel's what it kept from starting, as engines look for it. */
+export function startFault(error: unknown): unknown {
+  if (!(error instanceof SysError)) return error;
+  const isWhole = error.op === "exec" || error.op === "hook"; // their text says all
+  return new Fault("system", `unable to start container process: ${isWhole ? error.text : error.message}`, {
+    code: "container.not-started",
+    cause: error,
+  });
+}
+
+/** The file appears whole: whoever waits for it reads a number. */
+export function writePidFile(path: string, pid: number): void {
+  const fresh = join(dirname(path), `.${basename(path)}.${process.pid}`);
+  writeFileSync(fresh, String(pid), { mode: 0o644 });
+  renameSync(fresh, path);
+}

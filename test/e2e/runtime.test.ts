@@ -1,0 +1,415 @@
+// `berth runtime` over the real executable: what engines and people ask of an OCI runtime, and that nothing is left of what failed.
+import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { Live, run } from "./command.ts";
+import { RuntimeBed } from "./runtime-bed.ts";
+
+let bed: RuntimeBed;
+before(async () => {
+  bed = await RuntimeBed.open();
+});
+after(() => bed[Symbol.asyncDispose]());
+
+/** A command that has to succeed. */
+async function ok(args: readonly string[]): Promise<string> {
+  const { status, stdout, stderr } = await bed.call(args);
+  assert.equal(status, 0, `${args.join(" ")}: ${stderr}`);
+  return stdout;
+}
+
+async function fails(args: readonly string[], message: RegExp, status = 1): Promise<void> {
+  const outcome = await bed.call(args);
+  assert.match(outcome.stderr.replaceAll('\\"', '"'), message);
+  assert.equal(outcome.status, status, outcome.stderr);
+}
+
+async function create(id: string, args: readonly string[] = []): Promise<void> {
+  const { status, stderr } = await bed.detached(["create", ...args, id]);
+  assert.equal(status, 0, stderr);
+}
+
+async function gone(id: string): Promise<void> {
+  await fails(["state", id], /container does not exist/);
+  assert.deepEqual(bed.cgroupsOf(id), []);
+  assert.ok(!existsSync(join(bed.root, id)));
+}
+
+const busy = "rt-life";
+
+test("a container goes from created over running to stopped, and away", async () => {
+  await bed.configure((spec) => {
+    spec.process.args = ["sh", "-c", "echo started > /tmp/mark; sleep 1000"];
+    spec.root = { path: "rootfs", readonly: false };
+  });
+  await create(busy, ["--pid-file", "pid"]);
+  const mark = join(bed.rootfs, "tmp/mark");
+  const { status, pid } = await bed.state(busy);
+  assert.equal(status, "created");
+  assert.equal(await readFile(join(bed.bundle, "pid"), "utf8"), String(pid));
+  assert.ok(!existsSync(mark), "the program waits for start");
+  assert.ok(bed.cgroupsOf(busy).length > 0);
+  await fails(["create", busy], /container with given ID already exists/);
+  await ok(["start", busy]);
+  assert.equal((await bed.state(busy)).status, "running");
+  await fails(["start", busy], /cannot start an already running container/);
+  await fails(["delete", busy], /cannot delete container rt-life that is not stopped: running/);
+  assert.match(
+    await ok(["list"]),
+    /^ID +PID +STATUS +BUNDLE +CREATED +OWNER\nrt-life +\d+ +running +\S+bundle /,
+  );
+  const [listed] = JSON.parse(await ok(["list", "--format", "json"])) as Record<string, unknown>[];
+  assert.deepEqual(Object.keys(listed ?? {}), [
+    ..."ociVersion id pid status bundle rootfs created owner".split(" "),
+  ]);
+  assert.equal(await ok(["exec", busy, "cat", "/tmp/mark"]), "started\n");
+  await ok(["kill", busy, "KILL"]);
+  await bed.call(["delete", "--force", busy]);
+  await gone(busy);
+  await fails(["kill", busy], /container does not exist/);
+  await fails(["delete", busy], /container does not exist/);
+  await ok(["delete", "--force", busy]);
+});
+
+test("run stays in the foreground: input, output, exit code and signals are the container's", async () => {
+  await bed.configure((spec) => {
+    spec.process.args = ["sh", "-c", "read line; echo got $line; echo bad >&2; exit 7"];
+  });
+  const { status, stdout, stderr } = await bed.call(["run", "rt-fg"], { input: "words\n" });
+  assert.deepEqual({ status, stdout, stderr }, { status: 7, stdout: "got words\n", stderr: "bad\n" });
+  await gone("rt-fg");
+  await bed.configure((spec) => {
+    spec.process.args = [
+      "sh",
+      "-c",
+      "trap 'echo told; exit 3' TERM; echo ready; while :; do sleep 0.1; done",
+    ];
+  });
+  const live = bed.live(["run", "rt-fg"]);
+  await live.prints("ready");
+  live.kill("SIGTERM");
+  const ended = await live.ended;
+  assert.deepEqual({ status: ended.status, stdout: ended.stdout }, { status: 3, stdout: "ready\ntold\n" });
+  await bed.configure((spec) => {
+    spec.process.args = ["sh", "-c", "kill -9 $$; sleep 5"];
+    spec.linux.namespaces = spec.linux.namespaces?.filter(({ type }) => type !== "pid") ?? [];
+  });
+  assert.equal((await bed.call(["run", "rt-fg"])).status, 137);
+  await gone("rt-fg");
+});
+
+test("exec has the container's process with what its flags change", async () => {
+  await bed.configure(() => undefined);
+  await create("rt-exec");
+  await ok(["start", "rt-exec"]);
+  const say = "id -u; id -g; pwd; echo $A; exit 5";
+  const outcome = await bed.call([
+    ..."exec --cwd /tmp --env A=b --user 1000:1001 rt-exec sh -c".split(" "),
+    say,
+  ]);
+  assert.equal(outcome.stderr, "");
+  assert.deepEqual([outcome.status, outcome.stdout], [5, "1000\n1001\n/tmp\nb\n"]);
+  assert.equal((await bed.call(["exec", "rt-exec", "cat"], { input: "in" })).stdout, "in");
+  await fails(
+    ["exec", "rt-exec", "nosuch"],
+    /exec failed: .*exec: "nosuch": executable file not found in \$PATH/,
+    255,
+  );
+  const caps = await ok(["exec", "--cap", "CAP_SYS_ADMIN", "rt-exec", "grep", "CapEff", "/proc/self/status"]);
+  assert.match(caps, /CapEff:\t0000000020200420/);
+  const file = join(bed.dir, "process.json");
+  await writeFile(
+    file,
+    JSON.stringify({ user: { uid: 7, gid: 8 }, args: ["id"], env: ["PATH=/bin"], cwd: "/" }),
+  );
+  assert.match(await ok(["exec", "--process", file, "rt-exec"]), /^uid=7.* gid=8/);
+  const pidFile = join(bed.dir, "exec.pid");
+  const detached = await bed.detached(["exec", "-d", "--pid-file", pidFile, "rt-exec", "sleep", "999"]);
+  assert.equal(detached.status, 0, detached.stderr);
+  const pid = Number(await readFile(pidFile, "utf8"));
+  assert.ok((JSON.parse(await ok(["ps", "-f", "json", "rt-exec"])) as number[]).includes(pid));
+  assert.match(await ok(["ps", "rt-exec"]), /^UID +PID .*\n.*sleep 1000\n.*sleep 999\n$/);
+  await ok(["kill", "-a", "rt-exec", "KILL"]);
+  await ok(["delete", "--force", "rt-exec"]);
+  await gone("rt-exec");
+});
+
+test("limits change, the container pauses, numbers are told", async () => {
+  await bed.configure((spec) => {
+    spec.linux.resources = { ...spec.linux.resources, pids: { limit: 20 } };
+  });
+  await create("rt-cg");
+  await ok(["start", "rt-cg"]);
+  const stats = async () =>
+    (
+      JSON.parse(await ok(["events", "--stats", "rt-cg"])) as {
+        data: { pids: object; memory: { usage: { limit: number } } };
+      }
+    ).data;
+  assert.deepEqual((await stats()).pids, { current: 1, limit: 20 });
+  await ok(["update", "--pids-limit", "30", "--memory", "64M", "rt-cg"]);
+  assert.deepEqual((await stats()).pids, { current: 1, limit: 30 });
+  assert.equal((await stats()).memory.usage.limit, 64 << 20);
+  const resources = await bed.call(["update", "-r", "-", "rt-cg"], { input: '{"pids":{"limit":40}}' });
+  assert.equal(resources.status, 0, resources.stderr);
+  assert.deepEqual((await stats()).pids, { current: 1, limit: 40 });
+  await fails(["update", "--memory", "lots", "rt-cg"], /invalid value for memory/);
+  await ok(["pause", "rt-cg"]);
+  assert.equal((await bed.state("rt-cg")).status, "paused");
+  await fails(["exec", "rt-cg", "true"], /cannot exec in a paused container/, 255);
+  await fails(["pause", "rt-cg"], /container not running: paused/);
+  await ok(["resume", "rt-cg"]);
+  assert.equal((await bed.state("rt-cg")).status, "running");
+  await ok(["pause", "rt-cg"]);
+  await ok(["delete", "--force", "rt-cg"]);
+  await gone("rt-cg");
+});
+
+const HOOKS = [
+  "prestart",
+  "createRuntime",
+  "createContainer",
+  "startContainer",
+  "poststart",
+  "poststop",
+] as const;
+
+test("hooks run in their order and namespaces, with the state on stdin", async () => {
+  const log = join(bed.dir, "hooks.log");
+  const inside = join(bed.rootfs, "tmp/hooks.log");
+  await writeFile(log, "");
+  await bed.configure((spec) => {
+    spec.root = { path: "rootfs", readonly: false };
+    spec.hostname = "inside";
+    spec.process.args = ["sh", "-c", "echo program >> /tmp/hooks.log"];
+    spec.hooks = {};
+    for (const kind of HOOKS) {
+      const file = kind === "startContainer" ? "/tmp/hooks.log" : log;
+      const script = `read -r state; echo "${kind} $(cat /proc/sys/kernel/hostname) $1 $V $state" >> ${file}`;
+      spec.hooks[kind] = [
+        { path: "/bin/sh", args: ["sh", "-c", script, "sh", "arg"], env: ["V=v", "PATH=/bin:/usr/bin"] },
+      ];
+    }
+  });
+  const { status, stderr } = await bed.call(["run", "rt-hooks"]);
+  assert.equal(status, 0, stderr);
+  const host = (await readFile("/proc/sys/kernel/hostname", "utf8")).trim();
+  const lines = (await readFile(log, "utf8")).trim().split("\n");
+  const seen = lines.map((line) => {
+    const [, kind, hostname, rest, state] = /^(\w+) (\S+) (arg v) (\{.*\})$/.exec(line) ?? [];
+    const { id, status: is, pid } = JSON.parse(state ?? "{}") as { id: string; status: string; pid?: number };
+    return [kind, hostname, rest, id, is, pid !== undefined && pid > 0];
+  });
+  assert.deepEqual(seen, [
+    ["prestart", host, "arg v", "rt-hooks", "creating", true],
+    ["createRuntime", host, "arg v", "rt-hooks", "creating", true],
+    // compat: the container's name is set when its root is entered
+    ["createContainer", host, "arg v", "rt-hooks", "creating", true],
+    ["poststart", host, "arg v", "rt-hooks", "running", true],
+    ["poststop", host, "arg v", "rt-hooks", "stopped", false],
+  ]);
+  const own = (await readFile(inside, "utf8")).trim().split("\n");
+  assert.match(own[0] ?? "", /^startContainer inside arg v \{.*"id":"rt-hooks","status":"created".*\}$/);
+  assert.deepEqual(own.slice(1), ["program"]);
+});
+
+test("a hook that fails, or takes too long, ends the container and leaves nothing", async () => {
+  for (const kind of HOOKS.slice(0, 5)) {
+    await bed.configure((spec) => {
+      spec.hooks = {
+        [kind]: [{ path: "/bin/true" }, { path: "/bin/sh", args: ["sh", "-c", "echo why >&2; exit 4"] }],
+      };
+    });
+    await fails(
+      ["run", "rt-bad"],
+      new RegExp(`error running ${kind} hook #1: exit status 4, stdout: , stderr: why`),
+    );
+    await gone("rt-bad");
+  }
+  await bed.configure((spec) => {
+    spec.hooks = { createRuntime: [{ path: "/bin/sleep", args: ["sleep", "100"], timeout: 1 }] };
+  });
+  await fails(["run", "rt-bad"], /createRuntime hook #0: hook ran past specified timeout of 1.0s/);
+  await gone("rt-bad");
+});
+
+test("a create that fails at any point leaves nothing behind", async () => {
+  const mistakes: readonly [RegExp, Parameters<RuntimeBed["configure"]>[0]][] = [
+    [/executable file not found in \$PATH/, (spec) => void (spec.process.args = ["nosuch"])],
+    [/no such file or directory/i, (spec) => void (spec.process.args = ["/no/such"])],
+    [
+      /no\/source/,
+      (spec) =>
+        void spec.mounts?.push({ destination: "/x", type: "bind", source: "/no/source", options: ["bind"] }),
+    ],
+    [
+      /nosuchfs|no such device/i,
+      (spec) => void spec.mounts?.push({ destination: "/mnt", type: "nosuchfs", source: "x" }),
+    ],
+    [/rootfs/, (spec) => void (spec.root = { path: "no-rootfs" })],
+    [/ns\/net/, (spec) => void spec.linux.namespaces?.splice(1, 1, { type: "network", path: "/no/ns/net" })],
+    [
+      /write .*blkio|io\.max/,
+      (spec) =>
+        void (spec.linux.resources = {
+          blockIO: { throttleReadBpsDevice: [{ major: 4095, minor: 9, rate: 1 }] },
+        }),
+    ],
+    [/args must not be empty|no command/, (spec) => void (spec.process.args = [])],
+  ];
+  for (const [message, change] of mistakes) {
+    await bed.configure(change);
+    await fails(["create", "rt-fail"], message);
+    await gone("rt-fail");
+  }
+  await bed.configure(() => undefined);
+  await fails(["create", "--bundle", "/nowhere", "rt-fail"], /JSON specification file .* not found/);
+  await fails(["create", "--pid-file", "/no/dir/pid", "rt-fail"], /no\/dir/);
+  await fails(["create", "--preserve-fds", "3", "rt-fail"], /unable to stat preserved-fd 0 \(of 3\)/);
+  await fails(["create", "../rt-fail"], /invalid container ID format/);
+  await fails(["create", "--console-socket", "/no/socket", "rt-fail"], /cannot use console socket if/);
+  await gone("rt-fail");
+});
+
+test("a terminal is handed to the console socket, with the size that was asked for", async () => {
+  await bed.configure((spec) => {
+    spec.process.terminal = true;
+    spec.process.consoleSize = { height: 33, width: 77 };
+    spec.process.args = ["sh", "-c", "stty size; tty; ls -l /dev/console | cut -c1; sleep 1000"];
+  });
+  await fails(
+    ["run", "--detach", "rt-tty"],
+    /cannot allocate tty if runc will detach without setting console socket/,
+  );
+  const socket = join(bed.dir, "console.sock");
+  const receiver = new Live([
+    "python3",
+    "-c",
+    `import os, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); print("listening", flush=True)
+c, _ = s.accept(); _, fds, _, _ = socket.recv_fds(c, 100, 1)
+text = b""
+while text.count(b"\\n") < 3: text += os.read(fds[0], 1000)
+print(text.decode().replace("\\r", ""), flush=True)
+sys.stdin.read()`,
+    socket,
+  ]);
+  await receiver.prints("listening");
+  const { status, stderr } = await bed.call(["run", "--detach", "--console-socket", socket, "rt-tty"]);
+  assert.equal(status, 0, stderr);
+  await receiver.prints(/33 77\n\/dev\/(console|pts\/0)\nc\n/);
+  await ok(["delete", "--force", "rt-tty"]);
+  receiver.stdin.end();
+  await receiver.ended;
+  await gone("rt-tty");
+});
+
+test("in the foreground a terminal is relayed", async () => {
+  await bed.configure((spec) => {
+    spec.process.terminal = true;
+    spec.process.args = ["sh", "-c", "tty; read a; echo got $a; exit 9"];
+  });
+  const script = `import os, pty, sys
+pid, fd = pty.fork()
+if pid == 0: os.execvp(sys.argv[1], sys.argv[1:])
+os.write(fd, b"word\\n")
+text = b""
+try:
+  while True:
+    part = os.read(fd, 1000)
+    if not part: break
+    text += part
+except OSError: pass
+print(text.decode().replace("\\r", ""), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`;
+  const { stdout, stderr } = await run(["python3", "-c", script, ...bed.argv(["run", "rt-relay"])], {
+    cwd: bed.bundle,
+  });
+  assert.match(stdout, /\/dev\/(console|pts\/0)\n[^]*got word\n 9\n$/, stderr);
+  await gone("rt-relay");
+});
+
+test("descriptors are passed on, those of socket activation first", async () => {
+  await bed.configure((spec) => {
+    spec.process.args = ["sh", "-c", "echo $LISTEN_FDS; cat <&3; cat <&4; ls /proc/self/fd | wc -l"];
+  });
+  const file = join(bed.dir, "words");
+  await writeFile(file, "one\n");
+  const { stdout, stderr } = await run(
+    [
+      "sh",
+      "-c",
+      'exec 3<"$0" 4<"$0" 5<"$0"; LISTEN_FDS=1 exec "$@"',
+      file,
+      ...bed.argv(["run", "--preserve-fds", "1", "rt-fds"]),
+    ],
+    { cwd: bed.bundle },
+  );
+  // stdio, the two, and the directory that ls reads
+  assert.equal(stdout, "1\none\none\n6\n", stderr);
+});
+
+test("of many starts at once one succeeds", async () => {
+  await bed.configure(() => undefined);
+  await create("rt-race");
+  const starts = await Promise.all(Array.from({ length: 4 }, () => bed.call(["start", "rt-race"])));
+  assert.deepEqual(starts.map(({ status }) => status).sort(), [0, 1, 1, 1]);
+  const deletes = await Promise.all(
+    Array.from({ length: 3 }, () => bed.call(["delete", "--force", "rt-race"])),
+  );
+  assert.deepEqual(
+    deletes.map(({ status, stderr }) => [status, stderr]),
+    [
+      [0, ""],
+      [0, ""],
+      [0, ""],
+    ],
+  );
+  await gone("rt-race");
+});
+
+test("a container whose first process was killed from outside is stopped", async () => {
+  await bed.configure(() => undefined);
+  await create("rt-dead");
+  const { pid } = await bed.state("rt-dead");
+  process.kill(pid, "SIGKILL");
+  await bed.call(["delete", "rt-dead"]);
+  await create("rt-dead");
+  await ok(["start", "rt-dead"]);
+  process.kill((await bed.state("rt-dead")).pid, "SIGKILL");
+  for (let state = "running"; state !== "stopped"; ) state = (await bed.state("rt-dead")).status;
+  await fails(["kill", "rt-dead", "0"], /container not running/);
+  await ok(["kill", "--all", "rt-dead", "0"]);
+  await ok(["delete", "rt-dead"]);
+  await gone("rt-dead");
+});
+
+test("what the container's processes are made with cannot be opened for writing from inside", async () => {
+  await bed.configure((spec) => {
+    const all = ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"];
+    spec.process.capabilities = { bounding: all, effective: all, permitted: all };
+    spec.root = { path: "rootfs", readonly: false };
+    delete spec.linux.seccomp;
+  });
+  await create("rt-exe"); // its first process still is the runtime's program
+  const { stdout } = await bed.call(["exec", "rt-exe", "sh", "-c", "echo x >> /proc/1/exe || echo refused"]);
+  assert.equal(stdout, "refused\n");
+  await ok(["delete", "--force", "rt-exe"]);
+});
+
+test("messages have the forms that engines parse", async () => {
+  const log = join(bed.dir, "log.json");
+  const { status, stderr } = await bed.call(["--log", log, "--log-format", "json", "state", "nobody"]);
+  assert.deepEqual([status, stderr], [1, "container does not exist\n"]);
+  const line = JSON.parse(await readFile(log, "utf8")) as Record<string, string>;
+  assert.deepEqual(Object.keys(line), ["level", "msg", "time"]);
+  assert.deepEqual([line["level"], line["msg"]], ["error", "container does not exist"]);
+  await fails(["state", "nobody"], /^time="\S+" level=error msg="container does not exist"\n$/);
+  await fails(["frobnicate"], /No help topic for 'frobnicate'/);
+  await fails(["kill", "a", "b", "c"], /"kill" requires a maximum of 2 argument\(s\)/);
+  assert.match(await ok(["--version"]), /^berth version \d+\.\d+\.\d+\S*\ncommit: \S+\nspec: 1\.2\.\d+\n/);
+  assert.match(await ok(["--help"]), /^NAME:\n {3}berth - Open Container Initiative runtime\n/);
+  assert.match(await ok(["exec", "--help"]), /^NAME:\n {3}berth exec - /);
+  assert.deepEqual(readdirSync(bed.root), []);
+});
