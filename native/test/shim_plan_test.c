@@ -293,6 +293,51 @@ static void test_runtime(void)
 		CHECK(strcmp(f.op, "protocol") == 0);    \
 	} while (0)
 
+static void test_launched(void)
+{
+	struct wish v = good;
+	struct plan p;
+	struct fault f;
+	v.flags = PLAN_LAUNCH;
+	v.extra_op = OP_AWAIT_START;
+	CHECK_INT(decode(&v, &p, &f), 0);
+	CHECK_INT(p.flags, PLAN_LAUNCH);
+}
+
+// A list of one hook, of which something may be wrong.
+static bool hook_is_sound(const char *path, int64_t timeout, bool has_env)
+{
+	struct writer w = {0};
+	struct reader list;
+	size_t size = 0;
+	write_begin(&w);
+	write_open(&w);
+	write_str(&w, "prestart hook #0");
+	write_str(&w, path);
+	write_open(&w);
+	write_str(&w, "sh");
+	write_close(&w);
+	if (has_env) {
+		write_open(&w);
+		write_close(&w);
+	}
+	write_int(&w, timeout);
+	write_close(&w);
+	const uint8_t *bytes = frame_bytes(&w, &size);
+	bool sound = wire_open(&list, bytes + 4, size - 4) && hooks_check(list);
+	write_free(&w);
+	return sound;
+}
+
+static void test_hooks(void)
+{
+	CHECK(hook_is_sound("/bin/sh", 0, true));
+	CHECK(hook_is_sound("/bin/sh", 1000, true));
+	CHECK(!hook_is_sound("bin/sh", 0, true));
+	CHECK(!hook_is_sound("/bin/sh", -1, true));
+	CHECK(!hook_is_sound("/bin/sh", 0, false));
+}
+
 static void test_refused(void)
 {
 	REFUSED(v.id = "");
@@ -303,7 +348,7 @@ static void test_refused(void)
 	REFUSED(v.log_first = -1);
 	REFUSED(v.spill_dir = "relative");
 	REFUSED(v.spill_limit = -1);
-	REFUSED(v.flags = 8);
+	REFUSED(v.flags = 16);
 	REFUSED(v.flags = PLAN_TTY); // and no console
 	REFUSED(v.console = true);   // and no terminal
 	REFUSED(v.clone_flags |= CLONE_VM);
@@ -321,6 +366,9 @@ static void test_refused(void)
 	REFUSED(v.extra_op = 63);
 	REFUSED(v.extra_op = OP_REMOVE); // a host operation
 	REFUSED(v.extra_op = -1);
+	REFUSED(v.extra_op = OP_AWAIT_START); // without a shim only
+	REFUSED(v.extra_op = OP_CALLER_HOOKS);
+	REFUSED((v.flags = PLAN_LAUNCH, v.extra_op = OP_HOOKS)); // arguments are missing
 	REFUSED(v.empty_op = true);
 	REFUSED(v.health = HEALTH_NONE);
 	REFUSED(v.health = 3);
@@ -427,6 +475,8 @@ int main(void)
 {
 	test_good();
 	test_refused();
+	test_launched();
+	test_hooks();
 	test_exec();
 	test_runtime();
 	test_mutations(HEALTH_EXEC);

@@ -354,7 +354,10 @@ test("of many starts at once one succeeds", async () => {
   await bed.configure(() => undefined);
   await create("rt-race");
   const starts = await Promise.all(Array.from({ length: 4 }, () => bed.call(["start", "rt-race"])));
-  assert.deepEqual(starts.map(({ status }) => status).sort(), [0, 1, 1, 1]);
+  assert.deepEqual(
+    starts.map(({ status }) => status).sort((a, b) => a - b),
+    [0, 1, 1, 1],
+  );
   const deletes = await Promise.all(
     Array.from({ length: 3 }, () => bed.call(["delete", "--force", "rt-race"])),
   );
