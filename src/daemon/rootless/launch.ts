@@ -13,7 +13,7 @@ import { runtimeDir } from "../../lib/user-dirs.ts";
 import { DELEGATED_CGROUP } from "../../linux/cgroupfs/hierarchy.ts";
 import { loadAccountFiles } from "../../linux/subid.ts";
 import type { DaemonConfig } from "../config.ts";
-import { unpackKeel } from "../keel-binary.ts";
+import { unpackKeel } from "../../linux/keel-program.ts";
 import { ROOTLESS_UID } from "../places.ts";
 import { claimCgroup } from "./cgroup.ts";
 import { endHolder, findHolder, makeHolder, NAME_SERVER } from "./holder.ts";
@@ -47,7 +47,7 @@ export async function runRootless(
   const needs = findNeeds(user, host);
   const dir = `${execRoot}.rootless`;
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const keelPath = await unpackKeel(dir);
+  const keelPath = unpackKeel(dir);
   const holder = findHolder(dir) ?? (await makeHolder(dir, keelPath, needs, () => refusalHint(host)));
   const settings: InsideSettings = {
     ports: join(dir, `ports-${process.pid}.sock`),
