@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { IOPRIO_OF_PROCESS = 1, MAX_MASK = 1024 };
+enum { IOPRIO_OF_PROCESS = 1, POLICY_DEADLINE = 6, MAX_MASK = 1024 };
 
 // linux/sched/types.h, which glibc's sched.h does not go along with.
 struct scheduling {
@@ -40,7 +40,10 @@ static int set_scheduler(struct reader *op, struct fault *f)
 		.deadline = (uint64_t)v[5],
 		.period = (uint64_t)v[6],
 	};
-	return syscall(SYS_sched_setattr, 0, &s, 0) < 0 ? fault_set(f, errno, "sched_setattr", "", NULL) : 0;
+	if (syscall(SYS_sched_setattr, 0, &s, 0) == 0)
+		return 0;
+	bool is_deadline = s.policy == POLICY_DEADLINE && errno == EPERM;
+	return fault_set(f, errno, "sched_setattr", "", is_deadline ? "process scheduler can't be used together with AllowedCPUs" : NULL);
 }
 
 static int set_memory_policy(struct reader *op, struct fault *f)
@@ -66,8 +69,14 @@ static int set_affinity(struct reader *op, struct fault *f)
 	const uint8_t *cpus = NULL;
 	size_t size = 0;
 	wire_bytes(op, &cpus, &size);
-	if (size == 0 || size > MAX_MASK || syscall(SYS_sched_setaffinity, 0, size, cpus) < 0)
-		return fault_set(f, size == 0 || size > MAX_MASK ? EINVAL : errno, "sched_setaffinity", "", NULL);
+	if (size == 0) { // all that the cgroup allows, whatever whoever started us is bound to; as it is where that is refused
+		uint8_t all[MAX_MASK];
+		memset(all, 0xff, sizeof all);
+		syscall(SYS_sched_setaffinity, 0, sizeof all, all);
+		return 0;
+	}
+	if (size > MAX_MASK || syscall(SYS_sched_setaffinity, 0, size, cpus) < 0)
+		return fault_set(f, size > MAX_MASK ? EINVAL : errno, "sched_setaffinity", "", NULL);
 	return 0;
 }
 
@@ -87,6 +96,12 @@ static int set_io_priority(struct reader *op, struct fault *f)
 	return 0;
 }
 
+int attributes_open_clocks(struct container *c, struct fault *f)
+{
+	c->clocks = openat(c->host_proc, "self/timens_offsets", O_WRONLY | O_CLOEXEC);
+	return c->clocks < 0 ? fault_set(f, errno, "timeOffset", "timens_offsets", NULL) : 0;
+}
+
 // Of the time namespace that the children of this process will be in, while nobody is in it yet.
 static int set_time_offset(const struct container *c, struct reader *op, struct fault *f)
 {
@@ -96,8 +111,7 @@ static int set_time_offset(const struct container *c, struct reader *op, struct 
 	wire_int(op, &seconds);
 	wire_int(op, &nanoseconds);
 	int size = snprintf(text, sizeof text, "%" PRId64 " %" PRId64 " %" PRId64 "\n", clock, seconds, nanoseconds);
-	CLEAN_FD int fd = openat(c->host_proc, "self/timens_offsets", O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, text, (size_t)size) < 0)
+	if (write(c->clocks, text, (size_t)size) < 0)
 		return fault_set(f, errno, "timeOffset", "timens_offsets", NULL);
 	return 0;
 }

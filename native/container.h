@@ -38,6 +38,7 @@ struct container {
 	int root;      // O_PATH of the container's root, -1 until a root operation or exec's setns
 	int host_proc; // O_PATH of a procfs that the container cannot have prepared
 	int dev_null;  // O_PATH of the host's /dev/null in this mount namespace, -1 after pivot
+	int clocks;    // of the time namespace that is to be made, -1
 	int masked;    // an empty read-only tmpfs, made for the first masked directory
 	int netns;     // the joined network namespace for `bundle`, -1 for none
 	bool is_pivoted, has_seccomp;
@@ -113,6 +114,7 @@ int root_move(struct container *c, struct fault *f); // instead of root_pivot
 // attributes.c
 enum { NOT_MINE = 1 };
 int attributes_run(int64_t code, struct reader *op, struct fault *f);          // NOT_MINE for other operations
+int attributes_open_clocks(struct container *c, struct fault *f); // before a user namespace is entered, whose root may not
 int attributes_early(struct container *c, struct reader ops, struct fault *f); // those for the way into the container
 
 // listener.c

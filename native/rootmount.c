@@ -280,7 +280,7 @@ static int open_mount_point(struct container *c, const char *type, const char *d
 		return resolve_mkdirs(c->root, dest, 0755, f);
 	int at = resolve_mkdirs_plain(c->root, dest, 0755, f);
 	if (at == -ELOOP)
-		return fault_set(f, ELOOP, "mount", dest, "must be mounted on an ordinary directory, and the image has a symlink there");
+		return fault_set(f, ELOOP, "mount", dest, "must be mounted on ordinary directory, and the image has a symlink there");
 	return at;
 }
 

@@ -299,6 +299,7 @@ static void container_init(struct container *c, const struct child *child)
 		.host_proc = -1,
 		.netns = -1,
 		.dev_null = -1,
+		.clocks = -1,
 		.masked = -1,
 		.mask = 022,
 		.is_launched = shim.is_launch,
@@ -332,6 +333,8 @@ _Noreturn static void first_step(struct child *child, bool joined)
 	container_init(&c, child);
 	child_begin(child, &c);
 	struct outside outside;
+	if ((child->flags & CLONE_NEWTIME) && attributes_open_clocks(&c, &f) < 0)
+		child_fail(&c, &f);
 	bool has_outside = shim.plan.has_outside;
 	if (join_cgroups(!joined, &f) < 0)
 		child_fail(&c, &f);

@@ -457,7 +457,7 @@ export const inner = {
   }): Op => [O.scheduler, s.policy, s.nice, s.priority, s.flags, s.runtime, s.deadline, s.period],
   /** ioprio_set(2): class << 13 | priority. */
   ioPriority: (value: number): Op => [O.ioPriority, value],
-  /** sched_setaffinity(2): a mask in whole 64-bit words. */
+  /** sched_setaffinity(2): a mask in whole 64-bit words; an empty one is all CPUs that the cgroup allows. */
   cpuAffinity: (mask: Uint8Array): Op => [O.cpuAffinity, mask],
   /** The same on the way into the container, before its cgroup is entered; in an exec wherever it stands. */
   cpuAffinityFirst: (mask: Uint8Array): Op => [O.cpuAffinityFirst, mask],

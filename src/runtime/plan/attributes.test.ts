@@ -44,7 +44,9 @@ test("the CPUs of an exec come before its cgroup and in it, the clocks by their 
     cpus.map((op) => (op[1] as Uint8Array)[0]),
     [2, 7],
   );
-  assert.deepEqual(planExecAffinity({ ...process, execCPUAffinity: { final: "" } }), []);
+  assert.deepEqual(planExecAffinity({ ...process, execCPUAffinity: { final: "" } }).map(formatOp), [
+    "cpuAffinity <0 bytes>",
+  ]);
   const offsets = { monotonic: { secs: -5, nanosecs: 7 }, boottime: {} };
   assert.deepEqual(planTimeOffsets({ timeOffsets: offsets }).map(formatOp), [
     "timeOffset 1 -5 7",

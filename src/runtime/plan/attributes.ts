@@ -55,11 +55,15 @@ export function planExecAffinity(process: OciProcess): Op[] {
   const { initial = "", final = "" } = process.execCPUAffinity ?? {};
   const first = parseIdList(initial, "process.execCPUAffinity.initial");
   const then = parseIdList(final, "process.execCPUAffinity.final");
+  if (first.length === 0 && then.length === 0) return [ALL_CPUS];
   return [
     ...(first.length > 0 ? [inner.cpuAffinityFirst(maskOfIds(first))] : []),
     ...(then.length > 0 ? [inner.cpuAffinity(maskOfIds(then))] : []),
   ];
 }
+
+/** What whoever started the runtime is bound to is not the container's: its cgroup says which CPUs it has (as runc has it). */
+export const ALL_CPUS: Op = inner.cpuAffinity(new Uint8Array());
 
 /** Returns the operations that move the clocks of the container's own time namespace. */
 export function planTimeOffsets(linux: OciLinux): Op[] {

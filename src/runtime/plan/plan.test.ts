@@ -230,7 +230,7 @@ test("planExec keeps the container's privileges and changes what is asked for", 
   const plain = lines({});
   assert.deepEqual(
     plain.map((line) => line.split(" ")[0]),
-    ["oomScoreAdj", "keyring", "umask", "chdir", "seccomp", "credentials", "exec"],
+    ["oomScoreAdj", "cpuAffinity", "keyring", "umask", "chdir", "seccomp", "credentials", "exec"],
   );
   assert.ok(plain.includes('chdir "/srv" 0'));
   assert.match(plain.at(-2) as string, /^credentials "app" \["9"\] 0xa80425fb 0xa80425fb 0xa80425fb 0 0$/);

@@ -16,7 +16,7 @@ import { DEFAULT_DEVICES, DEV_SYMLINKS } from "../spec/defaults.ts";
 import { goArch, loadSpecHost } from "../spec/host.ts";
 import type { OciDevice, OciProcess, OciSpec } from "../spec/oci.ts";
 import { sysctlPath } from "../spec/sysctl.ts";
-import { planAttributes, planTimeOffsets } from "./attributes.ts";
+import { ALL_CPUS, planAttributes, planTimeOffsets } from "./attributes.ts";
 import type { ContainerPlan, PlanInput } from "./input.ts";
 import { type MountPlan, planMounts, planTreePropagation } from "./mounts.ts";
 import { type NamespacePlan, planNamespaces } from "./namespaces.ts";
@@ -210,6 +210,7 @@ function planLimits(process: OciProcess): Op[] {
 
 function planSetting(input: PlanInput, process: OciProcess): Op[] {
   return [
+    ALL_CPUS,
     ...planAttributes(process, input.spec.linux ?? {}),
     inner.keyring(`_ses.${input.id}`),
     inner.umask(process.user.umask ?? 0o022),

@@ -13,7 +13,9 @@ import type { PlanInput } from "../plan/input.ts";
 import { planContainer } from "../plan/plan.ts";
 import { decodeSpec } from "../spec/bundle/parse.ts";
 import type { OciLinux, OciMount, OciProcess, OciSpec } from "../spec/oci.ts";
-import { Bed, demultiplex, readAll, type Run, type RunOptions, skip } from "./_bed.ts";
+import { inner } from "../../linux/ops.ts";
+import { openAttach } from "./client.ts";
+import { Bed, demultiplex, readAll, readUntil, type Run, type RunOptions, skip } from "./_bed.ts";
 
 interface Change {
   process?: Partial<OciProcess>;
@@ -180,6 +182,25 @@ describe("a container of a config.json", { skip }, () => {
     };
     assert.match(await run({ process: cat, linux: joined }), wanted);
     assert.match(await run({ process: cat, linux: time }), /^monotonic +0 +0\nboottime +0 +0\n$/);
+    await box.shim.signal(9);
+    await box.exit;
+  });
+
+  test("is not bound to the CPUs that whoever started it is bound to", async () => {
+    const args = ["grep", "Cpus_allowed_list", "/proc/self/status"];
+    const own = execFileSync("grep", ["Cpus_allowed_list", "/proc/self/status"], { encoding: "utf8" });
+    const { options, spec } = optionsOf({ process: { args: ["sh", "-c", `${args.join(" ")}; sleep 100`] } });
+    const ops = options.plan?.ops ?? [];
+    const pinned = [
+      ...ops.slice(0, 1),
+      inner.cpuAffinity(Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0)),
+      ...ops.slice(1),
+    ];
+    const box = await bed.create({ plan: { ...options.plan, ops: pinned } });
+    const { stream } = await openAttach(box.socketPath, { stdout: true });
+    await box.shim.start();
+    assert.match(await readUntil(stream as Socket, (text) => text.endsWith("\n")), new RegExp(own.trim()));
+    assert.equal(await execIn(box, spec, { args }), own);
     await box.shim.signal(9);
     await box.exit;
   });
@@ -412,11 +433,15 @@ describe("a container of a config.json", { skip }, () => {
   });
 
   test("without pivot_root the host is out of sight, too", async () => {
-    const before = readFileSync("/proc/self/mountinfo", "utf8");
+    const own = () =>
+      readFileSync("/proc/self/mountinfo", "utf8").match(
+        /^(?:\S+ ){4}(?:\/|\/proc|\/sys|\/tmp\/berth\S*) .*$/gm,
+      );
+    const before = own();
     const script = "ls /; cut -d' ' -f5 /proc/self/mountinfo | sort -u; cd ..; pwd";
     const text = await sh(script, { plan: { hasNoPivot: true } });
     assert.match(text, /^bin$/m);
     assert.doesNotMatch(text, /^\/tmp\/berth|agent\.sock|^boot$/m);
-    assert.equal(readFileSync("/proc/self/mountinfo", "utf8"), before);
+    assert.deepEqual(own(), before);
   });
 });

@@ -3,6 +3,7 @@
 import { propagationFlags } from "../../../linux/mount-flags.ts";
 import { checkSysctls } from "../sysctl.ts";
 import { parseIdList } from "../id-list.ts";
+import { MEMORY_POLICIES, MEMORY_POLICY_FLAGS, wordsOf } from "../kernel-words.ts";
 import type { OciDevice, OciLinux, OciNamespaceType } from "../oci.ts";
 import { SECCOMP_ARCHES, SECCOMP_FLAGS } from "../../seccomp/words.ts";
 import type { BundleFacts } from "./facts.ts";
@@ -152,8 +153,22 @@ function checkSeccomp(linux: OciLinux): void {
 function checkMemoryPolicy(linux: OciLinux): void {
   const policy = linux.memoryPolicy;
   if (!policy) return;
-  const nodes = parseIdList(policy.nodes ?? "", "linux.memoryPolicy.nodes").length;
-  const at = "linux.memoryPolicy.nodes";
+  const what = "linux.memoryPolicy";
+  if (!Object.hasOwn(MEMORY_POLICIES, policy.mode))
+    throw invalid(
+      `${what}.mode`,
+      `invalid memory policy mode ${JSON.stringify(policy.mode)}`,
+      wordsOf(MEMORY_POLICIES).join(", "),
+    );
+  for (const flag of policy.flags ?? [])
+    if (!Object.hasOwn(MEMORY_POLICY_FLAGS, flag))
+      throw invalid(
+        `${what}.flags`,
+        `invalid memory policy flag ${JSON.stringify(flag)}`,
+        wordsOf(MEMORY_POLICY_FLAGS).join(", "),
+      );
+  const at = `${what}.nodes`;
+  const nodes = parseIdList(policy.nodes ?? "", `${at}: invalid memory policy nodes`).length;
   if (policy.mode === "MPOL_DEFAULT" || policy.mode === "MPOL_LOCAL") {
     if (nodes > 0) throw invalid(at, `memory policy mode requires 0 nodes but got ${nodes}`);
   } else if (policy.mode !== "MPOL_PREFERRED" && nodes === 0) {

@@ -1,13 +1,7 @@
 // The shapes of config.json's section `linux`, see decode.ts.
 
 import { SECCOMP_ACTIONS, SECCOMP_OPERATORS } from "../../seccomp/words.ts";
-import {
-  MEMORY_POLICIES,
-  MEMORY_POLICY_FLAGS,
-  NAMESPACE_CLOCKS,
-  PERSONALITIES,
-  wordsOf,
-} from "../kernel-words.ts";
+import { NAMESPACE_CLOCKS, PERSONALITIES, wordsOf } from "../kernel-words.ts";
 import type {
   OciBlockIo,
   OciCpu,
@@ -197,9 +191,9 @@ export const linux: Shape<OciLinux> = object<OciLinux>({
   mountLabel: text,
   intelRdt,
   memoryPolicy: object<Part<OciLinux, "memoryPolicy">>({
-    mode: required(oneOf(wordsOf(MEMORY_POLICIES))),
+    mode: defaulted(text, () => ""),
     nodes: text,
-    flags: list(oneOf(wordsOf(MEMORY_POLICY_FLAGS))),
+    flags: list(text),
   }),
   personality: object<Part<OciLinux, "personality">>({
     domain: required(oneOf(wordsOf(PERSONALITIES))),

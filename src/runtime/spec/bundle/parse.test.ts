@@ -299,6 +299,13 @@ describe("a foreign config.json", () => {
     );
   });
 
+  test("a destination that begins with the root's own path is one in the root", () => {
+    const at = (destination: string) =>
+      decodeSpec({ ...plain, mounts: [{ destination, type: "tmpfs" }] }, { facts, bundle: "/b" }).spec
+        .mounts?.[0]?.destination;
+    assert.deepEqual([at("/b/rootfs/x"), at("/b/rootfs2/x"), at("/x")], ["/x", "/b/rootfs2/x", "/x"]);
+  });
+
   test("numbers of 64 bits keep all digits where they matter", () => {
     const args = [{ index: 0, value: 18446744073709551615n, op: "SCMP_CMP_EQ" }];
     const seccomp = {

@@ -67,11 +67,18 @@ function parseDocument(text: string): unknown {
 }
 
 function rooted(spec: OciSpec, bundle: string): OciSpec {
+  const root = posix.resolve(bundle, spec.root?.path ?? "");
   return {
     ...spec,
-    ...(spec.root ? { root: { ...spec.root, path: posix.resolve(bundle, spec.root.path) } } : {}),
-    ...(spec.mounts ? { mounts: spec.mounts.map((mount) => rootedMount(mount, bundle)) } : {}),
+    ...(spec.root ? { root: { ...spec.root, path: root } } : {}),
+    ...(spec.mounts ? { mounts: spec.mounts.map((m) => belowRoot(rootedMount(m, bundle), root)) } : {}),
   };
+}
+
+/** compat: runc takes a destination that begins with the root's own path on the host as one in the root. */
+function belowRoot(mount: OciMount, root: string): OciMount {
+  if (root === "/" || !mount.destination.startsWith(`${root}/`)) return mount;
+  return { ...mount, destination: mount.destination.slice(root.length) };
 }
 
 function rootedMount(mount: OciMount, bundle: string): OciMount {
