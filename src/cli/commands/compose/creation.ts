@@ -40,6 +40,18 @@ export const creationFlags = {
 
 export const timeoutFlag = (usage: string): FlagSpec<number> => int(usage, { short: "t" });
 
+/** The flags as they are when none is given. */
+export const creationDefaults = {
+  build: false,
+  "force-recreate": false,
+  "no-build": false,
+  "no-recreate": false,
+  pull: "policy",
+  "quiet-pull": false,
+  "remove-orphans": false,
+  yes: false,
+};
+
 interface CreationFlags {
   readonly build: boolean;
   readonly "force-recreate": boolean;

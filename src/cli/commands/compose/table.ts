@@ -66,4 +66,9 @@ export const composeVerbs: readonly VerbEntry[] = [
   verb("version", "Show the Docker Compose version information", () => import("./files/version.ts")),
   verb("volumes", "List volumes", () => import("./files/volumes.ts")),
   verb("wait", "Block until containers of all (or specified) services stop.", () => import("./life/wait.ts")),
+  verb(
+    "watch",
+    "Watch build context for service and rebuild/refresh containers when files are updated",
+    () => import("./life/watch.ts"),
+  ),
 ];

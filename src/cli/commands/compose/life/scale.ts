@@ -1,6 +1,6 @@
 import { bool } from "../../../../lib/flags/spec.ts";
 import { atLeast } from "../../../command.ts";
-import { creationOptions, parseScale, selectedProject, withScales } from "../creation.ts";
+import { creationDefaults, creationOptions, parseScale, selectedProject, withScales } from "../creation.ts";
 import { defineComposeCommand } from "../define.ts";
 
 export const command = defineComposeCommand({
@@ -16,20 +16,7 @@ export const command = defineComposeCommand({
     const { createProject } = await import("../../../../compose/execute/create.ts");
     const { startProject } = await import("../../../../compose/execute/start.ts");
     const work = await compose.work();
-    const options = creationOptions(
-      {
-        build: false,
-        "force-recreate": false,
-        "no-build": false,
-        "no-recreate": false,
-        pull: "policy",
-        "quiet-pull": false,
-        "remove-orphans": false,
-        yes: false,
-      },
-      services,
-      undefined,
-    );
+    const options = creationOptions(creationDefaults, services, undefined);
     await compose.during(work, "scale", async () => {
       const containers = await createProject(work, project, { ...options, ignoresOrphans: true });
       await startProject(work, project, { containers, waits: false, waitSeconds: 0 });

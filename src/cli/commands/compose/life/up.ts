@@ -10,6 +10,7 @@ import { complain } from "../../../each.ts";
 import { print, writeAll } from "../../../output.ts";
 import { creationFlags, creationOptions, selectedProject, timeoutFlag, withScales } from "../creation.ts";
 import { defineComposeCommand } from "../define.ts";
+import { onInterrupt } from "../interrupt.ts";
 import type { ComposeSession } from "../session.ts";
 
 const flags = {
@@ -44,6 +45,7 @@ const flags = {
   timestamps: bool("Show timestamps"),
   wait: bool("Wait for services to be running|healthy. Implies detached mode."),
   "wait-timeout": int("Maximum duration in seconds to wait for the project to be running|healthy"),
+  watch: bool("Watch source code and rebuild/refresh containers when files are updated.", { short: "w" }),
 };
 type Flags = FlagValues<typeof flags>;
 
@@ -87,11 +89,12 @@ function refuseContradictions(flags: Flags): void {
     flags["abort-on-container-failure"] ||
     flags.attach.length > 0 ||
     flags["attach-dependencies"] ||
-    flags["exit-code-from"] !== "";
+    flags["exit-code-from"] !== "" ||
+    flags.watch;
   if (isDetached && attended) {
     throw complain(
       "--detach cannot be combined with --abort-on-container-exit, --abort-on-container-failure, --attach, " +
-        "--attach-dependencies or --exit-code-from",
+        "--attach-dependencies, --exit-code-from or --watch",
     );
   }
   if (flags["abort-on-container-exit"] && flags["abort-on-container-failure"])
@@ -138,7 +141,13 @@ async function attend({
     exitCodeFrom: flags["exit-code-from"],
     onInterrupt,
     write: print,
+    ...(flags.watch ? { beside: (signal) => watch(signal) } : {}),
   });
+
+  async function watch(signal: AbortSignal): Promise<void> {
+    const { watchFiles } = await import("./watch.ts");
+    await watchFiles({ work, project, services, signal, isQuiet: flags["quiet-build"] });
+  }
 }
 
 /** Services whose output is shown: those named, or all; services may ask to be left out. */
@@ -156,14 +165,4 @@ function shownServices(project: Project, services: readonly string[], flags: Fla
 function onExit(flags: Flags): AttendOptions["onExit"] {
   if (flags["abort-on-container-exit"] || flags["exit-code-from"] !== "") return "stop";
   return flags["abort-on-container-failure"] ? "stop on failure" : "ignore";
-}
-
-/** Ctrl-C and SIGTERM. */
-export function onInterrupt(handler: () => void): () => void {
-  process.on("SIGINT", handler);
-  process.on("SIGTERM", handler);
-  return () => {
-    process.off("SIGINT", handler);
-    process.off("SIGTERM", handler);
-  };
 }

@@ -7,7 +7,7 @@ import { parseTimeArgument } from "../../../../lib/units/go-time.ts";
 import { anyArgs } from "../../../command.ts";
 import { print } from "../../../output.ts";
 import { defineComposeCommand } from "../define.ts";
-import { onInterrupt } from "../life/up.ts";
+import { onInterrupt } from "../interrupt.ts";
 
 export const command = defineComposeCommand({
   operands: "[OPTIONS] [SERVICE...]",

@@ -3,7 +3,7 @@ import { anyArgs } from "../../../command.ts";
 import { complain } from "../../../each.ts";
 import { writeAll } from "../../../output.ts";
 import { defineComposeCommand } from "../define.ts";
-import { onInterrupt } from "../life/up.ts";
+import { onInterrupt } from "../interrupt.ts";
 
 export const command = defineComposeCommand({
   operands: "[OPTIONS] [SERVICE...]",
