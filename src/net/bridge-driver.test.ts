@@ -343,6 +343,27 @@ inOwnNamespace(import.meta.filename, () => {
       }
     });
 
+    test("moved ports lead to the other container, by every way that led to the first", async () => {
+      const [old, next] = [
+        await attach(driver, "172.17.0.81", [port({ hostPort: 18_997 })]),
+        await attach(driver, "172.17.0.82"),
+      ];
+      await old.machine.serve("tcp", 80, "old");
+      await next.machine.serve("tcp", 80, "next");
+      assert.equal(await outside.fetch("tcp", LAN_HOST, 18_997), `old ${LAN_OUTSIDE} hello`);
+      const { from, to } = await driver.movePorts(old.record.endpointId, next.record.endpointId);
+      assert.deepEqual([from.ports, to.ports], [[], old.record.ports]);
+      assert.equal(await outside.fetch("tcp", LAN_HOST, 18_997), `next ${LAN_OUTSIDE} hello`);
+      for (const ip of ["127.0.0.1", "::1"]) assert.match(await fetchHere("tcp", ip, 18_997), /^next /);
+      await driver.detach(old.record.endpointId);
+      assert.match(await fetchHere("tcp", "::1", 18_997), /^next /);
+      await driver.detach(next.record.endpointId);
+      assert.equal(await fetchHere("tcp", "127.0.0.1", 18_997), "unreachable");
+      await assert.rejects(driver.movePorts(old.record.endpointId, next.record.endpointId), {
+        code: "network.unknown",
+      });
+    });
+
     test("the next container with an address is reached while the last one's namespace still lives", async () => {
       const first = await attach(driver, "172.17.0.5");
       await first.machine.serve("tcp", 80, "first");

@@ -266,6 +266,22 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
     return state.record;
   }
 
+  async movePorts(fromId: string, toId: string): Promise<{ from: EndpointRecord; to: EndpointRecord }> {
+    const [from, to] = [this.#endpoints.get(fromId), this.#endpoints.get(toId)];
+    if (from === undefined || to === undefined) throw unknownEndpoint(from === undefined ? fromId : toId);
+    const [source, target] = [from, to].map((e) => this.#networks.get(e.record.networkId)?.spec);
+    const { containerId, ip, ip6 = "" } = to.record;
+    const bare = { record: { ...from.record, ports: [] }, lease: undefined };
+    const heir = { record: { ...to.record, ports: from.record.ports }, lease: from.lease };
+    // Between the two transactions of the firewall new connections reach the sockets, which carry them to the heir.
+    from.lease?.handOver({ containerId, ip: ip || ip6, ip6 });
+    this.#endpoints.set(fromId, bare);
+    this.#endpoints.set(toId, heir);
+    await this.#runTolerant(planRemoveEndpoint(this.#tableName, publicationsOf(from.record, source)), ENOENT);
+    await this.#keel.run(planAddEndpoint(this.#tableName, publicationsOf(heir.record, target)));
+    return { from: bare.record, to: heir.record };
+  }
+
   async #undo(state: EndpointState, cause: unknown): Promise<void> {
     const { endpointId, networkId } = state.record;
     if (this.#endpoints.get(endpointId) !== state) return;

@@ -141,6 +141,10 @@ export class MacvlanDriver implements NetworkDriver<MacvlanNetwork> {
     return record;
   }
 
+  async movePorts(fromId: string, toId: string): Promise<{ from: EndpointRecord; to: EndpointRecord }> {
+    return { from: await this.republish(fromId), to: await this.republish(toId) };
+  }
+
   async restore(endpoints: readonly EndpointRecord[]): Promise<string[]> {
     for (const record of endpoints) this.#endpoints.set(record.endpointId, record);
     // Segments that a crash has left behind.

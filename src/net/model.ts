@@ -150,6 +150,11 @@ export interface NetworkDriver<Network> {
   /** Publishes an endpoint's ports anew, none for []; yields the changed record. The old ones are given back first. */
   republish(endpointId: string, ports: readonly PortRequest[]): Promise<EndpointRecord>;
   /**
+   * Moves the published ports of one endpoint to another that has none, at no moment of which a connection is refused;
+   * those that there are stay where they are. Yields both records as they are then. Throws Fault notFound.
+   */
+  movePorts(fromId: string, toId: string): Promise<{ from: EndpointRecord; to: EndpointRecord }>;
+  /**
    * To be called once at start-up, after ensureNetwork for all networks: adopts running endpoints, takes their ports
    * again, reconciles the firewall and removes leftovers of a crash; yields warnings.
    */

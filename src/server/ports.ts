@@ -49,6 +49,7 @@ export interface ContainerPort {
   kill?: Answer<typeof container.containerKill>;
   update?: Answer<typeof container.containerUpdate>;
   rename?: Answer<typeof container.containerRename>;
+  takePorts?: Answer<typeof container.containerTakePorts>;
   pause?: Answer<typeof container.containerPause>;
   unpause?: Answer<typeof container.containerUnpause>;
   /** Resolves when both directions are at their end. */

@@ -406,6 +406,34 @@ test("logs follows a container across its restart", async () => {
   await logs.ended;
 });
 
+test("watch brings changed files into the container and rebuilds what has to be built", async () => {
+  const project = make(
+    "watched",
+    `services:
+  web:
+    build: .
+    init: true
+    stop_grace_period: 0s
+    develop:
+      watch:
+        - {path: ./src, action: sync, target: /src, ignore: [skipped/], initial_sync: true}
+        - {path: ./Dockerfile, action: rebuild}
+`,
+    { Dockerfile: 'FROM busybox\nCMD ["sleep", "1000"]\n', "src/one": "1", "src/skipped/file": "0" },
+  );
+  const watch = project.live(["watch"], { timeoutMs: 100_000 });
+  const files = (): Promise<string> => project.compose("exec", "-T", "web", "find", "/src", "-type", "f");
+  await watch.prints("Watch enabled");
+  assert.equal(await files(), "/src/one");
+  project.write("src/two", "2");
+  await watch.prints(/Syncing service "web"/);
+  project.write("Dockerfile", 'FROM busybox\nENV REBUILT=yes\nCMD ["sleep", "1000"]\n');
+  await watch.prints(/successfully built/);
+  assert.match(await project.compose("exec", "-T", "web", "env"), /^REBUILT=yes$/m);
+  watch.kill("SIGINT");
+  assert.equal((await watch.ended).status, 130);
+});
+
 test("a dry run tells what would be done and does nothing", async () => {
   const project = make("dry", `services:\n  a: {image: busybox, ${stays}}\n`);
   const { status, stderr } = await project.run(["--dry-run", "up", "-d"]);

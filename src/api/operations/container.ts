@@ -170,6 +170,16 @@ export const containerRename = operation({
   errors: [404, 409],
 });
 
+/** Not Docker's: takes the published ports of another container over without a moment in which none has them. */
+export const containerTakePorts = operation({
+  name: "ContainerTakePorts",
+  method: "POST",
+  path: "/containers/{id}/take-ports",
+  query: { from: "text" },
+  success: empty(204),
+  errors: [404, 409],
+});
+
 export const containerPause = operation({
   name: "ContainerPause",
   method: "POST",

@@ -20,6 +20,8 @@ export interface CreateProjectOptions {
   readonly removesOrphans: boolean;
   readonly ignoresOrphans: boolean;
   readonly timeoutSeconds: number | undefined;
+  /** Running containers are replaced without an interruption where that can be. */
+  readonly isRolling?: boolean;
   /** Asks the user; false when nobody can be asked. */
   readonly confirm: (question: string) => Promise<boolean>;
 }
@@ -34,7 +36,9 @@ export async function createProject(
   const images = await ensureImages(work, project, options.images);
   const observed = await observe(work.client, project);
   warnOfForeign(work, project, observed);
-  const { plan, kept, orphans } = reconcile(project, observed, {
+  const { plan, kept, orphans, interrupted } = reconcile(project, observed, {
+    isRolling: options.isRolling ?? false,
+    movesPorts: options.isRolling === true && (await movesPorts(work)),
     targets: options.targets,
     recreation: options.recreation,
     dependencyRecreation: options.dependencyRecreation,
@@ -49,11 +53,17 @@ export async function createProject(
         "renamed this service in your compose file, you can run this command with the --remove-orphans flag to clean it up.",
     );
   }
+  for (const reason of interrupted) work.warn(`${reason}: it is replaced with an interruption`);
   for (const { name, state } of kept)
     if (state === "running") work.progress.on({ id: `Container ${name}`, text: "Running", status: "done" });
   if (plan.isEmpty) return observed.containers;
   await execute(work, project, observed, plan, { images, timeoutSeconds: options.timeoutSeconds });
   return observeContainers(work.client, project.name);
+}
+
+/** Berth's daemon can move ports between containers, Docker's cannot. */
+async function movesPorts({ client }: Work): Promise<boolean> {
+  return ((await client.ping()).get("server") ?? "").startsWith("Berth/");
 }
 
 /** What is in the files and nobody here does is refused before anything is touched. */

@@ -25,6 +25,7 @@ import { withReferences } from "../request/references.ts";
 import { putFiles } from "./files.ts";
 import { runPreStopHooks } from "./hooks.ts";
 import type { Images } from "./images.ts";
+import { rollOver } from "./roll-over.ts";
 import { reported } from "../progress/progress.ts";
 import { allDone, type Work } from "./work.ts";
 
@@ -114,6 +115,8 @@ class Executor {
         });
       case "create container":
         return this.#create(id, step);
+      case "roll over":
+        return this.#rollOver(step);
       case "stop container":
         return this.#stop(step);
       case "remove container":
@@ -133,6 +136,7 @@ class Executor {
         images: this.#options.images,
         request: {
           number: step.number,
+          withholdsPorts: step.isRolling === true,
           predecessor: step.inherits
             ? {
                 mounts: replaces?.summary.Mounts ?? [],
@@ -154,6 +158,11 @@ class Executor {
       progress.on({ id: event, text: "Error", status: "error", details: (error as Error).message });
       throw error;
     }
+  }
+
+  async #rollOver({ created, service, name, old }: StepOf<"roll over">): Promise<void> {
+    const id = this.#created.get(created);
+    if (id !== undefined) await rollOver(this.#work, this.#project, { id, name, service, old });
   }
 
   async #stop({ container, service }: StepOf<"stop container">): Promise<void> {

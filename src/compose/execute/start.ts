@@ -200,7 +200,7 @@ interface Verdict {
 }
 
 /** Tells whether a container meets a condition, or cannot any more; undefined while that is open. */
-function judge(
+export function judge(
   condition: Condition,
   service: string,
   { Name, State, Config }: ContainerInspect,

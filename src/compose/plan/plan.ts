@@ -19,6 +19,16 @@ export type Step =
       readonly replaces: ObservedContainer | undefined;
       /** Anonymous volumes of the replaced one are carried over. */
       readonly inherits: boolean;
+      /** It is made without its published ports, which it takes over from the replaced one. */
+      readonly isRolling?: boolean;
+    }
+  | {
+      readonly kind: "roll over";
+      /** Step that creates the new container, which is started, waited for and given the ports. */
+      readonly created: number;
+      readonly service: Service;
+      readonly name: string;
+      readonly old: ObservedContainer;
     }
   | { readonly kind: "stop container"; readonly container: ObservedContainer; readonly service?: Service }
   | { readonly kind: "remove container"; readonly container: ObservedContainer }

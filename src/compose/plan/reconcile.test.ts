@@ -139,6 +139,40 @@ test("a service that wants to be restarted with its dependency is stopped while 
   );
 });
 
+test("rolling starts the new container and gives it the ports before the old one goes, one after the other", () => {
+  const text = "services:\n  a: {image: x, scale: 2}\n";
+  const desired = project(text.replace("image: x,", "image: x, hostname: h,"));
+  assert.equal(
+    planOf(desired, running(project(text), { a: 2 }), { isRolling: true }),
+    `[] -> #1 create container a10000000000_p-a-1 (configuration changed)
+[1] -> #2 roll over a10000000000_p-a-1 (rolling)
+[2] -> #3 stop container p-a-1 (replaced by #1)
+[2,3] -> #4 remove container p-a-1 (replaced by #1)
+[4] -> #5 rename container #1 to p-a-1 (replacement done)
+[5] -> #6 create container a20000000000_p-a-2 (configuration changed)
+[6] -> #7 roll over a20000000000_p-a-2 (rolling)
+[7] -> #8 stop container p-a-2 (replaced by #6)
+[7,8] -> #9 remove container p-a-2 (replaced by #6)
+[9] -> #10 rename container #6 to p-a-2 (replacement done)
+`,
+  );
+});
+
+test("what cannot run twice at once is replaced with an interruption, and that is said", () => {
+  const text = `services:
+  fixed: {image: x, networks: {default: {ipv4_address: 10.0.0.5}}}
+  ported: {image: x, ports: ["80:80"]}
+`;
+  const before = running(project(text));
+  const desired = project(text.replaceAll("image: x,", "image: x, hostname: h,"));
+  const { plan, interrupted } = reconcile(desired, before, { ...usual, isRolling: true });
+  assert.doesNotMatch(plan.toString(), /roll over/);
+  assert.deepEqual(interrupted, [
+    'service "fixed" has a fixed address',
+    'service "ported" has published ports, which this daemon cannot move to another container',
+  ]);
+});
+
 test("another image replaces the containers of its services", () => {
   const desired = project("services:\n  a: {image: x}\n  b: {image: y}\n");
   const images = new Map([

@@ -24,6 +24,10 @@ export interface ReconcileOptions {
   readonly removesOrphans: boolean;
   /** Ids of images by name. */
   readonly images: ReadonlyMap<string, string>;
+  /** A running container is replaced without an interruption where that can be. */
+  readonly isRolling?: boolean;
+  /** The daemon can move published ports from one container to another. */
+  readonly movesPorts?: boolean;
   /** Keys of volumes that differ and that the user wants anew. */
   readonly renewedVolumes?: ReadonlySet<string>;
 }
@@ -34,6 +38,8 @@ export interface Reconciled {
   readonly kept: readonly ObservedContainer[];
   /** Containers of services that the project does not have. */
   readonly orphans: readonly ObservedContainer[];
+  /** Services that were to be replaced without an interruption and cannot be, and why. */
+  readonly interrupted: readonly string[];
 }
 
 /** Returns the plan. */
@@ -48,6 +54,26 @@ export function orphansOf(project: Project, containers: readonly ObservedContain
       ? state === "exited" || state === "dead"
       : !Object.hasOwn(project.services, service) && !Object.hasOwn(project.disabled, service),
   );
+}
+
+/** Returns why two containers of a service cannot run beside each other for a while, undefined when they can. */
+function whyNotRoll(service: Service, old: ObservedContainer, movesPorts: boolean): string | undefined {
+  const networks = Object.values(service.networks ?? {});
+  if (networks.some((network) => network?.ipv4_address !== undefined || network?.ipv6_address !== undefined))
+    return "has a fixed address";
+  const ports = service.ports ?? [];
+  if (ports.length === 0) return undefined;
+  if (!movesPorts) return "has published ports, which this daemon cannot move to another container";
+  const wanted = ports.map(
+    ({ published = "", target = 0, protocol = "tcp" }) => `${published}:${target}/${protocol}`,
+  );
+  const there = new Set(
+    (old.summary.Ports ?? [])
+      .filter(({ PublicPort }) => PublicPort !== undefined)
+      .map(({ PublicPort, PrivatePort, Type }) => `${PublicPort}:${PrivatePort}/${Type}`),
+  );
+  const isSame = wanted.length === there.size && wanted.every((port) => there.has(port));
+  return isSame ? undefined : "has other published ports than before";
 }
 
 /** Returns the keys of volumes whose configuration is another one now. */
@@ -67,6 +93,7 @@ class Reconciler {
   readonly #options: ReconcileOptions;
   readonly #plan = new Plan();
   readonly #kept: ObservedContainer[] = [];
+  readonly #interrupted = new Set<string>();
   /** Step that makes a network or volume, by its key. */
   readonly #networkSteps = new Map<string, number>();
   readonly #volumeSteps = new Map<string, number>();
@@ -93,7 +120,7 @@ class Reconciler {
     if (this.#options.removesOrphans) {
       for (const container of orphans) this.#remove(container, undefined, "orphan");
     }
-    return { plan: this.#plan, kept: this.#kept, orphans };
+    return { plan: this.#plan, kept: this.#kept, orphans, interrupted: [...this.#interrupted] };
   }
 
   #networks(): void {
@@ -189,6 +216,9 @@ class Reconciler {
     for (const container of ordered.slice(0, scale)) {
       const cause = reasons.get(container.id);
       if (cause === undefined) this.#kept.push(container);
+      else if (this.#canRoll(service, container))
+        // One after the other: the others go on meanwhile.
+        last.push(this.#roll(service, container, { cause, after: [...after, ...last] }));
       else last.push(this.#replace(service, container, { cause, after }));
     }
     const used = Math.max(0, ...own.map(({ number }) => number));
@@ -244,6 +274,34 @@ class Reconciler {
       [...after, ...dependents],
     );
     const removed = this.#remove(old, created, `replaced by #${created}`);
+    return this.#plan.add({ kind: "rename container", created, name: final }, "replacement done", [removed]);
+  }
+
+  #canRoll(service: Service, old: ObservedContainer): boolean {
+    if (this.#options.isRolling !== true || old.state !== "running") return false;
+    const reason = whyNotRoll(service, old, this.#options.movesPorts === true);
+    if (reason !== undefined) this.#interrupted.add(`service ${JSON.stringify(service.name)} ${reason}`);
+    return reason === undefined;
+  }
+
+  /** The new container runs and is healthy before the old one loses its ports and is stopped. */
+  #roll(
+    service: Service,
+    old: ObservedContainer,
+    { cause, after }: { readonly cause: string; readonly after: readonly number[] },
+  ): number {
+    this.#recreated.add(service.name);
+    const final = containerName(this.#project, service, old.number);
+    const name = `${old.id.slice(0, 12)}_${final}`;
+    const { inherits } = this.#options;
+    const { number } = old;
+    const created = this.#plan.add(
+      { kind: "create container", service, number, name, replaces: old, inherits, isRolling: true },
+      cause,
+      after,
+    );
+    const rolled = this.#plan.add({ kind: "roll over", created, service, name, old }, "rolling", [created]);
+    const removed = this.#remove(old, rolled, `replaced by #${created}`);
     return this.#plan.add({ kind: "rename container", created, name: final }, "replacement done", [removed]);
   }
 

@@ -25,6 +25,8 @@ export interface RequestOptions {
   readonly usesAliases?: boolean;
   /** Name of the container that this one replaces. */
   readonly replaces?: string | undefined;
+  /** Published ports come later, from the container that this one replaces. */
+  readonly withholdsPorts?: boolean;
   /** Variables of the client's proxy settings. */
   readonly proxies?: Readonly<Record<string, string>>;
   /** Release that the labels name. */
@@ -115,7 +117,7 @@ function hostConfigOf(
     RestartPolicy: restartPolicyOf(service),
     ShmSize: service.shm_size ?? 0,
     Sysctls: service.sysctls ?? {},
-    PortBindings: portBindingsOf(service.ports),
+    PortBindings: options.withholdsPorts === true ? {} : portBindingsOf(service.ports),
     ...resourcesOf(service),
     VolumesFrom: listOrNull(service.volumes_from),
     Dns: listOrNull(service.dns),

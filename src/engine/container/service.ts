@@ -43,6 +43,7 @@ import { pruneContainers } from "./prune.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
 import { linkNames, removeLink, shownLinks } from "./network/links.ts";
 import { deleteContainer } from "./remove.ts";
+import { takePorts } from "./network/take-ports.ts";
 import { renameContainer } from "./rename.ts";
 import { sizesOf } from "./files/size.ts";
 import { restoreRuns } from "./run/restore.ts";
@@ -233,6 +234,10 @@ export class ContainerService {
     const wanted = input.name;
     const { live } = this.#find(input.id);
     await live.lane.run(() => renameContainer(this.#context, live, wanted));
+  }
+
+  async takePorts(input: Input<"containerTakePorts">): Promise<void> {
+    await takePorts(this.#context, this.#find(input.id).record.id, input.from ?? "");
   }
 
   async delete(input: Input<"containerDelete">): Promise<void> {

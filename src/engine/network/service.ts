@@ -204,6 +204,18 @@ export class NetworkService {
     return { ...endpoint, ports: (await driver.republish(endpoint.endpointId, ports)).ports };
   }
 
+  /** Moves the published ports of one endpoint to another; yields both as they are then. */
+  async movePorts<E extends EndpointRecord>(from: E, to: E): Promise<{ from: E; to: E }> {
+    const network = this.#records.get(from.networkId);
+    const driver = network === undefined ? undefined : this.#drivers.of(network);
+    if (driver === undefined || this.#records.get(to.networkId)?.driver !== network?.driver)
+      throw new Fault("invalidParameter", "ports can only be moved between networks of one driver", {
+        code: "network.drivers-differ",
+      });
+    const moved = await driver.movePorts(from.endpointId, to.endpointId);
+    return { from: { ...from, ports: moved.from.ports }, to: { ...to, ports: moved.to.ports } };
+  }
+
   /** After a restart: takes the addresses and ports of running containers again; returns warnings. */
   async restore(
     endpoints: readonly { endpoint: EndpointRecord; containerName: string }[],

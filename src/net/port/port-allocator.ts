@@ -7,7 +7,7 @@ import { isIP, isIPv6 } from "node:net";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import type { PortProto, PortRequest, PublishedPort } from "../model.ts";
 import { findPortHolder } from "./holder.ts";
-import { type HeldPort, type HoldPort, holdTcpPort } from "./tcp-socket.ts";
+import { type HeldPort, type HoldPort, holdTcpPort, type Target } from "./tcp-socket.ts";
 import { holdUdpPort } from "./udp-socket.ts";
 
 /** Who asks, and where the traffic goes. */
@@ -26,6 +26,8 @@ export interface PortLease {
   readonly ports: readonly PublishedPort[];
   /** Gives everything back. Idempotent. */
   release(): Promise<void>;
+  /** Hands the ports over: from now on they are another's, and what the sockets carry goes there. Throws notImplemented. */
+  handOver(owner: PortOwner): void;
 }
 
 /** Settings of the allocator. */
@@ -43,6 +45,8 @@ interface Grant {
   ip: string;
   port: number;
   containerId: string;
+  /** Where the socket carries what it accepts; shared with the socket. */
+  target: Target;
   held: HeldPort | undefined;
 }
 
@@ -85,7 +89,18 @@ export class PortAllocator {
       await release();
       throw error;
     }
-    return { ports, release };
+    const handOver = ({ containerId, ip, ip6 }: PortOwner): void => {
+      // Who holds them elsewhere has been told the target once and for all.
+      if (this.#hold !== holdHere && grants.length > 0)
+        throw new Fault("notImplemented", "ports that are held outside the daemon cannot be moved", {
+          code: "port.held-outside",
+        });
+      for (const grant of grants) {
+        grant.containerId = containerId;
+        grant.target.ip = isIPv6(grant.ip) ? ip6 || ip : ip;
+      }
+    };
+    return { ports, release, handOver };
   }
 
   async #grant(request: PortRequest, owner: PortOwner): Promise<Grant[]> {
@@ -145,13 +160,19 @@ export class PortAllocator {
     for (const ip of ips) this.#checkOwn(proto, ip, port);
     // Entered before the sockets are opened: another lease of the same port must not slip in between.
     for (const ip of ips)
-      grants.push(this.#enter({ proto, ip, port, containerId: owner.containerId, held: undefined }));
+      grants.push(
+        this.#enter({
+          proto,
+          ip,
+          port,
+          containerId: owner.containerId,
+          target: { ip: isIPv6(ip) ? owner.ip6 || owner.ip : owner.ip, port: request.containerPort },
+          held: undefined,
+        }),
+      );
     try {
       for (const grant of grants)
-        grant.held = await this.#hold(grant.proto, grant.ip, grant.port, {
-          ip: isIPv6(grant.ip) ? owner.ip6 || owner.ip : owner.ip,
-          port: request.containerPort,
-        });
+        grant.held = await this.#hold(grant.proto, grant.ip, grant.port, grant.target);
     } catch (error) {
       await Promise.all(grants.map((g) => this.#drop(g)));
       throw bindFault(error, grants.find((g) => g.held === undefined) ?? grants[0], request, owner);

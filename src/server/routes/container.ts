@@ -41,6 +41,7 @@ export function containerRoutes(port: ContainerPort): Route[] {
     answer(operations.containerKill, port.kill?.bind(port)),
     answer(operations.containerUpdate, port.update?.bind(port)),
     answer(operations.containerRename, port.rename?.bind(port)),
+    answer(operations.containerTakePorts, port.takePorts?.bind(port)),
     answer(operations.containerPause, port.pause?.bind(port)),
     answer(operations.containerUnpause, port.unpause?.bind(port)),
     hijacked(operations.containerAttach, port.attach?.bind(port)),

@@ -39,6 +39,9 @@ const flags = {
     "Recreate anonymous volumes instead of retrieving data from the previous containers",
     { short: "V" },
   ),
+  rolling: bool(
+    "Replace running containers without an interruption: start, wait for health, move ports, drain",
+  ),
   timeout: timeoutFlag(
     "Use this timeout in seconds for container shutdown when attached or when containers are already running",
   ),
@@ -57,7 +60,7 @@ export const command = defineComposeCommand({
     refuseContradictions(flags);
     const isDetached = flags.detach || flags.wait || flags["no-start"];
     const timeoutSeconds = given.has("timeout") ? flags.timeout : undefined;
-    const options = creationOptions(flags, args, timeoutSeconds);
+    const options = { ...creationOptions(flags, args, timeoutSeconds), isRolling: flags.rolling };
     const project = withScales(
       await selectedProject(compose, args, flags["no-deps"] ? "none" : "dependencies"),
       flags.scale,
