@@ -1,15 +1,15 @@
 // `make test-vm`: boots Debian's cloud kernel in an emulated machine, with cgroup v2 alone and AppArmor enforcing, and runs
-// there the suites that depend on it (vm/suite.ts). The machine's root is this machine's own, read-only, below an overlay in
+// there the suites that depend on it (vm/suite.ts); then once more with SELinux for those few that are about it. The machine's root is this machine's own, read-only, below an overlay in
 // memory: what is built here runs there, and nothing that a test does comes back. `vm.ts [TEST FILE...]` runs some only;
 // BERTH_VM_ACCEL=kvm uses the processor where it can.
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { type CpioEntry, cpioArchive } from "./vm/cpio.ts";
 import { type Kernel, loadKernel, modulesDirectory, modulesInOrder } from "./vm/kernel.ts";
-import { suitesOf } from "./vm/suite.ts";
+import { type Machine, suitesOf } from "./vm/suite.ts";
 
 const ROOT = dirname(import.meta.dirname);
 const HOME = join(ROOT, "build/vm");
@@ -17,8 +17,12 @@ const HOME = join(ROOT, "build/vm");
 const LIMIT_MINUTES = Number(process.env["BERTH_VM_MINUTES"] ?? 60);
 /** What is needed before the root is there; all others are loaded from it when they are asked for. */
 const MODULES = ["virtio_pci", "virtio_blk", "virtiofs", "overlay"];
-const COMMAND_LINE =
-  "console=ttyS0 loglevel=4 panic=-1 apparmor=1 lsm=landlock,lockdown,yama,integrity,apparmor,bpf";
+const COMMAND_LINE = "console=ttyS0 loglevel=4 panic=-1";
+/** The kernel takes one of the two. */
+const MODULE_OPTIONS: Readonly<Record<Machine, string>> = {
+  apparmor: "apparmor=1 lsm=landlock,lockdown,yama,integrity,apparmor,bpf",
+  selinux: "selinux=1 enforcing=1 lsm=landlock,lockdown,yama,integrity,selinux,bpf",
+};
 
 const SHARE = join(HOME, "share");
 const SHARE_SOCKET = join(HOME, "share.sock");
@@ -62,10 +66,10 @@ async function startShare(): Promise<ChildProcess> {
   return share;
 }
 
-function startMachine(kernel: Kernel): ChildProcess {
+function startMachine(kernel: Kernel, machine: Machine): ChildProcess {
   const memory = "4G";
   const accel = process.env["BERTH_VM_ACCEL"] ?? "tcg,thread=multi";
-  const append = `${COMMAND_LINE} REPOSITORY=${ROOT} MODULES=${modulesDirectory(kernel)}`;
+  const append = `${COMMAND_LINE} ${MODULE_OPTIONS[machine]} REPOSITORY=${ROOT} MODULES=${modulesDirectory(kernel)}`;
   const args = [
     ["-machine", "q35", "-accel", accel, "-cpu", "max", "-smp", String(Math.min(cpus().length, 4))],
     [
@@ -91,21 +95,24 @@ function startMachine(kernel: Kernel): ChildProcess {
 }
 
 /** Returns whether everything passed. */
-async function boot(kernel: Kernel): Promise<boolean> {
+async function boot(kernel: Kernel, module: Machine): Promise<boolean> {
   for (const path of [RESULT, DISK]) writeFileSync(path, "");
   truncateSync(DISK, 8 * 2 ** 30); // takes room as it is written
   const share = await startShare();
-  const machine = startMachine(kernel);
+  const machine = startMachine(kernel, module);
   const stop = (): void => void [machine, share].map((process) => process.kill("SIGKILL"));
-  const timer = setTimeout(() => {
-    console.error(`\nnot done after ${LIMIT_MINUTES} minutes`);
-    stop();
-  }, LIMIT_MINUTES * 60_000);
+  const timer = setTimeout(
+    () => {
+      console.error(`\nnot done after ${LIMIT_MINUTES} minutes`);
+      stop();
+    },
+    Math.max(0, began + LIMIT_MINUTES * 60_000 - Date.now()),
+  );
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
   await once(machine, "exit");
   clearTimeout(timer);
   stop();
-  rmSync(DISK);
+  for (const path of [DISK, SHARE_SOCKET]) rmSync(path, { force: true });
   return readFileSync(RESULT, "utf8").trim() === "passed";
 }
 
@@ -113,12 +120,25 @@ if (statSync(ROOT).dev !== statSync("/").dev)
   throw new Error(`${ROOT} is on another file system than /, which is all that the machine sees`);
 mkdirSync(HOME, { recursive: true });
 const began = Date.now();
-const suites = suitesOf(ROOT, process.argv.slice(2));
+const all = suitesOf(ROOT, process.argv.slice(2));
 const kernel = loadKernel(HOME);
 writeFileSync(join(HOME, "initramfs"), initramfs(kernel));
-writeFileSync(join(HOME, "suites.json"), JSON.stringify(suites));
-console.log(`Linux ${kernel.release}, ${suites.length} suites, at most ${LIMIT_MINUTES} minutes`);
-const isGood = await boot(kernel);
+execFileSync("secilc", [
+  "-c",
+  "33",
+  "-o",
+  join(HOME, "policy"),
+  "-f",
+  "/dev/null",
+  join(ROOT, "tools/vm/selinux.cil"),
+]);
+console.log(`Linux ${kernel.release}, ${all.length} suites, at most ${LIMIT_MINUTES} minutes`);
+let isGood = all.length > 0;
+for (const machine of ["apparmor", "selinux"] as const) {
+  const suites = all.filter((suite) => suite.machine === machine);
+  writeFileSync(join(HOME, "suites.json"), JSON.stringify(suites));
+  if (suites.length > 0 && !(await boot(kernel, machine))) isGood = false;
+}
 console.log(
   `test-vm ${isGood ? "passed" : "FAILED"} in ${((Date.now() - began) / 60_000).toFixed(1)} minutes`,
 );

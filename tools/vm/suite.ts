@@ -2,7 +2,11 @@
 import { existsSync, globSync } from "node:fs";
 import { basename, join } from "node:path";
 
+/** The security module that the machine is booted with. */
+export type Machine = "apparmor" | "selinux";
+
 export interface Suite {
+  machine: Machine;
   name: string;
   argv: string[];
   env: Record<string, string>;
@@ -21,6 +25,7 @@ const TESTS = [
   "src/runtime/apparmor/*.test.ts",
   "src/runtime/shim/*.test.ts",
   "test/vm/*.test.ts",
+  "test/vm/selinux/*.test.ts",
   "test/e2e/container-defaults.test.ts",
   "test/e2e/exec.test.ts",
   "test/e2e/health.test.ts",
@@ -41,6 +46,7 @@ export function suitesOf(root: string, files: readonly string[]): Suite[] {
 
 function testSuite(file: string): Suite {
   return {
+    machine: file.startsWith("test/vm/selinux/") ? "selinux" : "apparmor",
     name: file,
     argv: ["tools/bun", "test", "--timeout", String(180_000 * SLOWNESS), `./${file}`],
     env: { BERTH_TEST_SLOWNESS: String(SLOWNESS) },
@@ -55,6 +61,7 @@ function nativeSuites(root: string): Suite[] {
     .map((source) => basename(source, ".c"))
     .filter((name) => existsSync(join(root, "build/native-test", name)))
     .map((name) => ({
+      machine: "apparmor" as const,
       name: `native/test/${name}`,
       argv: [join(root, "build/native-test", name)],
       env: {},
