@@ -1,7 +1,8 @@
 // `make test-vm`: boots Debian's cloud kernel in an emulated machine, with cgroup v2 alone and AppArmor enforcing, and runs
-// there the suites that depend on it (vm/suite.ts); then once more with SELinux for those few that are about it. The machine's root is this machine's own, read-only, below an overlay in
-// memory: what is built here runs there, and nothing that a test does comes back. `vm.ts [TEST FILE...]` runs some only;
-// BERTH_VM_ACCEL=kvm uses the processor where it can.
+// there the suites that depend on it (vm/suite.ts); then once more with SELinux for those few that are about it. The
+// machine's root is this machine's own, read-only, below an overlay in memory: what is built here runs there, and nothing
+// that a test does comes back. (Overlays want their lower layer to hold still: no packages should be installed meanwhile.)
+// `vm.ts [TEST FILE...]` runs some only; BERTH_VM_ACCEL=kvm uses the processor where it can.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";

@@ -28,11 +28,14 @@ const TESTS = [
   "test/vm/selinux/*.test.ts",
   "test/e2e/container-defaults.test.ts",
   "test/e2e/exec.test.ts",
+  "test/e2e/external-runtime.test.ts",
   "test/e2e/health.test.ts",
   "test/e2e/isolation.test.ts",
   "test/e2e/lifecycle.test.ts",
   "test/e2e/stats.test.ts",
   "test/e2e/update.test.ts",
+  "test/e2e/userns.test.ts",
+  "test/security/*.test.ts",
 ];
 
 /** Returns the suites: those of `files` (paths or patterns of test files) where any are given, else all. */
@@ -50,7 +53,7 @@ function testSuite(file: string): Suite {
     name: file,
     argv: ["tools/bun", "test", "--timeout", String(180_000 * SLOWNESS), `./${file}`],
     env: { BERTH_TEST_SLOWNESS: String(SLOWNESS) },
-    timeoutMs: 15 * MINUTE,
+    timeoutMs: 25 * MINUTE,
   };
 }
 
