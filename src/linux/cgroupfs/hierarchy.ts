@@ -60,8 +60,9 @@ export function loadCgroupHost(): CgroupHost {
   const delegated = process.env[DELEGATED_CGROUP];
   if (delegated) return delegatedHost(delegated, readProcText);
   const all = parseMountInfo(readProcText("/proc/self/mountinfo"));
-  // An ordinary user's daemon sees the machine's hierarchies and may change none of them.
-  const mounts = isMapped(loadIdMap("self")) ? all.filter((m) => isWritable(m.mountpoint)) : all;
+  // An ordinary user sees the machine's hierarchies and may change none of them.
+  const isOrdinary = process.getuid?.() !== 0 || isMapped(loadIdMap("self"));
+  const mounts = isOrdinary ? all.filter((m) => isWritable(m.mountpoint)) : all;
   return cgroupHostOf(mounts, (path) => readProcText(path));
 }
 
