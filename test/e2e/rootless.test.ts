@@ -14,7 +14,7 @@ import { clients } from "./harness.ts";
 const UID = 54_321;
 const FIRST = 1_200_000;
 const ROOT = dirname(dirname(import.meta.dirname));
-const BERTH = join(ROOT, "dist/berth");
+const EXECUTABLE = join(ROOT, "dist/berth");
 
 /** The machine has cgroup v2 alone: a part of it is delegated to the user, as systemd does. */
 const CGROUP = "/sys/fs/cgroup";
@@ -47,6 +47,9 @@ class World {
     const script = [
       "ip link set lo up",
       ...Object.keys(files).map((name) => `mount --bind ${dir}/${name} /etc/${name}`),
+      // Wherever the repository is: not every user may look into it.
+      `touch ${dir}/berth`,
+      `mount --bind ${EXECUTABLE} ${dir}/berth`,
       // A machine that has never used one makes it now.
       "modprobe -q tun || true",
       "[ -e /dev/net/tun ] || { mkdir -p /dev/net; mknod /dev/net/tun c 10 200; }",
@@ -63,6 +66,11 @@ class World {
     return new World(dir, holder);
   }
 
+  /** The program, where the user may execute it. */
+  get berth(): string {
+    return this.path("berth");
+  }
+
   /** The cgroup in which the daemon is started, "" where nothing is delegated. */
   get cgroup(): string {
     return hasDelegation ? `${CGROUP}/${basename(this.dir)}` : "";
@@ -70,7 +78,7 @@ class World {
 
   /** The daemon's command, started in the delegated cgroup. */
   async daemon(): Promise<string[]> {
-    const command = this.as([BERTH, "daemon"]);
+    const command = this.as([this.berth, "daemon"]);
     if (this.cgroup === "") return command;
     if (!existsSync(this.cgroup)) {
       mkdirSync(this.cgroup);
@@ -167,11 +175,11 @@ describe("rootless", () => {
   before(async () => {
     world = await World.make();
     await start();
-    await world.text([BERTH, "import", "-", "busybox"], { input: await baseImageTar() });
+    await world.text([world.berth, "import", "-", "busybox"], { input: await baseImageTar() });
   });
   after(async () => {
-    const ids = await world.text([BERTH, "ps", "-aq"]);
-    if (ids !== "") await world.text([BERTH, "rm", "-f", ...ids.split("\n")]);
+    const ids = await world.text([world.berth, "ps", "-aq"]);
+    if (ids !== "") await world.text([world.berth, "rm", "-f", ...ids.split("\n")]);
     daemon.kill("SIGTERM");
     const { status, stderr } = await daemon.ended;
     assert.equal(status, 0, stderr);
@@ -181,7 +189,7 @@ describe("rootless", () => {
     await world.close();
   });
 
-  const berth = (...args: string[]): Promise<string> => world.text([BERTH, ...args]);
+  const berth = (...args: string[]): Promise<string> => world.text([world.berth, ...args]);
 
   test("the client finds the user's daemon, which says what it is", async () => {
     const info = JSON.parse(await berth("info", "--format", "json")) as Record<string, unknown>;
@@ -193,7 +201,7 @@ describe("rootless", () => {
     assert.equal(endpoint, `unix://${world.path("xdg/berth.sock")}`);
     assert.equal(await berth("--context", "rootless", "ps", "-q"), "");
     const viaContext = await world.text([
-      BERTH,
+      world.berth,
       "context",
       "ls",
       "--format",
@@ -224,7 +232,7 @@ describe("rootless", () => {
   test("run, exec, logs, top, stop, cp and diff", async () => {
     const [, docker] = clients;
     for (const argv of [
-      [BERTH],
+      [world.berth],
       ...(docker === undefined ? [] : [["docker", "-H", `unix://${world.path("xdg/berth.sock")}`]]),
     ]) {
       const client = (...args: string[]): Promise<string> => world.text([...argv, ...args]);
@@ -288,10 +296,10 @@ describe("rootless", () => {
     assert.equal(await world.text(["python3", "-c", UDP_ASK]), "ping");
     echo.kill("SIGKILL");
     await echo.ended;
-    const taken = await world.run([BERTH, "run", "--rm", "-p", "8080:80", "busybox", "true"]);
+    const taken = await world.run([world.berth, "run", "--rm", "-p", "8080:80", "busybox", "true"]);
     assert.equal(taken.status, 125);
     assert.match(taken.stderr, /8080.*(already allocated|already in use)/);
-    const low = await world.run([BERTH, "run", "--rm", "-p", "81:80", "busybox", "true"]);
+    const low = await world.run([world.berth, "run", "--rm", "-p", "81:80", "busybox", "true"]);
     assert.match(low.stderr, /failed to bind host port for 0\.0\.0\.0:81.*permission denied/);
     await berth("rm", "-f", "web");
     assert.equal((await world.run(["curl", "-s", "http://127.0.0.1:8080/"])).status, 7);
@@ -351,9 +359,9 @@ describe("rootless", () => {
       ),
       "new\n1000:2000\n0",
     );
-    const saved = await world.run([BERTH, "save", "built"]);
+    const saved = await world.run([world.berth, "save", "built"]);
     await berth("rmi", "built");
-    await world.text([BERTH, "load"], { input: saved.bytes });
+    await world.text([world.berth, "load"], { input: saved.bytes });
     assert.equal(await berth("run", "--rm", "built", "ls", "/home"), "new");
   });
 
@@ -364,12 +372,12 @@ describe("rootless", () => {
       { type: "directory", name: "d" },
       { type: "char", name: "d/mem", devMajor: 1, devMinor: 1 },
     );
-    await world.text([BERTH, "import", "-", "device"], { input: device });
-    const exported = await world.run([BERTH, "save", "device"]);
+    await world.text([world.berth, "import", "-", "device"], { input: device });
+    const exported = await world.run([world.berth, "save", "device"]);
     assert.equal(exported.status, 0);
     await berth("rmi", "device");
-    await world.text([BERTH, "load"], { input: exported.bytes });
-    const foreign = await world.run([BERTH, "import", "-", "foreign"], {
+    await world.text([world.berth, "load"], { input: exported.bytes });
+    const foreign = await world.run([world.berth, "import", "-", "foreign"], {
       input: tar({ type: "file", name: "f", uid: 70_000, gid: 70_000 }),
     });
     assert.equal(foreign.status, 1);
@@ -379,14 +387,14 @@ describe("rootless", () => {
   test("limits are set in a delegated cgroup, and told where there is none", async () => {
     const limited = ["run", "--rm", "-m", "64m", "--pids-limit", "50", "busybox"];
     const { status, stdout, stderr } = await world.run([
-      BERTH,
+      world.berth,
       ...limited,
       "cat",
       "/sys/fs/cgroup/memory.max",
       "/sys/fs/cgroup/pids.max",
     ]);
     const id = await berth("run", "-d", "busybox", "sleep", "1000");
-    const paused = await world.run([BERTH, "pause", id]);
+    const paused = await world.run([world.berth, "pause", id]);
     if (hasDelegation) {
       assert.equal(stdout, "67108864\n50\n");
       assert.equal(paused.status, 0, paused.stderr);
@@ -427,7 +435,7 @@ describe("rootless", () => {
 test("who has no set-aside ids reads what to do", async () => {
   const world = await World.make({ subuid: "" });
   try {
-    const { status, stderr } = await world.run([BERTH, "daemon"]);
+    const { status, stderr } = await world.run([world.berth, "daemon"]);
     assert.equal(status, 1);
     assert.match(stderr, /no ids are set aside for walter in \/etc\/subuid.*usermod --add-subuids/);
     assert.equal(await readFile(world.path("xdg/berth.pid"), "utf8").catch(() => "none"), "none");
@@ -440,10 +448,10 @@ test("who has no set-aside ids reads what to do", async () => {
 test("userns-remap is refused, and so is a runtime directory that is missing", async () => {
   const world = await World.make();
   try {
-    const remap = await world.run([BERTH, "daemon", "--userns-remap", "default"]);
+    const remap = await world.run([world.berth, "daemon", "--userns-remap", "default"]);
     assert.equal(remap.status, 1);
     assert.match(remap.stderr, /userns-remap cannot be used in rootless mode/);
-    const homeless = await run(world.as([BERTH, "daemon"], { XDG_RUNTIME_DIR: "" }));
+    const homeless = await run(world.as([world.berth, "daemon"], { XDG_RUNTIME_DIR: "" }));
     assert.equal(homeless.status, 1);
     assert.match(homeless.stderr, /set XDG_RUNTIME_DIR to a directory that only you may enter/);
   } finally {
