@@ -4,6 +4,7 @@
 # make security  the attack suite; make security-weakened  the same against builds without the defences: every attack has to succeed
 # make test-vm  the tests that depend on the kernel, in an emulated machine with cgroup v2 alone and AppArmor (VM_TESTS=file...)
 # make bench   latency beside Docker Engine in the same run
+# make compare-build  150 Dockerfiles built by Docker's two builders and by Berth: the same configuration, history and files
 # make build   dist/berth;   make install  puts it into $(PREFIX)/bin, with manual, completions, systemd units;   make clean
 
 PREFIX ?= /usr/local
@@ -17,7 +18,7 @@ SOURCES = $(shell find src -name '*.ts' ! -name '*.test.ts')
 # With ./ in front bun takes them as paths, else as patterns to look for in the whole tree.
 TESTS ?= ./src ./tools
 
-.PHONY: build demo test test-vm unit e2e check bench install uninstall clean acceptance acceptance-images fuzz security security-weakened
+.PHONY: build demo test test-vm unit e2e check bench install uninstall clean acceptance acceptance-images fuzz compare-build security security-weakened
 
 build: dist/berth
 
@@ -82,6 +83,11 @@ bench:
 	@tools/install-packages bench
 	@$(MAKE) -s build
 	$(BUN) bench/latency.ts
+
+compare-build:
+	@tools/install-packages bench
+	@$(MAKE) -s build
+	$(BUN) test/compare/compare-build.ts
 
 fuzz: build
 	@tools/install-packages fuzz

@@ -9,6 +9,8 @@ import { dirname, join } from "node:path";
 export interface Engine extends AsyncDisposable {
   readonly name: string;
   readonly daemonPid: number;
+  /** Where its API is, for DOCKER_HOST. */
+  readonly host: string;
   /** Runs the engine's command line; throws with its output when it fails. Returns standard output. */
   cli(args: readonly string[], options?: { input?: Buffer; mayFail?: boolean }): string;
   /** The same without waiting. */
@@ -69,6 +71,7 @@ async function start(
   return {
     name: `${name} ${run(["version", "-f", "{{.Server.Version}}"]).trim()}`,
     daemonPid: child.pid as number,
+    host: `unix://${socket}`,
     cli: run,
     spawn: (args) => spawn(cli, args, { env, stdio: "ignore" }),
     async [Symbol.asyncDispose]() {

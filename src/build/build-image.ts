@@ -88,7 +88,10 @@ class Resolver {
 
 function makeArgs(request: BuildRequest): BuildArgs {
   const host: Platform = hostPlatform();
-  return new BuildArgs(request.buildArgs ?? {}, platformArgs(request.platform ?? host, host));
+  // compat: the classic builder knows no arguments of the platform.
+  const known =
+    request.dialect === "buildkit" ? platformArgs(request.platform ?? host, host) : new Map<string, string>();
+  return new BuildArgs(request.buildArgs ?? {}, known);
 }
 
 function announce(file: StagedDockerfile, outline: Outline, onEvent: (event: BuildEvent) => void): void {

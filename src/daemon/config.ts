@@ -28,6 +28,8 @@ import { SECURITY_FLAGS, SECURITY_KEYS, type SecurityConfig, securityConfigOf } 
 import { TRANSFER_FLAGS, TRANSFER_KEYS, transferSettingsOf } from "./transfer-config.ts";
 import type { TransferSettings } from "../engine/image/registries.ts";
 import { RUNTIME_FLAGS, RUNTIME_KEYS, runtimeSettingsOf } from "./runtime-config.ts";
+import { BUILD_FILE_KEYS, buildCacheLimitsOf } from "./build-config.ts";
+import type { CacheLimits } from "../engine/build/cache.ts";
 import type { RuntimeSettings } from "../engine/container/runtime/runtimes.ts";
 
 /** Everything the daemon can be told. */
@@ -55,6 +57,8 @@ export interface DaemonConfig {
   readonly transfers: TransferSettings;
   /** What `--runtime` may name. */
   readonly runtimes: RuntimeSettings;
+  /** How much of the build cache is kept. */
+  readonly buildCache: CacheLimits;
   /** false: containers are stopped at an orderly shutdown, as Docker does by default. */
   readonly liveRestore: boolean;
   readonly configFile: string;
@@ -184,6 +188,7 @@ function readConfig(values: FlagValues<typeof DAEMON_FLAGS>, given: ReadonlySet<
     usernsRemap: text("userns-remap"),
     runtimes: runtimeSettingsOf(file, values),
     transfers: transferSettingsOf(file, values),
+    buildCache: buildCacheLimitsOf(file),
     liveRestore,
     configFile: values["config-file"],
   };
@@ -207,7 +212,7 @@ function loadFile(path: string, isWanted: boolean): ConfigFile {
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw invalid(`${path} is not a JSON object`);
-  const known = [...Object.keys(KEYS), ...ENGINE_FILE_KEYS];
+  const known = [...Object.keys(KEYS), ...ENGINE_FILE_KEYS, ...BUILD_FILE_KEYS];
   const unknown = Object.keys(value).filter((key) => !known.includes(key));
   if (unknown.length > 0)
     throw invalid(

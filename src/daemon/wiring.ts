@@ -7,7 +7,8 @@ import { hostname, release } from "node:os";
 import { join } from "node:path";
 import { API_VERSION, MIN_API_VERSION } from "../api/contract.ts";
 import { CacheMountStore } from "../engine/build/cache-mounts.ts";
-import { cacheStore, imageSource, layerSink } from "../engine/build/ports.ts";
+import { BuildCache } from "../engine/build/cache.ts";
+import { imageSource, layerSink } from "../engine/build/ports.ts";
 import { BuildService } from "../engine/build/service.ts";
 import { ContainerStepRunner } from "../engine/build/step-runner.ts";
 import { type ContainerContext, ContainerPaths } from "../engine/container/context.ts";
@@ -240,6 +241,21 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
   await containers.restore({ stops: !config.liveRestore });
   await sweepContainerDirs(keel, join(config.dataRoot, "containers"), table);
 
+  // It holds layers, and so has to be there before what nobody holds is removed.
+  const now = (): string => formatNano(nowNano());
+  const cacheMounts = await CacheMountStore.open({
+    store: meta,
+    keel,
+    dir: join(config.dataRoot, "build-mounts"),
+    now,
+  });
+  const buildCache = new BuildCache({
+    store: meta,
+    layers,
+    mounts: cacheMounts,
+    dataRoot: config.dataRoot,
+    now,
+  });
   const startedAtMs = Date.now();
   background.run("remove what nobody needs", async () => {
     const bytes = await images.sweep(startedAtMs);
@@ -254,14 +270,11 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       images: imageSource(images, layers),
       layers: layerSink(layers, keel, join(config.execRoot, "root")),
       steps: new ContainerStepRunner(context, stepsDir),
-      cache: cacheStore(meta),
-      cacheMounts: await CacheMountStore.open({
-        store: meta,
-        keel,
-        dir: join(config.dataRoot, "build-mounts"),
-        now: () => formatNano(nowNano()),
-      }),
+      cache: buildCache,
+      cacheMounts,
     },
+    limits: config.buildCache,
+    inBackground: (what, work) => background.run(what, work),
     images,
     layers,
     events,
@@ -306,7 +319,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       logDriver: config.logDriver,
       runtimes,
     },
-    { table, containers, images, volumes: volumeService, events },
+    { table, containers, images, volumes: volumeService, events, buildCache },
   );
   const server = createServer({
     ports: {

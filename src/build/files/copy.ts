@@ -95,6 +95,8 @@ export class TreeWriter {
   private readonly fresh = new Set<string>();
   /** First name of each file that has several. */
   private readonly firstNames = new Map<string, string>();
+  /** Directories that get their metadata when everything is in them: what is put into one changes its time. */
+  private readonly unfinished: { readonly path: string; readonly meta: FileMeta }[] = [];
 
   constructor(session: FsSession) {
     this.session = session;
@@ -138,6 +140,7 @@ export class TreeWriter {
       const there = this.isFresh(path) ? undefined : await this.look(path);
       if (there?.type !== "directory") this.fresh.add(path);
       await this.batch.add(fs.mkdir(target, meta));
+      this.unfinished.push({ path, meta });
       await this.writeXattrs(file, path);
       return;
     }
@@ -184,7 +187,10 @@ export class TreeWriter {
       await this.batch.add(fs.xattr(kernelPath(path), name, value), value.length + 256);
   }
 
-  finish(): Promise<void> {
+  async finish(): Promise<void> {
+    // The innermost first.
+    for (const { path, meta } of this.unfinished.splice(0).reverse())
+      await this.batch.add(fs.meta(kernelPath(path), meta));
     return this.batch.finish();
   }
 }

@@ -64,8 +64,9 @@ export async function planRun(run: RunInstruction, state: StageState, planning: 
 
 /** Plans a WORKDIR. */
 export function planWorkdir(instruction: ValueInstruction, state: StageState): VertexOp {
-  const path = state.enterDirectory(instruction);
-  const text = `WORKDIR ${path}`;
+  const shown = state.enterDirectory(instruction);
+  const path = cleanPath(shown);
+  const text = `WORKDIR ${shown}`;
   const isClassic = state.dialect === "classic";
   return {
     kind: "workdir",

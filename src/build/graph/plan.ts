@@ -153,7 +153,9 @@ class Planner {
   }
 
   private async startOf(base: StageBase, where: Where) {
-    if (base.kind === "scratch") return { config: {}, op: { kind: "scratch" } as VertexOp };
+    // compat: to BuildKit an empty image has a working directory.
+    const empty = this.options.dialect === "buildkit" ? { workingDir: "/" } : {};
+    if (base.kind === "scratch") return { config: empty, op: { kind: "scratch" } as VertexOp };
     if (base.kind === "image") {
       const image = await this.options.resolve(base, where.step, where.shownStage);
       return { config: image.config.config, op: { kind: "image", image } as VertexOp };

@@ -197,9 +197,12 @@ export class StageState {
   enterDirectory(instruction: ValueInstruction): string {
     const wanted = this.expand(instruction.value);
     if (wanted === "") throw syntaxError("cannot normalize nothing", instruction.lines);
-    const path = cleanPath(wanted.startsWith("/") ? wanted : `/${this.config.workingDir ?? ""}/${wanted}`);
-    this.update({ workingDir: path });
-    return path;
+    const isAbsolute = wanted.startsWith("/");
+    const path = cleanPath(isAbsolute ? wanted : `/${this.config.workingDir ?? ""}/${wanted}`);
+    // compat: the classic builder keeps an absolute path as it is written.
+    const shown = isAbsolute && this.dialect === "classic" ? wanted : path;
+    this.update({ workingDir: shown });
+    return shown;
   }
 
   private expandPairs(pairs: readonly KeyValue[]): KeyValue[] {
@@ -272,7 +275,8 @@ export class StageState {
   }
 
   private applyHealthcheck(h: HealthcheckInstruction): ConfigChange {
-    const before = this.config.healthcheck?.test ?? [];
+    const inherited = this.config.healthcheck;
+    const before = inherited?.test ?? [];
     const isOverride = before.length > 0 && before[0] !== "NONE";
     const healthcheck: Healthcheck = {
       test: h.test,
@@ -282,7 +286,8 @@ export class StageState {
       ...(h.startIntervalNanos === 0 ? {} : { startIntervalNanos: h.startIntervalNanos }),
       ...(h.retries === 0 ? {} : { retries: h.retries }),
     };
-    this.update({ healthcheck });
+    // compat: in the classic builder what an instruction leaves open comes from the one before it.
+    this.update({ healthcheck: this.dialect === "classic" ? { ...inherited, ...healthcheck } : healthcheck });
     // The history shows Go's %q of a pointer to the struct.
     const durations = [h.intervalNanos, h.timeoutNanos, h.startPeriodNanos, h.startIntervalNanos]
       .map((n) => quoteGo(formatDuration(n)))

@@ -185,6 +185,13 @@ export interface CacheRecord {
   readonly createdAt: string;
   /** Digest of what a source path held, for the memo of COPY --from. */
   readonly sourceDigest?: string;
+  /** The root with the step's layer, where the record keeps the layer alive: no image of the step does. */
+  readonly chainId?: string;
+  /** What the step was, for listings. */
+  readonly description?: string;
+  /** Kept by the store: when and how often the result was used. */
+  readonly lastUsedAt?: string;
+  readonly uses?: number;
 }
 
 /** Results by key, durable in the engine. A lost record costs time only. */

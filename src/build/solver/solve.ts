@@ -181,12 +181,18 @@ class Solver {
     return result;
   }
 
+  /** compat: the classic builder makes an image of every step; BuildKit does not. */
+  private get keepsStepImages(): boolean {
+    return this.options.dialect === "classic";
+  }
+
   /**
    * Stores the image of a step, cached or not, so that every step's image has its parent and can be looked into
    * (`docker run <id>`); the target's comes last.
    */
   private storeIntermediate(vertex: Vertex, result: StepResult): void {
-    if (vertex.id === this.options.graph.target || result.config === undefined) return;
+    if (!this.keepsStepImages || vertex.id === this.options.graph.target || result.config === undefined)
+      return;
     const stored = this.store(result, { isIntermediate: true });
     stored.catch(() => undefined); // ignored: run() awaits and reports it
     this.stored.push(stored);
@@ -197,14 +203,13 @@ class Solver {
       config: result.config as Uint8Array,
       layers: result.files.layers,
       ...how,
-      ...(result.parentId === "" ? {} : { parentId: result.parentId }),
+      ...(result.parentId === "" || !this.keepsStepImages ? {} : { parentId: result.parentId }),
     });
   }
 
   private async prepare(vertex: Vertex, parent: StepResult, stack: AsyncDisposableStack): Promise<Execution> {
     const { op } = vertex;
     const { chainId } = parent.files;
-    const isBuildKit = this.options.dialect === "buildkit";
     switch (op.kind) {
       case "run":
         return this.prepareRun(vertex, op, parent, stack);
@@ -212,9 +217,8 @@ class Solver {
         return this.prepareCopyStep(op, parent, stack);
       case "workdir":
         return {
-          key: keyOf("workdir", [chainId, op.path, op.user]),
+          ...this.keyed(op.path !== "/", "workdir", [chainId, op.path, op.user]),
           createdBy: op.createdBy,
-          keepsEmpty: isBuildKit && op.path !== "/",
           change: (draft) => makeWorkdir(draft, op),
         };
       case "config":
@@ -237,7 +241,7 @@ class Solver {
     parent: StepResult,
     stack: AsyncDisposableStack,
   ): Promise<Execution> {
-    const { ports, client, dialect } = this.options;
+    const { ports, client } = this.options;
     const mounts = await prepareMounts(op.mounts, {
       ports,
       client,
@@ -245,7 +249,7 @@ class Solver {
       signal: this.signal,
     });
     const parts = [op.args, op.keyEnv, op.cwd, op.user, op.network, op.files, mounts.key, op.isInsecure];
-    const { keepsEmpty, key } = this.keyed(dialect, "run", [parent.files.chainId, ...parts]);
+    const { keepsEmpty, key } = this.keyed(true, "run", [parent.files.chainId, ...parts]);
     const step = { vertex, op, mounts, settings: this.options.run };
     return {
       key,
@@ -257,8 +261,8 @@ class Solver {
   }
 
   /** A step that may be an empty layer is another one than the same step without a layer. */
-  private keyed(dialect: Dialect, kind: string, parts: readonly unknown[]) {
-    const keepsEmpty = dialect === "buildkit";
+  private keyed(mayBeEmpty: boolean, kind: string, parts: readonly unknown[]) {
+    const keepsEmpty = mayBeEmpty && this.options.dialect === "buildkit";
     return { keepsEmpty, key: keyOf(keepsEmpty ? `${kind}-layer` : kind, parts) };
   }
 
@@ -267,7 +271,7 @@ class Solver {
     parent: StepResult,
     stack: AsyncDisposableStack,
   ): Promise<Execution> {
-    const { contexts, ports, dialect } = this.options;
+    const { contexts, ports } = this.options;
     const isRemoteOnly = op.verb === "ADD" && op.sources.every((s) => isUrl(s) || isGitSource(s));
     const source = isRemoteOnly ? NOTHING : await this.open(op.source, stack);
     const copy = await prepareCopy(op, {
@@ -278,7 +282,7 @@ class Solver {
       signal: this.signal,
       now: ports.now,
     });
-    const { keepsEmpty, key } = this.keyed(dialect, "copy", [keyOfCopy(copy, parent.files.chainId)]);
+    const { keepsEmpty, key } = this.keyed(true, "copy", [keyOfCopy(copy, parent.files.chainId)]);
     return {
       key,
       createdBy: copy.createdBy,
@@ -316,7 +320,7 @@ class Solver {
       const started = this.inFlight.get(execution.key);
       if (started !== undefined) return { ...(await started), isCached: true };
     }
-    const made = this.perform(parent, execution);
+    const made = this.perform(vertex, parent, execution);
     this.inFlight.set(execution.key, made);
     return { ...(await made), isCached: false };
   }
@@ -329,7 +333,7 @@ class Solver {
     return layer && { record, layer };
   }
 
-  private async perform(parent: StepResult, execution: Execution): Promise<Made> {
+  private async perform(vertex: Vertex, parent: StepResult, execution: Execution): Promise<Made> {
     const { ports } = this.options;
     const layer =
       execution.change === undefined
@@ -339,6 +343,9 @@ class Solver {
       version: 1,
       createdAt: ports.now(),
       ...(layer === undefined ? {} : { diffId: layer.diffId }),
+      // Without images of the steps the cache alone keeps their layers.
+      ...(layer === undefined || this.keepsStepImages ? {} : { chainId: layer.chainId }),
+      ...(vertex.op.kind === "config" ? {} : { description: vertex.text ?? vertex.op.kind }),
     };
     await ports.cache.put(execution.key, record);
     return { record, layer: layer?.id };

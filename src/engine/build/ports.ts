@@ -1,11 +1,5 @@
 // Fills the builder's ports (build/solver/ports.ts) with the daemon's images, layers and records.
-import type {
-  CacheRecord,
-  CacheStore,
-  ImageSource,
-  LayerSink,
-  SourceImage,
-} from "../../build/solver/ports.ts";
+import type { ImageSource, LayerSink, SourceImage } from "../../build/solver/ports.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { FsSession, Keel } from "../../linux/keel.ts";
 import type { RootSource } from "../../linux/ops.ts";
@@ -13,7 +7,6 @@ import { imageIdOf } from "../../oci/image-config.ts";
 import { familiarString, parseReference, withDefaultTag } from "../../oci/reference.ts";
 import type { LayerStore } from "../../storage/layer/store.ts";
 import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
-import type { RecordStore } from "../../storage/meta/types.ts";
 import { configOf, type ImageRecord } from "../image/record.ts";
 import type { ImageService } from "../image/service.ts";
 
@@ -105,26 +98,6 @@ export function layerSink(layers: LayerStore, keel: Keel, mountTarget: string): 
       const id = layers.byChain(chainId)?.id;
       if (id !== undefined) layers.holds.retainFresh(id);
       return id;
-    },
-  };
-}
-
-/** A build cache that can be emptied. */
-export interface ClearableCache extends CacheStore {
-  /** Forgets everything; returns the keys that there were. */
-  clear(): Promise<string[]>;
-}
-
-/** The build cache in the record store (table `build-cache`). */
-export function cacheStore(store: RecordStore): ClearableCache {
-  const records = store.table<CacheRecord>("build-cache");
-  return {
-    get: async (key) => records.get(key),
-    put: (key, record) => store.commit([records.put(key, record)]),
-    async clear() {
-      const keys = [...records.keys()];
-      await store.commit(keys.map((key) => records.remove(key)));
-      return keys;
     },
   };
 }

@@ -9,10 +9,13 @@ import { Fault } from "../../lib/errors.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import { familiarString, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
 import type { ImageService } from "../image/service.ts";
-import type { ClearableCache } from "./ports.ts";
+import type { BuildCache, CacheLimits } from "./cache.ts";
 
 export interface BuildRunnerOptions {
-  ports: Omit<BuildPorts, "makeScratch" | "now"> & { readonly cache: ClearableCache };
+  ports: Omit<BuildPorts, "makeScratch" | "now"> & { readonly cache: BuildCache };
+  /** What the cache is kept below, after every build. */
+  limits: CacheLimits;
+  inBackground: (what: string, work: () => Promise<void>) => void;
   images: ImageService;
   /** Private directory for uploaded contexts. */
   scratchRoot: string;
@@ -46,8 +49,14 @@ export class BuildRunner {
     onEvent: (event: BuildEvent) => void,
     signal: AbortSignal,
   ): Promise<string> {
-    const { imageId } = await buildImage(request, this.#ports(), { signal, onEvent });
-    return imageId;
+    const { ports, limits, inBackground } = this.#options;
+    try {
+      using _running = ports.cache.begin();
+      const { imageId } = await buildImage(request, this.#ports(), { signal, onEvent });
+      return imageId;
+    } finally {
+      inBackground("keep the build cache below its limits", () => ports.cache.collect(limits));
+    }
   }
 
   /** Gives an image its names. */

@@ -68,13 +68,22 @@ export class BuildService {
     this.#control = new Control({ runner: this.#runner, sessions: this.#sessions, images, layers });
   }
 
-  /** Removes the build steps' images that nothing stands on; with `all` every result is forgotten, too. */
+  /** Removes results and cache mounts that nobody uses, and the images of the classic builder's steps that nothing stands on. */
   async prune(input: InputOf<typeof buildPrune>): Promise<BuildPrune> {
-    const keys = input.all ? await this.#options.ports.cache.clear() : [];
-    const SpaceReclaimed = await this.#options.images.pruneIntermediate();
+    const { images, ports, events } = this.#options;
+    const reservedBytes = input.reservedSpace ?? input.keepStorage ?? 0;
+    const pruned = await ports.cache.prune({
+      filters: input.filters,
+      isAll: input.all,
+      reservedBytes,
+      maxBytes: input.maxUsedSpace ?? 0,
+      minFreeBytes: input.minFreeSpace ?? 0,
+    });
+    const isWhole = reservedBytes === 0 && Object.keys(input.filters).length === 0;
+    const SpaceReclaimed = pruned.bytes + (isWhole ? await images.pruneIntermediate() : 0);
     const attributes = { reclaimed: String(SpaceReclaimed) };
-    this.#options.events.publish({ type: "builder", action: "prune", actorId: "", attributes });
-    return { CachesDeleted: keys.length === 0 ? null : keys, SpaceReclaimed };
+    events.publish({ type: "builder", action: "prune", actorId: "", attributes });
+    return { CachesDeleted: pruned.ids.length === 0 ? null : pruned.ids, SpaceReclaimed };
   }
 
   /** Opens a session: from now on the client is asked on this connection. */

@@ -17,6 +17,7 @@ import { DRIVER_NAMES } from "../container/log/options.ts";
 import type { Runtimes } from "../container/runtime/runtimes.ts";
 import type { ContainerService } from "../container/service.ts";
 import type { ContainerTable } from "../container/table.ts";
+import type { BuildCache } from "../build/cache.ts";
 import type { EventBus } from "../event/bus.ts";
 import type { RegistrySettings } from "../image/registries.ts";
 import type { ImageService } from "../image/service.ts";
@@ -61,6 +62,7 @@ export interface SystemDependencies {
   readonly images: ImageService;
   readonly volumes: VolumeService;
   readonly events: EventBus;
+  readonly buildCache: Pick<BuildCache, "list">;
 }
 
 /** Addresses, not a registry. */
@@ -246,7 +248,7 @@ export class SystemService {
       ...(wants("image") ? { ImageUsage: await this.#imageUsage() } : {}),
       ...(wants("container") ? { ContainerUsage: await this.#containerUsage() } : {}),
       ...(wants("volume") ? { VolumeUsage: await this.#volumeUsage() } : {}),
-      ...(wants("build-cache") ? { BuildCacheUsage: NOTHING_USED } : {}),
+      ...(wants("build-cache") ? { BuildCacheUsage: this.#buildCacheUsage() } : {}),
     };
   }
 
@@ -279,6 +281,18 @@ export class SystemService {
     };
   }
 
+  #buildCacheUsage(): NonNullable<DiskUsage["BuildCacheUsage"]> {
+    const Items = this.#deps.buildCache.list();
+    const sizeOf = (list: typeof Items): number => list.reduce((sum, r) => sum + (r.Shared ? 0 : r.Size), 0);
+    return {
+      ActiveCount: Items.filter((r) => r.InUse).length,
+      TotalCount: Items.length,
+      Reclaimable: sizeOf(Items.filter((r) => !r.InUse)),
+      TotalSize: sizeOf(Items),
+      Items,
+    };
+  }
+
   async #containerUsage(): Promise<NonNullable<DiskUsage["ContainerUsage"]>> {
     const Items = await this.#deps.containers.list({ all: true, limit: undefined, size: false, filters: {} });
     const active = Items.filter(
@@ -287,8 +301,6 @@ export class SystemService {
     return { ActiveCount: active.length, TotalCount: Items.length, Reclaimable: 0, TotalSize: 0, Items };
   }
 }
-
-const NOTHING_USED = { ActiveCount: 0, TotalCount: 0, Reclaimable: 0, TotalSize: 0, Items: [] };
 
 function readText(path: string): string {
   try {

@@ -1,0 +1,205 @@
+// `make compare-build`: builds every context of contexts.ts with Docker Engine and with Berth, by the classic builder and by
+// BuildKit, with one and the same client, and compares what comes out. Prints the differences; exits with 1 when there are any.
+// `compare-build.ts WORD…` takes only the contexts whose names hold one of the words. COMPARE_DOCKER and COMPARE_BERTH name
+// engines that run already (as DOCKER_HOST), instead of private ones.
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { startBerth, startDocker } from "../../bench/engines.ts";
+import { baseImageTar } from "../e2e/base-image.ts";
+import { CONTEXTS, type Context, type FileSpec } from "./contexts.ts";
+import { differences, type Facts, factsOf } from "./image-facts.ts";
+
+/** Debian's client, which speaks with both builders. */
+const CLIENT = "/usr/bin/docker";
+/** Builds under way at a time. */
+const PARALLEL = Number(process.env["PARALLEL"] ?? 3);
+const MODES = ["classic", "buildkit"] as const;
+type Mode = (typeof MODES)[number];
+/** Time of every file of a context: old enough to be told from the build's own. */
+const FILE_TIME_SEC = Date.UTC(2015, 5, 1) / 1000;
+
+interface Ended {
+  readonly status: number;
+  readonly out: Buffer;
+  readonly err: string;
+}
+
+function client(
+  host: string,
+  args: readonly string[],
+  options: { mode?: Mode; input?: Uint8Array } = {},
+): Promise<Ended> {
+  const env = {
+    PATH: process.env["PATH"] ?? "",
+    HOME: "/nonexistent",
+    DOCKER_CONFIG: "/nonexistent",
+    DOCKER_HOST: host,
+    DOCKER_BUILDKIT: options.mode === "buildkit" ? "1" : "0",
+  };
+  return new Promise((resolve, reject) => {
+    const child = spawn(CLIENT, args, { env, stdio: ["pipe", "pipe", "pipe"] });
+    const out: Buffer[] = [];
+    let err = "";
+    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
+    child.once("error", reject);
+    child.once("close", (status) => resolve({ status: status ?? 1, out: Buffer.concat(out), err }));
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(options.input);
+  });
+}
+
+async function must(host: string, args: readonly string[], input?: Uint8Array): Promise<Buffer> {
+  const { status, out, err } = await client(host, args, input === undefined ? {} : { input });
+  if (status !== 0) throw new Error(`${args.join(" ")}: ${err}`);
+  return out;
+}
+
+async function writeSpec(path: string, spec: FileSpec): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  if (typeof spec === "string") await writeFile(path, spec, { mode: 0o644 });
+  else if (spec.link !== undefined) await symlink(spec.link, path);
+  else if (spec.isDirectory === true) await mkdir(path, { mode: spec.mode ?? 0o755 });
+  else await writeFile(path, spec.content ?? "", { mode: spec.mode ?? 0o644 });
+  if (typeof spec === "string" || spec.link === undefined) await utimes(path, FILE_TIME_SEC, FILE_TIME_SEC);
+}
+
+/** Writes a context; directories get their time when everything is in them. */
+async function writeContext(dir: string, context: Context): Promise<void> {
+  const files = { Dockerfile: context.dockerfile, ...context.files };
+  for (const [name, spec] of Object.entries(files)) await writeSpec(join(dir, name), spec);
+  const parents = Object.keys(files).flatMap((name) => {
+    const parts = name.split("/").slice(0, -1);
+    return parts.map((_, i) => parts.slice(0, i + 1).join("/"));
+  });
+  for (const name of [...new Set(parents)].sort().reverse())
+    await utimes(join(dir, name), FILE_TIME_SEC, FILE_TIME_SEC);
+}
+
+type Outcome = { readonly facts: Facts } | { readonly failure: string };
+
+async function outcomeOf(
+  host: string,
+  dir: string,
+  context: Context,
+  mode: Mode,
+  tag: string,
+): Promise<Outcome> {
+  const args = [
+    "build",
+    "--no-cache",
+    "--force-rm",
+    "-t",
+    tag,
+    ...(context.args ?? []).map((a) => (a === "sub/Other" ? join(dir, a) : a)),
+    dir,
+  ];
+  const built = await client(host, args, { mode });
+  if (built.status !== 0) return { failure: built.err.trim().split("\n").at(-1) ?? "" };
+  const [image] = JSON.parse((await must(host, ["image", "inspect", tag])).toString());
+  const history = await historyOf(host, tag);
+  const id = (await must(host, ["create", tag, ...(hasCommand(image.Config) ? [] : ["none"])]))
+    .toString()
+    .trim();
+  const tree = await must(host, ["export", id]);
+  await must(host, ["rm", id]);
+  return { facts: await factsOf({ config: image.Config, history, tree }, mode) };
+}
+
+const hasCommand = (config: { Cmd?: unknown[] | null; Entrypoint?: unknown[] | null }): boolean =>
+  (config.Cmd?.length ?? 0) + (config.Entrypoint?.length ?? 0) > 0;
+
+/** The history out of the image's own configuration: what `docker history` shows is made up for some of it. */
+async function historyOf(host: string, tag: string) {
+  const archive = await must(host, ["save", tag]);
+  const { readTar } = await import("../../src/lib/tar/reader.ts");
+  const { Readable } = await import("node:stream");
+  const files = new Map<string, Buffer>();
+  let name = "";
+  for await (const events of readTar(Readable.from([archive])))
+    for (const event of events) {
+      if (event.kind === "entry") name = event.entry.sizeBytes < 1 << 20 ? event.entry.name : "";
+      else if (event.kind === "data" && name !== "")
+        files.set(name, Buffer.concat([files.get(name) ?? Buffer.alloc(0), event.bytes]));
+    }
+  const [manifest] = JSON.parse(files.get("manifest.json")?.toString() ?? "[]");
+  return JSON.parse(files.get(manifest.Config)?.toString() ?? "{}").history ?? [];
+}
+
+const BASE = "builder-compare-base";
+const tagOf = (mode: Mode, index: number): string => `builder-compare-${mode}-${index}`;
+
+async function compare(
+  context: Context,
+  mode: Mode,
+  hosts: { docker: string; berth: string },
+  index: number,
+): Promise<string[]> {
+  const dir = await mkdtemp(join(tmpdir(), "compare-build-"));
+  try {
+    await writeContext(dir, context);
+    const tag = tagOf(mode, index);
+    const [docker, berth] = await Promise.all([
+      outcomeOf(hosts.docker, dir, context, mode, tag),
+      outcomeOf(hosts.berth, dir, context, mode, tag),
+    ]);
+    if ("failure" in docker && "failure" in berth)
+      return context.fails === true ? [] : [`both refuse: ${docker.failure} | ${berth.failure}`];
+    if ("failure" in docker) return [`- fails: ${docker.failure}`];
+    if ("failure" in berth) return [`+ fails: ${berth.failure}`];
+    if (context.fails === true) return ["both build what ought to be refused"];
+    return differences(docker.facts, berth.facts);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  await using stack = new AsyncDisposableStack();
+  const hosts = {
+    docker: process.env["COMPARE_DOCKER"] ?? stack.use(await startDocker()).host,
+    berth: process.env["COMPARE_BERTH"] ?? stack.use(await startBerth()).host,
+  };
+  const base = await baseImageTar();
+  for (const host of Object.values(hosts)) await must(host, ["import", "-c", 'CMD ["sh"]', "-", BASE], base);
+  const chosen = CONTEXTS.filter((c) => words.length === 0 || words.some((word) => c.name.includes(word)));
+  const jobs = chosen.flatMap((given, index) => {
+    const dockerfile = given.dockerfile.replaceAll("busybox", BASE);
+    const args = given.args?.map((a) => a.replaceAll("busybox", BASE));
+    const files = Object.fromEntries(
+      Object.entries(given.files ?? {}).map(([name, spec]) => [
+        name,
+        typeof spec === "string" ? spec.replaceAll("busybox", BASE) : spec,
+      ]),
+    );
+    const context: Context = { ...given, dockerfile, files, ...(args === undefined ? {} : { args }) };
+    return MODES.filter((mode) => given.only === undefined || given.only === mode).map((mode) => ({
+      context,
+      mode,
+      index,
+    }));
+  });
+  let failed = 0;
+  const queue = [...jobs];
+  const work = async (): Promise<void> => {
+    for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+      const { context, mode, index } = job;
+      const found = await compare(context, mode, hosts, index).catch((error: unknown) => [
+        `! ${String(error)}`,
+      ]);
+      if (found.length === 0) continue;
+      failed++;
+      process.stdout.write(`${context.name} (${mode}):\n${found.map((line) => `  ${line}\n`).join("")}`);
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, work));
+  // Not before all builds are over: Debian's engine loses parents of images that are built meanwhile.
+  const tags = jobs.map(({ mode, index }) => tagOf(mode, index));
+  for (const host of Object.values(hosts)) await client(host, ["rmi", "-f", ...tags, BASE]);
+  process.stdout.write(`${chosen.length} contexts, ${jobs.length} comparisons, ${failed} with differences\n`);
+  return failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main(process.argv.slice(2));
