@@ -65,7 +65,9 @@ export class ContextTree implements SourceTree {
     for (const part of splitPath(path)) {
       let next = at.children?.get(part);
       if (next === undefined) {
-        next = { node: ROOT_DIRECTORY, children: new Map() };
+        // A directory that the archive does not describe is as old as the build.
+        const mtimeSec = Math.floor(Date.now() / 1000);
+        next = { node: { ...ROOT_DIRECTORY, mtimeSec }, children: new Map() };
         at.children?.set(part, next);
         this.count++;
       }
