@@ -7,7 +7,7 @@ import { clients } from "../e2e/harness.ts";
 import { attacks } from "./attack.ts";
 import type { Bed } from "./bed.ts";
 import { type Entry, imageArchive, tarOf } from "./tar.ts";
-import { JOINED_PATHS } from "./weaknesses.ts";
+import { JOINED_PATHS, WITHOUT_DEVICE_RULES } from "./weaknesses.ts";
 
 const dir = (name: string, mode = 0o755): Entry => ({ name: `${name}/`, type: "5", mode });
 const symlink = (name: string, link: string): Entry => ({ name, type: "2", link });
@@ -110,13 +110,7 @@ for d,n,f in os.walk(sys.argv[1]):
   {
     claim: "a device in a layer cannot be opened",
     cves: ["CVE-2021-32760"],
-    weakened: [
-      [
-        "src/runtime/cgroup/devices.ts",
-        `  if (policy.default === "deny") ops.push(host`,
-        `  if (policy.lost === null) ops.push(host`,
-      ],
-    ],
+    weakened: WITHOUT_DEVICE_RULES,
     async run(bed) {
       const node = (name: string, type: string, device: readonly [number, number]): Entry => ({
         name,

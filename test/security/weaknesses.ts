@@ -23,3 +23,12 @@ export const JOINED_PATHS: readonly Edit[] = [
 	}`,
   ],
 ];
+
+/** Devices that nobody has allowed: the group keeps what its parent may, which is everything. */
+export const WITHOUT_DEVICE_RULES: readonly Edit[] = [
+  [
+    "src/runtime/cgroup/devices.ts",
+    '  if (policy.default === "deny") ops.push(host',
+    "  if (policy.lost === null) ops.push(host",
+  ],
+];

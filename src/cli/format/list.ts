@@ -7,6 +7,7 @@ import type { Template } from "../../template/template.ts";
 import type * as Values from "../../template/values.ts";
 import type { GoFunc } from "../../template/values.ts";
 import { print } from "../output.ts";
+import { isTerminal } from "../terminal/tty.ts";
 
 /** How a column's value is computed; `isTruncated` is false under --no-trunc. */
 export type Field<T> = (item: T, view: View) => unknown;
@@ -40,7 +41,18 @@ export async function printList<T>(
   items: readonly T[],
   options: ListOptions,
 ): Promise<void> {
-  print(await renderList(formatter, items, options));
+  const text = await renderList(formatter, items, options);
+  // A template may steer the terminal if it wants to; what images call themselves may not.
+  print(options.format.includes("\x1b") || !(await isTerminal(1)) ? text : withoutSteering(text));
+}
+
+/** Control characters but tab and newline. */
+// oxlint-disable-next-line no-control-regex
+const STEERING = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+
+/** Shows control characters as ls(1) does: names, labels and commands come from images, and a terminal obeys them. */
+export function withoutSteering(text: string): string {
+  return text.replaceAll(STEERING, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 /** Returns what printList prints. */
