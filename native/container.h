@@ -43,6 +43,7 @@ struct container {
 	int netns;     // the joined network namespace for `bundle`, -1 for none
 	bool is_pivoted, has_seccomp;
 	bool has_propagation; // of the host tree in the new mount namespace
+	bool is_slave;        // the tree was made a slave by the plan, and the root is to be one
 	mode_t mask;   // umask of the program
 	uid_t uid;
 	char home[256]; // of the user, for HOME; "" until `credentials`

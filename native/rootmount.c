@@ -174,7 +174,9 @@ int root_bind(struct container *c, const char *source, const char *target, struc
 	rc = mount_over(tree, dest, target, f);
 	if (rc < 0)
 		return rc;
-	mount(NULL, fd_path(tree).text, NULL, MS_PRIVATE, NULL); // pivot_root wants it; ignored: it is at least a slave
+	// pivot_root wants no shared one, and what is mounted in it must not show up on the host. A slave stays one where it is wanted.
+	if (mount(NULL, fd_path(tree).text, NULL, c->is_slave ? MS_SLAVE : MS_PRIVATE, NULL) < 0)
+		return fault_set(f, errno, "mount", target, NULL);
 	return open_root(c, target, f);
 }
 
@@ -497,6 +499,7 @@ int root_propagation(struct container *c, int64_t flags, struct fault *f)
 	if (c->root >= 0 && !c->is_pivoted)
 		return fault_set(f, EINVAL, "rootPropagation", "/", "must come before the root or after pivot");
 	c->has_propagation = true;
+	c->is_slave = kind == MS_SLAVE;
 	if (mount(NULL, "/", NULL, (unsigned long)flags, NULL) < 0)
 		return fault_set(f, errno, "mount", "/", NULL);
 	return 0;

@@ -53,6 +53,15 @@ describe("mounts", () => {
     refuses({ ...bind("bind"), source: "/proc/self/fd/5" }, /a descriptor of whoever looks/);
   });
 
+  test("binds are private unless they ask for more, whatever the tree is", () => {
+    const propagation = (mount: OciMount, linux: OciLinux = {}) => plan([mount], linux).ops[0]?.split(" ")[6];
+    assert.equal(propagation(bind("rbind")), "0");
+    for (const rootfsPropagation of ["private", "slave", "rslave", "shared"])
+      assert.equal(propagation(bind("rbind"), { rootfsPropagation }), "0x44000", rootfsPropagation);
+    assert.equal(propagation(bind("rbind", "rshared"), { rootfsPropagation: "shared" }), "0x104000");
+    assert.equal(propagation(bind("rbind", "rslave")), "0x84000");
+  });
+
   test("new file systems: flags, options of their own, copies, what is recursive, propagation", () => {
     assert.deepEqual(plan([tmpfs("ro", "nosuid", "size=4k", "mode=700")]).ops, [
       'mount "tmpfs" "tmpfs" "/m" 3 "size=4k,mode=700"',

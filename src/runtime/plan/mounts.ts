@@ -56,7 +56,8 @@ export function planTreePropagation(spec: OciSpec): number {
 
 /** Returns the operations for all mounts. Throws Fault invalidParameter for what contradicts itself. */
 export function planMounts(spec: OciSpec, context: MountContext): MountPlan {
-  const isTreePrivate = (planTreePropagation(spec) & MS.PRIVATE) !== 0;
+  // without MS_REC only the host's "/" is: what is bound from its other mounts would still share with them
+  const isTreePrivate = planTreePropagation(spec) === (MS.PRIVATE | MS.REC);
   const mounts = spec.mounts ?? [];
   const plan: MountPlan = { ops: [], later: [], warnings: [] };
   for (const mount of mounts) {

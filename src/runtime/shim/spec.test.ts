@@ -421,7 +421,24 @@ describe("a container of a config.json", { skip }, () => {
     assert.match(await rootOf("unbindable"), /unbindable/);
     for (const word of ["private", "rprivate", undefined])
       assert.doesNotMatch(await rootOf(word), /shared|master/);
-    assert.doesNotMatch(await rootOf("rslave"), /shared:/);
+    // a slave has to have a master: a host directory on a shared mount
+    const volume = join(bed.dir, "shared");
+    mkdirSync(volume);
+    execFileSync("mount", ["-t", "tmpfs", "tmpfs", volume]);
+    try {
+      execFileSync("mount", ["--make-shared", volume]);
+      bed.makeRoot(join(volume, "root"));
+      const onShared = { plan: { root: { kind: "dir" as const, path: join(volume, "root") } } };
+      for (const rootfsPropagation of ["slave", "rslave"]) {
+        const found = (await mountsOf([], { ...onShared, linux: { rootfsPropagation } })).get("/") ?? "";
+        assert.match(found, /master:\d+/, rootfsPropagation);
+        assert.doesNotMatch(found, /shared:/);
+      }
+      assert.doesNotMatch(readFileSync("/proc/self/mountinfo", "utf8"), new RegExp(`${volume}/root`));
+      assert.doesNotMatch((await mountsOf([], onShared)).get("/") ?? "", /shared|master/);
+    } finally {
+      execFileSync("umount", ["-l", volume]); // copies in dying namespaces may hold it
+    }
   });
 
   test("paths that are masked or read-only twice are so once", async () => {
