@@ -23,9 +23,11 @@ export function loadKernel(home: string): Kernel {
 }
 
 function fetchKernel(home: string, root: string): void {
+  // The lists of packages that a machine has may name a version that is gone.
+  execFileSync("apt-get", ["update", "-qq"], { stdio: ["ignore", "ignore", "inherit"] });
   const depends = execFileSync("apt-cache", ["depends", PACKAGE], { encoding: "utf8" });
   const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
-  if (name === undefined) throw new Error(`apt knows no ${PACKAGE}: run 'apt-get update'`);
+  if (name === undefined) throw new Error(`apt knows no ${PACKAGE}`);
   console.log(`fetching ${name}`);
   const scratch = join(home, "fetching");
   rmSync(scratch, { recursive: true, force: true });
