@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -55,6 +55,10 @@ const CASES: readonly (readonly [words: string, expected: readonly string[]])[] 
   ["--log-level w", ["warn"]],
   ["completion f", ["fish"]],
   ["nothing ", []],
+  ["compose unp", ["unpause"]],
+  ["compose --project-n", ["--project-name"]],
+  ["compose up --remove", ["--remove-orphans"]],
+  ["compose -p working up ", []],
 ];
 
 for (const [words, expected] of CASES)
@@ -107,4 +111,18 @@ describe("scripts", () => {
       } else
         inShell(shell, ["-f", "-c", "autoload -Uz compinit; compinit -D; source <(berth completion zsh)"]);
     });
+});
+
+test("commands of compose are offered the services of the file", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "berth-complete-"));
+  try {
+    const file = join(directory, "compose.yaml");
+    await writeFile(file, "services: {web: {image: i}, db: {image: i, profiles: [x]}}");
+    assert.deepEqual(await offered("compose", "-f", file, "up", ""), ["web", "db"]);
+    assert.deepEqual(await offered("compose", "-f", file, "stop", "db", ""), ["web"]);
+    assert.deepEqual(await offered("compose", "-f", file, "exec", "w"), ["web"]);
+    assert.deepEqual(await offered("compose", "-f", file, "scale", "w"), ["web="]);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 });

@@ -51,6 +51,7 @@ async function complete(program: string, before: readonly string[], current: str
     if (current.startsWith("-")) return flagsOf(names, globalFlags, current);
     return only(await topNames(session));
   }
+  if (first === "compose") return completeCompose(names, rest, current);
   const top = verbs.find((entry) => entry.top === first);
   if (top !== undefined) return completeVerb(names, top, rest, current);
   if (nouns.some((noun) => noun.name === first)) {
@@ -80,6 +81,30 @@ function verbsOf(noun: string): Candidate[] {
   return verbs.flatMap((v): Candidate[] =>
     v.noun === noun && v.hidden !== true ? [[v.name, v.summary]] : [],
   );
+}
+
+async function completeCompose(
+  { session }: Names,
+  words: readonly string[],
+  current: string,
+): Promise<Completion> {
+  const [{ composeFlags }, { composeVerbs }, { ComposeSession }] = await Promise.all([
+    import("../commands/compose/flags.ts"),
+    import("../commands/compose/table.ts"),
+    import("../commands/compose/session.ts"),
+  ]);
+  const { flags, operands, open } = splitFlags(composeFlags, words, false);
+  const [name, ...rest] = operands;
+  const { values, given } = parseFlags(composeFlags, flags, { interspersed: false });
+  const compose = new ComposeSession(session, values, given);
+  const names: Names = { session: compose.session, services: () => compose.serviceNames() };
+  if (open !== undefined) return flagValues(names, ...open);
+  if (name === undefined) {
+    if (current.startsWith("-")) return flagsOf(names, composeFlags, current);
+    return only(composeVerbs.flatMap((v): Candidate[] => (v.hidden === true ? [] : [[v.name, v.summary]])));
+  }
+  const entry = composeVerbs.find((v) => v.name === name || v.aliases?.includes(name));
+  return entry === undefined ? only([]) : completeVerb(names, entry, rest, current);
 }
 
 async function completeVerb(

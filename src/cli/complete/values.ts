@@ -11,6 +11,8 @@ import type { Candidate, Completion } from "./complete.ts";
 
 export interface Names {
   readonly session: Session;
+  /** Services of the project, for commands of Compose. */
+  readonly services?: () => Promise<readonly string[]>;
 }
 
 const none: Completion = { candidates: [], directive: 4 };
@@ -48,6 +50,9 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
 };
 const CAPABILITY_FLAGS = ["cap-add", "cap-drop"];
 
+/** `[X...]` alone. */
+const REPEATED = /\[([^\]]+)\.\.\.\]/;
+
 /** Returns values for a flag. */
 export async function flagValues(names: Names, flag: string, spec: FlagSpec<unknown>): Promise<Completion> {
   const choice = CHOICES[flag];
@@ -72,7 +77,7 @@ export async function operandValues(
   const isLast = before.length >= kinds.length;
   // `X [X...]`: as many as one likes; anything else is over with its last operand.
   if (isLast && !/\.\.\.\]/.test(usage)) return none;
-  const kind = kinds[Math.min(before.length, kinds.length - 1)] ?? "";
+  const kind = kinds[Math.min(before.length, kinds.length - 1)] ?? REPEATED.exec(usage)?.[1] ?? "";
   if (/COMMAND|ARG/.test(kind)) return files;
   if (/^[a-z]+(\|[a-z]+)+$/.test(kind)) return plain(kind.split("|"));
   const candidates = await valuesOf(names, entry, kind);
@@ -93,6 +98,8 @@ async function valuesOf(names: Names, entry: VerbEntry, kind: string): Promise<C
 }
 
 async function namesOf(names: Names, entry: VerbEntry, kind: string): Promise<string[] | undefined> {
+  const [, behind] = /^\[?SERVICES?([:=]?)/.exec(kind) ?? [];
+  if (behind !== undefined) return (await names.services?.())?.map((name) => name + behind);
   if (kind.startsWith("CONTAINER:")) return (await containers(names, undefined)).map((name) => `${name}:`);
   if (/^\[?CONTAINER/.test(kind)) return containers(names, STATES[entry.name]);
   if (/^\[?(IMAGE|SOURCE_IMAGE|TARGET_IMAGE)/.test(kind)) return images(names);

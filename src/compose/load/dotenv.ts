@@ -5,7 +5,7 @@ import { Fault } from "../../lib/errors.ts";
 import { type Lookup, substitute } from "./substitute.ts";
 
 /** Escapes that double quotes know; `\$` is left to the substitution as `$$`. */
-const ESCAPE = /\\(?:[abcfnrtv$"\\]|[0-7]{3}|0[0-7]{0,3})/g;
+const ESCAPE = /\\(?:[abcfnrtv$"\\]|0\d{0,3})/g;
 const escapes: Readonly<Record<string, string>> = {
   a: "\x07",
   b: "\b",
@@ -147,5 +147,6 @@ function unescape(match: string): string {
   const body = match.slice(1);
   const known = escapes[body];
   if (known !== undefined) return known;
-  return String.fromCharCode(Number.parseInt(body, 8) & 0xff);
+  // An octal number has a zero and three digits more.
+  return /^0[0-3][0-7]{2}$/.test(body) ? String.fromCharCode(Number.parseInt(body, 8)) : match;
 }

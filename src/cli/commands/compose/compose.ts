@@ -35,7 +35,7 @@ export const command: Command<typeof composeFlags> = defineCommand({
         composeVerbs.map((verb) => verb.name),
       );
       const hint = near === undefined ? "" : `\n\nDid you mean this?\n\t${near}`;
-      throw exitWith(16, `unknown docker command: ${JSON.stringify(`compose ${name}`)}${hint}`);
+      throw exitWith(1, `unknown docker command: ${JSON.stringify(`compose ${name}`)}${hint}`);
     }
     const compose = new ComposeSession(session, flags, given);
     return runVerb(compose, entry, `${path} ${entry.name}`, rest);

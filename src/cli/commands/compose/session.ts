@@ -80,6 +80,15 @@ export class ComposeSession {
     return this.flags["all-resources"] ? project : withoutUnused(project);
   }
 
+  /** Returns the services' names, for completion; of the daemon only where no file tells them. */
+  async serviceNames(): Promise<string[]> {
+    const { flags } = this;
+    if (flags["project-name"] !== "" && flags.file.length === 0)
+      return Object.keys((await this.target()).project.services);
+    const { loadProject } = await import("../../../compose/load/load.ts");
+    return Object.keys(loadProject({ ...this.loadOptions(), profiles: ["*"], warn: () => {} }).services);
+  }
+
   /**
    * Returns the project that is meant and its containers. With -p alone no files are needed: the containers tell what
    * services there are. Throws a Fault for a named service that there is not.

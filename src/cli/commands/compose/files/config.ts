@@ -171,7 +171,7 @@ async function variables(options: LoadOptions): Promise<string> {
   const { locateProject } = await import("../../../../compose/load/project-files.ts");
   const { parseYaml } = await import("../../../../compose/tree/parse.ts");
   const { variablesIn } = await import("../../../../compose/load/interpolate.ts");
-  const { layoutTabs, tableTabs } = await import("../../../../lib/term/tabwriter.ts");
+  const { layoutTabs } = await import("../../../../lib/term/tabwriter.ts");
   const found = new Map(
     locateProject(options)
       .files.flatMap(({ path, text }) => parseYaml(text, path))
@@ -181,5 +181,8 @@ async function variables(options: LoadOptions): Promise<string> {
   const rows = [...found.values()].map(
     (use) => `${use.name}\t${use.isRequired}\t${use.defaultValue}\t${use.alternateValue}\n`,
   );
-  return layoutTabs(`NAME\tREQUIRED\tDEFAULT VALUE\tALTERNATE VALUE\n${rows.sort().join("")}`, tableTabs);
+  return layoutTabs(`NAME\tREQUIRED\tDEFAULT VALUE\tALTERNATE VALUE\n${rows.sort().join("")}`, {
+    minWidth: 20,
+    padding: 3,
+  });
 }

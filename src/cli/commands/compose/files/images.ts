@@ -1,6 +1,7 @@
 import { imageInspect } from "../../../../api/operations/image.ts";
 import { orNothing } from "../../../../compose/observe/observe.ts";
 import { bool, string } from "../../../../lib/flags/spec.ts";
+import { goJson } from "../../../../lib/json/go-json.ts";
 import { layoutTabs } from "../../../../lib/term/tabwriter.ts";
 import { humanDuration } from "../../../../lib/units/duration.ts";
 import { humanSize } from "../../../../lib/units/size.ts";
@@ -35,12 +36,13 @@ export const command = defineComposeCommand({
               : [image.Os, image.Architecture, image.Variant].filter(Boolean).join("/"),
           Size: image?.Size ?? 0,
           Created: image?.Created,
+          LastTagTime: image?.Metadata?.LastTagTime,
         };
       }),
     );
     const shortId = (id: string): string => id.replace(/^sha256:/, "").slice(0, 12);
     if (flags.quiet) print([...new Set(rows.map(({ ID }) => `${ID.replace(/^sha256:/, "")}\n`))].join(""));
-    else if (flags.format === "json") print(`${JSON.stringify(rows)}\n`);
+    else if (flags.format === "json") print(`${goJson(rows)}\n`);
     else {
       const lines = rows.map((row) =>
         [

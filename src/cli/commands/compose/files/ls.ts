@@ -4,6 +4,7 @@ import { containerList } from "../../../../api/operations/container.ts";
 import type { ContainerSummary } from "../../../../api/schemas/container.ts";
 import { label } from "../../../../compose/observe/labels.ts";
 import { bool, list, string } from "../../../../lib/flags/spec.ts";
+import { goJson } from "../../../../lib/json/go-json.ts";
 import { layoutTabs } from "../../../../lib/term/tabwriter.ts";
 import { noArgs } from "../../../command.ts";
 import { complain } from "../../../each.ts";
@@ -27,14 +28,14 @@ export const command = defineComposeCommand({
       if (match === null) throw complain(`invalid filter ${JSON.stringify(text.split("=", 1)[0])}`);
       return new RegExp(match[1] as string);
     });
-    const projects = Map.groupBy(containers, ({ Labels }) => Labels[label.project] ?? "");
+    const shown = flags.all ? containers : containers.filter(({ State }) => State === "running");
+    const projects = Map.groupBy(shown, ({ Labels }) => Labels[label.project] ?? "");
     const rows = [...projects]
       .filter(([name]) => names.every((pattern) => pattern.test(name)))
-      .filter(([, own]) => flags.all || own.some(({ State }) => State === "running"))
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([Name, own]) => ({ Name, Status: statusOf(own), ConfigFiles: filesOf(own) }));
     if (flags.quiet) print(rows.map(({ Name }) => `${Name}\n`).join(""));
-    else if (flags.format === "json") print(`${JSON.stringify(rows)}\n`);
+    else if (flags.format === "json") print(`${goJson(rows)}\n`);
     else {
       const lines = rows.map(({ Name, Status, ConfigFiles }) => `${Name}\t${Status}\t${ConfigFiles}\n`);
       print(layoutTabs(`NAME\tSTATUS\tCONFIG FILES\n${lines.join("")}`, { minWidth: 20, padding: 3 }));

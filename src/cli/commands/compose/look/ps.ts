@@ -3,6 +3,8 @@
 import type { ContainerSummary } from "../../../../api/schemas/container.ts";
 import { label } from "../../../../compose/observe/labels.ts";
 import { bool, type FlagValues, list, string } from "../../../../lib/flags/spec.ts";
+import { goJson } from "../../../../lib/json/go-json.ts";
+import { GoStruct } from "../../../../template/values.ts";
 import { anyArgs } from "../../../command.ts";
 import { complain } from "../../../each.ts";
 import { containerColumns } from "../../../format/container.ts";
@@ -30,7 +32,8 @@ const columns: Formatter<ContainerSummary> = {
     Health: health,
     Name: nameOf,
     Project: ({ Labels }) => Labels[label.project] ?? "",
-    Publishers: publishers,
+    Publishers: (summary) =>
+      publishers(summary).map((port) => new GoStruct("api.PortPublisher", new Map(Object.entries(port)))),
     Service: ({ Labels }) => Labels[label.service] ?? "",
   },
 };
@@ -69,8 +72,7 @@ export const command = defineComposeCommand({
     if (flags.quiet) print(shown.map(({ Id }) => `${Id}\n`).join(""));
     else if (flags.services)
       print([...new Set(shown.map(({ Labels }) => `${Labels[label.service]}\n`))].join(""));
-    else if (flags.format === "json")
-      print(shown.map((summary) => `${JSON.stringify(asJson(summary))}\n`).join(""));
+    else if (flags.format === "json") print(shown.map((summary) => `${goJson(asJson(summary))}\n`).join(""));
     else {
       const format = flags.format === "table" ? table : flags.format;
       await printList(columns, shown, { format, isTruncated: !flags["no-trunc"] });
@@ -118,7 +120,8 @@ function publishers({ Ports }: ContainerSummary): object[] {
 
 function asJson(summary: ContainerSummary): Record<string, unknown> {
   const view = { isTruncated: true };
-  const field = (name: string): unknown => columns.fields[name]?.(summary, view);
+  const field = (name: string): unknown =>
+    name === "Publishers" ? publishers(summary) : columns.fields[name]?.(summary, view);
   const names = [
     "Command",
     "CreatedAt",
