@@ -208,7 +208,8 @@ test("up ends with its containers, or with the first, whose exit code it takes",
   const aborted = await project.run(["up", "--abort-on-container-exit"]);
   assert.equal(aborted.status, 7, aborted.stderr);
   const from = await project.run(["up", "--exit-code-from", "slow"]);
-  assert.equal(from.status, 137, from.stderr);
+  // Without a grace period either signal may be the first.
+  assert.ok(from.status === 137 || from.status === 143, from.stderr);
 });
 
 test("run makes containers of its own, with what a service needs", async () => {
