@@ -80,6 +80,7 @@ export interface ImagePort {
   list?: Answer<typeof image.imageList>;
   inspect?: Answer<typeof image.imageInspect>;
   history?: Answer<typeof image.imageHistory>;
+  diff?: Answer<typeof image.imageDiff>;
   pull?(input: InputOf<typeof image.imageCreate>, out: ProgressSink, call: Call): Promise<void>;
   import?(
     input: InputOf<typeof image.imageCreate>,

@@ -118,6 +118,21 @@ for (const client of clients)
       await text("rmi", name);
     });
 
+    test("differ as `image diff` says, whatever the times are", {
+      skip: client.name === "docker",
+    }, async () => {
+      const dockerfile =
+        "FROM busybox\nENV A=1\nRUN printf 123456 > /etc/new && rm /bin/vi && touch /etc/passwd\n";
+      await daemon.run(client, ["build", "-t", "other", "-"], { input: dockerfile });
+      assert.equal(await text("image", "diff", "busybox", "other"), "C /bin\nD /bin/vi\nC /etc\nA /etc/new");
+      assert.match(await text("image", "diff", "-s", "other", "busybox"), /^D \/etc\/new\t-6B$/m);
+      assert.match(await text("image", "diff", "--config", "busybox", "other"), /Config\.Env: .*"A=1"/);
+      assert.equal(await text("image", "diff", "other", "other"), "");
+      const missing = await outcome("image", "diff", "busybox", "nosuch");
+      assert.match(missing.stderr, /No such image: nosuch/);
+      await text("rmi", "other");
+    });
+
     test("are imported from an archive, compressed or not, with changes", async () => {
       const tar = await baseImageTar();
       const packed = async (tool: string) => (await run([tool, "-1", "-c"], { input: tar })).bytes;

@@ -45,6 +45,16 @@ export const imageHistory = operation({
   errors: [404],
 });
 
+/** How the files of `name` become those of `to`: an extension. */
+export const imageDiff = operation({
+  name: "ImageDiff",
+  method: "GET",
+  path: "/images/{name}/diff",
+  query: { to: "text" },
+  success: json(async () => (await schemas()).imageDiff),
+  errors: [404],
+});
+
 /** Pull (fromImage) or import (fromSrc: a URL, or "-" for the request's body). */
 export const imageCreate = operation({
   name: "ImageCreate",

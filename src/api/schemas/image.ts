@@ -14,6 +14,7 @@ import {
   struct,
   text,
   time,
+  uint8,
 } from "../../lib/schema/schema.ts";
 import { healthConfig } from "./container.ts";
 import { descriptor, driverData, ociPlatform } from "./descriptor.ts";
@@ -106,6 +107,9 @@ export const imageHistory = list(
   }),
 );
 
+/** What makes one image's files another's: an extension. Kinds are those of FilesystemChange, Size is by how much a file grows. */
+export const imageDiff = nullable(list(struct("image.DiffItem", { Kind: uint8, Path: text, Size: int64 })));
+
 export const imageDeleted = struct("image.DeleteResponse", {
   Deleted: optional(text),
   Untagged: optional(text),
@@ -139,6 +143,7 @@ export type ImageManifest = Output<typeof imageManifest>;
 export type ImageInspect = Output<typeof imageInspect>;
 export type ImageSummary = Output<typeof imageSummary>;
 export type ImageHistory = Output<typeof imageHistory>;
+export type ImageDiff = Output<typeof imageDiff>;
 export type ImageDeleted = Output<typeof imageDeleted>;
 export type ImagesPrune = Output<typeof imagesPrune>;
 export type ImageSearch = Output<typeof imageSearch>;

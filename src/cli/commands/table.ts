@@ -215,6 +215,7 @@ export const verbs: readonly VerbEntry[] = [
     top: "build",
     common: 3,
   }),
+  image("diff", "Show how the files of one image become those of another", () => import("./image/diff.ts")),
   image("history", "Show the history of an image", () => import("./image/history.ts"), { top: "history" }),
   image("import", "Make an image from a tarball of a filesystem", () => import("./image/import.ts"), {
     top: "import",

@@ -7,6 +7,7 @@ import type { AuthConfigRequest } from "../../api/schemas/system.ts";
 import type {
   DistributionInspect,
   ImageDeleted,
+  ImageDiff,
   ImageHistory,
   ImageInspect,
   ImageSearch,
@@ -51,6 +52,9 @@ type Input<O extends keyof typeof operations> = InputOf<(typeof operations)[O]>;
 
 /** A blob younger than this may be part of a pull whose image is not recorded yet. */
 const YOUNG_MS = 3600_000;
+
+/** In the order of the API's numbers. */
+const DIFFERENCE_KINDS = ["modified", "added", "deleted"];
 
 /** No image has more steps. */
 const MAX_LINEAGE = 1000;
@@ -189,6 +193,22 @@ export class ImageService {
     )
       lineage.push({ image: i, tags: this.#context.table.tagsOf(i.id) });
     return historyOf(lineage, this.#layersOf(image));
+  }
+
+  /** How the files of one image become those of another. */
+  async diff(input: Input<"imageDiff">): Promise<ImageDiff> {
+    if (!input.to)
+      throw new Fault("invalidParameter", 'the parameter "to" has to name an image', { code: "image.diff" });
+    const [from, to] = [this.find(input.name), this.find(input.to)];
+    const differences = await this.#context.layers.compare(
+      from.layers.at(-1) ?? null,
+      to.layers.at(-1) ?? null,
+    );
+    return differences.map((d) => ({
+      Kind: DIFFERENCE_KINDS.indexOf(d.kind),
+      Path: d.path,
+      Size: d.sizeBytes,
+    }));
   }
 
   #layersOf(image: ImageRecord): LayerRecord[] {

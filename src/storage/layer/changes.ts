@@ -12,8 +12,8 @@ const S_IFDIR = 0o040000;
 const S_IFCHR = 0o020000;
 const BATCH = 1000;
 
-/** Reply of fs.stat: mode, uid, gid, size, mtime seconds and nanoseconds, device major and minor. */
-type Stat = readonly [
+/** Reply of fs.stat: mode, uid, gid, size, mtime seconds and nanoseconds, device major and minor, and more. */
+export type Stat = readonly [
   mode: number,
   uid: number,
   gid: number,
@@ -22,6 +22,9 @@ type Stat = readonly [
   mtimeNsec: number,
   major: number,
   minor: number,
+  nlink: number,
+  linkTarget: Uint8Array,
+  ino: number | bigint,
 ];
 
 export interface ChangeSources {
@@ -72,8 +75,9 @@ class Walk {
     if (lower === undefined) this.#report(path, "added");
     else if (isDifferent(stat, lower)) this.#report(path, "modified");
     const hasOwn = this.changes.length > begin;
-    if (isDir(stat)) await this.directory(path, { hasLower: lower !== undefined && isDir(lower) });
-    else if (lower !== undefined && isDir(lower)) {
+    if (isDirectory(stat))
+      await this.directory(path, { hasLower: lower !== undefined && isDirectory(lower) });
+    else if (lower !== undefined && isDirectory(lower)) {
       for (const name of await listNames(this.#sources.lower, path))
         this.#report(`${path}/${name}`, "deleted");
     }
@@ -87,11 +91,11 @@ class Walk {
   }
 }
 
-function byBytes(a: string, b: string): number {
+export function byBytes(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function isDir([mode]: Stat): boolean {
+export function isDirectory([mode]: Stat): boolean {
   return (mode & S_IFMT) === S_IFDIR;
 }
 
@@ -101,18 +105,20 @@ function isWhiteout([mode, , , , , , major, minor]: Stat): boolean {
 
 function isDifferent(a: Stat, b: Stat): boolean {
   if (a[0] !== b[0] || a[1] !== b[1] || a[2] !== b[2] || a[6] !== b[6] || a[7] !== b[7]) return true;
-  if (isDir(a)) return false;
+  if (isDirectory(a)) return false;
   // compat: moby compares nanoseconds only where both sides have them.
   const isSameNsec = a[5] === b[5] || a[5] === 0 || b[5] === 0;
   return a[3] !== b[3] || a[4] !== b[4] || !isSameNsec;
 }
 
-async function listNames(session: FsSession, dir: string): Promise<string[]> {
+/** Returns the names in a directory of a session ("" is its root). */
+export async function listNames(session: FsSession, dir: string): Promise<string[]> {
   const [names] = await session.sync([fs.list(dir === "" ? "." : nameForKernel(dir))]);
   return (names as Buffer[]).map((name) => decodeName(name));
 }
 
-async function statAll(
+/** Returns what a directory's entries are, links not followed. */
+export async function statAll(
   session: FsSession,
   dir: string,
   names: readonly string[],

@@ -27,6 +27,7 @@ import { decompress } from "../../lib/compress/stream.ts";
 import { SharedFlush } from "./_flush.ts";
 import { makeSkeleton, SKELETON_DIR } from "./_skeleton.ts";
 import { LayerCatalog } from "./catalog.ts";
+import { compareTrees } from "./compare.ts";
 import { listChanges } from "./changes.ts";
 import { openDraft } from "./draft.ts";
 import { LayerHolds } from "./holds.ts";
@@ -42,6 +43,7 @@ import type {
   LayerLease,
   LayerRecord,
   PathChange,
+  PathDifference,
   UnpackOptions,
   UpperDirs,
 } from "./types.ts";
@@ -455,6 +457,13 @@ export class LayerStore {
     await using lower = await this.openFs(this.containerRoot(this.rootSource(parent)));
     await using merged = await this.openFs(this.containerRoot(this.viewSource(dirs, parent)));
     return await listChanges({ upper, lower, merged });
+  }
+
+  /** Returns how the file system of one layer, and what is below it, differs from another's. */
+  async compare(from: LayerId | null, to: LayerId | null): Promise<PathDifference[]> {
+    await using left = await this.openFs(this.rootSource(from));
+    await using right = await this.openFs(this.rootSource(to));
+    return await compareTrees(left, right);
   }
 
   /** Returns how a writable directory and what is below it are mounted for reading, be it in use or not. */

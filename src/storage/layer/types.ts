@@ -97,3 +97,9 @@ export interface PathChange {
   readonly path: string;
   readonly kind: "modified" | "added" | "deleted";
 }
+
+/** One line of `image diff`. */
+export interface PathDifference extends PathChange {
+  /** By how much the file there grows; 0 for what has no size of its own. */
+  readonly sizeBytes: number;
+}
