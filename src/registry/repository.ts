@@ -32,6 +32,8 @@ export interface ResolvedManifest {
   manifest: Manifest;
   /** The manifest's bytes as they came. */
   bytes: Uint8Array;
+  /** What the reference names: the manifest itself, or the index. */
+  top: FetchedManifest;
 }
 
 /** What a registry says of a reference without handing it out. */
@@ -66,7 +68,8 @@ export class RegistryRepository {
   /** Returns the manifest that `reference` (tag or digest) has for `platform`. Fails with notFound, unauthorized, unavailable, dataLoss. */
   async resolve(reference: string, platform: Platform, signal: AbortSignal): Promise<ResolvedManifest> {
     const top = await this.manifest(reference, signal);
-    if (top.parsed.kind === "manifest") return { digest: top.digest, manifest: top.parsed, bytes: top.bytes };
+    if (top.parsed.kind === "manifest")
+      return { digest: top.digest, manifest: top.parsed, bytes: top.bytes, top };
     // Attestations are listed with the platform unknown/unknown; they never match.
     const best = bestPlatform(platform, top.parsed.manifests);
     if (best === undefined)
@@ -80,7 +83,7 @@ export class RegistryRepository {
       throw new Fault("dataLoss", "a manifest list inside a manifest list is not supported", {
         code: "image.malformed",
       });
-    return { digest: top.digest, manifest: inner.parsed, bytes: inner.bytes };
+    return { digest: top.digest, manifest: inner.parsed, bytes: inner.bytes, top };
   }
 
   /** Returns all tags of the repository. Fails as resolve. */

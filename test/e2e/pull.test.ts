@@ -139,6 +139,25 @@ describe("pull", { skip: !existsSync("/usr/bin/docker-registry") }, () => {
       OCI_INDEX,
     );
     assert.equal((await first("run", "--rm", `${registry.address}/multi:all`)).stdout, "mine\n");
+    const { body } = await daemon.request(
+      "GET",
+      `/v1.51/images/${registry.address}/multi:all/json?manifests=1`,
+    );
+    const { Descriptor, Manifests } = body as {
+      Descriptor: { mediaType: string };
+      Manifests: { ID: string; Available: boolean; ImageData: { Platform: { architecture: string } } }[];
+    };
+    assert.equal(Descriptor.mediaType, OCI_INDEX);
+    assert.deepEqual(
+      Manifests.map((m) => [m.ID, m.Available, m.ImageData.Platform.architecture]),
+      [
+        [other.manifest.digest, false, "s390x"],
+        [mine.manifest.digest, true, own],
+      ],
+    );
+    const older = (await daemon.request("GET", `/v1.47/images/${registry.address}/multi:all/json`))
+      .body as object;
+    assert.equal("Descriptor" in older, false);
     const foreign = await first("pull", "--platform", "linux/s390x", `${registry.address}/multi:all`);
     assert.equal(foreign.status, 0, foreign.stderr);
     const missing = await first("pull", "--platform", "linux/riscv64", `${registry.address}/multi:all`);

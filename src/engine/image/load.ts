@@ -8,10 +8,11 @@ import type { TarEvent } from "../../lib/tar/entry.ts";
 import { readTar } from "../../lib/tar/reader.ts";
 import { type ImageId, imageIdOf, parseImageConfig } from "../../oci/image-config.ts";
 import { type Descriptor, parseManifest } from "../../oci/manifest.ts";
-import { bestPlatform, hostPlatform } from "../../oci/platform.ts";
+import { bestPlatform, hostPlatform, type Platform } from "../../oci/platform.ts";
 import { familiarString, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
 import type { LayerLease } from "../../storage/layer/holds.ts";
 import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
+import { checkPlatform, wantedPlatform } from "./platform.ts";
 import type { ImageRecord } from "./record.ts";
 import type { ImageContext } from "./service.ts";
 
@@ -47,15 +48,16 @@ export async function loadImages(
   context: ImageContext,
   body: UploadBody,
   out: ProgressSink,
-  signal: AbortSignal,
+  { signal, platforms }: { signal: AbortSignal; platforms: readonly string[] },
 ): Promise<ImageRecord[]> {
+  const wanted = platforms.map(wantedPlatform);
   const contents: Contents = { documents: new Map(), layers: new Map(), links: new Map() };
   using lease = context.layers.lease();
   try {
     await readArchive(context, (await decompress(body)).stream, contents, lease, signal);
     const images: ImageRecord[] = [];
-    for (const found of imagesIn(contents))
-      images.push(await storeImage(context, contents, found, lease, out));
+    for (const found of imagesIn(contents, wanted[0] ?? hostPlatform()))
+      images.push(await storeImage(context, contents, found, { lease, out, wanted }));
     return images;
   } finally {
     for (const layer of contents.layers.values())
@@ -186,11 +188,11 @@ function cleanName(name: string): string {
   return parts.join("/");
 }
 
-function imagesIn(contents: Contents): Found[] {
+function imagesIn(contents: Contents, platform: Platform): Found[] {
   const manifest = contents.documents.get("manifest.json");
   if (manifest !== undefined) return fromDockerManifest(manifest);
   const index = contents.documents.get("index.json");
-  if (index !== undefined) return fromOciLayout(contents, index);
+  if (index !== undefined) return fromOciLayout(contents, platform, index);
   throw malformed("neither manifest.json nor index.json in it");
 }
 
@@ -225,11 +227,11 @@ function parseJson(bytes: Buffer, what: string): unknown {
 
 const blobPath = (digest: string): string => `blobs/${digest.replace(":", "/")}`;
 
-function fromOciLayout(contents: Contents, bytes: Buffer): Found[] {
+function fromOciLayout(contents: Contents, platform: Platform, bytes: Buffer): Found[] {
   const index = parseManifest(bytes, "application/vnd.oci.image.index.v1+json");
   if (index.kind !== "index") throw malformed("index.json is not an index");
   return index.manifests.flatMap((d) => {
-    const manifest = manifestBehind(contents, d);
+    const manifest = manifestBehind(contents, platform, d);
     if (manifest === undefined) return [];
     const name =
       d.annotations?.["io.containerd.image.name"] ?? d.annotations?.["org.opencontainers.image.ref.name"];
@@ -243,24 +245,29 @@ function fromOciLayout(contents: Contents, bytes: Buffer): Found[] {
   });
 }
 
+/** An index may list indexes; an archive's may also list itself. */
+const MAX_INDEXES = 4;
+
 function manifestBehind(
   contents: Contents,
+  platform: Platform,
   descriptor: Descriptor,
+  depth = 0,
 ): { config: Descriptor; layers: readonly Descriptor[] } | undefined {
   const bytes = contents.documents.get(blobPath(descriptor.digest));
   if (bytes === undefined) return undefined;
   const parsed = parseManifest(bytes, descriptor.mediaType);
   if (parsed.kind === "manifest") return parsed;
-  const best = bestPlatform(hostPlatform(), parsed.manifests);
-  return best === undefined ? undefined : manifestBehind(contents, best);
+  if (depth === MAX_INDEXES) throw malformed("too many indexes inside of each other");
+  const best = bestPlatform(platform, parsed.manifests);
+  return best === undefined ? undefined : manifestBehind(contents, platform, best, depth + 1);
 }
 
 async function storeImage(
   context: ImageContext,
   contents: Contents,
   found: Found,
-  lease: LayerLease,
-  out: ProgressSink,
+  { lease, out, wanted }: { lease: LayerLease; out: ProgressSink; wanted: readonly Platform[] },
 ): Promise<ImageRecord> {
   const bytes = contents.documents.get(resolveLink(contents, found.configPath));
   if (bytes === undefined) throw malformed(`${found.configPath} is missing`);
@@ -269,6 +276,11 @@ async function storeImage(
     throw malformed(
       `invalid manifest, layers length mismatch: expected ${found.layerPaths.length}, got ${config.diffIds.length}`,
     );
+  checkPlatform(
+    found.names[0] === undefined ? imageIdOf(bytes) : familiarString(found.names[0]),
+    config,
+    wanted,
+  );
   const layers: LayerRecord[] = [];
   for (const [i, path] of found.layerPaths.entries()) {
     const archived = contents.layers.get(resolveLink(contents, path));

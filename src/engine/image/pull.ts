@@ -29,6 +29,7 @@ import { RegistryRepository } from "../../registry/repository.ts";
 import type { LayerLease } from "../../storage/layer/holds.ts";
 import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
 import { credentialsOf } from "./credentials.ts";
+import { manifestsKept } from "./manifests.ts";
 import { progressReporter } from "./progress.ts";
 import type { ImageRecord } from "./record.ts";
 import type { ImageContext } from "./service.ts";
@@ -98,12 +99,8 @@ async function pullReference(pull: Pull, reference: Reference): Promise<boolean>
   using lease = context.layers.lease();
   const layers = await pullLayers(context, repository, resolved.manifest.layers, config, lease, out, signal);
   const repoDigest = `${canonicalName(reference)}@${resolved.digest}`;
-  const manifest = {
-    mediaType: resolved.manifest.mediaType,
-    text: Buffer.from(resolved.bytes).toString("utf8"),
-  };
   await context.table.add(
-    { ...recordOf(id, configBytes, layers, repoDigest), manifest },
+    { ...recordOf(id, configBytes, layers, repoDigest), ...manifestsKept(resolved) },
     reference.digest === undefined ? [reference] : [],
   );
   for (const [i, layer] of layers.entries())

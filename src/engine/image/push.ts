@@ -10,11 +10,11 @@ import { Lane } from "../../lib/lanes.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { type Descriptor, parseManifest } from "../../oci/manifest.ts";
 import { layerCompression, MEDIA_TYPES } from "../../oci/mediatype.ts";
-import { formatPlatform, parsePlatform } from "../../oci/platform.ts";
 import {
   canonicalName,
   DEFAULT_TAG,
   familiarName,
+  familiarString,
   parseReference,
   type Reference,
   withTag,
@@ -23,9 +23,10 @@ import { RepositoryWriter } from "../../registry/push.ts";
 import { waitToRetry } from "../../registry/retry.ts";
 import type { LayerRecord } from "../../storage/layer/types.ts";
 import { credentialsOf } from "./credentials.ts";
+import { requirePlatform } from "./platform.ts";
 import { progressReporter } from "./progress.ts";
 import type { KnownBlob } from "./pushed.ts";
-import { configOf, type ImageRecord } from "./record.ts";
+import type { ImageRecord } from "./record.ts";
 import type { ImageContext } from "./service.ts";
 
 type PushInput = InputOf<typeof imagePush>;
@@ -98,7 +99,7 @@ async function pushTag(
 ): Promise<void> {
   const { context, writer, signal } = push;
   const { tag = DEFAULT_TAG } = reference;
-  if (platform !== undefined) checkPlatform(image, platform);
+  requirePlatform(image, familiarString(reference), [platform]);
   const blobs = await pushLayers(push, image);
   const configBytes = Buffer.from(image.configText);
   if (!(await writer.has(image.id, signal))) await writer.upload(once(configBytes), signal);
@@ -112,17 +113,6 @@ async function pushTag(
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
-}
-
-function checkPlatform(image: ImageRecord, platform: string): void {
-  const { os, architecture } = configOf(image);
-  const { os: wantedOs, architecture: wanted } = parsePlatform(platform);
-  if (os === wantedOs && architecture === wanted) return;
-  throw new Fault(
-    "notFound",
-    `image does not provide the specified platform (${platform}): it is for ${formatPlatform({ os, architecture })}`,
-    { code: "image.platform" },
-  );
 }
 
 /** Makes sure that the repository has all layers; returns them as blobs, bottom first. */

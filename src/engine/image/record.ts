@@ -15,6 +15,8 @@ export interface ImageRecord {
   readonly repoDigests: readonly string[];
   /** The manifest it was pulled by, byte for byte; a push of the same layers sends it again. */
   readonly manifest?: { readonly mediaType: string; readonly text: string };
+  /** The list that this manifest was taken from, byte for byte. */
+  readonly index?: { readonly mediaType: string; readonly text: string };
   /** Image that it was built on, "" when unknown. */
   readonly parentId: string;
   /** A build step's image: shown only by `images -a`. */

@@ -7,6 +7,7 @@ import { digestOf, hexOf } from "../../oci/digest.ts";
 import { MEDIA_TYPES } from "../../oci/mediatype.ts";
 import { canonicalString, familiarString, parseReference, withDefaultTag } from "../../oci/reference.ts";
 import type { LayerRecord } from "../../storage/layer/types.ts";
+import { requirePlatform } from "./platform.ts";
 import type { ImageRecord } from "./record.ts";
 import type { ImageContext } from "./service.ts";
 
@@ -19,12 +20,13 @@ interface Saved {
 /** Returns the archive of the named images; fails with notFound before anything is sent. `onSaved` hears of each image. */
 export function saveImages(
   context: ImageContext,
-  names: readonly string[],
+  { names, platforms }: { readonly names: readonly string[]; readonly platforms: readonly string[] },
   signal: AbortSignal,
   onSaved: (image: ImageRecord) => void,
 ): ByteStream {
   const saved = new Map<string, Saved>();
   for (const { image, tag } of names.flatMap((name) => imagesOf(context, name))) {
+    requirePlatform(image, tag ?? image.id, platforms);
     const entry = saved.get(image.id) ?? { image, tags: [] };
     if (tag !== undefined && !entry.tags.includes(tag)) entry.tags.push(tag);
     saved.set(image.id, entry);

@@ -16,7 +16,7 @@ import type {
 } from "../../api/schemas/image.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { ImageConfig, ImageId } from "../../oci/image-config.ts";
-import { formatPlatform, parsePlatform, type Platform, platformDistance } from "../../oci/platform.ts";
+import { formatPlatform, type Platform } from "../../oci/platform.ts";
 import {
   familiarName,
   familiarString,
@@ -39,6 +39,8 @@ import { loadImages } from "./load.ts";
 import { checkLogin } from "../../registry/login.ts";
 import { credentialsOf } from "./credentials.ts";
 import { firstAnswering, pullImage } from "./pull.ts";
+import { manifestsOf, targetOf } from "./manifests.ts";
+import { requirePlatform } from "./platform.ts";
 import { type PruneDeps, pruneImages } from "./prune.ts";
 import { pushImage } from "./push.ts";
 import type { PushedTable } from "./pushed.ts";
@@ -104,12 +106,7 @@ export class ImageService {
   resolve(text: string, platform?: string): ResolvedImage {
     const { image } = this.#context.table.find(text);
     const config = configOf(image);
-    if (platform && platformDistance(parsePlatform(platform), config) === undefined)
-      throw new Fault(
-        "notFound",
-        `image with reference ${text} was found but does not provide the specified platform (${platform})`,
-        { code: "image.platform" },
-      );
+    requirePlatform(image, text, [platform]);
     return { id: image.id, config, topLayer: image.layers.at(-1) ?? null };
   }
 
@@ -175,16 +172,34 @@ export class ImageService {
     return selectImages(this.#context.table, input).map(({ image, tags }) => ({
       ...summaryOf(image, this.#facts(image, tags)),
       Containers: -1,
+      ...this.#origin(image, input),
     }));
   }
 
   async inspect(input: Input<"imageInspect">): Promise<ImageInspect> {
     const { image } = this.#context.table.find(input.name);
-    return inspectOf(image, this.#facts(image, this.#context.table.tagsOf(image.id)));
+    requirePlatform(image, input.name, [input.platform]);
+    const facts = this.#facts(image, this.#context.table.tagsOf(image.id));
+    return { ...inspectOf(image, facts), ...this.#origin(image, input) };
+  }
+
+  /** What an image's name stands for in its registry, and, where it is asked for, all that there is under it. */
+  #origin(
+    image: ImageRecord,
+    { manifests }: { readonly manifests: boolean },
+  ): Pick<ImageInspect, "Descriptor" | "Manifests"> {
+    const target = targetOf(image);
+    const containers = this.#usersOf(image.id).map((user) => user.containerId);
+    const all = manifests ? manifestsOf(image, containers) : undefined;
+    return {
+      ...(target === undefined ? {} : { Descriptor: target }),
+      ...(all === undefined ? {} : { Manifests: all }),
+    };
   }
 
   async history(input: Input<"imageHistory">): Promise<ImageHistory> {
     const { image } = this.#context.table.find(input.name);
+    requirePlatform(image, input.name, [input.platform]);
     const lineage: HistoryImage[] = [];
     for (
       let i: ImageRecord | undefined = image;
@@ -384,11 +399,17 @@ export class ImageService {
     this.#publish("import", image);
   }
 
-  async load(_input: Input<"imageLoad">, body: UploadBody, out: ProgressSink, call: Call): Promise<void> {
-    for (const image of await loadImages(this.#context, body, out, call.signal)) this.#publish("load", image);
+  async load(
+    { platforms }: Input<"imageLoad">,
+    body: UploadBody,
+    out: ProgressSink,
+    { signal }: Call,
+  ): Promise<void> {
+    for (const image of await loadImages(this.#context, body, out, { signal, platforms }))
+      this.#publish("load", image);
   }
 
   async save(input: Input<"imageGetAll">, call: Call): Promise<ByteStream> {
-    return saveImages(this.#context, input.names, call.signal, (image) => this.#publish("save", image));
+    return saveImages(this.#context, input, call.signal, (image) => this.#publish("save", image));
   }
 }

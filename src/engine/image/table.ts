@@ -125,7 +125,7 @@ export class ImageTable {
       known === undefined
         ? image
         : {
-            ...(known.manifest === undefined ? {} : { manifest: known.manifest }),
+            ...(image.manifest === undefined ? cameAs(known) : {}),
             ...image,
             repoDigests: [...new Set([...known.repoDigests, ...image.repoDigests])],
             parentId: known.parentId || image.parentId,
@@ -177,4 +177,12 @@ function parsed(text: string): Reference | undefined {
     if (ID_TEXT.test(text)) return undefined; // ignored: 64 hex digits are no name, but an id
     throw error;
   }
+}
+
+/** How an image came, for a record that knows nothing of it. */
+function cameAs({ manifest, index }: ImageRecord): Pick<ImageRecord, "manifest" | "index"> {
+  return {
+    ...(manifest === undefined ? {} : { manifest }),
+    ...(index === undefined ? {} : { index }),
+  };
 }

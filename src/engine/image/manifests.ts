@@ -1,0 +1,111 @@
+// Under which manifests an image came: the one of this machine's platform, and the list it was taken from with what else is in there.
+// What a host has built itself has none until it is pushed.
+import type { Descriptor as ApiDescriptor, OciPlatform } from "../../api/schemas/descriptor.ts";
+import type { ImageManifest } from "../../api/schemas/image.ts";
+import { type Digest, digestOf } from "../../oci/digest.ts";
+import { type Descriptor, type Index, type Manifest, parseManifest } from "../../oci/manifest.ts";
+import type { Platform } from "../../oci/platform.ts";
+import type { ResolvedManifest } from "../../registry/repository.ts";
+import { configOf, type ImageRecord } from "./record.ts";
+
+/** How BuildKit marks what says something about another manifest of the list. */
+const REFERENCE_TYPE = "vnd.docker.reference.type";
+const REFERENCE_DIGEST = "vnd.docker.reference.digest";
+
+/** Returns what a record keeps of how an image came. */
+export function manifestsKept(resolved: ResolvedManifest): Pick<ImageRecord, "manifest" | "index"> {
+  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("utf8");
+  const { top } = resolved;
+  return {
+    manifest: { mediaType: resolved.manifest.mediaType, text: text(resolved.bytes) },
+    ...(top.parsed.kind === "index"
+      ? { index: { mediaType: top.parsed.mediaType, text: text(top.bytes) } }
+      : {}),
+  };
+}
+
+/** Returns what the image's name stands for in its registry: the list where there is one; undefined for what never was there. */
+export function targetOf(image: ImageRecord): ApiDescriptor | undefined {
+  const kept = image.index ?? image.manifest;
+  if (kept === undefined) return undefined;
+  const bytes = Buffer.from(kept.text);
+  return { mediaType: kept.mediaType, digest: digestOf(bytes), size: bytes.length };
+}
+
+/** Returns all manifests of what the image came with; those of other platforms are not here. */
+export function manifestsOf(
+  image: ImageRecord,
+  containerIds: readonly string[],
+): ImageManifest[] | undefined {
+  if (image.manifest === undefined) return undefined;
+  const bytes = Buffer.from(image.manifest.text);
+  const own = parseManifest(bytes, image.manifest.mediaType) as Manifest;
+  const digest = digestOf(bytes);
+  const here = availableOf(image, own, { digest, sizeBytes: bytes.length, containerIds });
+  if (image.index === undefined) return [here];
+  const index = parseManifest(Buffer.from(image.index.text), image.index.mediaType) as Index;
+  return index.manifests.map((d) => (d.digest === digest ? { ...here, Descriptor: shown(d) } : elsewhere(d)));
+}
+
+function availableOf(
+  image: ImageRecord,
+  manifest: Manifest,
+  { digest, sizeBytes, containerIds }: { digest: Digest; sizeBytes: number; containerIds: readonly string[] },
+): ImageManifest {
+  const { os, architecture, variant } = configOf(image);
+  const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) };
+  const content = [manifest.config, ...manifest.layers].reduce((sum, d) => sum + d.sizeBytes, sizeBytes);
+  return {
+    ID: digest,
+    Descriptor: { mediaType: manifest.mediaType, digest, size: sizeBytes, platform },
+    Available: true,
+    Size: { Content: content, Total: content + image.sizeBytes },
+    Kind: "image",
+    ImageData: {
+      Platform: platform,
+      Size: { Unpacked: image.sizeBytes },
+      Containers: [...containerIds],
+    },
+  };
+}
+
+function elsewhere(d: Descriptor): ImageManifest {
+  const isAttestation = d.annotations?.[REFERENCE_TYPE] === "attestation-manifest";
+  const common = {
+    ID: d.digest,
+    Descriptor: shown(d),
+    Available: false,
+    Size: { Content: 0, Total: 0 },
+  };
+  if (isAttestation)
+    return {
+      ...common,
+      Kind: "attestation",
+      AttestationData: { For: d.annotations?.[REFERENCE_DIGEST] ?? "" },
+    };
+  if (d.platform === undefined) return { ...common, Kind: "unknown" };
+  const data = { Platform: platformOf(d.platform), Size: { Unpacked: 0 }, Containers: [] };
+  return { ...common, Kind: "image", ImageData: data };
+}
+
+function shown(d: Descriptor): ApiDescriptor {
+  return {
+    mediaType: d.mediaType,
+    digest: d.digest,
+    size: d.sizeBytes,
+    ...(d.urls === undefined ? {} : { urls: [...d.urls] }),
+    ...(d.annotations === undefined ? {} : { annotations: { ...d.annotations } }),
+    ...(d.platform === undefined ? {} : { platform: platformOf(d.platform) }),
+    ...(d.artifactType === undefined ? {} : { artifactType: d.artifactType }),
+  };
+}
+
+function platformOf(p: Platform): OciPlatform {
+  return {
+    architecture: p.architecture,
+    os: p.os,
+    ...(p.osVersion === undefined ? {} : { "os.version": p.osVersion }),
+    ...(p.osFeatures === undefined ? {} : { "os.features": [...p.osFeatures] }),
+    ...(p.variant === undefined ? {} : { variant: p.variant }),
+  };
+}
