@@ -155,6 +155,13 @@ describe("pull", { skip: !existsSync("/usr/bin/docker-registry") }, () => {
         [mine.manifest.digest, true, own],
       ],
     );
+    const trees = await Promise.all(
+      clients.map(async (client) => daemon.text(client, ["images", "--tree", `${registry.address}/multi`])),
+    );
+    // Docker's client of these days colours its heads wherever it writes to.
+    const [tree = "", ...others] = trees.map((text) => text.replaceAll(/\u001b\[\d+m/g, ""));
+    assert.match(tree, /├─ linux\/s390x [^]*└─ linux\/amd64|└─ linux\/arm64/);
+    for (const other of others) assert.equal(tree, other);
     const older = (await daemon.request("GET", `/v1.47/images/${registry.address}/multi:all/json`))
       .body as object;
     assert.equal("Descriptor" in older, false);

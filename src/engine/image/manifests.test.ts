@@ -7,7 +7,8 @@ import { manifestsOf, targetOf } from "./manifests.ts";
 import { requirePlatform, wantedPlatform } from "./platform.ts";
 import type { ImageRecord } from "./record.ts";
 
-const CONFIG = '{"architecture":"arm64","os":"linux","variant":"v8","rootfs":{"type":"layers","diff_ids":[]}}';
+const CONFIG =
+  '{"architecture":"arm64","os":"linux","variant":"v8","rootfs":{"type":"layers","diff_ids":[]}}';
 const LAYER = { mediaType: MEDIA_TYPES.ociLayer, digest: digestOf(Buffer.from("layer")), size: 30 };
 const MANIFEST = JSON.stringify({
   schemaVersion: 2,
@@ -16,7 +17,12 @@ const MANIFEST = JSON.stringify({
   layers: [LAYER],
 });
 const own = digestOf(Buffer.from(MANIFEST));
-const entry = (digest: string, more: object) => ({ mediaType: MEDIA_TYPES.ociManifest, digest, size: 7, ...more });
+const entry = (digest: string, more: object) => ({
+  mediaType: MEDIA_TYPES.ociManifest,
+  digest,
+  size: 7,
+  ...more,
+});
 const other = digestOf(Buffer.from("other"));
 const attested = digestOf(Buffer.from("attestation"));
 const INDEX = JSON.stringify({
@@ -27,7 +33,10 @@ const INDEX = JSON.stringify({
     entry(own, { platform: { os: "linux", architecture: "arm64", variant: "v8" } }),
     entry(attested, {
       platform: { os: "unknown", architecture: "unknown" },
-      annotations: { "vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": own },
+      annotations: {
+        "vnd.docker.reference.type": "attestation-manifest",
+        "vnd.docker.reference.digest": own,
+      },
     }),
   ],
 });
@@ -47,7 +56,11 @@ const listed = { ...pulled, index: { mediaType: MEDIA_TYPES.ociIndex, text: INDE
 test("an image's name stands for the list it came from, else for its manifest; what was built here for nothing", () => {
   assert.equal(targetOf(built), undefined);
   assert.equal(manifestsOf(built, []), undefined);
-  assert.deepEqual(targetOf(pulled), { mediaType: MEDIA_TYPES.ociManifest, digest: own, size: MANIFEST.length });
+  assert.deepEqual(targetOf(pulled), {
+    mediaType: MEDIA_TYPES.ociManifest,
+    digest: own,
+    size: MANIFEST.length,
+  });
   assert.equal(targetOf(listed)?.digest, digestOf(Buffer.from(INDEX)));
   assert.equal(targetOf(listed)?.mediaType, MEDIA_TYPES.ociIndex);
 });
@@ -70,7 +83,10 @@ test("all manifests of a list are shown; those of other platforms, and what atte
 });
 
 test("a platform is JSON or a text, and has to be the image's", () => {
-  assert.deepEqual(wantedPlatform('{"os":"linux","architecture":"arm64","variant":"v8"}'), wantedPlatform("linux/arm64"));
+  assert.deepEqual(
+    wantedPlatform('{"os":"linux","architecture":"arm64","variant":"v8"}'),
+    wantedPlatform("linux/arm64"),
+  );
   for (const text of ["{", '{"os":"linux"}', '{"os":1,"architecture":"x"}'])
     assert.throws(() => wantedPlatform(text), { kind: "invalidParameter" });
   requirePlatform(built, "x", [undefined, ""]);

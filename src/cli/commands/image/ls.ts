@@ -3,10 +3,12 @@ import { bool, string } from "../../../lib/flags/spec.ts";
 import { atMost, defineCommand } from "../../command.ts";
 import { complain } from "../../each.ts";
 import { addFilter, filterFlag } from "../../filters.ts";
-import { imageColumns, imageFormat, imageRows } from "../../format/image.ts";
+import { imageColumns, imageFormat, imageRows, isDangling } from "../../format/image.ts";
+import { imageTree } from "../../format/image-tree.ts";
 import { printList } from "../../format/list.ts";
 import { formatUsage } from "../../format/usage.ts";
-import { printError } from "../../output.ts";
+import { isTerminal, terminalSize } from "../../terminal/tty.ts";
+import { print, printError } from "../../output.ts";
 
 export const command = defineCommand({
   operands: "[OPTIONS] [REPOSITORY[:TAG]]",
@@ -22,9 +24,15 @@ export const command = defineCommand({
   },
   async run(session, { args, flags, path }) {
     const [name = ""] = args;
-    if (flags.tree) throw complain("--tree is not supported by this client");
+    if (flags.tree) refuseWithTree(flags);
     const filters = name === "" ? flags.filter : addFilter(flags.filter, `reference=${name}`);
     const client = await session.client();
+    if (flags.tree) {
+      const images = (await client.call(imageList, { all: flags.all, filters, manifests: true })) ?? [];
+      const shown = flags.all ? images : images.filter((image) => !isDangling(image));
+      const width = (await isTerminal(1)) ? (await terminalSize()).width : 0;
+      return print(imageTree(shown, width));
+    }
     const images = await client.call(imageList, { all: flags.all, filters });
     const configured = flags.quiet ? undefined : (await session.config()).imagesFormat;
     const format = imageFormat(flags.format || configured || "table", {
@@ -41,6 +49,23 @@ export const command = defineCommand({
     }
   },
 });
+
+/** compat: in the order and the words of Docker's client. */
+function refuseWithTree(flags: {
+  quiet: boolean;
+  "no-trunc": boolean;
+  digests: boolean;
+  format: string;
+}): void {
+  const given = [
+    ["--quiet", flags.quiet],
+    ["--no-trunc", flags["no-trunc"]],
+    ["--show-digest", flags.digests],
+    ["--format", flags.format !== ""],
+  ] as const;
+  for (const [flag, isGiven] of given)
+    if (isGiven) throw complain(`${flag} is not yet supported with --tree`);
+}
 
 const subcommands = new Set(
   "build history import inspect list load ls prune pull push rm save tag".split(" "),
