@@ -66,5 +66,10 @@ test("columns that have no room are left out, long names are cut, and a terminal
   const bold = (text: string) => `\u001b[39m\u001b[1m${text}\u001b[0m`;
   assert.equal(narrow[3], `${bold("IMAGE")}             ${bold("ID")}          `);
   assert.equal(narrow[4], `\u001b[34m\u001b[1ma-name-that-is…\u001b[0m   \u001b[39maaaaaaaaaaaa\u001b[0m`);
-  assert.match(imageTree(images, 80), /\u001b\[39m\u001b\[2m└─ linux\/arm64\/v8\u001b\[0m/);
+  assert.ok(imageTree(images, 80).includes("\u001b[39m\u001b[2m└─ linux/arm64/v8\u001b[0m"));
+  const steering = manifest("d", "\u001b]0;x", true);
+  assert.ok(
+    imageTree([image("a:1", 1, [steering])], 0).includes("└─ linux/\\x1b]0;x"),
+    "an index steers no terminal",
+  );
 });

@@ -1,9 +1,10 @@
 // `images --tree`: every image with the platforms that its name stands for, what of them is here, and what it takes. Columns that the
 // terminal has no room for are left out, as in Docker's client.
 
+import { stripVTControlCharacters } from "node:util";
 import type { ImageManifest, ImageSummary } from "../../api/schemas/image.ts";
 import { humanSize } from "../../lib/units/size.ts";
-import { truncateId } from "./list.ts";
+import { truncateId, withoutSteering } from "./list.ts";
 
 const GAP = "   ";
 const NARROWEST_NAMES = 12;
@@ -155,7 +156,7 @@ const isUsed = (m: ImageManifest): boolean => (m.ImageData?.Containers.length ??
 
 function platformText(m: ImageManifest): string {
   const { os = "", architecture = "", variant } = m.ImageData?.Platform ?? {};
-  return [os, architecture, ...(variant ? [variant] : [])].join("/");
+  return withoutSteering([os, architecture, ...(variant ? [variant] : [])].join("/"));
 }
 
 function cell(text: string, { width, isRight }: Pick<Column, "width" | "isRight">, paint: Paint): string {
@@ -166,6 +167,5 @@ function cell(text: string, { width, isRight }: Pick<Column, "width" | "isRight"
 
 /** Columns of a text, without what colours it. */
 function widthOf(text: string): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what colours are written with
-  return [...text.replace(/\u001b\[[0-9;]*m/g, "")].length;
+  return [...stripVTControlCharacters(text)].length;
 }
