@@ -6,6 +6,7 @@ import { parseIdList } from "../id-list.ts";
 import { MEMORY_POLICIES, MEMORY_POLICY_FLAGS, wordsOf } from "../kernel-words.ts";
 import type { OciDevice, OciLinux, OciNamespaceType } from "../oci.ts";
 import { SECCOMP_ARCHES, SECCOMP_FLAGS } from "../../seccomp/words.ts";
+import { checkResources } from "./check-resources.ts";
 import type { BundleFacts } from "./facts.ts";
 import { invalid } from "./shape.ts";
 
@@ -19,6 +20,7 @@ export function checkLinux(linux: OciLinux, facts: BundleFacts): void {
   checkSysctls(linux.sysctl ?? {}, (type) => isHosts(linux, type, facts));
   if (linux.rootfsPropagation) checkPropagation(linux.rootfsPropagation, "linux.rootfsPropagation");
   for (const [i, device] of (linux.devices ?? []).entries()) checkDevice(device, `linux.devices[${i}]`);
+  if (linux.resources) checkResources(linux.resources, "linux.resources");
   checkNetDevices(linux, has);
   checkSeccomp(linux);
   checkMemoryPolicy(linux);

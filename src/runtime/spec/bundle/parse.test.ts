@@ -261,6 +261,35 @@ describe("a foreign config.json", () => {
     assert.deepEqual(warnings, ["ignoring unknown or unavailable capabilities: [CAP_FLY]"]);
   });
 
+  test("resources: what becomes a file's name or a line is no more than that", () => {
+    const cases: [object, RegExp][] = [
+      [
+        { devices: [{ allow: true, access: "rwx" }] },
+        /linux\.resources\.devices\[0\]\.access: invalid access "rwx"/,
+      ],
+      [{ devices: [{ allow: true, access: "r\nb 8:0" }] }, /invalid access/],
+      [{ hugepageLimits: [{ pageSize: "../2MB", limit: 1 }] }, /invalid page size "\.\.\/2MB"/],
+      [{ cpu: { cpus: "0-x" } }, /linux\.resources\.cpu\.cpus: invalid list "0-x"/],
+      [{ rdma: { "mlx 0": {} } }, /"mlx 0" is no name of a device/],
+      [{ network: { priorities: [{ name: "a/b", priority: 1 }] } }, /network\.priorities: "a\/b" is no name/],
+    ];
+    for (const [resources, message] of cases) assert.match(refused("linux.resources", resources), message);
+    const good = {
+      devices: [
+        { allow: false, access: "rwm" },
+        { allow: true, type: "c", access: "m" },
+      ],
+      hugepageLimits: [
+        { pageSize: "2MB", limit: 1 },
+        { pageSize: "64KB", limit: 1 },
+      ],
+      cpu: { cpus: "0-1,3", mems: "0" },
+      rdma: { mlx5_1: { hcaHandles: 1 } },
+    };
+    assert.equal(refused("linux.resources", good), "taken");
+    assert.throws(() => parseResources('{"cpu":{"cpus":"x"}}'), /resources\.cpu\.cpus: invalid list/);
+  });
+
   test("seccomp: words, listener, and nothing for a profile that says nothing", () => {
     const rule = { names: ["mkdir"], action: "SCMP_ACT_NOTIFY" };
     const profile = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [rule] };

@@ -6,6 +6,7 @@ import { posix } from "node:path";
 import { parseExactJson, parseJson } from "../../../lib/json/parse.ts";
 import type { OciMount, OciProcess, OciResources, OciSpec } from "../oci.ts";
 import { checkProcess, checkSpec } from "./check.ts";
+import { checkResources } from "./check-resources.ts";
 import { processShape, specShape } from "./decode.ts";
 import { resourcesShape } from "./decode-linux.ts";
 import { type BundleFacts, MACHINE_FACTS } from "./facts.ts";
@@ -56,7 +57,9 @@ export function parseProcess(
 
 /** Returns the resources of a file such as `update --resources` takes. */
 export function parseResources(text: string): OciResources {
-  return resourcesShape(parseDocument(text), "resources");
+  const resources = resourcesShape(parseDocument(text), "resources");
+  checkResources(resources, "resources");
+  return resources;
 }
 
 function parseDocument(text: string): unknown {
