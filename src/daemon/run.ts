@@ -4,7 +4,7 @@ import { messageOf } from "../lib/errors.ts";
 import { loadDaemonConfig, reloadConfig } from "./config.ts";
 import type { EngineConfig } from "./engine-config.ts";
 import { createLog, type Log } from "./log.ts";
-import { loadInsideSettings } from "./rootless/inside.ts";
+import { listenForHost, loadInsideSettings } from "./rootless/inside.ts";
 import { runRootless } from "./rootless/launch.ts";
 import { takePidfile } from "./pidfile.ts";
 import { withRemap } from "./userns-remap.ts";
@@ -42,7 +42,7 @@ async function serve(argv: readonly string[]): Promise<number> {
     ended.resolve(1);
   });
   try {
-    for (const host of config.listen.hosts) await daemon.server.listen(host, config.listen);
+    for (const host of config.listen.hosts) await listenForHost(daemon.server, host, config.listen, rootless);
   } catch (error) {
     await daemon.close();
     throw error;

@@ -78,7 +78,14 @@ class World {
 
   /** The daemon's command, started in the delegated cgroup. */
   async daemon(): Promise<string[]> {
-    const command = this.as([this.berth, "daemon"]);
+    const hosts = [
+      "-H",
+      `unix://${this.path("xdg/berth.sock")}`,
+      "-H",
+      "tcp://127.0.0.1:2375",
+      "--tls=false",
+    ];
+    const command = this.as([this.berth, "daemon", ...hosts]);
     if (this.cgroup === "") return command;
     if (!existsSync(this.cgroup)) {
       mkdirSync(this.cgroup);
@@ -170,7 +177,7 @@ describe("rootless", () => {
   let daemon: Live;
   const start = async (): Promise<void> => {
     daemon = new Live(await world.daemon(), { timeoutMs: 600_000 });
-    await daemon.prints("API listen on");
+    await daemon.prints(/(API listen on[^]*){2}/);
   };
   before(async () => {
     world = await World.make();
@@ -208,6 +215,24 @@ describe("rootless", () => {
       "{{.Name}} {{.DockerEndpoint}}",
     ]);
     assert.match(viaContext, new RegExp(`unix://${world.path("xdg/berth.sock")}`));
+  });
+
+  test("a port of the daemon's own is where its clients are", async () => {
+    const version = await world.text([
+      "curl",
+      "-s",
+      "--retry",
+      "5",
+      "--retry-connrefused",
+      "http://127.0.0.1:2375/version",
+    ]);
+    assert.equal((JSON.parse(version) as { Platform: { Name: string } }).Platform.Name, "Berth");
+  });
+
+  test("a second daemon of the user's is refused", async () => {
+    const { status, stderr } = await world.run([world.berth, "daemon"]);
+    assert.equal(status, 1);
+    assert.match(stderr, /process with PID \d+ is still running/);
   });
 
   test("root in a container is the user, the others are his set-aside ids", async () => {
@@ -445,12 +470,18 @@ test("who has no set-aside ids reads what to do", async () => {
   }
 });
 
-test("userns-remap is refused, and so is a runtime directory that is missing", async () => {
+test("settings of the machine's daemon are refused, and so is a runtime directory that is missing", async () => {
   const world = await World.make();
   try {
-    const remap = await world.run([world.berth, "daemon", "--userns-remap", "default"]);
-    assert.equal(remap.status, 1);
-    assert.match(remap.stderr, /userns-remap cannot be used in rootless mode/);
+    for (const [flag, value, message] of [
+      ["--userns-remap", "default", /userns-remap cannot be used in rootless mode/],
+      ["--metrics-addr", "127.0.0.1:9323", /metrics-addr cannot be used in rootless mode/],
+      ["-H", "fd://", /fd:\/\/\) cannot be used in rootless mode/],
+    ] as const) {
+      const refused = await world.run([world.berth, "daemon", flag, value]);
+      assert.equal(refused.status, 1);
+      assert.match(refused.stderr, message);
+    }
     const homeless = await run(world.as([world.berth, "daemon"], { XDG_RUNTIME_DIR: "" }));
     assert.equal(homeless.status, 1);
     assert.match(homeless.stderr, /set XDG_RUNTIME_DIR to a directory that only you may enter/);

@@ -1,9 +1,14 @@
 // The part of a rootless daemon that is root in its own namespaces: what it was told by the part outside, and what it does differently.
+import { lookup } from "node:dns/promises";
 import { existsSync } from "node:fs";
+import { isIP } from "node:net";
 import { Fault } from "../../lib/errors.ts";
 import { MS } from "../../linux/mount-flags.ts";
 import { host, type Op } from "../../linux/ops.ts";
+import type { Server } from "../../server/server.ts";
+import type { ListenConfig } from "../listen-config.ts";
 import { ROOTLESS_UID } from "../places.ts";
+import { holdOutside } from "./ports.ts";
 
 /** Variable of the environment with the settings, as JSON. */
 export const INSIDE = "BERTH_ROOTLESS";
@@ -32,6 +37,26 @@ export function loadInsideSettings(): InsideSettings | undefined {
       cause: error,
     });
   }
+}
+
+/**
+ * Listens at an address of the daemon's. A port is held outside, where its clients are, and is one of the loopback's here. Throws what
+ * the system says.
+ */
+export async function listenForHost(
+  server: Pick<Server, "listen">,
+  host: string,
+  access: ListenConfig,
+  settings: InsideSettings | undefined,
+): Promise<void> {
+  if (settings === undefined || !host.startsWith("tcp://")) return void (await server.listen(host, access));
+  const { hostname, port } = new URL(host);
+  const name = hostname.replace(/^\[|\]$/g, "");
+  const target = { ip: "127.0.0.1", port: Number(port) };
+  await server.listen(`tcp://${target.ip}:${port}`, access);
+  const ip = isIP(name) === 0 ? (await lookup(name)).address : name;
+  // As long as this process: the part outside sees its end.
+  await holdOutside(settings.ports)("tcp", ip, target.port, target);
 }
 
 /** Returns what is to be mounted before anything asks for a name: seen in the daemon's mount namespace only. */

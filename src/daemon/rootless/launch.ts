@@ -14,6 +14,7 @@ import { DELEGATED_CGROUP } from "../../linux/cgroupfs/hierarchy.ts";
 import { loadAccountFiles } from "../../linux/subid.ts";
 import type { DaemonConfig } from "../config.ts";
 import { unpackKeel } from "../../linux/keel-program.ts";
+import { takePidfile } from "../pidfile.ts";
 import { ROOTLESS_UID } from "../places.ts";
 import { claimCgroup } from "./cgroup.ts";
 import { endHolder, findHolder, makeHolder, NAME_SERVER } from "./holder.ts";
@@ -24,18 +25,16 @@ import { findNeeds, refusalHint, rootlessHost, type RootlessUser } from "./requi
 const CONTEXT = "rootless";
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const;
 
+type RootlessConfig = Pick<DaemonConfig, "execRoot" | "usernsRemap" | "listen" | "engine">;
+
 /** Runs a daemon of this user's; resolves to its exit status. Fails with unavailable, saying what is missing. */
 export async function runRootless(
-  { execRoot, usernsRemap, listen }: Pick<DaemonConfig, "execRoot" | "usernsRemap" | "listen">,
+  config: RootlessConfig,
   user: RootlessUser,
   argv: readonly string[],
 ): Promise<number> {
-  if (usernsRemap !== "")
-    throw new Fault(
-      "invalidParameter",
-      "userns-remap cannot be used in rootless mode: containers have a user namespace already",
-      { code: "daemon.rootless" },
-    );
+  checkConfig(config);
+  const { execRoot, listen } = config;
   if (runtimeDir(user.uid) === "")
     throw new Fault(
       "unavailable",
@@ -47,6 +46,8 @@ export async function runRootless(
   const needs = findNeeds(user, host);
   const dir = `${execRoot}.rootless`;
   mkdirSync(dir, { recursive: true, mode: 0o700 });
+  // Before anything is made or found: of two that start at once one goes on.
+  using _only = takePidfile(join(dir, "daemon.pid"));
   const keelPath = unpackKeel(dir);
   const holder = findHolder(dir) ?? (await makeHolder(dir, keelPath, needs, () => refusalHint(host)));
   const settings: InsideSettings = {
@@ -66,6 +67,28 @@ export async function runRootless(
       rmSync(dir, { recursive: true, force: true });
     }
   }
+}
+
+/** Refuses what is the machine's daemon's alone. */
+function checkConfig({ usernsRemap, listen, engine }: RootlessConfig): void {
+  if (usernsRemap !== "")
+    throw new Fault(
+      "invalidParameter",
+      "userns-remap cannot be used in rootless mode: containers have a user namespace already",
+      { code: "daemon.rootless" },
+    );
+  if (listen.hosts.some((host) => host.startsWith("fd://")))
+    throw new Fault(
+      "invalidParameter",
+      "sockets of systemd (fd://) cannot be used in rootless mode: name a unix:// address",
+      { code: "daemon.rootless" },
+    );
+  if (engine.metricsAddress !== "")
+    throw new Fault(
+      "invalidParameter",
+      "metrics-addr cannot be used in rootless mode: nobody outside of the daemon's network could reach it",
+      { code: "daemon.rootless" },
+    );
 }
 
 async function runInside(
