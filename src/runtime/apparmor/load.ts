@@ -23,8 +23,17 @@ export function hasAppArmor(): boolean {
   return readProcTextIfPresent("/sys/module/apparmor/parameters/enabled")?.startsWith("Y") === true;
 }
 
+/** Only root may read the list. */
+function readProfiles(): string | undefined {
+  try {
+    return readProcTextIfPresent(PROFILES);
+  } catch {
+    return undefined; // ignored: who cannot read it can use none of them either
+  }
+}
+
 /** Whether the kernel knows a profile; false, too, where its list cannot be read. */
-export function isProfileLoaded(name: string, list = readProcTextIfPresent(PROFILES)): boolean {
+export function isProfileLoaded(name: string, list = readProfiles()): boolean {
   // `name (mode)`; a name may have spaces in it
   return (list ?? "").split("\n").some((line) => line.slice(0, line.lastIndexOf(" (")) === name);
 }
