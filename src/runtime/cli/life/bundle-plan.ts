@@ -6,6 +6,7 @@ import { launched } from "../../../linux/launch.ts";
 import { OPCODES, type Op, type ShimPlan } from "../../../linux/ops.ts";
 import type { CgroupPlan } from "../../cgroup/plan.ts";
 import { planContainer } from "../../plan/plan.ts";
+import { withJoinedMappings } from "../../spec/joined-userns.ts";
 import type { OciSpec } from "../../spec/oci.ts";
 import { planHooks } from "./hooks.ts";
 
@@ -38,7 +39,8 @@ export function planBundle(input: BundleInput): BundlePlan {
   const rootPath = spec.root?.path ?? "";
   const { hostOps, shim, warnings } = planContainer({
     id,
-    spec: rest,
+    spec: withJoinedMappings(rest),
+    hasRightsOutside: process.getuid?.() === 0,
     root: { kind: "dir", path: rootPath },
     rootTarget: rootPath,
     stageTarget: stateDir,
