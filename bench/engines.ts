@@ -57,7 +57,12 @@ async function start(
   const output: Buffer[] = [];
   for (const s of [child.stdout, child.stderr]) s.on("data", (b: Buffer) => output.push(b));
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  const env = { ...process.env, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: join(dir, "config") };
+  const env = {
+    ...process.env,
+    DOCKER_HOST: `unix://${socket}`,
+    DOCKER_CONFIG: join(dir, "config"),
+    DOCKER_BUILDKIT: "0",
+  };
   const run: Engine["cli"] = (args, o = {}) => {
     const r = spawnSync(cli, args, { env, input: o.input, maxBuffer: 1 << 30 });
     if (r.status !== 0 && !o.mayFail) throw new Error(`${name}: ${cli} ${args.join(" ")}: ${r.stderr}`);

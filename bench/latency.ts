@@ -60,6 +60,15 @@ function busyboxArchive(): Buffer {
   }
 }
 
+/** Five steps behind FROM, two of them commands. */
+const FIVE_STEPS = `FROM bench
+ENV A=b
+RUN echo one > /one
+WORKDIR /w
+RUN cat /one > two
+CMD ["true"]
+`;
+
 async function main(): Promise<void> {
   await using berth = await startBerth();
   await using docker = await startDocker();
@@ -86,6 +95,9 @@ async function main(): Promise<void> {
       if (n < 0) return;
       e.cli(["rm", "-f", ...e.cli(["ps", "-q", "--filter", "label=published"]).split(/\s+/).filter(Boolean)]);
     }),
+    await measure(engines, "`build` of five steps, `--no-cache`, classic", Math.min(ROUNDS, 7), (e) =>
+      e.cli(["build", "--no-cache", "-q", "-"], { input: Buffer.from(FIVE_STEPS) }),
+    ),
     await measure(engines, "`--version`", ROUNDS, (e) => e.cli(["--version"])),
   ];
   console.log(`| milliseconds, median (10 %–90 %) of ${ROUNDS} | ${berth.name} | ${docker.name} | ratio |`);

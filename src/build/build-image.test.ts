@@ -422,6 +422,23 @@ test("heredocs: script, several, file contents", async () => {
   assert.equal(read("f/G"), "$V\n");
 });
 
+test("with --cache-from the named images alone are looked into, missing ones passed over", async () => {
+  const dockerfile = "FROM base\nENV A=b\nRUN one\nCOPY f /f\n";
+  ports.step = (root) => {
+    writeFileSync(join(root, "made"), String(ports.requests.length));
+    return 0;
+  };
+  await build(dockerfile, { f: "1" });
+  const made = ports.created.at(-1);
+  const config = parseImageConfig(made?.config as Uint8Array);
+  ports.known.set("earlier", { id: "sha256:e", config, layers: made?.layers ?? [], name: "earlier" });
+  const cached = async (cacheImages: string[], files = { f: "1" }) =>
+    (await build(dockerfile, files, { cacheImages })).text.split("Using cache").length - 1;
+  assert.equal(await cached(["nosuch", "earlier"]), 3);
+  assert.equal(await cached(["earlier"], { f: "2" }), 2);
+  assert.equal(await cached(["nosuch"]), 0);
+});
+
 test("messages about the Dockerfile are Docker's", async () => {
   assert.equal((await failure("")).message, "the Dockerfile (Dockerfile) cannot be empty");
   assert.equal((await failure("RUN true\n")).message, "no build stage in current context");

@@ -1,7 +1,8 @@
 // The builder's façade: a request and the ports in, events and an image id out. The story of a build, step by step:
 // unpack the context, parse, outline, find the base images, plan, solve.
 
-import { Fault } from "../lib/errors.ts";
+import { Fault, messageOf } from "../lib/errors.ts";
+import { withImported } from "./cache/imported.ts";
 import { hostPlatform, type Platform } from "../oci/platform.ts";
 import { openContexts, type OpenedContexts } from "./context/contexts.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
@@ -106,6 +107,51 @@ function announce(file: StagedDockerfile, outline: Outline, onEvent: (event: Bui
   }
 }
 
+function epochOf({ epochSec, buildArgs }: BuildRequest): number | undefined {
+  const text = buildArgs?.["SOURCE_DATE_EPOCH"];
+  if (text === undefined || text === null || text === "") return epochSec;
+  if (/^\d{1,12}$/.test(text)) return Number(text);
+  throw new Fault("invalidParameter", `invalid SOURCE_DATE_EPOCH: ${text}`, { code: "build.epoch" });
+}
+
+/** Images of `--cache-from`; one that cannot be had costs time only, and a warning. */
+async function importedImages(
+  request: BuildRequest,
+  ports: BuildPorts,
+  options: BuildOptions,
+): Promise<readonly SourceImage[]> {
+  const found = await Promise.all(
+    (request.importedFrom ?? []).map(async (reference) => {
+      try {
+        return await ports.images.resolve({
+          reference,
+          ...(request.platform === undefined ? {} : { platform: request.platform }),
+          pull: true,
+          credentials: request.credentials ?? (async () => undefined),
+          onProgress: () => undefined,
+          signal: options.signal,
+        });
+      } catch (error) {
+        options.signal.throwIfAborted();
+        const message = `failed to import cache from ${reference}: ${messageOf(error)}`;
+        options.onEvent({ type: "warning", message });
+        return undefined;
+      }
+    }),
+  );
+  return found.filter((image) => image !== undefined);
+}
+
+/** compat: images of `--cache-from` that are not here are passed over. */
+async function cacheImagesOf(
+  { cacheImages }: BuildRequest,
+  ports: BuildPorts,
+): Promise<readonly SourceImage[] | undefined> {
+  if (cacheImages === undefined || cacheImages.length === 0) return undefined;
+  const found = await Promise.all(cacheImages.map((name) => ports.images.findLocal(name)));
+  return found.filter((image) => image !== undefined);
+}
+
 /** Which stages are built without what is known: all, or those of `--no-cache-filter` by name or number. */
 function uncachedStages(request: BuildRequest, file: StagedDockerfile): (stage: number) => boolean {
   if (request.noCache) return () => true;
@@ -179,10 +225,14 @@ async function buildOpened(
   opened.narrow(contextPaths(graph));
   const imageId = await solveGraph({
     graph,
-    ports,
+    ports: { ...ports, cache: withImported(ports.cache, await importedImages(request, ports, options)) },
     contexts: opened,
     client: request.client,
     isHidden: request.isHidden ?? false,
+    carriesSteps: request.carriesSteps ?? false,
+    epochSec: epochOf(request),
+    rewritesTimes: request.rewritesTimes ?? false,
+    cacheImages: await cacheImagesOf(request, ports),
     isUncached: uncachedStages(request, file),
     platform: request.platform,
     run: {

@@ -59,6 +59,7 @@ const layers: LayerSink = {
       root: () => draft.root(),
       upper: draft.upper,
       openFs: () => store.openFs(draft.root()),
+      openUpper: () => store.openFs({ kind: "dir", path: draft.upper }),
       discard: () => draft.discard(),
       async commit() {
         const layer = await draft.commit({ durable: false });
@@ -76,6 +77,7 @@ function ports(): BuildPorts {
     layers,
     images: {
       resolve: async ({ reference }) => images.get(reference) as SourceImage,
+      findLocal: async (reference) => images.get(reference),
       create: async (image) => {
         created.push(image);
         return imageIdOf(image.config);

@@ -29,6 +29,16 @@ export interface BuildRequest {
   /** `--label`. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly platform?: Platform;
+  /** The time of everything the build makes, in seconds since the epoch (SOURCE_DATE_EPOCH); absent: when it is made. */
+  readonly epochSec?: number;
+  /** Files of its layers are not younger than `epochSec`. */
+  readonly rewritesTimes?: boolean;
+  /** Images that alone are asked for known results (the classic builder's `--cache-from`). */
+  readonly cacheImages?: readonly string[];
+  /** Images whose steps are known results as well, pulled where they are missing; one that cannot be had is passed over. */
+  readonly importedFrom?: readonly string[];
+  /** The image carries its steps with it, for builds elsewhere. */
+  readonly carriesSteps?: boolean;
   /** Run every step although its result is known. */
   readonly noCache?: boolean;
   /** Stages whose steps are run although their results are known. */

@@ -69,6 +69,16 @@ export interface ImageConfig {
   /** Digests of the uncompressed layers, bottom first. */
   readonly diffIds: readonly Digest[];
   readonly history: readonly HistoryEntry[];
+  /** Keys of the build steps that the image came from, for builds elsewhere (`--cache-to type=inline`). */
+  readonly buildSteps?: readonly BuildStepEntry[];
+}
+
+/** A build step: what it is known by and what it made. */
+export interface BuildStepEntry {
+  readonly key: string;
+  readonly created: string;
+  /** Absent when it made no layer. */
+  readonly diffId?: Digest;
 }
 
 /** Returns the configuration in `bytes`. Fails with invalidParameter when it is malformed or not an image's. */
@@ -91,6 +101,7 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
     config: run === undefined ? {} : parseRunConfig(run),
     diffIds: (rootfs?.strings("diff_ids") ?? []).map(parseDigest),
     history: (doc.objects("history") ?? []).map(parseHistory),
+    ...defined({ buildSteps: doc.objects("berth.build-steps")?.map(parseBuildStep) }),
   };
 }
 
@@ -124,6 +135,15 @@ function parseHealthcheck(fields: Fields): Healthcheck {
     retries: fields.integer("Retries"),
     onFailure: fields.string("OnFailure") || undefined,
   });
+}
+
+function parseBuildStep(fields: Fields): BuildStepEntry {
+  const diffId = fields.string("diff_id");
+  return {
+    key: fields.string("key") ?? "",
+    created: fields.string("created") ?? "",
+    ...(diffId === undefined ? {} : { diffId: parseDigest(diffId) }),
+  };
 }
 
 function parseHistory(fields: Fields): HistoryEntry {
@@ -165,6 +185,9 @@ export function encodeImageConfig(image: ImageConfig): Uint8Array {
         "os.version": image.osVersion,
         "os.features": image.osFeatures,
         rootfs: { type: "layers", diff_ids: image.diffIds },
+        "berth.build-steps": image.buildSteps?.map((step) =>
+          compact({ key: step.key, created: step.created, diff_id: step.diffId }),
+        ),
       }),
     ),
   );

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { after, afterEach, before, test } from "node:test";
 import { type Client, clients, TestDaemon } from "./harness.ts";
+import { TestRegistry } from "./registry.ts";
 
 let daemon: TestDaemon;
 before(async () => {
@@ -75,4 +76,25 @@ test("the cache is there again when the daemon starts, and a filter that is none
   const refused = await daemon.run(berth, ["builder", "prune", "-f", "--filter", "nonsense=1"]);
   assert.equal(refused.status, 1);
   assert.match(refused.stderr, /invalid filter 'nonsense'/);
+});
+
+test("a cache in a registry serves a daemon that has none; what cannot be had is a warning, what is not known refused", async () => {
+  const registry = await TestRegistry.start(daemon.path("registry"), daemon.network, { port: 5055 });
+  try {
+    const dockerfile = "FROM busybox\nRUN echo far > /x\nRUN echo away > /y\n";
+    const ref = `${registry.address}/cache:1`;
+    await build(dockerfile, "-t", "far", "--cache-to", `type=registry,ref=${ref}`);
+    await text("rmi", "far");
+    await text("builder", "prune", "-af");
+    const again = await build(dockerfile, "-t", "far", "--cache-from", ref);
+    assert.equal(again.match(/^#\d+ CACHED$/gm)?.length, 2, again);
+    assert.equal(await text("run", "--rm", "far", "cat", "/x", "/y"), "far\naway");
+    const none = await build("FROM busybox\nENV A=b\n", "--cache-from", `${registry.address}/none`);
+    assert.match(none, /DONE/);
+    const options = { env: { DOCKER_BUILDKIT: "1" }, input: dockerfile };
+    const refused = await daemon.run(berth, ["build", "--cache-to", "type=gha", "-"], options);
+    assert.match(refused.stderr, /--cache-to type=gha is not supported/);
+  } finally {
+    await registry.stop();
+  }
 });

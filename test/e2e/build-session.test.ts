@@ -197,6 +197,41 @@ describe("berth: what only its client can do", () => {
       assert.equal((await daemon.run(berth, ["run", "--rm", "named", "cat", "/f"])).stdout, "O");
     }));
 
+  test("with SOURCE_DATE_EPOCH and rewritten times, two builds are one image", () =>
+    withContext(
+      {
+        Dockerfile:
+          "FROM busybox\nARG A=1\nWORKDIR /w\nRUN echo x > f && mkdir -p d/e && ln -s f l\nCOPY c /p/q\n",
+        c: "C",
+      },
+      async (dir) => {
+        const ids = async (...flags: string[]) => {
+          const options = { env: { ...env, SOURCE_DATE_EPOCH: "1000000000" } };
+          const once = () => daemon.text(berth, ["build", "-q", "--no-cache", ...flags, dir], options);
+          const first = await once();
+          // Another second on every file's clock.
+          await new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)));
+          return [first, await once()];
+        };
+        const [one, two] = await ids("-o", "type=image,rewrite-timestamp=true");
+        assert.equal(one, two);
+        const image = await daemon.text(berth, ["image", "inspect", "-f", "{{.Created}}", one as string]);
+        assert.match(image, /^2001-09-09T01:46:40/);
+        const times = await daemon.text(berth, [
+          "run",
+          "--rm",
+          one as string,
+          "stat",
+          "-c",
+          "%Y",
+          "/w/f",
+          "/w",
+          "/w/l",
+        ]);
+        assert.equal(times, "1000000000\n1000000000\n1000000000");
+      },
+    ));
+
   test("on a failure the lines of the Dockerfile are shown", () =>
     withContext(
       { Dockerfile: "FROM busybox\n\nRUN echo last words && \\\n  exit 3\nCMD x\n" },

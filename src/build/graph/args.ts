@@ -116,7 +116,7 @@ export class BuildArgs {
   /** Names given by the user that no ARG declared, sorted. */
   unused(): string[] {
     return Object.keys(this.given)
-      .filter((name) => !this.seen.has(name) && !PREDEFINED_ARGS.has(name))
+      .filter((name) => !this.seen.has(name) && !PREDEFINED_ARGS.has(name) && name !== "SOURCE_DATE_EPOCH")
       .sort();
   }
 }

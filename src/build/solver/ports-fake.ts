@@ -341,6 +341,7 @@ export class FakeLayers implements LayerSink {
       root: (): RootSource => ({ kind: "dir", path: root }),
       upper: root,
       openFs: async () => this.session(root),
+      openUpper: async () => this.session(root),
       commit: async (): Promise<CommittedLayer> => {
         end();
         const digest = digestDirectory(root);
@@ -397,6 +398,7 @@ export class FakePorts implements BuildPorts {
       request.onProgress({ status: `Pulling ${request.reference}` });
       return image;
     },
+    findLocal: async (reference: string) => this.known.get(reference),
     create: async (image: NewImage): Promise<string> => {
       this.created.push(image);
       return imageIdOf(image.config);

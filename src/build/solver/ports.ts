@@ -50,6 +50,8 @@ export interface NewImage {
 export interface ImageSource {
   /** Throws Fault notFound, unauthorized or unavailable. */
   resolve(request: ResolveRequest): Promise<SourceImage>;
+  /** Finds an image that is here already; undefined when there is none of this name. */
+  findLocal(reference: string): Promise<SourceImage | undefined>;
   /** Stores an image and returns its id; storing the same one twice is fine. */
   create(image: NewImage): Promise<string>;
 }
@@ -70,6 +72,8 @@ export interface LayerDraft {
   /** Host directory of what was written. */
   readonly upper: string;
   openFs(): Promise<FsSession>;
+  /** Opens what was written alone. */
+  openUpper(): Promise<FsSession>;
   /** With `keepsEmpty` a draft that changed nothing is a layer like any other. */
   commit(options?: { readonly keepsEmpty?: boolean }): Promise<CommittedLayer>;
   discard(): Promise<void>;

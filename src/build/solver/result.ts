@@ -3,6 +3,7 @@
 import { Fault } from "../../lib/errors.ts";
 import type { Digest } from "../../oci/digest.ts";
 import {
+  type BuildStepEntry,
   type ChainId,
   chainIdOf,
   chainIdsOf,
@@ -39,6 +40,8 @@ export interface StepResult {
   readonly config?: Uint8Array;
   /** Id of the step before, "" behind scratch. */
   readonly parentId: string;
+  /** The steps so far, of this build. */
+  readonly steps: readonly BuildStepEntry[];
 }
 
 const EMPTY_FILES: RootFiles = { layers: [], diffIds: [], chainId: "" };
@@ -52,6 +55,7 @@ export function resultOfImage(image: SourceImage, key: string): StepResult {
     image: image.config,
     imageId: image.id,
     parentId: "",
+    steps: [],
   };
 }
 
@@ -65,7 +69,7 @@ export function resultOfScratch(platform: Platform, key: string): StepResult {
     diffIds: [],
     history: [],
   };
-  return { key, files: EMPTY_FILES, image, imageId: "", parentId: "" };
+  return { key, files: EMPTY_FILES, image, imageId: "", parentId: "", steps: [] };
 }
 
 /** What a step adds to its parent. */
@@ -113,7 +117,7 @@ function historyOf(step: StepAddition): HistoryEntry[] {
 export function resultOfStep(parent: StepResult, step: StepAddition): StepResult {
   const files = addLayer(parent.files, step.layer, step.record.diffId);
   const history = [...parent.image.history, ...historyOf(step)];
-  const { author: _, ...base } = parent.image;
+  const { author: _, buildSteps: __, ...base } = parent.image;
   const image: ImageConfig = {
     ...base,
     created: step.record.createdAt,
@@ -132,5 +136,18 @@ export function resultOfStep(parent: StepResult, step: StepAddition): StepResult
       },
     );
   }
-  return { key: step.key, files, image, imageId: imageIdOf(config), config, parentId: parent.imageId };
+  const { createdAt, diffId } = step.record;
+  const made: BuildStepEntry = {
+    key: step.key,
+    created: createdAt,
+    ...(diffId === undefined ? {} : { diffId }),
+  };
+  const steps = [...parent.steps, made];
+  return { key: step.key, files, image, imageId: imageIdOf(config), config, parentId: parent.imageId, steps };
+}
+
+/** Returns the result with its steps written into the image, for builds elsewhere. */
+export function withSteps(result: StepResult): StepResult {
+  const config = encodeImageConfig({ ...result.image, buildSteps: result.steps });
+  return { ...result, config, imageId: imageIdOf(config) };
 }

@@ -6,6 +6,7 @@ import { availableParallelism } from "node:os";
 import { Fault } from "../../lib/errors.ts";
 import { hostPlatform, type Platform } from "../../oci/platform.ts";
 import type { LayerId } from "../../storage/layer/types.ts";
+import { recordFromImages } from "../cache/from-images.ts";
 import { keyOf } from "../cache/key.ts";
 import type { Contexts } from "../context/contexts.ts";
 import { isUrl } from "../context/download.ts";
@@ -23,10 +24,25 @@ import {
   sourcesOf,
   type Vertex,
 } from "../graph/vertex.ts";
+import { clampTimes } from "./clamp-times.ts";
 import { executeCopy, keyOfCopy, prepareCopy } from "./copy-step.ts";
 import { type OpenedSource, prepareMounts } from "./mounts.ts";
-import type { BuildClient, BuildPorts, CacheRecord, CommittedLayer, LayerDraft } from "./ports.ts";
-import { chainWith, resultOfImage, resultOfScratch, resultOfStep, type StepResult } from "./result.ts";
+import type {
+  BuildClient,
+  BuildPorts,
+  CacheRecord,
+  CommittedLayer,
+  LayerDraft,
+  SourceImage,
+} from "./ports.ts";
+import {
+  chainWith,
+  resultOfImage,
+  resultOfScratch,
+  resultOfStep,
+  type StepResult,
+  withSteps,
+} from "./result.ts";
 import { executeRun, type RunSettings } from "./run-step.ts";
 import { Semaphore } from "./semaphore.ts";
 import { makeWorkdir } from "./workdir-step.ts";
@@ -38,6 +54,14 @@ export interface SolveOptions {
   readonly client: BuildClient | undefined;
   /** The target's image is listed as little as those of its steps. */
   readonly isHidden: boolean;
+  /** The image carries its steps with it. */
+  readonly carriesSteps: boolean;
+  /** Seconds since the epoch: the time of the image and of its new history. */
+  readonly epochSec: number | undefined;
+  /** Files of layers are not younger than `epochSec`. */
+  readonly rewritesTimes: boolean;
+  /** Where alone known results are looked for; undefined: in the cache. */
+  readonly cacheImages: readonly SourceImage[] | undefined;
   /** Whether a stage is built without what is known. */
   readonly isUncached: (stage: number) => boolean;
   readonly platform: Platform | undefined;
@@ -99,7 +123,8 @@ class Solver {
         });
       }
       if (result.config === undefined) return result.imageId;
-      return await this.store(result, { isIntermediate: this.options.isHidden });
+      const final = this.options.carriesSteps ? withSteps(result) : result;
+      return await this.store(final, { isIntermediate: this.options.isHidden });
     } catch (error) {
       throw this.fail(error);
     } finally {
@@ -176,7 +201,10 @@ class Solver {
     if (isCached) this.options.emit({ type: "cached", at });
     const { config, author } = vertex;
     const comment = this.options.dialect === "buildkit" ? { comment: BUILDKIT_COMMENT } : {};
-    const result = resultOfStep(parent, { key, record, layer, config, author, createdBy, ...comment });
+    const { epochSec } = this.options;
+    const created = epochSec === undefined ? {} : { createdAt: new Date(epochSec * 1000).toISOString() };
+    const shown = { ...record, ...created };
+    const result = resultOfStep(parent, { key, record: shown, layer, config, author, createdBy, ...comment });
     this.storeIntermediate(vertex, result);
     return result;
   }
@@ -263,7 +291,9 @@ class Solver {
   /** A step that may be an empty layer is another one than the same step without a layer. */
   private keyed(mayBeEmpty: boolean, kind: string, parts: readonly unknown[]) {
     const keepsEmpty = mayBeEmpty && this.options.dialect === "buildkit";
-    return { keepsEmpty, key: keyOf(keepsEmpty ? `${kind}-layer` : kind, parts) };
+    const { rewritesTimes, epochSec } = this.options;
+    const times = rewritesTimes && epochSec !== undefined ? [{ epochSec }] : [];
+    return { keepsEmpty, key: keyOf(keepsEmpty ? `${kind}-layer` : kind, [...parts, ...times]) };
   }
 
   private async prepareCopyStep(
@@ -315,7 +345,7 @@ class Solver {
     const running = this.inFlight.get(execution.key);
     if (running !== undefined) return { ...(await running), isCached: true };
     if (!this.options.isUncached(vertex.stage)) {
-      const known = await this.lookUp(parent, execution.key);
+      const known = await this.lookUp(parent, execution);
       if (known !== undefined) return { ...known, isCached: true };
       const started = this.inFlight.get(execution.key);
       if (started !== undefined) return { ...(await started), isCached: true };
@@ -325,9 +355,13 @@ class Solver {
     return { ...(await made), isCached: false };
   }
 
-  private async lookUp(parent: StepResult, key: string): Promise<Made | undefined> {
+  private async lookUp(parent: StepResult, execution: Execution): Promise<Made | undefined> {
     const { cache, layers } = this.options.ports;
-    const record = await cache.get(key);
+    const { cacheImages } = this.options;
+    const record =
+      cacheImages === undefined
+        ? await cache.get(execution.key)
+        : recordFromImages(cacheImages, parent.image, execution.createdBy);
     if (record?.diffId === undefined) return record && { record, layer: undefined };
     const layer = await layers.find(chainWith(parent.files, record.diffId));
     return layer && { record, layer };
@@ -363,6 +397,8 @@ class Solver {
     stack.defer(() => draft.discard());
     await change(draft);
     this.signal.throwIfAborted();
+    const { rewritesTimes, epochSec } = this.options;
+    if (rewritesTimes && epochSec !== undefined) await clampTimes(draft, epochSec);
     const committed = await draft.commit({ keepsEmpty });
     return committed.isEmpty && !keepsEmpty ? undefined : committed;
   }

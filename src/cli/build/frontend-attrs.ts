@@ -36,6 +36,12 @@ function args(flags: BuildFlags, proxies: Readonly<Record<string, string>>): Rec
   return Object.fromEntries(known);
 }
 
+/** The environment's SOURCE_DATE_EPOCH is an argument of every build. */
+function epoch(): Record<string, string> {
+  const value = process.env["SOURCE_DATE_EPOCH"] ?? "";
+  return value === "" ? {} : { "build-arg:SOURCE_DATE_EPOCH": value };
+}
+
 /** Returns the options. Throws a Fault for flags that contradict each other. */
 export function frontendAttrs(
   flags: BuildFlags,
@@ -48,6 +54,7 @@ export function frontendAttrs(
   );
   return {
     ...inputs.attrs,
+    ...epoch(),
     ...args(flags, proxies),
     ...prefixed("label:", toRecord(flags.label)),
     ...noCache(flags),

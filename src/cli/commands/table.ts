@@ -30,6 +30,7 @@ export interface NounEntry {
 
 export const nouns: readonly NounEntry[] = [
   { name: "builder", summary: "Manage builds" },
+  { name: "buildx", summary: "Docker Buildx", hidden: true },
   { name: "checkpoint", summary: "Manage checkpoints", hidden: true },
   { name: "container", summary: "Manage containers" },
   { name: "context", summary: "Manage contexts" },
@@ -71,6 +72,7 @@ const volume = verb("volume");
 const system = verb("system");
 const context = verb("context");
 const builder = verb("builder");
+const buildx = verb("buildx");
 const manifest = verb("manifest");
 const plugin = verb("plugin");
 
@@ -366,6 +368,13 @@ export const verbs: readonly VerbEntry[] = [
 
   builder("build", "Build an image from a Dockerfile", () => import("./image/build.ts")),
   builder("prune", "Remove build cache", () => import("./builder/prune.ts")),
+  buildx("build", "Start a build", () => import("./image/build.ts"), { aliases: ["b"] }),
+  buildx("prune", "Remove build cache", () => import("./builder/prune.ts")),
+  buildx("du", "Disk usage", () => import("./buildx/du.ts")),
+  buildx("ls", "List builder instances", () => import("./buildx/ls.ts")),
+  buildx("inspect", "Inspect current builder instance", () => import("./buildx/inspect.ts")),
+  buildx("version", "Show buildx version information", () => import("./buildx/version.ts")),
+  buildx("bake", "Build from a file", () => import("./buildx/bake.ts"), { aliases: ["f"] }),
 
   alone("completion", "Print the completion script of a shell", () => import("./completion.ts")),
   alone("compose", "Define and run multi-container applications", () => import("./compose/compose.ts")),

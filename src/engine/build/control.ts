@@ -28,7 +28,8 @@ import { hostPlatform } from "../../oci/platform.ts";
 import { faultForBuildKit } from "./explain.ts";
 import { loginOf } from "./logins.ts";
 import { BuildProgress } from "./progress.ts";
-import { checkOutputs, give, keepsImage, type Output, type OutputContext } from "./outputs.ts";
+import { type CacheWishes, cacheWishesOf } from "./cache-options.ts";
+import { checkOutputs, give, keepsImage, type Output, type OutputContext, pushCache } from "./outputs.ts";
 import type { SessionTable } from "./sessions.ts";
 
 type SolveInput = ReturnType<typeof solveRequest.decode>;
@@ -91,6 +92,7 @@ const BUILDKIT_VERSION = { package: "github.com/moby/buildkit", version: "v0.20.
 class ControlBuild {
   readonly input: SolveInput;
   readonly outputs: readonly Output[];
+  readonly cache: CacheWishes;
   readonly progress = new BuildProgress();
   readonly renderer: StatusRenderer;
   readonly abort = new AbortController();
@@ -103,6 +105,7 @@ class ControlBuild {
 
   constructor(input: SolveInput) {
     this.input = input;
+    this.cache = cacheWishesOf(input.cache ?? {});
     const { exporters, exporterType, exporterAttrs } = input;
     const wanted = exporters.length > 0 ? exporters : [{ type: exporterType, attrs: exporterAttrs }];
     this.outputs = wanted.map(({ type = "", attrs = {} }, index) => ({ type, attrs, index }));
@@ -222,7 +225,10 @@ export class Control {
       ...base,
       client: session,
       allowed: build.input.entitlements,
+      importedFrom: build.cache.importedFrom,
+      carriesSteps: build.cache.carriesSteps,
       isHidden: !keepsImage(build.outputs),
+      rewritesTimes: build.outputs.some(({ attrs }) => attrs["rewrite-timestamp"] === "true"),
       credentials: async (domain) => loginOf(session.credentials(domain)),
       ...(await uploadOf(base, session, build.abort.signal)),
     };
@@ -268,6 +274,7 @@ export class Control {
     };
     for (const output of build.outputs)
       response = { ...response, ...(await give(this.#options, output, run)) };
+    for (const name of build.cache.pushedTo) await pushCache(this.#options, name, run);
     return response;
   }
 }

@@ -4,7 +4,7 @@ import type { BuildEvent } from "../../build/events.ts";
 import { sendFiles } from "../../build/session/send-files.ts";
 import type { Session } from "../../build/session/session.ts";
 import { Fault } from "../../lib/errors.ts";
-import { familiarName, familiarString } from "../../oci/reference.ts";
+import { familiarName, familiarString, type Reference } from "../../oci/reference.ts";
 import { packTree } from "../../storage/layer/pack.ts";
 import type { LayerStore } from "../../storage/layer/store.ts";
 import type { ImageService } from "../image/service.ts";
@@ -62,19 +62,44 @@ async function nameAndPush(
   const wantsPush = output.attrs["berth-push"] === "true";
   if (wantsPush && names.length === 0)
     throw new Fault("invalidParameter", "tag is needed when pushing to registry", { code: "build.output" });
-  for (const reference of wantsPush ? references : []) {
-    const auth = await loginOf(run.session.credentials(reference.domain));
-    const out = { write: (line: object) => Promise.resolve(refuseFailure(line)) };
-    const input = {
-      name: familiarName(reference),
-      tag: reference.tag,
-      platform: undefined,
-      registryAuth: auth as AuthConfig | undefined,
-    };
-    run.onEvent({ type: "exporting", what: `pushing ${familiarString(reference)}` });
-    await context.images.push(input, out, { signal: run.signal, version: "1.51" });
-  }
+  for (const reference of wantsPush ? references : []) await push(context, reference, run);
   return names.length === 0 ? {} : { "image.name": names.join(",") };
+}
+
+async function push(context: OutputContext, reference: Reference, run: OutputRun): Promise<void> {
+  const auth = await loginOf(run.session.credentials(reference.domain));
+  const out = { write: (line: object) => Promise.resolve(refuseFailure(line)) };
+  const input = {
+    name: familiarName(reference),
+    tag: reference.tag,
+    platform: undefined,
+    registryAuth: auth as AuthConfig | undefined,
+  };
+  run.onEvent({ type: "exporting", what: `pushing ${familiarString(reference)}` });
+  await context.images.push(input, out, { signal: run.signal, version: "1.51" });
+}
+
+function idOf(images: ImageService, name: string): string | undefined {
+  try {
+    return images.find(name).id;
+  } catch {
+    return undefined; // ignored: the name is free
+  }
+}
+
+/** Pushes the image as a cache: the daemon keeps no name for it. */
+export async function pushCache(context: OutputContext, name: string, run: OutputRun): Promise<void> {
+  const reference = tagOf(name);
+  const isOwnName = idOf(context.images, familiarString(reference)) === run.imageId;
+  await context.runner.name(run.imageId, [reference], () => undefined);
+  await push(context, reference, run);
+  if (isOwnName) return;
+  await context.images.delete({
+    name: familiarString(reference),
+    force: false,
+    noprune: true,
+    platforms: [],
+  });
 }
 
 /** A push that fails behind its first line says so in a line. */

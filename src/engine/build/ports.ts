@@ -30,6 +30,10 @@ export function imageSource(images: ImageService, layers: LayerStore): ImageSour
       await images.pullFor(reference, request.platform, auth, request.onProgress, request.signal);
       return described(images.find(familiarString(reference)), request.reference);
     },
+    async findLocal(reference) {
+      const local = localImage(images, reference);
+      return local && described(local, reference);
+    },
     async create(image) {
       const id = imageIdOf(image.config);
       await images.add({
@@ -73,6 +77,7 @@ export function layerSink(layers: LayerStore, keel: Keel, mountTarget: string): 
         root: () => draft.root(),
         upper: draft.upper,
         openFs: () => open(draft.root()),
+        openUpper: () => open({ kind: "dir", path: draft.upper }),
         discard: () => draft.discard(),
         async commit({ keepsEmpty = false } = {}) {
           const layer = await draft.commit();

@@ -72,6 +72,7 @@ export function requestOf(input: BuildInput, body: UploadBody): BuildRequest {
     ...(input.buildArgs === undefined ? {} : { buildArgs: input.buildArgs }),
     ...(input.labels === undefined ? {} : { labels: input.labels }),
     ...(input.platform === undefined ? {} : { platform: parsePlatform(input.platform) }),
+    ...(input.cacheFrom === undefined ? {} : { cacheImages: input.cacheFrom }),
     noCache: input.noCache,
     pull: input.pull,
     ...(input.networkMode === undefined ? {} : { network: input.networkMode }),
@@ -79,4 +80,10 @@ export function requestOf(input: BuildInput, body: UploadBody): BuildRequest {
     ...(input.shmSize === undefined ? {} : { shmSizeBytes: input.shmSize }),
     limits: limitsOf(input),
   };
+}
+
+/** As requestOf, for a build whose history tells nothing of contents: images are no cache for it. */
+export function requestForBuildKit(input: BuildInput, body: UploadBody): BuildRequest {
+  const { cacheImages: _, ...request } = requestOf(input, body);
+  return request;
 }

@@ -19,7 +19,7 @@ import type { LayerStore } from "../../storage/layer/store.ts";
 import type { EventBus } from "../event/bus.ts";
 import { Control } from "./control.ts";
 import { authOf, loginOf } from "./logins.ts";
-import { type BuildInput, requestOf } from "./request.ts";
+import { type BuildInput, requestForBuildKit, requestOf } from "./request.ts";
 import { BuildRunner, type BuildRunnerOptions, tagOf } from "./runner.ts";
 import { SessionTable } from "./sessions.ts";
 import { Uploads } from "./uploads.ts";
@@ -164,7 +164,7 @@ export class BuildService {
     const names = input.tags.filter((t) => t !== "").map(tagOf);
     const remote = input.remote ?? "";
     const request: BuildRequest = {
-      ...requestOf(input, body),
+      ...requestForBuildKit(input, body),
       ...(await this.#clientOf(input, signal)),
       ...(await this.#contextFor(remote, input.buildId ?? "", signal)),
       dialect: "buildkit",
