@@ -15,6 +15,7 @@
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -119,11 +120,11 @@ static int set_oom_score(struct container *c, int64_t value, struct fault *f)
 		*--at = '-';
 	CLEAN_FD int fd = openat(c->host_proc, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return fault_set(f, errno, "oomScoreAdj", "", NULL);
+		return fault_set(f, errno, "oomScoreAdj", at, NULL);
 	if (write(fd, at, strlen(at)) >= 0)
 		return 0;
 	if (errno != EACCES && errno != EPERM)
-		return fault_set(f, errno, "oomScoreAdj", "", NULL);
+		return fault_set(f, errno, "oomScoreAdj", at, NULL);
 	// Going below what we inherited takes CAP_SYS_RESOURCE, which nested hosts lack.
 	container_warn(c, "oomScoreAdj", at, errno, "cannot be lowered without CAP_SYS_RESOURCE");
 	return 0;
@@ -132,21 +133,23 @@ static int set_oom_score(struct container *c, int64_t value, struct fault *f)
 static int set_rlimit(struct container *c, int64_t resource, int64_t soft, int64_t hard, struct fault *f)
 {
 	struct rlimit want = {(rlim_t)soft, (rlim_t)hard}, have;
+	char shown[32];
+	snprintf(shown, sizeof shown, "resource %lld", (long long)resource);
 	if (resource < 0 || resource >= RLIM_NLIMITS)
-		return fault_set(f, EINVAL, "rlimit", "", "unknown resource");
+		return fault_set(f, EINVAL, "rlimit", shown, "unknown resource");
 	int which = (int)resource;
 	if (setrlimit((__rlimit_resource_t)which, &want) == 0)
 		return 0;
 	int err = errno;
 	// Raising a hard limit takes CAP_SYS_RESOURCE, which nested hosts lack: the container gets what there is.
 	if (err != EPERM || getrlimit((__rlimit_resource_t)which, &have) < 0 || want.rlim_max <= have.rlim_max)
-		return fault_set(f, err, "rlimit", "", NULL);
+		return fault_set(f, err, "rlimit", shown, NULL);
 	want.rlim_max = have.rlim_max;
 	if (want.rlim_cur > have.rlim_max)
 		want.rlim_cur = have.rlim_max;
 	if (setrlimit((__rlimit_resource_t)which, &want) < 0)
-		return fault_set(f, errno, "rlimit", "", NULL);
-	container_warn(c, "rlimit", "", err, "hard limit cannot be raised without CAP_SYS_RESOURCE, the host's limit stays");
+		return fault_set(f, errno, "rlimit", shown, NULL);
+	container_warn(c, "rlimit", shown, err, "hard limit cannot be raised without CAP_SYS_RESOURCE, the host's limit stays");
 	return 0;
 }
 

@@ -29,7 +29,13 @@ const STEPS: readonly (readonly [
 ])[] = [
   ["devices of a driver", ["--gpus", "all"], ["true"], 125, /could not select device driver/],
   ["a port that is taken", ["-p", "127.0.0.1:4444:80"], ["true"], 125, /4444/],
-  ["a limit that the kernel refuses", ["--cpus", "0.001"], ["true"], 125, /[Ii]nvalid argument/],
+  [
+    "a limit that the kernel refuses",
+    ["--cpus", "0.001"],
+    ["true"],
+    125,
+    /write .*cpu.*: invalid argument \(the kernel does not take this value/,
+  ],
   ["a device that has no queue", ["--device-read-bps", "/dev/null:1mb"], ["true"], 125, /no such device/],
   ["a mount", ["--tmpfs", "/x:size=nonsense"], ["true"], 125, /\/x|tmpfs/],
   ["a setting of the kernel", ["--sysctl", "net.ipv4.nosuch=1"], ["true"], 127, /nosuch: no such file/],

@@ -42,6 +42,8 @@ export class VolumeCatalog {
   readonly #local: LocalDriver;
   /** Containers in the making, by the volume's name. */
   readonly #pins = new Map<string, string[]>();
+  /** Of containers that were not made, and could not be removed then: the disk was full. */
+  readonly #abandoned = new Set<string>();
   #users: VolumeUsers = () => new Map();
 
   constructor(options: VolumeCatalogOptions) {
@@ -123,6 +125,7 @@ export class VolumeCatalog {
 
   /** Returns the volume of that name, made where it is missing. Fails with invalidParameter, notFound and conflict. */
   async ensure(wish: VolumeWish): Promise<VolumeRecord> {
+    for (const name of [...this.#abandoned]) await this.abandon(name);
     const isAnonymous = wish.name === "";
     const name = isAnonymous ? newId() : wish.name;
     const labels = isAnonymous ? { ...wish.labels, [ANONYMOUS_LABEL]: "" } : wish.labels;
@@ -227,6 +230,20 @@ export class VolumeCatalog {
       await this.#drop(record);
       this.#publish("destroy", record);
     });
+  }
+
+  /** Removes a volume that was made for a container in vain; what cannot be removed now is when the next volume is made. */
+  async abandon(name: string): Promise<void> {
+    this.#abandoned.delete(name);
+    try {
+      await this.remove(name, { force: true });
+    } catch (error) {
+      if (this.#records.get(name) === undefined) return; // ignored: its data went the first time, its record now
+      this.#abandoned.add(name);
+      this.#options.log(
+        `cannot remove the volume ${name} of a container that was not made: ${messageOf(error)}`,
+      );
+    }
   }
 
   #checkUnused(name: string): void {

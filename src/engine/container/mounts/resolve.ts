@@ -208,16 +208,7 @@ class Resolver implements ResolvedMounts {
 
   async abandon(): Promise<void> {
     this[Symbol.dispose]();
-    for (const name of this.pending.splice(0)) {
-      try {
-        await this.#context.volumes.remove(name);
-      } catch (error) {
-        this.#context.log(
-          "warn",
-          `cannot remove the volume ${name} of a container that was not made: ${messageOf(error)}`,
-        );
-      }
-    }
+    for (const name of this.pending.splice(0)) await this.#context.volumes.abandon(name);
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,6 @@
 // Why a container could not be started: the words and the exit code of it.
 import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
+import { remedyOf } from "../../../linux/remedy.ts";
 import { DEFAULT_PROFILE_NAME } from "../../../runtime/apparmor/profile.ts";
 
 const ENOENT = 2;
@@ -53,9 +54,12 @@ function initReason(error: SysError): string {
 }
 
 /** compat: Go writes errno texts in lower case, and clients look for "no such file or directory" to choose the exit code 127. */
-function goMessage({ op, path, text }: SysError): string {
+function goMessage(error: SysError): string {
+  const { op, path, text } = error;
   const reason = /^[A-Z][a-z]/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text;
-  return path === "" ? `${op}: ${reason}` : `${op} ${path}: ${reason}`;
+  const remedy = remedyOf(error);
+  const told = remedy === "" ? reason : `${reason} (${remedy})`;
+  return path === "" ? `${op}: ${told}` : `${op} ${path}: ${told}`;
 }
 
 /** Whether the kernel has lost the default AppArmor profile: package upgrades are known to unload what they did not load. */
