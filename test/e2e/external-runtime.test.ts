@@ -1,8 +1,8 @@
-// Containers that runc and crun make through their command lines: whatever holds for our own containers holds for them, a daemon that
-// dies included, and nothing of a bundle is left behind. The whole is run once for each of the two.
+// Containers that runc, crun and `berth runtime` make through their command lines: whatever holds for our own containers holds for them, a
+// daemon that dies included, and nothing of a bundle is left behind. The whole is run once for each of the three.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { chmod, readdir, writeFile } from "node:fs/promises";
+import { chmod, readdir, symlink, writeFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
 import { type Client, clients, isAlive, procStatus, TestDaemon } from "./harness.ts";
 
@@ -23,18 +23,23 @@ const isHybrid =
   readFileSync("/sys/fs/cgroup/unified/cgroup.controllers", "utf8").trim() !== "";
 
 /** A file that tells which runtime has made a container, in what it keeps of it. */
-const TRACES = { runc: "state.json", crun: "status" } as const;
+const TRACES = { runc: "state.json", crun: "status", "berth-runtime": "state.json" } as const;
 
-for (const runtime of ["runc", "crun"] as const)
-  describe(`with ${runtime}`, () => {
+for (const program of ["runc", "crun", "berth-runtime"] as const)
+  describe(`with ${program}`, () => {
     let daemon: TestDaemon;
+    /** What is asked for: a name, or the path of our own executable under the name that makes it a runtime. */
+    let runtime: string = program;
     const text = (...args: string[]) => daemon.text(client, args, { timeoutMs: 60_000 });
     const run = (...args: string[]) => text("run", "--runtime", runtime, ...args);
     const start = (name: string, ...args: string[]) => run("-d", "--name", name, ...args);
 
     before(async () => {
-      const wrap = runtime === "crun" && isHybrid ? { wrap: hidesUnified } : {};
+      const wrap = program === "crun" && isHybrid ? { wrap: hidesUnified } : {};
       daemon = await TestDaemon.start(wrap);
+      if (program !== "berth-runtime") return;
+      runtime = daemon.path(program);
+      await symlink(daemon.program[0] ?? "", runtime);
     });
     afterEach(() => daemon.removeContainers());
     after(() => daemon.close());
@@ -56,7 +61,7 @@ for (const runtime of ["runc", "crun"] as const)
       const { Id, HostConfig, State } = await daemon.inspect("web");
       assert.equal(HostConfig["Runtime"], runtime);
       assert.ok(
-        existsSync(daemon.path("run/c", Id, "runtime", Id, TRACES[runtime])),
+        existsSync(daemon.path("run/c", Id, "runtime", Id, TRACES[program])),
         "the runtime keeps its state",
       );
       const limits = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null";
