@@ -285,6 +285,10 @@ export function isEventKnown(
   return !(event.Type === "image" && event.Action === "create" && compareVersions(version, "1.46") < 0);
 }
 
+function withContainers(shaped: readonly Json[], items: readonly Json[]): Json[] {
+  return shaped.map((item, i) => ({ ...item, Containers: items[i]?.["Containers"] }));
+}
+
 type Usage = { Items?: unknown[] | undefined; TotalSize: number } | undefined;
 
 const USAGES = [
@@ -306,7 +310,9 @@ export function shapeDiskUsage(version: string, isVerbose: boolean, value: DiskU
     if (usage === undefined) continue;
     if (isOld || !isVerbose) {
       if (object === "ImageUsage") result["LayersSize"] = usage.TotalSize;
-      result[flat] = shapeResponse(operation, version, usage.Items ?? []);
+      const items = shapeResponse(operation, version, usage.Items ?? []);
+      // compat: here the containers of images were counted before they were in lists.
+      result[flat] = object === "ImageUsage" ? withContainers(items as Json[], usage.Items as Json[]) : items;
     }
     if (isOld) continue;
     result[object] = isVerbose ? usage : { ...usage, Items: undefined };

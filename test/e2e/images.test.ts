@@ -143,6 +143,12 @@ for (const client of clients)
     });
   });
 
+interface Usage {
+  LayersSize: number;
+  Images: { RepoTags: string[]; Size: number; SharedSize: number; Containers: number }[];
+  Containers: { SizeRw?: number }[];
+}
+
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 /** A `docker save` archive as docker before 25 writes it, made by hand: legacy layer directories, no OCI index. */
@@ -227,6 +233,36 @@ describe("archives from elsewhere", () => {
     const missing = await tried("image", "diff", "busybox", "nosuch");
     assert.match(missing.stderr, /No such image: nosuch/);
     await berth("rmi", "other");
+  });
+
+  test("system df counts what images share once, who uses them, and what containers have written", async () => {
+    const [first] = clients as [Client];
+    const dockerfile = "FROM busybox\nRUN head -c 1000 /dev/zero > /one\n";
+    const usage = async (version: string) =>
+      (await daemon.request("GET", `/${version}/system/df`)).body as Usage;
+    const before = (await usage("v1.45")).LayersSize;
+    await daemon.run(first, ["build", "-t", "grown", "-"], { input: dockerfile });
+    await daemon.text(first, [
+      "run",
+      "--name",
+      "writer",
+      "grown",
+      "sh",
+      "-c",
+      "head -c 5000 /dev/zero > /five",
+    ]);
+    const { Images, Containers, LayersSize } = await usage("v1.45");
+    const of = (name: string) => Images.find((i) => i.RepoTags.includes(`${name}:latest`));
+    const [base, grown] = [of("busybox"), of("grown")];
+    assert.equal(base?.SharedSize, base?.Size, "all of it is in the other one, too");
+    assert.deepEqual(
+      [grown?.Size, grown?.SharedSize, grown?.Containers],
+      [(base?.Size ?? 0) + 1000, base?.Size, 1],
+    );
+    assert.equal(LayersSize, before + 1000);
+    assert.equal(Containers[0]?.SizeRw, 5000);
+    await daemon.text(first, ["rm", "writer"]);
+    await daemon.text(first, ["rmi", "grown"]);
   });
 
   test("an archive of docker save of old loads under its own id", async () => {

@@ -99,7 +99,7 @@ export class ImageService {
   /** Bytes of all layers of all images, each counted once. */
   get layersSizeBytes(): number {
     const ids = new Set(this.#context.table.all().flatMap((i) => i.layers));
-    return [...ids].reduce((sum, id) => sum + (this.#context.layers.get(id)?.sizeBytes ?? 0), 0);
+    return this.#bytesOf([...ids]);
   }
 
   /** Returns the image that a create request names. Fails with notFound in Docker's words. */
@@ -169,11 +169,27 @@ export class ImageService {
   }
 
   async list(input: Input<"imageList">): Promise<ImageSummary[]> {
+    const shared = input.sharedSize ? this.#sharedLayers() : undefined;
     return selectImages(this.#context.table, input).map(({ image, tags }) => ({
       ...summaryOf(image, this.#facts(image, tags)),
-      Containers: -1,
+      ...(shared === undefined
+        ? {}
+        : { SharedSize: this.#bytesOf(image.layers.filter((id) => shared.has(id))) }),
       ...this.#origin(image, input),
     }));
+  }
+
+  /** Layers that more than one image has; those of build steps do not count. */
+  #sharedLayers(): Set<LayerId> {
+    const once = new Set<LayerId>();
+    const shared = new Set<LayerId>();
+    for (const { layers } of this.#context.table.all().filter((i) => !i.isIntermediate))
+      for (const id of new Set(layers)) (once.has(id) ? shared : once).add(id);
+    return shared;
+  }
+
+  #bytesOf(layers: readonly LayerId[]): number {
+    return layers.reduce((sum, id) => sum + (this.#context.layers.get(id)?.sizeBytes ?? 0), 0);
   }
 
   async inspect(input: Input<"imageInspect">): Promise<ImageInspect> {

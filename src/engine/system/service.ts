@@ -256,12 +256,13 @@ export class SystemService {
     const { images } = this.#deps;
     const query = { sharedSize: true, digests: false, manifests: false, identity: false };
     const Items = await images.list({ all: false, filters: {}, ...query });
-    const used = new Set(this.#deps.table.all().map((r) => r.imageId));
-    const unused = Items.filter((i) => !used.has(i.Id));
+    const used = Items.filter((i) => i.Containers > 0);
+    // compat: what images share counts as nobody's.
+    const usedBytes = used.reduce((sum, i) => sum + i.Size - i.SharedSize, 0);
     return {
-      ActiveCount: Items.length - unused.length,
+      ActiveCount: used.length,
       TotalCount: Items.length,
-      Reclaimable: unused.length === Items.length ? images.layersSizeBytes : 0,
+      Reclaimable: Math.max(0, images.layersSizeBytes - usedBytes),
       TotalSize: images.layersSizeBytes,
       Items,
     };
@@ -294,11 +295,19 @@ export class SystemService {
   }
 
   async #containerUsage(): Promise<NonNullable<DiskUsage["ContainerUsage"]>> {
-    const Items = await this.#deps.containers.list({ all: true, limit: undefined, size: false, filters: {} });
+    const Items = await this.#deps.containers.list({ all: true, limit: undefined, size: true, filters: {} });
     const active = Items.filter(
       (c) => c.State === "running" || c.State === "paused" || c.State === "restarting",
     );
-    return { ActiveCount: active.length, TotalCount: Items.length, Reclaimable: 0, TotalSize: 0, Items };
+    const sizeOf = (list: typeof Items): number => list.reduce((sum, c) => sum + (c.SizeRw ?? 0), 0);
+    const TotalSize = sizeOf(Items);
+    return {
+      ActiveCount: active.length,
+      TotalCount: Items.length,
+      Reclaimable: TotalSize - sizeOf(active),
+      TotalSize,
+      Items,
+    };
   }
 }
 
