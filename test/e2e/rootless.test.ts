@@ -88,6 +88,9 @@ class World {
     const command = this.as([this.berth, "daemon", ...hosts]);
     if (this.cgroup === "") return command;
     if (!existsSync(this.cgroup)) {
+      // As systemd does for all that is below it.
+      for (const controller of ["cpu", "memory", "pids"])
+        await writeFile(`${CGROUP}/cgroup.subtree_control`, `+${controller}`);
       mkdirSync(this.cgroup);
       for (const name of ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"])
         await chown(join(this.cgroup, name), UID, UID);
@@ -421,7 +424,7 @@ describe("rootless", () => {
     const id = await berth("run", "-d", "busybox", "sleep", "1000");
     const paused = await world.run([world.berth, "pause", id]);
     if (hasDelegation) {
-      assert.equal(stdout, "67108864\n50\n");
+      assert.equal(stdout, "67108864\n50\n", stderr);
       assert.equal(paused.status, 0, paused.stderr);
       await berth("unpause", id);
     } else {
