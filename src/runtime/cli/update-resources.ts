@@ -74,13 +74,14 @@ function parseInteger(text: string): number {
 const parseSize = (text: string): number => (text === "-1" ? -1 : parseBinarySize(text));
 
 /**
- * Returns what has to be written and what the container has afterwards. Quota and period are one setting in version 2, so that
- * where only one of them changes the other is written again.
+ * Returns what has to be written, in steps, and what the container has afterwards. Quota and period are one setting in version 2, so
+ * that where only one of them changes the other is written again. In version 1 they are two files, and the kernel refuses a share of
+ * the time that is larger than the parent's at any moment: a period that gets shorter comes after what is allowed in it.
  */
 export function mergedResources(
   old: OciResources,
   change: OciResources,
-): { effective: OciResources; kept: OciResources } {
+): { steps: OciResources[]; kept: OciResources } {
   const { devices: _, ...limits } = change; // compat: devices cannot be updated
   const cpu = { ...limits.cpu };
   const oldCpu = old.cpu ?? {};
@@ -94,8 +95,26 @@ export function mergedResources(
     memory: { ...old.memory, ...limits.memory },
     blockIO: { ...old.blockIO, ...limits.blockIO },
   };
-  return { effective, kept };
+  return { steps: inSteps(effective, oldCpu), kept };
 }
+
+function inSteps(change: OciResources, old: OciCpu): OciResources[] {
+  const { period, realtimePeriod, ...cpu } = change.cpu ?? {};
+  const later: OciCpu = {};
+  const sooner: OciCpu = { ...cpu };
+  const isLater = (now: number | undefined, before: number) => now !== undefined && now < before;
+  if (period !== undefined)
+    (isLater(period, old.period || DEFAULT_PERIOD_US) ? later : sooner).period = period;
+  if (realtimePeriod !== undefined)
+    (isLater(realtimePeriod, old.realtimePeriod || DEFAULT_RT_PERIOD_US) ? later : sooner).realtimePeriod =
+      realtimePeriod;
+  const first = { ...change, cpu: sooner };
+  return Object.keys(later).length === 0 ? [first] : [first, { cpu: later }];
+}
+
+/** Of a new cgroup, in microseconds. */
+const DEFAULT_PERIOD_US = 100_000;
+const DEFAULT_RT_PERIOD_US = 1_000_000;
 
 /** A limit below what is in use is refused where the request says so (runtime-spec memory.checkBeforeUpdate). */
 export function checkMemory(paths: CgroupPaths, memory: OciMemory | undefined): void {

@@ -27,7 +27,15 @@ function tableOf(pids: readonly number[], options: readonly string[]): string {
   const widths = titles.map((title, i) =>
     Math.max(title.length, ...rows.map((row) => (row[i] ?? "").length)),
   );
+  // compat: as procps has them, numbers to the right, process ids seven wide
+  const isNumber = titles.map((_, i) => rows.length > 0 && rows.every((row) => /^\d+$/.test(row[i] ?? "")));
   const line = (cells: readonly string[]) =>
-    cells.map((cell, i) => (i === cells.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join(" ");
+    cells
+      .map((cell, i) => {
+        const width = Math.max(widths[i] ?? 0, titles[i] === "PID" || titles[i] === "PPID" ? 7 : 0);
+        if (isNumber[i] || titles[i] === "PID") return cell.padStart(width);
+        return i === cells.length - 1 ? cell : cell.padEnd(width);
+      })
+      .join(" ");
   return [titles, ...rows].map((row) => `${line(row)}\n`).join("");
 }

@@ -61,8 +61,15 @@ export const update = command({
       const state = dir.load();
       const { paths } = state.cgroup;
       checkMemory(paths, change.memory);
-      const { effective, kept } = mergedResources(state.spec.linux?.resources ?? {}, change);
-      const { ops, warnings } = planCgroupUpdate(loadCgroupHost(), paths, effective);
+      const { steps, kept } = mergedResources(state.spec.linux?.resources ?? {}, change);
+      const host = loadCgroupHost();
+      // in version 2 quota and period are one file
+      const whole = steps.reduce((all, step) => ({ ...all, ...step, cpu: { ...all.cpu, ...step.cpu } }), {});
+      const plans = (paths.v2 !== "" && Object.keys(paths.v1).length === 0 ? [whole] : steps).map((step) =>
+        planCgroupUpdate(host, paths, step),
+      );
+      const ops = plans.flatMap((plan) => plan.ops);
+      const warnings = plans.flatMap((plan) => plan.warnings);
       for (const warning of warnings) call.log.warn(warning);
       for (const warning of runOps(ops, dir.path).warnings) call.log.warn(warning);
       dir.save({

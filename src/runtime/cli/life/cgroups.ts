@@ -31,7 +31,7 @@ export function parseOwnCgroups(text: string): Map<string, string> {
 /** Returns the directories of the container's cgroup. */
 export function bundleCgroup(
   host: CgroupHost,
-  request: { cgroupsPath: string | undefined; id: string; usesV2: boolean },
+  request: { cgroupsPath: string | undefined; id: string },
   own: ReadonlyMap<string, string>,
 ): CgroupPaths {
   const path = request.cgroupsPath || request.id;
@@ -42,12 +42,13 @@ export function bundleCgroup(
     const keys = name === "" ? controllers : [`name=${name}`];
     for (const key of keys) v1[key] = mountpoint + below(own.get(key) ?? "/");
   }
-  // compat: in version 2 our own cgroup has processes and can therefore have no children: beside it
-  const v2 =
-    host.v2 && (host.mode === "unified" || request.usesV2)
-      ? host.v2.mountpoint + below(dirname(own.get("") ?? "/"))
-      : "";
+  const v2 = host.v2 ? host.v2.mountpoint + below(v2Base(host, own.get("") ?? "/")) : "";
   return { v1, v2 };
+}
+
+/** compat: where version 2 has controllers our own cgroup, which has processes, can have no children that have them: beside it. */
+function v2Base(host: CgroupHost, own: string): string {
+  return host.mode === "unified" ? dirname(own) : own;
 }
 
 /**
@@ -60,23 +61,19 @@ function deviceRules(given: readonly OciDeviceRule[]): OciDeviceRule[] {
   return [denyAll as OciDeviceRule, ...given, ...defaults.filter((rule) => !isTun(rule))];
 }
 
-const V2_BESIDE = ["hugetlb"];
-
-function needsV2Beside(host: CgroupHost, r: OciResources): boolean {
-  const hasBound =
-    V2_BESIDE.some((c) => host.v2?.controllers.includes(c)) && (r.hugepageLimits?.length ?? 0) > 0;
-  return hasBound || Object.keys(r.unified ?? {}).length > 0;
-}
-
 /** Plans the cgroups. Throws Fault conflict when processes of somebody else's are in there already. */
 export function planBundleCgroup(
   host: CgroupHost,
   request: { cgroupsPath: string | undefined; id: string; resources: OciResources },
 ): CgroupPlan {
+  if (host.mode !== "unified" && Object.keys(request.resources.unified ?? {}).length > 0)
+    throw new Fault("invalidParameter", "invalid configuration: cannot use unified on cgroup v1", {
+      code: "container.cgroup-unified",
+    });
   const warnings: string[] = [];
   const resources = { ...request.resources, devices: deviceRules(request.resources.devices ?? []) };
   const own = parseOwnCgroups(readProcTextIfPresent("/proc/self/cgroup") ?? "");
-  const paths = bundleCgroup(host, { ...request, usesV2: needsV2Beside(host, resources) }, own);
+  const paths = bundleCgroup(host, request, own);
   checkUnused(paths);
   const dirs = [...new Set(Object.values(paths.v1))];
   const create = planMake(host, paths, dirs, resources, warnings);

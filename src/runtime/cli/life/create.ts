@@ -187,10 +187,15 @@ const stateTextOf = ({ bundle, spec }: Claimed, id: string) => stateText({ id, b
 export function startFault(error: unknown): unknown {
   if (!(error instanceof SysError)) return error;
   const isWhole = error.op === "exec" || error.op === "hook"; // their text says all
-  return new Fault("system", `unable to start container process: ${isWhole ? error.text : error.message}`, {
-    code: "container.not-started",
-    cause: error,
-  });
+  const isCgroup = error.op === "cgroup";
+  return new Fault(
+    "system",
+    `unable to start container process: ${isWhole ? error.text : isCgroup ? `error adding pid to ${error.message}` : error.message}`,
+    {
+      code: "container.not-started",
+      cause: error,
+    },
+  );
 }
 
 /** The file appears whole: whoever waits for it reads a number. */
