@@ -83,6 +83,7 @@ bench:
 	@tools/install-packages bench
 	@$(MAKE) -s build
 	$(BUN) bench/latency.ts
+	$(BUN) bench/runtime.ts
 
 compare-build:
 	@tools/install-packages bench

@@ -16,6 +16,7 @@
 #include <linux/seccomp.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -250,6 +251,19 @@ static int wait_for_go(const struct container *c, enum note_kind why, const char
 	return n == 1 ? 0 : fault_set(f, EPIPE, op, "", "the shim is gone");
 }
 
+// As the first process of a pid namespace we would be deaf to signals that have no handler.
+static void end_by_signal(int signo)
+{
+	_exit(128 + signo);
+}
+
+static void heed_signals(bool on)
+{
+	static const int heeded[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM};
+	for (size_t i = 0; i < sizeof heeded / sizeof *heeded; i++)
+		signal(heeded[i], on ? end_by_signal : SIG_DFL);
+}
+
 // Without a shim: whoever launched us is told and may go; `start` writes a byte into the fifo. It was opened for both
 // directions, so that there is no end of file and reading is the only call that a filter has to allow.
 static int await_start(struct container *c, struct fault *f)
@@ -261,10 +275,12 @@ static int await_start(struct container *c, struct fault *f)
 		return fault_set(f, EPIPE, "awaitStart", "", NULL);
 	close(c->chan);
 	c->chan = -1;
+	heed_signals(true);
 	ssize_t n;
 	do
 		n = read(c->start_fifo, &go, 1);
 	while (n < 0 && errno == EINTR);
+	heed_signals(false);
 	close(c->start_fifo);
 	c->start_fifo = -1;
 	return n == 1 ? 0 : fault_set(f, n < 0 ? errno : EPIPE, "awaitStart", "", NULL);

@@ -48,6 +48,9 @@ static int check_program(const char *path, bool *is_missing)
 	// Real and effective ids are the same here, so that plain access(2) will do: every seccomp profile knows it.
 	if (access(path, X_OK) == 0)
 		return 0;
+	// access(2) leaves out the capabilities of who is not root; this call does not, but not every profile knows it.
+	if (errno == EACCES && faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
+		return 0;
 	return errno == EACCES || errno == EPERM ? EACCES : errno;
 }
 

@@ -3,6 +3,7 @@
 
 #include "plan.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -166,9 +167,12 @@ static int report(const struct hook *h, const struct run *r, int status, struct 
 	char text[sizeof f->text];
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	int code = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
-	snprintf(text, sizeof text, "error running %s: %s %d, stdout: %s, stderr: %s", h->label, WIFEXITED(status) ? "exit status" : "signal", code,
-	         r->out[0].text, r->out[1].text);
+	char how[64];
+	if (WIFEXITED(status))
+		snprintf(how, sizeof how, "exit status %d", WEXITSTATUS(status));
+	else // "Bad system call", in Go's lower case
+		snprintf(how, sizeof how, "signal: %c%s", tolower(strsignal(WTERMSIG(status))[0]), strsignal(WTERMSIG(status)) + 1);
+	snprintf(text, sizeof text, "error running %.40s: %.40s, stdout: %.60s, stderr: %.60s", h->label, how, r->out[0].text, r->out[1].text);
 	return fault_set(f, ECHILD, "hook", h->path, text);
 }
 

@@ -13,6 +13,10 @@ import { Logger } from "./logger.ts";
 /** Every command: one line for help, and where it is. */
 export const COMMANDS: Readonly<Record<string, readonly [usage: string, load: () => Promise<Command<any>>]>> =
   {
+    checkpoint: [
+      "checkpoint a running container",
+      async () => (await import("./commands/criu.ts")).checkpoint,
+    ],
     create: ["create a container", async () => (await import("./commands/create.ts")).create],
     delete: [
       "delete any resources held by the container often used with detached container",
@@ -23,6 +27,7 @@ export const COMMANDS: Readonly<Record<string, readonly [usage: string, load: ()
       async () => (await import("./commands/events.ts")).events,
     ],
     exec: ["execute new process inside the container", async () => (await import("./commands/exec.ts")).exec],
+    features: ["show the enabled features", async () => (await import("./commands/features.ts")).features],
     kill: [
       "kill sends the specified signal (default: SIGTERM) to the container's init process",
       async () => (await import("./commands/kill.ts")).kill,
@@ -38,6 +43,10 @@ export const COMMANDS: Readonly<Record<string, readonly [usage: string, load: ()
     ps: [
       "ps displays the processes running inside a container",
       async () => (await import("./commands/ps.ts")).ps,
+    ],
+    restore: [
+      "restore a container from a previous checkpoint",
+      async () => (await import("./commands/criu.ts")).restore,
     ],
     resume: [
       "resumes all processes that have been previously paused",
@@ -81,6 +90,7 @@ export async function runRuntime(program: string, argv: readonly string[]): Prom
     if (!entry) throw usage(`No help topic for '${name}'`);
     if (values["systemd-cgroup"]) await refuseSystemd();
     const call: Invocation = { program, root: rootOf(values.root), isRootGiven: values.root !== "", log };
+    log.debug(`${name}: state in ${call.root}`);
     return await runCommand(call, name, await entry[1](), rest);
   } catch (error) {
     log.fatal(messageOf(error));

@@ -17,7 +17,7 @@ export function resourcesOf(flags: LimitFlags): OciResources {
     });
   const integer = (name: string) => parsed(flags, name, parseInteger);
   const size = (name: string) => parsed(flags, name, parseSize);
-  const text = (name: string) => (flags[name] === "" ? undefined : String(flags[name]));
+  const text = (name: string) => flags[name] || undefined;
   const weight = Number(flags["blkio-weight"]) || undefined;
   const cpu: Partial<Record<keyof OciCpu, unknown>> = {
     shares: integer("cpu-share"),

@@ -135,6 +135,9 @@ async function launch(call: Invocation, options: CreateOptions, claimed: Claimed
     created: stateText(named, "created"),
   });
   for (const warning of planned.warnings) call.log.warn(warning);
+  call.log.debug(
+    `keel makes the container with ${planned.hostOps.length} operations outside and ${planned.plan.ops.length} inside`,
+  );
   const { outcome, foreground } = await runLaunch(options, claimed, planned);
   const [pid, startTicks, warnings] = asList(outcome.results.at(-1)) as [Reply, Reply, Reply];
   for (const warning of asList(warnings)) call.log.warn(asText(warning));
