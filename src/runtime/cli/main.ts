@@ -9,6 +9,7 @@ import { parseFlags } from "../../lib/flags/parse.ts";
 import { bool, string } from "../../lib/flags/spec.ts";
 import { type Command, ExitFault, type Invocation } from "./invocation.ts";
 import { Logger } from "./logger.ts";
+import { print } from "./print.ts";
 
 /** Every command: one line for help, and where it is. */
 export const COMMANDS: Readonly<Record<string, readonly [usage: string, load: () => Promise<Command<any>>]>> =
@@ -121,12 +122,12 @@ function checkCount(program: string, name: string, { least, most }: Command<any>
 
 async function inform(program: string, what: "help" | "version", name: string | undefined): Promise<number> {
   const { commandHelp, programHelp, versionText } = await import("./help.ts");
-  if (what === "version") process.stdout.write(versionText(program));
-  else if (name === undefined) process.stdout.write(programHelp(program, COMMANDS, GLOBAL_FLAGS));
+  if (what === "version") print(versionText(program));
+  else if (name === undefined) print(programHelp(program, COMMANDS, GLOBAL_FLAGS));
   else {
     const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (!entry) throw usage(`No help topic for '${name}'`);
-    process.stdout.write(commandHelp(program, name, entry[0], await entry[1]()));
+    print(commandHelp(program, name, entry[0], await entry[1]()));
   }
   return 0;
 }

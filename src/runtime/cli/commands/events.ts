@@ -5,6 +5,7 @@ import { bool, string } from "../../../lib/flags/spec.ts";
 import { parseDuration } from "../../../lib/units/duration.ts";
 import { readOomKills, readStats } from "../../../linux/cgroupfs/stats.ts";
 import { command } from "../invocation.ts";
+import { print } from "../print.ts";
 import { eventStats } from "../event-stats.ts";
 import { ContainerDir, type ContainerState, isAlive } from "../life/store.ts";
 
@@ -39,7 +40,7 @@ export const events = command({
 });
 
 function tell(event: object): void {
-  process.stdout.write(`${JSON.stringify(event)}\n`);
+  print(`${JSON.stringify(event)}\n`);
 }
 
 function tellStats(state: ContainerState): void {

@@ -2,6 +2,7 @@
 
 import { features as featuresOfRuntime } from "../../spec/features.ts";
 import { command } from "../invocation.ts";
+import { print } from "../print.ts";
 
 export const features = command({
   operands: "",
@@ -10,7 +11,7 @@ export const features = command({
   most: 0,
   interspersed: true,
   run() {
-    process.stdout.write(`${JSON.stringify(featuresOfRuntime(), null, 4)}\n`);
+    print(`${JSON.stringify(featuresOfRuntime(), null, 4)}\n`);
     return 0;
   },
 });

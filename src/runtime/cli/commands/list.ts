@@ -6,6 +6,7 @@ import { bool, string } from "../../../lib/flags/spec.ts";
 import { goJson } from "../../../lib/json/go-json.ts";
 import { layoutTabs } from "../../../lib/term/tabwriter.ts";
 import { command } from "../invocation.ts";
+import { print } from "../print.ts";
 import { listed, type ListedContainer } from "../life/listed.ts";
 import { ContainerDir, listIds } from "../life/store.ts";
 
@@ -26,7 +27,7 @@ export const list = command({
     // nothing was ever created in the default place; one that was named has to be there
     const ids = call.isRootGiven || existsSync(call.root) ? listIds(call.root) : [];
     const entries = ids.flatMap((id) => entryOf(call.root, id));
-    process.stdout.write(textOf(entries, quiet ? "quiet" : format));
+    print(textOf(entries, quiet ? "quiet" : format));
     return 0;
   },
 });

@@ -5,6 +5,7 @@ import { string } from "../../../lib/flags/spec.ts";
 import { psTable } from "../../../linux/procfs/ps.ts";
 import { pidsIn } from "../life/cgroups.ts";
 import { command } from "../invocation.ts";
+import { print } from "../print.ts";
 import { ContainerDir } from "../life/store.ts";
 
 export const ps = command({
@@ -15,8 +16,8 @@ export const ps = command({
   interspersed: false,
   run(call, { format }, [id = "", ...options]) {
     const pids = pidsIn(new ContainerDir(call.root, id).load().cgroup.paths);
-    if (format === "json") process.stdout.write(`${JSON.stringify(pids)}\n`);
-    else if (format === "table") process.stdout.write(tableOf(pids, options.length > 0 ? options : ["-ef"]));
+    if (format === "json") print(`${JSON.stringify(pids)}\n`);
+    else if (format === "table") print(tableOf(pids, options.length > 0 ? options : ["-ef"]));
     else throw new Fault("invalidParameter", "invalid format option", { code: "runtime.format" });
     return 0;
   },

@@ -2,6 +2,7 @@
 
 import { goJson } from "../../../lib/json/go-json.ts";
 import { command } from "../invocation.ts";
+import { print } from "../print.ts";
 import { listed } from "../life/listed.ts";
 import { ContainerDir } from "../life/store.ts";
 
@@ -14,7 +15,7 @@ export const state = command({
   run(call, _flags, [id = ""]) {
     const dir = new ContainerDir(call.root, id);
     const entry = { ...listed(dir, dir.load()), owner: "" };
-    process.stdout.write(`${JSON.stringify(JSON.parse(goJson(entry)), null, 2)}`);
+    print(`${JSON.stringify(JSON.parse(goJson(entry)), null, 2)}`);
     return 0;
   },
 });
