@@ -5,6 +5,7 @@ import { readdir, stat } from "node:fs/promises";
 import { procStatus } from "../e2e/harness.ts";
 import { attacks } from "./attack.ts";
 import type { Bed } from "./bed.ts";
+import { LEFT_DESCRIPTORS, WRITABLE_SELF } from "./weaknesses.ts";
 
 interface HealthState {
   Health: { Log: { Output: string }[] };
@@ -46,7 +47,7 @@ attacks("making a process", [
   {
     claim: "a container that runs the runtime's own program cannot change it",
     cves: ["CVE-2019-5736"],
-    weakened: [["native/start.c", ".attr_set = MOUNT_ATTR_RDONLY", ".attr_set = 0"]],
+    weakened: WRITABLE_SELF,
     async run(bed) {
       // Executing /proc/self/exe means the program that executes: keel, under a name that makes it wait for its child.
       const image = await bed.hostileImage("ln -s /proc/self/exe docker-init");
@@ -162,16 +163,7 @@ attacks("making a process", [
   {
     claim: "containers, execs and health checks get no descriptor but their own three",
     cves: ["CVE-2016-9962", "CVE-2024-21626"],
-    weakened: [
-      ["native/exec.c", ...CLOSING],
-      ["native/exec.c", "		close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);", "		;"],
-      ["native/container.c", "	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);", ""],
-      [
-        "native/spawn.c",
-        'c->host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);',
-        'c->host_proc = open("/proc", O_PATH | O_DIRECTORY);',
-      ],
-    ],
+    weakened: LEFT_DESCRIPTORS,
     async run(bed) {
       const check = ["--health-cmd", "/attacker fds", "--health-interval", "1s"];
       const events = bed.daemon.events();

@@ -32,3 +32,39 @@ export const WITHOUT_DEVICE_RULES: readonly Edit[] = [
     "  if (policy.lost === null) ops.push(host",
   ],
 ];
+
+/** The same for a build, which follows symlinks in the tree itself first: it does not. */
+export const UNRESOLVED_TREES: readonly Edit[] = [
+  ...JOINED_PATHS,
+  [
+    "src/build/files/resolve.ts",
+    "    if (found?.linkTarget !== undefined && !(isLast && options.keepLast)) {",
+    "    if (found?.linkTarget !== undefined && isLast === null) {",
+  ],
+  [
+    "src/build/files/resolve.ts",
+    "isDirectory: found?.isDirectory ?? false };",
+    "isDirectory: found?.isDirectory === true || found?.linkTarget !== undefined };",
+  ],
+];
+
+/** Descriptors of the host's are left to the container's program. */
+export const LEFT_DESCRIPTORS: readonly Edit[] = [
+  [
+    "native/exec.c",
+    "	clean_fd(&c->host_proc);\n	clean_fd(&c->root);\n	c->host_proc = c->root = -1;\n",
+    "",
+  ],
+  ["native/exec.c", "		close_range(3 + c->preserved, ~0U, CLOSE_RANGE_CLOEXEC);", "		;"],
+  ["native/container.c", "	close_range(3 + c->preserved, ~0U, CLOSE_RANGE_CLOEXEC);", ""],
+  [
+    "native/spawn.c",
+    'c->host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);',
+    'c->host_proc = open("/proc", O_PATH | O_DIRECTORY);',
+  ],
+];
+
+/** keel runs from where it lies, not from a read-only mount of it. */
+export const WRITABLE_SELF: readonly Edit[] = [
+  ["native/self.c", ".attr_set = MOUNT_ATTR_RDONLY", ".attr_set = 0"],
+];
