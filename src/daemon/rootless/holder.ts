@@ -26,7 +26,7 @@ interface HolderRecord {
   readonly network: Kept;
 }
 
-/** Where slirp4netns answers questions for names; pasta is told to do the same. */
+/** Where slirp4netns answers questions for names. */
 export const NAME_SERVER = "10.0.2.3";
 
 const FILE = "namespaces.json";
@@ -65,7 +65,7 @@ export async function makeHolder(
     child.stdin.write("\n");
     await next("ready");
     lines.close();
-    const network = await startNetwork(dir, child.pid as number, needs);
+    const network = await startSlirp(needs.slirp, child.pid as number);
     save(dir, child.pid as number, network);
   } catch (error) {
     child.kill("SIGKILL");
@@ -112,13 +112,7 @@ async function run(program: string, args: readonly string[]): Promise<void> {
   if (status !== 0) throw failed(`${program}: ${complaint() || `ended with status ${status}`}`);
 }
 
-/** Gives the namespace a network; returns the program that does, and goes on without us. */
-async function startNetwork(dir: string, pid: number, { network }: RootlessNeeds): Promise<number> {
-  return network.kind === "slirp4netns"
-    ? startSlirp(network.path, pid)
-    : startPasta(network.path, pid, join(dir, "pasta.pid"));
-}
-
+/** Gives the namespace a network; returns the program that does, which goes on without us. */
 async function startSlirp(path: string, pid: number): Promise<number> {
   const args = ["--configure", "--mtu=65520", "--disable-host-loopback", "--ready-fd=3", String(pid), "tap0"];
   const child = spawn(path, args, { stdio: ["ignore", "ignore", "pipe", "pipe"], detached: true });
@@ -134,27 +128,6 @@ async function startSlirp(path: string, pid: number): Promise<number> {
   child.stderr?.destroy();
   child.unref();
   return child.pid as number;
-}
-
-/** It goes into the background when the network is there, and writes down its number. */
-async function startPasta(path: string, pid: number, pidfile: string): Promise<number> {
-  const none = ["-t", "none", "-u", "none", "-T", "none", "-U", "none"];
-  const args = [
-    "--config-net",
-    "--no-map-gw",
-    "--dns-forward",
-    NAME_SERVER,
-    ...none,
-    "--pid",
-    pidfile,
-    String(pid),
-  ];
-  const child = spawn(path, args, { stdio: ["ignore", "ignore", "pipe"], detached: true });
-  const complaint = collect(child);
-  const [status] = (await once(child, "exit")) as [number | null];
-  child.stderr.destroy();
-  if (status !== 0) throw failed(`${path}: ${complaint() || `ended with status ${status}`}`);
-  return Number.parseInt(readFileSync(pidfile, "utf8"), 10);
 }
 
 function save(dir: string, holder: number, network: number): void {

@@ -8,7 +8,6 @@ const programs: Record<string, string> = {
   newuidmap: "/u",
   newgidmap: "/g",
   slirp4netns: "/s",
-  pasta: "/p",
 };
 
 function hostWith(change: Partial<RootlessHost> = {}, sysctls: Record<string, string> = {}): RootlessHost {
@@ -27,7 +26,7 @@ function hostWith(change: Partial<RootlessHost> = {}, sysctls: Record<string, st
 }
 
 test("the user is root, and his set-aside ids are the others", () => {
-  const { map, tools, network } = findNeeds(user, hostWith());
+  const { map, tools, slirp } = findNeeds(user, hostWith());
   assert.deepEqual(map, {
     uids: [
       { inside: 0, outside: 1000, size: 1 },
@@ -40,9 +39,7 @@ test("the user is root, and his set-aside ids are the others", () => {
     ],
   });
   assert.deepEqual(tools, { uid: "/u", gid: "/g" });
-  assert.deepEqual(network, { kind: "slirp4netns", path: "/s" });
-  const without = hostWith({ find: (name) => (name === "slirp4netns" ? undefined : programs[name]) });
-  assert.equal(findNeeds(user, without).network.kind, "pasta");
+  assert.equal(slirp, "/s");
 });
 
 test("what is missing is named, with the remedy", () => {
@@ -63,10 +60,7 @@ test("what is missing is named, with the remedy", () => {
       hostWith({ accounts: { ...accounts, subgid: "web:1:10\n" } }),
       /only 10 ids.*\/etc\/subgid.*--add-subgids/,
     ],
-    [
-      hostWith({ find: (n) => (n.startsWith("new") ? programs[n] : undefined) }),
-      /install slirp4netns or pasta/,
-    ],
+    [hostWith({ find: (n) => (n.startsWith("new") ? programs[n] : undefined) }), /install slirp4netns/],
   ];
   for (const [host, message] of cases)
     assert.throws(

@@ -28,8 +28,8 @@ export interface RootlessNeeds {
   /** The user is root, his set-aside ids are the others. */
   readonly map: IdMap;
   readonly tools: { readonly uid: string; readonly gid: string };
-  /** What gives the namespace its way out. */
-  readonly network: { readonly kind: "slirp4netns" | "pasta"; readonly path: string };
+  /** The program that gives the namespace its way out. */
+  readonly slirp: string;
 }
 
 /** Ids that images use: nobody is 65534. */
@@ -86,10 +86,8 @@ export function findNeeds(user: RootlessUser, host: RootlessHost): RootlessNeeds
     );
   const map = mapOf(user, host.accounts);
   const slirp = host.find("slirp4netns");
-  const pasta = host.find("pasta");
-  if (slirp !== undefined) return { map, tools: { uid, gid }, network: { kind: "slirp4netns", path: slirp } };
-  if (pasta !== undefined) return { map, tools: { uid, gid }, network: { kind: "pasta", path: pasta } };
-  throw missing("there is no program for the network: install slirp4netns or pasta (package passt)");
+  if (slirp === undefined) throw missing("there is no program for the network: install slirp4netns");
+  return { map, tools: { uid, gid }, slirp };
 }
 
 function checkKernel(host: RootlessHost): void {
