@@ -3,7 +3,6 @@
 
 import { appendFileSync, writeSync } from "node:fs";
 import { goJson } from "../../lib/json/go-json.ts";
-import { formatRfc3339 } from "../../lib/units/go-time.ts";
 
 export type LogLevel = "debug" | "info" | "warning" | "error";
 
@@ -38,7 +37,7 @@ export class Logger {
   }
 
   #write(level: LogLevel, message: string): void {
-    const line = formatLine(this.#options.format, level, message, formatRfc3339(Date.now()));
+    const line = formatLine(this.#options.format, level, message, utcNow());
     if (this.#options.file === "") writeSync(STDERR, line);
     else appendFileSync(this.#options.file, line, { mode: 0o644 });
   }
@@ -54,4 +53,9 @@ export function formatLine(
   if (format === "json") return `${goJson({ level, msg: message, time })}\n`;
   const text = /^[A-Za-z0-9\-._/@^+]+$/.test(message) ? message : JSON.stringify(message);
   return `time="${time}" level=${level} msg=${text}\n`;
+}
+
+/** In UTC: the local form, which logrus prints, takes milliseconds for reading the time zone. */
+function utcNow(): string {
+  return `${new Date().toISOString().slice(0, -5)}Z`;
 }

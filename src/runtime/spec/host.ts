@@ -74,28 +74,43 @@ export function loadSpecHost(): SpecHost {
 }
 
 function readSpecHost(): SpecHost {
-  const status = readProcText("/proc/self/status");
-  const cgroups = loadCgroupHost();
-  return {
-    boundingMask: parseMask(/^CapBnd:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"),
-    hardLimit: hardLimitsOf(readProcText("/proc/self/limits")),
-    oomScoreAdj: Number(readProcText("/proc/self/oom_score_adj")),
-    arch: goArch(arch()),
-    kernelRelease: release(),
-    cpuCount: cpus().length,
-    cgroups,
-    features: loadCgroupFeatures(cgroups),
-    isMapped: isMapped(loadIdMap("self")),
-    hasAppArmor: hasAppArmor(),
-    defaultProfile: isProfileLoaded(DEFAULT_PROFILE_NAME) ? DEFAULT_PROFILE_NAME : "",
-    hasSelinux: existsSync("/sys/fs/selinux/enforce"),
-    thermalPaths: readThermalPaths(),
-    hasSysctl: (name) => existsSync(`/proc/sys/${name.replaceAll(".", "/")}`),
-    deviceAt,
-    exists: existsSync,
-    devicesBelow: (directory) => devicesBelow(directory, 0),
-    mountOf,
-  };
+  return whenAsked<SpecHost>({
+    boundingMask: () =>
+      parseMask(/^CapBnd:\s*([0-9a-f]+)/m.exec(readProcText("/proc/self/status"))?.[1] ?? "0"),
+    hardLimit: () => hardLimitsOf(readProcText("/proc/self/limits")),
+    oomScoreAdj: () => Number(readProcText("/proc/self/oom_score_adj")),
+    arch: () => goArch(arch()),
+    kernelRelease: release,
+    cpuCount: () => cpus().length,
+    cgroups: loadCgroupHost,
+    features: () => loadCgroupFeatures(loadSpecHost().cgroups),
+    isMapped: () => isMapped(loadIdMap("self")),
+    hasAppArmor,
+    defaultProfile: () => (isProfileLoaded(DEFAULT_PROFILE_NAME) ? DEFAULT_PROFILE_NAME : ""),
+    hasSelinux: () => existsSync("/sys/fs/selinux/enforce"),
+    thermalPaths: readThermalPaths,
+    hasSysctl: () => (name) => existsSync(`/proc/sys/${name.replaceAll(".", "/")}`),
+    deviceAt: () => deviceAt,
+    exists: () => existsSync,
+    devicesBelow: () => (directory) => devicesBelow(directory, 0),
+    mountOf: () => mountOf,
+  });
+}
+
+/** Returns an object whose members are read when they are first asked for: a command line needs few of them. */
+function whenAsked<T extends object>(readers: { [K in keyof T]: () => T[K] }): T {
+  const facts = {} as T;
+  for (const key of Object.keys(readers) as (keyof T)[])
+    Object.defineProperty(facts, key, {
+      configurable: true,
+      enumerable: true,
+      get() {
+        const value = readers[key]();
+        Object.defineProperty(facts, key, { value, enumerable: true });
+        return value;
+      },
+    });
+  return facts;
 }
 
 /** Returns Go's name (which Docker's API and profiles use) of Node's name of an architecture. */
