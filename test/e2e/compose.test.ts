@@ -407,6 +407,38 @@ test("logs follows a container across its restart", async () => {
   await logs.ended;
 });
 
+test("builds have secrets, further contexts and a Dockerfile in the file", async () => {
+  const project = make(
+    "session",
+    `services:
+  a:
+    build:
+      context: .
+      dockerfile_inline: |
+        FROM busybox
+        COPY --from=res /word /word
+        RUN --mount=type=secret,id=key --mount=type=secret,id=token cat /run/secrets/key /run/secrets/token > /secrets
+        CMD cat /word /secrets
+      additional_contexts: {res: ./res}
+      secrets: [key, {source: variable, target: token}]
+secrets:
+  key: {file: ./key}
+  variable: {environment: WORD}
+`,
+    { key: "key\n", "res/word": "word\n", ".env": "WORD=token" },
+  );
+  const { status, stdout, stderr } = await project.run(["up", "--build"]);
+  assert.equal(status, 0, stderr);
+  for (const line of ["word", "key", "token"]) assert.match(stdout, new RegExp(`^a-1 {2}\\| ${line}$`, "m"));
+  project.write(
+    "compose.yaml",
+    "services: {a: {build: {dockerfile_inline: FROM nowhere.invalid/x, ssh: [k=/nowhere]}}}",
+  );
+  const failed = await project.run(["build"]);
+  assert.equal(failed.status, 1);
+  assert.match(failed.stderr, /failed to open \/nowhere: no such file or directory/);
+});
+
 test("watch brings changed files into the container and rebuilds what has to be built", async () => {
   const project = make(
     "watched",

@@ -4,12 +4,15 @@ import { imageBuild } from "../../api/operations/build.ts";
 import type { StreamResponse } from "../../api/client.ts";
 import type { ProgressLine } from "../../api/schemas/progress.ts";
 import { Fault } from "../../lib/errors.ts";
-import { resolve } from "node:path";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { type BuildSpec, imageOf, type Project, type Service } from "../model/project.ts";
 import { label } from "../observe/labels.ts";
 import { positionOf } from "../tree/node.ts";
 import { invalidFile, type Problem } from "../tree/problem.ts";
 import { extraHostsOf } from "../request/container.ts";
+import { buildOptions, needsSession } from "./build-options.ts";
 import { allDone, type Work } from "./work.ts";
 
 export interface BuildOptions {
@@ -39,16 +42,6 @@ export async function buildServices(
   );
 }
 
-const reasons: readonly (readonly [keyof BuildSpec, string])[] = [
-  ["secrets", "build secrets need BuildKit's session, which Compose does not speak yet"],
-  ["ssh", "ssh keys for builds need BuildKit's session, which Compose does not speak yet"],
-  ["additional_contexts", "additional contexts need BuildKit's session, which Compose does not speak yet"],
-  ["cache_to", "exporting the build cache is not supported"],
-  ["no_cache_filter", "is not supported, use no_cache"],
-  ["privileged", "privileged builds are not supported"],
-  ["entitlements", "entitlements of builds are not supported"],
-];
-
 /** What of `build` the daemon's operation cannot do is refused, not left out. */
 function unsupported(project: Project, { name, build = {} }: Service): Problem[] {
   const problem = (field: string, message: string): Problem => ({
@@ -56,13 +49,13 @@ function unsupported(project: Project, { name, build = {} }: Service): Problem[]
     path: `services.${name}.build.${field}`,
     message,
   });
-  const found = reasons
-    .filter(([field]) => {
-      const value = build[field];
-      if (value === undefined || value === false) return false;
-      return typeof value !== "object" || Object.keys(value).length > 0;
-    })
-    .map(([field, message]) => problem(field, message));
+  const found: Problem[] = [];
+  if (build.privileged === true) found.push(problem("privileged", "privileged builds are not supported"));
+  for (const [context, from] of Object.entries(build.additional_contexts ?? {}))
+    if (from.startsWith("service:"))
+      found.push(
+        problem("additional_contexts", `${context}: images of other services are not supported as contexts`),
+      );
   if ((build.platforms ?? []).length > 1)
     found.push(problem("platforms", "images for several platforms cannot be built at once"));
   return found;
@@ -78,22 +71,81 @@ async function buildService(
   const id = `Image ${image}`;
   work.progress.on({ id, text: "Building", status: "working" });
   try {
-    const lines = await startBuild(work, project, service, options);
-    const output = new PrefixedOutput(options.isAlone ? "" : `${service.name} | `, (text) =>
-      work.ports.write(text),
-    );
-    for await (const line of lines) {
-      const failure = line.errorDetail?.message ?? line.error;
-      if (failure !== undefined && failure !== "")
-        throw new Fault("system", `failed to build ${service.name}: ${failure}`, { code: "compose.build" });
-      if (!options.isQuiet && line.stream !== undefined) output.write(line.stream);
-    }
-    output.end();
+    if (needsSession(service.build ?? {})) await buildWithSession(work, project, service, options);
+    else await buildClassic(work, project, service, options);
   } catch (error) {
     work.progress.on({ id, text: "Error", status: "error", details: (error as Error).message });
     throw error;
   }
   work.progress.on({ id, text: "Built", status: "done" });
+}
+
+async function buildClassic(
+  work: Work,
+  project: Project,
+  service: Service,
+  options: BuildOptions & { readonly isAlone: boolean },
+): Promise<void> {
+  const lines = await startBuild(work, project, service, options);
+  const output = new PrefixedOutput(options.isAlone ? "" : `${service.name} | `, (text) =>
+    work.ports.write(text),
+  );
+  for await (const line of lines) {
+    const failure = line.errorDetail?.message ?? line.error;
+    if (failure !== undefined && failure !== "")
+      throw new Fault("system", `failed to build ${service.name}: ${failure}`, { code: "compose.build" });
+    if (!options.isQuiet && line.stream !== undefined) output.write(line.stream);
+  }
+  output.end();
+}
+
+async function buildWithSession(
+  work: Work,
+  project: Project,
+  service: Service,
+  options: BuildOptions,
+): Promise<void> {
+  if (work.isDryRun) return;
+  const build = service.build ?? {};
+  const { context = "." } = build;
+  const directory = mkdtempSync(join(tmpdir(), "berth-compose-"));
+  try {
+    let dockerfile = isRemote(context)
+      ? (build.dockerfile ?? "")
+      : resolve(context, build.dockerfile ?? "Dockerfile");
+    if (build.dockerfile_inline !== undefined) {
+      dockerfile = join(directory, "Dockerfile");
+      writeFileSync(dockerfile, build.dockerfile_inline);
+    }
+    const { isQuiet, memory } = options;
+    const settings = { ...common(work, project, service, options), dockerfile, isQuiet, memory };
+    await work.ports.buildWithSession(context, buildOptions(project, build, settings, directory));
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function isRemote(context: string): boolean {
+  return /^(?:https?:\/\/|git:\/\/|git@|ssh:\/\/|github\.com\/)/.test(context);
+}
+
+/** What both ways of building are told. */
+function common(work: Work, project: Project, service: Service, options: BuildOptions) {
+  const build = service.build ?? {};
+  return {
+    tags: [imageOf(project, service), ...(build.tags ?? [])],
+    args: buildArgs(project, build, options),
+    labels: {
+      ...build.labels,
+      [label.project]: project.name,
+      [label.service]: service.name,
+      [label.version]: work.version,
+    },
+    extraHosts: extraHostsOf(build.extra_hosts),
+    noCache: options.noCache === true || build.no_cache === true,
+    pull: options.pull === true || build.pull === true,
+    platform: build.platforms?.[0] ?? service.platform ?? process.env["DOCKER_DEFAULT_PLATFORM"],
+  };
 }
 
 function startBuild(
@@ -104,28 +156,20 @@ function startBuild(
 ): Promise<StreamResponse<ProgressLine>> {
   const build = service.build ?? {};
   const { context = "." } = build;
-  const isRemote = /^(?:https?:\/\/|git:\/\/|git@|ssh:\/\/|github\.com\/)/.test(context);
-  const packed = isRemote ? undefined : work.ports.packContext(context, dockerfileOf(context, build));
+  const remote = isRemote(context) ? context : undefined;
+  const packed =
+    remote === undefined ? work.ports.packContext(context, dockerfileOf(context, build)) : undefined;
+  const { args: buildArguments, ...settings } = common(work, project, service, options);
   const args = {
+    ...settings,
     dockerfile: packed?.dockerfile ?? build.dockerfile,
-    remote: isRemote ? context : undefined,
-    tags: [imageOf(project, service), ...(build.tags ?? [])],
-    extraHosts: extraHostsOf(build.extra_hosts),
-    noCache: options.noCache === true || build.no_cache === true,
-    pull: options.pull === true || build.pull === true,
+    remote,
     cacheFrom: build.cache_from === undefined ? undefined : [...build.cache_from],
     memory: options.memory,
-    buildArgs: { ...work.ports.proxies(), ...buildArgs(project, build, options) },
+    buildArgs: { ...work.ports.proxies(), ...buildArguments },
     shmSize: build.shm_size,
     ulimits: build.ulimits === undefined ? undefined : ulimits(build.ulimits),
-    labels: {
-      ...build.labels,
-      [label.project]: project.name,
-      [label.service]: service.name,
-      [label.version]: work.version,
-    },
     networkMode: build.network,
-    platform: build.platforms?.[0] ?? service.platform ?? process.env["DOCKER_DEFAULT_PLATFORM"],
     target: build.target,
     isolation: build.isolation,
     version: "1",

@@ -16,6 +16,8 @@ export interface Ports {
     /** The Dockerfile's path within the archive. */
     readonly dockerfile: string;
   };
+  /** Builds as the command `build` does with these options, for what the build operation alone cannot do. */
+  buildWithSession(context: string, options: readonly string[]): Promise<void>;
   /** Credentials for the registry of an image. */
   registryAuth(image: string): AuthConfig;
   /** Credentials by registry. */

@@ -9,12 +9,13 @@ import { type ConfigFile } from "../../config/config-file.ts";
 import { allCredentials, credentialsFor } from "../../config/credentials.ts";
 import { proxyVariables } from "../../config/proxies.ts";
 import { printError } from "../../output.ts";
+import type { Session } from "../../session.ts";
 
 /** A name that no file of a context has. */
 const OUTSIDE = ".dockerfile.compose";
 
 /** Makes the ports of a command. */
-export function composePorts(config: ConfigFile, client: Client): Ports {
+export function composePorts(session: Session, config: ConfigFile, client: Client): Ports {
   return {
     packContext(path, file) {
       const located = locateContext(path, typeof file === "string" ? file : "-");
@@ -23,6 +24,14 @@ export function composePorts(config: ConfigFile, client: Client): Ports {
       const content = typeof file === "string" ? located.outside : Buffer.from(file.content);
       const extra = new Map([[OUTSIDE, content ?? new Uint8Array(0)]]);
       return { body: packContext({ directory, dockerfile: OUTSIDE, extra }), dockerfile: OUTSIDE };
+    },
+    async buildWithSession(context, options) {
+      const [{ buildFlags }, { buildWithSession }, { parseFlags }] = await Promise.all([
+        import("../../build/flags.ts"),
+        import("../../build/with-session.ts"),
+        import("../../../lib/flags/parse.ts"),
+      ]);
+      await buildWithSession(session, context, parseFlags(buildFlags, options).values);
     },
     registryAuth: (image) => credentialsFor(config, parseReference(image).domain),
     registryConfig: () => allCredentials(config),

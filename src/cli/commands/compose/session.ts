@@ -147,7 +147,7 @@ export class ComposeSession {
       isOldApi: version !== undefined && compareVersions(version, "1.44") < 0,
       progress,
       warn: this.warn,
-      ports: composePorts(await this.session.config(), client),
+      ports: composePorts(this.session, await this.session.config(), client),
       limit: new Limiter(Number(process.env["COMPOSE_PARALLEL_LIMIT"] ?? 0) || flags.parallel),
       version: COMPOSE_VERSION,
       isDryRun: this.isDryRun,
