@@ -404,7 +404,7 @@ test("logs follows a container across its restart", async () => {
   await project.compose("restart", "-t", "0");
   await logs.prints(/a-1 {2}\| said at [^\n]*\n[^]*a-1 {2}\| said at [^\n]*\n/);
   logs.kill("SIGINT");
-  await logs.ended;
+  assert.equal((await logs.ended).stdout.match(/said at/g)?.length, 2);
 });
 
 test("builds have secrets, further contexts and a Dockerfile in the file", async () => {

@@ -1,6 +1,7 @@
 // Shows the logs of a project's containers, and with `follow` goes on with those that are started later.
 
 import type { Client } from "../../api/client.ts";
+import { containerInspect } from "../../api/operations/container.ts";
 import { systemEvents } from "../../api/operations/system.ts";
 import { Fault } from "../../lib/errors.ts";
 import { label } from "../observe/labels.ts";
@@ -30,30 +31,58 @@ export async function showLogs(options: FollowOptions): Promise<void> {
   }
   const events = await client.stream(
     systemEvents,
-    { filters: { type: ["container"], event: ["start"], ...ofProject(project, `${label.oneOff}=False`) } },
+    {
+      filters: {
+        type: ["container"],
+        event: ["start", "die"],
+        ...ofProject(project, `${label.oneOff}=False`),
+      },
+    },
     { signal },
   );
   const running = new Map<string, Promise<void>>();
-  const follow = (id: string, name: string, since: string | undefined): void => {
+  const follow = (id: string, name: string, range: Partial<LogQuery>): void => {
     const before = running.get(id) ?? Promise.resolve();
-    const own = before.then(() => show(options, id, name, { ...query, since: since ?? query.since }));
+    const own = before.then(() => show(options, id, name, { ...query, ...range }));
     running.set(id, own);
     own.catch(() => {}); // ignored here: waited for below
   };
-  for (const { id, name } of containers) follow(id, name, undefined);
+  const ends = await endsOf(client, containers);
+  for (const { id, name } of containers) follow(id, name, {});
   try {
-    for await (const { Actor, timeNano } of events) {
+    for await (const { Action, Actor, timeNano } of events) {
       const { Attributes: attributes } = Actor;
       if (options.services.length > 0 && !options.services.includes(attributes[label.service] ?? ""))
         continue;
       const nanos = String(timeNano);
       const since = `${nanos.slice(0, -9)}.${nanos.slice(-9)}`;
-      follow(Actor.ID, attributes["name"] ?? Actor.ID, since);
+      if (Action === "die") ends.set(Actor.ID, since);
+      // A container may have said something before its start is told, so what it says is all behind its last end.
+      else
+        follow(Actor.ID, attributes["name"] ?? Actor.ID, {
+          tail: "all",
+          since: ends.get(Actor.ID) ?? (running.has(Actor.ID) ? since : query.since),
+        });
     }
   } catch (error) {
     if (!signal.aborted) throw error;
   }
   await Promise.all(running.values());
+}
+
+/** When those that do not run ended. */
+async function endsOf(
+  client: Client,
+  containers: readonly ObservedContainer[],
+): Promise<Map<string, string>> {
+  const ended = containers.filter(({ state }) => state === "exited" || state === "dead");
+  const ends = await Promise.all(
+    ended.map(async ({ id }) => {
+      const { State } = await client.call(containerInspect, { id });
+      return [id, State.FinishedAt] as const;
+    }),
+  );
+  return new Map(ends);
 }
 
 async function show(
