@@ -5,7 +5,9 @@ import { Fault, messageOf } from "../lib/errors.ts";
 import { withImported } from "./cache/imported.ts";
 import { hostPlatform, type Platform } from "../oci/platform.ts";
 import { openContexts, type OpenedContexts } from "./context/contexts.ts";
-import { parseDockerfile } from "./dockerfile/parse.ts";
+import { type LintResult, lintDockerfile } from "./dockerfile/lint.ts";
+import type { LintFinding } from "./dockerfile/lint-rules.ts";
+import { type ParsedDockerfile, parseDockerfile } from "./dockerfile/parse.ts";
 import { groupStages, type StagedDockerfile } from "./dockerfile/stages.ts";
 import type { BuildEvent } from "./events.ts";
 import { BuildArgs, platformArgs } from "./graph/args.ts";
@@ -25,7 +27,8 @@ export interface BuildOptions {
   readonly onEvent: (event: BuildEvent) => void;
 }
 
-function parse(context: OpenedContexts): StagedDockerfile {
+/** Reads the Dockerfile of opened contexts. Throws Fault `dockerfile.*` with Docker's texts. */
+function parse(context: OpenedContexts): { parsed: ParsedDockerfile; file: StagedDockerfile } {
   const name = context.dockerfileName;
   if (context.dockerfile === "") {
     throw new Fault("invalidParameter", `the Dockerfile (${name}) cannot be empty`, {
@@ -33,7 +36,8 @@ function parse(context: OpenedContexts): StagedDockerfile {
     });
   }
   try {
-    return groupStages(parseDockerfile(context.dockerfile));
+    const parsed = parseDockerfile(context.dockerfile);
+    return { parsed, file: groupStages(parsed) };
   } catch (error) {
     // compat: what the instructions' parser says stands alone, what the line reader says is introduced.
     const isBare =
@@ -45,6 +49,39 @@ function parse(context: OpenedContexts): StagedDockerfile {
       detail: error.detail,
     });
   }
+}
+
+/** Tells what the checks have found. Throws Fault `dockerfile.lint` where the Dockerfile wants that to be an error. */
+function warn({ findings, isError }: LintResult, onEvent: (event: BuildEvent) => void): void {
+  for (const { rule, message, line, url, description } of findings)
+    onEvent({ type: "warning", message: `${rule}: ${message} (line ${line})`, url, detail: description });
+  const rules = [...new Set(findings.map((f) => f.rule))].sort();
+  if (isError && rules.length > 0)
+    throw new Fault("invalidParameter", `lint violation found for rules: ${rules.join(", ")}`, {
+      code: "dockerfile.lint",
+    });
+}
+
+/** What `--check` finds in a Dockerfile, and the file itself. */
+export interface CheckedDockerfile {
+  readonly name: string;
+  readonly text: string;
+  readonly findings: readonly LintFinding[];
+}
+
+/** Checks the Dockerfile of a request and builds nothing. Throws Fault `dockerfile.*`. */
+export async function checkDockerfile(
+  request: BuildRequest,
+  ports: Pick<BuildPorts, "makeScratch">,
+  signal: AbortSignal,
+): Promise<CheckedDockerfile> {
+  await using stack = new AsyncDisposableStack();
+  const directory = await ports.makeScratch();
+  stack.defer(() => removeScratch(directory));
+  const opened = await openContexts(request, directory, signal);
+  stack.defer(() => opened.close());
+  const { findings } = lintDockerfile(parse(opened).parsed, opened);
+  return { name: opened.dockerfileName, text: opened.dockerfile, findings };
 }
 
 /** Asks for each image once, whatever the number of stages that name it. */
@@ -192,8 +229,11 @@ async function buildOpened(
   stack: AsyncDisposableStack,
 ): Promise<BuildResult> {
   const contexts = new NamedContexts(request.contexts);
-  const file = contexts.replaceStages(parse(opened));
+  const { parsed, file: staged } = parse(opened);
+  const file = contexts.replaceStages(staged);
   const dialect = request.dialect ?? "classic";
+  // compat: the classic builder's output knows no such warnings.
+  if (dialect === "buildkit") warn(lintDockerfile(parsed, opened), options.onEvent);
   const args = makeArgs(request);
   declareMetaArgs(file, args);
   const labels = request.labels ?? {};

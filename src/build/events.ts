@@ -24,7 +24,13 @@ export type BuildEvent =
   /** What will be done, with the base images known. */
   | { readonly type: "graph"; readonly steps: readonly PlannedStep[] }
   /** A remark on the Dockerfile itself. */
-  | { readonly type: "warning"; readonly message: string }
+  | {
+      readonly type: "warning";
+      readonly message: string;
+      /** Where it is explained, and what the rule is, of what `--check` finds. */
+      readonly url?: string;
+      readonly detail?: string;
+    }
   | { readonly type: "step"; readonly at: StepRef; readonly text: string }
   /** One line of pull progress in Docker's JSON form. */
   | { readonly type: "pull"; readonly at: StepRef; readonly line: Readonly<Record<string, unknown>> }

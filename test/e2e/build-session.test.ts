@@ -261,6 +261,17 @@ describe("berth: what only its client can do", () => {
     }));
 });
 
+test("--check judges the Dockerfile and builds nothing", () =>
+  withContext({ Dockerfile: "FROM busybox AS Base\nRUN false\n" }, async (dir) => {
+    const flawed = await daemon.run(berth, ["build", "--check", dir]);
+    assert.equal(flawed.status, 1, flawed.stderr);
+    assert.match(flawed.stdout + flawed.stderr, /StageNameCasing[^]*Stage name 'Base' should be lowercase/);
+    await writeFile(join(dir, "Dockerfile"), "FROM busybox\nRUN false\n");
+    const clean = await daemon.run(berth, ["build", "--check", dir]);
+    assert.equal(clean.status, 0, clean.stderr);
+    assert.match(clean.stdout + clean.stderr, /Check complete, no warnings found\./);
+  }));
+
 test("a client that drives the frontend through the gateway, as buildx does", () =>
   withContext({ Dockerfile: "FROM busybox\nCOPY f /f\n", f: "F" }, async (dir) => {
     const client = createClient({ host: `unix://${daemon.socket}` });

@@ -55,6 +55,7 @@ export function frontendAttrs(
   return {
     ...inputs.attrs,
     ...epoch(),
+    ...(flags.check ? { requestid: "frontend.lint" } : {}),
     ...args(flags, proxies),
     ...prefixed("label:", toRecord(flags.label)),
     ...noCache(flags),

@@ -22,6 +22,7 @@ import { print, printError } from "../output.ts";
 import { type BuildView, JsonView, PlainView } from "../progress/build-plain.ts";
 import type { Session } from "../session.ts";
 import { isTerminal } from "../terminal/tty.ts";
+import { describeChecks } from "./check.ts";
 import { proxiesOf, writeImageId } from "./classic.ts";
 import type { BuildFlags } from "./flags.ts";
 import { frontendAttrs } from "./frontend-attrs.ts";
@@ -132,6 +133,12 @@ function writeMetadata(path: string, response: Readonly<Record<string, string>>)
   }
 }
 
+function printChecks(json: string): void {
+  const { text, exitCode } = describeChecks(json);
+  print(text);
+  if (exitCode !== 0) throw exitWith(exitCode);
+}
+
 /** Builds and prints. Throws Faults; a build that failed is exit code 1. */
 export async function buildWithSession(session: Session, path: string, flags: BuildFlags): Promise<void> {
   if (flags.squash) throw complain("--squash is not supported: a build's layers stay as they are");
@@ -160,6 +167,7 @@ export async function buildWithSession(session: Session, path: string, flags: Bu
     });
     const response = await solve(client, input, view);
     view?.end();
+    if (flags.check) return printChecks(response["result.json"] ?? "{}");
     const imageId = response["containerimage.config.digest"] ?? "";
     if (flags.quiet && imageId !== "") print(`${imageId}\n`);
     if (flags.iidfile !== "") writeImageId(flags.iidfile, imageId);

@@ -3,7 +3,7 @@
 
 import { ellipsis, textWidth } from "../../lib/term/width.ts";
 import { humanSize } from "../../lib/units/size.ts";
-import { type BuildView, secondsOf, type Status, type StatusVertex } from "./build-plain.ts";
+import { type BuildView, secondsOf, type Status, type StatusVertex, warningsText } from "./build-plain.ts";
 
 /** Lines of output shown below a running step. */
 const OUTPUT_LINES = 6;
@@ -46,6 +46,7 @@ export interface LiveOptions {
 export class LiveView implements BuildView {
   private readonly options: LiveOptions;
   private readonly steps = new Map<string, Step>();
+  private readonly warnings: string[] = [];
   private readonly startedAt: number;
   private drawn = 0;
   private readonly timer: NodeJS.Timeout;
@@ -71,6 +72,8 @@ export class LiveView implements BuildView {
         isOver: s.completed !== undefined,
       });
     }
+    for (const { short } of status.warnings ?? [])
+      this.warnings.push(plainText(Buffer.from(short ?? []).toString("utf8")));
     for (const log of status.logs ?? []) {
       const step = this.steps.get(log.vertex ?? "");
       if (step === undefined) continue;
@@ -147,6 +150,6 @@ export class LiveView implements BuildView {
   end(): void {
     clearInterval(this.timer);
     const up = this.drawn > 0 ? `\u001b[${this.drawn}A\u001b[J` : "";
-    this.options.write(`${up}${this.lines().join("\n")}\n`);
+    this.options.write(`${up}${this.lines().join("\n")}\n${warningsText(this.warnings)}`);
   }
 }

@@ -32,6 +32,8 @@ export class PlainView implements BuildView {
   private count = 0;
   /** The step whose block is being written. */
   private current = 0;
+  /** What is wrong with the Dockerfile; shown at the end. */
+  private readonly warnings: string[] = [];
 
   constructor(write: (text: string) => void) {
     this.write = write;
@@ -46,6 +48,8 @@ export class PlainView implements BuildView {
       const size = (s.total ?? 0) > 0 ? ` ${humanSize(s.current ?? 0)} / ${humanSize(s.total ?? 0)}` : "";
       this.line(step, `${s.id}${size} done`);
     }
+    for (const { short } of status.warnings ?? [])
+      this.warnings.push(Buffer.from(short ?? []).toString("utf8"));
     for (const log of status.logs ?? []) {
       const step = this.steps.get(log.vertex ?? "");
       if (step !== undefined)
@@ -95,7 +99,15 @@ export class PlainView implements BuildView {
 
   end(): void {
     if (this.current !== 0) this.write("\n");
+    this.write(warningsText(this.warnings));
   }
+}
+
+/** The list of warnings below a build, as Docker's client prints it. */
+export function warningsText(warnings: readonly string[]): string {
+  if (warnings.length === 0) return "";
+  const count = warnings.length === 1 ? "1 warning" : `${warnings.length} warnings`;
+  return ` ${count} found (use --check to expand):\n${warnings.map((text) => ` - ${text}\n`).join("")}`;
 }
 
 /** `--progress rawjson`: one JSON document per message, as BuildKit's clients write it. */

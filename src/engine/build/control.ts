@@ -26,6 +26,7 @@ import { type Methods, type ServerCall, serverStream, unary } from "../../lib/gr
 import { newId } from "../../lib/id.ts";
 import { hostPlatform } from "../../oci/platform.ts";
 import { faultForBuildKit } from "./explain.ts";
+import { lintAnswer } from "./lint-answer.ts";
 import { loginOf } from "./logins.ts";
 import { BuildProgress } from "./progress.ts";
 import { type CacheWishes, cacheWishesOf } from "./cache-options.ts";
@@ -33,6 +34,7 @@ import { checkOutputs, give, keepsImage, type Output, type OutputContext, pushCa
 import type { SessionTable } from "./sessions.ts";
 
 type SolveInput = ReturnType<typeof solveRequest.decode>;
+type Attrs = Readonly<Record<string, string>>;
 type GatewayInput = ReturnType<typeof gatewaySolveRequest.decode>;
 
 export interface ControlOptions extends OutputContext {
@@ -167,6 +169,8 @@ export class Control {
     call.signal.addEventListener("abort", cancel, { once: true });
     try {
       const isDirect = FRONTENDS.has(input.frontend);
+      if (isDirect && input.frontendAttrs["requestid"] !== undefined)
+        return { exporterResponse: await this.#check(build, input.frontendAttrs) };
       const imageId = isDirect ? await this.#run(build, input.frontendAttrs) : await build.returned.promise;
       return { exporterResponse: imageId === undefined ? {} : await this.#export(build, imageId) };
     } finally {
@@ -209,19 +213,34 @@ export class Control {
       throw new Fault("notImplemented", `frontend "${input.frontend}" is not supported`, {
         code: "build.frontend",
       });
-    const request = input.frontendOpt["requestid"];
-    if (request !== undefined)
-      throw new Fault("notImplemented", `request "${request}" is not supported`, { code: "build.request" });
+    if (input.frontendOpt["requestid"] !== undefined) {
+      const answer = Object.entries(await this.#check(build, input.frontendOpt));
+      const metadata = Object.fromEntries(answer.map(([name, text]) => [name, Buffer.from(text)]));
+      return { result: { ref: { id: "" }, metadata } };
+    }
     const imageId = await this.#run(build, input.frontendOpt);
     const id = newId();
     build.results.set(id, imageId);
     return { ref: id, result: { ref: { id } } };
   }
 
-  async #run(build: ControlBuild, attrs: Readonly<Record<string, string>>): Promise<string> {
+  /** Answers a request to the frontend that is no build. */
+  async #check(build: ControlBuild, attrs: Attrs): Promise<Record<string, string>> {
+    const wanted = attrs["requestid"] ?? "";
+    if (wanted !== "frontend.lint")
+      throw new Fault("notImplemented", `request "${wanted}" is not supported`, { code: "build.request" });
+    const request = await this.#requestOf(build, attrs);
+    try {
+      return lintAnswer(await this.#options.runner.check(request, build.abort.signal));
+    } catch (error) {
+      throw error instanceof Fault ? faultForBuildKit(error) : error;
+    }
+  }
+
+  async #requestOf(build: ControlBuild, attrs: Attrs): Promise<BuildRequest> {
     const session = await this.#options.sessions.find(build.input.session, build.abort.signal);
     const base = requestOfAttrs(attrs);
-    const request: BuildRequest = {
+    return {
       ...base,
       client: session,
       allowed: build.input.entitlements,
@@ -232,6 +251,10 @@ export class Control {
       credentials: async (domain) => loginOf(session.credentials(domain)),
       ...(await uploadOf(base, session, build.abort.signal)),
     };
+  }
+
+  async #run(build: ControlBuild, attrs: Attrs): Promise<string> {
+    const request = await this.#requestOf(build, attrs);
     try {
       return await this.#options.runner.run(
         request,

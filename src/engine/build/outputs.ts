@@ -124,7 +124,7 @@ async function giveArchive(context: OutputContext, output: Output, run: OutputRu
   await context.runner.name(run.imageId, references, () => undefined);
   const wanted = names.length === 0 ? [run.imageId] : names;
   const call = { signal: run.signal, version: "1.51" };
-  const archive = await context.images.save({ names: wanted, platform: undefined } as never, call);
+  const archive = await context.images.save({ names: wanted, platforms: [] }, call);
   await run.session.sendFile(archive, output.index, run.signal);
 }
 

@@ -1,7 +1,7 @@
 // Runs one build on the daemon's ports and names the result; which client asked, and how it is answered, is not known here.
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
-import { buildImage } from "../../build/build-image.ts";
+import { buildImage, type CheckedDockerfile, checkDockerfile } from "../../build/build-image.ts";
 import type { BuildEvent } from "../../build/events.ts";
 import type { BuildRequest } from "../../build/request.ts";
 import type { BuildPorts } from "../../build/solver/ports.ts";
@@ -57,6 +57,11 @@ export class BuildRunner {
     } finally {
       inBackground("keep the build cache below its limits", () => ports.cache.collect(limits));
     }
+  }
+
+  /** Checks a request's Dockerfile and builds nothing. */
+  check(request: BuildRequest, signal: AbortSignal): Promise<CheckedDockerfile> {
+    return checkDockerfile(request, this.#ports(), signal);
   }
 
   /** Gives an image its names. */

@@ -1,0 +1,269 @@
+// `--check`: looks at a parsed Dockerfile for what works and is a mistake nevertheless. `# check=skip=RULE,…;error=true` at the
+// top of the file leaves rules out, or makes findings errors. Nothing is built and no image is needed.
+
+import { compileIgnorePatterns } from "../../lib/patternmatch/ignore-patterns.ts";
+import type { Instruction, ListInstruction, StageInstruction } from "./instructions.ts";
+import { findingOf, type LintFinding, type RuleName } from "./lint-rules.ts";
+import type { ParsedDockerfile } from "./parse.ts";
+import { suggestion } from "./suggest.ts";
+import { syntaxError } from "./syntax-error.ts";
+
+const RESERVED = new Set(["scratch", "context"]);
+const SECRET = /(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)/i;
+const HARMLESS = /(?:_|^)(?:public|file|version)(?:_|$)/i;
+/** Arguments that need no declaration in front of FROM. */
+const PLATFORM_ARG = /^(?:TARGET|BUILD)(?:PLATFORM|OS|ARCH|VARIANT|OSVERSION|STAGE)$/;
+
+export interface LintOptions {
+  /** Patterns of .dockerignore. */
+  readonly ignored: readonly string[];
+}
+
+export interface LintResult {
+  readonly findings: readonly LintFinding[];
+  /** `# check=error=true`: findings fail the build. */
+  readonly isError: boolean;
+}
+
+interface Config {
+  readonly skipped: ReadonlySet<string>;
+  readonly skipsAll: boolean;
+  readonly isError: boolean;
+}
+
+/** Reads the value of the check directive. Throws Fault `dockerfile.syntax`. */
+function parseCheck(text: string): Config {
+  const skipped = new Set<string>();
+  let skipsAll = false;
+  let isError = false;
+  for (const part of text.split(";").filter((p) => p.trim() !== "")) {
+    const [key = "", value] = part.split("=", 2).map((p) => p.trim());
+    if (value === undefined || !["skip", "error", "experimental"].includes(key))
+      throw syntaxError(`invalid check option ${JSON.stringify(part)}`);
+    if (key === "error") isError = value === "true" || value === "1";
+    if (key !== "skip") continue;
+    if (value === "all") skipsAll = true;
+    else for (const rule of value.split(",")) skipped.add(rule.trim());
+  }
+  return { skipped, skipsAll, isError };
+}
+
+const keywordOf = (i: Instruction): string => /^\s*(\S+)/.exec(i.text)?.[1] ?? "";
+const isUpper = (word: string): boolean => word === word.toUpperCase();
+const isLower = (word: string): boolean => word === word.toLowerCase();
+
+class Linter {
+  readonly findings: LintFinding[] = [];
+  private readonly file: ParsedDockerfile;
+  private readonly options: LintOptions;
+  private readonly globalArgs = new Set<string>();
+  /** Of the current stage: where the instructions stand of which the last one counts, and whether there was a WORKDIR. */
+  private single = new Map<string, StageInstruction>();
+  private hasWorkdir = false;
+  private hasShell = false;
+  private isInStage = false;
+
+  constructor(file: ParsedDockerfile, options: LintOptions) {
+    this.file = file;
+    this.options = options;
+  }
+
+  private report(rule: RuleName, message: string, at: Instruction): void {
+    this.findings.push(findingOf(rule, message, at.lines));
+  }
+
+  run(): void {
+    this.checkCasing();
+    for (const instruction of this.file.instructions) this.check(instruction);
+    this.findings.sort((a, b) => a.line - b.line);
+  }
+
+  private checkCasing(): void {
+    const words = this.file.instructions.map(keywordOf);
+    const lower = words.filter(isLower).length;
+    const upper = words.filter(isUpper).length;
+    const isLowerWanted = lower > upper;
+    for (const instruction of this.file.instructions) {
+      const word = keywordOf(instruction);
+      if (isLowerWanted ? isLower(word) : isUpper(word)) continue;
+      const wanted = isLowerWanted ? "lowercase" : "uppercase";
+      this.report(
+        "ConsistentInstructionCasing",
+        `Command '${word}' should match the case of the command majority (${wanted})`,
+        instruction,
+      );
+    }
+  }
+
+  private check(i: Instruction): void {
+    switch (i.kind) {
+      case "from":
+        this.isInStage = true;
+        this.single = new Map();
+        this.hasWorkdir = false;
+        this.hasShell = false;
+        return this.checkFrom(i);
+      case "arg":
+        for (const { name } of i.args) {
+          if (!this.isInStage) this.globalArgs.add(name);
+          this.checkSecret("ARG", name, i);
+        }
+        return;
+      case "env":
+      case "label":
+        return this.checkPairs(i);
+      case "maintainer":
+        return this.report(
+          "MaintainerDeprecated",
+          "Maintainer instruction is deprecated in favor of using label",
+          i,
+        );
+      case "workdir":
+        if (!this.hasWorkdir && !/^["']?[/$]/.test(i.value))
+          this.report(
+            "WorkdirRelativePath",
+            `Relative workdir ${JSON.stringify(i.value)} can have unexpected results if the base image changes`,
+            i,
+          );
+        this.hasWorkdir = true;
+        return;
+      case "shell":
+        this.hasShell = true;
+        return;
+      case "cmd":
+      case "entrypoint":
+        if (i.command.isShellForm && i.command.words.length > 0 && !this.hasShell)
+          this.report(
+            "JSONArgsRecommended",
+            `JSON arguments recommended for ${i.kind.toUpperCase()} to prevent unintended behavior related to OS signals`,
+            i,
+          );
+        return this.checkSingle(i);
+      case "healthcheck":
+        return this.checkSingle(i);
+      case "expose":
+        return this.checkExpose(i);
+      case "copy":
+      case "add":
+        return this.checkCopy(i);
+    }
+  }
+
+  private checkFrom(i: Extract<Instruction, { kind: "from" }>): void {
+    const words = i.text.trim().split(/\s+/);
+    const as = words.at(-2) ?? "";
+    const name = words.at(-1) ?? "";
+    if (i.name !== "" && as.toLowerCase() === "as") {
+      const from = words[0] as string;
+      if (isUpper(from) !== isUpper(as))
+        this.report("FromAsCasing", `'${as}' and '${from}' keywords' casing do not match`, i);
+      if (!isLower(name)) this.report("StageNameCasing", `Stage name '${name}' should be lowercase`, i);
+      if (RESERVED.has(i.name))
+        this.report(
+          "ReservedStageName",
+          `Stage name should not use the same name as reserved stage ${JSON.stringify(i.name)}`,
+          i,
+        );
+    }
+    for (const text of [i.base, i.platform]) this.checkFromArgs(text, i);
+    if (/^\$\{?TARGETPLATFORM\}?$/.test(i.platform))
+      this.report(
+        "RedundantTargetPlatform",
+        `Setting platform to predefined ${i.platform} in FROM is redundant as this is the default behavior`,
+        i,
+      );
+    else if (i.platform !== "" && !i.platform.includes("$")) this.checkConstantPlatform(i);
+  }
+
+  private checkConstantPlatform(i: Extract<Instruction, { kind: "from" }>): void {
+    const named = i.platform.split("/").some((part) => part !== "" && i.name.includes(part));
+    if (!named)
+      this.report(
+        "FromPlatformFlagConstDisallowed",
+        `FROM --platform flag should not use constant value ${JSON.stringify(i.platform)}`,
+        i,
+      );
+  }
+
+  private checkFromArgs(text: string, i: Instruction): void {
+    for (const [, name = ""] of text.matchAll(/\$\{?(\w+)/g)) {
+      if (this.globalArgs.has(name) || PLATFORM_ARG.test(name)) continue;
+      const hint = suggestion(name, [...this.globalArgs], { isCaseSensitive: true });
+      this.report("UndefinedArgInFrom", `FROM argument '${name}' is not declared${hint}`, i);
+    }
+  }
+
+  private checkSecret(keyword: string, name: string, i: Instruction): void {
+    if (SECRET.test(name) && !HARMLESS.test(name))
+      this.report(
+        "SecretsUsedInArgOrEnv",
+        `Do not use ARG or ENV instructions for sensitive data (${keyword} ${JSON.stringify(name)})`,
+        i,
+      );
+  }
+
+  private checkPairs(i: Extract<Instruction, { kind: "env" | "label" }>): void {
+    const keyword = i.kind.toUpperCase();
+    const [, first = ""] = /^\s*\S+\s+(\S+)/.exec(i.text) ?? [];
+    if (!first.includes("="))
+      this.report(
+        "LegacyKeyValueFormat",
+        `"${keyword} key=value" should be used instead of legacy "${keyword} key value" format`,
+        i,
+      );
+    if (i.kind === "env") for (const { name } of i.pairs) this.checkSecret("ENV", name, i);
+  }
+
+  private checkSingle(i: StageInstruction): void {
+    const before = this.single.get(i.kind);
+    if (before !== undefined)
+      this.report(
+        "MultipleInstructionsDisallowed",
+        `Multiple ${i.kind.toUpperCase()} instructions should not be used in the same stage because only the last one will be used`,
+        before,
+      );
+    this.single.set(i.kind, i);
+  }
+
+  private checkExpose(i: ListInstruction): void {
+    for (const port of i.values) {
+      const protocol = port.split("/")[1] ?? "";
+      if (!isLower(protocol))
+        this.report(
+          "ExposeProtoCasing",
+          `Defined protocol '${port}' in EXPOSE instruction should be lowercase`,
+          i,
+        );
+      if (port.includes(":") && !port.includes("$"))
+        this.report(
+          "ExposeInvalidFormat",
+          `EXPOSE instruction should not define an IP address or host-port mapping, found '${port}'`,
+          i,
+        );
+    }
+  }
+
+  private checkCopy(i: Extract<Instruction, { kind: "copy" | "add" }>): void {
+    if (this.options.ignored.length === 0 || (i.kind === "copy" && i.from !== "")) return;
+    const patterns = compileIgnorePatterns(this.options.ignored);
+    for (const source of i.sources) {
+      const path = source.replace(/^(?:\.?\/)+/, "");
+      if (path === "" || path === "." || /[*?[$]|:\/\//.test(source)) continue;
+      if (patterns.match(path).isMatch)
+        this.report(
+          "CopyIgnoredFile",
+          `Attempting to ${keywordOf(i)} file ${JSON.stringify(source)} that is excluded by .dockerignore`,
+          i,
+        );
+    }
+  }
+}
+
+/** Checks a Dockerfile. Throws Fault `dockerfile.syntax` for a check directive that says nothing. */
+export function lintDockerfile(file: ParsedDockerfile, options: LintOptions): LintResult {
+  const config = parseCheck(file.directives.check ?? "");
+  const linter = new Linter(file, options);
+  linter.run();
+  const findings = config.skipsAll ? [] : linter.findings.filter((f) => !config.skipped.has(f.rule));
+  return { findings, isError: config.isError };
+}
