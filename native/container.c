@@ -327,6 +327,9 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 	if (code == OP_HOOKS) {
 		struct reader hooks;
 		const char *head, *tail;
+		// compat: before the root is entered hooks find it in their working directory, as under runc
+		if (!c->is_pivoted && c->root >= 0 && fchdir(c->root) < 0)
+			return fault_set(f, errno, "hook", "", NULL);
 		return wire_list(op, &hooks) && wire_str(op, &head) && wire_str(op, &tail) ? hooks_run(&hooks, head, getpid(), tail, c->home, f)
 		                                                                           : -EINVAL;
 	}

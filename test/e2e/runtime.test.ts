@@ -187,7 +187,8 @@ test("hooks run in their order and namespaces, with the state on stdin", async (
     spec.hooks = {};
     for (const kind of HOOKS) {
       const file = kind === "startContainer" ? "/tmp/hooks.log" : log;
-      const script = `read -r state; echo "${kind} $(cat /proc/sys/kernel/hostname) $1 $V $state" >> ${file}`;
+      const where = kind === "createContainer" ? `; pwd > ${log}.where` : "";
+      const script = `read -r state; echo "${kind} $(cat /proc/sys/kernel/hostname) $1 $V $state" >> ${file}${where}`;
       spec.hooks[kind] = [
         { path: "/bin/sh", args: ["sh", "-c", script, "sh", "arg"], env: ["V=v", "PATH=/bin:/usr/bin"] },
       ];
@@ -210,6 +211,7 @@ test("hooks run in their order and namespaces, with the state on stdin", async (
     ["poststart", host, "arg v", "rt-hooks", "running", true],
     ["poststop", host, "arg v", "rt-hooks", "stopped", false],
   ]);
+  assert.equal(await readFile(`${log}.where`, "utf8"), `${bed.rootfs}\n`);
   const own = (await readFile(inside, "utf8")).trim().split("\n");
   assert.match(own[0] ?? "", /^startContainer inside arg v \{.*"id":"rt-hooks","status":"created".*\}$/);
   assert.deepEqual(own.slice(1), ["program"]);
