@@ -6,8 +6,7 @@ import { print } from "./output.ts";
 
 /** Asks; anything but "y" ends the program without a word, with exit code 1, and a signal with 0: nothing was done. */
 export async function confirm(question: string): Promise<void> {
-  print(`${question} [y/N] `);
-  const answer = await answerLine();
+  const answer = await answerTo(`${question} [y/N] `);
   if (answer === undefined) {
     print("\n");
     throw exitWith(0);
@@ -15,8 +14,8 @@ export async function confirm(question: string): Promise<void> {
   if (answer.trim().toLowerCase() !== "y") throw exitWith(1);
 }
 
-/** Reads a line of stdin; undefined when a signal comes first. */
-async function answerLine(): Promise<string | undefined> {
+/** Asks and reads a line of stdin; undefined when a signal comes first. */
+async function answerTo(question: string): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const interrupt = (): void => resolve(undefined);
   let text = "";
@@ -28,6 +27,8 @@ async function answerLine(): Promise<string | undefined> {
   const { stdin } = process;
   stdin.on("data", take);
   for (const event of ["end", "error"] as const) stdin.once(event, () => resolve(text));
+  // Last, so that whoever has seen the question is heard.
+  print(question);
   try {
     return await promise;
   } finally {
