@@ -274,6 +274,7 @@ describe("rootless", () => {
         "-c",
         "trap 'echo bye; exit 3' TERM; echo hello; touch /made; rm -r /home; while true; do sleep 0.1; done",
       );
+      await client("exec", "job", "sh", "-c", "while [ -e /home ]; do sleep 0.02; done");
       assert.equal(await client("exec", "-u", "dev", "job", "id", "-u"), "1000");
       assert.match(await client("top", "job"), /trap/);
       await client("stop", "job");
@@ -448,6 +449,13 @@ describe("rootless", () => {
       "sh",
       "-c",
       "mkdir /www; echo still > /www/index.html; exec httpd -f -p 80 -h /www",
+    );
+    await berth(
+      "exec",
+      "stays",
+      "sh",
+      "-c",
+      "until wget -q -O /dev/null http://127.0.0.1/index.html; do sleep 0.05; done",
     );
     for (const signal of ["SIGKILL", "SIGTERM"] as const) {
       daemon.kill(signal);

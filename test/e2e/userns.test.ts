@@ -1,7 +1,7 @@
 // A daemon with `userns-remap`: root in a container is nobody of the host's, and everything that shows or moves its files shows
 // the container's owners. Accounts and set-aside ids are files of the test's own, seen by its daemon only.
 import assert from "node:assert/strict";
-import { existsSync, lstatSync, readdirSync, statSync } from "node:fs";
+import { existsSync, lstatSync, statSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,6 +44,9 @@ describe("userns-remap", () => {
   });
 
   const run = (...args: string[]): Promise<string> => daemon.text(berth, ["run", "--rm", ...args]);
+  /** Returns when a container that was just started has done what comes before `touch /ready`. */
+  const ready = (id: string): Promise<string> =>
+    daemon.text(berth, ["exec", id, "sh", "-c", "until [ -e /ready ]; do sleep 0.02; done"]);
 
   test("info says so, and the data root is the remapped root's own", async () => {
     const info = (await daemon.request("GET", "/info")).body as {
@@ -63,8 +66,9 @@ describe("userns-remap", () => {
         "busybox",
         "sh",
         "-c",
-        "touch /made; chown dev /made; touch /mine; sleep 1000",
+        "touch /made; chown dev /made; touch /mine /ready; sleep 1000",
       ]);
+      await ready(id);
       const { State } = await daemon.inspect(id);
       assert.match(await procStatus(State.Pid, "Uid"), new RegExp(`^${UID}\\s`));
       assert.match(await procStatus(State.Pid, "Gid"), new RegExp(`^${GID}\\s`));
@@ -103,8 +107,9 @@ describe("userns-remap", () => {
       "busybox",
       "sh",
       "-c",
-      "touch /made; chown 1000:2000 /made; sleep 1000",
+      "touch /made; chown 1000:2000 /made; touch /ready; sleep 1000",
     ]);
+    await ready(id);
     await writeFile(join(dir, "put"), "put\n");
     for (const state of ["running", "stopped"]) {
       const target = `/tmp/put-${state}`;
@@ -237,8 +242,9 @@ describe("userns-remap", () => {
       "busybox",
       "sh",
       "-c",
-      "echo shared > /dev/shm/f; sleep 1000",
+      "echo shared > /dev/shm/f; touch /ready; sleep 1000",
     ]);
+    await ready(id);
     const shared = await run(
       "--network",
       `container:${id}`,
@@ -290,7 +296,7 @@ describe("userns-remap", () => {
     await daemon.text(berth, ["restart", "-t", "0", id]);
     assert.equal(await daemon.text(berth, ["exec", id, "stat", "-c", "%u", "/bin/busybox"]), "0");
     await daemon.text(berth, ["rm", "-f", id]);
-    assert.deepEqual(readdirSync(join(daemon.dataRoot, `${UID}.${GID}`, "containers")), []);
+    assert.equal(existsSync(join(daemon.dataRoot, `${UID}.${GID}`, "containers", id)), false);
   });
 });
 
