@@ -35,8 +35,6 @@ const TESTS = [
   "test/e2e/stats.test.ts",
   "test/e2e/update.test.ts",
   "test/e2e/userns.test.ts",
-  "test/security/mounts.test.ts",
-  "test/security/process.test.ts",
 ];
 
 /** Returns the suites: those of `files` (paths or patterns of test files) where any are given, else all. */
