@@ -65,7 +65,7 @@ e2e: build
 	$(BUN) test --timeout 180000 ./test/e2e
 
 security: build
-	$(BUN) test --timeout 180000 ./test/security
+	BERTH_EVERY_STEP=1 $(BUN) test --timeout 600000 ./test/security
 
 security-weakened: build
 	BERTH_WEAKENED=1 $(BUN) test --timeout 180000 ./test/security
