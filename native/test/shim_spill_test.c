@@ -70,7 +70,7 @@ static void test_without_directory(void)
 	const char *dir = shim.plan.spill_dir;
 	shim.plan.spill_dir = "";
 	CHECK_INT(spill_put(&s, (const uint8_t *)"x", 1), 0);
-	shim.plan.spill_dir = "/nonexistent";
+	shim.plan.spill_dir = "/proc/missing";
 	CHECK_INT(spill_put(&s, (const uint8_t *)"x", 1), 0);
 	shim.plan.spill_dir = dir;
 	shim.plan.spill_limit = 0;
