@@ -83,7 +83,7 @@ export none
 export x
 export three %STORE.tar
 export three %STORE.tar
-export three /nonexistent/file
+export three /proc/nonexistent/file
 import three %STORE.tar
 import other %STORE.tar
 import absent absent.tar
