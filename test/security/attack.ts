@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { Bed } from "./bed.ts";
-import { type Edit, weaken } from "./weaken.ts";
+import { checkEdits, type Edit, weaken } from "./weaken.ts";
 import type { DaemonOptions } from "../e2e/harness.ts";
 
 export interface Attack {
@@ -37,7 +37,10 @@ function productTests(list: readonly Attack[], options: DaemonOptions): void {
   afterEach(() => bed.daemon.removeContainers());
   after(() => bed[Symbol.asyncDispose]());
   for (const attack of list)
-    test(nameOf(attack), async () => assert.deepEqual([...(await attack.run(bed))], []));
+    test(nameOf(attack), async () => {
+      await checkEdits(attack.weakened);
+      assert.deepEqual([...(await attack.run(bed))], []);
+    });
 }
 
 function weakenedTest(attack: Attack, options: DaemonOptions): void {

@@ -89,12 +89,12 @@ attacks("making a process", [
     claim: "nobody looks into the process that becomes a container's or an exec's",
     cves: ["CVE-2016-9962", "CVE-2019-5736"],
     weakened: [
+      ["native/spawn.c", "again.\n	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);\n", "again.\n"],
       [
         "native/spawn.c",
-        "	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);\n	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); // nobody runs unsupervised",
-        "",
+        "	struct fault f = {0};\n	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);\n",
+        "	struct fault f = {0};\n",
       ],
-      ["native/spawn.c", "	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);\n", ""],
       ["native/shim.c", "	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);\n", ""],
     ],
     async run(bed) {

@@ -32,6 +32,15 @@ export function applyEdits(
   }, text);
 }
 
+const inFile = (edits: readonly Edit[], file: string): (readonly [string, string])[] =>
+  edits.filter(([name]) => name === file).map(([, from, to]) => [from, to] as const);
+
+/** Fails when a weakness is not about the sources as they are any more: then nobody knows what its attack is worth. */
+export async function checkEdits(edits: readonly Edit[]): Promise<void> {
+  for (const file of new Set(edits.map(([name]) => name)))
+    applyEdits(await readFile(join(ROOT, file), "utf8"), file, inFile(edits, file));
+}
+
 let count = 0;
 
 /** Copies the sources, makes the edits and builds keel where it is touched; the TypeScript side runs from its sources. */
@@ -43,9 +52,8 @@ export async function weaken(edits: readonly Edit[]): Promise<Weakened> {
     await cp(join(ROOT, name), join(dir, name), keep);
   await symlink(join(ROOT, "node_modules"), join(dir, "node_modules"));
   for (const file of new Set(edits.map(([name]) => name))) {
-    const own = edits.filter(([name]) => name === file).map(([, from, to]) => [from, to] as const);
     const path = join(dir, file);
-    await writeFile(path, applyEdits(await readFile(path, "utf8"), file, own));
+    await writeFile(path, applyEdits(await readFile(path, "utf8"), file, inFile(edits, file)));
   }
   // A weakened function may leave a helper without a user.
   const flags = "WARN=-w";
