@@ -302,7 +302,7 @@ describe("a container", { skip }, () => {
     else
       assert.match(
         run.warnings[0] as string,
-        /^rlimit: hard limit cannot be raised without CAP_SYS_RESOURCE/,
+        /^rlimit resource 7: hard limit cannot be raised without CAP_SYS_RESOURCE/,
       );
     await run.shim.signal(9);
     await run.exit;
