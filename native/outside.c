@@ -146,6 +146,10 @@ void outside_go(struct outside *o, int pidfd)
 int outside_take_root(struct outside *o)
 {
 	int root = recv_fd(o->near);
+	// The end of this process, the first of its pid namespace, would kill the other one, and that count as a failure: it ends first.
+	char end;
+	while (root >= 0 && read(o->near, &end, sizeof end) < 0 && errno == EINTR)
+		;
 	close(o->near);
 	return root;
 }

@@ -235,6 +235,10 @@ describe("a container in a user namespace", { skip }, () => {
     await run.exit;
   });
 
+  test("a program that ends at once does not take the process outside with it", async () => {
+    for (let i = 0; i < 30; i++) assert.equal(await output("exit 0"), "");
+  });
+
   test("what fails outside is told, and nothing stays", async () => {
     const p = plan("true");
     const outside = p.outside as NonNullable<ShimPlan["outside"]>;
