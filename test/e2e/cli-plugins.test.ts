@@ -60,27 +60,6 @@ for (const client of clients)
       assert.deepEqual([outcome.status, outcome.stdout], [7, "-D hello --flag x y\ninput\n"]);
     });
 
-    test("a signal without a terminal is told through the plugin's socket, and the third one ends it", async () => {
-      const env = { PATH: process.env["PATH"] ?? "", DOCKER_CONFIG: home };
-      const polite = new Live([...client.argv, "patient"], { env });
-      await polite.prints("connected");
-      polite.kill("SIGTERM");
-      const ended = await polite.ended;
-      assert.deepEqual([ended.status, ended.stdout], [5, "connected\ntold to end\n"]);
-      const stubborn = new Live([...client.argv, "patient", "stubborn"], { env });
-      await stubborn.prints("connected");
-      stubborn.kill("SIGTERM");
-      await stubborn.prints("told to end");
-      // Some may become one on the way.
-      for (let i = 0; i < 100 && !stubborn.hasEnded; i++) {
-        stubborn.kill(i % 2 === 0 ? "SIGINT" : "SIGTERM");
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-      const killed = await stubborn.ended;
-      assert.equal(killed.status, 1);
-      assert.match(killed.stderr, /got 3 SIGTERM\/SIGINTs, forcefully exiting/);
-    });
-
     test("help is the plugin's own", async () => {
       assert.equal((await on(client, ["help", "hello"])).stdout, "help hello\n");
       assert.equal((await on(client, ["hello", "--help"])).stdout, "hello --help\n");
@@ -108,9 +87,31 @@ for (const client of clients)
     });
   });
 
-test("a plugin of Docker's finds Berth's daemon when nobody has named another", async () => {
-  const berth = clients.find((client) => client.name === "berth");
+// Docker's own client misses a signal now and then while it turns from one way of catching them to another.
+const berth = clients.find((client) => client.name === "berth") as Client;
+test("a signal without a terminal is told through the plugin's socket, and the third one ends it", async () => {
   const env = { PATH: process.env["PATH"] ?? "", DOCKER_CONFIG: home };
-  const outcome = await run([...(berth?.argv ?? []), "where"], { env });
+  const polite = new Live([...berth.argv, "patient"], { env });
+  await polite.prints("connected");
+  polite.kill("SIGTERM");
+  const ended = await polite.ended;
+  assert.deepEqual([ended.status, ended.stdout], [5, "connected\ntold to end\n"]);
+  const stubborn = new Live([...berth.argv, "patient", "stubborn"], { env });
+  await stubborn.prints("connected");
+  stubborn.kill("SIGTERM");
+  await stubborn.prints("told to end");
+  // Some may become one on the way.
+  for (let i = 0; i < 100 && !stubborn.hasEnded; i++) {
+    stubborn.kill(i % 2 === 0 ? "SIGINT" : "SIGTERM");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const killed = await stubborn.ended;
+  assert.equal(killed.status, 1);
+  assert.match(killed.stderr, /got 3 SIGTERM\/SIGINTs, forcefully exiting/);
+});
+
+test("a plugin of Docker's finds Berth's daemon when nobody has named another", async () => {
+  const env = { PATH: process.env["PATH"] ?? "", DOCKER_CONFIG: home };
+  const outcome = await run([...berth.argv, "where"], { env });
   assert.equal(outcome.stdout, "unix:///run/berth/berth.sock\n");
 });
