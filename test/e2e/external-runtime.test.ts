@@ -166,6 +166,7 @@ for (const program of ["runc", "crun", "berth-runtime"] as const)
     });
 
     test("a health check is made, and says why it could not be", async () => {
+      const events = daemon.events();
       await start(
         "well",
         "--health-cmd",
@@ -184,7 +185,6 @@ for (const program of ["runc", "crun", "berth-runtime"] as const)
         Healthcheck: check,
         HostConfig,
       });
-      const events = daemon.events();
       await text("start", "ill");
       await events.prints(/health_status: unhealthy/);
       await events.prints(/health_status: healthy/);
