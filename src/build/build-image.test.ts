@@ -567,3 +567,49 @@ test("a Dockerfile of two thousand steps is solved", async () => {
   assert.match(text, /Step 2000\/2000 : ENV A=1\n/);
   assert.equal(lastConfig().history.length, 2000);
 });
+
+test("an equal step of two builds at the same time is done once", async () => {
+  const running = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  ports.step = async (root) => {
+    writeFileSync(join(root, "made"), "once");
+    running.resolve();
+    await gate.promise;
+    return 0;
+  };
+  const first = build("FROM base\nRUN make\n");
+  await running.promise;
+  const second = build("FROM base\nRUN make\nLABEL a=b\n");
+  gate.resolve();
+  const [one, two] = await Promise.all([first, second]);
+  assert.equal(ports.requests.length, 1);
+  assert.equal(one.events.filter((e) => e.type === "cached").length, 0);
+  assert.equal(two.events.filter((e) => e.type === "cached").length, 1);
+});
+
+test("a step whose build is cancelled is done by the build that waited for it", async () => {
+  const running = Promise.withResolvers<void>();
+  const controller = new AbortController();
+  ports.step = async (_, request) => {
+    if (ports.requests.length > 1) return 0;
+    running.resolve();
+    return new Promise<number>((_resolve, reject) => {
+      request.signal.addEventListener("abort", () => reject(request.signal.reason as Error));
+    });
+  };
+  const first = build("FROM base\nRUN make\n", {}, {}, controller.signal);
+  const cancelled = assert.rejects(first, { kind: "cancelled" });
+  await running.promise;
+  const looked = Promise.withResolvers<void>();
+  const find = ports.flights.find.bind(ports.flights);
+  ports.flights.find = (key) => {
+    looked.resolve();
+    return find(key);
+  };
+  const second = build("FROM base\nRUN make\n");
+  await looked.promise;
+  controller.abort(new Error("client is gone"));
+  await cancelled;
+  assert.match((await second).imageId, /^sha256:/);
+  assert.equal(ports.requests.length, 2);
+});

@@ -3,13 +3,15 @@
 
 import { Fault, messageOf } from "../lib/errors.ts";
 import { withImported } from "./cache/imported.ts";
-import { hostPlatform, type Platform } from "../oci/platform.ts";
+import { formatPlatform, hostPlatform, type Platform, platformDistance } from "../oci/platform.ts";
 import { openContexts, type OpenedContexts } from "./context/contexts.ts";
-import { type LintResult, lintDockerfile } from "./dockerfile/lint.ts";
-import type { LintFinding } from "./dockerfile/lint-rules.ts";
+import { type LintOptions, type LintResult, lintDockerfile } from "./dockerfile/lint.ts";
+import { findingOf, type LintFinding } from "./dockerfile/lint-rules.ts";
 import { type ParsedDockerfile, parseDockerfile } from "./dockerfile/parse.ts";
 import { groupStages, type StagedDockerfile } from "./dockerfile/stages.ts";
 import type { BuildEvent } from "./events.ts";
+import type { Dialect } from "./graph/dialect.ts";
+import type { BuildGraph } from "./graph/vertex.ts";
 import { BuildArgs, platformArgs } from "./graph/args.ts";
 import { declareMetaArgs, type Outline, outlineBuild } from "./graph/outline.ts";
 import { contextPaths } from "./graph/context-paths.ts";
@@ -28,7 +30,10 @@ export interface BuildOptions {
 }
 
 /** Reads the Dockerfile of opened contexts. Throws Fault `dockerfile.*` with Docker's texts. */
-function parse(context: OpenedContexts): { parsed: ParsedDockerfile; file: StagedDockerfile } {
+function parse(
+  context: OpenedContexts,
+  dialect: Dialect,
+): { parsed: ParsedDockerfile; file: StagedDockerfile } {
   const name = context.dockerfileName;
   if (context.dockerfile === "") {
     throw new Fault("invalidParameter", `the Dockerfile (${name}) cannot be empty`, {
@@ -37,7 +42,8 @@ function parse(context: OpenedContexts): { parsed: ParsedDockerfile; file: Stage
   }
   try {
     const parsed = parseDockerfile(context.dockerfile);
-    return { parsed, file: groupStages(parsed) };
+    // compat: BuildKit only warns of a name that two stages have.
+    return { parsed, file: groupStages(parsed, { allowsSameNames: dialect === "buildkit" }) };
   } catch (error) {
     // compat: what the instructions' parser says stands alone, what the line reader says is introduced.
     const isBare =
@@ -62,6 +68,41 @@ function warn({ findings, isError }: LintResult, onEvent: (event: BuildEvent) =>
     });
 }
 
+/** Finds out what the images set that stages start from, as far as they are here. */
+async function lintOptions(
+  { ignored }: OpenedContexts,
+  file: StagedDockerfile,
+  images: BuildPorts["images"],
+): Promise<LintOptions> {
+  const known = new Map<string, readonly string[]>();
+  await Promise.all(
+    file.stages.map(async ({ from: { base } }) => {
+      const image = await images.findLocal(base);
+      const env = image?.config.config.env ?? [];
+      if (image !== undefined)
+        known.set(
+          base,
+          env.map((entry) => entry.split("=", 1)[0] as string),
+        );
+    }),
+  );
+  return { ignored, imageVariables: (reference) => known.get(reference) };
+}
+
+/** compat: BuildKit's warning of a base image for another platform than the build's. */
+function warnOfPlatforms(graph: BuildGraph, target: Platform, onEvent: (event: BuildEvent) => void): void {
+  for (const { op, lines, text } of graph.vertices) {
+    // What is only copied from has no line of its own.
+    if (op.kind !== "image" || text === undefined) continue;
+    const wanted = op.platform ?? target;
+    const { os, architecture, variant } = op.image.config;
+    const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) };
+    if (platformDistance(wanted, platform) !== undefined) continue;
+    const message = `Base image ${op.image.name} was pulled with platform "${formatPlatform(platform)}", expected "${formatPlatform(wanted)}" for current build`;
+    warn({ findings: [findingOf("InvalidBaseImagePlatform", message, lines)], isError: false }, onEvent);
+  }
+}
+
 /** What `--check` finds in a Dockerfile, and the file itself. */
 export interface CheckedDockerfile {
   readonly name: string;
@@ -72,7 +113,7 @@ export interface CheckedDockerfile {
 /** Checks the Dockerfile of a request and builds nothing. Throws Fault `dockerfile.*`. */
 export async function checkDockerfile(
   request: BuildRequest,
-  ports: Pick<BuildPorts, "makeScratch">,
+  ports: Pick<BuildPorts, "makeScratch" | "images">,
   signal: AbortSignal,
 ): Promise<CheckedDockerfile> {
   await using stack = new AsyncDisposableStack();
@@ -80,7 +121,8 @@ export async function checkDockerfile(
   stack.defer(() => removeScratch(directory));
   const opened = await openContexts(request, directory, signal);
   stack.defer(() => opened.close());
-  const { findings } = lintDockerfile(parse(opened).parsed, opened);
+  const { parsed, file } = parse(opened, "buildkit");
+  const { findings } = lintDockerfile(parsed, await lintOptions(opened, file, ports.images));
   return { name: opened.dockerfileName, text: opened.dockerfile, findings };
 }
 
@@ -135,7 +177,6 @@ function makeArgs(request: BuildRequest): BuildArgs {
 function announce(file: StagedDockerfile, outline: Outline, onEvent: (event: BuildEvent) => void): void {
   const [first] = outline.needed;
   onEvent({ type: "planned", total: outline.totalSteps, stages: outline.needed.map((s) => s.stage.index) });
-  for (const message of file.warnings) onEvent({ type: "warning", message });
   for (const [i, arg] of file.metaArgs.entries()) {
     onEvent({ type: "step", at: { stage: first?.stage.index ?? 0, step: i + 1 }, text: arg.text });
   }
@@ -229,11 +270,13 @@ async function buildOpened(
   stack: AsyncDisposableStack,
 ): Promise<BuildResult> {
   const contexts = new NamedContexts(request.contexts);
-  const { parsed, file: staged } = parse(opened);
-  const file = contexts.replaceStages(staged);
   const dialect = request.dialect ?? "classic";
-  // compat: the classic builder's output knows no such warnings.
-  if (dialect === "buildkit") warn(lintDockerfile(parsed, opened), options.onEvent);
+  const { parsed, file: staged } = parse(opened, dialect);
+  const file = contexts.replaceStages(staged);
+  // compat: the classic builder's output knows no checks, only the reader's own remarks.
+  if (dialect === "classic")
+    for (const message of file.warnings) options.onEvent({ type: "warning", message });
+  else warn(lintDockerfile(parsed, await lintOptions(opened, staged, ports.images)), options.onEvent);
   const args = makeArgs(request);
   declareMetaArgs(file, args);
   const labels = request.labels ?? {};
@@ -261,6 +304,7 @@ async function buildOpened(
     contexts,
     allowed: request.allowed ?? [],
   });
+  if (dialect === "buildkit") warnOfPlatforms(graph, request.platform ?? hostPlatform(), options.onEvent);
   options.onEvent({ type: "graph", steps: plannedSteps(graph, file) });
   opened.narrow(contextPaths(graph));
   const imageId = await solveGraph({

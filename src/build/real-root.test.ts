@@ -13,6 +13,7 @@ import { fs } from "../linux/ops.ts";
 import { imageIdOf, parseImageConfig } from "../oci/image-config.ts";
 import { FileContentStore } from "../storage/content/store.ts";
 import { LayerStore } from "../storage/layer/store.ts";
+import { StepFlights } from "./solver/flights.ts";
 import type { LayerId } from "../storage/layer/types.ts";
 import { MetaStore } from "../storage/meta/store.ts";
 import { type TestFile, tarBytes, tarStream } from "./_test-tar.ts";
@@ -86,6 +87,7 @@ function ports(): BuildPorts {
     steps: { run: async () => ({ exitCode: 0 }) },
     cache: { get: async (key) => cache.get(key), put: async (key, record) => void cache.set(key, record) },
     cacheMounts: { take: () => Promise.reject(new Error("no cache in this test")) },
+    flights: new StepFlights(),
     makeScratch: () => mkdtemp(join(base, "scratch/")),
     now: () => new Date().toISOString(),
   };

@@ -10,6 +10,10 @@ interface Common {
   readonly lines: LineRange;
   /** The flags as written, for messages. */
   readonly flags: readonly string[];
+  /** Comments directly above it, without `#`. */
+  readonly comments?: readonly string[];
+  /** An empty line stands between its continued lines. */
+  readonly hasEmptyContinuation?: boolean;
 }
 
 /** A command in shell form (one word, for a shell) or exec form. */

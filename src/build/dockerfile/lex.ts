@@ -18,7 +18,9 @@ export interface LogicalLine {
   readonly lines: LineRange;
   readonly heredocs: readonly Heredoc[];
   /** Comments directly above it, without `#`. */
-  readonly comments: readonly string[];
+  readonly comments?: readonly string[];
+  /** An empty line stands between its continued lines. */
+  readonly hasEmptyContinuation?: boolean;
 }
 
 /** The parser directives at the top of the file. */
@@ -132,13 +134,25 @@ class Lexer {
     this.areDirectivesOver = true;
     const start = this.at;
     const first = this.cutContinuation(raw);
-    if (first.text === "" && !first.continues) return;
+    if (first.text === "" && !first.continues) {
+      // A comment behind which an empty line stands belongs to no instruction.
+      this.comments = [];
+      return;
+    }
     const rest = first.continues ? this.readContinuation() : { text: "", hasEmptyLine: false };
     const text = first.text + rest.text;
     if (rest.hasEmptyLine) this.warnings.push(`Empty continuation line found in: ${text}`);
     const heredocs = this.readHeredocs(text, start);
     if (text.trim() === "") return;
-    this.instructions.push({ text, lines: { start, end: this.at }, heredocs, comments: this.comments });
+    const lines = { start, end: this.at };
+    const { comments } = this;
+    this.instructions.push({
+      text,
+      lines,
+      heredocs,
+      ...(comments.length === 0 ? {} : { comments }),
+      ...(rest.hasEmptyLine ? { hasEmptyContinuation: true } : {}),
+    });
     this.comments = [];
     if (this.instructions.length > MAX_INSTRUCTIONS) {
       throw syntaxError(`more than ${MAX_INSTRUCTIONS} instructions`, { start, end: this.at });

@@ -8,12 +8,14 @@ const DESCRIPTIONS = {
   NoEmptyContinuation: "Empty continuation lines will become errors in a future release",
   ConsistentInstructionCasing:
     "All commands within the Dockerfile should use the same casing (either upper or lower)",
+  DuplicateStageName: "Stage names should be unique",
   ReservedStageName: "Reserved words should not be used as stage names",
   JSONArgsRecommended:
     "JSON arguments recommended for ENTRYPOINT/CMD to prevent unintended behavior related to OS signals",
   MaintainerDeprecated:
     "The MAINTAINER instruction is deprecated, use a label instead to define an image author",
   UndefinedArgInFrom: "FROM command must use declared ARGs",
+  UndefinedVar: "Variables should be defined before their use",
   WorkdirRelativePath:
     "Relative workdir without an absolute workdir declared within the build can have unexpected results if the base image changes",
   MultipleInstructionsDisallowed:
@@ -21,6 +23,10 @@ const DESCRIPTIONS = {
   LegacyKeyValueFormat: "Legacy key/value format with whitespace separator should not be used",
   RedundantTargetPlatform:
     "Setting platform to predefined $TARGETPLATFORM in FROM is redundant as this is the default behavior",
+  InvalidBaseImagePlatform: "Base image platform does not match expected target platform",
+  InvalidDefaultArgInFrom: "Default value for global ARG results in an empty or invalid base image name",
+  InvalidDefinitionDescription:
+    "Comment for build stage or argument should follow the format: `# <arg/stage name> <description>`. If this is not intended to be a description comment, add an empty line or comment between the instruction and the comment.",
   SecretsUsedInArgOrEnv: "Sensitive data should not be used in the ARG or ENV commands",
   FromPlatformFlagConstDisallowed: "FROM --platform flag should not use a constant value",
   CopyIgnoredFile: "Attempting to Copy file that is excluded by .dockerignore",
@@ -30,6 +36,9 @@ const DESCRIPTIONS = {
 } as const;
 
 export type RuleName = keyof typeof DESCRIPTIONS;
+
+/** Rules that speak only where the Dockerfile asks for them. */
+export const EXPERIMENTAL: ReadonlySet<string> = new Set<RuleName>(["InvalidDefinitionDescription"]);
 
 export interface LintFinding {
   readonly rule: RuleName;

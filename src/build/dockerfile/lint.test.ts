@@ -3,8 +3,11 @@ import { test } from "node:test";
 import { lintDockerfile } from "./lint.ts";
 import { parseDockerfile } from "./parse.ts";
 
+const imageVariables = (name: string) => (name === "known" ? ["HOME"] : undefined);
 const lint = (text: string, ignored: string[] = []) =>
-  lintDockerfile(parseDockerfile(text), { ignored }).findings.map((f) => `${f.line} ${f.rule}: ${f.message}`);
+  lintDockerfile(parseDockerfile(text), { ignored, imageVariables }).findings.map(
+    (f) => `${f.line} ${f.rule}: ${f.message}`,
+  );
 
 test("a good Dockerfile has no findings", () => {
   const good = [
@@ -36,11 +39,29 @@ test("each rule finds its mistake, in BuildKit's words", () => {
       "2 JSONArgsRecommended: JSON arguments recommended for CMD to prevent unintended behavior related to OS signals",
     ],
     [
+      "FROM a AS b\nFROM c AS b\n",
+      '2 DuplicateStageName: Duplicate stage name "b", stage names should be unique',
+    ],
+    ["FROM a\nRUN x \\\n\n  y\n", "2 NoEmptyContinuation: Empty continuation line"],
+    [
+      "FROM scratch\nENV FOOBAR=1\nENV A=$FOOBA\n",
+      "3 UndefinedVar: Usage of undefined variable '$FOOBA' (did you mean $FOOBAR?)",
+    ],
+    ["FROM known AS b\nFROM b\nUSER $X_Y_Z\n", "3 UndefinedVar: Usage of undefined variable '$X_Y_Z'"],
+    [
+      "ARG TAG\nFROM a:${TAG}\n",
+      "2 InvalidDefaultArgInFrom: Default value for ARG a:${TAG} results in empty or invalid base image name",
+    ],
+    [
+      "# check=experimental=all\n# other things\nFROM a AS b\n",
+      "3 InvalidDefinitionDescription: Comment for FROM should follow the format: `# b <description>`",
+    ],
+    [
       "FROM a\nMAINTAINER x\n",
       "2 MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label",
     ],
     [
-      "ARG VERSION\nFROM a:$VERSIO\n",
+      "ARG VERSION=1\nFROM a:1$VERSIO\n",
       "2 UndefinedArgInFrom: FROM argument 'VERSIO' is not declared (did you mean VERSION?)",
     ],
     [
@@ -82,6 +103,16 @@ test("each rule finds its mistake, in BuildKit's words", () => {
     ],
   ];
   for (const [text, finding, ignored] of cases) assert.deepEqual(lint(text, ignored), [finding], text);
+});
+
+test("variables are not missed where they may be set, or where the word says what happens without them", () => {
+  const texts = [
+    "FROM unknown\nENV A=$ANY\n",
+    "FROM known\nENV A=$HOME:$PATH B=${X:-y} C=\\$D E='$F'\n",
+    "FROM scratch\nARG A\nLABEL a=$A\nENV B=$HTTP_PROXY\n",
+    "# b is described\nFROM known AS b\n\n# of nothing\n\nARG C\n",
+  ];
+  for (const text of texts) assert.deepEqual(lint(`# check=experimental=all\n${text}`), [], text);
 });
 
 test("the check directive leaves rules out, or makes findings errors", () => {

@@ -2,10 +2,13 @@
 // top of the file leaves rules out, or makes findings errors. Nothing is built and no image is needed.
 
 import { compileIgnorePatterns } from "../../lib/patternmatch/ignore-patterns.ts";
+import { parseReference } from "../../oci/reference.ts";
+import { expandWord } from "./expand.ts";
 import type { Instruction, ListInstruction, StageInstruction } from "./instructions.ts";
-import { findingOf, type LintFinding, type RuleName } from "./lint-rules.ts";
+import { EXPERIMENTAL, findingOf, type LintFinding, type RuleName } from "./lint-rules.ts";
+import { type ImageVariables, VariableScopes } from "./lint-variables.ts";
 import type { ParsedDockerfile } from "./parse.ts";
-import { suggestion } from "./suggest.ts";
+import { findNearest, suggestion } from "./suggest.ts";
 import { syntaxError } from "./syntax-error.ts";
 
 const RESERVED = new Set(["scratch", "context"]);
@@ -17,6 +20,8 @@ const PLATFORM_ARG = /^(?:TARGET|BUILD)(?:PLATFORM|OS|ARCH|VARIANT|OSVERSION|STA
 export interface LintOptions {
   /** Patterns of .dockerignore. */
   readonly ignored: readonly string[];
+  /** What the images set that stages start from; absent: none of them is known. */
+  readonly imageVariables?: ImageVariables;
 }
 
 export interface LintResult {
@@ -29,6 +34,8 @@ interface Config {
   readonly skipped: ReadonlySet<string>;
   readonly skipsAll: boolean;
   readonly isError: boolean;
+  /** Experimental rules that are wanted. */
+  readonly experimental: ReadonlySet<string>;
 }
 
 /** Reads the value of the check directive. Throws Fault `dockerfile.syntax`. */
@@ -36,27 +43,42 @@ function parseCheck(text: string): Config {
   const skipped = new Set<string>();
   let skipsAll = false;
   let isError = false;
+  const experimental = new Set<string>();
   for (const part of text.split(";").filter((p) => p.trim() !== "")) {
     const [key = "", value] = part.split("=", 2).map((p) => p.trim());
     if (value === undefined || !["skip", "error", "experimental"].includes(key))
       throw syntaxError(`invalid check option ${JSON.stringify(part)}`);
     if (key === "error") isError = value === "true" || value === "1";
+    if (key === "experimental")
+      for (const rule of value === "all" ? EXPERIMENTAL : value.split(",")) experimental.add(rule.trim());
     if (key !== "skip") continue;
     if (value === "all") skipsAll = true;
     else for (const rule of value.split(",")) skipped.add(rule.trim());
   }
-  return { skipped, skipsAll, isError };
+  return { skipped, skipsAll, isError, experimental };
 }
 
 const keywordOf = (i: Instruction): string => /^\s*(\S+)/.exec(i.text)?.[1] ?? "";
 const isUpper = (word: string): boolean => word === word.toUpperCase();
 const isLower = (word: string): boolean => word === word.toLowerCase();
 
+function isReference(text: string): boolean {
+  try {
+    return parseReference(text).path !== "";
+  } catch {
+    return false; // ignored: that is the answer
+  }
+}
+
 class Linter {
   readonly findings: LintFinding[] = [];
   private readonly file: ParsedDockerfile;
   private readonly options: LintOptions;
-  private readonly globalArgs = new Set<string>();
+  /** Defaults of ARG in front of the first FROM. */
+  private readonly globalArgs = new Map<string, string>();
+  private readonly variables: VariableScopes;
+  private readonly stageNames = new Set<string>();
+  private stageCount = 0;
   /** Of the current stage: where the instructions stand of which the last one counts, and whether there was a WORKDIR. */
   private single = new Map<string, StageInstruction>();
   private hasWorkdir = false;
@@ -66,6 +88,11 @@ class Linter {
   constructor(file: ParsedDockerfile, options: LintOptions) {
     this.file = file;
     this.options = options;
+    this.variables = new VariableScopes(options.imageVariables ?? (() => undefined), this.escape);
+  }
+
+  private get escape(): string {
+    return this.file.directives.escape;
   }
 
   private report(rule: RuleName, message: string, at: Instruction): void {
@@ -96,16 +123,51 @@ class Linter {
   }
 
   private check(i: Instruction): void {
+    if (i.hasEmptyContinuation === true) this.report("NoEmptyContinuation", "Empty continuation line", i);
+    if (this.isInStage && i.kind !== "from") this.checkVariables(i);
+    this.checkInstruction(i);
+    this.variables.learn(i);
+  }
+
+  private checkVariables(i: Instruction): void {
+    const { unset, known } = this.variables.undefinedIn(i);
+    for (const name of unset) {
+      const near = findNearest(name, known);
+      const hint = near === undefined ? "" : ` (did you mean $${near}?)`;
+      this.report("UndefinedVar", `Usage of undefined variable '$${name}'${hint}`, i);
+    }
+  }
+
+  /** A comment directly above what has a name describes it, beginning with the name. */
+  private checkDescription(name: string, i: Instruction): void {
+    const comment = i.comments?.at(-1);
+    if (
+      name === "" ||
+      comment === undefined ||
+      comment.split(/\s/, 1)[0]?.toLowerCase() === name.toLowerCase()
+    )
+      return;
+    const keyword = keywordOf(i).toUpperCase();
+    this.report(
+      "InvalidDefinitionDescription",
+      `Comment for ${keyword} should follow the format: \`# ${name} <description>\``,
+      i,
+    );
+  }
+
+  private checkInstruction(i: Instruction): void {
     switch (i.kind) {
       case "from":
         this.isInStage = true;
+        this.variables.enter(i, this.stageCount++);
         this.single = new Map();
         this.hasWorkdir = false;
         this.hasShell = false;
         return this.checkFrom(i);
       case "arg":
-        for (const { name } of i.args) {
-          if (!this.isInStage) this.globalArgs.add(name);
+        if (i.args.length === 1) this.checkDescription(i.args[0]?.name ?? "", i);
+        for (const { name, value = "" } of i.args) {
+          if (!this.isInStage) this.globalArgs.set(name, this.withDefaults(value));
           this.checkSecret("ARG", name, i);
         }
         return;
@@ -149,7 +211,32 @@ class Linter {
     }
   }
 
+  /** Returns a word with the defaults of the global arguments. */
+  private withDefaults(text: string): string {
+    const lookup = (name: string): string | undefined =>
+      this.globalArgs.get(name) ?? (PLATFORM_ARG.test(name) ? "x" : undefined);
+    try {
+      return expandWord(text, lookup, { escape: this.escape });
+    } catch {
+      return text; // ignored: the build reports it with its place
+    }
+  }
+
   private checkFrom(i: Extract<Instruction, { kind: "from" }>): void {
+    this.checkDescription(i.name, i);
+    if (i.name !== "" && this.stageNames.has(i.name))
+      this.report(
+        "DuplicateStageName",
+        `Duplicate stage name ${JSON.stringify(i.name)}, stage names should be unique`,
+        i,
+      );
+    this.stageNames.add(i.name);
+    if (!isReference(this.withDefaults(i.base)))
+      this.report(
+        "InvalidDefaultArgInFrom",
+        `Default value for ARG ${i.base} results in empty or invalid base image name`,
+        i,
+      );
     const words = i.text.trim().split(/\s+/);
     const as = words.at(-2) ?? "";
     const name = words.at(-1) ?? "";
@@ -188,7 +275,7 @@ class Linter {
   private checkFromArgs(text: string, i: Instruction): void {
     for (const [, name = ""] of text.matchAll(/\$\{?(\w+)/g)) {
       if (this.globalArgs.has(name) || PLATFORM_ARG.test(name)) continue;
-      const hint = suggestion(name, [...this.globalArgs], { isCaseSensitive: true });
+      const hint = suggestion(name, [...this.globalArgs.keys()], { isCaseSensitive: true });
       this.report("UndefinedArgInFrom", `FROM argument '${name}' is not declared${hint}`, i);
     }
   }
@@ -264,6 +351,10 @@ export function lintDockerfile(file: ParsedDockerfile, options: LintOptions): Li
   const config = parseCheck(file.directives.check ?? "");
   const linter = new Linter(file, options);
   linter.run();
-  const findings = config.skipsAll ? [] : linter.findings.filter((f) => !config.skipped.has(f.rule));
+  const findings = config.skipsAll
+    ? []
+    : linter.findings.filter(
+        ({ rule }) => !config.skipped.has(rule) && (!EXPERIMENTAL.has(rule) || config.experimental.has(rule)),
+      );
   return { findings, isError: config.isError };
 }

@@ -286,7 +286,7 @@ function parseOnbuild(s: Source): Instruction {
     throw syntaxError(`${keyword} isn't allowed as an ONBUILD trigger`);
   }
   // The trigger's own syntax is checked now, so that the mistake shows where it was made.
-  parseLine({ text: s.rest, lines: s.common.lines, heredocs: s.heredocs, comments: [] }, s.escape);
+  parseLine({ text: s.rest, lines: s.common.lines, heredocs: s.heredocs }, s.escape);
   const line = s.common.text.replace(/^\s*ONBUILD\s*/i, "");
   const trigger = [line, ...s.heredocs.map((h) => h.content + h.name)].join("\n");
   return { ...s.common, kind: "onbuild", trigger };
@@ -326,8 +326,9 @@ function parseLine(line: LogicalLine, escape: string): Instruction {
     const hint = suggestion(keyword, KEYWORDS, { isCaseSensitive: false });
     throw syntaxError(`unknown instruction: ${keyword}${hint}`, line.lines);
   }
-  const common = { text: line.text.trim(), lines: line.lines, flags };
-  return parser({ keyword, rest, flags, heredocs: line.heredocs, escape, common });
+  const { heredocs, text, lines, ...said } = line;
+  const common = { text: text.trim(), lines, flags, ...said };
+  return parser({ keyword, rest, flags, heredocs, escape, common });
 }
 
 /** Parses a whole Dockerfile. Throws Fault `dockerfile.syntax` with the lines in its detail. */

@@ -19,15 +19,21 @@ export interface StagedDockerfile {
   readonly warnings: readonly string[];
 }
 
-/** Groups instructions. Throws Fault `dockerfile.syntax` when one stands before the first FROM, or no FROM is there. */
-export function groupStages(file: ParsedDockerfile): StagedDockerfile {
+/**
+ * Groups instructions. Throws Fault `dockerfile.syntax` when one stands before the first FROM, or no FROM is there. With
+ * `allowsSameNames` a later stage takes the name over from an earlier one.
+ */
+export function groupStages(
+  file: ParsedDockerfile,
+  { allowsSameNames = false }: { allowsSameNames?: boolean } = {},
+): StagedDockerfile {
   const metaArgs: ArgInstruction[] = [];
   const stages: { index: number; from: FromInstruction; instructions: StageInstruction[] }[] = [];
   const names = new Set<string>();
   for (const instruction of file.instructions) {
     const stage = stages.at(-1);
     if (instruction.kind === "from") {
-      if (instruction.name !== "" && names.has(instruction.name)) {
+      if (!allowsSameNames && instruction.name !== "" && names.has(instruction.name)) {
         throw syntaxError(`${instruction.name} stage name already used`, instruction.lines);
       }
       names.add(instruction.name);
@@ -43,7 +49,7 @@ export function groupStages(file: ParsedDockerfile): StagedDockerfile {
 /** Finds a stage that comes before `before`, by name (any case) or number; undefined when it names none. */
 export function findStage(stages: readonly Stage[], reference: string, before: number): Stage | undefined {
   const wanted = reference.toLowerCase();
-  const named = stages.find((s) => s.index < before && s.from.name !== "" && s.from.name === wanted);
+  const named = stages.findLast((s) => s.index < before && s.from.name !== "" && s.from.name === wanted);
   if (named !== undefined) return named;
   if (!/^\d{1,6}$/.test(reference)) return undefined;
   return stages.find((s) => s.index < before && s.index === Number(reference));

@@ -2,21 +2,8 @@
 // without a value takes the one from before the first FROM; `--build-arg` beats both. Proxy variables need no
 // declaration and never show up in the history.
 
+import { PREDEFINED_ARGS } from "../dockerfile/predefined-args.ts";
 import { formatPlatform, type Platform } from "../../oci/platform.ts";
-
-/** Proxy variables: usable undeclared, left out of cache keys and history unless declared. */
-export const PREDEFINED_ARGS: ReadonlySet<string> = new Set([
-  "HTTP_PROXY",
-  "http_proxy",
-  "HTTPS_PROXY",
-  "https_proxy",
-  "FTP_PROXY",
-  "ftp_proxy",
-  "NO_PROXY",
-  "no_proxy",
-  "ALL_PROXY",
-  "all_proxy",
-]);
 
 /** Returns TARGETPLATFORM, BUILDARCH and so on, which a stage may declare without a value. */
 export function platformArgs(target: Platform, build: Platform): ReadonlyMap<string, string> {

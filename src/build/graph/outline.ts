@@ -56,7 +56,7 @@ function baseOf(file: StagedDockerfile, stage: Stage, args: BuildArgs, contexts:
   if (given?.kind === "image") return { kind: "image", reference: given.reference };
   if (given?.kind === "files")
     throw syntaxError(`a stage cannot start from the files of the context "${given.name}"`, from.lines);
-  const named = file.stages.find(
+  const named = file.stages.findLast(
     (s) => s.index < stage.index && s.from.name !== "" && s.from.name === reference.toLowerCase(),
   );
   if (named !== undefined) return { kind: "stage", stage: named.index };

@@ -158,7 +158,9 @@ class Planner {
     if (base.kind === "scratch") return { config: empty, op: { kind: "scratch" } as VertexOp };
     if (base.kind === "image") {
       const image = await this.options.resolve(base, where.step, where.shownStage);
-      return { config: image.config.config, op: { kind: "image", image } as VertexOp };
+      const { platform } = base;
+      const op: VertexOp = { kind: "image", image, ...(platform === undefined ? {} : { platform }) };
+      return { config: image.config.config, op };
     }
     const vertex = await this.resultOf(base.stage, where);
     const config = (this.vertices[vertex] as Vertex).config;

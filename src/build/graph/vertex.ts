@@ -8,6 +8,7 @@
 import type { CacheSharing } from "../dockerfile/mounts.ts";
 import type { LineRange } from "../dockerfile/syntax-error.ts";
 import type { Dialect } from "./dialect.ts";
+import type { Platform } from "../../oci/platform.ts";
 import type { RunConfig } from "../../oci/image-config.ts";
 import type { SourceImage, StepFile } from "../solver/ports.ts";
 
@@ -112,7 +113,8 @@ export interface CopyOp {
 }
 
 export type VertexOp =
-  | { readonly kind: "image"; readonly image: SourceImage }
+  /** `platform`: the one that FROM asks for. */
+  | { readonly kind: "image"; readonly image: SourceImage; readonly platform?: Platform }
   | { readonly kind: "scratch" }
   /** The result of another stage, as a new stage's beginning. */
   | { readonly kind: "stage"; readonly stage: number; readonly vertex: VertexId }

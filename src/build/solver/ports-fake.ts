@@ -25,6 +25,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Fault, SysError } from "../../lib/errors.ts";
+import { StepFlights } from "./flights.ts";
 import type { ExportEntry, FsSession, Reply } from "../../linux/keel.ts";
 import { OPCODES, type Op, type RootSource } from "../../linux/ops.ts";
 import type { Digest } from "../../oci/digest.ts";
@@ -420,6 +421,7 @@ export class FakePorts implements BuildPorts {
     },
   };
 
+  readonly flights = new StepFlights();
   /** Directories of cache mounts by key, below the layers' directory. */
   readonly cacheDirs = new Map<string, string>();
   readonly cacheMounts = {

@@ -26,6 +26,7 @@ import {
 } from "../graph/vertex.ts";
 import { clampTimes } from "./clamp-times.ts";
 import { executeCopy, keyOfCopy, prepareCopy } from "./copy-step.ts";
+import { waitFor } from "./flights.ts";
 import { type OpenedSource, prepareMounts } from "./mounts.ts";
 import type {
   BuildClient,
@@ -336,22 +337,28 @@ class Solver {
     return { tree: new LayerTree(session), top, identity: files.chainId };
   }
 
-  /** Finds what a step makes, or does it; a step that another stage is doing right now is waited for. */
+  /** Finds what a step makes, or does it; a step that another stage or another build is doing right now is waited for. */
   private async record(
     vertex: Vertex,
     parent: StepResult,
     execution: Execution,
   ): Promise<Made & { isCached: boolean }> {
-    const running = this.inFlight.get(execution.key);
-    if (running !== undefined) return { ...(await running), isCached: true };
-    if (!this.options.isUncached(vertex.stage)) {
+    const { key } = execution;
+    const { ports, isUncached, cacheImages } = this.options;
+    for (;;) {
+      const running = this.inFlight.get(key);
+      if (running !== undefined) return { ...(await running), isCached: true };
+      if (isUncached(vertex.stage)) break;
       const known = await this.lookUp(parent, execution);
       if (known !== undefined) return { ...known, isCached: true };
-      const started = this.inFlight.get(execution.key);
-      if (started !== undefined) return { ...(await started), isCached: true };
+      if (this.inFlight.has(key)) continue;
+      const elsewhere = cacheImages === undefined ? ports.flights.find(key) : undefined;
+      if (elsewhere === undefined) break;
+      await waitFor(elsewhere, this.signal);
     }
     const made = this.perform(vertex, parent, execution);
-    this.inFlight.set(execution.key, made);
+    this.inFlight.set(key, made);
+    ports.flights.begin(key, made);
     return { ...(await made), isCached: false };
   }
 

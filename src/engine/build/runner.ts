@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { buildImage, type CheckedDockerfile, checkDockerfile } from "../../build/build-image.ts";
 import type { BuildEvent } from "../../build/events.ts";
 import type { BuildRequest } from "../../build/request.ts";
+import { StepFlights } from "../../build/solver/flights.ts";
 import type { BuildPorts } from "../../build/solver/ports.ts";
 import { Fault } from "../../lib/errors.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
@@ -12,7 +13,7 @@ import type { ImageService } from "../image/service.ts";
 import type { BuildCache, CacheLimits } from "./cache.ts";
 
 export interface BuildRunnerOptions {
-  ports: Omit<BuildPorts, "makeScratch" | "now"> & { readonly cache: BuildCache };
+  ports: Omit<BuildPorts, "makeScratch" | "now" | "flights"> & { readonly cache: BuildCache };
   /** What the cache is kept below, after every build. */
   limits: CacheLimits;
   inBackground: (what: string, work: () => Promise<void>) => void;
@@ -38,6 +39,7 @@ export function tagOf(text: string): Reference {
 
 export class BuildRunner {
   readonly #options: BuildRunnerOptions;
+  readonly #flights = new StepFlights();
 
   constructor(options: BuildRunnerOptions) {
     this.#options = options;
@@ -80,6 +82,7 @@ export class BuildRunner {
   #ports(): BuildPorts {
     return {
       ...this.#options.ports,
+      flights: this.#flights,
       now: () => formatNano(nowNano()),
       makeScratch: async () => {
         await mkdir(this.#options.scratchRoot, { recursive: true, mode: 0o700 });
