@@ -334,9 +334,12 @@ inOwnNamespace(import.meta.filename, () => {
       const ports = [port({ hostPort: 18_998 }), port({ hostPort: 18_999, containerPort: 81 })];
       for (const [old, next] of [ports, [...ports].reverse()]) {
         const { record } = await attach(driver, "172.17.0.77", [old as PortRequest]);
-        const change = assert.rejects(driver.republish(record.endpointId, [next as PortRequest]), {
-          code: "network.unknown",
-        });
+        const change = assert.rejects(
+          driver.changePorts(record.endpointId, { remove: record.ports, add: [next as PortRequest] }),
+          {
+            code: "network.unknown",
+          },
+        );
         await driver.detach(record.endpointId);
         await change;
         assert.doesNotMatch(await sh("nft", "list", "table", "inet", TABLE), /172\.17\.0\.77/);

@@ -29,6 +29,7 @@ import { endpointPlan } from "./bridge/endpoint-plan.ts";
 import {
   planAddEndpoint,
   planAddNetwork,
+  planChangeEndpoint,
   planDestroy,
   planRemoveEndpoint,
   planRemoveNetwork,
@@ -44,16 +45,25 @@ import {
   readHostState,
   takenPrefixes,
 } from "./host-state.ts";
-import { firewallNetwork, planPublish, publicationsOf, sameAgain } from "./bridge/publications.ts";
+import {
+  firewallNetwork,
+  isSamePort,
+  planPublish,
+  publicationsOf,
+  type PublishPlan,
+  sameAgain,
+} from "./bridge/publications.ts";
 import type {
   AttachPlan,
   BridgeNetwork,
   EndpointRecord,
   EndpointRequest,
   NetworkDriver,
+  PortChange,
   PortRequest,
+  PublishedPort,
 } from "./model.ts";
-import { PortAllocator, type PortLease } from "./port/port-allocator.ts";
+import { PortAllocator, type PortLease, type PortOwner } from "./port/port-allocator.ts";
 import type { HoldPort } from "./port/tcp-socket.ts";
 import { KernelWatch } from "./kernel-watch.ts";
 import { planCut, planDetach, planEndpoint, planPlugIn } from "./sandbox/endpoint.ts";
@@ -232,38 +242,38 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
     record: EndpointRecord,
     wishes: readonly PortRequest[],
   ): Promise<EndpointState> {
-    const ips = { ip: record.ip, ip6: record.ip6 ?? "" };
-    const plan = planPublish(network.spec, wishes, ips);
-    const lease = await this.#ports.lease(plan.wishes, {
-      containerId: record.containerId,
-      ip: record.ip || ips.ip6,
-      ip6: ips.ip6,
-      anyAddresses: plan.anyAddresses,
-    });
+    const { plan, owner } = publishing(network, record, wishes);
+    const lease = await this.#ports.lease(plan.wishes, owner);
     return { record: { ...record, ports: [...lease.ports, ...plan.opened] }, lease };
   }
 
-  async republish(endpointId: string, ports: readonly PortRequest[]): Promise<EndpointRecord> {
+  async changePorts(endpointId: string, { remove, add }: PortChange): Promise<EndpointRecord> {
     const before = this.#endpoints.get(endpointId);
     const network = before === undefined ? undefined : this.#networks.get(before.record.networkId);
     if (before === undefined || network === undefined) throw unknownEndpoint(endpointId);
     const { record } = before;
-    // Whoever detaches it from here on finds it without ports, and has it out of the list when we look again.
-    const bare = { record: { ...record, ports: [] }, lease: undefined };
-    this.#endpoints.set(endpointId, bare);
-    await this.#runTolerant(
-      planRemoveEndpoint(this.#tableName, publicationsOf(record, network.spec)),
-      ENOENT,
-    );
-    await before.lease?.release();
-    const state = await this.#publish(network, bare.record, ports);
-    if (this.#endpoints.get(endpointId) !== bare) {
-      await state.lease?.release();
+    const { plan, owner } = publishing(network, record, add);
+    const lease = before.lease ?? (await this.#ports.lease([], owner));
+    await lease.withdraw(remove);
+    let granted: PublishedPort[];
+    try {
+      granted = await lease.extend(plan.wishes, owner);
+    } catch (error) {
+      // ignored: somebody else has taken one of them in the meantime, and the first failure counts
+      await lease.extend(sameAgain(remove), owner).catch(() => undefined);
+      throw error;
+    }
+    const kept = record.ports.filter((p) => !remove.some((r) => isSamePort(r, p)));
+    const after = { record: { ...record, ports: [...kept, ...granted, ...plan.opened] }, lease };
+    if (this.#endpoints.get(endpointId) !== before) {
+      await lease.release();
       throw unknownEndpoint(endpointId);
     }
-    this.#endpoints.set(endpointId, state);
-    await this.#keel.run(planAddEndpoint(this.#tableName, publicationsOf(state.record, network.spec)));
-    return state.record;
+    this.#endpoints.set(endpointId, after);
+    const [old, wanted] = [record, after.record].map((r) => publicationsOf(r, network.spec));
+    await this.#runTolerant(planChangeEndpoint(this.#tableName, old ?? [], wanted ?? []), ENOENT);
+    if (remove.some((p) => p.proto === "udp")) await this.#forgetConnections(record);
+    return after.record;
   }
 
   async movePorts(fromId: string, toId: string): Promise<{ from: EndpointRecord; to: EndpointRecord }> {
@@ -310,11 +320,14 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
       this.#sweepLater();
     } else await this.#runTolerant(planDetach(record.hostIfName), ENODEV);
     await lease?.release();
-    if (record.ports.some((p) => p.proto === "udp"))
-      for (const ip of [record.ip, record.ip6 ?? ""].filter((a) => a !== ""))
-        await forgetConnections(this.#keel, ip).catch((error: unknown) =>
-          this.#log(`cannot forget UDP connections of ${ip}: ${messageOf(error)}`),
-        );
+    if (record.ports.some((p) => p.proto === "udp")) await this.#forgetConnections(record);
+  }
+
+  async #forgetConnections(record: EndpointRecord): Promise<void> {
+    for (const ip of [record.ip, record.ip6 ?? ""].filter((a) => a !== ""))
+      await forgetConnections(this.#keel, ip).catch((error: unknown) =>
+        this.#log(`cannot forget UDP connections of ${ip}: ${messageOf(error)}`),
+      );
   }
 
   /** Looks, when things have calmed down, whether the kernel has removed what was left to it. */
@@ -346,7 +359,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
   async #leaseAgain(record: EndpointRecord, warnings: string[]): Promise<PortLease | undefined> {
     try {
       const ip6 = record.ip6 ?? "";
-      return await this.#ports.lease(sameAgain(record), { ...record, ip: record.ip || ip6, ip6 });
+      return await this.#ports.lease(sameAgain(record.ports), { ...record, ip: record.ip || ip6, ip6 });
     } catch (error) {
       warnings.push(`container ${record.containerId}: ${messageOf(error)}`);
       return undefined;
@@ -440,6 +453,17 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
     await this.#removeOrphans(); // which are all of ours now
     await this.#keel.run(planDestroy(this.#tableName));
   }
+}
+
+/** How wishes of an endpoint are granted, and to whom. */
+function publishing(
+  network: NetworkState,
+  record: EndpointRecord,
+  wishes: readonly PortRequest[],
+): { plan: PublishPlan; owner: PortOwner } {
+  const { containerId, ip, ip6 = "" } = record;
+  const plan = planPublish(network.spec, wishes, { ip, ip6 });
+  return { plan, owner: { containerId, ip: ip || ip6, ip6, anyAddresses: plan.anyAddresses } };
 }
 
 const unknownEndpoint = (endpointId: string): Fault =>

@@ -132,7 +132,7 @@ export class MacvlanDriver implements NetworkDriver<MacvlanNetwork> {
   }
 
   /** Ports are not published here: containers are on the wire themselves. */
-  async republish(endpointId: string): Promise<EndpointRecord> {
+  async changePorts(endpointId: string): Promise<EndpointRecord> {
     const record = this.#endpoints.get(endpointId);
     if (record === undefined)
       throw new Fault("notFound", `endpoint ${endpointId} is not known to the macvlan driver`, {
@@ -142,7 +142,7 @@ export class MacvlanDriver implements NetworkDriver<MacvlanNetwork> {
   }
 
   async movePorts(fromId: string, toId: string): Promise<{ from: EndpointRecord; to: EndpointRecord }> {
-    return { from: await this.republish(fromId), to: await this.republish(toId) };
+    return { from: await this.changePorts(fromId), to: await this.changePorts(toId) };
   }
 
   async restore(endpoints: readonly EndpointRecord[]): Promise<string[]> {

@@ -35,6 +35,12 @@ export interface PublishedPort {
  */
 export type GatewayMode = "nat" | "nat-unprotected" | "routed" | "isolated";
 
+/** What changes of an endpoint's published ports; the removed ones are free before the new ones are taken. */
+export interface PortChange {
+  remove: readonly PublishedPort[];
+  add: readonly PortRequest[];
+}
+
 /** A network's addresses in one family. */
 export interface NetworkSubnet {
   /** CIDR, host bits zero. */
@@ -147,8 +153,11 @@ export interface NetworkDriver<Network> {
    * `netns` is the file of a running container's namespace, for drivers whose devices are only in there.
    */
   detach(endpointId: string, options?: { isContainerGone?: boolean; netns?: string }): Promise<void>;
-  /** Publishes an endpoint's ports anew, none for []; yields the changed record. The old ones are given back first. */
-  republish(endpointId: string, ports: readonly PortRequest[]): Promise<EndpointRecord>;
+  /**
+   * Takes published ports away from a running endpoint and gives it others; those that stay are not touched. Yields the
+   * changed record. When the new ones cannot be had (throws as planAttach does) the old ones are back.
+   */
+  changePorts(endpointId: string, change: PortChange): Promise<EndpointRecord>;
   /**
    * Moves the published ports of one endpoint to another that has none, at no moment of which a connection is refused;
    * those that there are stay where they are. Yields both records as they are then. Throws Fault notFound.

@@ -188,6 +188,9 @@ export const hostConfig = struct("container.HostConfig", {
 export const updateConfig = struct("container.UpdateConfig", {
   ...resourceFields,
   RestartPolicy: restartPolicy,
+  /** Not Docker's: ports to be published, and published ones to be taken away ("" for any host address or port). */
+  PublishAdd: optional(portMap),
+  PublishRemove: optional(portMap),
 });
 
 export type HostConfig = Output<typeof hostConfig>;

@@ -33,6 +33,7 @@ import { commitContainer } from "./commit.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { createContainer } from "./create.ts";
 import { archive, archiveInfo, type CopyTarget, putArchive } from "./files/copy.ts";
+import { completePortBindings } from "./host-config/complete.ts";
 import { HealthReactions } from "./health/reaction.ts";
 import { healthOf } from "./health/watch.ts";
 import { settleExit } from "./run/exit.ts";
@@ -43,6 +44,7 @@ import { pruneContainers } from "./prune.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
 import { linkNames, removeLink, shownLinks } from "./network/links.ts";
 import { deleteContainer } from "./remove.ts";
+import { updatePorts } from "./network/publish.ts";
 import { takePorts } from "./network/take-ports.ts";
 import { renameContainer } from "./rename.ts";
 import { sizesOf } from "./files/size.ts";
@@ -221,7 +223,12 @@ export class ContainerService {
     const body = isAtLeast(call.version, "1.40") ? { ...rest, PidsLimit } : rest;
     return live.lane.run(async () => {
       const record = this.#context.table.find(live.id);
-      const warnings = await updateContainer(this.#context, record, body);
+      const { PublishAdd, PublishRemove, ...limits } = body;
+      const warnings = await updateContainer(this.#context, record, limits);
+      await updatePorts(this.#context, live.id, {
+        add: completePortBindings(PublishAdd ?? {}),
+        remove: completePortBindings(PublishRemove ?? {}),
+      });
       return { Warnings: warnings.length === 0 ? null : warnings };
     });
   }

@@ -15,7 +15,7 @@ import { Fault, messageOf } from "../../lib/errors.ts";
 import { newId, shortId } from "../../lib/id.ts";
 import { Lane } from "../../lib/lanes.ts";
 import { formatNano, nowNano, parseNano } from "../../lib/time.ts";
-import type { EndpointRecord, PortRequest } from "../../net/model.ts";
+import type { EndpointRecord, PortChange } from "../../net/model.ts";
 import type { RecordStore, Table } from "../../storage/meta/types.ts";
 import type { EventBus } from "../event/bus.ts";
 import { pruneMatcher } from "../prune-filter.ts";
@@ -196,12 +196,16 @@ export class NetworkService {
     }
   }
 
-  /** Publishes the ports of an endpoint anew; yields it as it is now. */
-  async republish<E extends EndpointRecord>(endpoint: E, ports: readonly PortRequest[]): Promise<E> {
+  /** Changes the published ports of a running endpoint; yields it as it is then. */
+  async changePorts<E extends EndpointRecord>(endpoint: E, change: PortChange): Promise<E> {
     const network = this.#records.get(endpoint.networkId);
     const driver = network === undefined ? undefined : this.#drivers.of(network);
     if (driver === undefined) return endpoint;
-    return { ...endpoint, ports: (await driver.republish(endpoint.endpointId, ports)).ports };
+    try {
+      return { ...endpoint, ports: (await driver.changePorts(endpoint.endpointId, change)).ports };
+    } catch (error) {
+      throw portFault(error, endpoint.endpointId);
+    }
   }
 
   /** Moves the published ports of one endpoint to another; yields both as they are then. */

@@ -73,9 +73,16 @@ export function publicationsOf(record: EndpointRecord, network: BridgeNetwork | 
   });
 }
 
-/** The wishes that grant the same ports again, for endpoints of a daemon that was restarted. */
-export const sameAgain = (record: EndpointRecord): PortRequest[] =>
-  record.ports.filter((p) => p.hostPort !== 0).map((p) => ({ ...p }));
+/** The wishes that grant the same ports again; those that take no port of the host are left out. */
+export const sameAgain = (ports: readonly PublishedPort[]): PortRequest[] =>
+  ports.filter((p) => p.hostPort !== 0).map((p) => ({ ...p }));
+
+/** Whether two published ports are the same one. */
+export const isSamePort = (a: PublishedPort, b: PublishedPort): boolean =>
+  a.proto === b.proto &&
+  a.containerPort === b.containerPort &&
+  a.hostIp === b.hostIp &&
+  a.hostPort === b.hostPort;
 
 /** A network in the firewall's words. */
 export function firewallNetwork(spec: BridgeNetwork, bridgeName: string): FirewallNetwork {

@@ -94,6 +94,30 @@ export const planRemoveNetwork = (tableName: string, network: FirewallNetwork): 
 export const planAddEndpoint = (tableName: string, publications: readonly Publication[]): Op[] =>
   addPlan(tableName, publicationElements(publications));
 
+/** Turns an endpoint's ports into others in one transaction: what stays is not touched. ENOENT when one was not there. */
+export function planChangeEndpoint(
+  tableName: string,
+  before: readonly Publication[],
+  after: readonly Publication[],
+): Op[] {
+  const [old, wanted] = [publicationElements(before), publicationElements(after)];
+  const messages = [
+    ...changeMessages(tableName, withoutElements(old, wanted), deleteElements),
+    ...changeMessages(tableName, withoutElements(wanted, old), addElements),
+  ];
+  return messages.length === 0 ? [] : [nftOp(messages)];
+}
+
+function withoutElements(all: SetElements, others: SetElements): SetElements {
+  const left: SetElements = {};
+  for (const key of Object.keys(all) as SetKey[]) {
+    const known = new Set((others[key] ?? []).map((e) => JSON.stringify(e)));
+    const rest = (all[key] ?? []).filter((e) => !known.has(JSON.stringify(e)));
+    if (rest.length > 0) left[key] = rest;
+  }
+  return left;
+}
+
 /** Withdraws an endpoint's ports; ENOENT when one was not there. */
 export const planRemoveEndpoint = (tableName: string, publications: readonly Publication[]): Op[] =>
   removePlan(tableName, publicationElements(publications));

@@ -23,7 +23,12 @@ export interface PortOwner {
 
 /** Granted ports. */
 export interface PortLease {
+  /** What was granted at first. */
   readonly ports: readonly PublishedPort[];
+  /** Grants more, all of them or none, and returns them; throws as `lease` does. */
+  extend(requests: readonly PortRequest[], owner: PortOwner): Promise<PublishedPort[]>;
+  /** Gives some of the ports back; unknown ones are fine. */
+  withdraw(ports: readonly PublishedPort[]): Promise<void>;
   /** Gives everything back. Idempotent. */
   release(): Promise<void>;
   /** Hands the ports over: from now on they are another's, and what the sockets carry goes there. Throws notImplemented. */
@@ -73,22 +78,28 @@ export class PortAllocator {
    * unavailable `port.exhausted`, system `port.bind-failed`, invalidParameter `port.invalid`.
    */
   async lease(requests: readonly PortRequest[], owner: PortOwner): Promise<PortLease> {
-    const grants: Grant[] = [];
-    const ports: PublishedPort[] = [];
-    const release = async (): Promise<void> => {
-      await Promise.all(grants.splice(0).map((g) => this.#drop(g)));
+    let grants: Grant[] = [];
+    const drop = async (gone: readonly Grant[]): Promise<void> => {
+      grants = grants.filter((g) => !gone.includes(g));
+      await Promise.all(gone.map((g) => this.#drop(g)));
     };
-    try {
-      for (const request of requests) {
-        const granted = await this.#grant(request, owner);
-        grants.push(...granted);
-        const { proto, containerPort } = request;
-        ports.push(...granted.map((g) => ({ proto, containerPort, hostIp: g.ip, hostPort: g.port })));
+    const release = (): Promise<void> => drop(grants);
+    const extend = async (more: readonly PortRequest[], by: PortOwner): Promise<PublishedPort[]> => {
+      const added: Grant[] = [];
+      try {
+        for (const request of more) added.push(...(await this.#grant(request, by)));
+      } catch (error) {
+        await drop(added);
+        throw error;
       }
-    } catch (error) {
-      await release();
-      throw error;
-    }
+      grants = [...grants, ...added];
+      return added.map(publishedPort);
+    };
+    const withdraw = (ports: readonly PublishedPort[]): Promise<void> => {
+      const keys = new Set(ports.map(portKey));
+      return drop(grants.filter((g) => keys.has(portKey(publishedPort(g)))));
+    };
+    const ports = await extend(requests, owner);
     const handOver = ({ containerId, ip, ip6 }: PortOwner): void => {
       // Who holds them elsewhere has been told the target once and for all.
       if (this.#hold !== holdHere && grants.length > 0)
@@ -100,7 +111,7 @@ export class PortAllocator {
         grant.target.ip = isIPv6(grant.ip) ? ip6 || ip : ip;
       }
     };
-    return { ports, release, handOver };
+    return { ports, extend, withdraw, release, handOver };
   }
 
   async #grant(request: PortRequest, owner: PortOwner): Promise<Grant[]> {
@@ -206,6 +217,15 @@ export class PortAllocator {
     else this.#grants.set(key, left);
   }
 }
+
+const publishedPort = (g: Grant): PublishedPort => ({
+  proto: g.proto,
+  containerPort: g.target.port,
+  hostIp: g.ip,
+  hostPort: g.port,
+});
+
+const portKey = (p: PublishedPort): string => `${p.proto} ${p.hostIp} ${p.hostPort} ${p.containerPort}`;
 
 const isPort = (n: number, atLeast: number): boolean => Number.isInteger(n) && n >= atLeast && n <= 65535;
 

@@ -1,10 +1,14 @@
 import { containerUpdate } from "../../../api/operations/container.ts";
-import { int, string, uint } from "../../../lib/flags/spec.ts";
+import { int, string, strings, uint } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
 import { complain, runEach } from "../../each.ts";
+import { parsePorts, type PortBinding } from "../../options/ports.ts";
 import { parseRestartPolicy } from "../../options/security.ts";
 import { bytesFlag, cpusFlag, swapFlag } from "../../options/values.ts";
 import { printError } from "../../output.ts";
+
+const bindingsOf = (publish: readonly string[]): Record<string, PortBinding[]> =>
+  parsePorts(publish, []).bindings;
 
 export const command = defineCommand({
   operands: "[OPTIONS] CONTAINER [CONTAINER...]",
@@ -23,6 +27,8 @@ export const command = defineCommand({
     memory: bytesFlag("Limit of memory", { short: "m" }),
     "memory-reservation": bytesFlag("Soft limit of memory"),
     "memory-swap": swapFlag("Limit of memory plus swap: -1 for unlimited swap"),
+    "publish-add": strings("Publish a further port of the container to the host (not Docker's)"),
+    "publish-rm": strings("Take a published port away: [IP:][HOST:]CONTAINER[/PROTO] (not Docker's)"),
     "pids-limit": int("Limit of processes (-1 for unlimited)", { since: "1.40" }),
     restart: string("What to do when the container exits"),
   },
@@ -43,6 +49,8 @@ export const command = defineCommand({
       NanoCpus: flags.cpus,
       ...(given.has("kernel-memory") ? { KernelMemory: flags["kernel-memory"] } : {}),
       ...(given.has("pids-limit") ? { PidsLimit: flags["pids-limit"] } : {}),
+      ...(given.has("publish-add") ? { PublishAdd: bindingsOf(flags["publish-add"]) } : {}),
+      ...(given.has("publish-rm") ? { PublishRemove: bindingsOf(flags["publish-rm"]) } : {}),
       RestartPolicy: parseRestartPolicy(flags.restart),
     };
     const client = await session.client();

@@ -107,7 +107,10 @@ function completeUlimits(
   return missing.length === 0 ? own : [...(own ?? []), ...missing];
 }
 
-function completePortBindings(wishes: HostConfigRequest["PortBindings"]): HostConfig["PortBindings"] {
+/** Returns bindings with every field. */
+export function completePortBindings(
+  wishes: HostConfigRequest["PortBindings"],
+): NonNullable<HostConfig["PortBindings"]> {
   return Object.fromEntries(
     Object.entries(wishes ?? {}).map(([port, list]) => [
       port,

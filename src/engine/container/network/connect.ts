@@ -183,7 +183,7 @@ async function beginMove(
     };
   const { attached } = publisher;
   const same = attached.ports.filter((p) => p.hostPort !== 0);
-  const withdrawn = await context.networks.republish(attached, []);
+  const withdrawn = await context.networks.changePorts(attached, { remove: attached.ports, add: [] });
   return {
     lostRoutes,
     // The ports that the container has keep their numbers.
@@ -191,7 +191,7 @@ async function beginMove(
     changed: (e) =>
       e.networkName === publisher.networkName && e.attached !== undefined ? { ...e, attached: withdrawn } : e,
     undo: async () => {
-      await context.networks.republish(withdrawn, same).catch((error: unknown) => {
+      await context.networks.changePorts(withdrawn, { remove: [], add: same }).catch((error: unknown) => {
         if (error instanceof Fault && error.kind === "notFound") return; // ignored: the container has ended meanwhile
         context.log(
           "error",
@@ -297,7 +297,10 @@ async function leaveLive(
   const published = new Map<string, AttachedEndpoint>();
   for (const e of staying)
     if (isHeir(e) && e.attached !== undefined && ports.length > 0)
-      published.set(e.networkName, await context.networks.republish(e.attached, ports));
+      published.set(
+        e.networkName,
+        await context.networks.changePorts(e.attached, { remove: [], add: ports }),
+      );
   await putEndpoints(context, record.id, (all) =>
     all
       .filter((e) => e.networkName !== leaving.networkName)
