@@ -77,6 +77,7 @@ check: node_modules/.done native/ops.h
 	$(BUN) tools/imports.ts
 	$(BUN) tools/ops.ts --check
 	$(BUN) tools/native-paths.ts
+	$(BUN) tools/tables.ts
 	$(BUN) tools/changelog.ts
 
 bench:
@@ -93,6 +94,7 @@ compare-build:
 fuzz: build
 	@tools/install-packages fuzz
 	$(MAKE) -s -C native fuzz
+	BERTH_API_SEED=$$(date +%s) BERTH_API_REQUESTS=100 BERTH_EVERY_STEP=1 $(BUN) test --timeout 1200000 ./test/security/api.test.ts
 
 build/man: dist/berth tools/man.ts
 	$(BUN) tools/man.ts $@

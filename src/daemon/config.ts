@@ -31,6 +31,7 @@ import { RUNTIME_FLAGS, RUNTIME_KEYS, runtimeSettingsOf } from "./runtime-config
 import { BUILD_FILE_KEYS, buildCacheLimitsOf } from "./build-config.ts";
 import type { CacheLimits } from "../engine/build/cache.ts";
 import type { RuntimeSettings } from "../engine/container/runtime/runtimes.ts";
+import { table } from "../lib/table.ts";
 
 /** Everything the daemon can be told. */
 export interface DaemonConfig {
@@ -99,7 +100,7 @@ export const DAEMON_FLAGS = {
 } as const;
 
 /** daemon.json keys and the flag that each has. */
-const KEYS: Readonly<Record<string, keyof typeof DAEMON_FLAGS>> = {
+const KEYS: Readonly<Record<string, keyof typeof DAEMON_FLAGS>> = table({
   "data-root": "data-root",
   "exec-root": "exec-root",
   ...LISTEN_KEYS,
@@ -122,7 +123,7 @@ const KEYS: Readonly<Record<string, keyof typeof DAEMON_FLAGS>> = {
   ...RUNTIME_KEYS,
   ...TRANSFER_KEYS,
   "live-restore": "live-restore",
-};
+});
 
 type ConfigFile = Readonly<Record<string, unknown>>;
 

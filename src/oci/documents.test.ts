@@ -234,6 +234,13 @@ describe("image configurations", () => {
 });
 
 describe("platforms", () => {
+  test("a word that every object knows is no alias", () => {
+    for (const word of ["__proto__", "constructor", "toString"]) {
+      assert.throws(() => parsePlatform(word), /unknown operating system or architecture/);
+      assert.equal(formatPlatform(parsePlatform(`linux/${word}`)), `linux/${word.toLowerCase()}`);
+    }
+  });
+
   test("are normalised", () => {
     const host = { os: "linux", architecture: "amd64" };
     const cases: [string, string][] = [

@@ -2,6 +2,7 @@
 // Pure; what this machine is comes from node's process.arch.
 
 import { Fault } from "../lib/errors.ts";
+import { table } from "../lib/table.ts";
 
 /** A normalised platform. `variant` is absent where it is the architecture's default. */
 export interface Platform {
@@ -12,14 +13,15 @@ export interface Platform {
   readonly osFeatures?: readonly string[];
 }
 
-const ARCHITECTURE_ALIASES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
-  i386: ["386"],
-  x86_64: ["amd64"],
-  "x86-64": ["amd64"],
-  aarch64: ["arm64"],
-  armhf: ["arm", "v7"],
-  armel: ["arm", "v6"],
-};
+const ARCHITECTURE_ALIASES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> =
+  table({
+    i386: ["386"],
+    x86_64: ["amd64"],
+    "x86-64": ["amd64"],
+    aarch64: ["arm64"],
+    armhf: ["arm", "v7"],
+    armel: ["arm", "v6"],
+  });
 
 const KNOWN_OS = new Set(
   "aix android darwin dragonfly freebsd illumos ios js linux netbsd openbsd plan9 solaris wasip1 windows zos".split(
@@ -109,7 +111,11 @@ export function formatPlatform(platform: Platform): string {
   return platform.variant === undefined ? base : `${base}/${platform.variant}`;
 }
 
-const NODE_ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386", ppc64: "ppc64le" };
+const NODE_ARCHITECTURES: Readonly<Record<string, string>> = table({
+  x64: "amd64",
+  ia32: "386",
+  ppc64: "ppc64le",
+});
 
 /** Returns the platform this process runs on. */
 export function hostPlatform(): Platform {
@@ -142,7 +148,7 @@ function variantDistance(wanted: Platform, offered: Platform): number | undefine
   return gap >= 0 ? gap : undefined;
 }
 
-const DEFAULT_VARIANT: Readonly<Record<string, string>> = { amd64: "v1", arm: "v7", arm64: "v8" };
+const DEFAULT_VARIANT: Readonly<Record<string, string>> = table({ amd64: "v1", arm: "v7", arm64: "v8" });
 
 /** Returns the entry of `candidates` that serves `wanted` best, the first among equals; undefined when none does. */
 export function bestPlatform<T extends { readonly platform?: Platform }>(

@@ -4,6 +4,7 @@
 
 import type { DiskUsage } from "../api/schemas/system.ts";
 import { compareVersions } from "../lib/version-order.ts";
+import { table } from "../lib/table.ts";
 
 type Json = Record<string, unknown>;
 
@@ -218,7 +219,7 @@ const EMPTY_CONFIG: Json = {
   Labels: null,
 };
 
-const RULES: Readonly<Record<string, readonly Rule[]>> = {
+const RULES: Readonly<Record<string, readonly Rule[]>> = table({
   ContainerList: [
     dropFromEndpoints("1.44", "DNSNames"),
     annotations,
@@ -262,7 +263,7 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
     fill("1.50", { BridgeNfIptables: false, BridgeNfIp6tables: false }),
   ],
   SystemEvents: [legacyEvent],
-};
+});
 
 function shapeOne(rules: readonly Rule[], value: unknown): unknown {
   const copy = copyOf(value);

@@ -18,6 +18,7 @@ import {
   typedSlice,
   typeName,
 } from "./values.ts";
+import { table } from "../lib/table.ts";
 
 const any = (count: number, call: (...args: unknown[]) => unknown): GoFunc => ({
   params: Array.from({ length: count }, () => "any" as const),
@@ -34,7 +35,7 @@ function refuse(message: string): never {
 }
 
 /** Go's predefined template functions by name. */
-export const builtins: Readonly<Record<string, GoFunc>> = {
+export const builtins: Readonly<Record<string, GoFunc>> = table({
   // The evaluator short-circuits and/or and resolves call itself; these entries only declare their arity.
   and: variadic(1, (...args) => args.at(-1)),
   or: variadic(1, (...args) => args.at(-1)),
@@ -59,7 +60,7 @@ export const builtins: Readonly<Record<string, GoFunc>> = {
   le: any(2, (a, b) => less(a, b) || equal(a, b)),
   gt: any(2, (a, b) => !(less(a, b) || equal(a, b))),
   ge: any(2, (a, b) => !less(a, b)),
-};
+});
 
 function length(value: unknown): number {
   if (value instanceof GoNil && value.kind === "pointer") refuse("len of nil pointer");
@@ -182,20 +183,20 @@ function joined(args: readonly unknown[]): string {
   return sprint(args.map((arg) => (arg == null ? "<no value>" : arg)));
 }
 
-const htmlEntities: Readonly<Record<string, string>> = {
+const htmlEntities: Readonly<Record<string, string>> = table({
   '"': "&#34;",
   "'": "&#39;",
   "&": "&amp;",
   "<": "&lt;",
   ">": "&gt;",
   "\u0000": "\ufffd",
-};
+});
 
 function escapeHtml(text: string): string {
   return text.replace(/["'&<>\0]/g, (char) => htmlEntities[char] ?? char);
 }
 
-const jsEscapes: Readonly<Record<string, string>> = {
+const jsEscapes: Readonly<Record<string, string>> = table({
   "\\": "\\\\",
   "'": "\\'",
   '"': '\\"',
@@ -203,7 +204,7 @@ const jsEscapes: Readonly<Record<string, string>> = {
   ">": "\\u003E",
   "&": "\\u0026",
   "=": "\\u003D",
-};
+});
 
 function escapeJs(text: string): string {
   return text.replace(/[\\'"<>&=\p{C}\p{Zl}\p{Zp}]/gu, (char) => {

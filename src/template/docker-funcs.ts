@@ -14,6 +14,7 @@ import {
   type ParamType,
   typedSlice,
 } from "./values.ts";
+import { table } from "../lib/table.ts";
 
 /** Longest padding honoured, so that a template cannot eat memory. */
 const maxPad = 100_000;
@@ -24,7 +25,7 @@ const func = (params: readonly ParamType[], call: (...args: never[]) => unknown)
 });
 
 /** Docker's template functions by name. */
-export const dockerFunctions: Readonly<Record<string, GoFunc>> = {
+export const dockerFunctions: Readonly<Record<string, GoFunc>> = table({
   json: func(["any"], encodeJson),
   split: func(["string", "string"], (text: string, by: string) => typedSlice("[]string", split(text, by))),
   join: func(["[]string", "string"], (items: readonly string[] | GoNil, by: string) =>
@@ -36,13 +37,13 @@ export const dockerFunctions: Readonly<Record<string, GoFunc>> = {
   pad: func(["string", "int", "int"], pad),
   padlen: func(["string", "int"], (text: string, width: number) => text.padEnd(Math.min(width, maxPad))),
   truncate: func(["string", "int"], truncate),
-};
+});
 
 const header = (count: number): GoFunc =>
   func(["string", ...Array.from({ length: count }, () => "any" as const)], (text: string) => text);
 
 /** What the same names do in a table's header row: leave the column's title as it is. */
-export const headerFunctions: Readonly<Record<string, GoFunc>> = {
+export const headerFunctions: Readonly<Record<string, GoFunc>> = table({
   json: header(0),
   split: header(1),
   join: header(1),
@@ -50,7 +51,7 @@ export const headerFunctions: Readonly<Record<string, GoFunc>> = {
   lower: header(0),
   upper: header(0),
   truncate: header(1),
-};
+});
 
 function split(text: string, by: string): string[] {
   return by === "" ? [...text] : text.split(by);

@@ -1,7 +1,9 @@
 // Go's string literals: strconv.Quote and strconv.Unquote. Strings are JavaScript strings; a \xNN escape that
 // does not form valid UTF-8 becomes U+FFFD, since Berth has no byte strings in templates.
 
-const short: Readonly<Record<string, string>> = {
+import { table } from "../lib/table.ts";
+
+const short: Readonly<Record<string, string>> = table({
   "\u0007": "\\a",
   "\b": "\\b",
   "\f": "\\f",
@@ -10,9 +12,9 @@ const short: Readonly<Record<string, string>> = {
   "\t": "\\t",
   "\v": "\\v",
   "\\": "\\\\",
-};
+});
 
-const long: Readonly<Record<string, string>> = {
+const long: Readonly<Record<string, string>> = table({
   a: "\u0007",
   b: "\b",
   f: "\f",
@@ -23,7 +25,7 @@ const long: Readonly<Record<string, string>> = {
   "\\": "\\",
   "'": "'",
   '"': '"',
-};
+});
 
 /** Returns the text as a Go string literal in double quotes (strconv.Quote). */
 export function quote(text: string): string {

@@ -21,9 +21,18 @@ const ASK_OTHERS = new Set([
   "PluginUpgrade",
   "PluginPush",
 ]);
-/** compat: Docker answers 500 to an unpause of what is not paused, whatever was asked for. */
-const REFUSED_AS_500 = new Set(["ContainerUnpause"]);
-const REQUESTS_PER_OPERATION = 14;
+/** compat: what Docker answers with 500 too, by its words: a request that cannot be carried out, and no fault of the daemon's. */
+const REFUSED_AS_500: Readonly<Record<string, RegExp>> = {
+  ContainerUnpause: /is not paused/,
+  ContainerRestart:
+    /^Cannot restart container .*?: (?:invalid signal|the linux daemon does not support signal)/,
+  NetworkDisconnect: /is not connected to (?:the )?network/,
+  // The kernel refuses a limit, e.g. one beyond the parent's.
+  ContainerUpdate: /^Cannot update container \w{64}: .*cgroup/,
+};
+/** The same requests in each run, so that a failure says something about the change; `make fuzz` tries others. */
+const SEED = Number(process.env["BERTH_API_SEED"] ?? 20_210_128);
+const REQUESTS_PER_OPERATION = Number(process.env["BERTH_API_REQUESTS"] ?? 14);
 const ANSWER_MS = 15_000;
 
 const names = fc.constantFrom("box", "stopped", "busybox", "bridge", "vol", "nobody");
@@ -188,8 +197,16 @@ async function hostile(operation: OperationSpec): Promise<fc.Arbitrary<Hostile>>
   }));
 }
 
-/** The status of the answer's head; 0 when the connection ended or nothing came, which streams may do. */
-function statusOf(socketPath: string, { operation, target, body }: Hostile): Promise<number> {
+interface Answer {
+  /** 0 when the connection ended or nothing came, which streams may do. */
+  readonly status: number;
+  /** The beginning of what a failed request is told. */
+  readonly text: string;
+}
+
+const SILENCE: Answer = { status: 0, text: "" };
+
+function answerTo(socketPath: string, { operation, target, body }: Hostile): Promise<Answer> {
   return new Promise((resolve) => {
     const hijack = operation.success.kind === "hijack" ? { Connection: "Upgrade", Upgrade: "tcp" } : {};
     const request = httpRequest({
@@ -203,16 +220,31 @@ function statusOf(socketPath: string, { operation, target, body }: Hostile): Pro
       },
       timeout: ANSWER_MS,
     });
-    const done = (status: number): void => {
+    const done = (answer: Answer): void => {
       request.destroy();
-      resolve(status);
+      resolve(answer);
     };
-    request.on("response", (response) => done(response.statusCode ?? 0));
-    request.on("upgrade", () => done(101));
-    request.on("timeout", () => done(0));
-    request.on("error", () => resolve(0));
+    request.on("response", (response) => {
+      const status = response.statusCode ?? 0;
+      if (status !== 500) done({ status, text: "" });
+      else response.once("data", (data: Buffer) => done({ status, text: messageIn(data) }));
+    });
+    request.on("upgrade", () => done({ status: 101, text: "" }));
+    request.on("timeout", () => done(SILENCE));
+    request.on("error", () => resolve(SILENCE));
     request.end(body);
   });
+}
+
+function messageIn(data: Buffer): string {
+  const { message } = JSON.parse(data.toString()) as { message?: unknown };
+  return String(message);
+}
+
+/** Whether the daemon says that it has failed, and not the request. */
+function isInternal({ name }: OperationSpec, { status, text }: Answer): boolean {
+  if (status !== 500 || ASK_OTHERS.has(name)) return false;
+  return REFUSED_AS_500[name]?.test(text) !== true;
 }
 
 /** How long a server that takes nothing more is tried: it has refused what it was sent. */
@@ -247,14 +279,16 @@ attacks(
         const got: string[] = [];
         for (const operation of ALL_OPERATIONS) {
           await residents(bed);
-          const requests = fc.sample(await hostile(operation), { numRuns: REQUESTS_PER_OPERATION });
-          const statuses = await Promise.all(requests.map((r) => statusOf(bed.daemon.socket, r)));
-          for (const [i, status] of statuses.entries()) {
+          const requests = fc.sample(await hostile(operation), {
+            numRuns: REQUESTS_PER_OPERATION,
+            seed: SEED,
+          });
+          const answers = await Promise.all(requests.map((r) => answerTo(bed.daemon.socket, r)));
+          for (const [i, answer] of answers.entries()) {
+            if (!isInternal(operation, answer)) continue;
             const { target, body } = requests[i] as Hostile;
-            if (status === 500 && !ASK_OTHERS.has(operation.name) && !REFUSED_AS_500.has(operation.name))
-              got.push(
-                `${operation.name}: ${operation.method} ${target.slice(0, 300)} ${body?.slice(0, 400) ?? ""}`,
-              );
+            const asked = `${operation.method} ${target.slice(0, 300)} ${body?.slice(0, 400) ?? ""}`;
+            got.push(`${operation.name}: ${asked} (seed ${SEED}): ${answer.text}`);
           }
           const alive = await bed.daemon.request("GET", "/_ping");
           if (alive.status !== 200) return [...got, `${operation.name} ended the daemon`];

@@ -2,6 +2,7 @@
 // `git://`, with the options of the query form (`?branch=…&subdir=…`). Rules are BuildKit's.
 
 import { syntaxError } from "../dockerfile/syntax-error.ts";
+import { table } from "../../lib/table.ts";
 
 export interface GitRef {
   /** What `git fetch` is given. */
@@ -52,7 +53,7 @@ function setRef(draft: Draft, ref: string): void {
   draft.ref = ref;
 }
 
-const OPTIONS: Readonly<Record<string, (draft: Draft, value: string, key: string) => void>> = {
+const OPTIONS: Readonly<Record<string, (draft: Draft, value: string, key: string) => void>> = table({
   ref: (d, v) => setRef(d, v),
   tag: (d, v) => setRef(d, v.startsWith("refs/tags/") ? v : `refs/tags/${v}`),
   branch: (d, v) => setRef(d, v.startsWith("refs/heads/") ? v : `refs/heads/${v}`),
@@ -61,7 +62,7 @@ const OPTIONS: Readonly<Record<string, (draft: Draft, value: string, key: string
   commit: (d, v) => void (d.checksum = v),
   "keep-git-dir": (d, v, key) => void (d.keepsGitDir = booleanOf(key, v)),
   submodules: (d, v, key) => void (d.hasSubmodules = booleanOf(key, v)),
-};
+});
 
 function readQuery(query: string, draft: Draft): void {
   for (const [key, value] of new URLSearchParams(query)) {

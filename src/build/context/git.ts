@@ -12,6 +12,7 @@ import type { FileNode } from "../files/source-tree.ts";
 import type { BlobStore } from "./blobs.ts";
 import { ContextTree } from "./context-tree.ts";
 import type { GitRef } from "./git-ref.ts";
+import { table } from "../../lib/table.ts";
 
 const run = promisify(execFile);
 const MAX_OUTPUT_BYTES = 1 << 20;
@@ -25,7 +26,7 @@ export interface GitOptions {
   readonly signal: AbortSignal;
 }
 
-const ENVIRONMENT: Readonly<Record<string, string>> = {
+const ENVIRONMENT: Readonly<Record<string, string>> = table({
   PATH: process.env["PATH"] ?? "/usr/bin:/bin",
   HOME: "/nonexistent",
   GIT_CONFIG_NOSYSTEM: "1",
@@ -35,7 +36,7 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   GIT_SSH_COMMAND: "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=accept-new",
   GIT_ALLOW_PROTOCOL: "https:http:ssh:git",
   LC_ALL: "C",
-};
+});
 
 async function git(args: readonly string[], cwd: string, signal: AbortSignal): Promise<string> {
   try {

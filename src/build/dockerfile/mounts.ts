@@ -6,6 +6,7 @@ import { parseCsv } from "../../lib/flags/spec.ts";
 import { parseBinarySize } from "../../lib/units/size.ts";
 import { suggestion } from "./suggest.ts";
 import { syntaxError } from "./syntax-error.ts";
+import { table } from "../../lib/table.ts";
 
 export type MountType = "bind" | "cache" | "tmpfs" | "secret" | "ssh";
 export type CacheSharing = "shared" | "private" | "locked";
@@ -125,7 +126,7 @@ function oneOf<T extends string>(value: string, known: readonly string[], what: 
   throw syntaxError(`unsupported ${what} ${JSON.stringify(value)}${hint(value, known)}`);
 }
 
-const APPLY: Readonly<Record<string, (draft: Draft, value: string, key: string) => void>> = {
+const APPLY: Readonly<Record<string, (draft: Draft, value: string, key: string) => void>> = table({
   type: (d, v) => void (d.type = oneOf<MountType>(v, TYPES, "mount type")),
   from: (d, v) => void (d.from = v),
   source: (d, v) => void (d.source = v),
@@ -146,14 +147,14 @@ const APPLY: Readonly<Record<string, (draft: Draft, value: string, key: string) 
   uid: (d, v) => void (d.uid = number("uid", v, 10)),
   gid: (d, v) => void (d.gid = number("gid", v, 10)),
   env: (d, v) => void (d.env = v),
-};
-const ALIASES: Readonly<Record<string, string>> = {
+});
+const ALIASES: Readonly<Record<string, string>> = table({
   src: "source",
   dst: "target",
   destination: "target",
   ro: "readonly",
   rw: "readwrite",
-};
+});
 
 function applyPair(draft: Draft, key: string, value: string, field: string): void {
   const name = ALIASES[key] ?? key;

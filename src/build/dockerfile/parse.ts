@@ -21,6 +21,7 @@ import { checkMount } from "./mounts.ts";
 import { parseJsonWords, splitBlanks, splitLine, splitPairs, splitWords } from "./split.ts";
 import { suggestion } from "./suggest.ts";
 import { syntaxError, withPlace } from "./syntax-error.ts";
+import { table } from "../../lib/table.ts";
 
 export interface ParsedDockerfile {
   readonly directives: Directives;
@@ -38,7 +39,7 @@ interface Source {
   readonly common: { text: string; lines: LogicalLine["lines"]; flags: readonly string[] };
 }
 
-const NO_FLAGS: Readonly<Record<string, FlagKind>> = {};
+const NO_FLAGS: Readonly<Record<string, FlagKind>> = table({});
 
 const atLeastOne = (keyword: string) => syntaxError(`${keyword} requires at least one argument`);
 const exactlyOne = (keyword: string) => syntaxError(`${keyword} requires exactly one argument`);
@@ -297,7 +298,7 @@ function parseCmd(s: Source, kind: "cmd" | "entrypoint"): Instruction {
   return { ...s.common, kind, command: parseCommand(s) };
 }
 
-const PARSERS: Readonly<Record<string, (source: Source) => Instruction>> = {
+const PARSERS: Readonly<Record<string, (source: Source) => Instruction>> = table({
   add: parseAdd,
   arg: parseArg,
   cmd: (s) => parseCmd(s, "cmd"),
@@ -316,7 +317,7 @@ const PARSERS: Readonly<Record<string, (source: Source) => Instruction>> = {
   user: (s) => parseValue(s, "user"),
   volume: parseVolume,
   workdir: (s) => parseValue(s, "workdir"),
-};
+});
 
 function parseLine(line: LogicalLine, escape: string): Instruction {
   const { keyword, flags, rest } = splitLine(line.text, escape);

@@ -1,13 +1,14 @@
 // `--chmod`: octal digits, or a symbolic mode such as `u=rwX,go-w` that is applied to what the source has.
 
 import { Fault } from "../../lib/errors.ts";
+import { table } from "../../lib/table.ts";
 
 /** Returns a file's permission bits (with setuid, setgid and sticky) after `--chmod`. */
 export type ModeChange = (mode: number, isDirectory: boolean) => number;
 
 const CLAUSE = /^([ugoa]*)((?:[-+=](?:[ugo]|[rwxXst]*))+)$/;
 const ACTION = /([-+=])([ugo]|[rwxXst]*)/g;
-const SHIFTS: Readonly<Record<string, number>> = { u: 6, g: 3, o: 0 };
+const SHIFTS: Readonly<Record<string, number>> = table({ u: 6, g: 3, o: 0 });
 const SETUID = 0o4000;
 const SETGID = 0o2000;
 const STICKY = 0o1000;

@@ -1,6 +1,8 @@
 // Values as Go's fmt prints them, for the `created_by` texts of the history, which tools compare.
 
-const ESCAPES: Readonly<Record<string, string>> = {
+import { table } from "../../lib/table.ts";
+
+const ESCAPES: Readonly<Record<string, string>> = table({
   "\x07": "\\a",
   "\b": "\\b",
   "\f": "\\f",
@@ -9,7 +11,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "\t": "\\t",
   "\v": "\\v",
   "\\": "\\\\",
-};
+});
 
 function escapeCharacter(c: string, quote: string): string {
   if (c === quote) return `\\${quote}`;

@@ -3,6 +3,7 @@
 
 import type { Command } from "../command.ts";
 import { SWARM_NOUNS } from "./swarm/table.ts";
+import { table } from "../../lib/table.ts";
 
 // biome-ignore lint: commands of every flag table share this list
 type AnyCommand = Command<any>;
@@ -90,7 +91,7 @@ const verbsOf = (
     ...(ALIASES[name] === undefined ? {} : { aliases: ALIASES[name] }),
   }));
 
-const ALIASES: Readonly<Record<string, readonly string[]>> = { ls: ["list"], rm: ["remove"] };
+const ALIASES: Readonly<Record<string, readonly string[]>> = table({ ls: ["list"], rm: ["remove"] });
 
 export const verbs: readonly VerbEntry[] = [
   container("attach", "Attach the terminal to a running container", () => import("./container/attach.ts"), {

@@ -8,6 +8,7 @@ import type { FlagSpec } from "../../lib/flags/spec.ts";
 import type { VerbEntry } from "../commands/table.ts";
 import type { Session } from "../session.ts";
 import type { Candidate, Completion } from "./complete.ts";
+import { table } from "../../lib/table.ts";
 
 export interface Names {
   readonly session: Session;
@@ -19,7 +20,7 @@ const none: Completion = { candidates: [], directive: 4 };
 const files: Completion = { candidates: [], directive: 0 };
 
 /** States of containers that a command is for; all where it is not named. */
-const STATES: Readonly<Record<string, readonly string[]>> = {
+const STATES: Readonly<Record<string, readonly string[]>> = table({
   attach: ["running"],
   exec: ["running"],
   kill: ["running", "paused", "restarting"],
@@ -31,10 +32,10 @@ const STATES: Readonly<Record<string, readonly string[]>> = {
   top: ["running"],
   unpause: ["paused"],
   wait: ["running"],
-};
+});
 
 /** Fixed choices. */
-const CHOICES: Readonly<Record<string, readonly string[]>> = {
+const CHOICES: Readonly<Record<string, readonly string[]>> = table({
   cgroupns: ["host", "private"],
   ipc: ["host", "none", "private", "shareable"],
   isolation: ["default"],
@@ -47,7 +48,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   restart: ["always", "no", "on-failure", "unless-stopped"],
   signal: ["HUP", "INT", "KILL", "QUIT", "TERM", "USR1", "USR2"],
   uts: ["host"],
-};
+});
 const CAPABILITY_FLAGS = ["cap-add", "cap-drop"];
 
 /** `[X...]` alone. */

@@ -4,6 +4,7 @@
 import { bare, type Schema } from "../../lib/schema/schema.ts";
 import { formatGoTime } from "../../lib/units/go-time.ts";
 import { GoMap, GoNil, GoStruct, GoText, typedSlice } from "../../template/values.ts";
+import { table } from "../../lib/table.ts";
 
 export interface GoValueOptions {
   /** Prints time.Time fields as Go does; elsewhere the API's Go types have strings in their place. */
@@ -67,7 +68,7 @@ function goStruct(
 }
 
 /** Go's fields are exported: where the wire's name differs in more than case, templates use Go's. */
-const goNames: Readonly<Record<string, string>> = {
+const goNames: Readonly<Record<string, string>> = table({
   Id: "ID",
   Dns: "DNS",
   DnsOptions: "DNSOptions",
@@ -90,7 +91,7 @@ const goNames: Readonly<Record<string, string>> = {
   from: "From",
   scope: "Scope",
   id: "ID",
-};
+});
 
 function goName(name: string): string {
   return goNames[name] ?? name;

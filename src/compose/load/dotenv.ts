@@ -3,10 +3,11 @@
 
 import { Fault } from "../../lib/errors.ts";
 import { type Lookup, substitute } from "./substitute.ts";
+import { table } from "../../lib/table.ts";
 
 /** Escapes that double quotes know; `\$` is left to the substitution as `$$`. */
 const ESCAPE = /\\(?:[abcfnrtv$"\\]|0\d{0,3})/g;
-const escapes: Readonly<Record<string, string>> = {
+const escapes: Readonly<Record<string, string>> = table({
   a: "\x07",
   b: "\b",
   c: "\\c",
@@ -18,7 +19,7 @@ const escapes: Readonly<Record<string, string>> = {
   $: "$$",
   '"': '"',
   "\\": "\\",
-};
+});
 
 export interface DotenvOptions {
   /** Shown in errors. */

@@ -7,6 +7,7 @@ import type { ObjectShape, Shape } from "../schema/shape.ts";
 import { printNumber } from "../tree/node.ts";
 import { type Project, sortedEntries } from "./project.ts";
 import { hostLines, isOmitted, printFloat32, withoutNames, withoutResolvedContent } from "./render-json.ts";
+import { table } from "../../lib/table.ts";
 
 /** A scalar that needs no quotes whatever it looks like. */
 class Bare {
@@ -226,7 +227,7 @@ function fold(text: string, column: number, lineBreak: string): string {
   return result;
 }
 
-const shortEscapes: Readonly<Record<string, string>> = {
+const shortEscapes: Readonly<Record<string, string>> = table({
   "\0": "0",
   "\x07": "a",
   "\b": "b",
@@ -241,7 +242,7 @@ const shortEscapes: Readonly<Record<string, string>> = {
   "\u0085": "N",
   "\u2028": "L",
   "\u2029": "P",
-};
+});
 
 function doubleQuoted(text: string): string {
   const escaped = text.replace(/["\\]|[^\P{C}]|[\u2028\u2029\uFEFF]|[\u{10000}-\u{10FFFF}]/gu, (char) => {

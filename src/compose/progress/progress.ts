@@ -1,6 +1,8 @@
 // What is told of work on a project's resources while it goes on. Printers are beside this; what they print is Docker
 // Compose's.
 
+import { table } from "../../lib/table.ts";
+
 export type ProgressStatus = "working" | "done" | "warning" | "error";
 
 export interface ProgressEvent {
@@ -37,7 +39,7 @@ export const DRY_RUN = "DRY-RUN MODE - ";
 /** Shows nothing. */
 export const quietProgress: Progress = { start() {}, on() {}, done() {} };
 
-const endings: Readonly<Record<string, string>> = {
+const endings: Readonly<Record<string, string>> = table({
   Creating: "Created",
   Recreating: "Recreated",
   Starting: "Started",
@@ -50,7 +52,7 @@ const endings: Readonly<Record<string, string>> = {
   Pushing: "Pushed",
   Pulling: "Pulled",
   Building: "Built",
-};
+});
 
 /** Tells of an action on a resource from its beginning to its end, good or bad, and returns what it returns. */
 export async function reported<T>(

@@ -5,6 +5,7 @@ import type { MountRequest } from "../../api/schemas/host-config.ts";
 import type { MountPoint } from "../../api/schemas/container.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { Mount, Project, Service } from "../model/project.ts";
+import { table } from "../../lib/table.ts";
 
 export interface Mounts {
   readonly binds: readonly string[];
@@ -82,11 +83,11 @@ function bindText(project: Project, mount: Mount): string | undefined {
   return `${project.volumes[source]?.name}:${target}:${options.join(",")}`;
 }
 
-const recursive: Readonly<Record<string, object>> = {
+const recursive: Readonly<Record<string, object>> = table({
   disabled: { NonRecursive: true },
   writable: { ReadOnlyNonRecursive: true },
   readonly: { ReadOnlyForceRecursive: true },
-};
+});
 
 function mountRequest(project: Project, mount: Mount): MountRequest {
   const { type = "volume", source, target = "", bind, volume, tmpfs, image } = mount;

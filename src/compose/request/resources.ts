@@ -2,6 +2,7 @@
 
 import type { HostConfigRequest } from "../../api/schemas/host-config.ts";
 import type { Service } from "../model/project.ts";
+import { table } from "../../lib/table.ts";
 
 /** Returns the part of a container's HostConfig that limits it. */
 export function resourcesOf(service: Service): HostConfigRequest {
@@ -85,7 +86,7 @@ function ulimitsOf({ ulimits = {} }: Service): { Name: string; Soft: number; Har
     .sort((a, b) => (a.Name < b.Name ? -1 : 1));
 }
 
-const conditions: Readonly<Record<string, string>> = { none: "no", any: "always" };
+const conditions: Readonly<Record<string, string>> = table({ none: "no", any: "always" });
 
 /** Returns the restart policy: that of `deploy` goes before `restart`. */
 export function restartPolicyOf(service: Service): { Name: string; MaximumRetryCount: number } {

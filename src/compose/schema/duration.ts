@@ -2,8 +2,9 @@
 
 import { Fault } from "../../lib/errors.ts";
 import { parseDuration } from "../../lib/units/duration.ts";
+import { table } from "../../lib/table.ts";
 
-const hours: Readonly<Record<string, number>> = { d: 24, w: 168 };
+const hours: Readonly<Record<string, number>> = table({ d: 24, w: 168 });
 
 /** Reads `1m30s`, `2d`, `1w12h` into nanoseconds. Throws a Fault with Go's message. */
 export function parseLongDuration(text: string): number {

@@ -4,6 +4,7 @@ import type { BuildCacheRecord } from "../../api/schemas/build.ts";
 import { Fault } from "../../lib/errors.ts";
 import { nowNano, parseNano, parseTimestamp } from "../../lib/time.ts";
 import { parseDuration } from "../../lib/units/duration.ts";
+import { table } from "../../lib/table.ts";
 
 type Test = (record: BuildCacheRecord) => boolean;
 
@@ -19,7 +20,7 @@ function until(text: string): Test {
   return (record) => (parseNano(record.LastUsedAt ?? record.CreatedAt) ?? 0n) <= before;
 }
 
-const FILTERS: Readonly<Record<string, (value: string) => Test>> = {
+const FILTERS: Readonly<Record<string, (value: string) => Test>> = table({
   until,
   "unused-for": until,
   id: (value) => (r) => r.ID === value || r.ID.startsWith(value),
@@ -29,7 +30,7 @@ const FILTERS: Readonly<Record<string, (value: string) => Test>> = {
   inuse: (value) => (r) => r.InUse === isTrue(value),
   shared: (value) => (r) => r.Shared === isTrue(value),
   private: (value) => (r) => r.Shared !== isTrue(value),
-};
+});
 
 /** Returns the test that a record has to pass: one value of every filter. Throws Fault `filter.invalid`. */
 export function cacheMatcher(filters: Filters): Test {

@@ -5,6 +5,7 @@ import { hasLabel } from "../labels.ts";
 import { portsOf } from "./inspect.ts";
 import { hasMount } from "./mounts/points.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
+import { table } from "../../lib/table.ts";
 
 /** What some filters need to know beyond the record. */
 export interface FilterContext {
@@ -16,19 +17,19 @@ export interface FilterContext {
 type Test = (record: ContainerRecord, value: string, context: FilterContext) => boolean;
 
 /** Filters with a fixed set of values, as Docker's daemon names them in its errors. */
-const VALUES: Readonly<Record<string, { readonly of: string; readonly valid: readonly string[] }>> = {
+const VALUES: Readonly<Record<string, { readonly of: string; readonly valid: readonly string[] }>> = table({
   status: {
     of: "state",
     valid: ["created", "running", "paused", "restarting", "removing", "exited", "dead"],
   },
   health: { of: "health", valid: ["none", "starting", "healthy", "unhealthy"] },
-};
+});
 
 const invalid = (message: string): Fault =>
   new Fault("invalidParameter", message, { code: "filter.invalid" });
 
 /** One value of a filter has to fit; of `label` all. */
-const TESTS: Readonly<Record<string, Test>> = {
+const TESTS: Readonly<Record<string, Test>> = table({
   id: (r, v) => r.id.startsWith(v),
   name: (r, v) => matches(v, r.name) || matches(v, `/${r.name}`),
   status: (r, v) => r.state.status === v,
@@ -41,7 +42,7 @@ const TESTS: Readonly<Record<string, Test>> = {
   "is-task": (_r, v) => v === "false" || v === "0",
   // compat: of Windows; it chooses nothing here.
   isolation: () => true,
-};
+});
 
 /** Filters that say where the list begins and ends, or which are looked at together. */
 const OTHERS = ["before", "since", "publish", "expose"];

@@ -1,12 +1,13 @@
 // Signal names and numbers as Docker accepts them (`kill -s`, STOPSIGNAL): with or without SIG, any case, or a number.
 import { constants } from "node:os";
 import { Fault } from "../../lib/errors.ts";
+import { table } from "../../lib/table.ts";
 
 const RTMIN = 34;
 const RTMAX = 64;
 /** Standard signals; 32 and 33 are the C library's. */
 const LAST_STANDARD = 31;
-const OLD_NAMES: Readonly<Record<string, number>> = { CLD: constants.signals.SIGCHLD };
+const OLD_NAMES: Readonly<Record<string, number>> = table({ CLD: constants.signals.SIGCHLD });
 
 /** Returns the signal's number; fails with invalidParameter for what is no signal, or none of Linux. */
 export function parseSignal(text: string): number {

@@ -5,6 +5,7 @@ import { Fault } from "../../lib/errors.ts";
 import { familiarName, parseReference } from "../../oci/reference.ts";
 import { hasLabel } from "../labels.ts";
 import type { EngineEvent } from "./event.ts";
+import { table } from "../../lib/table.ts";
 
 type Test = (event: EngineEvent, values: readonly string[]) => boolean;
 
@@ -15,7 +16,7 @@ const WITH_DETAIL = ["health_status", "exec_create", "exec_start"];
 const isNamed: Test = (e, values) =>
   values.some((v) => e.actorId.startsWith(v) || (e.attributes["name"] ?? "").startsWith(v));
 
-const TESTS: Readonly<Record<string, Test>> = {
+const TESTS: Readonly<Record<string, Test>> = table({
   event: (e, values) =>
     values.some((v) => WITH_DETAIL.includes(v))
       ? values.some((v) => e.action.startsWith(v))
@@ -34,7 +35,7 @@ const TESTS: Readonly<Record<string, Test>> = {
   node: isNamed,
   secret: isNamed,
   service: isNamed,
-};
+});
 
 /** What an event's image is called: by id and name, each with and without the tag. */
 function imageNames(e: EngineEvent): string[] {

@@ -23,6 +23,7 @@ import type { RegistrySettings } from "../image/registries.ts";
 import type { ImageService } from "../image/service.ts";
 import type { VolumeService } from "../volume/service.ts";
 import { openEvents } from "../event/stream.ts";
+import { table } from "../../lib/table.ts";
 
 export interface SystemFacts {
   readonly daemonId: string;
@@ -69,9 +70,9 @@ export interface SystemDependencies {
 const isBlock = (text: string): boolean => text.includes("/");
 
 /** Go's name of the machine's architecture. */
-const GOARCH: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64", ia32: "386" };
+const GOARCH: Readonly<Record<string, string>> = table({ x64: "amd64", arm64: "arm64", ia32: "386" });
 /** uname's name of it. */
-const MACHINE: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64", ia32: "i686" };
+const MACHINE: Readonly<Record<string, string>> = table({ x64: "x86_64", arm64: "aarch64", ia32: "i686" });
 
 export class SystemService {
   readonly #facts: SystemFacts;

@@ -1,8 +1,9 @@
 // Durations: Go's text form ("1h30m", "500ms") and Docker's words ("About a minute"). Values are nanoseconds.
 
 import { Fault } from "../errors.ts";
+import { table } from "../table.ts";
 
-const unitNanos: Readonly<Record<string, number>> = {
+const unitNanos: Readonly<Record<string, number>> = table({
   ns: 1,
   us: 1e3,
   µs: 1e3,
@@ -11,7 +12,7 @@ const unitNanos: Readonly<Record<string, number>> = {
   s: 1e9,
   m: 60e9,
   h: 3600e9,
-};
+});
 
 /** Reads Go's duration text into nanoseconds. Throws a Fault with Go's message. */
 export function parseDuration(text: string): number {

@@ -11,6 +11,7 @@ import {
   ttyName,
 } from "./process.ts";
 import { readProcTextIfPresent } from "./read.ts";
+import { table } from "../../lib/table.ts";
 
 /** Facts that are the same for all rows of one listing. */
 export interface PsContext {
@@ -334,7 +335,7 @@ function memoryShare(row: PsRow): string {
 }
 
 /** Names whose title is their own although they show what another name shows. */
-const OWN_TITLES: Readonly<Record<string, string>> = {
+const OWN_TITLES: Readonly<Record<string, string>> = table({
   tgid: "TGID",
   spid: "SPID",
   tid: "TID",
@@ -356,7 +357,7 @@ const OWN_TITLES: Readonly<Record<string, string>> = {
   cpu: "CPU",
   maj_flt: "MAJFL",
   min_flt: "MINFL",
-};
+});
 
 const BY_NAME: ReadonlyMap<string, PsColumn> = new Map(
   columns.flatMap(([names, column]) =>

@@ -9,6 +9,7 @@ import type { PortProto, PortRequest, PublishedPort } from "../model.ts";
 import { findPortHolder } from "./holder.ts";
 import { type HeldPort, type HoldPort, holdTcpPort, type Target } from "./tcp-socket.ts";
 import { holdUdpPort } from "./udp-socket.ts";
+import { table } from "../../lib/table.ts";
 
 /** Who asks, and where the traffic goes. */
 export interface PortOwner {
@@ -240,11 +241,11 @@ const holdHere: HoldPort = async (proto, ip, port, target) => {
   return { close: async () => undefined };
 };
 
-const BIND_ERRORS: Readonly<Record<string, string>> = {
+const BIND_ERRORS: Readonly<Record<string, string>> = table({
   EADDRINUSE: "address already in use",
   EADDRNOTAVAIL: "cannot assign requested address",
   EACCES: "permission denied",
-};
+});
 
 function bindFault(error: unknown, grant: Grant | undefined, request: PortRequest, owner: PortOwner): Fault {
   const code = (error as { code?: unknown }).code;

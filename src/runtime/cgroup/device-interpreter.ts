@@ -1,6 +1,7 @@
 // Runs a device program as the kernel does, for tests. Knows only the instructions that device-program.ts emits.
 
 import { CODE } from "./device-program.ts";
+import { table } from "../../lib/table.ts";
 
 /** What the kernel asks: one access to one device. */
 export interface DeviceAccess {
@@ -11,7 +12,7 @@ export interface DeviceAccess {
   access: string;
 }
 
-const BITS: Readonly<Record<string, number>> = { m: 1, r: 2, w: 4 };
+const BITS: Readonly<Record<string, number>> = table({ m: 1, r: 2, w: 4 });
 
 /** Returns whether the program lets the access through; throws for what the kernel's verifier refuses. */
 export function runDeviceProgram(program: Uint8Array, asked: DeviceAccess): boolean {

@@ -7,9 +7,10 @@
 
 import { Fault } from "../../lib/errors.ts";
 import type { OciDeviceRule } from "../spec/oci.ts";
+import { table } from "../../lib/table.ts";
 
 /** include/uapi/linux/bpf.h: BPF_DEVCG_ACC_*. */
-const ACCESS: Readonly<Record<string, number>> = { m: 1, r: 2, w: 4 };
+const ACCESS: Readonly<Record<string, number>> = table({ m: 1, r: 2, w: 4 });
 const ALL_ACCESS = 7;
 /** BPF_DEVCG_DEV_*. */
 const TYPE = { b: 1, c: 2 } as const;

@@ -13,6 +13,7 @@ import type { OciSeccomp, OciSeccompAction, OciSeccompArg, OciSyscall } from "..
 import { DATA, JUMP, type Label, ProgramBuilder } from "./program.ts";
 import { type SyscallAbi, syscallTable, X32_BIT, X86_MULTIPLEXED } from "./syscalls.ts";
 import { SECCOMP_FLAGS } from "./words.ts";
+import { table } from "../../lib/table.ts";
 
 const ENOSYS = 38;
 const EPERM = 1;
@@ -29,20 +30,20 @@ const AUDIT_ARCH: Readonly<Record<SyscallAbi, number>> = {
   arm: 0x4000_0028,
 };
 
-const ABI_OF_OCI: Readonly<Record<string, SyscallAbi>> = {
+const ABI_OF_OCI: Readonly<Record<string, SyscallAbi>> = table({
   SCMP_ARCH_X86_64: "x86_64",
   SCMP_ARCH_X32: "x32",
   SCMP_ARCH_X86: "x86",
   SCMP_ARCH_AARCH64: "aarch64",
   SCMP_ARCH_ARM: "arm",
-};
+});
 
-const NATIVE_ABI: Readonly<Record<string, SyscallAbi>> = {
+const NATIVE_ABI: Readonly<Record<string, SyscallAbi>> = table({
   amd64: "x86_64",
   "386": "x86",
   arm64: "aarch64",
   arm: "arm",
-};
+});
 
 /** What a machine runs besides its own programs. */
 const COMPATIBLE: { readonly [A in SyscallAbi]?: readonly SyscallAbi[] } = {

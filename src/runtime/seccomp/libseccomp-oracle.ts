@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Fault } from "../../lib/errors.ts";
 import type { OciSeccomp } from "../spec/oci.ts";
+import { table } from "../../lib/table.ts";
 
 const SOURCE = `
 #include <errno.h>
@@ -59,11 +60,11 @@ int main(void)
 `;
 
 const OPERATORS = ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"];
-const ARCHES: Readonly<Record<string, string>> = {
+const ARCHES: Readonly<Record<string, string>> = table({
   SCMP_ARCH_X86_64: "x86_64",
   SCMP_ARCH_X86: "x86",
   SCMP_ARCH_X32: "x32",
-};
+});
 
 export interface LibseccompProgram {
   program: Uint8Array;

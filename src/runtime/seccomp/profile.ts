@@ -6,6 +6,7 @@ import { Fault, messageOf } from "../../lib/errors.ts";
 import { parseJson } from "../../lib/json/parse.ts";
 import type { OciSeccomp, OciSeccompAction, OciSeccompArg, OciSyscall } from "../spec/oci.ts";
 import { SECCOMP_ACTIONS, SECCOMP_OPERATORS } from "./words.ts";
+import { table } from "../../lib/table.ts";
 
 /** Conditions of a rule: `caps` of the container's bounding set, architectures in Go's names, least kernel `4.8`. */
 export interface SeccompFilter {
@@ -45,12 +46,12 @@ export interface SeccompTarget {
   kernel: string;
 }
 
-const NATIVE_ARCH: Readonly<Record<string, string>> = {
+const NATIVE_ARCH: Readonly<Record<string, string>> = table({
   amd64: "SCMP_ARCH_X86_64",
   "386": "SCMP_ARCH_X86",
   arm64: "SCMP_ARCH_AARCH64",
   arm: "SCMP_ARCH_ARM",
-};
+});
 
 /** Returns the OCI object for one container, undefined when the profile says nothing at all (as Docker has it). */
 export function resolveProfile(profile: DockerSeccompProfile, target: SeccompTarget): OciSeccomp | undefined {

@@ -1,6 +1,7 @@
 // The words of seccomp profiles, Docker's and OCI's alike, and the bits of the kernel's for them (linux/seccomp.h).
 
 import type { OciSeccompAction, OciSeccompOperator } from "../spec/oci.ts";
+import { table } from "../../lib/table.ts";
 
 export const SECCOMP_ACTIONS: readonly OciSeccompAction[] = [
   "SCMP_ACT_ALLOW",
@@ -52,9 +53,9 @@ export const SECCOMP_ARCHES: readonly string[] = [
 ].map((name) => `SCMP_ARCH_${name}`);
 
 /** SECCOMP_FILTER_FLAG_* bits of seccomp(2). */
-export const SECCOMP_FLAGS: Readonly<Record<string, number>> = {
+export const SECCOMP_FLAGS: Readonly<Record<string, number>> = table({
   SECCOMP_FILTER_FLAG_TSYNC: 1,
   SECCOMP_FILTER_FLAG_LOG: 2,
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 32,
-};
+});

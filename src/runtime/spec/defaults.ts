@@ -2,6 +2,7 @@
 // which include the masks of GHSA-6fw5-f8r9-fgfm and GHSA-jq35-85cj-fj4p). Fresh objects on every call: generate.ts changes them.
 
 import type { OciDeviceRule, OciMount } from "./oci.ts";
+import { table } from "../../lib/table.ts";
 
 export const OCI_VERSION = "1.2.1";
 
@@ -124,7 +125,7 @@ export function defaultDeviceRules(): OciDeviceRule[] {
 }
 
 /** Sysctls of a container that has its own network namespace: ping without CAP_NET_RAW, low ports for everyone. */
-export const DEFAULT_NET_SYSCTLS: Readonly<Record<string, string>> = {
+export const DEFAULT_NET_SYSCTLS: Readonly<Record<string, string>> = table({
   "net.ipv4.ping_group_range": "0 2147483647",
   "net.ipv4.ip_unprivileged_port_start": "0",
-};
+});

@@ -6,15 +6,16 @@ import { Fault } from "../../lib/errors.ts";
 import { parseBinarySize } from "../../lib/units/size.ts";
 import { MS, parseMountOptions } from "../../linux/mount-flags.ts";
 import { host, type Op } from "../../linux/ops.ts";
+import { table } from "../../lib/table.ts";
 
 export type VolumeOptions = Readonly<Record<string, string>>;
 
 const KNOWN = ["type", "o", "device", "size"];
-const NEEDS: Readonly<Record<string, readonly string[]>> = {
+const NEEDS: Readonly<Record<string, readonly string[]>> = table({
   device: ["type"],
   type: ["device"],
   o: ["device", "type"],
-};
+});
 
 /** Fails with invalidParameter, in Docker's words, on options that mean nothing or lack each other. */
 export function checkOptions(options: VolumeOptions): void {

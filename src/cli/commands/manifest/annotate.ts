@@ -5,9 +5,10 @@ import { complain } from "../../each.ts";
 import { describeFailure } from "../../failure.ts";
 import { parseName, platformIn } from "../../manifests/listed.ts";
 import { ManifestStore } from "../../manifests/store.ts";
+import { table } from "../../../lib/table.ts";
 
 /** What Docker lets a manifest be for. */
-const PLATFORMS: Readonly<Record<string, string>> = {
+const PLATFORMS: Readonly<Record<string, string>> = table({
   darwin: "386 amd64 arm arm64",
   dragonfly: "amd64",
   freebsd: "386 amd64 arm",
@@ -17,7 +18,7 @@ const PLATFORMS: Readonly<Record<string, string>> = {
   plan9: "386 amd64",
   solaris: "amd64",
   windows: "386 amd64",
-};
+});
 
 export const command = defineCommand({
   operands: "[OPTIONS] MANIFEST_LIST MANIFEST",

@@ -15,6 +15,7 @@ import { complain } from "../../each.ts";
 import { inspectFormatUsage } from "../../format/usage.ts";
 import { type Found, inspectAll, schemaOf } from "../../inspect.ts";
 import { printError } from "../../output.ts";
+import { table } from "../../../lib/table.ts";
 
 interface Kind {
   readonly isSwarm?: boolean;
@@ -29,7 +30,7 @@ const byPath = (name: string, path: string) => {
   });
 };
 
-const kinds: Readonly<Record<string, Kind>> = {
+const kinds: Readonly<Record<string, Kind>> = table({
   container: {
     hasSize: true,
     find: async (client, id, size) => ({
@@ -62,7 +63,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   plugin: { find: byPath("PluginInspect", "/plugins/{id}/json") },
   secret: { isSwarm: true, find: byPath("SecretInspect", "/secrets/{id}") },
   config: { isSwarm: true, find: byPath("ConfigInspect", "/configs/{id}") },
-};
+});
 
 export const command = defineCommand({
   operands: "[OPTIONS] NAME|ID [NAME|ID...]",

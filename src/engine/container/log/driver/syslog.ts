@@ -25,6 +25,7 @@ import {
   type LogMessage,
 } from "./driver.ts";
 import { spoolStorage } from "./storage.ts";
+import { table } from "../../../../lib/table.ts";
 
 const OPTIONS = [
   "syslog-address",
@@ -38,12 +39,12 @@ const OPTIONS = [
 const DEFAULT_PORT = 514;
 /** Where a host's own syslog daemon listens. */
 const HOST_SOCKETS = ["/dev/log", "/var/run/syslog", "/var/run/log"];
-const FORMATS: Readonly<Record<string, SyslogFormat>> = {
+const FORMATS: Readonly<Record<string, SyslogFormat>> = table({
   "": "unix",
   rfc3164: "rfc3164",
   rfc5424: "rfc5424",
   rfc5424micro: "rfc5424micro",
-};
+});
 
 type SyslogAddress =
   | { scheme: "" }
