@@ -6,7 +6,9 @@
 import type { Duplex } from "node:stream";
 import { Fault } from "../lib/errors.ts";
 import type { Endpoint, TlsClient } from "../lib/http1/connect.ts";
-import { type RequestOptions, type Response, sendRequest } from "../lib/http1/request.ts";
+import type { HeaderValue } from "../lib/http1/head.ts";
+import { fetchWhole, hasPlainPath, type WholeResponse } from "../lib/http1/fetch.ts";
+import type { RequestOptions, Response } from "../lib/http1/request.ts";
 import { parseExactJson } from "../lib/json/parse.ts";
 import type { ArgumentsOf, OperationSpec, ResultOf } from "./contract.ts";
 import { sshCommand } from "./ssh.ts";
@@ -81,6 +83,8 @@ export interface Client {
   ping(options?: CallOptions): Promise<ReadonlyMap<string, string>>;
 }
 
+type ClientRequest = Omit<RequestOptions, "endpoint" | "signal" | "connectTimeoutMs">;
+
 const ERROR_BODY_LIMIT = 1024 * 1024;
 
 /** Reads a ClientOptions.host. Throws Fault(invalidParameter, "host.invalid"). */
@@ -133,8 +137,8 @@ function unreachable(error: unknown, host: string): unknown {
 }
 
 /** Turns an error response into a Fault with the server's message. */
-async function faultOf(response: Response): Promise<Fault> {
-  const text = (await response.text(ERROR_BODY_LIMIT)).trim();
+function faultOf(response: WholeResponse): Fault {
+  const text = response.text.trim();
   let message = text;
   if ((response.headers.get("content-type") ?? "").startsWith("application/json")) {
     try {
@@ -193,22 +197,16 @@ class HttpClient {
   }
 
   async call(operation: OperationSpec, args: Args, options: CallOptions = {}): Promise<unknown> {
-    const response = await this.#send(operation, args, options);
+    const { headers, text } = await this.#whole(this.#encode(operation, args, options), options);
     const { success } = operation;
-    const text = await response.text();
-    if (success.kind === "header") {
-      const value = Buffer.from(
-        response.headers.get(success.header.toLowerCase()) ?? "",
-        "base64",
-      ).toString();
-      return parseText(value);
-    }
+    if (success.kind === "header")
+      return parseText(Buffer.from(headers.get(success.header.toLowerCase()) ?? "", "base64").toString());
     if (success.kind === "text") return text;
     return success.kind === "json" && text !== "" ? parseText(text) : undefined;
   }
 
   async text(operation: OperationSpec, args: Args, options: CallOptions = {}): Promise<string> {
-    return (await this.#send(operation, args, options)).text();
+    return (await this.#whole(this.#encode(operation, args, options), options)).text;
   }
 
   async stream(
@@ -217,7 +215,7 @@ class HttpClient {
     options: CallOptions = {},
   ): Promise<StreamResponse<unknown>> {
     const { success } = operation;
-    const { status, headers, body } = await this.#send(operation, args, options);
+    const { status, headers, body } = await this.#open(this.#encode(operation, args, options), options);
     const items: AsyncIterable<unknown> =
       success.kind === "lines" ? parseLines(body, success.exact ?? []) : body;
     return { status, headers, [Symbol.asyncIterator]: () => items[Symbol.asyncIterator]() };
@@ -226,47 +224,69 @@ class HttpClient {
   async hijack(operation: OperationSpec, args: Args, options: CallOptions = {}): Promise<HijackedConnection> {
     const { success } = operation;
     const upgrade = (success.kind === "hijack" && success.protocol) || "tcp";
-    const response = await this.#send(operation, args, options, { upgrade });
+    const request = this.#encode(operation, args, options);
+    const response = await this.#open({ ...request, upgrade }, options);
     const isMultiplexed =
       response.headers.get("content-type") === "application/vnd.docker.multiplexed-stream";
     return { socket: response.hijack(), isMultiplexed: isMultiplexed || undefined };
   }
 
   async ping(options: CallOptions = {}): Promise<ReadonlyMap<string, string>> {
-    const response = await this.#request({ method: "HEAD", target: "/_ping" }, options);
-    await response.text();
-    return response.headers;
+    return (await this.#whole({ method: "HEAD", target: "/_ping" }, options)).headers;
   }
 
-  async #send(
-    operation: OperationSpec,
-    args: Args,
-    options: CallOptions,
-    extra: { readonly upgrade?: string } = {},
-  ): Promise<Response> {
+  #encode(operation: OperationSpec, args: Args, options: CallOptions): ClientRequest {
     const { target, headers, body } = encodeRequest(operation, args, this.version);
-    return this.#request(
-      { method: operation.method, target, headers, body: options.upload ?? body, ...extra },
-      options,
-    );
+    return { method: operation.method, target, headers, body: options.upload ?? body };
   }
 
-  async #request(request: Omit<RequestOptions, "endpoint">, options: CallOptions): Promise<Response> {
+  #headers(request: ClientRequest, options: CallOptions): Record<string, HeaderValue> {
+    return { ...this.#options.headers, ...request.headers, ...options.headers };
+  }
+
+  /** Sends a request and reads its answer to the end. */
+  async #whole(request: ClientRequest, options: CallOptions): Promise<WholeResponse> {
+    const { method, target, body } = request;
+    const endpoint = this.#endpoint;
+    if (!("path" in endpoint) || !hasPlainPath(target) || (body !== undefined && !isWhole(body))) {
+      const response = await this.#open(request, options);
+      return { ...response, text: await response.text() };
+    }
+    const headers = this.#headers(request, options);
+    try {
+      const { signal } = options;
+      return accepted(await fetchWhole({ socketPath: endpoint.path, method, target, headers, body, signal }));
+    } catch (error) {
+      throw unreachable(error, this.host);
+    }
+  }
+
+  /** Sends a request and returns when the head of its answer is there. */
+  async #open(request: ClientRequest, options: CallOptions): Promise<Response> {
+    const { sendRequest } = await import("../lib/http1/request.ts");
     let response: Response;
     try {
       response = await sendRequest({
         ...request,
         endpoint: this.#endpoint,
-        headers: { ...this.#options.headers, ...request.headers, ...options.headers },
+        headers: this.#headers(request, options),
         signal: options.signal,
         connectTimeoutMs: this.#options.connectTimeoutMs,
       });
     } catch (error) {
       throw unreachable(error, this.host);
     }
-    if (response.status >= 400) throw await faultOf(response);
-    return response;
+    if (response.status < 400) return response;
+    throw faultOf({ ...response, text: await response.text(ERROR_BODY_LIMIT) });
   }
+}
+
+const isWhole = (body: NonNullable<RequestOptions["body"]>): body is Uint8Array | string =>
+  typeof body === "string" || body instanceof Uint8Array;
+
+function accepted(response: WholeResponse): WholeResponse {
+  if (response.status >= 400) throw faultOf(response);
+  return response;
 }
 
 /** Creates a client; nothing is connected before the first call. Throws Fault(invalidParameter, "host.invalid"). */

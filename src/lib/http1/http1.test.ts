@@ -8,6 +8,7 @@ import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { Fault } from "../errors.ts";
 import { createBodyReader } from "./body.ts";
+import { fetchWhole, hasPlainPath } from "./fetch.ts";
 import { encodeRequestHead, framingOf, parseResponseHead } from "./head.ts";
 import { sendRequest } from "./request.ts";
 
@@ -272,3 +273,58 @@ async function withRaw(serve: (socket: Socket) => void, use: (path: string) => P
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 }
+
+describe("whole requests", () => {
+  const send = (target: string, more: Partial<Parameters<typeof fetchWhole>[0]> = {}) =>
+    fetchWhole({ socketPath: path, method: "GET", target, headers: {}, ...more });
+
+  test("go out and come back as they are: target, headers, body, status, redirects", async () => {
+    listener = (req, res) => {
+      res.setHeader("X-Seen", `${req.method} ${req.url} ${String(req.headers["x-a"])}`);
+      if (req.url === "/moved") res.writeHead(301, { Location: "/elsewhere" }).end("there");
+      else if (req.url === "/odd") res.writeHead(409, "Not Now").end();
+      else if (req.headers["content-length"] === "3") void readAll(req).then((text) => res.end(text));
+      else {
+        res.write("one,");
+        res.end("two");
+      }
+    };
+    const target = "/a%2Fb//c/%C3%A9!'()*~?x=%25&y=%2B;|";
+    const whole = await send(target, { headers: { "X-A": ["1", "2"] } });
+    assert.deepEqual([whole.status, whole.text], [200, "one,two"]);
+    assert.equal(whole.headers.get("x-seen"), `GET ${target} 1, 2`);
+    const moved = await send("/moved");
+    assert.deepEqual([moved.status, moved.text, moved.headers.get("location")], [301, "there", "/elsewhere"]);
+    const odd = await send("/odd", { method: "HEAD" });
+    assert.deepEqual([odd.status, odd.reason, odd.text], [409, "Not Now", ""]);
+    for (const body of ["abc", bytes("abc")])
+      assert.equal((await send("/", { method: "POST", body })).text, "abc");
+  });
+
+  test("a path that a URL would shorten is told", () => {
+    for (const plain of ["/containers/x/json", "/a/.b/..c?x=/../", "/v1/..."])
+      assert.equal(hasPlainPath(plain), plain !== "/a/.b/..c?x=/../", plain);
+    for (const short of ["/containers/../json", "/.", "/a/..", "/a/.?x"])
+      assert.equal(hasPlainPath(short), false, short);
+  });
+
+  test("fail with the errno, as closed, or with the signal's reason", async () => {
+    const missing = join(folder, "missing.sock");
+    await assert.rejects(send("/", { socketPath: missing }), {
+      code: "http.connect",
+      detail: { errno: "ENOENT" },
+    });
+    for (const answer of ["", "nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"])
+      await withRaw(
+        (socket) => socket.end(answer),
+        (raw) => assert.rejects(send("/", { socketPath: raw }), { kind: "unavailable", code: "http.closed" }),
+      );
+    const arrived = Promise.withResolvers<void>();
+    listener = () => arrived.resolve();
+    const controller = new AbortController();
+    const answer = send("/", { signal: controller.signal });
+    await arrived.promise;
+    controller.abort(new Error("enough"));
+    await assert.rejects(answer, { message: "enough" });
+  });
+});
