@@ -30,6 +30,9 @@ const FILTERS: Readonly<Record<string, (value: string) => Test>> = table({
   inuse: (value) => (r) => r.InUse === isTrue(value),
   shared: (value) => (r) => r.Shared === isTrue(value),
   private: (value) => (r) => r.Shared !== isTrue(value),
+  // `system prune` hands its filters to every kind of object; records of the cache have no labels.
+  label: () => () => false,
+  "label!": () => () => true,
 });
 
 /** Returns the test that a record has to pass: one value of every filter. Throws Fault `filter.invalid`. */
