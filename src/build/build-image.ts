@@ -2,6 +2,7 @@
 // unpack the context, parse, outline, find the base images, plan, solve.
 
 import { Fault, messageOf } from "../lib/errors.ts";
+import type { Material } from "./attest/provenance.ts";
 import { withImported } from "./cache/imported.ts";
 import { formatPlatform, hostPlatform, type Platform, platformDistance } from "../oci/platform.ts";
 import { openContexts, type OpenedContexts } from "./context/contexts.ts";
@@ -158,6 +159,16 @@ class Resolver {
     }
     return image;
   };
+
+  /** What was asked for and found. */
+  async materials(): Promise<Material[]> {
+    const images = await Promise.all(this.known.values());
+    return images.map(({ id, config, name, registryDigest }) => ({
+      name,
+      platform: formatPlatform({ os: config.os, architecture: config.architecture }),
+      digest: registryDigest ?? id,
+    }));
+  }
 
   /** Stops what is still being pulled and waits for its end. */
   async close(): Promise<void> {
@@ -330,7 +341,8 @@ async function buildOpened(
   });
   if (graph.unusedArgs.length > 0) options.onEvent({ type: "unused-args", names: graph.unusedArgs });
   options.onEvent({ type: "built", imageId });
-  return { imageId };
+  const { dockerfileName: name, dockerfile: text } = opened;
+  return { imageId, dockerfile: { name, text }, materials: await resolver.materials() };
 }
 
 /**

@@ -2,16 +2,12 @@
 // the builder's own words.
 
 import { Fault } from "../lib/errors.ts";
-import { parsePlatform } from "../oci/platform.ts";
+import { formatPlatform, parsePlatform, type Platform } from "../oci/platform.ts";
 import type { BuildRequest } from "./request.ts";
 import type { StepLimits } from "./solver/ports.ts";
 
 type Attrs = Readonly<Record<string, string>>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-function refuse(what: string): Fault {
-  return new Fault("notImplemented", `${what} is not supported`, { code: "build.unsupported" });
-}
 
 function withPrefix(attrs: Attrs, prefix: string): Record<string, string> {
   return Object.fromEntries(
@@ -62,11 +58,14 @@ function networkOf(mode: string | undefined): string {
   return mode;
 }
 
-/** Returns what the options ask for. Throws Fault notImplemented for what cannot be granted. */
-export function requestOfAttrs(attrs: Attrs): BuildRequest {
-  const platforms = listOf(attrs["platform"]);
-  if (platforms.length > 1) throw refuse(`a build for several platforms (${attrs["platform"]})`);
-  const [platform] = platforms;
+/** Returns the platforms that are asked for, each once; none stands for the host's. Throws Fault invalidParameter. */
+export function platformsOfAttrs(attrs: Attrs): Platform[] {
+  const platforms = listOf(attrs["platform"]).map((text) => parsePlatform(text));
+  return [...new Map(platforms.map((platform) => [formatPlatform(platform), platform])).values()];
+}
+
+/** Returns what the options ask for, for one of their platforms. */
+export function requestOfAttrs(attrs: Attrs, platform?: Platform): BuildRequest {
   const request: Mutable<BuildRequest> = {
     dialect: "buildkit",
     ...noCacheOf(attrs["no-cache"]),
@@ -85,7 +84,7 @@ export function requestOfAttrs(attrs: Attrs): BuildRequest {
   };
   if (attrs["filename"] !== undefined) request.dockerfile = attrs["filename"];
   if (attrs["target"] !== undefined) request.target = attrs["target"];
-  if (platform !== undefined) request.platform = parsePlatform(platform);
+  if (platform !== undefined) request.platform = platform;
   if (attrs["context"] !== undefined) {
     request.remote = attrs["context"];
     delete request.localContext;

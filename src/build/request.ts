@@ -1,5 +1,6 @@
 // What is asked of the builder: the parameters of `POST /build` in the builder's own words, decoded by the engine.
 
+import type { Material } from "./attest/provenance.ts";
 import type { Dialect } from "./graph/dialect.ts";
 import type { BuildClient, StepLimits } from "./solver/ports.ts";
 import type { Platform } from "../oci/platform.ts";
@@ -62,4 +63,7 @@ export interface BuildRequest {
 export interface BuildResult {
   /** `sha256:…`. */
   readonly imageId: string;
+  readonly dockerfile: { readonly name: string; readonly text: string };
+  /** Images that were built on or copied from, as they were asked for. */
+  readonly materials: readonly Material[];
 }

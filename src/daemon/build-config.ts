@@ -2,7 +2,7 @@
 //   { "builder": { "gc": { "enabled": true, "defaultKeepStorage": "20GB", "policy": [ { "maxUsedSpace": "50GB", "all": true } ] } } }
 import { Fault } from "../lib/errors.ts";
 import { parseDecimalSize } from "../lib/units/size.ts";
-import type { CacheLimits } from "../engine/build/cache.ts";
+import type { CacheLimits } from "../engine/build/cache/cache.ts";
 
 export const BUILD_FILE_KEYS = ["builder"] as const;
 

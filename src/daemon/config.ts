@@ -29,7 +29,7 @@ import { TRANSFER_FLAGS, TRANSFER_KEYS, transferSettingsOf } from "./transfer-co
 import type { TransferSettings } from "../engine/image/registries.ts";
 import { RUNTIME_FLAGS, RUNTIME_KEYS, runtimeSettingsOf } from "./runtime-config.ts";
 import { BUILD_FILE_KEYS, buildCacheLimitsOf } from "./build-config.ts";
-import type { CacheLimits } from "../engine/build/cache.ts";
+import type { CacheLimits } from "../engine/build/cache/cache.ts";
 import type { RuntimeSettings } from "../engine/container/runtime/runtimes.ts";
 import { table } from "../lib/table.ts";
 

@@ -26,6 +26,8 @@ export interface StatusOptions {
   /** What tells this build's vertices from another's. */
   readonly buildId: string;
   readonly dockerfileName?: string;
+  /** The platform built for, where there are several. */
+  readonly platform?: string;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -42,8 +44,13 @@ export class StatusRenderer {
 
   constructor(options: StatusOptions) {
     this.options = options;
-    const name = `[internal] load build definition from ${options.dockerfileName ?? "Dockerfile"}`;
+    const name = `[${this.of}internal] load build definition from ${options.dockerfileName ?? "Dockerfile"}`;
     this.definition = this.lineOf("definition", name);
+  }
+
+  /** What names begin with, where there are several platforms. */
+  private get of(): string {
+    return this.options.platform === undefined ? "" : `${this.options.platform} `;
   }
 
   private now(): Timestamp {
@@ -123,7 +130,7 @@ export class StatusRenderer {
       counts.set(at.stage, index);
       const total = String(totals.get(at.stage));
       const prefix = stageName === "" ? "" : `${stageName} `;
-      const name = `[${prefix}${String(index).padStart(total.length)}/${total}] ${text}`;
+      const name = `[${this.of}${prefix}${String(index).padStart(total.length)}/${total}] ${text}`;
       const before = [...this.lines.values()].at(-1);
       const inputs = index > 1 && before !== undefined ? [before.digest] : [];
       const line = this.lineOf(keyOf(at), name, inputs);
@@ -160,7 +167,7 @@ export class StatusRenderer {
     if (event.type !== "pull") return [];
     let line = this.loads.get(key);
     if (line === undefined) {
-      line = this.lineOf(`load:${key}`, `[internal] pull ${this.froms.get(key) ?? "image"}`);
+      line = this.lineOf(`load:${key}`, `[${this.of}internal] pull ${this.froms.get(key) ?? "image"}`);
       this.loads.set(key, line);
     }
     return [...this.begin(line), ...this.pull(line, event.line)];
@@ -228,7 +235,7 @@ export class StatusRenderer {
   private get exporting(): Line {
     let line = this.lines.get("export");
     if (line === undefined) {
-      line = this.lineOf("export", "exporting to image");
+      line = this.lineOf("export", `${this.of}exporting to image`);
       this.lines.set("export", line);
     }
     return line;

@@ -15,31 +15,48 @@ const TYPES: Readonly<Record<number, "file" | "directory" | "symlink">> = {
   0o120000: "symlink",
 };
 
+/** A root to be sent, opened twice. */
+export interface SentTree {
+  /** Where it goes: "" or a directory with a slash at the end. */
+  readonly directory: string;
+  readonly listing: FsSession;
+  readonly contents: FsSession;
+}
+
 class Sender {
   private readonly call: ClientCall;
-  private readonly contents: FsSession;
-  /** Regular files by their number. */
-  private readonly files = new Map<number, string>();
+  /** Regular files by their number: where they are read, and their path there. */
+  private readonly files = new Map<number, { contents: FsSession; path: string }>();
   private count = 0;
 
-  constructor(call: ClientCall, contents: FsSession) {
+  constructor(call: ClientCall) {
     this.call = call;
-    this.contents = contents;
   }
 
-  async describe(listing: FsSession): Promise<void> {
+  async describe(trees: readonly SentTree[]): Promise<void> {
+    for (const tree of trees) await this.describeTree(tree);
+    await this.send({ type: PACKET.stat });
+  }
+
+  private async describeTree(tree: SentTree): Promise<void> {
     const links = new Map<string, string>();
-    for await (const entry of listing.export("/")) {
+    if (tree.directory !== "") await this.describeDirectory(tree.directory.replace(/\/$/, ""));
+    for await (const entry of tree.listing.export("/")) {
       const path = decodeName(entry.rawPath);
       const type = TYPES[entry.mode & S_IFMT];
       if (path === "." || type === undefined) continue;
-      await this.describeOne(entry, { path, type, links });
+      await this.describeOne(entry, tree, { path, type, links });
     }
-    await this.send({ type: PACKET.stat });
+  }
+
+  private async describeDirectory(path: string): Promise<void> {
+    this.count++;
+    await this.send({ type: PACKET.stat, stat: { path, mode: goMode("directory", 0o755) } });
   }
 
   private async describeOne(
     entry: ExportEntry,
+    { directory, contents }: SentTree,
     {
       path,
       type,
@@ -50,17 +67,18 @@ class Sender {
     const first = type === "file" && entry.nlink > 1 ? links.get(inode) : undefined;
     if (type === "file") links.set(inode, first ?? path);
     const id = this.count++;
-    if (type === "file" && first === undefined) this.files.set(id, path);
+    if (type === "file" && first === undefined) this.files.set(id, { contents, path });
     await this.send({
       type: PACKET.stat,
       stat: {
-        path,
+        path: directory + path,
         mode: goMode(type, entry.mode & 0o7777),
         uid: entry.uid,
         gid: entry.gid,
         size: type === "file" && first === undefined ? entry.sizeBytes : 0,
         modTime: entry.mtimeSec * 1e9 + entry.mtimeNsec,
-        linkName: type === "symlink" ? decodeName(entry.linkTarget) : (first ?? ""),
+        linkName:
+          type === "symlink" ? decodeName(entry.linkTarget) : first === undefined ? "" : directory + first,
       },
     });
   }
@@ -87,9 +105,10 @@ class Sender {
   }
 
   private async sendFile(id: number): Promise<void> {
-    const path = this.files.get(id);
-    if (path === undefined) throw new Fault("invalidParameter", `invalid file id ${id}`);
-    for await (const entry of this.contents.export(nameForKernel(`/${path}`) as string))
+    const file = this.files.get(id);
+    if (file === undefined) throw new Fault("invalidParameter", `invalid file id ${id}`);
+    const { contents, path } = file;
+    for await (const entry of contents.export(nameForKernel(`/${path}`) as string))
       for await (const chunk of entry.content())
         await this.send({ type: PACKET.data, id, data: Uint8Array.from(chunk) });
     await this.send({ type: PACKET.data, id });
@@ -97,13 +116,10 @@ class Sender {
 }
 
 /** Plays the sender's part on a call. Throws the Fault of what the receiver refuses. */
-export async function sendFiles(
-  call: ClientCall,
-  sessions: { readonly listing: FsSession; readonly contents: FsSession },
-): Promise<void> {
-  const sender = new Sender(call, sessions.contents);
+export async function sendFiles(call: ClientCall, trees: readonly SentTree[]): Promise<void> {
+  const sender = new Sender(call);
   try {
-    await Promise.all([sender.describe(sessions.listing), sender.serve()]);
+    await Promise.all([sender.describe(trees), sender.serve()]);
   } catch (error) {
     call.cancel();
     throw error;

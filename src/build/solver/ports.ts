@@ -20,6 +20,8 @@ export interface SourceImage {
   readonly layers: readonly LayerId[];
   /** The reference in the form to be shown, such as `debian:bookworm`. */
   readonly name: string;
+  /** Digest of what the reference means in its registry; absent for what never was in one. */
+  readonly registryDigest?: string;
 }
 
 export interface ResolveRequest {

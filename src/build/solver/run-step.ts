@@ -2,10 +2,11 @@
 
 import { Fault } from "../../lib/errors.ts";
 import { newId } from "../../lib/id.ts";
+import { formatPlatform, hostPlatform, type Platform, platformDistance } from "../../oci/platform.ts";
 import type { BuildEvent, StepRef } from "../events.ts";
 import type { RunOp, Vertex } from "../graph/vertex.ts";
 import type { PreparedMounts } from "./mounts.ts";
-import type { BuildPorts, LayerDraft, StepLimits } from "./ports.ts";
+import type { BuildPorts, LayerDraft, StepLimits, StepRequest } from "./ports.ts";
 
 /** What holds for every RUN of a build. */
 export interface RunSettings {
@@ -19,6 +20,8 @@ export interface RunStep {
   readonly op: RunOp;
   readonly mounts: PreparedMounts;
   readonly settings: RunSettings;
+  /** What the root's programs are made for. */
+  readonly platform: Platform;
 }
 
 interface RunContext {
@@ -37,7 +40,7 @@ export async function executeRun(step: RunStep, draft: LayerDraft, context: RunC
   await using stack = new AsyncDisposableStack();
   const made = await step.mounts.make(draft, stack);
   emit({ type: "running", at, containerId });
-  const { exitCode } = await ports.steps.run({
+  const request: StepRequest = {
     containerId,
     root: draft.root(),
     args: op.args,
@@ -52,10 +55,26 @@ export async function executeRun(step: RunStep, draft: LayerDraft, context: RunC
     isInsecure: op.isInsecure,
     onOutput: (stream, bytes) => emit({ type: "output", at, stream, bytes }),
     signal,
+  };
+  const { exitCode } = await ports.steps.run(request).catch((error: unknown) => {
+    throw explainForeign(error, step.platform);
   });
   if (exitCode !== 0) throw stepFailed(vertex, op, exitCode);
   made.succeed();
   emit({ type: "removed", at, containerId });
+}
+
+/** The kernel starts programs of another platform through binfmt_misc; without an interpreter there they cannot be started. */
+function explainForeign(error: unknown, platform: Platform): unknown {
+  const host = hostPlatform();
+  const isStart = error instanceof Fault && error.code === "build.step-start";
+  if (!isStart || platformDistance(host, platform) !== undefined) return error;
+  const { architecture } = platform;
+  return new Fault(
+    "invalidParameter",
+    `cannot run a command for ${formatPlatform(platform)} on a ${formatPlatform(host)} host: no interpreter for ${architecture} is registered with binfmt_misc (install qemu-user-static, or build on ${architecture})`,
+    { code: "build.foreign-platform", detail: error.detail, cause: error },
+  );
 }
 
 function stepFailed(vertex: Vertex, op: RunOp, exitCode: number): Fault {

@@ -279,7 +279,9 @@ class Solver {
     });
     const parts = [op.args, op.keyEnv, op.cwd, op.user, op.network, op.files, mounts.key, op.isInsecure];
     const { keepsEmpty, key } = this.keyed(true, "run", [parent.files.chainId, ...parts]);
-    const step = { vertex, op, mounts, settings: this.options.run };
+    const { os, architecture, variant } = parent.image;
+    const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) };
+    const step = { vertex, op, mounts, settings: this.options.run, platform };
     return {
       key,
       createdBy: op.createdBy,

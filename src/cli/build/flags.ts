@@ -1,13 +1,28 @@
 // The flags of `build`: those of the classic builder, and those that need a session.
 
-import { bool, type FlagValues, int, invalidValue, list, string, strings } from "../../lib/flags/spec.ts";
+import {
+  bool,
+  type FlagSpec,
+  type FlagValues,
+  int,
+  invalidValue,
+  list,
+  string,
+  strings,
+} from "../../lib/flags/spec.ts";
 import { parseReference } from "../../oci/reference.ts";
 import { envFlag, labelFlag } from "../options/env.ts";
 import { bytesFlag, extraHostFlag, swapFlag, ulimitFlag } from "../options/values.ts";
 
+/** A flag that alone means "true". */
+function attestation(usage: string): FlagSpec<string> {
+  return { ...string(usage), noValue: "true" };
+}
+
 /** The flags of `build`. */
 export const buildFlags = {
   "add-host": extraHostFlag('Add a line "host:ip" to /etc/hosts'),
+  attest: list("Attestation parameters (type=provenance,mode=max, or type=sbom)"),
   allow: strings("Allow extra privileges (network.host, security.insecure)"),
   "build-arg": envFlag("Set build-time variables"),
   "build-context": list("Additional build contexts (NAME=PATH, NAME=docker-image://REF, NAME=URL)"),
@@ -38,17 +53,19 @@ export const buildFlags = {
   output: list("Where the result goes (DIR, -, or type=local|tar|oci|docker|image|registry,dest=…)", {
     short: "o",
   }),
-  platform: string("Platform of the image", {
+  platform: string("Platform of the image, or several of them (linux/amd64,linux/arm64)", {
     initial: process.env["DOCKER_DEFAULT_PLATFORM"] ?? "",
     since: "1.38",
   }),
   progress: string("How progress is shown: auto, plain, tty, quiet or rawjson", {
     initial: process.env["BUILDKIT_PROGRESS"] || "auto",
   }),
+  provenance: attestation("Attach provenance to the image (as --attest=type=provenance)"),
   push: bool("Push the image, as --output=type=registry"),
   pull: bool("Always attempt to pull a newer version of the image"),
   quiet: bool("Suppress the build output and print image ID on success", { short: "q" }),
   rm: bool("Remove intermediate containers after a successful build", { initial: true }),
+  sbom: attestation("Attach a list of the image's packages (as --attest=type=sbom)"),
   secret: list("A secret for RUN --mount=type=secret (id=NAME[,src=FILE|,env=NAME])"),
   ssh: list("An ssh agent for RUN --mount=type=ssh (default, or NAME=SOCKET)"),
   "security-opt": strings("Security options"),
@@ -63,6 +80,7 @@ export type BuildFlags = FlagValues<typeof buildFlags>;
 /** Flags that only a build with a session understands. */
 export const SESSION_FLAGS = [
   "allow",
+  "attest",
   "build-context",
   "cache-to",
   "check",
@@ -71,7 +89,9 @@ export const SESSION_FLAGS = [
   "no-cache-filter",
   "output",
   "progress",
+  "provenance",
   "push",
+  "sbom",
   "secret",
   "ssh",
 ];

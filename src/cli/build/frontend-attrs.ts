@@ -2,6 +2,7 @@
 
 import { complain } from "../each.ts";
 import { toRecord } from "../options/env.ts";
+import { attestAttrs } from "./attest.ts";
 import { type BuildFlags, buildArguments } from "./flags.ts";
 import type { PreparedInputs } from "./session/inputs.ts";
 
@@ -55,6 +56,7 @@ export function frontendAttrs(
   return {
     ...inputs.attrs,
     ...epoch(),
+    ...attestAttrs(flags),
     ...(flags.check ? { requestid: "frontend.lint" } : {}),
     ...args(flags, proxies),
     ...prefixed("label:", toRecord(flags.label)),

@@ -1,7 +1,7 @@
 // BuildKit's control service, as buildx and Compose use it: Solve announces a build with its session and what becomes of the
 // result; the client then drives the Dockerfile frontend through the gateway (Ping, Solve, Return) and reads Status.
 // A build under way is an entry of #builds from Solve's beginning to its end.
-import { requestOfAttrs } from "../../build/frontend-attrs.ts";
+import { platformsOfAttrs, requestOfAttrs } from "../../build/frontend-attrs.ts";
 import type { BuildEvent } from "../../build/events.ts";
 import type { BuildRequest } from "../../build/request.ts";
 import { StatusRenderer } from "../../build/export/status-stream.ts";
@@ -24,13 +24,23 @@ import {
 import { Fault } from "../../lib/errors.ts";
 import { type Methods, type ServerCall, serverStream, unary } from "../../lib/grpc/server.ts";
 import { newId } from "../../lib/id.ts";
-import { hostPlatform } from "../../oci/platform.ts";
+import { formatNano, nowNano } from "../../lib/time.ts";
+import { formatPlatform, hostPlatform, type Platform } from "../../oci/platform.ts";
 import { faultForBuildKit } from "./explain.ts";
 import { lintAnswer } from "./lint-answer.ts";
 import { loginOf } from "./logins.ts";
 import { BuildProgress } from "./progress.ts";
-import { type CacheWishes, cacheWishesOf } from "./cache-options.ts";
-import { checkOutputs, give, keepsImage, type Output, type OutputContext, pushCache } from "./outputs.ts";
+import { type CacheWishes, cacheWishesOf } from "./cache/options.ts";
+import { attestWishesOf } from "./output/attestations.ts";
+import type { BuiltImage, Outcome } from "./output/outcome.ts";
+import {
+  checkOutputs,
+  give,
+  keepsImage,
+  type Output,
+  type OutputContext,
+  pushCache,
+} from "./output/outputs.ts";
 import type { SessionTable } from "./sessions.ts";
 
 type SolveInput = ReturnType<typeof solveRequest.decode>;
@@ -43,6 +53,8 @@ export interface ControlOptions extends OutputContext {
 
 /** How long a call about a build waits for the build to be announced. */
 const WAIT_MS = 5_000;
+/** How many ended builds can still be asked about. */
+const MAX_ENDED = 16;
 /** The one worker's id; builders of one daemon are the same. */
 const WORKER_ID = "berth";
 /** The frontend that this builder is. */
@@ -96,14 +108,15 @@ class ControlBuild {
   readonly outputs: readonly Output[];
   readonly cache: CacheWishes;
   readonly progress = new BuildProgress();
-  readonly renderer: StatusRenderer;
+  /** One for each platform that is built for. */
+  readonly renderers: StatusRenderer[] = [];
   readonly abort = new AbortController();
-  /** Images by the references that the client was given. */
-  readonly results = new Map<string, string>();
+  /** What was built, by the references that the client was given. */
+  readonly results = new Map<string, Outcome>();
   /** What its frontend failed with: with more than a client that returns it would say. */
   failure: unknown;
   /** Settles when the client has returned a result, undefined for none. */
-  readonly returned = Promise.withResolvers<string | undefined>();
+  readonly returned = Promise.withResolvers<Outcome | undefined>();
 
   constructor(input: SolveInput) {
     this.input = input;
@@ -111,12 +124,19 @@ class ControlBuild {
     const { exporters, exporterType, exporterAttrs } = input;
     const wanted = exporters.length > 0 ? exporters : [{ type: exporterType, attrs: exporterAttrs }];
     this.outputs = wanted.map(({ type = "", attrs = {} }, index) => ({ type, attrs, index }));
-    this.renderer = new StatusRenderer({ buildId: input.ref });
     this.returned.promise.catch(() => undefined); // ignored: Solve awaits it
   }
 
+  /** Returns who tells of the build for a platform. With `isOne` there is no other. */
+  tell(platform: string, { isOne }: { isOne: boolean }): (event: BuildEvent) => void {
+    const several = isOne ? {} : { platform };
+    const renderer = new StatusRenderer({ buildId: `${this.input.ref}/${platform}`, ...several });
+    this.renderers.push(renderer);
+    return (event) => this.progress.push(renderer.push(event));
+  }
+
   end(): void {
-    this.progress.push(this.renderer.finish());
+    for (const renderer of this.renderers) this.progress.push(renderer.finish());
     this.progress.end();
   }
 }
@@ -124,6 +144,8 @@ class ControlBuild {
 export class Control {
   readonly #options: ControlOptions;
   readonly #builds = new Map<string, ControlBuild>();
+  /** Builds that have ended, for clients that ask only now how they went. */
+  readonly #ended = new Map<string, ControlBuild>();
   readonly #waiting = new Map<string, (() => void)[]>();
 
   constructor(options: ControlOptions) {
@@ -157,7 +179,6 @@ export class Control {
     if (input.ref === "" || this.#builds.has(input.ref))
       throw new Fault("invalidParameter", `build "${input.ref}" cannot be started`, { code: "build.id" });
     const build = new ControlBuild(input);
-    checkOutputs(build.outputs);
     this.#builds.set(input.ref, build);
     for (const wake of this.#waiting.get(input.ref) ?? []) wake();
     this.#waiting.delete(input.ref);
@@ -171,12 +192,14 @@ export class Control {
       const isDirect = FRONTENDS.has(input.frontend);
       if (isDirect && input.frontendAttrs["requestid"] !== undefined)
         return { exporterResponse: await this.#check(build, input.frontendAttrs) };
-      const imageId = isDirect ? await this.#run(build, input.frontendAttrs) : await build.returned.promise;
-      return { exporterResponse: imageId === undefined ? {} : await this.#export(build, imageId) };
+      const outcome = isDirect ? await this.#run(build, input.frontendAttrs) : await build.returned.promise;
+      return { exporterResponse: outcome === undefined ? {} : await this.#export(build, outcome) };
     } finally {
       call.signal.removeEventListener("abort", cancel);
       build.end();
       this.#builds.delete(input.ref);
+      this.#ended.set(input.ref, build);
+      if (this.#ended.size > MAX_ENDED) this.#ended.delete([...this.#ended.keys()][0] as string);
     }
   }
 
@@ -202,7 +225,7 @@ export class Control {
   }
 
   async *#status(ref: string, call: ServerCall) {
-    const build = await this.#find(ref);
+    const build = this.#ended.get(ref) ?? (await this.#find(ref));
     yield* build.progress.read(call.signal);
   }
 
@@ -218,10 +241,10 @@ export class Control {
       const metadata = Object.fromEntries(answer.map(([name, text]) => [name, Buffer.from(text)]));
       return { result: { ref: { id: "" }, metadata } };
     }
-    const imageId = await this.#run(build, input.frontendOpt);
+    const outcome = await this.#run(build, input.frontendOpt);
     const id = newId();
-    build.results.set(id, imageId);
-    return { ref: id, result: { ref: { id } } };
+    build.results.set(id, outcome);
+    return { ref: id, result: outcome.length === 1 ? { ref: { id } } : severalOf(id, outcome) };
   }
 
   /** Answers a request to the frontend that is no build. */
@@ -237,9 +260,9 @@ export class Control {
     }
   }
 
-  async #requestOf(build: ControlBuild, attrs: Attrs): Promise<BuildRequest> {
+  async #requestOf(build: ControlBuild, attrs: Attrs, platform?: Platform): Promise<BuildRequest> {
     const session = await this.#options.sessions.find(build.input.session, build.abort.signal);
-    const base = requestOfAttrs(attrs);
+    const base = requestOfAttrs(attrs, platform);
     return {
       ...base,
       client: session,
@@ -253,19 +276,44 @@ export class Control {
     };
   }
 
-  async #run(build: ControlBuild, attrs: Attrs): Promise<string> {
-    const request = await this.#requestOf(build, attrs);
-    try {
-      return await this.#options.runner.run(
-        request,
-        (event) => build.progress.push(build.renderer.push(event)),
-        build.abort.signal,
+  /** Builds for all platforms at the same time; the first failure stops the others. */
+  async #run(build: ControlBuild, attrs: Attrs): Promise<Outcome> {
+    const platforms = platformsOfAttrs(attrs);
+    checkOutputs(build.outputs, attestWishesOf(attrs), platforms.length);
+    if (platforms.length > 1 && UPLOAD.test(attrs["context"] ?? ""))
+      throw new Fault(
+        "invalidParameter",
+        "a context from standard input can be built for one platform only: it is there once",
+        { code: "build.platforms" },
       );
+    const wanted = platforms.length === 0 ? [undefined] : platforms;
+    const stop = new AbortController();
+    const signal = AbortSignal.any([build.abort.signal, stop.signal]);
+    const isOne = wanted.length === 1;
+    const runs = wanted.map((platform) => this.#runFor(build, attrs, { platform, signal, isOne }));
+    try {
+      return (await Promise.all(runs)) as [BuiltImage, ...BuiltImage[]];
     } catch (error) {
       const fault = error instanceof Fault ? faultForBuildKit(error) : error;
       build.failure = fault;
+      stop.abort(new Fault("cancelled", "the build for another platform failed", { cause: error }));
+      await Promise.allSettled(runs);
       throw fault;
     }
+  }
+
+  async #runFor(
+    build: ControlBuild,
+    attrs: Attrs,
+    { platform, signal, isOne }: { platform: Platform | undefined; signal: AbortSignal; isOne: boolean },
+  ): Promise<BuiltImage> {
+    const request = await this.#requestOf(build, attrs, platform);
+    const target = platform ?? hostPlatform();
+    const tell = build.tell(formatPlatform(target), { isOne });
+    const startedAt = formatNano(nowNano());
+    const result = await this.#options.runner.run(request, tell, signal);
+    const finishedAt = formatNano(nowNano());
+    return { ...result, platform: target, buildId: build.input.ref, attrs, startedAt, finishedAt };
   }
 
   async #return(input: ReturnType<typeof returnRequest.decode>, call: ServerCall) {
@@ -283,23 +331,33 @@ export class Control {
   }
 
   /** Does with the result what the client asked for. */
-  async #export(build: ControlBuild, imageId: string): Promise<Record<string, string>> {
+  async #export(build: ControlBuild, outcome: Outcome): Promise<Record<string, string>> {
     const session = await this.#options.sessions.find(build.input.session, build.abort.signal);
-    let response: Record<string, string> = {
-      "containerimage.config.digest": imageId,
-      "containerimage.digest": imageId,
-    };
+    const [{ imageId, attrs }] = outcome;
+    let response: Record<string, string> =
+      outcome.length > 1 ? {} : { "containerimage.config.digest": imageId, "containerimage.digest": imageId };
+    const [renderer] = build.renderers;
     const run = {
-      imageId,
+      outcome,
+      wishes: attestWishesOf(attrs),
       session,
       signal: build.abort.signal,
-      onEvent: (event: BuildEvent) => build.progress.push(build.renderer.push(event)),
+      onEvent: (event: BuildEvent) => build.progress.push(renderer?.push(event) ?? []),
     };
     for (const output of build.outputs)
       response = { ...response, ...(await give(this.#options, output, run)) };
     for (const name of build.cache.pushedTo) await pushCache(this.#options, name, run);
     return response;
   }
+}
+
+/** compat: the frontend's result for several platforms: a reference for each, here to the same outcome. */
+function severalOf(id: string, outcome: Outcome) {
+  const named = outcome.map(({ platform }) => ({ ID: formatPlatform(platform), Platform: { ...platform } }));
+  return {
+    refs: { refs: Object.fromEntries(named.map(({ ID }) => [ID, { id }])) },
+    metadata: { "refs.platforms": Buffer.from(JSON.stringify({ Platforms: named })) },
+  };
 }
 
 function worker() {

@@ -4,7 +4,8 @@ import { Fault } from "../../lib/errors.ts";
 import type { FsSession, Keel } from "../../linux/keel.ts";
 import type { RootSource } from "../../linux/ops.ts";
 import { imageIdOf } from "../../oci/image-config.ts";
-import { familiarString, parseReference, withDefaultTag } from "../../oci/reference.ts";
+import { type Platform, platformDistance } from "../../oci/platform.ts";
+import { parseReference, withDefaultTag } from "../../oci/reference.ts";
 import type { LayerStore } from "../../storage/layer/store.ts";
 import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
 import { configOf, type ImageRecord } from "../image/record.ts";
@@ -20,15 +21,17 @@ export function imageSource(images: ImageService, layers: LayerStore): ImageSour
     config: configOf(image),
     layers: image.layers,
     name,
+    ...registryDigestOf(image),
   });
   return {
     async resolve(request) {
       const local = request.pull ? undefined : localImage(images, request.reference);
-      if (local !== undefined) return described(local, request.reference);
+      if (local !== undefined && isFor(local, request.platform)) return described(local, request.reference);
       const reference = withDefaultTag(parseReference(request.reference));
       const auth = await request.credentials(reference.domain);
-      await images.pullFor(reference, request.platform, auth, request.onProgress, request.signal);
-      return described(images.find(familiarString(reference)), request.reference);
+      const { platform, onProgress, signal } = request;
+      const pulled = await images.pullFor(reference, platform, auth, onProgress, signal);
+      return described(pulled, request.reference);
     },
     async findLocal(reference) {
       const local = localImage(images, reference);
@@ -49,6 +52,16 @@ export function imageSource(images: ImageService, layers: LayerStore): ImageSour
       return id;
     },
   };
+}
+
+function registryDigestOf({ repoDigests: [first] }: ImageRecord): Pick<SourceImage, "registryDigest"> {
+  const digest = first?.split("@")[1];
+  return digest === undefined ? {} : { registryDigest: digest };
+}
+
+/** Whether an image serves a platform; where none is asked for, what is here does. */
+function isFor(image: ImageRecord, platform: Platform | undefined): boolean {
+  return platform === undefined || platformDistance(platform, configOf(image)) !== undefined;
 }
 
 function localImage(images: ImageService, reference: string): ImageRecord | undefined {

@@ -3,14 +3,14 @@ import { mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { buildImage, type CheckedDockerfile, checkDockerfile } from "../../build/build-image.ts";
 import type { BuildEvent } from "../../build/events.ts";
-import type { BuildRequest } from "../../build/request.ts";
+import type { BuildRequest, BuildResult } from "../../build/request.ts";
 import { StepFlights } from "../../build/solver/flights.ts";
 import type { BuildPorts } from "../../build/solver/ports.ts";
 import { Fault } from "../../lib/errors.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import { familiarString, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
 import type { ImageService } from "../image/service.ts";
-import type { BuildCache, CacheLimits } from "./cache.ts";
+import type { BuildCache, CacheLimits } from "./cache/cache.ts";
 
 export interface BuildRunnerOptions {
   ports: Omit<BuildPorts, "makeScratch" | "now" | "flights"> & { readonly cache: BuildCache };
@@ -45,17 +45,16 @@ export class BuildRunner {
     this.#options = options;
   }
 
-  /** Builds and returns the image's id. Throws what buildImage throws. */
+  /** Builds. Throws what buildImage throws. */
   async run(
     request: BuildRequest,
     onEvent: (event: BuildEvent) => void,
     signal: AbortSignal,
-  ): Promise<string> {
+  ): Promise<BuildResult> {
     const { ports, limits, inBackground } = this.#options;
     try {
       using _running = ports.cache.begin();
-      const { imageId } = await buildImage(request, this.#ports(), { signal, onEvent });
-      return imageId;
+      return await buildImage(request, this.#ports(), { signal, onEvent });
     } finally {
       inBackground("keep the build cache below its limits", () => ports.cache.collect(limits));
     }

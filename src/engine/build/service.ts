@@ -141,7 +141,7 @@ export class BuildService {
         if (!input.quiet || "aux" in line || "error" in line) writer.send(line as ProgressLine);
     };
     try {
-      const imageId = await this.#runner.run(request, emit, signal);
+      const { imageId } = await this.#runner.run(request, emit, signal);
       if (input.quiet) writer.send({ stream: `${imageId}\n` });
       await this.#runner.name(imageId, names, emit);
     } catch (error) {
@@ -182,7 +182,7 @@ export class BuildService {
         } as unknown as ProgressLine);
     };
     try {
-      const imageId = await this.#runner.run(request, emit, signal);
+      const { imageId } = await this.#runner.run(request, emit, signal);
       await this.#runner.name(imageId, names, emit);
       writer.send(imageLine(imageId));
       if (input.quiet) writer.send({ stream: `${imageId}\n` });

@@ -36,27 +36,46 @@ import type { ImageContext } from "./service.ts";
 
 type PullInput = InputOf<typeof imageCreate>;
 
-/** Pulls an image, or all of a repository when no tag is named, and returns the references that they have now. */
+/** What was pulled, and the name it was asked for by. */
+export interface Pulled {
+  readonly reference: Reference;
+  readonly imageId: ImageId;
+}
+
+/** How an image is kept. */
+export interface PullOptions {
+  /** It gets no name, and is kept like the image of a build's step. */
+  readonly isNameless?: boolean;
+}
+
+/** Pulls an image, or all of a repository when no tag is named. */
 export async function pullImage(
   context: ImageContext,
   input: PullInput,
   out: ProgressSink,
   signal: AbortSignal,
-): Promise<Reference[]> {
+  { isNameless = false }: PullOptions = {},
+): Promise<Pulled[]> {
   const asked = referenceOf(input);
   const platform = input.platform === undefined ? hostPlatform() : parsePlatform(input.platform);
   const isWhole = asked.tag === undefined && asked.digest === undefined;
   const references = isWhole ? await allTagsOf(context, asked, input.registryAuth, signal) : [asked];
-  const pull: Pull = { context, auth: input.registryAuth, platform, out, signal };
+  const pull: Pull = { context, auth: input.registryAuth, platform, out, signal, isNameless };
+  const pulled: Pulled[] = [];
   let isNew = false;
-  for (const reference of references) isNew = (await pullReference(pull, reference)) || isNew;
+  for (const reference of references) {
+    const before = context.table.byReference(reference)?.id;
+    const imageId = await pullReference(pull, reference);
+    pulled.push({ reference, imageId });
+    isNew ||= before !== imageId;
+  }
   const shown = familiarString(asked);
   await out.write({
     status: isNew
       ? `Status: Downloaded newer image for ${shown}`
       : `Status: Image is up to date for ${shown}`,
   });
-  return references;
+  return pulled;
 }
 
 async function allTagsOf(
@@ -76,11 +95,12 @@ interface Pull {
   readonly platform: Platform;
   readonly out: ProgressSink;
   readonly signal: AbortSignal;
+  readonly isNameless: boolean;
 }
 
-/** Pulls one image; returns whether its name meant another one before, or none. */
-async function pullReference(pull: Pull, reference: Reference): Promise<boolean> {
-  const { context, platform, out, signal } = pull;
+/** Pulls one image. */
+async function pullReference(pull: Pull, reference: Reference): Promise<ImageId> {
+  const { context, platform, out, signal, isNameless } = pull;
   const named = reference.digest ?? reference.tag ?? DEFAULT_TAG;
   const { repository, resolved } = await firstAnswering(
     context,
@@ -95,18 +115,21 @@ async function pullReference(pull: Pull, reference: Reference): Promise<boolean>
   const configBytes = await repository.blobBytes(resolved.manifest.config, signal);
   const config = parseImageConfig(configBytes);
   const id = imageIdOf(configBytes);
-  const isNew = context.table.byReference(reference)?.id !== id;
   using lease = context.layers.lease();
   const layers = await pullLayers(context, repository, resolved.manifest.layers, config, lease, out, signal);
   const repoDigest = `${canonicalName(reference)}@${resolved.digest}`;
   await context.table.add(
-    { ...recordOf(id, configBytes, layers, repoDigest), ...manifestsKept(resolved) },
-    reference.digest === undefined ? [reference] : [],
+    {
+      ...recordOf(id, configBytes, layers, repoDigest),
+      ...manifestsKept(resolved),
+      isIntermediate: isNameless,
+    },
+    reference.digest === undefined && !isNameless ? [reference] : [],
   );
   for (const [i, layer] of layers.entries())
     await context.pushed.note(layer.diffId, resolved.manifest.layers[i] as Descriptor, reference);
   await out.write({ status: `Digest: ${resolved.digest}` });
-  return isNew;
+  return id;
 }
 
 function recordOf(

@@ -34,7 +34,7 @@ type PushInput = InputOf<typeof imagePush>;
 const ATTEMPTS = 5;
 
 /** One push to one repository. */
-interface Push {
+export interface Push {
   readonly context: ImageContext;
   readonly repository: Reference;
   readonly writer: RepositoryWriter;
@@ -59,10 +59,7 @@ export async function pushImage(
   const wanted = input.tag === undefined || input.tag === "" ? name : withTag(name, input.tag);
   await out.write({ status: `The push refers to repository [${canonicalName(name)}]` });
   const references = tagsToPush(context, wanted);
-  const isInsecure = isInsecureRegistry(context.registries, name.domain);
-  const auth = credentialsOf(input.registryAuth);
-  const writer = new RepositoryWriter(name.domain, name.path, auth, { isInsecure });
-  const push: Push = { context, repository: name, writer, out, signal };
+  const push = openPush(context, name, input.registryAuth, { out, signal });
   const pushed: Pushed[] = [];
   for (const reference of references) {
     const image = context.table.byReference(reference);
@@ -71,6 +68,19 @@ export async function pushImage(
     pushed.push({ reference, image });
   }
   return pushed;
+}
+
+/** Begins a push to a repository. */
+export function openPush(
+  context: ImageContext,
+  repository: Reference,
+  registryAuth: PushInput["registryAuth"],
+  { out, signal }: Pick<Push, "out" | "signal">,
+): Push {
+  const isInsecure = isInsecureRegistry(context.registries, repository.domain);
+  const auth = credentialsOf(registryAuth);
+  const writer = new RepositoryWriter(repository.domain, repository.path, auth, { isInsecure });
+  return { context, repository, writer, out, signal };
 }
 
 /** compat: the words, and that they come after the first line of progress, are Docker's. */
@@ -111,12 +121,12 @@ async function pushTag(
   await push.out.write({ progressDetail: {}, aux });
 }
 
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
 /** Makes sure that the repository has all layers; returns them as blobs, bottom first. */
-async function pushLayers(push: Push, image: ImageRecord): Promise<KnownBlob[]> {
+export async function pushLayers(push: Push, image: ImageRecord): Promise<KnownBlob[]> {
   const layers = image.layers.map((id) => layerOf(push.context, id));
   const { uploads } = push.context.transfers;
   const lane = new Lane(uploads);

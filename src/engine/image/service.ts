@@ -16,7 +16,7 @@ import type {
 } from "../../api/schemas/image.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { ImageConfig, ImageId } from "../../oci/image-config.ts";
-import { formatPlatform, type Platform } from "../../oci/platform.ts";
+import { formatPlatform, hostPlatform, type Platform, platformDistance } from "../../oci/platform.ts";
 import {
   familiarName,
   familiarString,
@@ -42,7 +42,7 @@ import { firstAnswering, pullImage } from "./pull.ts";
 import { manifestsOf, targetOf } from "./manifests.ts";
 import { requirePlatform } from "./platform.ts";
 import { type PruneDeps, pruneImages } from "./prune.ts";
-import { pushImage } from "./push.ts";
+import { openPush, type Push, pushImage } from "./push.ts";
 import type { PushedTable } from "./pushed.ts";
 import { configOf, type ImageRecord } from "./record.ts";
 import { isInsecureRegistry, type RegistrySettings, type Transfers } from "./registries.ts";
@@ -349,7 +349,7 @@ export class ImageService {
   }
 
   async pull(input: Input<"imageCreate">, out: ProgressSink, call: Call): Promise<void> {
-    for (const reference of await pullImage(this.#context, input, out, call.signal))
+    for (const { reference } of await pullImage(this.#context, input, out, call.signal))
       this.#publishPull(reference);
   }
 
@@ -387,14 +387,17 @@ export class ImageService {
     await checkLogin(domain, credentialsOf(auth) ?? {}, { isInsecure }, signal);
   }
 
-  /** Pulls an image for a build, with Docker's progress lines. */
+  /**
+   * Pulls an image for a build, with Docker's progress lines. One for another machine's platform leaves the name to the image that
+   * has it, so that `run` still finds the one for this machine.
+   */
   async pullFor(
     reference: Reference,
     platform: Platform | undefined,
     registryAuth: Input<"imageCreate">["registryAuth"],
     onProgress: (line: Readonly<Record<string, unknown>>) => void,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<ImageRecord> {
     const input = {
       fromImage: familiarString(withDefaultTag(reference)),
       fromSrc: undefined,
@@ -406,7 +409,21 @@ export class ImageService {
       registryAuth,
     };
     const out = { write: async (line: Readonly<Record<string, unknown>>) => onProgress(line) };
-    for (const pulled of await pullImage(this.#context, input, out, signal)) this.#publishPull(pulled);
+    const isNameless = platform !== undefined && platformDistance(hostPlatform(), platform) === undefined;
+    const [pulled] = await pullImage(this.#context, input, out, signal, { isNameless });
+    if (pulled === undefined)
+      throw new Fault("system", `nothing was pulled for ${familiarString(reference)}`);
+    if (!isNameless) this.#publishPull(pulled.reference);
+    return this.#context.table.get(pulled.imageId) ?? this.find(familiarString(reference));
+  }
+
+  /** Begins a push of images that have no name here (the parts of an index). */
+  openPush(
+    repository: Reference,
+    registryAuth: Input<"imagePush">["registryAuth"],
+    how: Pick<Push, "out" | "signal">,
+  ): Push {
+    return openPush(this.#context, repository, registryAuth, how);
   }
 
   async import(input: Input<"imageCreate">, body: UploadBody, out: ProgressSink, call: Call): Promise<void> {

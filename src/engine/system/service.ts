@@ -17,7 +17,7 @@ import { DRIVER_NAMES } from "../container/log/options.ts";
 import type { Runtimes } from "../container/runtime/runtimes.ts";
 import type { ContainerService } from "../container/service.ts";
 import type { ContainerTable } from "../container/table.ts";
-import type { BuildCache } from "../build/cache.ts";
+import type { BuildCache } from "../build/cache/cache.ts";
 import type { EventBus } from "../event/bus.ts";
 import type { RegistrySettings } from "../image/registries.ts";
 import type { ImageService } from "../image/service.ts";

@@ -32,6 +32,28 @@ export async function* packTree(
   session: FsSession,
   totals: PackTotals = { sizeBytes: 0, tarBytes: 0 },
 ): AsyncGenerator<Uint8Array> {
+  yield* packEntries(session, "", totals);
+  totals.tarBytes += TAR_END.length;
+  yield TAR_END;
+}
+
+/** Yields one tar of several trees, each below a directory: "" or one with a slash at the end. */
+export async function* packTrees(
+  trees: readonly { readonly directory: string; readonly listing: FsSession }[],
+): AsyncGenerator<Uint8Array> {
+  const totals = { sizeBytes: 0, tarBytes: 0 };
+  for (const { directory, listing } of trees) {
+    if (directory !== "") yield tarHeader(tarEntry({ type: "directory", name: directory, mode: 0o755 }));
+    yield* packEntries(listing, directory, totals);
+  }
+  yield TAR_END;
+}
+
+async function* packEntries(
+  session: FsSession,
+  directory: string,
+  totals: PackTotals,
+): AsyncGenerator<Uint8Array> {
   const links = new Map<string, string>();
   const out = new Gather();
   const counted = (bytes: Uint8Array) => {
@@ -40,7 +62,7 @@ export async function* packTree(
   };
   for await (const item of session.export(".")) {
     const { entries, hasContent } = entriesOf(item, links);
-    for (const entry of entries) out.add(tarHeader(entry));
+    for (const entry of entries) out.add(tarHeader(directory === "" ? entry : below(directory, entry)));
     totals.sizeBytes += hasContent ? item.sizeBytes : item.linkTarget.length;
     if (!hasContent) {
       if (out.isFull) yield counted(out.take());
@@ -53,14 +75,23 @@ export async function* packTree(
     }
     out.add(tarPadding(item.sizeBytes));
   }
-  out.add(TAR_END);
-  yield counted(out.take());
+  if (!out.isEmpty) yield counted(out.take());
+}
+
+/** Moves an entry below a directory. */
+function below(directory: string, entry: TarEntry): TarEntry {
+  const linkName = entry.type === "hardlink" ? directory + entry.linkName : entry.linkName;
+  return { ...entry, name: directory + entry.name, linkName };
 }
 
 /** Collects headers and small contents, so that consumers get pieces worth their while. */
 class Gather {
   #parts: Uint8Array[] = [];
   #size = 0;
+
+  get isEmpty(): boolean {
+    return this.#size === 0;
+  }
 
   get isFull(): boolean {
     return this.#size >= HEADERS_BYTES;

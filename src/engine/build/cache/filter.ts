@@ -1,10 +1,10 @@
 // The filters of the build cache: of `builder prune` and of listings.
-import type { Filters } from "../../api/contract.ts";
-import type { BuildCacheRecord } from "../../api/schemas/build.ts";
-import { Fault } from "../../lib/errors.ts";
-import { nowNano, parseNano, parseTimestamp } from "../../lib/time.ts";
-import { parseDuration } from "../../lib/units/duration.ts";
-import { table } from "../../lib/table.ts";
+import type { Filters } from "../../../api/contract.ts";
+import type { BuildCacheRecord } from "../../../api/schemas/build.ts";
+import { Fault } from "../../../lib/errors.ts";
+import { nowNano, parseNano, parseTimestamp } from "../../../lib/time.ts";
+import { parseDuration } from "../../../lib/units/duration.ts";
+import { table } from "../../../lib/table.ts";
 
 type Test = (record: BuildCacheRecord) => boolean;
 

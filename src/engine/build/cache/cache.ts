@@ -2,15 +2,15 @@
 // the layer lives although no image has it; BuildKit's kind of build works so, while the classic builder's results are held
 // by the images of its steps. Records and the directories of cache mounts are listed, counted, pruned and limited together.
 import { statfs } from "node:fs/promises";
-import type { Filters } from "../../api/contract.ts";
-import type { BuildCacheRecord } from "../../api/schemas/build.ts";
-import type { CacheRecord, CacheStore } from "../../build/solver/ports.ts";
-import type { ChainId } from "../../oci/image-config.ts";
-import type { LayerStore } from "../../storage/layer/store.ts";
-import type { LayerId } from "../../storage/layer/types.ts";
-import type { RecordStore, Table } from "../../storage/meta/types.ts";
-import { cacheMatcher } from "./cache-filter.ts";
-import type { CacheMountStore } from "./cache-mounts.ts";
+import type { Filters } from "../../../api/contract.ts";
+import type { BuildCacheRecord } from "../../../api/schemas/build.ts";
+import type { CacheRecord, CacheStore } from "../../../build/solver/ports.ts";
+import type { ChainId } from "../../../oci/image-config.ts";
+import type { LayerStore } from "../../../storage/layer/store.ts";
+import type { LayerId } from "../../../storage/layer/types.ts";
+import type { RecordStore, Table } from "../../../storage/meta/types.ts";
+import { cacheMatcher } from "./filter.ts";
+import type { CacheMountStore } from "./mounts.ts";
 
 /** How much is kept; 0 is "no limit". */
 export interface CacheLimits {

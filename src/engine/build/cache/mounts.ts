@@ -3,12 +3,12 @@
 // wait, of a private one each user at the same time gets a directory of his own.
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { CacheMount, CacheMountRequest, CacheMounts } from "../../build/solver/ports.ts";
-import { randomHex } from "../../lib/id.ts";
-import type { Keel } from "../../linux/keel.ts";
-import { host } from "../../linux/ops.ts";
-import { treeBytes } from "../../storage/tree-size.ts";
-import type { RecordStore, Table } from "../../storage/meta/types.ts";
+import type { CacheMount, CacheMountRequest, CacheMounts } from "../../../build/solver/ports.ts";
+import { randomHex } from "../../../lib/id.ts";
+import type { Keel } from "../../../linux/keel.ts";
+import { host } from "../../../linux/ops.ts";
+import { treeBytes } from "../../../storage/tree-size.ts";
+import type { RecordStore, Table } from "../../../storage/meta/types.ts";
 
 /** What is kept of one directory, by its name. */
 export interface CacheMountRecord {

@@ -1,6 +1,6 @@
 // `--cache-from` and `--cache-to` as clients with BuildKit send them: what of them can be granted. A cache in a registry is an
 // image that carries its steps with it; `inline` is the built image itself.
-import { Fault } from "../../lib/errors.ts";
+import { Fault } from "../../../lib/errors.ts";
 
 export interface CacheEntry {
   readonly type?: string;

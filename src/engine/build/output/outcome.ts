@@ -1,0 +1,19 @@
+// What a build for one or several platforms has made, with what is known of how.
+import type { Material } from "../../../build/attest/provenance.ts";
+import type { Platform } from "../../../oci/platform.ts";
+
+export interface BuiltImage {
+  readonly platform: Platform;
+  readonly imageId: string;
+  readonly buildId: string;
+  /** Options of the frontend. */
+  readonly attrs: Readonly<Record<string, string>>;
+  readonly dockerfile: { readonly name: string; readonly text: string };
+  readonly materials: readonly Material[];
+  /** RFC 3339. */
+  readonly startedAt: string;
+  readonly finishedAt: string;
+}
+
+/** The images of a build, in the order in which their platforms were asked for; at least one. */
+export type Outcome = readonly [BuiltImage, ...BuiltImage[]];

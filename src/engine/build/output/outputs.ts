@@ -1,0 +1,257 @@
+// What becomes of a build's result: names in the daemon, a push, or files and archives that the client takes over its session.
+import type { AuthConfig } from "../../../api/contract.ts";
+import type { BuildEvent } from "../../../build/events.ts";
+import type { FsSession } from "../../../linux/keel.ts";
+import { formatPlatform } from "../../../oci/platform.ts";
+import { type SentTree, sendFiles } from "../../../build/session/send-files.ts";
+import type { Session } from "../../../build/session/session.ts";
+import { Fault } from "../../../lib/errors.ts";
+import { DEFAULT_TAG, familiarName, familiarString, type Reference } from "../../../oci/reference.ts";
+import { packTrees } from "../../../storage/layer/pack.ts";
+import type { LayerRecord } from "../../../storage/layer/types.ts";
+import type { LayerStore } from "../../../storage/layer/store.ts";
+import type { ImageService } from "../../image/service.ts";
+import { loginOf } from "../logins.ts";
+import { type BuildRunner, tagOf } from "../runner.ts";
+import { packIndex, plainLayer } from "./archive.ts";
+import { attest, attests, type AttestWishes } from "./attestations.ts";
+import { makeIndex } from "./documents.ts";
+import type { BuiltImage, Outcome } from "./outcome.ts";
+import { type IndexEntry, pushIndex } from "./push-index.ts";
+
+/** One wish of the client's. */
+export interface Output {
+  readonly type: string;
+  readonly attrs: Readonly<Record<string, string>>;
+  /** Its number among the client's outputs. */
+  readonly index: number;
+}
+
+export interface OutputContext {
+  readonly runner: BuildRunner;
+  readonly images: ImageService;
+  readonly layers: LayerStore;
+}
+
+export interface OutputRun {
+  readonly outcome: Outcome;
+  readonly wishes: AttestWishes;
+  readonly session: Session;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: BuildEvent) => void;
+}
+
+const IN_DAEMON = new Set(["moby", "image"]);
+const HERE = new Set(["local", "tar", "oci", "docker"]);
+
+/** Whether an output leaves the image in the daemon: only then it is listed. */
+export function keepsImage(outputs: readonly Pick<Output, "type">[]): boolean {
+  return outputs.length === 0 || outputs.some(({ type }) => IN_DAEMON.has(type));
+}
+
+const pushes = ({ attrs }: Output): boolean => attrs["berth-push"] === "true";
+
+function refuse(kind: "notImplemented" | "invalidParameter", message: string): Fault {
+  return new Fault(kind, message, { code: "build.output" });
+}
+
+/** Refuses what is not understood, and what cannot hold the result, before anything is built. Throws Fault `build.output`. */
+export function checkOutputs(outputs: readonly Output[], wishes: AttestWishes, platforms: number): void {
+  for (const output of outputs) {
+    const { type } = output;
+    const isInDaemon = IN_DAEMON.has(type);
+    if (!isInDaemon && !HERE.has(type) && type !== "" && type !== "cacheonly")
+      throw refuse("notImplemented", `output type "${type}" is not supported`);
+    // compat: BuildKit's words.
+    if (platforms > 1 && type === "docker")
+      throw refuse("invalidParameter", "docker exporter does not currently support exporting manifest lists");
+    if (platforms > 1 && isInDaemon && !pushes(output))
+      throw refuse(
+        "notImplemented",
+        "the daemon keeps a name for one platform's image: push images for several platforms (--push), or write them to a file (--output type=oci,dest=FILE)",
+      );
+  }
+  const carries = (output: Output): boolean => pushes(output) || output.type === "oci";
+  if (wishes.isExplicit && !outputs.some(carries))
+    throw refuse(
+      "invalidParameter",
+      "provenance and SBOM are kept with an image that is pushed (--push) or written as an OCI layout (--output type=oci,dest=FILE): name such an output",
+    );
+}
+
+const namesOf = ({ attrs }: Output): string[] =>
+  (attrs["name"] ?? "").split(",").filter((name) => name !== "");
+
+/** Whether one manifest is not enough for what was built. */
+const needsIndex = ({ outcome, wishes }: OutputRun): boolean => outcome.length > 1 || attests(wishes);
+
+async function nameAndPush(
+  context: OutputContext,
+  output: Output,
+  run: OutputRun,
+): Promise<Record<string, string>> {
+  const names = namesOf(output);
+  const references = names.map(tagOf);
+  const { imageId } = run.outcome[0];
+  if (run.outcome.length === 1) await context.runner.name(imageId, references, run.onEvent);
+  const named = names.length === 0 ? {} : { "image.name": names.join(",") };
+  // compat: a client of Docker's pushes by itself when it finds this attribute of its own.
+  if (!pushes(output)) return named;
+  if (names.length === 0) throw refuse("invalidParameter", "tag is needed when pushing to registry");
+  if (!needsIndex(run)) {
+    for (const reference of references) await push(context, reference, run);
+    return named;
+  }
+  const digests = [];
+  for (const reference of references) digests.push(await pushAsIndex(context, references, reference, run));
+  return { ...named, "containerimage.digest": digests[0] ?? "" };
+}
+
+/** Returns the images with what is attested of them. */
+async function entriesOf(
+  { images, layers }: OutputContext,
+  names: readonly Reference[],
+  { outcome, wishes }: OutputRun,
+): Promise<IndexEntry[]> {
+  const entries: IndexEntry[] = [];
+  for (const built of outcome) {
+    const image = images.find(built.imageId);
+    const attestations = await attest(built, image, wishes, { layers, names });
+    entries.push({ image, platform: built.platform, attestations });
+  }
+  return entries;
+}
+
+async function pushAsIndex(
+  context: OutputContext,
+  names: readonly Reference[],
+  reference: Reference,
+  run: OutputRun,
+): Promise<string> {
+  run.onEvent({ type: "exporting", what: `pushing ${familiarString(reference)}` });
+  const auth = await loginOf(run.session.credentials(reference.domain));
+  const out = { write: (line: object) => Promise.resolve(refuseFailure(line)) };
+  const push = context.images.openPush(reference, auth as AuthConfig | undefined, {
+    out,
+    signal: run.signal,
+  });
+  const entries = await entriesOf(context, names, run);
+  const { index } = await pushIndex(push, reference.tag ?? DEFAULT_TAG, entries);
+  return index.descriptor.digest;
+}
+
+async function push(context: OutputContext, reference: Reference, run: OutputRun): Promise<void> {
+  const auth = await loginOf(run.session.credentials(reference.domain));
+  const out = { write: (line: object) => Promise.resolve(refuseFailure(line)) };
+  const input = {
+    name: familiarName(reference),
+    tag: reference.tag,
+    platform: undefined,
+    registryAuth: auth as AuthConfig | undefined,
+  };
+  run.onEvent({ type: "exporting", what: `pushing ${familiarString(reference)}` });
+  await context.images.push(input, out, { signal: run.signal, version: "1.51" });
+}
+
+function idOf(images: ImageService, name: string): string | undefined {
+  try {
+    return images.find(name).id;
+  } catch {
+    return undefined; // ignored: the name is free
+  }
+}
+
+/** Pushes the image as a cache: the daemon keeps no name for it. */
+export async function pushCache(context: OutputContext, name: string, run: OutputRun): Promise<void> {
+  const reference = tagOf(name);
+  const { imageId } = run.outcome[0];
+  const isOwnName = idOf(context.images, familiarString(reference)) === imageId;
+  await context.runner.name(imageId, [reference], () => undefined);
+  await push(context, reference, run);
+  if (isOwnName) return;
+  await context.images.delete({
+    name: familiarString(reference),
+    force: false,
+    noprune: true,
+    platforms: [],
+  });
+}
+
+/** A push that fails behind its first line says so in a line. */
+function refuseFailure(line: object): void {
+  const { error } = line as { error?: unknown };
+  if (typeof error === "string") throw new Fault("system", error, { code: "build.push" });
+}
+
+/** compat: where several platforms go side by side, each has a directory of its own. */
+function directoryOf({ outcome }: OutputRun, { platform }: BuiltImage): string {
+  return outcome.length === 1 ? "" : `${formatPlatform(platform).replaceAll("/", "_")}/`;
+}
+
+async function giveTree(context: OutputContext, output: Output, run: OutputRun): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const open = async (built: BuiltImage): Promise<FsSession> => {
+    const top = context.images.find(built.imageId).layers.at(-1) ?? null;
+    return stack.use(await context.layers.openFs(context.layers.rootSource(top)));
+  };
+  const trees: SentTree[] = [];
+  for (const built of run.outcome)
+    trees.push({
+      directory: directoryOf(run, built),
+      listing: await open(built),
+      contents: await open(built),
+    });
+  if (output.type === "tar") return run.session.sendFile(packTrees(trees), output.index, run.signal);
+  await run.session.sendTree((call) => sendFiles(call, trees), output.index, run.signal);
+}
+
+async function giveArchive(context: OutputContext, output: Output, run: OutputRun): Promise<void> {
+  const names = namesOf(output);
+  const references = names.map(tagOf);
+  if (needsIndex(run) && output.type === "oci") return giveIndex(context, references, output, run);
+  const { imageId } = run.outcome[0];
+  // The archive names the image as the daemon knows it.
+  await context.runner.name(imageId, references, () => undefined);
+  const wanted = names.length === 0 ? [imageId] : names;
+  const call = { signal: run.signal, version: "1.51" };
+  const archive = await context.images.save({ names: wanted, platforms: [] }, call);
+  await run.session.sendFile(archive, output.index, run.signal);
+}
+
+async function giveIndex(
+  context: OutputContext,
+  names: readonly Reference[],
+  output: Output,
+  run: OutputRun,
+): Promise<void> {
+  const entries = await entriesOf(context, names, run);
+  const layersOf = (entry: IndexEntry): LayerRecord[] => {
+    const top = entry.image.layers.at(-1);
+    return top === undefined ? [] : context.layers.chain(top).toReversed();
+  };
+  const documents = makeIndex(
+    entries.map((entry) => ({
+      platform: entry.platform,
+      configText: entry.image.configText,
+      layers: layersOf(entry).map(plainLayer),
+      attestations: entry.attestations,
+    })),
+  );
+  const how = { names, signal: run.signal };
+  const archive = packIndex(context.layers, entries.flatMap(layersOf), documents, how);
+  await run.session.sendFile(archive, output.index, run.signal);
+}
+
+/** Does with the result what one output asks for; returns what the client is told of it. */
+export async function give(
+  context: OutputContext,
+  output: Output,
+  run: OutputRun,
+): Promise<Record<string, string>> {
+  if (IN_DAEMON.has(output.type)) return nameAndPush(context, output, run);
+  if (!HERE.has(output.type)) return {};
+  run.onEvent({ type: "exporting", what: `sending ${output.type === "local" ? "files" : "tarball"}` });
+  if (output.type === "local" || output.type === "tar") await giveTree(context, output, run);
+  else await giveArchive(context, output, run);
+  return {};
+}
