@@ -35,6 +35,7 @@ import { membersOf } from "../engine/container/network/members.ts";
 import { NetworkDrivers } from "../engine/network/drivers.ts";
 import { NetworkService } from "../engine/network/service.ts";
 import { collectMetrics } from "../engine/system/metrics.ts";
+import { FactsService } from "../engine/system/facts.ts";
 import { SystemService } from "../engine/system/service.ts";
 import { VolumeCatalog } from "../engine/volume/catalog.ts";
 import { PluginDrivers } from "../engine/volume/plugin/drivers.ts";
@@ -48,6 +49,7 @@ import { type Keel, startKeel } from "../linux/keel.ts";
 import { host } from "../linux/ops.ts";
 import type { DnsOverrides } from "../net/dns/resolv-conf.ts";
 import { DnsServer } from "../net/dns/server.ts";
+import { readPublished } from "../net/firewall/published.ts";
 import { BridgeDriver } from "../net/bridge-driver.ts";
 import { DEFAULT_POOLS, uniqueLocalPools } from "../net/ipam/subnet.ts";
 import { MacvlanDriver } from "../net/macvlan-driver.ts";
@@ -134,10 +136,11 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
   );
   stack.defer(() => events.close());
   const owner = createHash("sha256").update(config.dataRoot).digest("hex").slice(0, 8);
+  const firewallTable = `berth-${owner}`;
   const bridge = await BridgeDriver.open({
     keel,
     owner,
-    tableName: `berth-${owner}`,
+    tableName: firewallTable,
     holdPort: config.rootless === undefined ? undefined : holdOutside(config.rootless.ports),
     log: (line) => log("info", line),
   });
@@ -330,6 +333,11 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       volume: volumeService,
       build,
       system,
+      facts: new FactsService({
+        context,
+        dataRoot: config.dataRoot,
+        publishedRules: () => readPublished(keel, firewallTable),
+      }),
     },
     productVersion: BERTH_VERSION,
     builderVersion: "1",

@@ -17,6 +17,7 @@ import type { InputOf, OperationSpec, ResultOf } from "../api/contract.ts";
 import type * as build from "../api/operations/build.ts";
 import type * as container from "../api/operations/container.ts";
 import type * as exec from "../api/operations/exec.ts";
+import type * as facts from "../api/operations/facts.ts";
 import type * as image from "../api/operations/image.ts";
 import type * as network from "../api/operations/network.ts";
 import type * as system from "../api/operations/system.ts";
@@ -148,6 +149,12 @@ export interface SystemPort {
   auth?: Answer<typeof system.systemAuth>;
 }
 
+export interface FactsPort {
+  container?: Answer<typeof facts.containerFacts>;
+  port?: Answer<typeof facts.portFacts>;
+  disk?: Answer<typeof facts.diskFacts>;
+}
+
 export interface Ports {
   readonly container?: ContainerPort;
   readonly exec?: ExecPort;
@@ -156,4 +163,5 @@ export interface Ports {
   readonly network?: NetworkPort;
   readonly volume?: VolumePort;
   readonly system?: SystemPort;
+  readonly facts?: FactsPort;
 }

@@ -31,6 +31,13 @@ function patternOf<R extends Routable>(route: R): Pattern<R> | undefined {
   return { route, prefix: parts[1] ?? "", name: parts[2] ?? "", suffix: parts[3] ?? "" };
 }
 
+/** What may stand before a parameter: one segment of the path, or two. */
+function prefixesOf(path: string): string[] {
+  const first = path.indexOf("/", 1) + 1;
+  const second = path.indexOf("/", first) + 1;
+  return [path.slice(0, first), ...(first > 0 && second > 0 ? [path.slice(0, second)] : [])];
+}
+
 /** Builds the table. */
 export function createRouter<R extends Routable>(routes: readonly R[]): Router<R> {
   const exact = new Map<string, R>();
@@ -49,11 +56,12 @@ export function createRouter<R extends Routable>(routes: readonly R[]): Router<R
       // compat: lists are served with a slash at the end, too.
       const route = exact.get(`${method} ${path}`) ?? exact.get(`${method} ${path.replace(/\/$/, "")}`);
       if (route !== undefined) return { route, params: {} };
-      const prefix = path.slice(0, path.indexOf("/", 1) + 1);
-      for (const pattern of patterns.get(`${method} ${prefix}`) ?? []) {
-        const end = path.length - pattern.suffix.length;
-        if (end <= prefix.length || !path.endsWith(pattern.suffix)) continue;
-        return { route: pattern.route, params: { [pattern.name]: path.slice(prefix.length, end) } };
+      for (const prefix of prefixesOf(path)) {
+        for (const pattern of patterns.get(`${method} ${prefix}`) ?? []) {
+          const end = path.length - pattern.suffix.length;
+          if (end <= prefix.length || !path.endsWith(pattern.suffix)) continue;
+          return { route: pattern.route, params: { [pattern.name]: path.slice(prefix.length, end) } };
+        }
       }
       return undefined;
     },

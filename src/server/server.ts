@@ -18,6 +18,7 @@ import { createRouter, type RouteMatch } from "./router.ts";
 import { buildRoutes } from "./routes/build.ts";
 import { containerRoutes } from "./routes/container.ts";
 import { execRoutes } from "./routes/exec.ts";
+import { factsRoutes } from "./routes/facts.ts";
 import { imageRoutes } from "./routes/image.ts";
 import { networkRoutes } from "./routes/network.ts";
 import { pluginRoutes } from "./routes/plugin.ts";
@@ -66,6 +67,7 @@ export function allRoutes(ports: Ports, builderVersion = "1"): Route[] {
     ...buildRoutes(ports.build ?? {}),
     ...networkRoutes(ports.network ?? {}),
     ...volumeRoutes(ports.volume ?? {}),
+    ...factsRoutes(ports.facts ?? {}),
     ...pluginRoutes(),
     ...swarmRoutes(),
   ];

@@ -4,6 +4,7 @@ import type { OperationSpec } from "../contract.ts";
 import * as build from "./build.ts";
 import * as container from "./container.ts";
 import * as exec from "./exec.ts";
+import * as facts from "./facts.ts";
 import * as image from "./image.ts";
 import * as network from "./network.ts";
 import * as system from "./system.ts";
@@ -19,6 +20,7 @@ export const ALL_OPERATIONS: readonly OperationSpec[] = [
   build,
   network,
   volume,
+  facts,
 ]
   .flatMap((noun) => Object.values<OperationSpec>(noun))
   .concat(pluginList, PLUGIN_OPERATIONS, SWARM_OPERATIONS);

@@ -35,6 +35,7 @@ export const nouns: readonly NounEntry[] = [
   { name: "checkpoint", summary: "Manage checkpoints", hidden: true },
   { name: "container", summary: "Manage containers" },
   { name: "context", summary: "Manage contexts" },
+  { name: "explain", summary: "Explain why something is as it is" },
   { name: "image", summary: "Manage images" },
   { name: "manifest", summary: "Manage image manifests and manifest lists" },
   { name: "network", summary: "Manage networks" },
@@ -72,6 +73,7 @@ const network = verb("network");
 const volume = verb("volume");
 const system = verb("system");
 const context = verb("context");
+const explain = verb("explain");
 const builder = verb("builder");
 const buildx = verb("buildx");
 const manifest = verb("manifest");
@@ -309,6 +311,19 @@ export const verbs: readonly VerbEntry[] = [
   context("show", "Print the name of the current context", () => import("./context/show.ts")),
   context("update", "Update a context", () => import("./context/update.ts")),
   context("use", "Set the current context", () => import("./context/use.ts")),
+
+  explain(
+    "container",
+    "Why a container exited, does not start or does not do well",
+    () => import("./explain/container.ts"),
+  ),
+  explain("disk", "What takes the disk, and what frees it", () => import("./explain/disk.ts")),
+  explain(
+    "image",
+    "What an image is made of, and what keeps it from running or being removed",
+    () => import("./explain/image.ts"),
+  ),
+  explain("port", "Why a port does not answer", () => import("./explain/port.ts")),
 
   manifest(
     "annotate",
