@@ -26,7 +26,7 @@ import {
 
 import { SECURITY_FLAGS, SECURITY_KEYS, type SecurityConfig, securityConfigOf } from "./security-config.ts";
 import { TRANSFER_FLAGS, TRANSFER_KEYS, transferSettingsOf } from "./transfer-config.ts";
-import type { TransferSettings } from "../engine/image/registries.ts";
+import { checkMirror, type TransferSettings } from "../engine/image/registries.ts";
 import { RUNTIME_FLAGS, RUNTIME_KEYS, runtimeSettingsOf } from "./runtime-config.ts";
 import { BUILD_FILE_KEYS, buildCacheLimitsOf } from "./build-config.ts";
 import type { CacheLimits } from "../engine/build/cache/cache.ts";
@@ -86,7 +86,7 @@ export const DAEMON_FLAGS = {
     initial: "info",
   }),
   debug: bool("Enable debug mode", { short: "D" }),
-  "registry-mirror": list("Preferred registry mirror"),
+  "registry-mirror": list("Preferred mirror of Docker Hub, or HOST=URL for another registry's"),
   "insecure-registry": list("Enable insecure registry communication"),
   "cgroup-parent": string("Set parent cgroup for all containers", { initial: "/docker" }),
   "log-driver": string("Default driver for container logs", { initial: "json-file" }),
@@ -170,6 +170,8 @@ function readConfig(values: FlagValues<typeof DAEMON_FLAGS>, given: ReadonlySet<
     throw invalid('"live-restore" in the configuration file must be true or false');
   const mtu = file["mtu"] ?? values.mtu;
   if (typeof mtu !== "number") throw invalid('"mtu" in the configuration file must be a number');
+  const registryMirrors = textsOf(file, "registry-mirrors") ?? values["registry-mirror"];
+  registryMirrors.forEach(checkMirror);
   return {
     dataRoot: text("data-root"),
     execRoot: text("exec-root"),
@@ -179,7 +181,7 @@ function readConfig(values: FlagValues<typeof DAEMON_FLAGS>, given: ReadonlySet<
     dns: dnsConfigOf(values, file),
     network: networkConfigOf(values, file, { bip: text("bip"), mtu: mtu === 0 ? 1500 : mtu }),
     logLevel: values.debug || file["debug"] === true ? "debug" : text("log-level"),
-    registryMirrors: textsOf(file, "registry-mirrors") ?? values["registry-mirror"],
+    registryMirrors,
     insecureRegistries: textsOf(file, "insecure-registries") ?? values["insecure-registry"],
     cgroupParent: text("cgroup-parent"),
     logDriver: text("log-driver"),

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { hostname, release } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { API_VERSION, MIN_API_VERSION } from "../api/contract.ts";
 import { CacheMountStore } from "../engine/build/cache/mounts.ts";
 import { BuildCache } from "../engine/build/cache/cache.ts";
@@ -29,6 +29,7 @@ import { ExecService } from "../engine/exec/service.ts";
 import { ImageService } from "../engine/image/service.ts";
 import { PushedTable } from "../engine/image/pushed.ts";
 import { Transfers } from "../engine/image/registries.ts";
+import { CERTS_DIR } from "../registry/certificates.ts";
 import { ImageTable } from "../engine/image/table.ts";
 import { connectContainer, disconnectContainer } from "../engine/container/network/connect.ts";
 import { membersOf } from "../engine/container/network/members.ts";
@@ -162,7 +163,11 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
   });
 
   const transfers = new Transfers(config.transfers);
-  const registries = { mirrors: config.registryMirrors, insecure: config.insecureRegistries };
+  const registries = {
+    mirrors: config.registryMirrors,
+    insecure: config.insecureRegistries,
+    certsDirs: [join(dirname(config.configFile), "certs.d"), CERTS_DIR],
+  };
   const images = new ImageService({
     table: new ImageTable(meta, layers.holds),
     layers,

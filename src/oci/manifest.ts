@@ -38,6 +38,7 @@ export interface Index {
   readonly mediaType: string;
   readonly artifactType?: string;
   readonly manifests: readonly Descriptor[];
+  readonly subject?: Descriptor;
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
@@ -56,10 +57,12 @@ export function parseManifest(bytes: Uint8Array, mediaType?: string): Manifest |
   const type = typeOf(doc, mediaType, { isList: manifests !== undefined });
   const annotations = doc.stringMap("annotations");
   const artifactType = doc.string("artifactType");
+  const subject = doc.object("subject");
   const common = {
     mediaType: type,
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(annotations === undefined ? {} : { annotations }),
+    ...(subject === undefined ? {} : { subject: parseDescriptor(subject) }),
   };
   if (isIndexType(type)) {
     return { kind: "index", ...common, manifests: (manifests ?? []).map(parseDescriptor) };
@@ -67,13 +70,11 @@ export function parseManifest(bytes: Uint8Array, mediaType?: string): Manifest |
   if (manifests !== undefined) throw malformed(`manifest of type ${type} has a list of manifests`);
   const config = doc.object("config");
   if (config === undefined) throw malformed("manifest has no config");
-  const subject = doc.object("subject");
   return {
     kind: "manifest",
     ...common,
     config: parseDescriptor(config),
     layers: (layers ?? []).map(parseDescriptor),
-    ...(subject === undefined ? {} : { subject: parseDescriptor(subject) }),
   };
 }
 
@@ -127,7 +128,10 @@ export function encodeManifest(document: Manifest | Index): Uint8Array {
   const head = { schemaVersion: 2, mediaType: document.mediaType, artifactType: document.artifactType };
   const body =
     document.kind === "index"
-      ? { manifests: document.manifests.map(encodeDescriptor) }
+      ? {
+          manifests: document.manifests.map(encodeDescriptor),
+          subject: document.subject && encodeDescriptor(document.subject),
+        }
       : {
           config: encodeDescriptor(document.config),
           layers: document.layers.map(encodeDescriptor),

@@ -40,6 +40,14 @@ export function isLayerType(mediaType: string): boolean {
   return layerCompression(mediaType) !== undefined;
 }
 
+/** Whether it names a layer that registries need not have: it is to be had elsewhere. */
+export function isForeignLayerType(mediaType: string): boolean {
+  return (
+    mediaType === M.dockerForeignLayerGzip ||
+    mediaType.startsWith("application/vnd.oci.image.layer.nondistributable.v1.tar")
+  );
+}
+
 /** Returns the compression that a layer's media type promises, undefined when it is no layer. */
 export function layerCompression(mediaType: string): "none" | "gzip" | "zstd" | undefined {
   switch (mediaType) {

@@ -1,12 +1,13 @@
 // Whether a registry takes somebody's name and password (Engine API SystemAuth, `docker login`).
 import { Fault } from "../lib/errors.ts";
-import { type RegistryAuth, RegistryTransport } from "./transport.ts";
+import type { RegistryAuth } from "./tokens.ts";
+import { type RegistryOptions, RegistryTransport } from "./transport.ts";
 
 /** Asks the registry for its root with these credentials. Fails with unauthorized or unavailable. */
 export async function checkLogin(
   address: string,
   auth: RegistryAuth,
-  options: { isInsecure?: boolean },
+  options: RegistryOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const transport = new RegistryTransport(address, auth, options);

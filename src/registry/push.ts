@@ -2,7 +2,8 @@
 // manifest that makes them an image. Source: OCI distribution specification 1.1, "Push".
 import { Fault } from "../lib/errors.ts";
 import { type Digest, Digester, digestOf } from "../oci/digest.ts";
-import { type RegistryAuth, RegistryTransport } from "./transport.ts";
+import type { RegistryAuth } from "./tokens.ts";
+import { type RegistryOptions, RegistryTransport } from "./transport.ts";
 
 /** What a registry has under a digest. */
 export interface PushedBlob {
@@ -15,7 +16,7 @@ export class RepositoryWriter {
   readonly #path: string;
 
   /** As RegistryRepository's. */
-  constructor(address: string, path: string, auth?: RegistryAuth, options: { isInsecure?: boolean } = {}) {
+  constructor(address: string, path: string, auth?: RegistryAuth, options: RegistryOptions = {}) {
     this.#transport = new RegistryTransport(address, auth, options);
     this.#path = path;
   }

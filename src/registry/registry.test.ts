@@ -5,7 +5,8 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { digestOf } from "../oci/digest.ts";
 import { RegistryRepository } from "./repository.ts";
-import { isLoopbackRegistry, parseChallenge } from "./transport.ts";
+import { parseChallenge } from "./tokens.ts";
+import { isLoopbackRegistry } from "./transport.ts";
 
 test("parseChallenge reads schemes, quoted and bare parameters", () => {
   const c = parseChallenge('Bearer realm="https://a/t",service="r \\"x\\"", scope=pull');

@@ -12,8 +12,11 @@ import {
 import { MEDIA_TYPES } from "../oci/mediatype.ts";
 import { bestPlatform, formatPlatform, type Platform } from "../oci/platform.ts";
 import { MAX_CONFIG_BYTES, parseImageConfig } from "../oci/image-config.ts";
-import { download, type OnWait, type OpenBlob, type RetryPolicy } from "./retry.ts";
-import { readBytes, readText, type RegistryAuth, RegistryTransport } from "./transport.ts";
+import { downloadParallel } from "./parallel.ts";
+import type { OnWait, OpenBlob, RetryPolicy } from "./retry.ts";
+import { readBytes, readText } from "./answers.ts";
+import type { RegistryAuth } from "./tokens.ts";
+import { type RegistryOptions, RegistryTransport } from "./transport.ts";
 
 const ACCEPT = [
   MEDIA_TYPES.ociIndex,
@@ -51,12 +54,22 @@ export interface FetchedManifest {
   parsed: Manifest | Index;
 }
 
+export interface BlobOptions {
+  readonly policy: RetryPolicy;
+  readonly onWait: OnWait;
+  /** Over how many connections a big blob may come. */
+  readonly connections?: number;
+  /** Told the length of an answer that has all of the blob; undefined when the registry does not say. */
+  readonly onSize?: (sizeBytes: number | undefined) => void;
+  readonly signal: AbortSignal;
+}
+
 export class RegistryRepository {
   readonly #transport: RegistryTransport;
   readonly #path: string;
 
   /** `address` is the registry's host[:port] or URL, `path` the repository without it (`library/debian`). */
-  constructor(address: string, path: string, auth?: RegistryAuth, options: { isInsecure?: boolean } = {}) {
+  constructor(address: string, path: string, auth?: RegistryAuth, options: RegistryOptions = {}) {
     this.#transport = new RegistryTransport(address, auth, options);
     this.#path = path;
   }
@@ -151,18 +164,23 @@ export class RegistryRepository {
     return bytes;
   }
 
-  /** Streams a blob, over several connections where one breaks off; its digest is for the taker to verify. */
-  blob(
-    descriptor: Descriptor,
-    retry: { policy: RetryPolicy; onWait: OnWait; signal: AbortSignal },
-  ): AsyncIterable<Uint8Array> {
-    const open: OpenBlob = (start, signal) =>
-      this.#transport.send(
+  /** Streams a blob, over further connections where one breaks off, or over several at once; its digest is for the taker to verify. */
+  blob(descriptor: Descriptor, options: BlobOptions): AsyncIterable<Uint8Array> {
+    const open: OpenBlob = ({ start, end }, signal) => {
+      const isWhole = start === 0 && end === undefined;
+      const headers = { Range: `bytes=${start}-${end === undefined ? "" : end - 1}` };
+      return this.#transport.send(
         `${this.#path}/blobs/${descriptor.digest}`,
         this.#scope,
-        { signal, ...(start === 0 ? {} : { headers: { Range: `bytes=${start}-` } }) },
+        { signal, ...(isWhole ? {} : { headers }) },
         [200, 206],
       );
-    return download(open, retry);
+    };
+    const { onSize, connections = 1, ...retry } = options;
+    const onResponse = (response: Response): void => {
+      const size = response.headers.get("content-length");
+      if (response.status === 200) onSize?.(size === null ? undefined : Number(size));
+    };
+    return downloadParallel(open, { ...retry, onResponse, connections, sizeBytes: descriptor.sizeBytes });
   }
 }

@@ -33,7 +33,7 @@ async function fetched(
 ) {
   const starts: number[] = [];
   const waits: number[] = [];
-  const open: OpenBlob = async (start) => {
+  const open: OpenBlob = async ({ start }) => {
     starts.push(start);
     const answer = answers[starts.length - 1];
     assert.ok(answer, "no more attempts than that");

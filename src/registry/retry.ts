@@ -1,5 +1,6 @@
 // What is done about transfers that break off: they are tried again, later and later, from where they broke off, as Docker does.
 import { Fault } from "../lib/errors.ts";
+import { RATE_LIMITED } from "./answers.ts";
 
 /** Each further attempt waits for so many seconds more. */
 const STEP_SECONDS = 5;
@@ -45,8 +46,23 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Opens a blob from its byte `start` on. What answers with all of it (status 200) is fine. */
-export type OpenBlob = (start: number, signal: AbortSignal) => Promise<Response>;
+/** Bytes of a blob; without `end` to its last one. */
+export interface ByteRange {
+  readonly start: number;
+  /** Byte behind the last one. */
+  readonly end?: number;
+}
+
+/** Opens a part of a blob. What answers with all of it (status 200) is fine. */
+export type OpenBlob = (range: ByteRange, signal: AbortSignal) => Promise<Response>;
+
+export interface DownloadOptions {
+  readonly policy: RetryPolicy;
+  readonly onWait: OnWait;
+  /** Called with each answer before its body is read. */
+  readonly onResponse?: (response: Response) => void;
+  readonly signal: AbortSignal;
+}
 
 /**
  * Yields the bytes of a blob, each once and in order, over as many connections as it takes. Fails with what the last attempt failed with;
@@ -55,12 +71,14 @@ export type OpenBlob = (start: number, signal: AbortSignal) => Promise<Response>
  */
 export async function* download(
   open: OpenBlob,
-  { policy, onWait, signal }: { policy: RetryPolicy; onWait: OnWait; signal: AbortSignal },
+  options: DownloadOptions,
+  range: ByteRange = { start: 0 },
 ): AsyncGenerator<Uint8Array> {
-  let at = 0;
+  const { policy, onWait, signal } = options;
+  let at = range.start;
   for (let attempt = 1; ; attempt++) {
     try {
-      for await (const chunk of attemptFrom(open, at, policy.stallMs ?? STALL_MS, signal)) {
+      for await (const chunk of attemptFrom(open, { ...range, start: at }, options)) {
         at += chunk.length;
         yield chunk;
       }
@@ -75,17 +93,17 @@ export async function* download(
 
 async function* attemptFrom(
   open: OpenBlob,
-  start: number,
-  stallMs: number,
-  signal: AbortSignal,
+  range: ByteRange,
+  { policy: { stallMs = STALL_MS }, onResponse, signal }: DownloadOptions,
 ): AsyncGenerator<Uint8Array> {
   const stalled = new AbortController();
   const watch = (): NodeJS.Timeout =>
     setTimeout(() => stalled.abort(brokenOff(`nothing came for ${stallMs / 1000} seconds`)), stallMs);
   let timer = watch();
   try {
-    const response = await open(start, AbortSignal.any([signal, stalled.signal]));
-    let skipped = skipOf(response, start);
+    const response = await open(range, AbortSignal.any([signal, stalled.signal]));
+    let skipped = skipOf(response, range.start);
+    onResponse?.(response);
     let left = Number(response.headers.get("content-length") ?? 0);
     for await (const chunk of response.body ?? []) {
       clearTimeout(timer);
@@ -119,7 +137,7 @@ function skipOf(response: Response, start: number): number {
 
 /** Whether the same request may succeed later. */
 export function mayPass(error: unknown): boolean {
-  return error instanceof Fault && error.kind === "unavailable";
+  return error instanceof Fault && error.kind === "unavailable" && error.code !== RATE_LIMITED;
 }
 
 function brokenOff(why: string, cause?: unknown): Fault {

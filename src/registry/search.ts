@@ -1,6 +1,8 @@
 // The search of a registry's index (`docker search`): the one call of the old v1 protocol that Docker Hub still answers.
 import { Fault } from "../lib/errors.ts";
-import { readText, type RegistryAuth, RegistryTransport } from "./transport.ts";
+import { readText } from "./answers.ts";
+import type { RegistryAuth } from "./tokens.ts";
+import { type RegistryOptions, RegistryTransport } from "./transport.ts";
 
 /** One repository that was found; the wire's own names. */
 export interface SearchResult {
@@ -16,7 +18,7 @@ export async function searchIndex(
   domain: string,
   query: { readonly term: string; readonly limit: number },
   auth: RegistryAuth | undefined,
-  options: { isInsecure?: boolean },
+  options: RegistryOptions,
   signal: AbortSignal,
 ): Promise<SearchResult[]> {
   const address = domain === "docker.io" ? "https://index.docker.io" : domain;

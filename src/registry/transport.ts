@@ -1,17 +1,25 @@
-// HTTP to one registry: base address, authentication by the registry's own challenge, error bodies turned into Faults.
-// Source: OCI distribution specification 1.1; token protocol: the distribution project's "Docker Registry v2
-// authentication". The registry is untrusted: bodies that are read whole are bounded, realms must be http(s).
+// HTTP to one registry: base address, certificates, authentication by the registry's own challenge, error bodies turned into Faults.
+// Source: OCI distribution specification 1.1. The registry is untrusted: bodies that are read whole are bounded.
 import { Fault } from "../lib/errors.ts";
+import { faultOf } from "./answers.ts";
+import { loadCertificates } from "./certificates.ts";
+import {
+  basic,
+  type Challenge,
+  fetchToken,
+  isFresh,
+  parseChallenge,
+  type RegistryAuth,
+  type Token,
+} from "./tokens.ts";
 
-/** Credentials for a registry as clients send them (Engine API `X-Registry-Auth`). */
-export interface RegistryAuth {
-  username?: string;
-  password?: string;
-  identityToken?: string;
-  registryToken?: string;
+/** How a registry is spoken with. */
+export interface RegistryOptions {
+  /** Any certificate will do, and http where https is not spoken. */
+  readonly isInsecure?: boolean;
+  /** Directories with certificates by host, as Docker's certs.d; the first that has some for a host counts. */
+  readonly certsDirs?: readonly string[];
 }
-
-const MAX_TEXT = 8 * 1024 * 1024;
 
 /** Returns whether plain HTTP may be tried: only for this host itself, as Docker does by default. */
 export function isLoopbackRegistry(host: string): boolean {
@@ -23,19 +31,25 @@ export function isLoopbackRegistry(host: string): boolean {
 export class RegistryTransport {
   readonly #bases: string[];
   readonly #auth: RegistryAuth | undefined;
-  readonly #authorization = new Map<string, string>();
-  readonly #tls: RequestInit;
+  readonly #options: RegistryOptions;
+  readonly #isInsecure: boolean;
+  /** The answer to the registry's challenge by scope: a token, or what never ends. */
+  readonly #authorization = new Map<string, Promise<Token>>();
+  /** What each scope was asked with, so that a token that ends is followed by the next before anything is refused. */
+  readonly #challenges = new Map<string, Challenge>();
+  readonly #tls = new Map<string, Promise<object>>();
 
-  /**
-   * `address` is host[:port], or a URL for a mirror. For loopback hosts, and where `isInsecure` says so, any certificate will
-   * do, and http where https is not spoken.
-   */
-  constructor(address: string, auth?: RegistryAuth, options: { isInsecure?: boolean } = {}) {
+  /** `address` is host[:port], or a URL for a mirror. Loopback hosts are insecure by default. */
+  constructor(address: string, auth?: RegistryAuth, options: RegistryOptions = {}) {
     const isUrl = /^https?:\/\//.test(address);
     const host = address === "docker.io" ? "registry-1.docker.io" : address.replace(/\/+$/, "");
-    const isInsecure = options.isInsecure === true || (!isUrl && isLoopbackRegistry(host));
-    this.#bases = isUrl ? [host] : isInsecure ? [`https://${host}`, `http://${host}`] : [`https://${host}`];
-    this.#tls = isInsecure ? ({ tls: { rejectUnauthorized: false } } as RequestInit) : {};
+    this.#isInsecure = options.isInsecure === true || (!isUrl && isLoopbackRegistry(host));
+    this.#bases = isUrl
+      ? [host]
+      : this.#isInsecure
+        ? [`https://${host}`, `http://${host}`]
+        : [`https://${host}`];
+    this.#options = options;
     this.#auth = auth;
   }
 
@@ -56,28 +70,47 @@ export class RegistryTransport {
     init: RequestInit & { signal?: AbortSignal | null },
     accepted: readonly number[] = [200],
   ): Promise<Response> {
-    let response = await this.#attempt(target, scope, init);
+    const authorization = await this.#current(scope, init.signal ?? undefined);
+    let response = await this.#attempt(target, authorization, init);
     if (response.status === 401 && !(init.body instanceof ReadableStream)) {
-      await this.#authorize(response, scope, init.signal ?? undefined);
-      response = await this.#attempt(target, scope, init);
-    }
+      const token = await this.#authorize(response, scope, authorization, init.signal ?? undefined);
+      response = await this.#attempt(target, token, init);
+    } else if (response.status === 401) this.#authorization.delete(scope);
     if (accepted.includes(response.status)) return response;
     throw await faultOf(response, target instanceof URL ? target.pathname : target);
   }
 
-  #attempt(target: string | URL, scope: string, init: RequestInit): Promise<Response> {
+  /** What was answered to the registry's challenge before, while it holds. */
+  async #known(scope: string): Promise<Token | undefined> {
+    const token = await this.#authorization.get(scope)?.catch(() => undefined); // ignored: whoever asked for it hears of it
+    return token !== undefined && isFresh(token) ? token : undefined;
+  }
+
+  /** The same, or the next answer where the last one has ended; undefined as long as nothing was asked. */
+  async #current(scope: string, signal: AbortSignal | undefined): Promise<Token | undefined> {
+    const challenge = this.#challenges.get(scope);
+    const known = await this.#known(scope);
+    if (known !== undefined || challenge === undefined) return known;
+    return this.#renew(challenge, scope, signal);
+  }
+
+  async #attempt(
+    target: string | URL,
+    authorization: Token | undefined,
+    init: RequestInit,
+  ): Promise<Response> {
     const headers = new Headers(init.headers);
-    const authorization = this.#authorization.get(scope);
     // The credentials are for the registry: a place of its choosing where blobs are kept gets none of them.
     const isOwn = !(target instanceof URL) || this.#bases.some((base) => new URL(base).host === target.host);
-    if (authorization !== undefined && isOwn) headers.set("Authorization", authorization);
-    const request = { ...init, ...(isOwn ? this.#tls : {}), headers };
+    if (authorization !== undefined && isOwn) headers.set("Authorization", authorization.text);
+    const request = { ...init, headers };
     return target instanceof URL ? this.#fetch(target, request) : this.#fetchBelow(target, request);
   }
 
   async #fetch(url: URL, init: RequestInit): Promise<Response> {
+    const tls = await this.#tlsOf(url);
     try {
-      return await fetch(url, init);
+      return await fetch(url, { ...init, tls } as RequestInit);
     } catch (error) {
       throw unreachable(url.origin, error, init.signal);
     }
@@ -88,137 +121,93 @@ export class RegistryTransport {
     let failure: unknown;
     for (const base of [...this.#bases]) {
       try {
-        const response = await fetch(`${base}/v2/${path}`, init);
+        const response = await this.#fetch(new URL(`${base}/v2/${path}`), init);
         if (this.#bases.length > 1) this.#bases.splice(0, this.#bases.length, base);
         return response;
       } catch (error) {
-        if (init.signal?.aborted) throw unreachable(base, error, init.signal);
+        if (init.signal?.aborted) throw error;
         failure = error;
       }
     }
-    throw unreachable(this.#bases.at(-1) ?? "", failure, init.signal);
+    throw failure;
   }
 
-  /** Answers the WWW-Authenticate challenge of `response` for `scope`. */
-  async #authorize(response: Response, scope: string, signal: AbortSignal | undefined): Promise<void> {
+  /** Certificates of a host; what is insecure is so for the registry's own host only. */
+  #tlsOf(url: URL): Promise<object> {
+    let tls = this.#tls.get(url.host);
+    if (tls === undefined) {
+      const isOwn = this.#bases.some((base) => new URL(base).hostname === url.hostname);
+      tls = loadCertificates(this.#options.certsDirs ?? [], url.host).then((certificates) => ({
+        ...certificates,
+        ...(this.#isInsecure && isOwn ? { rejectUnauthorized: false } : {}),
+      }));
+      this.#tls.set(url.host, tls);
+    }
+    return tls;
+  }
+
+  /** Answers the WWW-Authenticate challenge of `response` for `scope`; requests that wait for the same answer share it. */
+  async #authorize(
+    response: Response,
+    scope: string,
+    refused: Token | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Token> {
     const challenge = parseChallenge(response.headers.get("www-authenticate") ?? "");
     await response.body?.cancel();
-    if (this.#auth?.registryToken)
-      return void this.#authorization.set(scope, `Bearer ${this.#auth.registryToken}`);
-    if (challenge?.scheme === "basic" && this.#auth?.username !== undefined)
-      return void this.#authorization.set(scope, basic(this.#auth));
-    if (challenge?.scheme !== "bearer")
-      throw new Fault("unauthorized", "no basic auth credentials", { code: "registry.unauthorized" });
-    this.#authorization.set(scope, `Bearer ${await this.#fetchToken(challenge.parameters, scope, signal)}`);
+    const known = await this.#known(scope);
+    if (known !== undefined && known !== refused) return known;
+    if (challenge !== null) this.#challenges.set(scope, challenge);
+    return this.#renew(challenge, scope, signal);
   }
 
-  async #fetchToken(
-    parameters: ReadonlyMap<string, string>,
-    scope: string,
-    signal?: AbortSignal,
-  ): Promise<string> {
-    const realm = parameters.get("realm") ?? "";
-    if (!/^https?:\/\//.test(realm))
-      throw new Fault("system", `registry sent an invalid token realm "${realm}"`, {
-        code: "registry.protocol",
-      });
-    const service = parameters.get("service") ?? "";
-    const init: RequestInit = signal === undefined ? {} : { signal };
-    let response: Response;
-    if (this.#auth?.identityToken) {
-      const form = {
-        grant_type: "refresh_token",
-        refresh_token: this.#auth.identityToken,
-        service,
-        scope,
-        client_id: "berth",
-      };
-      response = await fetch(realm, { ...init, method: "POST", body: new URLSearchParams(form) });
-    } else {
-      const url = new URL(realm);
-      if (service !== "") url.searchParams.set("service", service);
-      for (const one of scope.split(" ").filter((text) => text !== "")) url.searchParams.append("scope", one);
-      if (this.#auth?.username !== undefined) {
-        url.searchParams.set("account", this.#auth.username);
-        init.headers = { Authorization: basic(this.#auth) };
-      }
-      response = await fetch(url, init);
-    }
-    if (!response.ok) throw await faultOf(response, realm);
-    const body = JSON.parse(await readText(response)) as { token?: string; access_token?: string };
-    const token = body.token ?? body.access_token;
-    if (!token)
-      throw new Fault("unauthorized", "authorization server did not include a token in the response", {
-        code: "registry.protocol",
-      });
-    return token;
+  #renew(challenge: Challenge | null, scope: string, signal: AbortSignal | undefined): Promise<Token> {
+    const answer = this.#answer(challenge, scope, signal);
+    this.#authorization.set(scope, answer);
+    return answer;
+  }
+
+  async #answer(challenge: Challenge | null, scope: string, signal: AbortSignal | undefined): Promise<Token> {
+    const forEver = (text: string): Token => ({ text, endsAtMs: Number.POSITIVE_INFINITY });
+    if (this.#auth?.registryToken) return forEver(`Bearer ${this.#auth.registryToken}`);
+    if (challenge?.scheme === "basic" && this.#auth?.username !== undefined)
+      return forEver(basic(this.#auth));
+    if (challenge?.scheme !== "bearer")
+      throw new Fault("unauthorized", "no basic auth credentials", { code: "registry.unauthorized" });
+    const token = await fetchToken(challenge.parameters, scope, this.#auth, (url, init) =>
+      this.#fetch(url, signal === undefined ? init : { ...init, signal }),
+    );
+    return { ...token, text: `Bearer ${token.text}` };
   }
 }
 
 function unreachable(base: string, cause: unknown, signal: AbortSignal | null | undefined): Fault {
   if (cause instanceof Fault) return cause;
-  if (signal?.aborted) return new Fault("cancelled", "registry request cancelled", { cause });
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new Fault("unavailable", `Get "${base}/v2/": ${reason}`, { code: "registry.unreachable", cause });
-}
-
-const basic = (auth: RegistryAuth): string =>
-  `Basic ${Buffer.from(`${auth.username}:${auth.password ?? ""}`).toString("base64")}`;
-
-/** Parses `Bearer realm="…",service="…"` (RFC 9110, section 11.6.1). */
-export function parseChallenge(header: string): { scheme: string; parameters: Map<string, string> } | null {
-  const m = /^\s*([A-Za-z]+)(?:\s+(.*))?$/s.exec(header);
-  if (m === null) return null;
-  const parameters = new Map<string, string>();
-  for (const p of (m[2] ?? "").matchAll(/([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/g))
-    parameters.set((p[1] as string).toLowerCase(), p[2]?.replace(/\\(.)/g, "$1") ?? (p[3] as string));
-  return { scheme: (m[1] as string).toLowerCase(), parameters };
-}
-
-/** Reads a body as text; throws Fault(system) when it is longer than `limit` bytes. */
-export async function readText(response: Response, limit = MAX_TEXT): Promise<string> {
-  return Buffer.from(await readBytes(response, limit)).toString("utf8");
-}
-
-/** Reads a body whole; throws Fault(system) when it is longer than `limit` bytes. */
-export async function readBytes(response: Response, limit = MAX_TEXT): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > limit)
-      throw new Fault("system", `registry sent more than ${limit} bytes for ${response.url}`, {
-        code: "registry.too-large",
-      });
-    chunks.push(chunk);
+  if (signal?.aborted) {
+    const { reason } = signal;
+    return reason instanceof Fault ? reason : new Fault("cancelled", "registry request cancelled", { cause });
   }
-  return Buffer.concat(chunks);
-}
-
-const KIND_OF_STATUS = {
-  401: "unauthorized",
-  403: "forbidden",
-  404: "notFound",
-  429: "unavailable",
-} as const;
-
-/** Returns the Fault for an error response, with the registry's own code and message where it sent them. */
-async function faultOf(response: Response, what: string): Promise<Fault> {
-  const text = await readText(response, 64 * 1024).catch(() => ""); // ignored: the status alone says enough
-  let detail = "";
-  try {
-    const errors = (JSON.parse(text) as { errors?: { code?: string; message?: string }[] }).errors;
-    detail = (errors ?? [])
-      .map((e) => `${(e.code ?? "").toLowerCase().replaceAll("_", " ")}: ${e.message ?? ""}`)
-      .join("; ");
-  } catch {
-    detail = text.slice(0, 200).trim(); // ignored: not every server answers in the registry's JSON
-  }
-  const kind =
-    KIND_OF_STATUS[response.status as keyof typeof KIND_OF_STATUS] ??
-    (response.status >= 500 ? "unavailable" : "system");
-  return new Fault(kind, detail === "" ? `registry answered ${response.status} for ${what}` : detail, {
-    code: `registry.status-${response.status}`,
-    detail: { status: response.status },
+  return new Fault("unavailable", `Get "${base}/v2/": ${reasonOf(cause)}`, {
+    code: "registry.unreachable",
+    cause,
   });
+}
+
+/** compat: Docker's words for what certificates are refused for, with what can be done about it. */
+function reasonOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const code = (cause as { code?: unknown } | null)?.code;
+  switch (code) {
+    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+    case "SELF_SIGNED_CERT_IN_CHAIN":
+    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
+      return "tls: failed to verify certificate: x509: certificate signed by unknown authority (its ca.crt can be put into certs.d)";
+    case "CERT_HAS_EXPIRED":
+      return "tls: failed to verify certificate: x509: certificate has expired or is not yet valid";
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return `tls: failed to verify certificate: x509: ${text}`;
+    default:
+      return text;
+  }
 }

@@ -7,7 +7,7 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import type { Socket } from "node:net";
 import { API_VERSION } from "../api/contract.ts";
 import { Fault, messageOf } from "../lib/errors.ts";
-import { holdBackBody } from "./backpressure.ts";
+import { holdBackBody } from "../lib/http1/hold-back.ts";
 import { errorBody, Exchange, statusOfError } from "./exchange.ts";
 import { type HijackTransport, plainTransport, upgradeTransport } from "./hijack.ts";
 import { checkJsonType, readParameters } from "./input.ts";

@@ -40,6 +40,7 @@ export const nouns: readonly NounEntry[] = [
   { name: "manifest", summary: "Manage image manifests and manifest lists" },
   { name: "network", summary: "Manage networks" },
   { name: "plugin", summary: "Manage plugins" },
+  { name: "registry", summary: "Run a registry" },
   { name: "system", summary: "Manage the daemon" },
   { name: "trust", summary: "Manage signatures of images", hidden: true },
   { name: "volume", summary: "Manage volumes" },
@@ -278,6 +279,7 @@ export const verbs: readonly VerbEntry[] = [
     hidden: true,
   }),
 
+  verb("registry")("serve", "Run a registry, or a cache of one", () => import("./registry/serve.ts")),
   system("df", "Show disk usage", () => import("./system/df.ts")),
   system(
     "dial-stdio",

@@ -6,7 +6,7 @@ import { type Digest, digestOf } from "../../oci/digest.ts";
 import { type Manifest, parseManifest } from "../../oci/manifest.ts";
 import { RepositoryWriter } from "../../registry/push.ts";
 import { type FetchedManifest, RegistryRepository } from "../../registry/repository.ts";
-import type { RegistryAuth } from "../../registry/transport.ts";
+import type { RegistryAuth } from "../../registry/tokens.ts";
 import { credentialsFor } from "../config/credentials.ts";
 import { complain } from "../each.ts";
 import type { Session } from "../session.ts";

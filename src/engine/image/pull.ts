@@ -1,6 +1,5 @@
 // ImageCreate with fromImage: pulls an image from its registry, layers in parallel, each unpacked while it downloads,
 // with Docker's progress lines. The registry is untrusted: every digest is checked on the way in.
-import { isInsecureRegistry } from "./registries.ts";
 import type { ProgressSink } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type { imageCreate } from "../../api/operations/image.ts";
@@ -32,6 +31,7 @@ import { credentialsOf } from "./credentials.ts";
 import { manifestsKept } from "./manifests.ts";
 import { progressReporter } from "./progress.ts";
 import type { ImageRecord } from "./record.ts";
+import { mirrorsOf, optionsFor } from "./registries.ts";
 import type { ImageContext } from "./service.ts";
 
 type PullInput = InputOf<typeof imageCreate>;
@@ -158,27 +158,30 @@ function referenceOf(input: PullInput): Reference {
   return withTag(reference, tag);
 }
 
-/** Asks the mirrors of docker.io first; what the last one says is the answer. */
+/** Asks the mirrors of the registry first; what the last one says is the answer. */
 export async function firstAnswering<T>(
   context: ImageContext,
   reference: Reference,
   auth: PullInput["registryAuth"],
   ask: (repository: RegistryRepository) => Promise<T>,
 ): Promise<T> {
-  const mirrors = reference.domain === "docker.io" ? context.registries.mirrors : [];
-  const isInsecure = isInsecureRegistry(context.registries, reference.domain);
-  for (const mirror of mirrors) {
+  const { registries } = context;
+  for (const mirror of mirrorsOf(registries, reference.domain)) {
     try {
-      return await ask(new RegistryRepository(mirror, reference.path));
+      const options = optionsFor(registries, new URL(mirror).host);
+      return await ask(new RegistryRepository(mirror, reference.path, undefined, options));
     } catch {
       // ignored: a mirror that has it not, or is not there, is no reason to fail
     }
   }
   try {
     return await ask(
-      new RegistryRepository(reference.domain, reference.path, credentialsOf(auth), {
-        isInsecure,
-      }),
+      new RegistryRepository(
+        reference.domain,
+        reference.path,
+        credentialsOf(auth),
+        optionsFor(registries, reference.domain),
+      ),
     );
   } catch (error) {
     throw pullFault(error, reference);
@@ -285,12 +288,13 @@ async function pullLayer(p: LayerPull): Promise<LayerRecord> {
 
 /** The bytes of a layer, when it is its turn. */
 async function* download(p: LayerPull, shown: string): AsyncGenerator<Uint8Array> {
-  const { downloads, attempts } = p.context.transfers;
+  const { downloads, attempts, connections } = p.context.transfers;
   const say = (status: string) => p.out.write({ status, progressDetail: {}, id: shown });
   if (!downloads.hasRoom) await say("Waiting");
   using _turn = await downloads.hold({ signal: p.signal });
   yield* p.repository.blob(p.descriptor, {
     policy: { attempts },
+    connections,
     onWait: (left) => say(`Retrying in ${left} second${left === 1 ? "" : "s"}`),
     signal: p.signal,
   });

@@ -1,6 +1,5 @@
 // ImagePush: sends what a registry does not have of an image, layers side by side, each compressed while it is sent, then the
 // manifest. An image that was pulled and whose layers are as they came keeps its manifest, and so its digest.
-import { isInsecureRegistry } from "./registries.ts";
 import type { ProgressSink } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type { imagePush } from "../../api/operations/image.ts";
@@ -20,13 +19,14 @@ import {
   withTag,
 } from "../../oci/reference.ts";
 import { RepositoryWriter } from "../../registry/push.ts";
-import { waitToRetry } from "../../registry/retry.ts";
+import { mayPass, waitToRetry } from "../../registry/retry.ts";
 import type { LayerRecord } from "../../storage/layer/types.ts";
 import { credentialsOf } from "./credentials.ts";
 import { requirePlatform } from "./platform.ts";
 import { progressReporter } from "./progress.ts";
 import type { KnownBlob } from "./pushed.ts";
 import type { ImageRecord } from "./record.ts";
+import { optionsFor } from "./registries.ts";
 import type { ImageContext } from "./service.ts";
 
 type PushInput = InputOf<typeof imagePush>;
@@ -77,9 +77,9 @@ export function openPush(
   registryAuth: PushInput["registryAuth"],
   { out, signal }: Pick<Push, "out" | "signal">,
 ): Push {
-  const isInsecure = isInsecureRegistry(context.registries, repository.domain);
   const auth = credentialsOf(registryAuth);
-  const writer = new RepositoryWriter(repository.domain, repository.path, auth, { isInsecure });
+  const options = optionsFor(context.registries, repository.domain);
+  const writer = new RepositoryWriter(repository.domain, repository.path, auth, options);
   return { context, repository, writer, out, signal };
 }
 
@@ -216,13 +216,16 @@ async function sendWithRetries(push: Push, layer: LayerRecord): Promise<Omit<Kno
       return await send(push, layer);
     } catch (error) {
       push.signal.throwIfAborted();
-      const mayPass = error instanceof Fault && ["unavailable", "unauthorized"].includes(error.kind);
-      if (!mayPass || attempt === ATTEMPTS) throw error;
+      // A token that ran out while its layer was sent; the next one is asked for by a request that can be repeated.
+      if (attempt === 1 && hasRunOut(error)) continue;
+      if (!mayPass(error) || attempt === ATTEMPTS) throw error;
       const onWait = (left: number) => say(push, layer, `Retrying in ${left} second${left === 1 ? "" : "s"}`);
       await waitToRetry(attempt, onWait, push.signal);
     }
   }
 }
+
+const hasRunOut = (error: unknown): boolean => error instanceof Fault && error.code === "registry.status-401";
 
 async function send(push: Push, layer: LayerRecord): Promise<Omit<KnownBlob, "repositories">> {
   const report = progressReporter(push.out, layer.diffId.slice(7, 19), "Pushing", layer.tarBytes);

@@ -1,6 +1,9 @@
 // The daemon's settings of registries.
 import { BlockList, isIP } from "node:net";
+import { Fault } from "../../lib/errors.ts";
 import { Lane } from "../../lib/lanes.ts";
+import { DEFAULT_DOMAIN } from "../../oci/reference.ts";
+import type { RegistryOptions } from "../../registry/transport.ts";
 
 /** How images are transferred, by all requests together. */
 export interface TransferSettings {
@@ -13,6 +16,8 @@ export interface TransferSettings {
 
 /** Docker's defaults. */
 export const DEFAULT_TRANSFERS: TransferSettings = { downloads: 3, uploads: 5, attempts: 5 };
+
+const MAX_CONNECTIONS = 3;
 
 /** The settings in force; new ones count for transfers that begin after them. */
 export class Transfers {
@@ -34,6 +39,11 @@ export class Transfers {
     return this.#downloads;
   }
 
+  /** Over how many connections one big layer comes: who wants one download at a time wants one connection. */
+  get connections(): number {
+    return Math.min(this.#settings.downloads, MAX_CONNECTIONS);
+  }
+
   get uploads(): number {
     return this.#settings.uploads;
   }
@@ -44,14 +54,47 @@ export class Transfers {
 }
 
 export interface RegistrySettings {
-  /** URLs to be asked before docker.io for its images. */
+  /** What is asked before a registry: a URL before docker.io, `HOST=URL` before any other. */
   readonly mirrors: readonly string[];
   /** Registries that may speak plain HTTP, or have any certificate: `host`, `host:port`, or addresses as CIDR. */
   readonly insecure: readonly string[];
+  /** Directories with certificates by host. */
+  readonly certsDirs: readonly string[];
+}
+
+/** Returns the mirrors of a registry in the order in which they are asked. */
+export function mirrorsOf({ mirrors }: Pick<RegistrySettings, "mirrors">, domain: string): string[] {
+  return mirrors.flatMap((entry) => {
+    const m = MIRROR.exec(entry);
+    return (m?.[1] ?? DEFAULT_DOMAIN) === domain ? [m?.[2] ?? entry] : [];
+  });
+}
+
+const MIRROR = /^(?:([^=/]+)=)?(https?:\/\/.*)$/;
+
+/** Throws Fault invalidParameter for what is no mirror. */
+export function checkMirror(entry: string): void {
+  const url = URL.parse(MIRROR.exec(entry)?.[2] ?? "");
+  if (url !== null && url.username === "" && url.search === "" && url.hash === "") return;
+  throw new Fault(
+    "invalidParameter",
+    `invalid mirror: ${entry}: want a URL, or HOST=URL for another registry than Docker Hub`,
+    {
+      code: "daemon.config",
+    },
+  );
+}
+
+/** How a registry is spoken with. */
+export function optionsFor(settings: RegistrySettings, domain: string): RegistryOptions {
+  return { isInsecure: isInsecureRegistry(settings, domain), certsDirs: settings.certsDirs };
 }
 
 /** Tells whether a registry (`host` or `host:port`) was declared insecure. An address counts as part of its block, a name is not resolved. */
-export function isInsecureRegistry({ insecure }: RegistrySettings, domain: string): boolean {
+export function isInsecureRegistry(
+  { insecure }: Pick<RegistrySettings, "insecure">,
+  domain: string,
+): boolean {
   const host = domain.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
   const family = isIP(host);
   return insecure.some((entry) => {

@@ -26,7 +26,7 @@ after(() => {
 
 const search = (term: string, more: { limit?: number; filters?: Record<string, string[]> } = {}) =>
   searchImages(
-    { mirrors: [], insecure: [] },
+    { mirrors: [], insecure: [], certsDirs: [] },
     { term, limit: more.limit, filters: more.filters ?? {}, registryAuth: undefined },
     new AbortController().signal,
   );

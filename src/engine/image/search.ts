@@ -4,7 +4,7 @@ import type { imageSearch } from "../../api/operations/image.ts";
 import { Fault } from "../../lib/errors.ts";
 import { searchIndex, type SearchResult } from "../../registry/search.ts";
 import { credentialsOf } from "./credentials.ts";
-import { isInsecureRegistry, type RegistrySettings } from "./registries.ts";
+import { optionsFor, type RegistrySettings } from "./registries.ts";
 
 const DEFAULT_LIMIT = 25;
 const MAX_LIMIT = 100;
@@ -23,9 +23,8 @@ export async function searchImages(
     });
   const isWanted = matcherOf(input.filters);
   const { domain, term } = splitTerm(input.term ?? "");
-  const isInsecure = isInsecureRegistry(registries, domain);
   const auth = credentialsOf(input.registryAuth);
-  const found = await searchIndex(domain, { term, limit }, auth, { isInsecure }, signal);
+  const found = await searchIndex(domain, { term, limit }, auth, optionsFor(registries, domain), signal);
   return found.filter(isWanted);
 }
 

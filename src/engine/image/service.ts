@@ -45,7 +45,7 @@ import { type PruneDeps, pruneImages } from "./prune.ts";
 import { openPush, type Push, pushImage } from "./push.ts";
 import type { PushedTable } from "./pushed.ts";
 import { configOf, type ImageRecord } from "./record.ts";
-import { isInsecureRegistry, type RegistrySettings, type Transfers } from "./registries.ts";
+import { optionsFor, type RegistrySettings, type Transfers } from "./registries.ts";
 import { searchImages } from "./search.ts";
 import { saveImages } from "./save.ts";
 import type { ImageTable } from "./table.ts";
@@ -383,8 +383,7 @@ export class ImageService {
   async login(auth: AuthConfigRequest, signal: AbortSignal): Promise<void> {
     const address = (auth.serveraddress || "docker.io").replace(/^https?:\/\//, "").replace(/\/.*$/, "");
     const domain = address === "index.docker.io" ? "docker.io" : address;
-    const isInsecure = isInsecureRegistry(this.#context.registries, domain);
-    await checkLogin(domain, credentialsOf(auth) ?? {}, { isInsecure }, signal);
+    await checkLogin(domain, credentialsOf(auth) ?? {}, optionsFor(this.#context.registries, domain), signal);
   }
 
   /**

@@ -19,7 +19,7 @@ import type { ContainerService } from "../container/service.ts";
 import type { ContainerTable } from "../container/table.ts";
 import type { BuildCache } from "../build/cache/cache.ts";
 import type { EventBus } from "../event/bus.ts";
-import type { RegistrySettings } from "../image/registries.ts";
+import { mirrorsOf, type RegistrySettings } from "../image/registries.ts";
 import type { ImageService } from "../image/service.ts";
 import type { VolumeService } from "../volume/service.ts";
 import { openEvents } from "../event/stream.ts";
@@ -174,17 +174,20 @@ export class SystemService {
         IndexConfigs: {
           "docker.io": {
             Name: "docker.io",
-            Mirrors: [...f.registries.mirrors],
+            Mirrors: mirrorsOf(f.registries, "docker.io"),
             Secure: true,
             Official: true,
           },
           ...Object.fromEntries(
             f.registries.insecure
               .filter((r) => !isBlock(r))
-              .map((r) => [r, { Name: r, Mirrors: [], Secure: false, Official: false }]),
+              .map((r) => [
+                r,
+                { Name: r, Mirrors: mirrorsOf(f.registries, r), Secure: false, Official: false },
+              ]),
           ),
         },
-        Mirrors: f.registries.mirrors.length === 0 ? null : [...f.registries.mirrors],
+        Mirrors: f.registries.mirrors.length === 0 ? null : mirrorsOf(f.registries, "docker.io"),
       },
       NCPU: cpus().length,
       MemTotal: totalmem(),

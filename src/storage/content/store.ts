@@ -3,17 +3,25 @@
 // by storage/gc. Paths are made from validated digests only.
 
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, opendir, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, opendir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../lib/errors.ts";
 import { randomHex } from "../../lib/id.ts";
-import { algorithmOf, type Digest, Digester, digestOf, hexOf, isDigest } from "../../oci/digest.ts";
-import type { BlobInfo, ContentStore, Expected, IngestOptions, OpenOptions } from "./types.ts";
+import { algorithmOf, type Digest, digestOf, hexOf, isDigest } from "../../oci/digest.ts";
+import { differs, missing } from "./_faults.ts";
+import { FileIngestion } from "./_ingestion.ts";
+import type {
+  BlobInfo,
+  ContentStore,
+  Expected,
+  Ingestion,
+  IngestionOptions,
+  IngestOptions,
+  OpenOptions,
+} from "./types.ts";
 
 const ALGORITHMS = ["sha256", "sha512"] as const;
 const READ_BYTES = 256 << 10;
-/** Small chunks are gathered until a write is worth a trip to the thread pool. */
-const WRITE_BYTES = 256 << 10;
 
 /** See the top of the file. */
 export class FileContentStore implements ContentStore {
@@ -38,34 +46,39 @@ export class FileContentStore implements ContentStore {
     return join(this.#dir, algorithmOf(digest), hexOf(digest));
   }
 
+  begin({ algorithm = "sha256", durable = true }: IngestionOptions = {}): Promise<Ingestion> {
+    const path = join(this.#dir, "ingest", randomHex());
+    return FileIngestion.begin({
+      path,
+      algorithm,
+      isDurable: durable,
+      keep: (digest) => this.#keep(path, digest, durable),
+    });
+  }
+
   async ingest(
     source: AsyncIterable<Uint8Array>,
     expected: Expected = {},
     options: IngestOptions = {},
   ): Promise<BlobInfo> {
-    const temporary = join(this.#dir, "ingest", randomHex());
-    const digester = new Digester(expected.digest ? algorithmOf(expected.digest) : "sha256");
+    const ingestion = await this.begin({
+      ...(expected.digest === undefined ? {} : { algorithm: algorithmOf(expected.digest) }),
+      ...(options.durable === undefined ? {} : { durable: options.durable }),
+    });
     try {
-      const file = await open(temporary, "wx", 0o600);
-      try {
-        await writeAll(file, watched(source, digester, expected, options));
-        const digest = verify(digester, expected);
-        if (options.durable ?? true) await file.sync();
-        await file.close();
-        return await this.#keep(temporary, digest, options);
-      } finally {
-        await file.close();
-      }
-    } finally {
-      await rm(temporary, { force: true });
+      await ingestion.append(watched(source, expected, options));
+    } catch (error) {
+      await ingestion.cancel();
+      throw error;
     }
+    return ingestion.finish(expected);
   }
 
-  async #keep(temporary: string, digest: Digest, options: IngestOptions): Promise<BlobInfo> {
+  async #keep(temporary: string, digest: Digest, isDurable: boolean): Promise<BlobInfo> {
     const path = this.#path(digest);
     // Replacing a blob by its equal also heals one whose file was damaged.
     await rename(temporary, path);
-    if (options.durable ?? true) await syncDir(join(this.#dir, algorithmOf(digest)));
+    if (isDurable) await syncDir(join(this.#dir, algorithmOf(digest)));
     return (await this.stat(digest)) as BlobInfo;
   }
 
@@ -80,8 +93,10 @@ export class FileContentStore implements ContentStore {
   }
 
   async *open(digest: Digest, options: OpenOptions = {}): AsyncGenerator<Uint8Array> {
-    const { start = 0, signal } = options;
-    const stream = createReadStream(this.#path(digest), { start, highWaterMark: READ_BYTES });
+    const { start = 0, end = Number.POSITIVE_INFINITY, signal } = options;
+    if (end <= start) return;
+    const range = { start, end: end - 1 };
+    const stream = createReadStream(this.#path(digest), { ...range, highWaterMark: READ_BYTES });
     try {
       for await (const chunk of stream as AsyncIterable<Uint8Array>) {
         signal?.throwIfAborted();
@@ -125,65 +140,22 @@ export class FileContentStore implements ContentStore {
   }
 }
 
-/** Passes the bytes on, hashing and counting; fails as soon as there are too many. */
+/** Passes the bytes on, counting; fails as soon as there are too many. */
 async function* watched(
   source: AsyncIterable<Uint8Array>,
-  digester: Digester,
   expected: Expected,
   options: IngestOptions,
 ): AsyncGenerator<Uint8Array> {
   options.signal?.throwIfAborted();
+  let sizeBytes = 0;
   for await (const chunk of source) {
     options.signal?.throwIfAborted();
-    digester.update(chunk);
-    if (expected.sizeBytes !== undefined && digester.sizeBytes > expected.sizeBytes) {
+    sizeBytes += chunk.length;
+    if (expected.sizeBytes !== undefined && sizeBytes > expected.sizeBytes)
       throw differs(`more than ${expected.sizeBytes} bytes`, `${expected.sizeBytes} bytes`);
-    }
     yield chunk;
-    options.onProgress?.(digester.sizeBytes);
+    options.onProgress?.(sizeBytes);
   }
-}
-
-function verify(digester: Digester, expected: Expected): Digest {
-  if (expected.sizeBytes !== undefined && digester.sizeBytes !== expected.sizeBytes) {
-    throw differs(`${digester.sizeBytes} bytes`, `${expected.sizeBytes} bytes`);
-  }
-  const digest = digester.finish();
-  if (expected.digest !== undefined && digest !== expected.digest) {
-    throw differs(`digest ${digest}`, expected.digest);
-  }
-  return digest;
-}
-
-async function writeAll(file: FileHandle, source: AsyncIterable<Uint8Array>): Promise<void> {
-  let parts: Uint8Array[] = [];
-  let size = 0;
-  const flush = async () => {
-    // The parts belong to the source, which may overwrite them only after the next chunk was asked for.
-    const bytes = parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
-    for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
-    parts = [];
-    size = 0;
-  };
-  for await (const chunk of source) {
-    parts.push(chunk.length < WRITE_BYTES ? chunk.slice() : chunk);
-    size += chunk.length;
-    if (size >= WRITE_BYTES) await flush();
-  }
-  await flush();
-}
-
-function differs(actual: string, expected: string): Fault {
-  return new Fault("dataLoss", `content does not match: got ${actual}, expected ${expected}`, {
-    code: "content.mismatch",
-  });
-}
-
-function missing(digest: Digest): Fault {
-  return new Fault("notFound", `content ${digest} not found`, {
-    code: "content.not-found",
-    detail: { digest },
-  });
 }
 
 function isMissing(error: unknown): boolean {

@@ -1,7 +1,7 @@
 // What a content store offers: immutable blobs by digest. storage/content/store.ts keeps them in files;
 // suite.ts says what every implementation must do.
 
-import type { Digest } from "../../oci/digest.ts";
+import type { Digest, DigestAlgorithm } from "../../oci/digest.ts";
 
 export interface BlobInfo {
   readonly digest: Digest;
@@ -27,10 +27,32 @@ export interface IngestOptions {
 export interface OpenOptions {
   /** First byte, default 0. */
   start?: number;
+  /** Byte behind the last one, default the end. */
+  end?: number;
   signal?: AbortSignal;
 }
 
+export interface IngestionOptions {
+  /** Of the digest, when it is known; another one costs a second reading. */
+  algorithm?: DigestAlgorithm;
+  /** As of IngestOptions. */
+  durable?: boolean;
+}
+
+/** A blob under way. Calls must not overlap; it ends with finish or cancel. */
+export interface Ingestion {
+  /** Taken so far. */
+  readonly sizeBytes: number;
+  /** Adds what `source` yields; when that fails, what came before stays. */
+  append(source: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Stores the blob. Fails with dataLoss when it is not what was expected, and then leaves nothing. */
+  finish(expected?: Expected): Promise<BlobInfo>;
+  cancel(): Promise<void>;
+}
+
 export interface ContentStore {
+  /** Begins a blob that comes in pieces. */
+  begin(options?: IngestionOptions): Promise<Ingestion>;
   /** Stores everything `source` yields under its digest. A blob that is there already is shared. */
   ingest(source: AsyncIterable<Uint8Array>, expected?: Expected, options?: IngestOptions): Promise<BlobInfo>;
   /** Returns facts about a blob, undefined when it is not there. */
