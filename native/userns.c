@@ -225,8 +225,10 @@ int idmap_set(int tree, const char *uids, const char *gids, bool recursive, stru
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns};
 	if (mount_setattr(tree, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof attr) == 0)
 		return 0;
-	return fault_set(f, errno, "mount_setattr", "idmap",
-	                 errno == EINVAL || errno == ENOSYS ? "this kernel or file system has no id-mapped mounts" : NULL);
+	const char *why = errno == EINVAL || errno == ENOSYS ? "this kernel or file system has no id-mapped mounts"
+	                  : errno == EPERM ? "only the host's root may map ids, and only once: not a rootless daemon, nor what is id-mapped already"
+	                                   : NULL;
+	return fault_set(f, errno, "mount_setattr", "idmap", why);
 }
 
 int idmap_cover(const char *path, const char *uids, const char *gids, struct fault *f)

@@ -2,7 +2,7 @@
 // the container's owners. Accounts and set-aside ids are files of the test's own, seen by its daemon only.
 import assert from "node:assert/strict";
 import { existsSync, lstatSync, statSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -335,6 +335,20 @@ test("--userns=auto gives each container a range of its own, and volumes that al
       ),
       "1000",
     );
+    // Files that its user makes in a directory with `idmap` are the owner's; the others have its own ids.
+    const callers = join(dir, "callers");
+    await mkdir(callers);
+    await chown(callers, 70_000, 70_001);
+    const idmapped = ["--userns", "auto:size=2000", "-v", `${callers}:/c:idmap`, "busybox", "sh", "-c"];
+    const made = "touch /c/a /c/b; chown dev /c/b; stat -c %u:%g /c /c/a /c/b";
+    assert.equal(await run(...idmapped, made), "0:0\n0:0\n1000:0");
+    for (const [name, uid] of [
+      ["a", 70_000],
+      ["b", 1000],
+    ] as const) {
+      const file = statSync(join(callers, name));
+      assert.deepEqual([file.uid, file.gid], [uid, 70_001]);
+    }
     const full = await daemon.run(berth, ["run", "--rm", "--userns", "auto", "busybox", "true"]);
     assert.equal(full.status, 125);
     assert.match(full.stderr, /set aside for "containers" in \/etc\/subuid are used up/);

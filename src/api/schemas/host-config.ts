@@ -70,6 +70,8 @@ export const mount = struct("mount.Mount", {
       CreateMountpoint: optional(bool),
       ReadOnlyNonRecursive: optional(bool),
       ReadOnlyForceRecursive: optional(bool),
+      /** Not Docker's: how the owners of files are shown, `owner` or `uids=DISK-HOST-COUNT#...;gids=...`. */
+      IDMap: optional(text),
     }),
   ),
   VolumeOptions: optional(
@@ -77,6 +79,8 @@ export const mount = struct("mount.Mount", {
       NoCopy: optional(bool),
       Labels: optional(map(text)),
       Subpath: optional(text),
+      /** Not Docker's, as in BindOptions. */
+      IDMap: optional(text),
       DriverConfig: optional(struct("mount.Driver", { Name: optional(text), Options: optional(map(text)) })),
     }),
   ),

@@ -27,6 +27,8 @@ interface Draft {
   } & Record<string, unknown>;
   ImageOptions?: Record<string, unknown>;
   TmpfsOptions?: Record<string, unknown>;
+  /** Of a bind or a volume; which of them is known at the end. */
+  idMap?: string;
 }
 
 /** Reads one --mount value. Throws a Fault with Docker's text. */
@@ -35,7 +37,9 @@ export function parseMount(text: string): MountRequest {
   const draft: Draft = { Type: "volume" };
   for (const field of parseCsv(text)) applyField(draft, field);
   checkMount(draft);
-  return draft as MountRequest;
+  const { idMap, ...request } = draft;
+  if (idMap !== undefined) applyIdMap(request, idMap);
+  return request as MountRequest;
 }
 
 function applyField(draft: Draft, field: string): void {
@@ -46,6 +50,7 @@ function applyField(draft: Draft, field: string): void {
     else if (key === "volume-nocopy") volume(draft)["NoCopy"] = true;
     else if (key === "bind-nonrecursive") bind(draft)["NonRecursive"] = true;
     else if (CREATES_SOURCE.has(key)) bind(draft)["CreateMountpoint"] = true;
+    else if (key === "idmap") draft.idMap = "owner";
     else throw invalidValue(`invalid field '${field}' must be a key=value pair`);
     return;
   }
@@ -69,6 +74,11 @@ function applyField(draft: Draft, field: string): void {
       return;
     case "consistency":
       draft.Consistency = value.toLowerCase();
+      return;
+    case "idmap":
+      if (/^(true|1)$/i.test(value)) draft.idMap = "owner";
+      else if (/^(false|0)$/i.test(value)) delete draft.idMap;
+      else draft.idMap = value;
       return;
     default:
       applyTyped(draft, key, value, field);
@@ -147,6 +157,12 @@ function bind(draft: Draft): Record<string, unknown> {
 function volume(draft: Draft): NonNullable<Draft["VolumeOptions"]> {
   draft.VolumeOptions ??= { Labels: {}, DriverConfig: {} };
   return draft.VolumeOptions;
+}
+
+function applyIdMap(draft: Draft, idMap: string): void {
+  if (draft.Type === "bind") bind(draft)["IDMap"] = idMap;
+  else if (draft.Type === "volume") volume(draft)["IDMap"] = idMap;
+  else throw invalidValue(`cannot use 'idmap' with mount type '${draft.Type}'`);
 }
 
 function bindRecursive(draft: Draft, value: string): void {

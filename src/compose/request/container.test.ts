@@ -150,3 +150,20 @@ test("security options: system paths are fields, profiles their text, others ref
     message: /^opening seccomp profile \(nowhere\.json\) failed: /,
   });
 });
+
+test("idmap goes through in the short form and as x-idmap", () => {
+  const { body } = request(`services:
+  a:
+    image: i
+    volumes:
+      - /src:/a:ro,idmap
+      - data:/b:idmap=uids=1-2-3
+      - {type: bind, source: /src, target: /c, bind: {x-idmap: owner, propagation: rslave}}
+      - {type: volume, source: data, target: /d, volume: {x-idmap: owner, subpath: s}}
+volumes: {data: }
+`);
+  assert.deepEqual(body.HostConfig?.Binds, ["/src:/a:ro,idmap=owner", "p_data:/b:rw,idmap=uids=1-2-3"]);
+  const [bind, volume] = body.HostConfig?.Mounts ?? [];
+  assert.equal(bind?.BindOptions?.IDMap, "owner");
+  assert.equal(volume?.VolumeOptions?.IDMap, "owner");
+});

@@ -75,12 +75,19 @@ function bindText(project: Project, mount: Mount): string | undefined {
     if (mount.bind === undefined || creates === false || propagation !== undefined || recursive !== undefined)
       return undefined;
     if (selinux !== undefined) options.push(selinux);
+    options.push(...idMapWord(mount.bind));
     return `${source}:${target}:${options.join(",")}`;
   }
   if (type !== "volume" || source === undefined || !Object.hasOwn(project.volumes, source)) return undefined;
   const { labels, subpath, nocopy } = mount.volume ?? {};
   if (labels !== undefined || subpath !== undefined || nocopy === true) return undefined;
+  options.push(...idMapWord(mount.volume));
   return `${project.volumes[source]?.name}:${target}:${options.join(",")}`;
+}
+
+function idMapWord(options: Readonly<{ "x-idmap"?: string }> | undefined): string[] {
+  const text = options?.["x-idmap"];
+  return text === undefined ? [] : [`idmap=${text}`];
 }
 
 const recursive: Readonly<Record<string, object>> = table({
@@ -104,6 +111,7 @@ function mountRequest(project: Project, mount: Mount): MountRequest {
             ...(bind.propagation === undefined ? {} : { Propagation: bind.propagation }),
             ...(bind.create_host_path === false ? {} : { CreateMountpoint: true }),
             ...recursive[bind.recursive ?? ""],
+            ...(bind["x-idmap"] === undefined ? {} : { IDMap: bind["x-idmap"] }),
           },
         }
       : {}),
@@ -113,6 +121,7 @@ function mountRequest(project: Project, mount: Mount): MountRequest {
             ...(volume.nocopy === true ? { NoCopy: true } : {}),
             ...(volume.subpath === undefined ? {} : { Subpath: volume.subpath }),
             ...(volume.labels === undefined ? {} : { Labels: volume.labels }),
+            ...(volume["x-idmap"] === undefined ? {} : { IDMap: volume["x-idmap"] }),
           },
         }
       : {}),

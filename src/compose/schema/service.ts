@@ -124,10 +124,12 @@ const mount = object(
         propagation: text(),
         create_host_path: bool({ isOptOut: true }),
         recursive: word("enabled", "disabled", "writable", "readonly"),
+        // Not Compose's: how the owners of files are shown, as after `idmap=` of `-v`.
+        "x-idmap": text(),
       },
       { prepare: (node) => withDefaults(node, { create_host_path: scalar(true, node.at) }) },
     ),
-    volume: object({ labels, nocopy: bool(), subpath: text() }),
+    volume: object({ labels, nocopy: bool(), subpath: text(), "x-idmap": text() }),
     tmpfs: object({ size: bytes(), mode: int() }),
     image: object({ subpath: text() }),
   },

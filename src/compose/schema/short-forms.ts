@@ -71,6 +71,7 @@ export function volume(text: ScalarNode): MapNode {
   const isBind = source !== undefined && isPath(source);
   const own: Record<string, Node> = {};
   let readOnly: Node | undefined;
+  let idMap: Record<string, Node> = {};
   const words = options === "" ? [] : options.split(",");
   for (const word of words) {
     if (word === "ro") readOnly = scalar(true, at);
@@ -78,6 +79,7 @@ export function volume(text: ScalarNode): MapNode {
     else if (word === "nocopy") own["nocopy"] = scalar(true, at);
     else if (propagations.includes(word)) own["propagation"] = scalar(word, at);
     else if (word === "z" || word === "Z") own["selinux"] = scalar(word, at);
+    else if (/^idmap(=|$)/.test(word)) idMap = { "x-idmap": scalar(word.slice(6) || "owner", at) };
   }
   const { nocopy, ...bind } = own;
   return mapOf(
@@ -88,9 +90,12 @@ export function volume(text: ScalarNode): MapNode {
       read_only: readOnly,
       bind:
         isBind || Object.keys(bind).length > 0
-          ? mapOf({ ...bind, ...(isBind ? { create_host_path: scalar(true, at) } : {}) }, at)
+          ? mapOf({ ...bind, ...(isBind ? { create_host_path: scalar(true, at), ...idMap } : {}) }, at)
           : undefined,
-      volume: isBind && nocopy === undefined ? undefined : mapOf(nocopy === undefined ? {} : { nocopy }, at),
+      volume:
+        isBind && nocopy === undefined
+          ? undefined
+          : mapOf({ ...(nocopy === undefined ? {} : { nocopy }), ...(isBind ? {} : idMap) }, at),
     },
     at,
   );

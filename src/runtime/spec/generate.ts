@@ -3,7 +3,6 @@
 // Decides only: facts of the machine come in through SpecHost, kernel operations are plan/'s matter.
 
 import { posix } from "node:path";
-import type { IdMap } from "../../linux/idmap.ts";
 import { cleanCgroupPath } from "../../linux/cgroupfs/hierarchy.ts";
 import { chooseProfile } from "../apparmor/choose.ts";
 import { DEFAULT_CAPABILITIES } from "../caps/names.ts";
@@ -20,11 +19,11 @@ import {
 } from "./defaults.ts";
 import { generateDevices } from "./devices.ts";
 import { loadSpecHost, type SpecHost } from "./host.ts";
+import { idMappings } from "./id-mappings.ts";
 import type { NamespaceMode, SpecInput, SpecResources } from "./input.ts";
 import { generateMounts, hasOwnInit } from "./mounts.ts";
 import type {
   OciCapabilities,
-  OciIdMapping,
   OciLinux,
   OciNamespace,
   OciNamespaceType,
@@ -177,7 +176,7 @@ function generateLinux(
     resources: generateResources(limits, rules, host),
     cgroupsPath: `${cleanCgroupPath(input.cgroupParent || "/docker")}/${input.id}`,
     namespaces: generateNamespaces(input, host),
-    ...idMappings(input.idMap),
+    ...(input.idMap === undefined ? {} : idMappings(input.idMap)),
     devices,
     ...(seccomp ? { seccomp } : {}),
     ...(rootfsPropagation === "" ? {} : { rootfsPropagation }),
@@ -190,13 +189,6 @@ function generateLinux(
 /** What is masked on this machine when nothing else is said (API HostConfig.MaskedPaths shows it). */
 export function defaultMaskedPaths(host: Pick<SpecHost, "thermalPaths">): string[] {
   return [...MASKED_PATHS, ...host.thermalPaths];
-}
-
-function idMappings(map: IdMap | undefined): Pick<OciLinux, "uidMappings" | "gidMappings"> {
-  if (map === undefined) return {};
-  const mappings = (ranges: IdMap["uids"]): OciIdMapping[] =>
-    ranges.map(({ inside, outside, size }) => ({ containerID: inside, hostID: outside, size }));
-  return { uidMappings: mappings(map.uids), gidMappings: mappings(map.gids) };
 }
 
 function optionalMap<K extends string, V extends object>(key: K, map: V): { [P in K]?: V } {

@@ -65,6 +65,8 @@ export interface SpecBind {
   subpath?: string;
   /** In a user namespace: the files' owners on the host are the container's own ids. */
   isIdMapped?: boolean;
+  /** The files are shown with other owners: the ids on the disk (inside) as the host's (outside). */
+  idMap?: IdMap;
 }
 
 /** The files of an image, read-only. */

@@ -6,6 +6,7 @@ import { Fault } from "../../lib/errors.ts";
 import { mountOptionKey, MS, propagationFlags, SUBDIR_OPTION } from "../../linux/mount-flags.ts";
 import { DEFAULT_SHM_SIZE, defaultMounts, INIT_DESTINATION } from "./defaults.ts";
 import type { SpecHost } from "./host.ts";
+import { idMappings } from "./id-mappings.ts";
 import type { SpecBind, SpecImage, SpecInput, SpecTmpfs } from "./input.ts";
 import type { OciMount } from "./oci.ts";
 import { isProcFile } from "./proc-files.ts";
@@ -123,8 +124,16 @@ function bindMount(bind: SpecBind): OciMount {
   if (propagationFlags(propagation) === undefined || propagation.endsWith("unbindable")) {
     throw invalid(`invalid propagation config: ${propagation}`);
   }
-  options.push(propagation, ...subdirOption(bind.subpath), ...(bind.isIdMapped ? ["idmap"] : []));
-  return { destination: bind.destination, type: "bind", source: bind.source, options };
+  const { idMap } = bind;
+  const isIdMapped = bind.isIdMapped || idMap !== undefined;
+  options.push(propagation, ...subdirOption(bind.subpath), ...(isIdMapped ? ["idmap"] : []));
+  return {
+    destination: bind.destination,
+    type: "bind",
+    source: bind.source,
+    options,
+    ...(idMap === undefined ? {} : idMappings(idMap)),
+  };
 }
 
 /** An overlay of the image's layers without a place to write. */

@@ -2,18 +2,16 @@
 // there. A volume stays mounted for as long as its session.
 import { posix } from "node:path";
 import { randomHex } from "../../../lib/id.ts";
-import { SysError } from "../../../lib/errors.ts";
-import { idMapTexts } from "../../../linux/idmap.ts";
+import { Fault, SysError } from "../../../lib/errors.ts";
+import { type IdMap, idMapTexts } from "../../../linux/idmap.ts";
 import type { FsRoot, FsSession } from "../../../linux/keel.ts";
 import type { ContainerContext } from "../context.ts";
 import { cleanPath } from "../files/path.ts";
 import type { ContainerRecord } from "../record.ts";
+import { mountIdMap } from "./idmap.ts";
 import type { MountRecord } from "./record.ts";
 
 type Context = Pick<ContainerContext, "keel" | "layers" | "volumes">;
-
-/** What is known of the ids of a container's files. */
-type Owners = Pick<ContainerRecord, "idMap" | "hasOwnRange">;
 
 /** A session, and where in it the wanted path is. */
 export interface OpenedSource {
@@ -33,7 +31,7 @@ export function mountAt(record: Pick<ContainerRecord, "mounts">, path: string): 
 /** Returns the mounts below a cleaned directory, outermost first, as the packer of `cp` takes them. */
 export function nestedMounts(
   context: Context,
-  record: Pick<ContainerRecord, "mounts"> & Owners,
+  record: ContainerRecord,
   dir: string,
 ): { path: string; open(): Promise<OpenedSource | undefined> }[] {
   const before = dir === "" ? "" : `${dir}/`;
@@ -51,7 +49,7 @@ export function nestedMounts(
 /** Opens what a mount is of; `rest` is the wanted path in it. undefined when it is a file and something below it is wanted. */
 export async function openSource(
   context: Context,
-  record: Owners,
+  record: ContainerRecord,
   mount: MountRecord,
   rest: string,
 ): Promise<OpenedSource | undefined> {
@@ -60,34 +58,51 @@ export async function openSource(
   if (mount.type === "image")
     return { session: await context.layers.openFs(context.layers.rootSource(mount.layer ?? null)), clean };
   if (mount.type === "volume") {
-    // Files in volumes of such a container have its own ids on the disk.
-    const owners = record.hasOwnRange ? {} : record;
-    return { session: await openVolume(context, owners, mount.name ?? ""), clean };
+    return { session: await openVolume(context, record, mount), clean };
   }
   try {
-    return { session: await context.keel.openFs(sourceRoot(record, mount.source)), clean };
+    const root = await sourceRoot(context, record, mount, mount.source);
+    return { session: await context.keel.openFs(root), clean };
   } catch (error) {
     if (!(error instanceof SysError) || error.errno !== ENOTDIR) throw error;
   }
   // What is bound is a file; it is looked up in its directory.
   if (rest !== "") return undefined;
-  const session = await context.keel.openFs(sourceRoot(record, posix.dirname(mount.source)));
+  const root = await sourceRoot(context, record, mount, mount.source);
+  const session = await context.keel.openFs({ ...root, path: posix.dirname(mount.source) });
   return { session, clean: posix.basename(mount.source) };
 }
 
 const ENOTDIR = 20;
 
 /** A host's directory as the container's root sees it, with no other rights than his. */
-function sourceRoot({ idMap }: Owners, path: string): FsRoot {
-  return idMap === undefined ? { kind: "dir", path } : { kind: "inside", path, userns: idMapTexts(idMap) };
+async function sourceRoot(
+  context: Context,
+  record: ContainerRecord,
+  mount: MountRecord,
+  path: string,
+): Promise<Extract<FsRoot, { kind: "dir" | "inside" }>> {
+  // Files in volumes of such a container have its own ids on the disk.
+  const idMap = mount.type === "volume" && record.hasOwnRange ? undefined : record.idMap;
+  if (mount.idMap === undefined)
+    return idMap === undefined ? { kind: "dir", path } : { kind: "inside", path, userns: idMapTexts(idMap) };
+  if (record.idMap !== undefined)
+    throw new Fault(
+      "conflict",
+      `${mount.destination} is id-mapped into the container's user namespace: start the container first`,
+      { code: "container.not-running" },
+    );
+  const maps = idMapTexts((await mountIdMap(context, record, mount, path)) as IdMap);
+  return { kind: "dir", path, idMapped: [{ path, maps }] };
 }
 
-async function openVolume(context: Context, record: Owners, name: string): Promise<FsSession> {
+async function openVolume(context: Context, record: ContainerRecord, mount: MountRecord): Promise<FsSession> {
+  const name = mount.name ?? "";
   const user = `copy:${randomHex()}`;
   const giveBack = (): Promise<void> => context.volumes.unmount(name, user);
   const path = await context.volumes.mount(name, user);
   try {
-    const session = await context.keel.openFs(sourceRoot(record, path));
+    const session = await context.keel.openFs(await sourceRoot(context, record, mount, path));
     return {
       send: (ops) => session.send(ops),
       sync: (ops) => session.sync(ops),

@@ -3,6 +3,7 @@
 import { posix } from "node:path";
 import type { HostConfig, MountRequest } from "../../../api/schemas/host-config.ts";
 import { Fault } from "../../../lib/errors.ts";
+import { checkMountIdMap, OWNER } from "./idmap.ts";
 
 /** A mount as asked for, before its source is looked at. */
 export interface MountWish {
@@ -24,6 +25,8 @@ export interface MountWish {
   readonly isReadonlyNonRecursive: boolean;
   readonly isReadonlyForceRecursive: boolean;
   readonly tmpfsOptions: string;
+  /** See idmap.ts; "" when nothing was said. */
+  readonly idMap: string;
   /** From `-v`: its rules are older. */
   readonly isBindText: boolean;
 }
@@ -36,6 +39,7 @@ const MODE_KINDS: readonly ReadonlySet<string>[] = [
   PROPAGATION,
   new Set(["nocopy"]),
   new Set(["consistent", "cached", "delegated"]),
+  new Set(["idmap"]),
 ];
 const TMPFS_WORDS = new Set(["exec", "noexec"]);
 
@@ -51,13 +55,16 @@ const WISH: Omit<MountWish, "type" | "destination" | "source"> = {
   isReadonlyNonRecursive: false,
   isReadonlyForceRecursive: false,
   tmpfsOptions: "",
+  idMap: "",
   isBindText: false,
 };
 
 /** Returns whether a text is a mode: comma-separated words, at most one of each kind. */
 export function isMode(mode: string): boolean {
   if (mode === "") return true;
-  const kinds = mode.split(",").map((word) => MODE_KINDS.findIndex((kind) => kind.has(word)));
+  const kinds = mode
+    .split(",")
+    .map((word) => MODE_KINDS.findIndex((kind) => kind.has(word.replace(/^idmap=.*/, "idmap"))));
   return !kinds.includes(-1) && new Set(kinds).size === kinds.length;
 }
 
@@ -74,11 +81,13 @@ export function parseBind(text: string, volumeDriver: string): MountWish {
   const words = mode === "" ? [] : mode.split(",");
   const propagation = words.find((w) => PROPAGATION.has(w)) ?? "";
   const hasNoCopy = words.includes("nocopy");
+  const idMap = words.find((w) => /^idmap(=|$)/.test(w));
   try {
     // compat: the same words as for the API's mounts, of which this one would have had the options of the other type.
     if (hasNoCopy && type === "bind") throw extra(type, "VolumeOptions");
     if (propagation !== "" && type === "volume") throw extra(type, "BindOptions");
     checkTarget(type, target);
+    if (idMap !== undefined) checkMountIdMap(idMap.slice(6) || OWNER);
   } catch (error) {
     throw invalid(`invalid volume specification: '${text}': ${(error as Fault).message}`);
   }
@@ -93,6 +102,7 @@ export function parseBind(text: string, volumeDriver: string): MountWish {
     driver: type === "volume" ? volumeDriver : "",
     hasNoCopy,
     createsSource: true,
+    idMap: idMap === undefined ? "" : idMap.slice(6) || OWNER,
     isBindText: true,
   };
 }
@@ -134,6 +144,7 @@ function bindParts(
   | "isNonRecursive"
   | "isReadonlyNonRecursive"
   | "isReadonlyForceRecursive"
+  | "idMap"
 > {
   const source = m.Source ?? "";
   if (source === "") throw config("bind", "field Source must not be empty");
@@ -156,12 +167,13 @@ function bindParts(
     isNonRecursive: o.NonRecursive ?? false,
     isReadonlyNonRecursive: o.ReadOnlyNonRecursive ?? false,
     isReadonlyForceRecursive: o.ReadOnlyForceRecursive ?? false,
+    idMap: o.IDMap ? checkMountIdMap(o.IDMap) : "",
   };
 }
 
 function volumeParts(
   m: MountRequest,
-): Pick<MountWish, "source" | "driver" | "driverOptions" | "labels" | "hasNoCopy" | "subpath"> {
+): Pick<MountWish, "source" | "driver" | "driverOptions" | "labels" | "hasNoCopy" | "subpath" | "idMap"> {
   const o = m.VolumeOptions ?? {};
   const source = m.Source ?? "";
   const subpath = o.Subpath ?? "";
@@ -175,6 +187,7 @@ function volumeParts(
     ...(o.Labels ? { labels: o.Labels } : {}),
     hasNoCopy: o.NoCopy ?? false,
     subpath,
+    idMap: o.IDMap ? checkMountIdMap(o.IDMap) : "",
   };
 }
 

@@ -28,6 +28,8 @@ export interface MountRecord {
   readonly isPropagationOptional?: true;
   readonly isNonRecursive?: true;
   readonly isReadonlyNonRecursive?: true;
+  /** How the files' owners are shown, see idmap.ts. */
+  readonly idMap?: string;
   /** After `--tmpfs PATH:`. */
   readonly tmpfsOptions?: string;
   /** Topmost layer of the image. */

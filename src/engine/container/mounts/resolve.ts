@@ -218,9 +218,9 @@ class Resolver implements ResolvedMounts {
 
 function shared(
   wish: MountWish,
-): Pick<MountRecord, "type" | "destination" | "mode" | "isReadonly" | "propagation"> {
-  const { type, destination, mode, isReadonly } = wish;
-  return { type, destination, mode, isReadonly, propagation: "" };
+): Pick<MountRecord, "type" | "destination" | "mode" | "isReadonly" | "propagation" | "idMap"> {
+  const { type, destination, mode, isReadonly, idMap } = wish;
+  return { type, destination, mode, isReadonly, propagation: "", ...(idMap === "" ? {} : { idMap }) };
 }
 
 /** compat: `-v` may not meet `--tmpfs`, `--mount` may (the tmpfs wins), and no two of them may meet. */

@@ -1,6 +1,7 @@
 // The mounts of a container while it runs: volumes are mounted before its start and given back after its end, missing sources
 // of `-v` are made, and the runtime is told what to mount where.
 import { messageOf } from "../../../lib/errors.ts";
+import type { IdMap } from "../../../linux/idmap.ts";
 import type { SpecImage, SpecInput } from "../../../runtime/spec/input.ts";
 import type { ContainerContext } from "../context.ts";
 import type { ContainerRecord } from "../record.ts";
@@ -66,11 +67,14 @@ function publish(context: Context, containerId: string, mount: MountRecord, isMo
   });
 }
 
-/** Returns the mounts in the runtime's words; `places` where volumes are now, their usual places without it. */
+/**
+ * Returns the mounts in the runtime's words; `places` where volumes are now, their usual places without it; `idMaps` by destination.
+ */
 export function specMounts(
   record: ContainerRecord,
   overlayOf: (mount: MountRecord) => Pick<SpecImage, "layers" | "options">,
   places: VolumePlaces = new Map(),
+  idMaps: ReadonlyMap<string, IdMap> = new Map(),
 ): Pick<SpecInput, "binds" | "tmpfs" | "images"> {
   const tmpfs = parseTmpfs(record.hostConfig.Tmpfs);
   // compat: a tmpfs of `--tmpfs` wins over a mount at the same place.
@@ -87,6 +91,7 @@ export function specMounts(
       ...(m.isReadonlyNonRecursive ? { readonlyNonRecursive: true } : {}),
       ...(m.subpath === undefined ? {} : { subpath: m.subpath }),
       ...(m.type === "volume" && record.hasOwnRange ? { isIdMapped: true } : {}),
+      ...idMapOf(idMaps.get(m.destination)),
     })),
     tmpfs: [
       ...of("tmpfs").map((m) => ({ destination: m.destination, options: m.tmpfsOptions ?? "" })),
@@ -99,3 +104,5 @@ export function specMounts(
     })),
   };
 }
+
+const idMapOf = (idMap: IdMap | undefined): { idMap?: IdMap } => (idMap === undefined ? {} : { idMap });

@@ -31,6 +31,7 @@ import { watchHealth } from "../health/watch.ts";
 import { refuseDeviceRequests } from "./device-requests.ts";
 import { exitCodeOf, lacksDefaultProfile, startFault } from "./failure.ts";
 import { lastExit } from "./lost.ts";
+import { mountIdMaps } from "../mounts/idmap.ts";
 import { acquireMounts, releaseMounts, specMounts, type VolumePlaces } from "../mounts/use.ts";
 import { linkedEnvironment, tellParents } from "../network/links.ts";
 import { startNameService } from "../network/name-service.ts";
@@ -216,7 +217,8 @@ async function planShim(
   },
 ): Promise<{ ops: Op[]; warnings: string[] }> {
   const { paths, layers } = context;
-  const mounts = specMounts(record, (m) => layers.overlayOf(m.layer ?? null), places);
+  const idMaps = await mountIdMaps(context, record, places);
+  const mounts = specMounts(record, (m) => layers.overlayOf(m.layer ?? null), places, idMaps);
   const input = specInputOf(record, paths, (other, kind) => namespaceOwner(context, other, kind), mounts);
   const env = [...linkedEnvironment(context.table, record), ...input.env];
   const generated = generateSpec({ ...input, ...context.security, env, ...joining(input, userns) });
