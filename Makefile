@@ -5,7 +5,7 @@
 # make test-vm  the tests that depend on the kernel, in an emulated machine with cgroup v2 alone and AppArmor (VM_TESTS=file...)
 # make bench   latency beside Docker Engine in the same run
 # make compare-build  150 Dockerfiles built by Docker's two builders and by Berth: the same configuration, history and files
-# make build   dist/berth;   make install  puts it into $(PREFIX)/bin, with manual, completions, systemd units;   make clean
+# make build   dist/berth, dist/berth-runtime;   make install  puts it into $(PREFIX)/bin, with manual, completions, systemd units;   make clean
 
 PREFIX ?= /usr/local
 UNITDIR ?= /lib/systemd/system
@@ -20,7 +20,7 @@ TESTS ?= ./src ./tools
 
 .PHONY: build demo test test-vm unit e2e check bench install uninstall clean acceptance acceptance-images fuzz compare-build security security-weakened
 
-build: dist/berth
+build: dist/berth dist/berth-runtime
 
 node_modules/.done: package.json package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
@@ -29,7 +29,7 @@ node_modules/.done: package.json package-lock.json
 native/ops.h: src/linux/ops.ts tools/ops.ts node_modules/.done
 	$(BUN) tools/ops.ts
 
-build/keel: native/ops.h $(wildcard native/*.c native/*.h) native/Makefile
+build/keel build/berth-runtime &: native/ops.h $(wildcard native/*.c native/*.h) native/Makefile
 	$(MAKE) -s -C native all
 
 dist/berth: node_modules/.done build/keel $(SOURCES)
@@ -37,6 +37,10 @@ dist/berth: node_modules/.done build/keel $(SOURCES)
 	$(BUN) build --compile --no-compile-autoload-dotenv --no-compile-autoload-bunfig --bytecode --splitting --minify-syntax --format=esm --target=bun \
 	  --define BERTH_BUILD_VERSION='"$(VERSION)"' --define BERTH_BUILD_COMMIT='"$(COMMIT)"' \
 	  src/main.ts src/lib/compress/worker.ts --outfile $@
+
+dist/berth-runtime: build/berth-runtime
+	@mkdir -p dist
+	install -m 0755 $< $@
 
 demo:
 	@tools/install-packages demo
@@ -102,7 +106,7 @@ build/man: dist/berth tools/man.ts
 # Into $(DESTDIR) for packages; without it the group of the socket is made as well.
 install: build build/man
 	install -D -m 0755 dist/berth $(DESTDIR)$(PREFIX)/bin/berth
-	ln -sf berth $(DESTDIR)$(PREFIX)/bin/berth-runtime
+	install -m 0755 dist/berth-runtime $(DESTDIR)$(PREFIX)/bin/berth-runtime
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
 	sed 's|@PREFIX@|$(PREFIX)|' install/berth.service >$(DESTDIR)$(UNITDIR)/berth.service
 	install -m 0644 install/berth.socket $(DESTDIR)$(UNITDIR)/

@@ -1,5 +1,6 @@
 // What it costs an engine to have a container from a bundle: create, start and delete with each OCI runtime that is installed, in turns in the
-// same run. `make bench` (root). crun refuses machines with version 1 and version 2 of cgroups side by side, so that all of them run in a mount
+// same run. `make bench` (root). Besides the time each call's own processor time is told, which depends less on what else the machine does: of
+// the runtime and the processes that it has waited for, not of the container. crun refuses machines with version 1 and version 2 of cgroups side by side, so that all of them run in a mount
 // namespace without the version 2 hierarchy where there are both: like with like.
 
 import { spawnSync } from "node:child_process";
@@ -10,25 +11,30 @@ import { delimiter, dirname, join } from "node:path";
 const ROUNDS = Number(process.env["ROUNDS"] ?? 20);
 const UNIFIED = "/sys/fs/cgroup/unified";
 const BERTH = join(dirname(import.meta.dirname), "dist/berth");
+const FRONT = join(dirname(import.meta.dirname), "dist/berth-runtime");
 
-/** Runs a command with its output in a file, as an engine does: a container that keeps a pipe open would keep us waiting. */
-function call(argv: readonly string[], cwd: string): { ms: number; status: number | null } {
-  const [file = "", ...args] = argv;
-  const started = performance.now();
-  const { status } = spawnSync(file, args, { cwd, stdio: "ignore" });
-  return { ms: performance.now() - started, status };
+interface Cost {
+  ms: number;
+  cpuMs: number;
 }
 
-function must(argv: readonly string[], cwd: string): void {
-  const { status } = call(argv, cwd);
-  if (status !== 0) throw new Error(`${argv.join(" ")} ended with ${status}`);
+/** Runs a command without a pipe to its output, as an engine does: a container that keeps one open would keep us waiting. */
+function call(argv: readonly string[], cwd: string): Cost {
+  const started = performance.now();
+  const { exitCode, resourceUsage } = Bun.spawnSync([...argv], {
+    cwd,
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  const ms = performance.now() - started;
+  if (exitCode !== 0) throw new Error(`${argv.join(" ")} ended with ${exitCode}`);
+  return { ms, cpuMs: Number(resourceUsage.cpuTime.total) / 1000 };
 }
 
 /** A bundle in which busybox sleeps; the version of the specification is one that all know. */
 function makeBundle(dir: string): void {
   mkdirSync(join(dir, "rootfs/bin"), { recursive: true });
-  must(["cp", "/bin/busybox", join(dir, "rootfs/bin/sleep")], dir);
-  must([BERTH, "runtime", "spec"], dir);
+  call(["cp", "/bin/busybox", join(dir, "rootfs/bin/sleep")], dir);
+  call([BERTH, "runtime", "spec"], dir);
   const file = join(dir, "config.json");
   const spec = JSON.parse(readFileSync(file, "utf8")) as {
     ociVersion: string;
@@ -45,32 +51,46 @@ function makeBundle(dir: string): void {
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
+const STEPS = [["create"], ["start"], ["delete", "--force"]] as const;
+
+/** One line per runtime: time and processor time of each step and of all. */
+function report(costs: ReadonlyMap<string, readonly Cost[][]>): void {
+  const row = (name: string, cells: readonly string[]) =>
+    console.log(name.padEnd(16) + cells.map((c) => c.padStart(8)).join(""));
+  row(
+    "ms, median",
+    ["create", "start", "delete", "sum"].flatMap((step) => [step, "cpu"]),
+  );
+  for (const [name, rounds] of costs) {
+    const cell = (of: (cost: Cost) => number, steps: readonly number[]) =>
+      median(rounds.map((r) => steps.reduce((sum, i) => sum + of(r[i] as Cost), 0))).toFixed(1);
+    const columns = [[0], [1], [2], [0, 1, 2]];
+    row(
+      name,
+      columns.flatMap((steps) => [cell(({ ms }) => ms, steps), cell(({ cpuMs }) => cpuMs, steps)]),
+    );
+  }
+}
+
 function compare(): void {
   const dir = mkdtempSync(join(tmpdir(), "berth-bench-"));
   try {
     makeBundle(dir);
     const isInstalled = (name: string) =>
       (process.env["PATH"] ?? "").split(delimiter).some((d) => existsSync(join(d, name)));
-    const runtimes: Record<string, string[]> = { berth: [BERTH, "runtime"] };
+    const runtimes: Record<string, string[]> = {
+      "berth runtime": [BERTH, "runtime"],
+      "berth-runtime": [FRONT],
+    };
     for (const name of ["crun", "runc"]) if (isInstalled(name)) runtimes[name] = [name];
-    const times = new Map<string, number[][]>();
+    const costs = new Map<string, Cost[][]>();
     for (let round = 0; round < ROUNDS; round++)
       for (const [name, program] of Object.entries(runtimes)) {
         const base = [...program, "--root", join(dir, `root-${name}`)];
-        const steps = [["create"], ["start"], ["delete", "--force"]].map((c) =>
-          call([...base, ...c, "box"], dir),
-        );
-        if (steps.some(({ status }) => status !== 0)) throw new Error(`${name} failed`);
-        times.set(name, [...(times.get(name) ?? []), steps.map(({ ms }) => ms)]);
+        const steps = STEPS.map((c) => call([...base, ...c, "box"], dir));
+        costs.set(name, [...(costs.get(name) ?? []), steps]);
       }
-    console.log(
-      `${"ms, median".padEnd(12)}${["create", "start", "delete", "sum"].map((s) => s.padStart(9)).join("")}`,
-    );
-    for (const [name, rounds] of times) {
-      const columns = [0, 1, 2].map((i) => median(rounds.map((r) => r[i] ?? 0)));
-      const sum = median(rounds.map((r) => r.reduce((a, b) => a + b, 0)));
-      console.log(`${name.padEnd(12)}${[...columns, sum].map((ms) => ms.toFixed(1).padStart(9)).join("")}`);
-    }
+    report(costs);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

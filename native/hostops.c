@@ -2,6 +2,7 @@
 // it before the first one runs. Paths are the daemon's own and absolute, so they are used as they are.
 #include "hostops.h"
 
+#include "lifetime.h"
 #include "netns.h"
 #include "ops.h"
 #include "program.h"
@@ -403,6 +404,24 @@ static int op_launch_exec(struct host *h, struct reader *args, struct fault *f)
 	return launch_exec(args, h->results, f);
 }
 
+static int op_signal_process(struct host *h, struct reader *args, struct fault *f)
+{
+	(void)h;
+	return signal_process(args, f);
+}
+
+static int op_end_process(struct host *h, struct reader *args, struct fault *f)
+{
+	(void)h;
+	return end_process(args, f);
+}
+
+static int op_release(struct host *h, struct reader *args, struct fault *f)
+{
+	(void)h;
+	return release(args, f);
+}
+
 struct operation {
 	uint8_t code;
 	const char *shape;
@@ -432,6 +451,9 @@ static const struct operation operations[] = {
 	{OP_PROGRAM, "llbi", op_program},
 	{OP_LAUNCH, "*", op_launch},
 	{OP_LAUNCH_EXEC, "*", op_launch_exec},
+	{OP_SIGNAL_PROCESS, "iii", op_signal_process},
+	{OP_END_PROCESS, "iii", op_end_process},
+	{OP_RELEASE, "s", op_release},
 };
 
 // Reads the opcode and finds its operation; the reader is left at the first argument.

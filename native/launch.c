@@ -6,6 +6,7 @@
 #include "container.h"
 #include "hooks.h"
 #include "hostops.h"
+#include "lifetime.h"
 #include "shim.h"
 
 #include <errno.h>
@@ -72,22 +73,6 @@ static int send_descriptor(const char *path, int fd, const char *name, struct fa
 		n = sendmsg(sock, &message, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? fault_set(f, errno, "sendmsg", path, NULL) : 0;
-}
-
-// Field 22 of /proc/PID/stat: with the number it names a process for all time.
-static int64_t start_time(pid_t pid)
-{
-	char path[32], text[1024];
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-	if (n <= 0)
-		return 0;
-	text[n] = 0;
-	char *at = strrchr(text, ')');
-	for (int field = 2; at && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	return at ? strtoll(at, NULL, 10) : 0;
 }
 
 static void reap(pid_t *pid)

@@ -25,6 +25,9 @@ enum opcode {
 	OP_PROGRAM = 41,
 	OP_LAUNCH = 23,
 	OP_LAUNCH_EXEC = 24,
+	OP_SIGNAL_PROCESS = 25,
+	OP_END_PROCESS = 26,
+	OP_RELEASE = 27,
 	OP_ROOT_OVERLAY = 64,
 	OP_ROOT_BIND = 65,
 	OP_MOUNT = 66,
@@ -123,6 +126,9 @@ static inline const char *op_name(long long code)
 	case OP_PROGRAM: return "program";
 	case OP_LAUNCH: return "launch";
 	case OP_LAUNCH_EXEC: return "launchExec";
+	case OP_SIGNAL_PROCESS: return "signalProcess";
+	case OP_END_PROCESS: return "endProcess";
+	case OP_RELEASE: return "release";
 	case OP_ROOT_OVERLAY: return "rootOverlay";
 	case OP_ROOT_BIND: return "rootBind";
 	case OP_MOUNT: return "mount";

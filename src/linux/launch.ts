@@ -72,6 +72,31 @@ export function launchExec(options: LaunchOptions, target: ExecTarget, plan: Exe
   return [OPCODES.launchExec, ...head, ...encodeExecPlan(plan)];
 }
 
+/** Host operations on a launched process, which is named by number and start time (clock ticks since boot). */
+export const outside = {
+  /** Sends it a signal. Fails with ESRCH when it is gone or a zombie. */
+  signal: ({ pid, startTicks }: LaunchedProcess, signo: number): Op => [
+    OPCODES.signalProcess,
+    pid,
+    startTicks,
+    signo,
+  ],
+  /** Kills it and waits until it has ended, at most `timeoutMs` (ETIMEDOUT); gone is fine. */
+  end: ({ pid, startTicks }: LaunchedProcess, timeoutMs: number): Op => [
+    OPCODES.endProcess,
+    pid,
+    startTicks,
+    timeoutMs,
+  ],
+  /** Lets the process go on that waits at this fifo, which goes. Fails with ENOENT for the second, ENXIO when nobody waits. */
+  release: (fifo: string): Op => [OPCODES.release, fifo],
+} as const;
+
+export interface LaunchedProcess {
+  pid: number;
+  startTicks: number;
+}
+
 function encodeOptions(o: LaunchOptions): Value[] {
   const flags = (o.isForeground ? 1 : 0) | (o.isSubreaper ? 2 : 0);
   return [flags, o.consoleSocket ?? "", o.pidfdSocket ?? "", o.preservedFds ?? 0];

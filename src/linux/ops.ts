@@ -41,6 +41,9 @@ export const OPCODES = {
   program: 41,
   launch: 23,
   launchExec: 24,
+  signalProcess: 25,
+  endProcess: 26,
+  release: 27,
   // Container operations: run by the container's first process between clone and exec.
   rootOverlay: 64,
   rootBind: 65,

@@ -15,23 +15,28 @@ const EXECUTABLE = join(ROOT, "dist/berth");
 export const RUNTIME = existsSync(EXECUTABLE)
   ? [EXECUTABLE, "runtime"]
   : [process.execPath, join(ROOT, "src/main.ts"), "runtime"];
+/** The program that engines start. */
+export const FRONT = join(ROOT, "dist/berth-runtime");
 
 /** Changes of the example configuration. */
 export type Change = (spec: OciSpec & Required<Pick<OciSpec, "process" | "linux">>) => void;
 
 export class RuntimeBed implements AsyncDisposable {
+  /** What comes before a command; a test may change it in the middle. */
+  program: readonly string[];
   readonly dir: string;
   readonly bundle: string;
   readonly root: string;
 
-  private constructor(dir: string) {
+  private constructor(dir: string, program: readonly string[]) {
     this.dir = dir;
+    this.program = program;
     this.bundle = join(dir, "bundle");
     this.root = join(dir, "root");
   }
 
-  static async open(): Promise<RuntimeBed> {
-    const bed = new RuntimeBed(await mkdtemp(join(tmpdir(), "berth-runtime-")));
+  static async open(program: readonly string[] = RUNTIME): Promise<RuntimeBed> {
+    const bed = new RuntimeBed(await mkdtemp(join(tmpdir(), "berth-runtime-")), program);
     const rootfs = join(bed.bundle, "rootfs");
     await mkdir(rootfs, { recursive: true });
     await chmod(bed.dir, 0o755); // users in the container's user namespace pass through it
@@ -61,7 +66,7 @@ export class RuntimeBed implements AsyncDisposable {
   }
 
   argv(args: readonly string[]): string[] {
-    return [...RUNTIME, "--root", this.root, ...args];
+    return [...this.program, "--root", this.root, ...args];
   }
 
   /** Runs a command that ends with everything that has its output open. */

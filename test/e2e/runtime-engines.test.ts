@@ -5,20 +5,19 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
 import { baseImageTar } from "./base-image.ts";
 import { Live, type Outcome, run } from "./command.ts";
-
-const EXECUTABLE = join(dirname(dirname(import.meta.dirname)), "dist/berth");
+import { FRONT } from "./runtime-bed.ts";
 
 let dir: string;
 let runtime: string;
 before(async () => {
   dir = await mkdtemp(join(tmpdir(), "berth-engines-"));
   await chmod(dir, 0o755);
-  runtime = join(dir, "berth-runtime"); // the executable acts as the runtime under this name
-  if (existsSync(EXECUTABLE)) await symlink(EXECUTABLE, runtime);
+  runtime = join(dir, "berth-runtime"); // as a distribution may link it
+  await symlink(FRONT, runtime);
 });
 after(() => rm(dir, { recursive: true, force: true }));
 
@@ -39,7 +38,7 @@ function has(...commands: string[]): boolean {
   const missing = commands.filter(
     (command) => !(process.env["PATH"] ?? "").split(delimiter).some((d) => existsSync(join(d, command))),
   );
-  if (!existsSync(runtime)) missing.push("dist/berth");
+  if (!existsSync(runtime)) missing.push("dist/berth-runtime");
   if (missing.length > 0) console.log(`passed over: ${missing.join(", ")} is not there`);
   return missing.length === 0;
 }

@@ -1,17 +1,36 @@
-// `berth runtime` over the real executable: what engines and people ask of an OCI runtime, and that nothing is left of what failed.
+// `berth runtime` and `berth-runtime` over the real executables: what engines and people ask of an OCI runtime, and that nothing is left of
+// what failed.
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Live, run } from "./command.ts";
-import { RuntimeBed } from "./runtime-bed.ts";
+import { FRONT, RUNTIME, RuntimeBed } from "./runtime-bed.ts";
 
-let bed: RuntimeBed;
+const PROGRAMS = { berth: RUNTIME, "berth-runtime": [FRONT] };
+
+const beds = new Map<string, RuntimeBed>();
 before(async () => {
-  bed = await RuntimeBed.open();
+  for (const [program, argv] of Object.entries(PROGRAMS)) beds.set(program, await RuntimeBed.open(argv));
 });
-after(() => bed[Symbol.asyncDispose]());
+after(async () => {
+  for (const each of beds.values()) await each[Symbol.asyncDispose]();
+});
+
+/** Of the test that runs: the bed, and how its program calls itself. */
+let bed: RuntimeBed;
+let name: string;
+
+/** A test with each of the programs. */
+function each(title: string, body: () => Promise<void>): void {
+  for (const program of Object.keys(PROGRAMS))
+    test(`${program}: ${title}`, async () => {
+      bed = beds.get(program) as RuntimeBed;
+      name = program;
+      await body();
+    });
+}
 
 /** A command that has to succeed. */
 async function ok(args: readonly string[]): Promise<string> {
@@ -39,7 +58,7 @@ async function gone(id: string): Promise<void> {
 
 const busy = "rt-life";
 
-test("a container goes from created over running to stopped, and away", async () => {
+each("a container goes from created over running to stopped, and away", async () => {
   await bed.configure((spec) => {
     spec.process.args = ["sh", "-c", "echo started > /tmp/mark; sleep 1000"];
     spec.root = { path: "rootfs", readonly: false };
@@ -73,7 +92,7 @@ test("a container goes from created over running to stopped, and away", async ()
   await ok(["delete", "--force", busy]);
 });
 
-test("run stays in the foreground: input, output, exit code and signals are the container's", async () => {
+each("run stays in the foreground: input, output, exit code and signals are the container's", async () => {
   await bed.configure((spec) => {
     spec.process.args = ["sh", "-c", "read line; echo got $line; echo bad >&2; exit 7"];
   });
@@ -100,7 +119,7 @@ test("run stays in the foreground: input, output, exit code and signals are the 
   await gone("rt-fg");
 });
 
-test("exec has the container's process with what its flags change", async () => {
+each("exec has the container's process with what its flags change", async () => {
   await bed.configure(() => undefined);
   await create("rt-exec");
   await ok(["start", "rt-exec"]);
@@ -136,7 +155,7 @@ test("exec has the container's process with what its flags change", async () => 
   await gone("rt-exec");
 });
 
-test("limits change, the container pauses, numbers are told", async () => {
+each("limits change, the container pauses, numbers are told", async () => {
   await bed.configure((spec) => {
     spec.linux.resources = { ...spec.linux.resources, pids: { limit: 20 } };
   });
@@ -176,7 +195,7 @@ const HOOKS = [
   "poststop",
 ] as const;
 
-test("hooks run in their order and namespaces, with the state on stdin", async () => {
+each("hooks run in their order and namespaces, with the state on stdin", async () => {
   const log = join(bed.dir, "hooks.log");
   const inside = join(bed.rootfs, "tmp/hooks.log");
   await writeFile(log, "");
@@ -217,7 +236,7 @@ test("hooks run in their order and namespaces, with the state on stdin", async (
   assert.deepEqual(own.slice(1), ["program"]);
 });
 
-test("a hook that fails, or takes too long, ends the container and leaves nothing", async () => {
+each("a hook that fails, or takes too long, ends the container and leaves nothing", async () => {
   for (const kind of HOOKS.slice(0, 5)) {
     await bed.configure((spec) => {
       spec.hooks = {
@@ -237,7 +256,7 @@ test("a hook that fails, or takes too long, ends the container and leaves nothin
   await gone("rt-bad");
 });
 
-test("a create that fails at any point leaves nothing behind", async () => {
+each("a create that fails at any point leaves nothing behind", async () => {
   const mistakes: readonly [RegExp, Parameters<RuntimeBed["configure"]>[0]][] = [
     [/executable file not found in \$PATH/, (spec) => void (spec.process.args = ["nosuch"])],
     [/no such file or directory/i, (spec) => void (spec.process.args = ["/no/such"])],
@@ -275,7 +294,7 @@ test("a create that fails at any point leaves nothing behind", async () => {
   await gone("rt-fail");
 });
 
-test("a terminal is handed to the console socket, with the size that was asked for", async () => {
+each("a terminal is handed to the console socket, with the size that was asked for", async () => {
   await bed.configure((spec) => {
     spec.process.terminal = true;
     spec.process.consoleSize = { height: 33, width: 77 };
@@ -308,7 +327,7 @@ sys.stdin.read()`,
   await gone("rt-tty");
 });
 
-test("in the foreground a terminal is relayed", async () => {
+each("in the foreground a terminal is relayed", async () => {
   await bed.configure((spec) => {
     spec.process.terminal = true;
     spec.process.args = ["sh", "-c", "tty; read a; echo got $a; exit 9"];
@@ -332,7 +351,7 @@ print(text.decode().replace("\\r", ""), os.waitstatus_to_exitcode(os.waitpid(pid
   await gone("rt-relay");
 });
 
-test("descriptors are passed on, those of socket activation first", async () => {
+each("descriptors are passed on, those of socket activation first", async () => {
   await bed.configure((spec) => {
     spec.process.args = ["sh", "-c", "echo $LISTEN_FDS; cat <&3; cat <&4; ls /proc/self/fd | wc -l"];
   });
@@ -352,7 +371,7 @@ test("descriptors are passed on, those of socket activation first", async () => 
   assert.equal(stdout, "1\none\none\n6\n", stderr);
 });
 
-test("of many starts at once one succeeds", async () => {
+each("of many starts at once one succeeds", async () => {
   await bed.configure(() => undefined);
   await create("rt-race");
   const starts = await Promise.all(Array.from({ length: 4 }, () => bed.call(["start", "rt-race"])));
@@ -374,7 +393,7 @@ test("of many starts at once one succeeds", async () => {
   await gone("rt-race");
 });
 
-test("a container whose first process was killed from outside is stopped", async () => {
+each("a container whose first process was killed from outside is stopped", async () => {
   await bed.configure(() => undefined);
   await create("rt-dead");
   const { pid } = await bed.state("rt-dead");
@@ -390,7 +409,7 @@ test("a container whose first process was killed from outside is stopped", async
   await gone("rt-dead");
 });
 
-test("what the container's processes are made with cannot be opened for writing from inside", async () => {
+each("what the container's processes are made with cannot be opened for writing from inside", async () => {
   await bed.configure((spec) => {
     const all = ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"];
     spec.process.capabilities = { bounding: all, effective: all, permitted: all };
@@ -403,7 +422,7 @@ test("what the container's processes are made with cannot be opened for writing 
   await ok(["delete", "--force", "rt-exe"]);
 });
 
-test("messages have the forms that engines parse", async () => {
+each("messages have the forms that engines parse", async () => {
   const log = join(bed.dir, "log.json");
   const { status, stderr } = await bed.call(["--log", log, "--log-format", "json", "state", "nobody"]);
   assert.deepEqual([status, stderr], [1, "container does not exist\n"]);
@@ -413,8 +432,12 @@ test("messages have the forms that engines parse", async () => {
   await fails(["state", "nobody"], /^time="\S+" level=error msg="container does not exist"\n$/);
   await fails(["frobnicate"], /No help topic for 'frobnicate'/);
   await fails(["kill", "a", "b", "c"], /"kill" requires a maximum of 2 argument\(s\)/);
-  assert.match(await ok(["--version"]), /^berth version \d+\.\d+\.\d+\S*\ncommit: \S+\nspec: 1\.2\.\d+\n/);
-  assert.match(await ok(["--help"]), /^NAME:\n {3}berth - Open Container Initiative runtime\n/);
-  assert.match(await ok(["exec", "--help"]), /^NAME:\n {3}berth exec - /);
+  const version = new RegExp(
+    `^${name} version \\d+\\.\\d+\\.\\d+\\S*\\ncommit: \\S+\\nspec: 1\\.2\\.\\d+\\n`,
+  );
+  assert.match(await ok(["--version"]), version);
+  const heading = `NAME:\n   ${name}`;
+  assert.ok((await ok(["--help"])).startsWith(`${heading} - Open Container Initiative runtime\n`));
+  assert.ok((await ok(["exec", "--help"])).startsWith(`${heading} exec - `));
   assert.deepEqual(readdirSync(bed.root), []);
 });

@@ -80,6 +80,7 @@ export const GLOBAL_FLAGS = {
 
 /** Runs one command line. `program` is the name we were called by; returns the exit code. */
 export async function runRuntime(program: string, argv: readonly string[]): Promise<number> {
+  delete process.env["BUN_JSC_useJIT"]; // native/front.c has set it for us, not for hooks
   let log = new Logger({ file: "", format: "text", isDebug: false });
   try {
     const { values, args, help } = parseFlags(GLOBAL_FLAGS, argv, { interspersed: false });

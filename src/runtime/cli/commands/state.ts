@@ -1,9 +1,8 @@
 // `state`: what there is to say of a container, as JSON.
 
-import { goJson } from "../../../lib/json/go-json.ts";
 import { command } from "../invocation.ts";
 import { print } from "../print.ts";
-import { listed } from "../life/listed.ts";
+import { stateJson } from "../life/listed.ts";
 import { ContainerDir } from "../life/store.ts";
 
 export const state = command({
@@ -14,8 +13,8 @@ export const state = command({
   interspersed: true,
   run(call, _flags, [id = ""]) {
     const dir = new ContainerDir(call.root, id);
-    const entry = { ...listed(dir, dir.load()), owner: "" };
-    print(`${JSON.stringify(JSON.parse(goJson(entry)), null, 2)}`);
+    const state = dir.load();
+    print(stateJson(state, dir.statusOf(state)));
     return 0;
   },
 });

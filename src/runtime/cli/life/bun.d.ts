@@ -3,8 +3,15 @@ declare const Bun: {
   spawnSync(
     command: readonly string[],
     options: {
-      env: Readonly<Record<string, string>>;
+      cwd?: string;
+      /** Absent: ours. */
+      env?: Readonly<Record<string, string>>;
       stdio: readonly ("inherit" | "ignore" | "pipe" | number)[];
     },
-  ): { exitCode: number | null; signalCode?: string };
+  ): {
+    exitCode: number | null;
+    signalCode?: string;
+    /** In microseconds. */
+    resourceUsage: { cpuTime: { total: number | bigint } };
+  };
 };

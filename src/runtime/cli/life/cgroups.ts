@@ -119,7 +119,7 @@ function planMake(
 /** compat: runc's two refusals, in its words. */
 function checkUnused(paths: CgroupPaths): void {
   const conflict = (message: string) => new Fault("conflict", message, { code: "container.cgroup-in-use" });
-  const dirs = [...new Set([...Object.values(paths.v1), paths.v2])].filter((dir) => dir !== "");
+  const dirs = cgroupDirs(paths);
   if (!dirs.some((dir) => existsSync(dir))) return;
   if (paths.v1["freezer"] !== undefined ? existsSync(paths.v1["freezer"]) : paths.v2 !== "")
     if (readFreezerState(paths) === "frozen") throw conflict("container's cgroup unexpectedly frozen");
@@ -151,7 +151,12 @@ const PATIENCE_MS = 5000;
 
 /** Removes the cgroup with what the container has made below it; gone is fine. Throws Fault when it stays busy. */
 export function removeCgroup(paths: CgroupPaths): void {
-  for (const dir of new Set([...Object.values(paths.v1), paths.v2])) if (dir !== "") removeTree(dir);
+  for (const dir of cgroupDirs(paths)) removeTree(dir);
+}
+
+/** Returns every directory once. */
+export function cgroupDirs(paths: CgroupPaths): string[] {
+  return [...new Set([...Object.values(paths.v1), paths.v2])].filter((dir) => dir !== "");
 }
 
 function removeTree(dir: string): void {

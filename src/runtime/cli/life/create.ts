@@ -15,6 +15,7 @@ import { planBundleCgroup } from "./cgroups.ts";
 import { inheritedDescriptors } from "./descriptors.ts";
 import { environment } from "./environment.ts";
 import { destroyContainer, killContainer } from "./destroy.ts";
+import { saveFrontPlan } from "./front-plan.ts";
 import { stateText } from "./hooks.ts";
 import type { Invocation } from "../invocation.ts";
 import { type Foreground, runForeground, runOps } from "./keel-run.ts";
@@ -152,6 +153,7 @@ async function launch(call: Invocation, options: CreateOptions, claimed: Claimed
   };
   try {
     dir.save(state);
+    saveFrontPlan(dir, state);
     if (options.pidFile !== "") writePidFile(options.pidFile, state.pid);
   } catch (error) {
     killContainer(state);

@@ -19,7 +19,10 @@ export interface ListedContainer {
 
 /** Returns what is shown of a container. */
 export function listed(dir: ContainerDir, state: ContainerState): ListedContainer {
-  const status = dir.statusOf(state);
+  return { ...shown(state, dir.statusOf(state)), owner: ownerOf(dir.path) };
+}
+
+function shown(state: ContainerState, status: Status): Omit<ListedContainer, "owner"> {
   const { annotations } = state.spec;
   return {
     ociVersion: state.spec.ociVersion,
@@ -30,8 +33,12 @@ export function listed(dir: ContainerDir, state: ContainerState): ListedContaine
     rootfs: state.spec.root?.path ?? "",
     created: state.created,
     ...(annotations && Object.keys(annotations).length > 0 ? { annotations } : {}),
-    owner: ownerOf(dir.path),
   };
+}
+
+/** Returns what `state` prints of it. */
+export function stateJson(state: ContainerState, status: Status): string {
+  return JSON.stringify({ ...shown(state, status), owner: "" }, null, 2);
 }
 
 function ownerOf(path: string): string {
