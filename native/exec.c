@@ -135,20 +135,16 @@ static void add_home(char **env, const char *home)
 	env[index] = text;
 }
 
-// A stdin that nobody feeds must not be a piece of the host: whoever has the descriptor may change the owner and the mode of the
-// host's null device. It is the container's own, where it has a true one, and a pipe that is at its end otherwise.
-static int take_own_null(struct fault *f)
+static bool is_null(int fd)
 {
 	struct stat st;
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
+// A pipe that is at its end reads as the null device does.
+static int take_empty_stdin(struct fault *f)
+{
 	int ends[2];
-	if (fstat(0, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-		return 0;
-	CLEAN_FD int fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) {
-		int flags = fcntl(fd, F_GETFL);
-		fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-		return dup2(fd, 0) < 0 ? fault_set(f, errno, "dup2", "/dev/null", NULL) : 0;
-	}
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return fault_set(f, errno, "pipe2", "", NULL);
 	int rc = dup2(ends[0], 0);
@@ -156,6 +152,22 @@ static int take_own_null(struct fault *f)
 	close(ends[0]);
 	close(ends[1]);
 	return rc < 0 ? fault_set(f, err, "dup2", "", NULL) : 0;
+}
+
+// What nobody feeds or reads must not be a piece of the host: whoever has the descriptor may change the owner and the mode of the
+// host's null device, and no checkpoint can hold it. It is the container's own, where it has a true one.
+static int take_own_null(struct fault *f)
+{
+	if (!is_null(0) && !is_null(1) && !is_null(2))
+		return 0;
+	CLEAN_FD int fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || !is_null(fd))
+		return is_null(0) ? take_empty_stdin(f) : 0;
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	for (int i = 0; i < 3; i++)
+		if (is_null(i) && dup2(fd, i) < 0)
+			return fault_set(f, errno, "dup2", "/dev/null", NULL);
+	return 0;
 }
 
 int exec_find(const char *name, const char *search, struct fault *f)

@@ -2,6 +2,7 @@
 // it before the first one runs. Paths are the daemon's own and absolute, so they are used as they are.
 #include "hostops.h"
 
+#include "criu.h"
 #include "lifetime.h"
 #include "netns.h"
 #include "ops.h"
@@ -422,6 +423,22 @@ static int op_release(struct host *h, struct reader *args, struct fault *f)
 	return release(args, f);
 }
 
+static int op_criu(struct host *h, struct reader *args, struct fault *f)
+{
+	h->wrote = true;
+	return criu_run(args, h->results, f);
+}
+
+static int op_resolve_paths(struct host *h, struct reader *args, struct fault *f)
+{
+	const char *root;
+	struct reader paths;
+	wire_str(args, &root);
+	wire_list(args, &paths);
+	h->wrote = true;
+	return resolve_paths(root, &paths, h->results, f);
+}
+
 struct operation {
 	uint8_t code;
 	const char *shape;
@@ -454,6 +471,8 @@ static const struct operation operations[] = {
 	{OP_SIGNAL_PROCESS, "iii", op_signal_process},
 	{OP_END_PROCESS, "iii", op_end_process},
 	{OP_RELEASE, "s", op_release},
+	{OP_CRIU, "*", op_criu},
+	{OP_RESOLVE_PATHS, "sl", op_resolve_paths},
 };
 
 // Reads the opcode and finds its operation; the reader is left at the first argument.

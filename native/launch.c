@@ -40,8 +40,14 @@ static struct {
 	int master;
 } foreground = {.master = -1};
 
+void stay_with(pid_t pid, int master)
+{
+	foreground.pid = pid;
+	foreground.master = master;
+}
+
 // Sends a descriptor over a unix socket at `path`, however long, with `name` as the data.
-static int send_descriptor(const char *path, int fd, const char *name, struct fault *f)
+int send_descriptor(const char *path, int fd, const char *name, struct fault *f)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	char directory[4096];
@@ -209,13 +215,13 @@ static int see_through(struct process *p, struct launch *l, int rc, struct write
 }
 
 // In the foreground signals are the caller's to pass on; from a terminal we get them as well.
-static void prepare(const struct launch *l)
+void launch_prepare(unsigned flags)
 {
 	static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE};
 	shim.is_launch = true;
-	if (l->flags & LAUNCH_SUBREAPER)
+	if (flags & LAUNCH_SUBREAPER)
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	for (size_t i = 0; l->flags & LAUNCH_FOREGROUND && i < sizeof ignored / sizeof *ignored; i++)
+	for (size_t i = 0; flags & LAUNCH_FOREGROUND && i < sizeof ignored / sizeof *ignored; i++)
 		signal(ignored[i], SIG_IGN);
 }
 
@@ -288,7 +294,7 @@ int launch_container(struct reader *args, const int regs[HOST_REGISTERS], struct
 		rc = open_fifo(fifo, f);
 	if (rc < 0)
 		return rc;
-	prepare(&l);
+	launch_prepare(l.flags);
 	process_init(p, "", shim.plan.flags);
 	p->inherits_stdio = true;
 	return see_through(p, &l, spawn_container(p, f), result, f);
@@ -329,7 +335,7 @@ int launch_exec(struct reader *args, struct writer *result, struct fault *f)
 		rc = open_container(pid, started, f);
 	if (rc < 0)
 		return rc;
-	prepare(&l);
+	launch_prepare(l.flags);
 	process_init(&p, plan.id, plan.flags);
 	p.inherits_stdio = true;
 	return see_through(&p, &l, spawn_exec(&p, &plan, f), result, f);

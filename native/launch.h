@@ -3,8 +3,17 @@
 #ifndef KEEL_LAUNCH_H
 #define KEEL_LAUNCH_H
 
+#include "fault.h"
+
+#include <sys/types.h>
+
 int run_protected(void); // keel run: executes itself as something that cannot be overwritten, which then is ...
 int run_main(void);      // ... this: takes operations from descriptor 3, answers on 4
+
+// launch.c, shared with criu.c. flags: 1 foreground, 2 subreaper.
+void launch_prepare(unsigned flags);
+void stay_with(pid_t pid, int master); // in the foreground, when the reply is sent; master -1: no terminal
+int send_descriptor(const char *path, int fd, const char *name, struct fault *f);
 
 // self.c: our own program as something that cannot be opened for writing; fd or -1.
 int self_open(void);

@@ -28,6 +28,8 @@ enum opcode {
 	OP_SIGNAL_PROCESS = 25,
 	OP_END_PROCESS = 26,
 	OP_RELEASE = 27,
+	OP_CRIU = 28,
+	OP_RESOLVE_PATHS = 29,
 	OP_ROOT_OVERLAY = 64,
 	OP_ROOT_BIND = 65,
 	OP_MOUNT = 66,
@@ -129,6 +131,8 @@ static inline const char *op_name(long long code)
 	case OP_SIGNAL_PROCESS: return "signalProcess";
 	case OP_END_PROCESS: return "endProcess";
 	case OP_RELEASE: return "release";
+	case OP_CRIU: return "criu";
+	case OP_RESOLVE_PATHS: return "resolvePaths";
 	case OP_ROOT_OVERLAY: return "rootOverlay";
 	case OP_ROOT_BIND: return "rootBind";
 	case OP_MOUNT: return "mount";

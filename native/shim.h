@@ -169,6 +169,7 @@ int loop_buffer_timeout(int64_t now);             // ms until they should be rel
 // spawn.c: both return 0 or -errno; the process is in PHASE_STARTING and its notes come over `chan`
 int spawn_container(struct process *p, struct fault *f);
 int spawn_exec(struct process *p, const struct exec_plan *plan, struct fault *f);
+int join_file(const char *directory, const char *name, struct fault *f); // moves the caller into a cgroup
 int spawn_connect(struct process *p, const struct health_plan *plan, struct fault *f); // in the container's network only
 
 // health.c

@@ -57,7 +57,7 @@ static pid_t clone_process(uint64_t flags, int *pidfd, int cgroup)
 	return pid < 0 ? -errno : (pid_t)pid;
 }
 
-static int join_file(const char *directory, const char *name, struct fault *f)
+int join_file(const char *directory, const char *name, struct fault *f)
 {
 	char path[4096];
 	size_t length = strlen(directory);

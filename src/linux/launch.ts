@@ -102,7 +102,7 @@ function encodeOptions(o: LaunchOptions): Value[] {
   return [flags, o.consoleSocket ?? "", o.pidfdSocket ?? "", o.preservedFds ?? 0];
 }
 
-const encodeHook = (h: HookPlan): Value[] => [h.label, h.path, h.args, h.env, h.timeoutMs];
+export const encodeHook = (h: HookPlan): Value[] => [h.label, h.path, h.args, h.env, h.timeoutMs];
 
 /** Container operations that only a launched plan may have. */
 export const launched = {

@@ -44,6 +44,8 @@ export const OPCODES = {
   signalProcess: 25,
   endProcess: 26,
   release: 27,
+  criu: 28,
+  resolvePaths: 29,
   // Container operations: run by the container's first process between clone and exec.
   rootOverlay: 64,
   rootBind: 65,

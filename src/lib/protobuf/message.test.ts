@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Fault } from "../errors.ts";
-import { boolean, bytes, integer, list, map, message, sub, text } from "./message.ts";
+import { boolean, bytes, explicit, integer, list, map, message, sub, text } from "./message.ts";
 
 const plain = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
   fc.record(model, { noNullPrototype: true });
@@ -27,6 +27,13 @@ test("messages have proto3's bytes", () => {
   assert.deepEqual([...inner.encode({ size: -1 })], [0x10, ...Array.from({ length: 9 }, () => 0xff), 0x01]);
   assert.equal(inner.decode(inner.encode({ size: -1 })).size, -1);
   assert.deepEqual([...outer.encode({ attrs: { a: "b" } })], [0x3a, 6, 0x0a, 1, 0x61, 0x12, 1, 0x62]);
+});
+
+test("what is explicit is written when it is zero, and only when it is given", () => {
+  const proto2 = message({ fd: explicit(integer(2)), path: explicit(text(3)), isOn: explicit(boolean(4)) });
+  assert.deepEqual([...proto2.encode({ fd: 0, path: "", isOn: false })], [0x10, 0, 0x1a, 0, 0x20, 0]);
+  assert.deepEqual([...proto2.encode({ fd: 7 })], [0x10, 7]);
+  assert.deepEqual(proto2.decode(Uint8Array.of(0x10, 0)), { fd: 0, path: undefined, isOn: undefined });
 });
 
 test("what is encoded is decoded", () => {

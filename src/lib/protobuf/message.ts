@@ -173,6 +173,23 @@ export const boolean = (number: number): Field<boolean> => single(number, BOOLEA
 export const text = (number: number): Field<string> => single(number, TEXT);
 export const bytes = (number: number): Field<Uint8Array> => single(number, BYTES);
 
+/** proto2's optional: what is given is written although it is the zero value, and undefined when it is not there. */
+export function explicit<T>(field: Field<T>): Field<T | undefined> {
+  return {
+    number: field.number,
+    zero: undefined,
+    write(value, out) {
+      if (value === undefined) return;
+      const before = out.length;
+      field.write(value, out);
+      if (out.length > before) return;
+      const isNumber = typeof value === "number" || typeof value === "boolean";
+      out.push(tag(field.number, isNumber ? 0 : 2), Uint8Array.of(0)); // the number 0, or no bytes
+    },
+    read: (_, wire, reader) => field.read(field.zero, wire, reader),
+  };
+}
+
 /** A message in a message; undefined when it is not there. */
 export function sub<T>(number: number, message: () => Message<T>): Field<Partial<T> | undefined> {
   return {

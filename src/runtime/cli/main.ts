@@ -16,7 +16,7 @@ export const COMMANDS: Readonly<Record<string, readonly [usage: string, load: ()
   {
     checkpoint: [
       "checkpoint a running container",
-      async () => (await import("./commands/criu.ts")).checkpoint,
+      async () => (await import("./commands/checkpoint.ts")).checkpoint,
     ],
     create: ["create a container", async () => (await import("./commands/create.ts")).create],
     delete: [
@@ -47,7 +47,7 @@ export const COMMANDS: Readonly<Record<string, readonly [usage: string, load: ()
     ],
     restore: [
       "restore a container from a previous checkpoint",
-      async () => (await import("./commands/criu.ts")).restore,
+      async () => (await import("./commands/restore.ts")).restore,
     ],
     resume: [
       "resumes all processes that have been previously paused",

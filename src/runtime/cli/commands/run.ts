@@ -3,7 +3,7 @@
 import { bool } from "../../../lib/flags/spec.ts";
 import { BUNDLE_FLAGS, createOptions } from "../bundle-flags.ts";
 import { createContainer, type Created } from "../life/create.ts";
-import { destroyContainer, killContainer } from "../life/destroy.ts";
+import { destroyContainer, destroyUnlessGone, killContainer } from "../life/destroy.ts";
 import { SignalForwarder, stayWith } from "../life/foreground.ts";
 import { command, failing } from "../invocation.ts";
 import { startContainer } from "../life/start.ts";
@@ -36,7 +36,7 @@ export const run = command({
       }
       if (!signals || !created.foreground) return 0;
       const code = await stayWith(signals, created.state.pid, created.foreground);
-      if (!flags.keep) await destroyContainer(created.dir, created.state);
+      if (!flags.keep) await destroyUnlessGone(created.dir);
       return code;
     });
   },

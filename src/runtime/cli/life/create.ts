@@ -59,7 +59,7 @@ export async function createContainer(call: Invocation, options: CreateOptions):
   }
 }
 
-function loadBundle(call: Invocation, bundle: string, env: readonly string[]): OciSpec {
+export function loadBundle(call: Invocation, bundle: string, env: readonly string[]): OciSpec {
   let text: string;
   try {
     text = readFileSync(join(bundle, "config.json"), "utf8");

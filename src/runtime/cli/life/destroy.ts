@@ -6,6 +6,7 @@ import { CLONE_FLAG } from "../../plan/namespaces.ts";
 import { pidsIn, removeCgroup } from "./cgroups.ts";
 import { runHooks } from "./hooks.ts";
 import { runOps } from "./keel-run.ts";
+import { withLock } from "./lock.ts";
 import { pause } from "./pause-briefly.ts";
 import { type ContainerDir, type ContainerState, isAlive } from "./store.ts";
 
@@ -70,4 +71,13 @@ export async function destroyContainer(dir: ContainerDir, state: ContainerState)
   removeCgroup(state.cgroup.paths);
   dir.remove();
   await runHooks(state.spec.hooks?.poststop ?? [], "poststop", state, "stopped");
+}
+
+/** As destroyContainer, for who has stayed with the process: a checkpoint that has ended it removes the container itself. */
+export async function destroyUnlessGone(dir: ContainerDir): Promise<void> {
+  try {
+    await withLock(dir.path, () => destroyContainer(dir, dir.load()));
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== "container.not-found") throw error;
+  }
 }
