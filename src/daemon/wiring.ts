@@ -49,6 +49,7 @@ import { type IdMap, outsideRoot } from "../linux/idmap.ts";
 import { type Keel, startKeel } from "../linux/keel.ts";
 import { host } from "../linux/ops.ts";
 import type { DnsOverrides } from "../net/dns/resolv-conf.ts";
+import type { NamePolicy } from "../net/dns/ports.ts";
 import { DnsServer } from "../net/dns/server.ts";
 import { readPublished } from "../net/firewall/published.ts";
 import { BridgeDriver } from "../net/bridge-driver.ts";
@@ -178,7 +179,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     pushed: new PushedTable(meta),
   });
   const table = new ContainerTable(meta, layers.holds);
-  const nameService = openNameService(networks, table, config.dns, log);
+  const nameService = openNameService({ networks, table, policy: bridge }, config.dns, log);
   stack.use(nameService.server);
   const localVolumes = await LocalVolumes.open({
     dir: config.dataRoot,
@@ -420,8 +421,7 @@ function connectConcepts(
 
 /** Names follow the containers' records from now on. */
 function openNameService(
-  networks: NetworkService,
-  table: ContainerTable,
+  { networks, table, policy }: { networks: NetworkService; table: ContainerTable; policy: NamePolicy },
   defaults: DnsOverrides,
   log: Log,
 ): NameService {
@@ -431,7 +431,7 @@ function openNameService(
     defaults,
   });
   table.observe((id, record) => (record === undefined ? names.remove(id) : names.update(record)));
-  return { server: DnsServer.open({ names, log: (line) => log("warn", line) }), names, defaults };
+  return { server: DnsServer.open({ names, policy, log: (line) => log("warn", line) }), names, defaults };
 }
 
 async function daemonId(meta: MetaStore): Promise<string> {

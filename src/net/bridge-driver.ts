@@ -26,13 +26,19 @@ import {
   planRemoveBridge,
 } from "./bridge/device.ts";
 import { endpointPlan } from "./bridge/endpoint-plan.ts";
+import type { NamePolicy } from "./dns/ports.ts";
+import { addressesIn } from "./dns/message.ts";
+import { EgressBook, type EgressEndpoint } from "./egress/book.ts";
+import { type EgressPolicy, parseEgressPolicy } from "./egress/policy.ts";
 import {
   planAddEndpoint,
   planAddNetwork,
   planChangeEndpoint,
   planDestroy,
+  planForget,
   planRemoveEndpoint,
   planRemoveNetwork,
+  planRenew,
   planReplaceAll,
 } from "./firewall/plan.ts";
 import { policyWarnings } from "./firewall/host-policy.ts";
@@ -100,7 +106,7 @@ interface EndpointState {
 }
 
 /** The driver; see NetworkDriver in model.ts for the contract of each method. */
-export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
+export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   readonly #keel: Keel;
   readonly #owner: string;
   readonly #tableName: string;
@@ -109,6 +115,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
   readonly #ports: PortAllocator;
   readonly #networks = new Map<string, NetworkState>();
   readonly #endpoints = new Map<string, EndpointState>();
+  readonly #egress = new EgressBook();
   /** The table is ours to change: restore has run. */
   #isLive = false;
   #sweep: NodeJS.Timeout | undefined;
@@ -142,6 +149,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
     const device = await this.#ensureDevice(spec, before);
     const state = { spec, ...device };
     this.#networks.set(spec.id, state);
+    this.#egress.enterNetwork(spec.id, device.bridgeName, policyOf(spec.egress));
     if (!this.#isLive) return { deviceName: state.bridgeName };
     try {
       if (before === undefined) await this.#addToFirewall(state);
@@ -155,7 +163,9 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
 
   async #addToFirewall({ spec, bridgeName }: NetworkState): Promise<void> {
     try {
-      await this.#keel.run(planAddNetwork(this.#tableName, firewallNetwork(spec, bridgeName)));
+      await this.#keel.run(
+        planAddNetwork(this.#tableName, firewallNetwork(spec, bridgeName), this.#egress.ofNetwork(spec.id)),
+      );
     } catch (error) {
       if (!(error instanceof SysError) || error.errno !== ENOENT) throw error;
       await this.#reconcile(); // somebody has just removed the table
@@ -201,8 +211,12 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
   async #dropNetwork(network: NetworkState): Promise<void> {
     this.#networks.delete(network.spec.id);
     const { spec, bridgeName } = network;
-    if (this.#isLive)
-      await this.#runTolerant(planRemoveNetwork(this.#tableName, firewallNetwork(spec, bridgeName)), ENOENT);
+    const { elements, named } = this.#egress.leaveNetwork(spec.id);
+    if (this.#isLive) {
+      const removed = planRemoveNetwork(this.#tableName, firewallNetwork(spec, bridgeName), elements);
+      await this.#runTolerant(removed, ENOENT);
+      await this.#runTolerant(planForget(this.#tableName, named), ENOENT);
+    }
     if (!network.isForeign) await this.#runTolerant(planRemoveBridge(bridgeName), ENODEV);
   }
 
@@ -215,9 +229,13 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
     if (!this.#isLive) await this.#goLive();
     const hostIfName = `veth${randomBytes(4).toString("hex").slice(0, 7)}`; // compat: docker's form
     const { endpointId, networkId, containerId, ifName, ip, ip6, mac } = request;
-    const unpublished = { endpointId, networkId, containerId, ifName, ip, ip6, mac, hostIfName, ports: [] };
+    const unpublished = {
+      ...{ endpointId, networkId, containerId, ifName, ip, ip6, mac, hostIfName, ports: [] },
+      ...(request.egress === undefined ? {} : { egress: request.egress }),
+    };
     const state = await this.#publish(network, unpublished, request.ports);
     this.#endpoints.set(endpointId, state);
+    const egress = this.#egress.enter(egressEndpoint(state.record));
     return {
       ops: [
         ...planEndpoint(
@@ -229,7 +247,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
             netnsReg: reg,
           }),
         ),
-        ...planAddEndpoint(this.#tableName, publicationsOf(state.record, network.spec)),
+        ...planAddEndpoint(this.#tableName, publicationsOf(state.record, network.spec), egress),
       ],
       record: state.record,
       undo: (cause) => this.#undo(state, cause),
@@ -296,6 +314,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
     const { endpointId, networkId } = state.record;
     if (this.#endpoints.get(endpointId) !== state) return;
     this.#endpoints.delete(endpointId);
+    this.#egress.leave(state.record);
     await state.lease?.release();
     if (!(cause instanceof SysError) || cause.op !== "netlink") return;
     // Somebody may have removed our bridge or flushed our table: make both whole for the next attempt.
@@ -314,7 +333,10 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
     this.#endpoints.delete(endpointId);
     const { record, lease } = state;
     const spec = this.#networks.get(record.networkId)?.spec;
-    await this.#runTolerant(planRemoveEndpoint(this.#tableName, publicationsOf(record, spec)), ENOENT);
+    const { elements, named } = this.#egress.leave(record);
+    const removed = planRemoveEndpoint(this.#tableName, publicationsOf(record, spec), elements);
+    await this.#runTolerant(removed, ENOENT);
+    await this.#runTolerant(planForget(this.#tableName, named), ENOENT);
     if (options.isContainerGone) {
       await this.#runTolerant(planCut(record.hostIfName), ENODEV);
       this.#sweepLater();
@@ -349,6 +371,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
         continue;
       }
       this.#endpoints.set(record.endpointId, { record, lease: await this.#leaseAgain(record, warnings) });
+      this.#egress.enter(egressEndpoint(record));
     }
     await this.#goLive();
     await this.#removeOrphans();
@@ -423,11 +446,29 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
       publications: [...this.#endpoints.values()].flatMap((e) =>
         publicationsOf(e.record, this.#networks.get(e.record.networkId)?.spec),
       ),
+      egress: this.#egress.elements(),
     };
     try {
       await this.#keel.run(planReplaceAll(this.#tableName, state));
     } catch (error) {
       throw asFault(`cannot write nftables table ${this.#tableName}`, error);
+    }
+  }
+
+  mayAsk(containerId: string, name: string): boolean {
+    return this.#egress.mayAsk(containerId, name);
+  }
+
+  async learn(containerId: string, name: string, answer: Uint8Array): Promise<void> {
+    const lesson = this.#egress.learn(containerId, name, () => addressesIn(answer));
+    if (lesson === undefined) return;
+    if (lesson.left > 0)
+      this.#log(`egress: ${lesson.left} addresses of ${name} are one too many, and stay closed`);
+    try {
+      await this.#keel.run(planRenew(this.#tableName, lesson.elements));
+      lesson.confirm();
+    } catch (error) {
+      this.#log(`egress: cannot open the addresses of ${name}: ${messageOf(error)}`);
     }
   }
 
@@ -448,6 +489,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork> {
     await Promise.all([...this.#endpoints.values()].map(async (e) => e.lease?.release()));
     this.#endpoints.clear();
     this.#networks.clear();
+    this.#egress.clear();
     this.#isLive = false;
     if (!options.remove) return;
     await this.#removeOrphans(); // which are all of ours now
@@ -465,6 +507,18 @@ function publishing(
   const plan = planPublish(network.spec, wishes, { ip, ip6 });
   return { plan, owner: { containerId, ip: ip || ip6, ip6, anyAddresses: plan.anyAddresses } };
 }
+
+const policyOf = (text: string | undefined): EgressPolicy | undefined =>
+  text === undefined ? undefined : parseEgressPolicy(text);
+
+const egressEndpoint = (r: EndpointRecord): EgressEndpoint => ({
+  endpointId: r.endpointId,
+  containerId: r.containerId,
+  networkId: r.networkId,
+  ip: r.ip,
+  ip6: r.ip6 ?? "",
+  policy: policyOf(r.egress),
+});
 
 const unknownEndpoint = (endpointId: string): Fault =>
   new Fault("notFound", `endpoint ${endpointId} is not known to the bridge driver`, {

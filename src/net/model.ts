@@ -70,6 +70,8 @@ export interface BridgeNetwork {
   hostBindingIp?: string;
   /** Devices of the host from which containers may be reached by their own addresses, on published ports. */
   trustedInterfaces?: readonly string[];
+  /** What may leave the network, in the words of egress/policy.ts; everything without. */
+  egress?: string;
 }
 
 /** One container's place in a network, as the engine asks for it. */
@@ -92,6 +94,8 @@ export interface EndpointRequest {
   /** The families in which this network gives the container its default route. */
   defaultRoutes: { ipv4: boolean; ipv6: boolean };
   ports: readonly PortRequest[];
+  /** The container's own egress policy, in the words of egress/policy.ts. */
+  egress?: string;
 }
 
 /** What the engine stores of an attached endpoint, and hands back to `restore` after a restart of the daemon. */
@@ -109,6 +113,8 @@ export interface EndpointRecord {
   /** Name of the host's end of the veth pair; "" where the driver has none. */
   hostIfName: string;
   ports: readonly PublishedPort[];
+  /** The container's own egress policy; absent without. */
+  egress?: string;
 }
 
 /** Operations that plug a container in, for the same Keel.run that starts it. */

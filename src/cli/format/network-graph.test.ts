@@ -45,8 +45,10 @@ test("networkGraph says from where each port is reached, and by what", () => {
     { IP: "10.9.9.9", PrivatePort: 53, PublicPort: 53, Type: "udp" },
     { PrivatePort: 90, Type: "tcp" },
   ];
-  const container = (GlobalIPv6Address: string) =>
+  const container = (GlobalIPv6Address: string, Labels: Record<string, string> = {}) =>
     ({
+      Id: "id1",
+      Labels,
       Names: ["/api"],
       Ports: ports,
       NetworkSettings: { Networks: { n: { GlobalIPv6Address } } },
@@ -64,5 +66,10 @@ test("networkGraph says from where each port is reached, and by what", () => {
 127.0.0.1:8081 -> api 81/tcp, from this host (map published)
 10.9.9.9:53 -> api 53/udp, from whoever reaches 10.9.9.9 (map published)
 `,
+  );
+  const judged = network("web", { Options: { "berth.egress": "10.0.0.0/8:443 example.com" } });
+  assert.match(
+    graphText(networkGraph([judged], [container("", { "berth.egress": "deny" })])),
+    /^ {2}api 10\.0\.0\.2, but nothing is let out\n.*out: everywhere, as the host, but only to 10\.0\.0\.0\/8:443 example\.com; in:/m,
   );
 });

@@ -7,12 +7,15 @@ export interface GraphNetwork {
   name: string;
   driver: string;
   subnets: string[];
-  members: { container: string; addresses: string[] }[];
+  /** `egress`: what may leave the container, where it has a policy of its own. */
+  members: { container: string; addresses: string[]; egress?: string }[];
   /** Whether the members reach each other. */
   reachEachOther: boolean;
   /** Where the members get to, and who gets to them from outside of the network, in words. */
   outward: string;
   inward: string;
+  /** What may leave the network, where it has a policy. */
+  egress?: string;
 }
 
 export interface GraphPort {
@@ -33,6 +36,7 @@ export interface NetworkGraph {
 }
 
 const OPTION = "com.docker.network.bridge";
+const EGRESS = "berth.egress";
 
 /** Returns the graph; networks without members are left out. */
 export function networkGraph(
@@ -40,12 +44,14 @@ export function networkGraph(
   containers: readonly ContainerSummary[],
 ): NetworkGraph {
   return {
-    networks: networks.filter((n) => Object.keys(n.Containers).length > 0).map(graphNetwork),
+    networks: networks
+      .filter((n) => Object.keys(n.Containers).length > 0)
+      .map((n) => graphNetwork(n, new Map(containers.map((c) => [c.Id, c.Labels[EGRESS]])))),
     ports: containers.flatMap(portsOf),
   };
 }
 
-function graphNetwork(n: NetworkInspect): GraphNetwork {
+function graphNetwork(n: NetworkInspect, policies: ReadonlyMap<string, string | undefined>): GraphNetwork {
   const modes = [
     n.Options[`${OPTION}.gateway_mode_ipv4`] ?? "nat",
     n.Options[`${OPTION}.gateway_mode_ipv6`] ?? "nat",
@@ -54,14 +60,23 @@ function graphNetwork(n: NetworkInspect): GraphNetwork {
     name: n.Name,
     driver: n.Driver,
     subnets: (n.IPAM.Config ?? []).flatMap((c) => c.Subnet ?? []),
-    members: Object.values(n.Containers).map((c) => ({
+    members: Object.entries(n.Containers).map(([id, c]) => ({
       container: c.Name,
       addresses: [c.IPv4Address, c.IPv6Address].filter((a) => a !== "").map((a) => a.split("/")[0] as string),
+      ...egressOf(policies.get(id)),
     })),
     reachEachOther: n.Options[`${OPTION}.enable_icc`] !== "false" && n.Driver !== "null",
     ...waysOf(n, modes),
+    ...egressOf(n.Options[EGRESS]),
   };
 }
+
+const egressOf = (policy: string | undefined): { egress?: string } =>
+  policy === undefined ? {} : { egress: policy };
+
+/** A policy behind what it restricts. */
+const only = ({ egress }: { egress?: string }): string =>
+  egress === undefined ? "" : egress === "deny" ? ", but nothing is let out" : `, but only to ${egress}`;
 
 function waysOf(n: NetworkInspect, modes: readonly string[]): Pick<GraphNetwork, "outward" | "inward"> {
   if (n.Driver === "host") return { outward: "as the host", inward: "as the host" };
@@ -110,8 +125,8 @@ const isLoopback = (ip: string): boolean => ip.startsWith("127.") || ip === "::1
 export function graphText(graph: NetworkGraph): string {
   const lines = graph.networks.flatMap((n) => [
     `${n.name} (${[n.driver, ...n.subnets].join(", ")})`,
-    ...n.members.map((m) => `  ${[m.container, ...m.addresses].join(" ")}`),
-    `  among themselves: ${n.reachEachOther ? "yes" : "no"}; out: ${n.outward}; in: ${n.inward}`,
+    ...n.members.map((m) => `  ${[m.container, ...m.addresses].join(" ")}${only(m)}`),
+    `  among themselves: ${n.reachEachOther ? "yes" : "no"}; out: ${n.outward}${only(n)}; in: ${n.inward}`,
   ]);
   const ports = graph.ports.map(
     (p) =>

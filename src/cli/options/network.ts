@@ -192,3 +192,10 @@ export function checkMac(text: string): string {
   if (/^[0-9a-fA-F]{2}([:-])[0-9a-fA-F]{2}(?:\1[0-9a-fA-F]{2}){4}$/.test(text)) return text;
   throw refuse(`${text} is not a valid mac address`);
 }
+
+/** The network option of egress policies, which the daemon reads; a container has its own in a label of that name. */
+const EGRESS = "berth.egress";
+
+/** Returns the option of a network that --egress stands for; none without. */
+export const egressPolicy = (rules: readonly string[]): Record<string, string> =>
+  rules.length === 0 ? {} : { [EGRESS]: rules.join(" ") };

@@ -30,6 +30,7 @@ import { specMounts } from "./mounts/use.ts";
 import { adaptHostConfig } from "./host-config/version.ts";
 import { checkNameIsFree, generateName, parseName } from "./names.ts";
 import { portRequests } from "./ports.ts";
+import { checkEgressOf } from "./network/egress.ts";
 import { endpointsOf } from "./network/endpoints.ts";
 import { linksOf } from "./network/links.ts";
 import { type ContainerRecord, NEVER_RAN } from "./record.ts";
@@ -71,6 +72,7 @@ export async function createContainer(
   // All that is looked up comes before the volumes, which are made here: whatever fails from then on takes them back.
   const endpoints = endpointsOf(context.networks, body, hostConfig, call.version);
   const links = linksOf(context.table, hostConfig);
+  checkEgressOf(context, config, hostConfig, endpoints);
   using mounts = await resolveMounts(context, {
     id,
     config,

@@ -29,6 +29,8 @@ export interface AttachWish {
   /** The families in which the network gives the default route. */
   defaultRoutes: { ipv4: boolean; ipv6: boolean };
   ports: readonly PortRequest[];
+  /** The container's egress policy. */
+  egress?: string;
 }
 
 /** A planned place: operations for the start request, and what the network gives when they succeed. */
@@ -74,6 +76,7 @@ export async function planEndpoint(
         defaultRoutes: wish.defaultRoutes,
         ports: wish.ports,
         ...(wish.linkLocalIps === undefined ? {} : { linkLocalIps: wish.linkLocalIps }),
+        ...(wish.egress === undefined ? {} : { egress: wish.egress }),
         ...(wish.sysctls === undefined ? {} : { sysctls: wish.sysctls }),
       },
       reg,

@@ -2,6 +2,7 @@
 // Docker's (libnetwork netlabel, drivers/bridge/labels.go); keys of other programs are kept and not looked at, as there.
 import { isIP } from "node:net";
 import { Fault } from "../../lib/errors.ts";
+import { parseEgressPolicy } from "../../net/egress/policy.ts";
 import type { BridgeNetwork, GatewayMode, NetworkSubnet } from "../../net/model.ts";
 import type { MacvlanMode, MacvlanNetwork } from "../../net/macvlan/device.ts";
 import { type NetworkRecord, type NetworkSubnetRecord, subnetOf } from "./record.ts";
@@ -22,9 +23,14 @@ export const OPTION = {
   interfacePrefix: "com.docker.network.container_iface_prefix",
   enableIpv4: "com.docker.network.enable_ipv4",
   enableIpv6: "com.docker.network.enable_ipv6",
+  /** Not Docker's: what may leave the network (net/egress/policy.ts). */
+  egress: "berth.egress",
   parent: "parent",
   macvlanMode: "macvlan_mode",
 } as const;
+
+/** Label of a container with the same as OPTION.egress, for it alone. */
+export const EGRESS_LABEL = OPTION.egress;
 
 /** Options of one endpoint (`--driver-opt`). */
 export const ENDPOINT_OPTION = {
@@ -109,6 +115,8 @@ export function bridgeSpec(record: NetworkRecord, defaults: BridgeDefaults): Bri
       throw new Fault("notImplemented", `network option ${key} is not supported by this version`, {
         code: "network.option",
       });
+  const egress = options[OPTION.egress];
+  if (egress !== undefined) parseEgressPolicy(egress);
   const name = options[OPTION.bridgeName] || record.deviceName;
   return {
     id: record.id,
@@ -125,6 +133,7 @@ export function bridgeSpec(record: NetworkRecord, defaults: BridgeDefaults): Bri
       .split(":")
       .filter((n) => n !== "")
       .map(checkDeviceName),
+    ...(egress === undefined ? {} : { egress }),
   };
 }
 
@@ -138,6 +147,10 @@ const familyOf = (
 /** Returns the macvlan driver's form of a network. Fails with invalidParameter on options that cannot be. */
 export function macvlanSpec(record: NetworkRecord): MacvlanNetwork {
   const { options } = record;
+  if (options[OPTION.egress] !== undefined)
+    throw invalid(
+      `${OPTION.egress} needs a bridge network: the packets of ${record.driver} networks do not pass the host`,
+    );
   const mode = options[OPTION.macvlanMode] || "bridge";
   if (!MACVLAN_MODES.includes(mode))
     throw invalid(

@@ -76,6 +76,13 @@ export const be16 = (type: number, value: number): Attr => ({
 });
 export const be32 = (type: number, value: number): Attr => ({ type, bytes: bigU32(value) });
 
+/** A 64-bit number in network order. */
+export function be64(type: number, value: bigint): Attr {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(value);
+  return { type, bytes };
+}
+
 /** Four bytes, least significant first. */
 export const littleU32 = (value: number): Uint8Array =>
   Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);

@@ -3,7 +3,7 @@
 // Registers: 1 is the first 16-byte register; a concatenation starts there and goes on in 4-byte steps from 9.
 // Source: include/uapi/linux/netfilter/nf_tables.h, net/netfilter/nft_*.c; `nft --debug=netlink` prints the same.
 
-import { type Attr, be32, littleU32, nest, raw, text } from "../netlink/message.ts";
+import { type Attr, be32, littleU32, nest, raw, text, u8 } from "../netlink/message.ts";
 import { type FieldType, type FieldValue, encodeField } from "./datatype.ts";
 
 /** One expression of a rule. */
@@ -108,13 +108,27 @@ export const bitwise = (mask: Uint8Array, xor: Uint8Array, reg = REG_1): Expr =>
   attrs: [be32(1, reg), be32(2, reg), be32(3, mask.length), valueData(4, mask), valueData(5, xor)],
 });
 
-const CT = { state: 0, status: 2, mark: 3 } as const;
+const CT = {
+  state: 0,
+  status: 2,
+  mark: 3,
+  destinationPort: 12,
+  ipDestination: 20,
+  ip6Destination: 22,
+} as const;
+const CT_DIRECTION_ORIGINAL = 0;
 
 /** Loads a property of the packet's connection. */
 export const ctLoad = (key: keyof typeof CT, reg = REG_1): Expr => ({
   name: "ct",
   attrs: [be32(2, CT[key]), be32(1, reg)],
 });
+
+/** Loads where the packet's connection was sent to by who began it, before any translation. */
+export const ctOriginalLoad = (
+  key: "ipDestination" | "ip6Destination" | "destinationPort",
+  reg = REG_1,
+): Expr => ({ name: "ct", attrs: [be32(2, CT[key]), be32(1, reg), u8(3, CT_DIRECTION_ORIGINAL)] });
 
 /** Looks the register up in a set; with `inverted` goes on when it is not in there. */
 export const lookup = (set: string, options: { reg?: number; inverted?: boolean } = {}): Expr => ({
@@ -142,6 +156,18 @@ export const verdict = (v: Verdict): Expr => ({
 
 /** Counts packets and bytes, shown by `nft list`. */
 export const counter = (): Expr => ({ name: "counter", attrs: [] });
+
+const REJECT = { tcpReset: 1, icmpx: 2 } as const;
+const ICMPX_ADMIN_PROHIBITED = 3;
+
+/** Ends the packet and tells its sender: by a reset, for TCP only, or that the way is forbidden. */
+export const reject = (how: "tcpReset" | "prohibited"): Expr => ({
+  name: "reject",
+  attrs:
+    how === "tcpReset"
+      ? [be32(1, REJECT.tcpReset), u8(2, 0)]
+      : [be32(1, REJECT.icmpx), u8(2, ICMPX_ADMIN_PROHIBITED)],
+});
 
 const NAT = { snat: 0, dnat: 1 } as const;
 const NFPROTO = { ipv4: 2, ipv6: 10 } as const;

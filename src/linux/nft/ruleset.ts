@@ -10,6 +10,7 @@ import {
   NETLINK_NETFILTER,
   NLM_F,
   be32,
+  be64,
   nest,
   netlinkOp,
   raw,
@@ -42,11 +43,11 @@ const MSG_ELEM = { add: 12, delete: 14 } as const;
 const FAMILIES = { inet: 1, ip: 2, bridge: 7, ip6: 10 } as const;
 const HOOKS = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
 const LIST_ELEM = 1;
-const SET_FLAG = { interval: 0x4, map: 0x8, concat: 0x80 } as const;
+const SET_FLAG = { interval: 0x4, map: 0x8, timeout: 0x10, concat: 0x80 } as const;
 const DATA_TYPE_VERDICT = 0xffffff00;
 // libnftables' userdata (type 0: byte order of the key, u32 1: the host's), without which `nft list` prints names reversed.
 const HOST_ENDIAN_KEY = Uint8Array.of(0, 4, 1, 0, 0, 0);
-const ELEM = { key: 1, data: 2, flags: 3, keyEnd: 10 } as const;
+const ELEM = { key: 1, data: 2, flags: 3, timeout: 4, keyEnd: 10 } as const;
 const ELEM_INTERVAL_END = 1;
 // One attribute holds 65535 bytes at most; the elements of a message stay well below.
 const MAX_ELEMENT_BYTES = 48 * 1024;
@@ -76,6 +77,8 @@ export interface NftSet {
   data?: readonly FieldType[] | "verdict";
   /** Elements are ranges. */
   isInterval?: boolean;
+  /** Elements may have a time after which the kernel removes them. */
+  hasTimeouts?: boolean;
 }
 
 /** One element: a key, the (inclusive) end of its range in an interval set, and the data of a map. */
@@ -83,6 +86,8 @@ export interface Element {
   key: readonly FieldValue[];
   keyEnd?: readonly FieldValue[];
   data?: readonly FieldValue[] | Verdict;
+  /** How long it stays, in a set that has timeouts; for good without. */
+  timeoutMs?: number;
 }
 
 function message(kind: number, flags: number, table: Table, attrs: readonly Attr[]): Message {
@@ -148,6 +153,7 @@ export function addSet(table: Table, set: NftSet, id: number): Message {
   let flags = set.isInterval ? SET_FLAG.interval : 0;
   if (set.data !== undefined) flags |= SET_FLAG.map;
   if (isRangeOfTuples) flags |= SET_FLAG.concat;
+  if (set.hasTimeouts) flags |= SET_FLAG.timeout;
   const attrs = [
     text(1, table.name),
     text(2, set.name),
@@ -217,6 +223,7 @@ function elementAttrs(set: NftSet, e: Element): Attr[] {
   const isRangeOfTuples = set.isInterval === true && set.key.length > 1;
   if (isRangeOfTuples) attrs.push(valueData(ELEM.keyEnd, end));
   if (e.data !== undefined) attrs.push(dataAttr(set, e.data));
+  if (e.timeoutMs !== undefined) attrs.push(be64(ELEM.timeout, BigInt(Math.ceil(e.timeoutMs))));
   const element = nest(LIST_ELEM, attrs);
   if (!set.isInterval || isRangeOfTuples) return [element];
   // A range of single fields is two elements: its start, and the first key behind it, marked as an end.

@@ -239,6 +239,31 @@ export function parseAnswer(bytes: Uint8Array, query: Query, id: number): Answer
   };
 }
 
+/** An address of an answer, and how long it is one. */
+export interface NamedAddress {
+  ip: string;
+  ttlSeconds: number;
+}
+
+/** Returns the addresses in the answer section, whatever names they are behind; none of a message that is malformed. */
+export function addressesIn(bytes: Uint8Array): NamedAddress[] {
+  const question = readQuestion(bytes);
+  if (question === undefined) return [];
+  const found: NamedAddress[] = [];
+  let at = question.end;
+  for (let i = u16(bytes, 6); i > 0; i--) {
+    const head = nameEnd(bytes, at);
+    if (head < 0 || head + 10 > bytes.length) break;
+    const [type, length] = [u16(bytes, head), u16(bytes, head + 8)];
+    at = head + 10 + length;
+    if (at > bytes.length) break;
+    const isAddress = (type === TYPE.A && length === 4) || (type === TYPE.AAAA && length === 16);
+    if (isAddress)
+      found.push({ ip: ipText(bytes.subarray(head + 10, at)), ttlSeconds: u32(bytes, head + 4) });
+  }
+  return found;
+}
+
 /** Names may differ in the case of letters; type and class are the last four bytes. */
 function isSameQuestion(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

@@ -15,6 +15,14 @@ export interface NameSource {
   forwardingOf(containerId: string): Forwarding;
 }
 
+/** Egress policies as names meet them: ../bridge-driver.ts fills it. */
+export interface NamePolicy {
+  /** Whether a name, in lower case without a trailing dot, may be asked for outside on behalf of the container. */
+  mayAsk(containerId: string, name: string): boolean;
+  /** Opens the addresses of an answer where a policy names the name; resolves when connections to them pass. Never rejects. */
+  learn(containerId: string, name: string, answer: Uint8Array): Promise<void>;
+}
+
 /** Where questions of a container go that its networks cannot answer. */
 export interface Forwarding {
   /**

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { addressRecord, type AnswerRecord, buildAnswer, pointerRecord, refuse } from "./answer.ts";
 import { CLASS, parseQuery, type Query, RCODE, reverseAddress, TYPE } from "./message.ts";
-import type { NameSource } from "./ports.ts";
+import type { NamePolicy, NameSource } from "./ports.ts";
 
 /** Between two looks for a name that may appear. */
 const LOOK_MS = 20;
@@ -26,16 +26,23 @@ export class Resolver {
   readonly #names: NameSource;
   readonly #forward: Forward;
   readonly #isYoung: (containerId: string) => boolean;
+  readonly #policy: NamePolicy | undefined;
   #turn = 0;
 
   /**
    * `isYoung` tells containers that have just been started: containers that are started together look for each other, so
    * that a plain name which nobody has yet is waited for instead of being denied. Programs such as nginx end over a denial.
    */
-  constructor(options: { names: NameSource; forward: Forward; isYoung?: (containerId: string) => boolean }) {
+  constructor(options: {
+    names: NameSource;
+    forward: Forward;
+    isYoung?: (containerId: string) => boolean;
+    policy?: NamePolicy | undefined;
+  }) {
     this.#names = options.names;
     this.#forward = options.forward;
     this.#isYoung = options.isYoung ?? (() => false);
+    this.#policy = options.policy;
   }
 
   /** Returns the reply, as a promise only where others are asked; null for what deserves none. Never rejects. */
@@ -67,9 +74,15 @@ export class Resolver {
 
   #elsewhere(containerId: string, query: Query): Reply | Promise<Reply> {
     if (this.#staysHere(containerId, query)) return { query, message: buildAnswer(query, RCODE.noError, []) };
+    // Not REFUSED, after which musl and others ask again and again, and never look at the next search domain.
+    if (this.#policy?.mayAsk(containerId, query.name) === false)
+      return { query, message: buildAnswer(query, RCODE.nxDomain, []) };
     const forwarded = this.#forward(containerId, query);
     if (forwarded === null) return { query, message: buildAnswer(query, RCODE.servFail, []) };
-    return forwarded.then((message) => ({ query, message }));
+    return forwarded.then(async (message) => {
+      await this.#policy?.learn(containerId, query.name, message);
+      return { query, message };
+    });
   }
 
   #refusal(query: Query): number | undefined {

@@ -8,7 +8,7 @@ import { Forwarder } from "./forwarder.ts";
 import { HostResolvers, type HostResolversOptions } from "./host-resolvers.ts";
 import { hostTransport } from "./host-transport.ts";
 import type { Query } from "./message.ts";
-import type { NameSource } from "./ports.ts";
+import type { NamePolicy, NameSource } from "./ports.ts";
 import { SERVICE_ADDRESS } from "./redirect.ts";
 import { Relay } from "./relay.ts";
 import { Resolver } from "./resolver.ts";
@@ -16,6 +16,8 @@ import { DNS_PORT, type Server } from "./transport.ts";
 
 export interface DnsServerOptions {
   names: NameSource;
+  /** What egress policies say of names; without it every name may be asked for. */
+  policy?: NamePolicy | undefined;
   /** Told of relays that end for a reason. */
   log: (message: string) => void;
   /** Tests have a resolv.conf, and servers at a port, of their own. */
@@ -52,6 +54,7 @@ export class DnsServer implements Disposable {
     this.#resolver = new Resolver({
       names: options.names,
       forward: (id, query) => this.#forward(id, query),
+      policy: options.policy,
       isYoung: (id) => {
         const since = this.#served.get(id)?.sinceMs;
         return since !== undefined && performance.now() - since < (options.youthMs ?? YOUTH_MS);

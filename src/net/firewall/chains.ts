@@ -5,6 +5,7 @@ import {
   type PacketFamily,
   compare,
   counter,
+  ctOriginalLoad,
   ctState,
   ctStatus,
   deviceIn,
@@ -17,10 +18,13 @@ import {
   masquerade,
   metaLoad,
   nat,
+  payloadLoad,
   regAt,
+  reject,
   toLocalAddress,
   verdict,
 } from "../../linux/nft/expression.ts";
+import { IP_PROTO } from "../../linux/nft/datatype.ts";
 import type { Chain, NftSet } from "../../linux/nft/ruleset.ts";
 import { SETS } from "./sets.ts";
 
@@ -31,6 +35,17 @@ export interface Rule {
 }
 
 const rule = (comment: string, ...parts: (Expr | Expr[])[]): Rule => ({ comment, expressions: parts.flat() });
+
+/** Whom one kind of egress policies judges, and what they allow. */
+interface EgressWords {
+  /** Puts where a packet comes from into the first registers, of which it takes `regs`. */
+  source: Expr;
+  regs: number;
+  judged: NftSet;
+  allowed: NftSet;
+  named: NftSet;
+  namedPorts: NftSet;
+}
 
 /** What differs between the two families in rules that are otherwise alike. */
 interface FamilyWords {
@@ -48,6 +63,8 @@ interface FamilyWords {
   unprotected: NftSet;
   masqueraded: NftSet;
   subnets: NftSet;
+  networkEgress: EgressWords;
+  containerEgress: EgressWords;
 }
 
 const IPV4: FamilyWords = {
@@ -63,6 +80,22 @@ const IPV4: FamilyWords = {
   unprotected: SETS.unprotected,
   masqueraded: SETS.masqueraded,
   subnets: SETS.subnets,
+  networkEgress: {
+    source: metaLoad("iifname"),
+    regs: 4,
+    judged: SETS.egressNetworks,
+    allowed: SETS.egressNetworkAllowed,
+    named: SETS.egressNetworkNamed,
+    namedPorts: SETS.egressNetworkNamedPorts,
+  },
+  containerEgress: {
+    source: fieldLoad("ipSource"),
+    regs: 1,
+    judged: SETS.egressContainers,
+    allowed: SETS.egressContainerAllowed,
+    named: SETS.egressContainerNamed,
+    namedPorts: SETS.egressContainerNamedPorts,
+  },
 };
 
 const IPV6: FamilyWords = {
@@ -78,6 +111,22 @@ const IPV6: FamilyWords = {
   unprotected: SETS.unprotected6,
   masqueraded: SETS.masqueraded6,
   subnets: SETS.subnets6,
+  networkEgress: {
+    source: metaLoad("iifname"),
+    regs: 4,
+    judged: SETS.egressNetworks,
+    allowed: SETS.egressNetworkAllowed6,
+    named: SETS.egressNetworkNamed6,
+    namedPorts: SETS.egressNetworkNamedPorts6,
+  },
+  containerEgress: {
+    source: fieldLoad("ip6Source"),
+    regs: 4,
+    judged: SETS.egressContainers6,
+    allowed: SETS.egressContainerAllowed6,
+    named: SETS.egressContainerNamed6,
+    namedPorts: SETS.egressContainerNamedPorts6,
+  },
 };
 
 // The key (protocol, destination address, port) in consecutive registers, see linux/nft/expression.ts.
@@ -157,8 +206,90 @@ const masqueradeRules = (f: FamilyWords): Rule[] => [
   ),
 ];
 
+/**
+ * What policies of one kind allow: judged by where the sender meant to go, before a published port's translation.
+ */
+const allowRules = (f: FamilyWords, e: EgressWords, next: Expr): Rule[] => {
+  const front = [...family(f.family), e.source];
+  const wholeKey = [
+    metaLoad("l4proto", regAt(e.regs)),
+    ctOriginalLoad(f.destination, regAt(e.regs + 1)),
+    ctOriginalLoad("destinationPort", regAt(e.regs + 1 + f.addressRegs)),
+  ];
+  return [
+    rule("addresses that are allowed", front, wholeKey, lookup(e.allowed.name), next),
+    rule("ports of names that are allowed", front, wholeKey, lookup(e.namedPorts.name), next),
+    rule(
+      "names that are allowed",
+      front,
+      ctOriginalLoad(f.destination, regAt(e.regs)),
+      lookup(e.named.name),
+      next,
+    ),
+  ];
+};
+const toContainerPolicy = verdict({ goto: "egress_container" });
+const NEIGHBOUR_DISCOVERY = [135, 136];
+/** TCP is reset: programs take that for an answer at once, which they do not of ICMPv6. */
+const refusalRules = (comment: string, ...front: (Expr | Expr[])[]): Rule[] => [
+  rule(
+    comment,
+    metaLoad("l4proto"),
+    compare("eq", Uint8Array.of(IP_PROTO.tcp)),
+    ...front,
+    counter(),
+    reject("tcpReset"),
+  ),
+  rule(comment, ...front, counter(), reject("prohibited")),
+];
+
+/** What leaves a bridge, to the host as well: the policies of the network and of the container must both allow it. */
+const EGRESS_CHAINS: readonly { chain: Chain; rules: readonly Rule[] }[] = [
+  {
+    chain: { name: "egress_container" },
+    rules: [
+      ...[IPV4, IPV6].flatMap((f) => [
+        ...allowRules(f, f.containerEgress, verdict("return")),
+        ...refusalRules(
+          "not by the container's policy",
+          family(f.family),
+          f.containerEgress.source,
+          lookup(f.containerEgress.judged.name),
+        ),
+      ]),
+    ],
+  },
+  {
+    chain: { name: "egress_network" },
+    rules: [
+      ...[IPV4, IPV6].flatMap((f) => allowRules(f, f.networkEgress, toContainerPolicy)),
+      ...refusalRules("not by the network's policy"),
+    ],
+  },
+  {
+    chain: { name: "egress" },
+    rules: [
+      rule("what was allowed, and answers", ctState("established", "related"), verdict("return")),
+      ...NEIGHBOUR_DISCOVERY.map((type) =>
+        rule(
+          "neighbours find each other",
+          family("ipv6"),
+          metaLoad("l4proto"),
+          compare("eq", Uint8Array.of(IPV6.icmp)),
+          payloadLoad("transport", 0, 1),
+          compare("eq", Uint8Array.of(type)),
+          verdict("return"),
+        ),
+      ),
+      rule("", deviceIn("iifname", SETS.egressNetworks.name), verdict({ goto: "egress_network" })),
+      rule("", toContainerPolicy),
+    ],
+  },
+];
+
 /** All chains, in the order in which they are made: a chain that is jumped to comes before the jump. */
 export const CHAINS: readonly { chain: Chain; rules: readonly Rule[] }[] = [
+  ...EGRESS_CHAINS,
   {
     chain: { name: "publish" },
     rules: [
@@ -211,8 +342,13 @@ export const CHAINS: readonly { chain: Chain; rules: readonly Rule[] }[] = [
       rule("containers of one network", devicePair, lookup(SETS.neighbours.name), verdict("accept")),
       rule("internal networks", deviceIn("iifname", SETS.internal.name), counter(), verdict("drop")),
       rule("internal networks", deviceIn("oifname", SETS.internal.name), counter(), verdict("drop")),
+      rule("", deviceIn("iifname", SETS.bridges.name), verdict({ jump: "egress" })),
       rule("", deviceIn("oifname", SETS.bridges.name), verdict({ goto: "into_bridge" })),
     ],
+  },
+  {
+    chain: { name: "input", hook: { type: "filter", hook: "input", priority: 0 } },
+    rules: [rule("", deviceIn("iifname", SETS.bridges.name), verdict({ jump: "egress" }))],
   },
   {
     chain: { name: "postrouting", hook: { type: "nat", hook: "postrouting", priority: 100 } },

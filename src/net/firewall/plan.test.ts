@@ -7,13 +7,15 @@ import {
   planAddEndpoint,
   planAddNetwork,
   planDestroy,
+  planForget,
   planInit,
   planRemoveEndpoint,
   planRemoveNetwork,
+  planRenew,
   planReplaceAll,
 } from "./plan.ts";
 import { policyWarnings } from "./host-policy.ts";
-import { type FirewallNetwork, type Publication, desiredRuleset } from "./ruleset.ts";
+import { type FirewallNetwork, type Publication, type SetElements, desiredRuleset } from "./ruleset.ts";
 
 const TABLE = "berth-fw";
 const web: FirewallNetwork = {
@@ -69,6 +71,21 @@ test("the rules do not depend on networks and ports, only elements do", () => {
     published_any6: 0,
     opened: 0,
     opened6: 0,
+    egress_networks: 0,
+    egress_containers: 0,
+    egress_containers6: 0,
+    egress_network_allowed: 0,
+    egress_network_named: 0,
+    egress_network_named_ports: 0,
+    egress_network_allowed6: 0,
+    egress_network_named6: 0,
+    egress_network_named_ports6: 0,
+    egress_container_allowed: 0,
+    egress_container_named: 0,
+    egress_container_named_ports: 0,
+    egress_container_allowed6: 0,
+    egress_container_named6: 0,
+    egress_container_named_ports6: 0,
   });
 });
 
@@ -114,6 +131,26 @@ inOwnNamespace(import.meta.filename, () => {
     assert.ok(size(planAddEndpoint(TABLE, [one])) < 300);
     await keel.run(planAddEndpoint(TABLE, [one]));
     await keel.run(planRemoveEndpoint(TABLE, [one]));
+    await keel.run(planDestroy(TABLE));
+  });
+
+  test("elements with timeouts are renewed whether they are there or not, and forgotten likewise", async () => {
+    await keel.run(planInit(TABLE));
+    const before = await listed();
+    const named = (timeoutMs: number): SetElements => ({
+      egressNetworkNamed: [{ key: ["docker0", "192.0.2.1"], timeoutMs }],
+      egressContainerNamedPorts6: [{ key: ["fd00::2", 6, "2001:db8::1", 443], timeoutMs }],
+    });
+    const timeouts = async (): Promise<string[]> =>
+      [...(await sh("nft", "list", "table", "inet", TABLE)).matchAll(/timeout (\w+) expires/g)].map(
+        ([, time]) => time as string,
+      );
+    await keel.run(planRenew(TABLE, named(60_000)));
+    assert.deepEqual(await timeouts(), ["1m", "1m"]);
+    await keel.run(planRenew(TABLE, named(3_600_000)));
+    assert.deepEqual(await timeouts(), ["1h", "1h"]);
+    for (let i = 0; i < 2; i++) await keel.run(planForget(TABLE, named(1)));
+    assert.equal(await listed(), before);
     await keel.run(planDestroy(TABLE));
   });
 

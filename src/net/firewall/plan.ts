@@ -21,6 +21,7 @@ import {
   type Publication,
   type SetElements,
   desiredRuleset,
+  mergeElements,
   networkElements,
   publicationElements,
 } from "./ruleset.ts";
@@ -82,17 +83,26 @@ function removePlan(tableName: string, elements: SetElements): Op[] {
   return [nftOp(changeMessages(tableName, elements, deleteElements))];
 }
 
-/** Lets a network in. Undone when a later operation of the request fails. */
-export const planAddNetwork = (tableName: string, network: FirewallNetwork): Op[] =>
-  addPlan(tableName, networkElements(network));
+/** Lets a network in, with the elements of its egress policy. Undone when a later operation of the request fails. */
+export const planAddNetwork = (tableName: string, network: FirewallNetwork, egress: SetElements = {}): Op[] =>
+  addPlan(tableName, mergeElements([networkElements(network), egress]));
 
 /** Takes a network out; ENOENT when it was not there. */
-export const planRemoveNetwork = (tableName: string, network: FirewallNetwork): Op[] =>
-  removePlan(tableName, networkElements(network));
+export const planRemoveNetwork = (
+  tableName: string,
+  network: FirewallNetwork,
+  egress: SetElements = {},
+): Op[] => removePlan(tableName, mergeElements([networkElements(network), egress]));
 
-/** Publishes an endpoint's ports; no operation without ports. Undone when a later operation of the request fails. */
-export const planAddEndpoint = (tableName: string, publications: readonly Publication[]): Op[] =>
-  addPlan(tableName, publicationElements(publications));
+/**
+ * Publishes an endpoint's ports and lets its egress policy hold; no operation without either. Undone when a later
+ * operation of the request fails.
+ */
+export const planAddEndpoint = (
+  tableName: string,
+  publications: readonly Publication[],
+  egress: SetElements = {},
+): Op[] => addPlan(tableName, mergeElements([publicationElements(publications), egress]));
 
 /** Turns an endpoint's ports into others in one transaction: what stays is not touched. ENOENT when one was not there. */
 export function planChangeEndpoint(
@@ -118,6 +128,25 @@ function withoutElements(all: SetElements, others: SetElements): SetElements {
   return left;
 }
 
-/** Withdraws an endpoint's ports; ENOENT when one was not there. */
-export const planRemoveEndpoint = (tableName: string, publications: readonly Publication[]): Op[] =>
-  removePlan(tableName, publicationElements(publications));
+/** Withdraws an endpoint's ports and policy; ENOENT when one was not there. */
+export const planRemoveEndpoint = (
+  tableName: string,
+  publications: readonly Publication[],
+  egress: SetElements = {},
+): Op[] => removePlan(tableName, mergeElements([publicationElements(publications), egress]));
+
+/** Takes elements with timeouts away, gone by themselves or not. */
+export const planForget = (tableName: string, elements: SetElements): Op[] =>
+  changesPlan(tableName, elements, [addElements, deleteElements]);
+
+/**
+ * Gives elements with timeouts their time anew, there or not. Kernels before 6.12 keep the old time of an element that is
+ * added again, and deleting one that is not there would fail.
+ */
+export const planRenew = (tableName: string, elements: SetElements): Op[] =>
+  changesPlan(tableName, elements, [addElements, deleteElements, addElements]);
+
+const changesPlan = (tableName: string, elements: SetElements, changes: readonly Change[]): Op[] =>
+  Object.keys(elements).length === 0
+    ? []
+    : [nftOp(changes.flatMap((change) => changeMessages(tableName, elements, change)))];

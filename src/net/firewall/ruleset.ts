@@ -10,6 +10,8 @@
 //   output       dstnat            from the host itself to an address of the host, loopback included: published?
 //   forward      filter            the only ways into a bridge: answers, published ports, neighbours on the same bridge,
 //                                  and what the network's gateway mode opens
+//   input        filter            from a bridge to the host: only what egress policies allow, where there are any; what is
+//                                  forwarded out of a bridge is judged by the same rules
 //   postrouting  srcnat            hide containers on their way out; make answers to rewritten packets come back to us
 //
 // A port published on 127.0.0.1 can be reached only from the host: packets from elsewhere to 127.0.0.0/8 end in `guard`,
@@ -60,6 +62,8 @@ export interface Publication {
 export interface FirewallState {
   networks: readonly FirewallNetwork[];
   publications: readonly Publication[];
+  /** Elements of egress policies (../egress/elements.ts). */
+  egress?: readonly SetElements[];
 }
 
 /** Elements to be added to or deleted from the sets. */
@@ -134,6 +138,7 @@ export function desiredRuleset(state: FirewallState): Ruleset {
   const elements = mergeElements([
     ...state.networks.map(networkElements),
     publicationElements(state.publications),
+    ...(state.egress ?? []),
   ]);
   return {
     sets: (Object.keys(SETS) as SetKey[]).map((key) => ({ set: SETS[key], elements: elements[key] ?? [] })),
@@ -141,7 +146,7 @@ export function desiredRuleset(state: FirewallState): Ruleset {
   };
 }
 
-function mergeElements(parts: readonly SetElements[]): SetElements {
+export function mergeElements(parts: readonly SetElements[]): SetElements {
   const all: SetElements = {};
   for (const part of parts)
     for (const key of Object.keys(part) as SetKey[]) (all[key] ??= []).push(...(part[key] ?? []));

@@ -1,7 +1,34 @@
 // The sets and maps of the daemon's nftables table: names, keys, data. What is in them is decided in ruleset.ts, what is
 // asked of them in chains.ts. A 6 at the end means the same for IPv6.
 
+import type { FieldType } from "../../linux/nft/datatype.ts";
 import type { NftSet } from "../../linux/nft/ruleset.ts";
+
+type EgressKind = "Network" | "Container";
+type EgressSets<K extends EgressKind> = Record<
+  `egress${K}${"Allowed" | "Named" | "NamedPorts"}${"" | "6"}`,
+  NftSet
+>;
+
+/**
+ * What one kind of policies allows, by where a packet comes from: destinations of rules with addresses, and addresses of
+ * names for the life of the answers, with every port or with some.
+ */
+function egressSets<K extends EgressKind>(kind: K, from: FieldType, from6: FieldType): EgressSets<K> {
+  const sets = (suffix: "" | "6", source: FieldType, ip: FieldType): [string, NftSet][] => {
+    const name = (what: string): string => `egress_${kind.toLowerCase()}_${what}${suffix}`;
+    const whole: FieldType[] = [source, "inet_proto", ip, "inet_service"];
+    return [
+      [`egress${kind}Allowed${suffix}`, { name: name("allowed"), key: whole, isInterval: true }],
+      [`egress${kind}Named${suffix}`, { name: name("named"), key: [source, ip], hasTimeouts: true }],
+      [`egress${kind}NamedPorts${suffix}`, { name: name("named_ports"), key: whole, hasTimeouts: true }],
+    ];
+  };
+  return Object.fromEntries([
+    ...sets("", from, "ipv4_addr"),
+    ...sets("6", from6, "ipv6_addr"),
+  ]) as EgressSets<K>;
+}
 
 /** The sets and maps of the table. */
 export const SETS = {
@@ -46,6 +73,12 @@ export const SETS = {
   /** Published ports by the containers' own addresses: open in routed networks and to trusted devices. */
   opened: { name: "opened", key: ["inet_proto", "ipv4_addr", "inet_service"] },
   opened6: { name: "opened6", key: ["inet_proto", "ipv6_addr", "inet_service"] },
+  /** Who has an egress policy: bridges of networks, addresses of containers. */
+  egressNetworks: { name: "egress_networks", key: ["ifname"] },
+  egressContainers: { name: "egress_containers", key: ["ipv4_addr"] },
+  egressContainers6: { name: "egress_containers6", key: ["ipv6_addr"] },
+  ...egressSets("Network", "ifname", "ifname"),
+  ...egressSets("Container", "ipv4_addr", "ipv6_addr"),
 } as const satisfies Record<string, NftSet>;
 
 /** Key of a set of the table. */

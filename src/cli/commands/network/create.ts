@@ -1,7 +1,8 @@
 import { networkCreate } from "../../../api/operations/network.ts";
-import { bool, map, string, strings } from "../../../lib/flags/spec.ts";
+import { bool, list, map, string, strings } from "../../../lib/flags/spec.ts";
 import { defineCommand, exactly } from "../../command.ts";
 import { labelFlag, toRecord } from "../../options/env.ts";
+import { egressPolicy } from "../../options/network.ts";
 import { resolveIpam } from "../../options/ipam.ts";
 import { print, printError } from "../../output.ts";
 
@@ -14,6 +15,9 @@ export const command = defineCommand({
     "config-from": string("The network from which to copy the configuration", { since: "1.30" }),
     "config-only": bool("Create a configuration only network", { since: "1.30" }),
     driver: string("Driver of the network", { short: "d", initial: "bridge" }),
+    egress: list(
+      "Let only this leave the network: deny, CIDR, IP, domain name, with :PORT/PROTO (not Docker's)",
+    ),
     gateway: strings("IPv4 or IPv6 gateway of the subnet"),
     ingress: bool("Create the swarm's routing-mesh network", { since: "1.29" }),
     internal: bool("Restrict external access to the network"),
@@ -48,7 +52,7 @@ export const command = defineCommand({
         Ingress: flags.ingress,
         ConfigOnly: flags["config-only"],
         ...(flags["config-from"] === "" ? {} : { ConfigFrom: { Network: flags["config-from"] } }),
-        Options: flags.opt,
+        Options: { ...flags.opt, ...egressPolicy(flags.egress) },
         Labels: toRecord(flags.label),
       },
     });

@@ -13,6 +13,7 @@ import type { PlannedEndpoint } from "../../network/service.ts";
 import type { ContainerContext } from "../context.ts";
 import { type AttachedEndpoint, type ContainerRecord, isRunning, type NetworkEndpoint } from "../record.ts";
 import type { LiveContainer } from "../table.ts";
+import { checkEgress, egressOf } from "./egress.ts";
 import { endpointOf } from "./endpoints.ts";
 import { editHosts, ownHosts } from "./hosts.ts";
 import { joinNameService } from "./name-service.ts";
@@ -44,6 +45,7 @@ export async function connectContainer(
     if (live.isRemoving) throw beingRemoved(id);
     const network = context.networks.find(input.id);
     checkJoinable(record, network);
+    checkEgress(egressOf(record).egress, record.hostConfig.NetworkMode, [network]);
     const endpoint = endpointOf(network, input.body.EndpointConfig ?? {});
     const existing = record.endpoints.some((e) => e.networkName === network.name);
     if (!isRunning(record)) {

@@ -11,6 +11,7 @@ import type { AttachWish, NetworkService, PlannedEndpoint } from "../../network/
 import type { ContainerContext } from "../context.ts";
 import { portRequests } from "../ports.ts";
 import { type AttachedEndpoint, type ContainerRecord, type NetworkEndpoint } from "../record.ts";
+import { egressOf } from "./egress.ts";
 import { networkOwner } from "../run/join.ts";
 import { ownerOfNamespaces } from "../run/userns.ts";
 import { interfaceSysctls } from "./endpoints.ts";
@@ -143,6 +144,7 @@ export function wishOf(
     mac: e.wantedMac,
     defaultRoutes: { ipv4: isSame(given.gateways.ipv4), ipv6: isSame(given.gateways.ipv6) },
     ports: isSame(publisherOf(given.gateways)) ? given.ports : [],
+    ...egressOf(record),
     ...(e.lastIp === undefined ? {} : { lastIp: e.lastIp }),
     ...(e.lastIp6 === undefined ? {} : { lastIp6: e.lastIp6 }),
     ...(e.linkLocalIps === undefined ? {} : { linkLocalIps: e.linkLocalIps }),
