@@ -30,9 +30,10 @@ import { specMounts } from "./mounts/use.ts";
 import { adaptHostConfig } from "./host-config/version.ts";
 import { checkNameIsFree, generateName, parseName } from "./names.ts";
 import { portRequests } from "./ports.ts";
-import { checkEgressOf } from "./network/egress.ts";
+import { checkNewEgress } from "./network/egress.ts";
 import { endpointsOf } from "./network/endpoints.ts";
 import { linksOf } from "./network/links.ts";
+import { networkOf } from "./network/sandbox.ts";
 import { type ContainerRecord, NEVER_RAN } from "./record.ts";
 import { parseSignal } from "./signals.ts";
 import { specInputOf } from "./run/spec-input.ts";
@@ -72,7 +73,10 @@ export async function createContainer(
   // All that is looked up comes before the volumes, which are made here: whatever fails from then on takes them back.
   const endpoints = endpointsOf(context.networks, body, hostConfig, call.version);
   const links = linksOf(context.table, hostConfig);
-  checkEgressOf(context, config, hostConfig, endpoints);
+  checkNewEgress(
+    { config, hostConfig },
+    endpoints.map((e) => networkOf(context.networks, e)),
+  );
   using mounts = await resolveMounts(context, {
     id,
     config,

@@ -5,9 +5,7 @@ import { Fault } from "../../../lib/errors.ts";
 import { parseEgressPolicy } from "../../../net/egress/policy.ts";
 import { EGRESS_LABEL } from "../../network/options.ts";
 import { isPredefined, type NetworkRecord } from "../../network/record.ts";
-import type { ContainerContext } from "../context.ts";
-import type { ContainerRecord, NetworkEndpoint } from "../record.ts";
-import { networkOf } from "./sandbox.ts";
+import type { ContainerRecord } from "../record.ts";
 
 /** Returns the policy's text, as part of a wish for an endpoint. */
 export function egressOf({ config }: { config: Pick<ContainerConfig, "Labels"> }): { egress?: string } {
@@ -15,22 +13,19 @@ export function egressOf({ config }: { config: Pick<ContainerConfig, "Labels"> }
   return egress === undefined ? {} : { egress };
 }
 
-/** Refuses a policy that is none, or that could not be kept, with invalidParameter. */
-export function checkEgressOf(
-  context: Pick<ContainerContext, "networks">,
-  config: Pick<ContainerConfig, "Labels">,
-  hostConfig: Pick<ContainerRecord["hostConfig"], "NetworkMode">,
-  endpoints: readonly NetworkEndpoint[],
+/** Refuses the policy of a new container that is none, or that could not be kept in its networks, with invalidParameter. */
+export function checkNewEgress(
+  { config, hostConfig }: Pick<ContainerRecord, "config" | "hostConfig">,
+  networks: readonly NetworkRecord[],
 ): void {
   const { egress } = egressOf({ config });
   if (egress === undefined) return;
-  const networks = endpoints.map((e) => networkOf(context.networks, e));
   checkEgress(egress, hostConfig.NetworkMode, networks);
   if (parseEgressPolicy(egress).names.length > 0 && networks.every((n) => isPredefined(n.name)))
     throw refusal("domain names in an egress policy need the name service of a user-defined network");
 }
 
-/** The same for the networks that are to be joined. */
+/** The same for networks that are to be joined. */
 export function checkEgress(
   egress: string | undefined,
   networkMode: string,
