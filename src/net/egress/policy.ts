@@ -9,6 +9,7 @@
 
 import { isIP } from "node:net";
 import { Fault } from "../../lib/errors.ts";
+import { table } from "../../lib/table.ts";
 import { parsePrefix, type Prefix, widthOf, familyOf } from "../../linux/netlink/address.ts";
 import { IP_PROTO } from "../../linux/nft/datatype.ts";
 
@@ -44,7 +45,7 @@ export interface EgressPolicy {
   asksAnyName: boolean;
 }
 
-const PROTOCOLS: Readonly<Record<string, number>> = { ...IP_PROTO, icmp: 1, icmpv6: 58 };
+const PROTOCOLS = table({ ...IP_PROTO, icmp: 1, icmpv6: 58 });
 const NAME =
   /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 /** A name's ports are elements one by one: the kernel's sets with ranges cannot forget addresses fast. */
