@@ -2,6 +2,7 @@
 // manifest that makes them an image. Source: OCI distribution specification 1.1, "Push".
 import { Fault } from "../lib/errors.ts";
 import { type Digest, Digester, digestOf } from "../oci/digest.ts";
+import { ACCEPT_MANIFESTS } from "./repository.ts";
 import type { RegistryAuth } from "./tokens.ts";
 import { type RegistryOptions, RegistryTransport } from "./transport.ts";
 
@@ -34,6 +35,15 @@ export class RepositoryWriter {
       init,
       [200, 404],
     );
+    await response.body?.cancel();
+    return response.status === 200;
+  }
+
+  /** Whether the repository has a manifest. Fails as has. */
+  async hasManifest(digest: Digest, signal: AbortSignal): Promise<boolean> {
+    const init = { method: "HEAD", headers: { Accept: ACCEPT_MANIFESTS }, signal };
+    const path = `${this.#path}/manifests/${digest}`;
+    const response = await this.#transport.send(path, this.#scope, init, [200, 404]);
     await response.body?.cancel();
     return response.status === 200;
   }

@@ -18,7 +18,8 @@ import { readBytes, readText } from "./answers.ts";
 import type { RegistryAuth } from "./tokens.ts";
 import { type RegistryOptions, RegistryTransport } from "./transport.ts";
 
-const ACCEPT = [
+/** Every kind of manifest that is understood here. */
+export const ACCEPT_MANIFESTS = [
   MEDIA_TYPES.ociIndex,
   MEDIA_TYPES.dockerManifestList,
   MEDIA_TYPES.ociManifest,
@@ -133,7 +134,7 @@ export class RegistryRepository {
   /** Returns the manifest or index that `reference` itself names, as it came and parsed. Fails as resolve. */
   async manifest(reference: string, signal: AbortSignal): Promise<FetchedManifest> {
     const response = await this.#transport.send(`${this.#path}/manifests/${reference}`, this.#scope, {
-      headers: { Accept: ACCEPT },
+      headers: { Accept: ACCEPT_MANIFESTS },
       signal,
     });
     const bytes = await readBytes(response, MAX_MANIFEST_BYTES);

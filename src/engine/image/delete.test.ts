@@ -80,16 +80,34 @@ test("planDelete by name keeps what containers use: the name too, unless forced"
         message: `conflict: unable to remove repository reference "one" (must force) - container cccccccccccc is using its referenced image ${a.id.slice(7, 19)}`,
       });
     assert.deepEqual(planDelete(table, "one", forced, user(false)).remove, [a]);
-    assert.deepEqual(planDelete(table, "one", forced, user(true)), {
-      untag: ["one:latest"],
-      remove: [],
-      answer: [{ Untagged: "one:latest" }],
-    });
+    const { remove, answer } = planDelete(table, "one", forced, user(true));
+    assert.deepEqual({ remove, answer }, { remove: [], answer: [{ Untagged: "one:latest" }] });
     assert.throws(
       () => planDelete(table, a.id, OPTIONS, user(false)),
       /must be forced.*stopped container cccccccccccc/,
     );
     assert.throws(() => planDelete(table, a.id, forced, user(true)), /cannot be forced.*running container/);
+  }));
+
+test("planDelete takes a repository's digests with its last tag, and leaves those of others", () =>
+  withImages(async (table) => {
+    const digest = (name: string) => `${name}@sha256:${"d".repeat(64)}`;
+    const a = image("a", { repoDigests: [digest("docker.io/library/one"), digest("reg.example/one")] });
+    await table.add(a, [parseReference("one:1"), parseReference("one:2")]);
+    const untag = async (text: string) => {
+      const plan = planDelete(table, text, OPTIONS, nobody);
+      await table.commit(plan.changes);
+      return plan.answer;
+    };
+    assert.deepEqual(await untag("one:1"), [{ Untagged: "one:1" }]);
+    assert.throws(() => planDelete(table, a.id, OPTIONS, nobody), /must be forced.*multiple repositories/);
+    assert.deepEqual(await untag("one:2"), [{ Untagged: "one:2" }, { Untagged: digest("one") }]);
+    assert.deepEqual(table.get(a.id)?.repoDigests, [digest("reg.example/one")]);
+    assert.deepEqual(await untag(digest("reg.example/one")), [
+      { Untagged: digest("reg.example/one") },
+      { Deleted: a.id },
+    ]);
+    assert.equal(table.size, 0);
   }));
 
 test("planDelete removes the build steps below an image unless something else needs them", () =>

@@ -1,9 +1,19 @@
 // Removing images: which names and images one `rmi` takes away. Pure decisions over the table; the service commits them.
 import type { ImageDeleted } from "../../api/schemas/image.ts";
 import { Fault } from "../../lib/errors.ts";
-import { familiarString, withDefaultTag } from "../../oci/reference.ts";
+import type { Platform } from "../../oci/platform.ts";
+import {
+  canonicalName,
+  familiarString,
+  parseReference,
+  type Reference,
+  withDefaultTag,
+  withDigest,
+} from "../../oci/reference.ts";
+import type { Change } from "../../storage/meta/types.ts";
+import { checkPlatform } from "./platform.ts";
 import { configOf, type ImageRecord } from "./record.ts";
-import type { ImageTable } from "./table.ts";
+import { bestImage, type ImageTable } from "./table.ts";
 
 /** A container that uses an image. */
 export interface ImageUser {
@@ -11,15 +21,33 @@ export interface ImageUser {
   isRunning: boolean;
 }
 
+export type UsersOf = (imageId: string) => readonly ImageUser[];
+
 export interface DeletePlan {
-  /** Names to be taken away. */
-  untag: string[];
+  readonly changes: readonly Change[];
+  /** Images whose names are taken away, one for each line that says so. */
+  readonly untagged: readonly ImageRecord[];
   /** Images to be removed, children before parents. */
-  remove: ImageRecord[];
-  answer: ImageDeleted[];
+  readonly remove: readonly ImageRecord[];
+  readonly answer: readonly ImageDeleted[];
+}
+
+export interface DeleteOptions {
+  readonly force: boolean;
+  readonly noprune: boolean;
+  /** Of a name that stands for several, only those for these; none stand for all. */
+  readonly platforms?: readonly Platform[];
 }
 
 const conflict = (message: string): Fault => new Fault("conflict", message, { code: "image.in-use" });
+
+/** What is decided for one image. */
+interface Verdict {
+  readonly image: ImageRecord;
+  /** Names and digests that it loses, as people write them. */
+  readonly loses: readonly string[];
+  readonly isRemoved: boolean;
+}
 
 /**
  * Decides what removing `text` means, with Docker's rules. By name, the name is taken away, and with the last name the image
@@ -29,47 +57,128 @@ const conflict = (message: string): Fault => new Fault("conflict", message, { co
 export function planDelete(
   table: ImageTable,
   text: string,
-  options: { force: boolean; noprune: boolean },
-  usersOf: (imageId: string) => readonly ImageUser[],
+  options: DeleteOptions,
+  usersOf: UsersOf,
 ): DeletePlan {
   const { image, by, reference } = table.find(text);
-  const tags = table.tagsOf(image.id);
-  if (by === "name" && reference !== undefined && reference.digest === undefined) {
-    const name = familiarString(withDefaultTag(reference));
-    if (tags.length > 1) return untagOnly(name);
-    refuseLastName(text, image, options.force, usersOf);
-    if (childrenOf(table, image).length > 0 || usersOf(image.id).some((u) => u.isRunning))
-      return untagOnly(name);
-  } else {
-    if (tags.length > 1 && !options.force)
-      throw conflict(
-        `conflict: unable to delete ${shortId(image)} (must be forced) - image is referenced in multiple repositories`,
-      );
-    refuseIfUsed(table, image, options.force, usersOf);
-  }
-  const remove = [image, ...(options.noprune ? [] : prunableParents(table, image, usersOf))];
+  const all = by === "name" && reference !== undefined ? table.imagesOf(reference) : [image];
+  const wanted = chosen(text, all, options.platforms ?? []);
+  const isById = reference === undefined || by === "id" || image.id === reference.digest;
+  const verdicts =
+    wanted.length < all.length
+      ? wanted.map((i) => removal(table, i, options.force, usersOf))
+      : isById
+        ? [removalById(table, image, options.force, usersOf)]
+        : all.map((i) => untagging(table, text, i, reference, options.force, usersOf));
+  return planOf(table, verdicts, { ...options, isPart: wanted.length < all.length }, usersOf);
+}
+
+/** Of several images under a name those for the platforms. Fails with notFound when one is for none. */
+function chosen(
+  text: string,
+  all: readonly ImageRecord[],
+  platforms: readonly Platform[],
+): readonly ImageRecord[] {
+  if (platforms.length === 0) return all;
+  const found = platforms.map((platform) => {
+    const best = bestImage(platform, all);
+    if (best === undefined) checkPlatform(text, configOf(all[0] as ImageRecord), [platform]);
+    return best as ImageRecord;
+  });
+  return [...new Set(found)];
+}
+
+const shortId = (image: ImageRecord): string => image.id.slice(7, 19);
+
+const familiarDigest = (text: string): string => familiarString(parseReference(text));
+
+/** All that an image is known by, as people write it. */
+function refsOf(table: ImageTable, image: ImageRecord): string[] {
+  return [...table.tagsOf(image.id), ...image.repoDigests.map(familiarDigest)];
+}
+
+const repositoryOf = (ref: string): string => canonicalName(parseReference(ref));
+
+/** Whether everything it is known by is one name, and digests of the same repository. */
+function hasOneName(refs: readonly string[]): boolean {
+  return refs.filter((r) => !r.includes("@")).length <= 1 && new Set(refs.map(repositoryOf)).size <= 1;
+}
+
+/** What taking a name away means for one of its images. With a repository's last tag its digests go, too. */
+function untagging(
+  table: ImageTable,
+  text: string,
+  image: ImageRecord,
+  reference: Reference,
+  isForced: boolean,
+  usersOf: UsersOf,
+): Verdict {
+  const { digest } = reference;
+  const name = familiarString(
+    digest === undefined ? withDefaultTag(reference) : withDigest(reference, digest),
+  );
+  const rest = refsOf(table, image).filter((r) => r !== name);
+  const repository = canonicalName(reference);
+  const hasTag = rest.some((r) => !r.includes("@") && repositoryOf(r) === repository);
+  const digests = rest.filter((r) => r.includes("@") && repositoryOf(r) === repository);
+  const loses = [name, ...(digest === undefined && !hasTag ? digests : [])];
+  if (rest.some((r) => !loses.includes(r))) return { image, loses, isRemoved: false };
+  refuseLastName(text, image, isForced, usersOf);
+  const isNeeded = childrenOf(table, image).length > 0 || usersOf(image.id).some((u) => u.isRunning);
+  return { image, loses, isRemoved: !isNeeded };
+}
+
+function removalById(table: ImageTable, image: ImageRecord, isForced: boolean, usersOf: UsersOf): Verdict {
+  if (!hasOneName(refsOf(table, image)) && !isForced)
+    throw conflict(
+      `conflict: unable to delete ${shortId(image)} (must be forced) - image is referenced in multiple repositories`,
+    );
+  return removal(table, image, isForced, usersOf);
+}
+
+function removal(table: ImageTable, image: ImageRecord, isForced: boolean, usersOf: UsersOf): Verdict {
+  refuseIfUsed(table, image, isForced, usersOf);
+  return { image, loses: refsOf(table, image), isRemoved: true };
+}
+
+/** Puts the verdicts into words and changes. Of a part of a name only the images are spoken of: the name stays. */
+function planOf(
+  table: ImageTable,
+  verdicts: readonly Verdict[],
+  options: DeleteOptions & { readonly isPart: boolean },
+  usersOf: UsersOf,
+): DeletePlan {
+  const removed = verdicts.filter((v) => v.isRemoved).map((v) => v.image);
+  const remove = [
+    ...new Set(removed.flatMap((i) => [i, ...(options.noprune ? [] : prunableParents(table, i, usersOf))])),
+  ];
+  const losers = new Map<string, Set<string>>();
+  for (const { image, loses } of verdicts)
+    for (const ref of loses) losers.set(ref, (losers.get(ref) ?? new Set()).add(image.id));
+  const tags = [...losers].filter(([ref]) => !ref.includes("@"));
   return {
-    untag: tags,
+    changes: [
+      ...tags.map(([name, ids]) => table.untagImagesChange(name, ids)),
+      ...verdicts.filter((v) => !v.isRemoved).map((v) => table.putChange(withoutDigests(v))),
+      ...remove.map((i) => table.removeChange(i)),
+    ],
+    untagged: options.isPart
+      ? []
+      : [...losers.keys()].map((ref) => (verdicts.find((v) => v.loses.includes(ref)) as Verdict).image),
     remove,
     answer: [
-      ...tags.map((t) => ({ Untagged: t })),
-      ...image.repoDigests.map((d) => ({ Untagged: d.replace(/^docker\.io\/(library\/)?/, "") })),
+      ...(options.isPart ? [] : [...losers.keys()].map((ref) => ({ Untagged: ref }))),
       ...remove.map((i) => ({ Deleted: i.id })),
     ],
   };
 }
 
-const shortId = (image: ImageRecord): string => image.id.slice(7, 19);
-
-const untagOnly = (name: string): DeletePlan => ({ untag: [name], remove: [], answer: [{ Untagged: name }] });
+function withoutDigests({ image, loses }: Verdict): ImageRecord {
+  return { ...image, repoDigests: image.repoDigests.filter((d) => !loses.includes(familiarDigest(d))) };
+}
 
 /** The last name of an image stays while a container uses it, unless forced. */
-function refuseLastName(
-  text: string,
-  image: ImageRecord,
-  isForced: boolean,
-  usersOf: (imageId: string) => readonly ImageUser[],
-): void {
+function refuseLastName(text: string, image: ImageRecord, isForced: boolean, usersOf: UsersOf): void {
   const user = usersOf(image.id)[0];
   if (user === undefined || isForced) return;
   throw conflict(
@@ -77,12 +186,7 @@ function refuseLastName(
   );
 }
 
-function refuseIfUsed(
-  table: ImageTable,
-  image: ImageRecord,
-  isForced: boolean,
-  usersOf: (imageId: string) => readonly ImageUser[],
-): void {
+function refuseIfUsed(table: ImageTable, image: ImageRecord, isForced: boolean, usersOf: UsersOf): void {
   const shown = shortId(image);
   const users = usersOf(image.id);
   const running = users.find((u) => u.isRunning);
@@ -105,11 +209,7 @@ const childrenOf = (table: ImageTable, image: ImageRecord): ImageRecord[] =>
   table.all().filter((i) => i.parentId === image.id);
 
 /** The nameless build steps below an image that nothing else needs. */
-function prunableParents(
-  table: ImageTable,
-  image: ImageRecord,
-  usersOf: (imageId: string) => readonly ImageUser[],
-): ImageRecord[] {
+function prunableParents(table: ImageTable, image: ImageRecord, usersOf: UsersOf): ImageRecord[] {
   const parents: ImageRecord[] = [];
   let child = image;
   for (;;) {

@@ -24,20 +24,24 @@ export function selectImages(
       throw new Fault("invalidParameter", `invalid filter '${key}'`, { code: "filter.unknown" });
   const dangling = flag(filters["dangling"]);
   const references = filters["reference"] ?? [];
-  return table
-    .all()
-    .filter((i) => dangling === undefined || isDangling(table, i) === dangling)
-    .filter((i) => query.all || table.tagsOf(i.id).length > 0 || isDangling(table, i))
-    .filter((i) => (filters["label"] ?? []).every((v) => hasLabel(configOf(i).config.labels, v)))
-    .filter((i) => withinTime(table, i, filters))
-    .map((image) => ({
-      image,
-      tags: table
-        .tagsOf(image.id)
-        .filter((t) => references.length === 0 || references.some((r) => matchesReference(t, r))),
-    }))
-    .filter(({ tags }) => references.length === 0 || tags.length > 0)
-    .sort((a, b) => (createdNano(a.image) < createdNano(b.image) ? 1 : -1));
+  return (
+    table
+      .all()
+      .filter((i) => dangling === undefined || isDangling(table, i) === dangling)
+      .filter((i) => query.all || table.tagsOf(i.id).length > 0 || isDangling(table, i))
+      // What a name has for other platforms is told with the one that it means here.
+      .filter((i) => table.mainTagsOf(i.id).length > 0 || table.tagsOf(i.id).length === 0)
+      .filter((i) => (filters["label"] ?? []).every((v) => hasLabel(configOf(i).config.labels, v)))
+      .filter((i) => withinTime(table, i, filters))
+      .map((image) => ({
+        image,
+        tags: table
+          .mainTagsOf(image.id)
+          .filter((t) => references.length === 0 || references.some((r) => matchesReference(t, r))),
+      }))
+      .filter(({ tags }) => references.length === 0 || tags.length > 0)
+      .sort((a, b) => (createdNano(a.image) < createdNano(b.image) ? 1 : -1))
+  );
 }
 
 function flag(values: readonly string[] | undefined): boolean | undefined {

@@ -7,11 +7,13 @@ import { Fault } from "../../lib/errors.ts";
 import type { TarEvent } from "../../lib/tar/entry.ts";
 import { readTar } from "../../lib/tar/reader.ts";
 import { type ImageId, imageIdOf, parseImageConfig } from "../../oci/image-config.ts";
-import { type Descriptor, parseManifest } from "../../oci/manifest.ts";
-import { bestPlatform, hostPlatform, type Platform } from "../../oci/platform.ts";
+import { type Descriptor, isImageManifest, type Manifest, parseManifest } from "../../oci/manifest.ts";
+import { MEDIA_TYPES } from "../../oci/mediatype.ts";
+import { bestPlatform, type Platform } from "../../oci/platform.ts";
 import { familiarString, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
 import type { LayerLease } from "../../storage/layer/holds.ts";
 import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
+import { hasSameIndex } from "./manifests.ts";
 import { checkPlatform, wantedPlatform } from "./platform.ts";
 import type { ImageRecord } from "./record.ts";
 import type { ImageContext } from "./service.ts";
@@ -38,6 +40,8 @@ interface Found {
   configPath: string;
   layerPaths: readonly string[];
   names: readonly Reference[];
+  /** How it came, where it is one of several for different platforms. */
+  origin?: Required<Pick<ImageRecord, "manifest" | "index">>;
 }
 
 const malformed = (why: string): Fault =>
@@ -56,7 +60,7 @@ export async function loadImages(
   try {
     await readArchive(context, (await decompress(body)).stream, contents, lease, signal);
     const images: ImageRecord[] = [];
-    for (const found of imagesIn(contents, wanted[0] ?? hostPlatform()))
+    for (const found of imagesIn(contents, wanted[0]))
       images.push(await storeImage(context, contents, found, { lease, out, wanted }));
     return images;
   } finally {
@@ -188,11 +192,14 @@ function cleanName(name: string): string {
   return parts.join("/");
 }
 
-function imagesIn(contents: Contents, platform: Platform): Found[] {
+/** The images of an archive; with a platform only those for it. Only an OCI layout can tell of several for one name. */
+function imagesIn(contents: Contents, platform: Platform | undefined): Found[] {
   const manifest = contents.documents.get("manifest.json");
-  if (manifest !== undefined) return fromDockerManifest(manifest);
-  const index = contents.documents.get("index.json");
-  if (index !== undefined) return fromOciLayout(contents, platform, index);
+  const layout = contents.documents.get("index.json");
+  const listed = layout === undefined ? undefined : fromOciLayout(contents, platform, layout);
+  if (manifest !== undefined && !listed?.some((f) => f.origin !== undefined))
+    return fromDockerManifest(manifest);
+  if (listed !== undefined) return listed;
   throw malformed("neither manifest.json nor index.json in it");
 }
 
@@ -227,40 +234,63 @@ function parseJson(bytes: Buffer, what: string): unknown {
 
 const blobPath = (digest: string): string => `blobs/${digest.replace(":", "/")}`;
 
-function fromOciLayout(contents: Contents, platform: Platform, bytes: Buffer): Found[] {
-  const index = parseManifest(bytes, "application/vnd.oci.image.index.v1+json");
+function fromOciLayout(contents: Contents, platform: Platform | undefined, bytes: Buffer): Found[] {
+  const index = parseManifest(bytes, MEDIA_TYPES.ociIndex);
   if (index.kind !== "index") throw malformed("index.json is not an index");
   return index.manifests.flatMap((d) => {
-    const manifest = manifestBehind(contents, platform, d);
-    if (manifest === undefined) return [];
     const name =
       d.annotations?.["io.containerd.image.name"] ?? d.annotations?.["org.opencontainers.image.ref.name"];
-    return [
-      {
-        configPath: blobPath(manifest.config.digest),
-        layerPaths: manifest.layers.map((l) => blobPath(l.digest)),
-        names: name === undefined || !/[/:]/.test(name) ? [] : [withDefaultTag(parseReference(name))],
-      },
-    ];
+    const names = name === undefined || !/[/:]/.test(name) ? [] : [withDefaultTag(parseReference(name))];
+    return forPlatform(manifestsBehind(contents, d), platform).map(({ manifest, ...origin }) => ({
+      configPath: blobPath(manifest.config.digest),
+      layerPaths: manifest.layers.map((l) => blobPath(l.digest)),
+      names,
+      ...(origin.index === undefined ? {} : { origin: { manifest: origin.text, index: origin.index } }),
+    }));
   });
+}
+
+/** A manifest of the archive, as it is there, and the list that it stands in. */
+interface Listed {
+  readonly manifest: Manifest;
+  readonly text: NonNullable<ImageRecord["manifest"]>;
+  readonly platform?: Platform | undefined;
+  readonly index?: NonNullable<ImageRecord["index"]>;
+}
+
+/** Leaves the one that serves a platform best, of those in a list. */
+function forPlatform(all: readonly Listed[], platform: Platform | undefined): readonly Listed[] {
+  if (platform === undefined) return all;
+  const known = all.flatMap((l) => (l.platform === undefined ? [] : [{ l, platform: l.platform }]));
+  const best = bestPlatform(platform, known)?.l;
+  return all.filter((l) => l.platform === undefined || l === best);
 }
 
 /** An index may list indexes; an archive's may also list itself. */
 const MAX_INDEXES = 4;
+const MAX_MANIFESTS = 1000;
 
-function manifestBehind(
+/** Returns the images that a descriptor leads to and that are in the archive; what only speaks of an image is left out. */
+function manifestsBehind(
   contents: Contents,
-  platform: Platform,
   descriptor: Descriptor,
+  index?: NonNullable<ImageRecord["index"]>,
   depth = 0,
-): { config: Descriptor; layers: readonly Descriptor[] } | undefined {
+): Listed[] {
   const bytes = contents.documents.get(blobPath(descriptor.digest));
-  if (bytes === undefined) return undefined;
+  if (bytes === undefined) return [];
   const parsed = parseManifest(bytes, descriptor.mediaType);
-  if (parsed.kind === "manifest") return parsed;
+  const text = { mediaType: parsed.mediaType, text: bytes.toString("utf8") };
+  if (parsed.kind === "manifest") {
+    if (!isImageManifest(parsed) || descriptor.platform?.os === "unknown") return [];
+    return [
+      { manifest: parsed, text, platform: descriptor.platform, ...(index === undefined ? {} : { index }) },
+    ];
+  }
   if (depth === MAX_INDEXES) throw malformed("too many indexes inside of each other");
-  const best = bestPlatform(platform, parsed.manifests);
-  return best === undefined ? undefined : manifestBehind(contents, platform, best, depth + 1);
+  const all = parsed.manifests.flatMap((d) => manifestsBehind(contents, d, text, depth + 1));
+  if (all.length > MAX_MANIFESTS) throw malformed("too many manifests");
+  return all;
 }
 
 async function storeImage(
@@ -297,10 +327,16 @@ async function storeImage(
     layers: layers.map((l) => l.id),
     sizeBytes: layers.reduce((sum, l) => sum + l.sizeBytes, 0),
     repoDigests: [],
+    ...found.origin,
     parentId: "",
     isIntermediate: false,
   };
-  await context.table.add(image, found.names);
+  const isNamed = found.names.some((name) =>
+    context.table.imagesOf(name).some((i) => hasSameIndex(i, image)),
+  );
+  await context.table.add(image, found.names, (other) => hasSameIndex(other, image));
+  // Of several platforms of one name it is said once.
+  if (isNamed) return image;
   for (const name of found.names) await out.write({ stream: `Loaded image: ${familiarString(name)}\n` });
   if (found.names.length === 0) await out.write({ stream: `Loaded image ID: ${image.id}\n` });
   return image;

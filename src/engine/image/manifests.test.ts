@@ -55,7 +55,10 @@ const listed = { ...pulled, index: { mediaType: MEDIA_TYPES.ociIndex, text: INDE
 
 test("an image's name stands for the list it came from, else for its manifest; what was built here for nothing", () => {
   assert.equal(targetOf(built), undefined);
-  assert.equal(manifestsOf(built, []), undefined);
+  assert.equal(
+    manifestsOf(built, [built], () => []),
+    undefined,
+  );
   assert.deepEqual(targetOf(pulled), {
     mediaType: MEDIA_TYPES.ociManifest,
     digest: own,
@@ -66,7 +69,7 @@ test("an image's name stands for the list it came from, else for its manifest; w
 });
 
 test("all manifests of a list are shown; those of other platforms, and what attests, are not here", () => {
-  const all = manifestsOf(listed, ["c1"]) ?? [];
+  const all = manifestsOf(listed, [listed], () => ["c1"]) ?? [];
   assert.deepEqual(
     all.map((m) => [m.ID, m.Kind, m.Available]),
     [
@@ -79,7 +82,7 @@ test("all manifests of a list are shown; those of other platforms, and what atte
   assert.deepEqual(all[1]?.Size, { Content: content, Total: content + 1000 });
   assert.deepEqual(all[1]?.ImageData?.Containers, ["c1"]);
   assert.deepEqual(all[2]?.AttestationData, { For: own });
-  assert.equal(manifestsOf(pulled, [])?.length, 1);
+  assert.equal(manifestsOf(pulled, [pulled], () => [])?.length, 1);
 });
 
 test("a platform is JSON or a text, and has to be the image's", () => {

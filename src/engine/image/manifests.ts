@@ -2,7 +2,7 @@
 // What a host has built itself has none until it is pushed.
 import type { Descriptor as ApiDescriptor, OciPlatform } from "../../api/schemas/descriptor.ts";
 import type { ImageManifest } from "../../api/schemas/image.ts";
-import { type Digest, digestOf } from "../../oci/digest.ts";
+import { digestOf } from "../../oci/digest.ts";
 import { type Descriptor, type Index, type Manifest, parseManifest } from "../../oci/manifest.ts";
 import type { Platform } from "../../oci/platform.ts";
 import type { ResolvedManifest } from "../../registry/repository.ts";
@@ -32,26 +32,49 @@ export function targetOf(image: ImageRecord): ApiDescriptor | undefined {
   return { mediaType: kept.mediaType, digest: digestOf(bytes), size: bytes.length };
 }
 
-/** Returns all manifests of what the image came with; those of other platforms are not here. */
+/** Returns all manifests of what the image came with: of `all` images those that came with the same list are here. */
 export function manifestsOf(
   image: ImageRecord,
-  containerIds: readonly string[],
+  all: readonly ImageRecord[],
+  containersOf: (imageId: string) => readonly string[],
 ): ImageManifest[] | undefined {
   if (image.manifest === undefined) return undefined;
-  const bytes = Buffer.from(image.manifest.text);
-  const own = parseManifest(bytes, image.manifest.mediaType) as Manifest;
-  const digest = digestOf(bytes);
-  const here = availableOf(image, own, { digest, sizeBytes: bytes.length, containerIds });
-  if (image.index === undefined) return [here];
-  const index = parseManifest(Buffer.from(image.index.text), image.index.mediaType) as Index;
-  return index.manifests.map((d) => (d.digest === digest ? { ...here, Descriptor: shown(d) } : elsewhere(d)));
+  if (image.index === undefined) return [availableOf(image, image.manifest, containersOf(image.id))];
+  const here = new Map(
+    all
+      .filter((i) => hasSameIndex(i, image))
+      .flatMap((i) => {
+        if (i.manifest === undefined) return [];
+        const available = availableOf(i, i.manifest, containersOf(i.id));
+        return [[available.ID, available] as const];
+      }),
+  );
+  return indexOf(image).map((d) => {
+    const available = here.get(d.digest);
+    return available === undefined ? elsewhere(d) : { ...available, Descriptor: shown(d) };
+  });
+}
+
+/** The entries of the list that an image came from; none when it came from none. */
+export function indexOf({ index }: ImageRecord): readonly Descriptor[] {
+  if (index === undefined) return [];
+  return (parseManifest(Buffer.from(index.text), index.mediaType) as Index).manifests;
+}
+
+/** Whether two images came from one list. */
+export function hasSameIndex(a: ImageRecord, b: ImageRecord): boolean {
+  return a.index !== undefined && a.index.text === b.index?.text;
 }
 
 function availableOf(
   image: ImageRecord,
-  manifest: Manifest,
-  { digest, sizeBytes, containerIds }: { digest: Digest; sizeBytes: number; containerIds: readonly string[] },
+  kept: NonNullable<ImageRecord["manifest"]>,
+  containerIds: readonly string[],
 ): ImageManifest {
+  const bytes = Buffer.from(kept.text);
+  const manifest = parseManifest(bytes, kept.mediaType) as Manifest;
+  const digest = digestOf(bytes);
+  const sizeBytes = bytes.length;
   const { os, architecture, variant } = configOf(image);
   const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) };
   const content = [manifest.config, ...manifest.layers].reduce((sum, d) => sum + d.sizeBytes, sizeBytes);

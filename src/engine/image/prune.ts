@@ -36,7 +36,9 @@ export async function pruneImages(
     if (!fits({ createdNano: parseNano(created ?? "") ?? 0n, labels: config.labels })) continue;
     const names = onlyDangling ? [] : table.tagsOf(image.id);
     if (names.length === 0 && !isDangling(table, image)) continue;
-    for (const name of names.length > 0 ? names : [image.id]) deleted.push(...(await removed(deps, name)));
+    // By id is refused for what has digests of several repositories.
+    const refs = [...names, ...image.repoDigests];
+    for (const name of refs.length > 0 ? refs : [image.id]) deleted.push(...(await removed(deps, name)));
   }
   return {
     ImagesDeleted: deleted.length === 0 ? null : deleted,

@@ -28,7 +28,7 @@ import { RegistryRepository } from "../../registry/repository.ts";
 import type { LayerLease } from "../../storage/layer/holds.ts";
 import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
 import { credentialsOf } from "./credentials.ts";
-import { manifestsKept } from "./manifests.ts";
+import { hasSameIndex, manifestsKept } from "./manifests.ts";
 import { progressReporter } from "./progress.ts";
 import type { ImageRecord } from "./record.ts";
 import { mirrorsOf, optionsFor } from "./registries.ts";
@@ -64,10 +64,10 @@ export async function pullImage(
   const pulled: Pulled[] = [];
   let isNew = false;
   for (const reference of references) {
-    const before = context.table.byReference(reference)?.id;
+    const before = context.table.imagesOf(reference).map((i) => i.id);
     const imageId = await pullReference(pull, reference);
     pulled.push({ reference, imageId });
-    isNew ||= before !== imageId;
+    isNew ||= !before.includes(imageId);
   }
   const shown = familiarString(asked);
   await out.write({
@@ -118,14 +118,14 @@ async function pullReference(pull: Pull, reference: Reference): Promise<ImageId>
   using lease = context.layers.lease();
   const layers = await pullLayers(context, repository, resolved.manifest.layers, config, lease, out, signal);
   const repoDigest = `${canonicalName(reference)}@${resolved.digest}`;
-  await context.table.add(
-    {
-      ...recordOf(id, configBytes, layers, repoDigest),
-      ...manifestsKept(resolved),
-      isIntermediate: isNameless,
-    },
-    reference.digest === undefined && !isNameless ? [reference] : [],
-  );
+  const image: ImageRecord = {
+    ...recordOf(id, configBytes, layers, repoDigest),
+    ...manifestsKept(resolved),
+    isIntermediate: isNameless,
+  };
+  const names = reference.digest === undefined && !isNameless ? [reference] : [];
+  // The same list again, for another platform: the name has both then.
+  await context.table.add(image, names, (other) => hasSameIndex(other, image));
   for (const [i, layer] of layers.entries())
     await context.pushed.note(layer.diffId, resolved.manifest.layers[i] as Descriptor, reference);
   await out.write({ status: `Digest: ${resolved.digest}` });

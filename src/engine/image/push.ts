@@ -6,7 +6,7 @@ import type { imagePush } from "../../api/operations/image.ts";
 import { compress } from "../../lib/compress/stream.ts";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import { Lane } from "../../lib/lanes.ts";
-import type { Digest } from "../../oci/digest.ts";
+import { type Digest, digestOf } from "../../oci/digest.ts";
 import { type Descriptor, parseManifest } from "../../oci/manifest.ts";
 import { layerCompression, MEDIA_TYPES } from "../../oci/mediatype.ts";
 import {
@@ -22,12 +22,14 @@ import { RepositoryWriter } from "../../registry/push.ts";
 import { mayPass, waitToRetry } from "../../registry/retry.ts";
 import type { LayerRecord } from "../../storage/layer/types.ts";
 import { credentialsOf } from "./credentials.ts";
-import { requirePlatform } from "./platform.ts";
+import { requirePlatform, wantedPlatform } from "./platform.ts";
 import { progressReporter } from "./progress.ts";
+import { pushPlatforms } from "./push-platforms.ts";
 import type { KnownBlob } from "./pushed.ts";
 import type { ImageRecord } from "./record.ts";
 import { optionsFor } from "./registries.ts";
 import type { ImageContext } from "./service.ts";
+import { bestImage } from "./table.ts";
 
 type PushInput = InputOf<typeof imagePush>;
 
@@ -62,10 +64,10 @@ export async function pushImage(
   const push = openPush(context, name, input.registryAuth, { out, signal });
   const pushed: Pushed[] = [];
   for (const reference of references) {
-    const image = context.table.byReference(reference);
-    if (image === undefined) continue; // untagged meanwhile
-    await pushTag(push, reference, image, input.platform);
-    pushed.push({ reference, image });
+    const images = imagesToPush(context, reference, input.platform);
+    if (images[0] === undefined) continue; // untagged meanwhile
+    await pushTag(push, reference, images);
+    pushed.push({ reference, image: images[0] });
   }
   return pushed;
 }
@@ -101,24 +103,49 @@ function tagsToPush(context: ImageContext, wanted: Reference): Reference[] {
   return one;
 }
 
-async function pushTag(
-  push: Push,
+/** What a tag stands for: one image for each platform, or the one that is asked for. Fails with notFound. */
+function imagesToPush(
+  context: ImageContext,
   reference: Reference,
-  image: ImageRecord,
   platform: string | undefined,
-): Promise<void> {
-  const { context, writer, signal } = push;
-  const { tag = DEFAULT_TAG } = reference;
+): readonly ImageRecord[] {
+  const images = context.table.imagesOf(reference);
+  if (!platform || images[0] === undefined) return images;
+  const image = bestImage(wantedPlatform(platform), images) ?? images[0];
   requirePlatform(image, familiarString(reference), [platform]);
+  return [image];
+}
+
+async function pushTag(push: Push, reference: Reference, images: readonly ImageRecord[]): Promise<void> {
+  const { context } = push;
+  const { tag = DEFAULT_TAG } = reference;
+  const { digest, bytes } =
+    images.length === 1
+      ? await pushManifest(push, images[0] as ImageRecord, tag)
+      : await pushPlatforms(push, tag, images);
+  for (const image of images)
+    await context.table.addRepoDigest(image.id, `${canonicalName(reference)}@${digest}`);
+  await push.out.write({ status: `${tag}: digest: ${digest} size: ${bytes.length}` });
+  const aux = { Tag: tag, Digest: digest, Size: bytes.length };
+  await push.out.write({ progressDetail: {}, aux });
+}
+
+/** A manifest that a registry has now. */
+export interface PushedManifest {
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
+}
+
+/** Pushes an image under a tag, or under its digest alone. */
+export async function pushManifest(push: Push, image: ImageRecord, tag?: string): Promise<PushedManifest> {
+  const { writer, signal } = push;
   const blobs = await pushLayers(push, image);
   const configBytes = Buffer.from(image.configText);
   if (!(await writer.has(image.id, signal))) await writer.upload(once(configBytes), signal);
   const { bytes, mediaType } = manifestFor(image, blobs, configBytes.length);
-  const digest = await writer.putManifest(tag, bytes, mediaType, signal);
-  await context.table.addRepoDigest(image.id, `${canonicalName(reference)}@${digest}`);
-  await push.out.write({ status: `${tag}: digest: ${digest} size: ${bytes.length}` });
-  const aux = { Tag: tag, Digest: digest, Size: bytes.length };
-  await push.out.write({ progressDetail: {}, aux });
+  const digest = await writer.putManifest(tag ?? digestOf(bytes), bytes, mediaType, signal);
+  return { digest, bytes, mediaType };
 }
 
 export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

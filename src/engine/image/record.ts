@@ -23,10 +23,13 @@ export interface ImageRecord {
   readonly isIntermediate: boolean;
 }
 
-/** A name of an image. */
+/** A name of an image, or of one image for each of several platforms. */
 export interface TagRecord {
   readonly version: 1;
+  /** The one for this machine, or the latest where none is. */
   readonly imageId: ImageId;
+  /** Those for other platforms. */
+  readonly others?: readonly ImageId[];
   /** RFC 3339. */
   readonly taggedAt: string;
 }

@@ -40,7 +40,7 @@ import { checkLogin } from "../../registry/login.ts";
 import { credentialsOf } from "./credentials.ts";
 import { firstAnswering, pullImage } from "./pull.ts";
 import { manifestsOf, targetOf } from "./manifests.ts";
-import { requirePlatform } from "./platform.ts";
+import { requirePlatform, wantedPlatform } from "./platform.ts";
 import { type PruneDeps, pruneImages } from "./prune.ts";
 import { openPush, type Push, pushImage } from "./push.ts";
 import type { PushedTable } from "./pushed.ts";
@@ -104,15 +104,21 @@ export class ImageService {
 
   /** Returns the image that a create request names. Fails with notFound in Docker's words. */
   resolve(text: string, platform?: string): ResolvedImage {
-    const { image } = this.#context.table.find(text);
+    const image = this.#findFor(text, platform);
     const config = configOf(image);
-    requirePlatform(image, text, [platform]);
     return { id: image.id, config, topLayer: image.layers.at(-1) ?? null };
   }
 
-  /** Returns the record that a name or id means; fails with notFound. */
-  find(text: string): ImageRecord {
-    return this.#context.table.find(text).image;
+  /** Returns the record that a name or id means; of several the best for `platform`, where one fits. Fails with notFound. */
+  find(text: string, platform?: Platform): ImageRecord {
+    return this.#context.table.find(text, platform).image;
+  }
+
+  /** The same, but one that is not for the platform will not do. */
+  #findFor(text: string, platform: string | undefined): ImageRecord {
+    const image = this.find(text, platform ? wantedPlatform(platform) : undefined);
+    requirePlatform(image, text, [platform]);
+    return image;
   }
 
   /** Whether a name or id means an image. */
@@ -193,8 +199,7 @@ export class ImageService {
   }
 
   async inspect(input: Input<"imageInspect">): Promise<ImageInspect> {
-    const { image } = this.#context.table.find(input.name);
-    requirePlatform(image, input.name, [input.platform]);
+    const image = this.#findFor(input.name, input.platform);
     const facts = this.#facts(image, this.#context.table.tagsOf(image.id));
     return { ...inspectOf(image, facts), ...this.#origin(image, input) };
   }
@@ -205,8 +210,8 @@ export class ImageService {
     { manifests }: { readonly manifests: boolean },
   ): Pick<ImageInspect, "Descriptor" | "Manifests"> {
     const target = targetOf(image);
-    const containers = this.#usersOf(image.id).map((user) => user.containerId);
-    const all = manifests ? manifestsOf(image, containers) : undefined;
+    const containersOf = (id: string) => this.#usersOf(id).map((user) => user.containerId);
+    const all = manifests ? manifestsOf(image, this.#context.table.all(), containersOf) : undefined;
     return {
       ...(target === undefined ? {} : { Descriptor: target }),
       ...(all === undefined ? {} : { Manifests: all }),
@@ -214,8 +219,7 @@ export class ImageService {
   }
 
   async history(input: Input<"imageHistory">): Promise<ImageHistory> {
-    const { image } = this.#context.table.find(input.name);
-    requirePlatform(image, input.name, [input.platform]);
+    const image = this.#findFor(input.name, input.platform);
     const lineage: HistoryImage[] = [];
     for (
       let i: ImageRecord | undefined = image;
@@ -247,7 +251,7 @@ export class ImageService {
   }
 
   async tag(input: Input<"imageTag">): Promise<void> {
-    const { image } = this.#context.table.find(input.name);
+    const { image, reference } = this.#context.table.find(input.name);
     const repo = parseReference(input.repo ?? "");
     if (repo.digest !== undefined)
       throw new Fault("invalidParameter", "refusing to create a tag with a digest reference", {
@@ -260,13 +264,18 @@ export class ImageService {
         "refusing to create an ambiguous tag using digest algorithm as name",
         { code: "image.tag-ambiguous" },
       );
-    await this.addName(image, name);
+    const all = reference === undefined ? [] : this.#context.table.imagesOf(reference);
+    await this.#name(all.includes(image) ? all : [image], name);
   }
 
   /** Gives an image a name, taking it from the image that had it. */
-  async addName(image: ImageRecord, name: Reference): Promise<void> {
-    await this.#context.table.tag(image, name);
-    this.#publish("tag", image, familiarString(withDefaultTag(name)));
+  addName(image: ImageRecord, name: Reference): Promise<void> {
+    return this.#name([image], name);
+  }
+
+  async #name(images: readonly ImageRecord[], name: Reference): Promise<void> {
+    await this.#context.table.tag(images, name);
+    this.#publish("tag", images[0] as ImageRecord, familiarString(withDefaultTag(name)));
   }
 
   /** Publishes an event of an image, with its labels and a name; compat: most actions have the id for a name. */
@@ -277,13 +286,10 @@ export class ImageService {
 
   async delete(input: Input<"imageDelete">): Promise<ImageDeleted[]> {
     const { table } = this.#context;
-    const { image } = table.find(input.name);
-    const plan = planDelete(table, input.name, input, this.#usersOf);
-    await table.commit([
-      ...plan.untag.map((t) => table.untagChange(t)),
-      ...plan.remove.map((i) => table.removeChange(i)),
-    ]);
-    for (const line of plan.answer) if ("Untagged" in line) this.#publish("untag", image);
+    const platforms = input.platforms.map(wantedPlatform);
+    const plan = planDelete(table, input.name, { ...input, platforms }, this.#usersOf);
+    await table.commit(plan.changes);
+    for (const image of plan.untagged) this.#publish("untag", image);
     for (const { id } of plan.remove)
       this.#context.events.publish({
         type: "image",
@@ -292,7 +298,7 @@ export class ImageService {
         attributes: { name: id },
       });
     for (const gone of plan.remove) await this.#letLayersGo(gone);
-    return plan.answer;
+    return [...plan.answer];
   }
 
   async prune(input: Input<"imagePrune">): Promise<ImagesPrune> {

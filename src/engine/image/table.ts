@@ -4,6 +4,13 @@ import { Fault } from "../../lib/errors.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import type { ImageId } from "../../oci/image-config.ts";
 import {
+  bestPlatform,
+  formatPlatform,
+  hostPlatform,
+  normalisePlatform,
+  type Platform,
+} from "../../oci/platform.ts";
+import {
   canonicalName,
   canonicalString,
   familiarString,
@@ -13,7 +20,7 @@ import {
 } from "../../oci/reference.ts";
 import type { LayerHolds } from "../../storage/layer/holds.ts";
 import type { Change, RecordStore, Table } from "../../storage/meta/types.ts";
-import type { ImageRecord, TagRecord } from "./record.ts";
+import { configOf, type ImageRecord, type TagRecord } from "./record.ts";
 
 const ID_TEXT = /^(?:sha256:)?([0-9a-f]{1,64})$/;
 
@@ -50,10 +57,19 @@ export class ImageTable {
     return this.#images.get(id);
   }
 
-  /** Returns the names of an image as people write them, sorted. */
+  /** Returns the names of an image as people write them, sorted; also those that it has for another platform. */
   tagsOf(id: string): string[] {
+    return this.#tagsWhere((t) => idsOf(t).includes(id as ImageId));
+  }
+
+  /** Returns the names that mean this image where no platform is asked for, sorted. */
+  mainTagsOf(id: string): string[] {
+    return this.#tagsWhere((t) => t.imageId === id);
+  }
+
+  #tagsWhere(fits: (tag: TagRecord) => boolean): string[] {
     return [...this.#tags.entries()]
-      .filter(([, t]) => t.imageId === id)
+      .filter(([, tag]) => fits(tag))
       .map(([name]) => familiarString(parseReference(name)))
       .sort();
   }
@@ -85,25 +101,35 @@ export class ImageTable {
   /** Returns when the image got a name last, "" for never. */
   lastTagTime(id: string): string {
     return [...this.#tags.values()]
-      .filter((t) => t.imageId === id)
+      .filter((t) => idsOf(t).includes(id as ImageId))
       .reduce((a, t) => (t.taggedAt > a ? t.taggedAt : a), "");
   }
 
-  /** Returns the image that a name with its tag stands for. */
-  byReference(reference: Reference): ImageRecord | undefined {
+  /** Returns the images that a name with its tag, or a digest, stands for, one for each platform; first the one for this machine. */
+  imagesOf(reference: Reference): ImageRecord[] {
     if (reference.digest !== undefined) {
       const name = `${canonicalName(reference)}@${reference.digest}`;
-      return this.all().find((i) => i.repoDigests.includes(name) || i.id === reference.digest);
+      const found = this.all().filter((i) => i.repoDigests.includes(name) || i.id === reference.digest);
+      return mainFirst(found);
     }
     const tag = this.#tags.get(canonicalString(withDefaultTag(reference)));
-    return tag === undefined ? undefined : this.#images.get(tag.imageId);
+    return tag === undefined ? [] : idsOf(tag).flatMap((id) => this.#images.get(id) ?? []);
   }
 
-  /** Returns the image that a name, an id or a prefix of one means, and how it was meant. Fails with notFound. */
-  find(text: string): { image: ImageRecord; by: "id" | "name"; reference?: Reference } {
+  /** Returns the image that a name with its tag stands for; of several the best for `platform`, where one fits. */
+  byReference(reference: Reference, platform?: Platform): ImageRecord | undefined {
+    const images = this.imagesOf(reference);
+    return (platform === undefined ? undefined : bestImage(platform, images)) ?? images[0];
+  }
+
+  /**
+   * Returns the image that a name, an id or a prefix of one means, and how it was meant; of several the best for `platform`, where one
+   * fits. Fails with notFound.
+   */
+  find(text: string, platform?: Platform): { image: ImageRecord; by: "id" | "name"; reference?: Reference } {
     const reference = parsed(text);
     if (reference !== undefined) {
-      const image = this.byReference(reference);
+      const image = this.byReference(reference, platform);
       if (image !== undefined) return { image, by: "name", reference };
     }
     const hex = ID_TEXT.exec(text)?.[1];
@@ -118,8 +144,15 @@ export class ImageTable {
     });
   }
 
-  /** Commits an image with the names it gets; names move from their former images. */
-  async add(image: ImageRecord, names: readonly Reference[], more: readonly Change[] = []): Promise<void> {
+  /**
+   * Commits an image with the names it gets. A name moves from its former images, except from those of which `keeps` says that they are the
+   * same for other platforms.
+   */
+  async add(
+    image: ImageRecord,
+    names: readonly Reference[],
+    keeps: (other: ImageRecord) => boolean = () => false,
+  ): Promise<void> {
     const known = this.#images.get(image.id);
     const merged: ImageRecord =
       known === undefined
@@ -134,22 +167,37 @@ export class ImageTable {
     this.#hold(merged);
     await this.#store.commit([
       this.#images.put(image.id, merged),
-      ...names.map((n) => this.#tagChange(n, image.id)),
-      ...more,
+      ...names.map((n) => {
+        const others = this.imagesOf(n).filter((o) => keeps(o) && !isSamePlatform(o, image));
+        return this.#tagChange(n, [image, ...others]);
+      }),
     ]);
   }
 
-  #tagChange(name: Reference, imageId: ImageId): Change {
+  /** Returns the change that makes a name stand for `images`, at least one, for different platforms. */
+  #tagChange(name: Reference, images: readonly ImageRecord[]): Change {
+    const [main, ...others] = mainFirst(images).map((i) => i.id);
     return this.#tags.put(canonicalString(withDefaultTag(name)), {
       version: 1,
-      imageId,
+      imageId: main as ImageId,
+      ...(others.length === 0 ? {} : { others }),
       taggedAt: formatNano(nowNano()),
     });
   }
 
-  async tag(image: ImageRecord, name: Reference): Promise<void> {
-    const named: ImageRecord = { ...image, isIntermediate: false };
-    await this.#store.commit([this.#tagChange(name, image.id), this.#images.put(image.id, named)]);
+  /** Makes a name stand for `images`, at least one. */
+  async tag(images: readonly ImageRecord[], name: Reference): Promise<void> {
+    await this.#store.commit([
+      this.#tagChange(name, images),
+      ...images.map((image) => this.#images.put(image.id, { ...image, isIntermediate: false })),
+    ]);
+  }
+
+  /** Returns the change that leaves a name without some of its images; without all of them it goes. */
+  untagImagesChange(familiar: string, gone: ReadonlySet<string>): Change {
+    const name = parseReference(familiar);
+    const rest = this.imagesOf(name).filter((i) => !gone.has(i.id));
+    return rest.length === 0 ? this.untagChange(familiar) : this.#tagChange(name, rest);
   }
 
   /** Returns the change that takes a name away. */
@@ -168,6 +216,25 @@ export class ImageTable {
   commit(changes: readonly Change[]): Promise<void> {
     return this.#store.commit(changes);
   }
+}
+
+const idsOf = (tag: TagRecord): ImageId[] => [tag.imageId, ...(tag.others ?? [])];
+
+const isSamePlatform = (a: ImageRecord, b: ImageRecord): boolean =>
+  formatPlatform(normalisePlatform(configOf(a))) === formatPlatform(normalisePlatform(configOf(b)));
+
+/** Returns the image that serves a platform best, undefined when none does. */
+export function bestImage(platform: Platform, images: readonly ImageRecord[]): ImageRecord | undefined {
+  return bestPlatform(
+    platform,
+    images.map((image) => ({ image, platform: configOf(image) })),
+  )?.image;
+}
+
+/** Returns the images with the one for this machine first; where there is none, they stay as they are. */
+function mainFirst(images: readonly ImageRecord[]): ImageRecord[] {
+  const main = bestImage(hostPlatform(), images);
+  return main === undefined ? [...images] : [main, ...images.filter((i) => i !== main)];
 }
 
 function parsed(text: string): Reference | undefined {
