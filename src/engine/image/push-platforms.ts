@@ -6,20 +6,21 @@ import { type Digest, digestOf } from "../../oci/digest.ts";
 import type { Descriptor } from "../../oci/manifest.ts";
 import { MEDIA_TYPES } from "../../oci/mediatype.ts";
 import { indexOf } from "./manifests.ts";
-import { pushManifest, type Push, type PushedManifest } from "./push.ts";
+import type { Push, PushedManifest } from "./push.ts";
 import { configOf, type ImageRecord } from "./record.ts";
 
-/** Pushes the images, at least two, under `tag`, and returns what the tag stands for then. Fails with conflict for a list with gaps. */
+/** Pushes the images, at least two, each by `send`, under `tag`, and returns what the tag stands for then. Fails with conflict for a list with gaps. */
 export async function pushPlatforms(
   push: Push,
   tag: string,
   images: readonly ImageRecord[],
+  send: (image: ImageRecord) => Promise<PushedManifest>,
 ): Promise<PushedManifest> {
   const kept = (images[0] as ImageRecord).index;
   const gaps = await missingFrom(push, images);
   if (kept !== undefined && gaps.some(isImage)) throw incomplete();
   const pushed: PushedManifest[] = [];
-  for (const image of images) pushed.push(await pushManifest(push, image));
+  for (const image of images) pushed.push(await send(image));
   const isWhole =
     kept !== undefined &&
     gaps.length === 0 &&

@@ -122,7 +122,7 @@ async function pushTag(push: Push, reference: Reference, images: readonly ImageR
   const { digest, bytes } =
     images.length === 1
       ? await pushManifest(push, images[0] as ImageRecord, tag)
-      : await pushPlatforms(push, tag, images);
+      : await pushPlatforms(push, tag, images, (image) => pushManifest(push, image));
   for (const image of images)
     await context.table.addRepoDigest(image.id, `${canonicalName(reference)}@${digest}`);
   await push.out.write({ status: `${tag}: digest: ${digest} size: ${bytes.length}` });
