@@ -18,7 +18,7 @@ SOURCES = $(shell find src -name '*.ts' ! -name '*.test.ts')
 # With ./ in front bun takes them as paths, else as patterns to look for in the whole tree.
 TESTS ?= ./src ./tools
 
-.PHONY: build demo test test-vm unit e2e check bench install uninstall clean acceptance acceptance-images fuzz compare-build security security-weakened
+.PHONY: build demo test test-vm unit e2e compat check bench install uninstall clean acceptance acceptance-images fuzz compare-build security security-weakened
 
 build: dist/berth dist/berth-runtime
 
@@ -67,6 +67,12 @@ unit: build
 
 e2e: build
 	$(BUN) test --timeout 180000 ./test/e2e
+
+compat: build
+	@tools/install-packages compat
+	cd test/compat && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(BIN)/tsc -p test/compat
+	$(BUN) test --timeout 180000 ./test/compat
 
 security: build
 	BERTH_EVERY_STEP=1 $(BUN) test --timeout 600000 ./test/security

@@ -6,7 +6,7 @@ import type { Material } from "./attest/provenance.ts";
 import { withImported } from "./cache/imported.ts";
 import { formatPlatform, hostPlatform, type Platform, platformDistance } from "../oci/platform.ts";
 import { openContexts, type OpenedContexts } from "./context/contexts.ts";
-import { type LintOptions, type LintResult, lintDockerfile } from "./dockerfile/lint.ts";
+import { isReference, type LintOptions, type LintResult, lintDockerfile } from "./dockerfile/lint.ts";
 import { findingOf, type LintFinding } from "./dockerfile/lint-rules.ts";
 import { type ParsedDockerfile, parseDockerfile } from "./dockerfile/parse.ts";
 import { groupStages, type StagedDockerfile } from "./dockerfile/stages.ts";
@@ -78,6 +78,7 @@ async function lintOptions(
   const known = new Map<string, readonly string[]>();
   await Promise.all(
     file.stages.map(async ({ from: { base } }) => {
+      if (!isReference(base)) return; // named by an argument: what it sets is not known before the build
       const image = await images.findLocal(base);
       const env = image?.config.config.env ?? [];
       if (image !== undefined)

@@ -63,6 +63,26 @@ for (const client of sessionClients)
     const build = (...args: string[]) => daemon.run(client, ["build", "--progress=plain", ...args], { env });
     const text = (...args: string[]) => daemon.text(client, args);
 
+    test("FROM takes its image, or a stage before it, from an argument", () => {
+      const dockerfile = [
+        "  ARG _BASE=nothing",
+        "FROM busybox AS tools",
+        "RUN echo tool > /tool",
+        "FROM $_BASE AS last",
+        "RUN test -e /tool && echo with tools > /said || echo plain > /said",
+      ].join("\n");
+      return withContext({ Dockerfile: dockerfile }, async (dir) => {
+        for (const [base, said] of [
+          ["tools", "with tools"],
+          ["busybox", "plain"],
+        ] as const) {
+          const built = await build("-t", "chosen", "--build-arg", `_BASE=${base}`, dir);
+          assert.equal(built.status, 0, built.stderr);
+          assert.equal(await text("run", "--rm", "chosen", "cat", "/said"), said);
+        }
+      });
+    });
+
     test("a secret reaches the command, and no image, history, record or log", () =>
       withContext(
         {

@@ -62,7 +62,8 @@ const keywordOf = (i: Instruction): string => /^\s*(\S+)/.exec(i.text)?.[1] ?? "
 const isUpper = (word: string): boolean => word === word.toUpperCase();
 const isLower = (word: string): boolean => word === word.toLowerCase();
 
-function isReference(text: string): boolean {
+/** Whether a text is an image name as it is, without variables. */
+export function isReference(text: string): boolean {
   try {
     return parseReference(text).path !== "";
   } catch {
