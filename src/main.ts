@@ -6,10 +6,10 @@ const name = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
 
 if (name === "berth-runtime" || name === "runc") {
   const { runRuntime } = await import("./runtime/cli/main.ts");
-  process.exitCode = await runRuntime(name, process.argv.slice(2));
+  process.exit(await runRuntime(name, process.argv.slice(2)));
 } else if (first === "runtime") {
   const { runRuntime } = await import("./runtime/cli/main.ts");
-  process.exitCode = await runRuntime("berth", process.argv.slice(3));
+  process.exit(await runRuntime("berth", process.argv.slice(3)));
 } else if (first === "daemon") {
   const { runDaemon } = await import("./daemon/run.ts");
   await runDaemon(process.argv.slice(3));

@@ -422,6 +422,29 @@ each("what the container's processes are made with cannot be opened for writing 
   await ok(["delete", "--force", "rt-exe"]);
 });
 
+each("the debug log tells the flags of the filter", async () => {
+  for (const [flags, number] of [
+    [undefined, 4],
+    [[], 0],
+    [["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC"], 2],
+  ] as const) {
+    await bed.configure((spec) => {
+      spec.process.args = ["mkdir", "/dev/shm/x"];
+      spec.linux.seccomp = {
+        defaultAction: "SCMP_ACT_ALLOW",
+        syscalls: [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO" }],
+        ...(flags ? { flags: [...flags] } : {}),
+      };
+    });
+    // the second time the filter is one that was made before
+    for (let i = 0; i < 2; i++) {
+      const { stderr } = await bed.call(["--debug", "run", "rt-filter"]);
+      assert.match(stderr, new RegExp(`level=debug msg="seccomp filter flags: ${number}"`));
+      assert.match(stderr, /mkdir: .*Operation not permitted/);
+    }
+  }
+});
+
 each("messages have the forms that engines parse", async () => {
   const log = join(bed.dir, "log.json");
   const { status, stderr } = await bed.call(["--log", log, "--log-format", "json", "state", "nobody"]);

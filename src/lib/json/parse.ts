@@ -17,15 +17,24 @@ function nestingOf(source: string): number {
   for (let i = 0; i < source.length; i++) {
     const c = source.charCodeAt(i);
     if (c === QUOTE) {
-      for (i++; i < source.length && source.charCodeAt(i) !== QUOTE; i++) {
-        if (source.charCodeAt(i) === BACKSLASH) i++;
-      }
+      i = endOfString(source, i + 1);
+      if (i < 0) break; // it does not end
     } else if (c === 0x7b || c === 0x5b) {
       depth++;
       if (depth > deepest) deepest = depth;
     } else if (c === 0x7d || c === 0x5d) depth--;
   }
   return deepest;
+}
+
+/** Returns where the quote is that ends a string, -1 without one. Most of a text is strings: the runtime's search is faster than ours. */
+function endOfString(source: string, from: number): number {
+  for (let end = source.indexOf('"', from); end >= 0; end = source.indexOf('"', end + 1)) {
+    let start = end;
+    while (start > from && source.charCodeAt(start - 1) === BACKSLASH) start--;
+    if ((end - start) % 2 === 0) return end;
+  }
+  return -1;
 }
 
 /** Returns the value of a JSON text. Throws Fault(invalidParameter) with Go's sentence. */

@@ -3,7 +3,6 @@
 // being forked (cgroup-v1/freezer-subsystem.rst); v2: cgroup.freeze and the `frozen` line of cgroup.events.
 // The waiting loop lives here; sending the operations is the caller's, through a port.
 
-import { setTimeout as delay } from "node:timers/promises";
 import { Fault } from "../../lib/errors.ts";
 import { host, type Op } from "../ops.ts";
 import { readProcText } from "../procfs/read.ts";
@@ -59,6 +58,7 @@ export async function freezeCgroup(
   cgroup: CgroupPaths,
   options: { signal?: AbortSignal; timeoutMs?: number } = {},
 ): Promise<void> {
+  const { setTimeout: delay } = await import("node:timers/promises"); // not needed for reading the state
   const deadline = performance.now() + (options.timeoutMs ?? 10_000);
   try {
     for (let round = 0; ; round++) {

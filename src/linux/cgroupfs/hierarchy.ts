@@ -59,11 +59,19 @@ export const DELEGATED_CGROUP = "BERTH_CGROUP";
 export function loadCgroupHost(): CgroupHost {
   const delegated = process.env[DELEGATED_CGROUP];
   if (delegated) return delegatedHost(delegated, readProcText);
-  const all = parseMountInfo(readProcText("/proc/self/mountinfo"));
+  const all = parseMountInfo(cgroupLines(readProcText("/proc/self/mountinfo")));
   // An ordinary user sees the machine's hierarchies and may change none of them.
   const isOrdinary = process.getuid?.() !== 0 || isMapped(loadIdMap("self"));
   const mounts = isOrdinary ? all.filter((m) => isWritable(m.mountpoint)) : all;
   return cgroupHostOf(mounts, (path) => readProcText(path));
+}
+
+/** A machine with many containers has thousands of other mounts. */
+function cgroupLines(mountinfo: string): string {
+  return mountinfo
+    .split("\n")
+    .filter((line) => line.includes(" - cgroup"))
+    .join("\n");
 }
 
 /** A delegated directory takes the place of the whole tree. */

@@ -1,8 +1,6 @@
 // Brings the default profile into the kernel, through apparmor_parser as every engine does: profiles are compiled in user space.
 // Called once, when the daemon starts; containers find the profile there.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { isMapped, loadIdMap } from "../../linux/idmap.ts";
 import { readProcTextIfPresent } from "../../linux/procfs/read.ts";
@@ -65,6 +63,9 @@ export function ownProfile(text: string | undefined): string {
 
 /** Returns why the kernel has not taken a profile, undefined when it has. -K: no cache is written, -r: an earlier one is replaced. */
 async function runParser(text: string): Promise<string | undefined> {
+  // Whoever only asks what is there (`berth runtime`, in milliseconds) does not load these.
+  const { spawn } = await import("node:child_process");
+  const { once } = await import("node:events");
   const parser = spawn("apparmor_parser", ["-Kr"], {
     stdio: ["pipe", "ignore", "pipe"],
     timeout: LIMIT_MS,

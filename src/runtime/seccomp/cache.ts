@@ -9,17 +9,46 @@ const MAX_KEPT = 64;
 
 const byObject = new WeakMap<OciSeccomp, SeccompProgram>();
 const byContent = new Map<string, SeccompProgram>();
+let store: ProgramStore | undefined;
 const resolved = new WeakMap<DockerSeccompProfile, Map<string, OciSeccomp | undefined>>();
+
+/** Programs beyond the life of this process. Neither call throws. */
+export interface ProgramStore {
+  load(key: string): SeccompProgram | undefined;
+  save(key: string, program: SeccompProgram): void;
+}
+
+/** From now on programs are looked for there before they are compiled. */
+export function keepProgramsIn(programs: ProgramStore): void {
+  store = programs;
+}
 
 /** As compileSeccomp, remembered. The object must not be changed afterwards. */
 export function cachedSeccomp(seccomp: OciSeccomp, arch: string): SeccompProgram {
   const known = byObject.get(seccomp);
   if (known) return known;
-  const key = `${arch} ${JSON.stringify(seccomp, (_, v) => (typeof v === "bigint" ? `${v}n` : v))}`;
-  const program = byContent.get(key) ?? compileSeccomp(seccomp, arch);
+  const key = `${arch} ${textOf(seccomp)}`;
+  const program = byContent.get(key) ?? fromStore(key, () => compileSeccomp(seccomp, arch));
   keep(byContent, key, program);
   byObject.set(seccomp, program);
   return program;
+}
+
+function fromStore(key: string, compile: () => SeccompProgram): SeccompProgram {
+  const kept = store?.load(key);
+  if (kept) return kept;
+  const program = compile();
+  store?.save(key, program);
+  return program;
+}
+
+/** Nearly all are without bigints, and fast. */
+function textOf(seccomp: OciSeccomp): string {
+  try {
+    return JSON.stringify(seccomp);
+  } catch {
+    return JSON.stringify(seccomp, (_, v) => (typeof v === "bigint" ? `${v}n` : v));
+  }
 }
 
 /** As resolveProfile, remembered by profile object, machine and capabilities; callers share the result. */

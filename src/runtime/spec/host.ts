@@ -11,7 +11,6 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
-import { arch, cpus, release } from "node:os";
 import { type CgroupFeatures, loadCgroupFeatures } from "../../linux/cgroupfs/features.ts";
 import { type CgroupHost, loadCgroupHost } from "../../linux/cgroupfs/hierarchy.ts";
 import { isMapped, loadIdMap } from "../../linux/idmap.ts";
@@ -79,9 +78,9 @@ function readSpecHost(): SpecHost {
       parseMask(/^CapBnd:\s*([0-9a-f]+)/m.exec(readProcText("/proc/self/status"))?.[1] ?? "0"),
     hardLimit: () => hardLimitsOf(readProcText("/proc/self/limits")),
     oomScoreAdj: () => Number(readProcText("/proc/self/oom_score_adj")),
-    arch: () => goArch(arch()),
-    kernelRelease: release,
-    cpuCount: () => cpus().length,
+    arch: () => goArch(process.arch),
+    kernelRelease: () => readProcText("/proc/sys/kernel/osrelease").trim(),
+    cpuCount: () => readProcText("/proc/stat").match(/^cpu\d+ /gm)?.length ?? 1,
     cgroups: loadCgroupHost,
     features: () => loadCgroupFeatures(loadSpecHost().cgroups),
     isMapped: () => isMapped(loadIdMap("self")),

@@ -1,7 +1,6 @@
 // A user namespace that is joined by path has its maps already: they are read from the kernel, so that owners in the specification can be
 // translated (plan/userns.ts). What the specification says itself has to be the same, and is checked by nobody else.
 import { readdirSync, statSync } from "node:fs";
-import { isDeepStrictEqual } from "node:util";
 import { Fault } from "../../lib/errors.ts";
 import { type IdMap, loadIdMap } from "../../linux/idmap.ts";
 import type { OciIdMapping, OciSpec } from "./oci.ts";
@@ -16,8 +15,9 @@ export function withJoinedMappings(spec: OciSpec): OciSpec {
   if (!path) return spec;
   const map = loadNamespaceMap(path);
   const own = { uidMappings: mappingsOf(map.uids), gidMappings: mappingsOf(map.gids) };
-  const said = { uidMappings, gidMappings };
-  if (uidMappings.length + gidMappings.length > 0 && !isDeepStrictEqual(said, own))
+  const isSame =
+    textOf(uidMappings) === textOf(own.uidMappings) && textOf(gidMappings) === textOf(own.gidMappings);
+  if (uidMappings.length + gidMappings.length > 0 && !isSame)
     throw invalid(
       `linux.uidMappings and gidMappings are not those of the user namespace ${path} that is joined`,
     );
@@ -26,6 +26,9 @@ export function withJoinedMappings(spec: OciSpec): OciSpec {
 
 const mappingsOf = (ranges: IdMap["uids"]): OciIdMapping[] =>
   ranges.map(({ inside, outside, size }) => ({ containerID: inside, hostID: outside, size }));
+
+const textOf = (mappings: readonly OciIdMapping[]): string =>
+  mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}`).join("\n");
 
 /** The maps are only to be had of a process: of the one in the path, or of any that is in the namespace. */
 function loadNamespaceMap(path: string): IdMap {

@@ -7,6 +7,7 @@ import { Fault, SysError } from "../../../lib/errors.ts";
 import { formatNano, nowNano } from "../../../lib/time.ts";
 import { loadCgroupHost } from "../../../linux/cgroupfs/hierarchy.ts";
 import { launchContainer } from "../../../linux/launch.ts";
+import { OPCODES } from "../../../linux/ops.ts";
 import { asList, asNumber, asText, type Reply } from "../../../linux/wire.ts";
 import { parseSpec } from "../../spec/bundle/parse.ts";
 import type { OciSpec } from "../../spec/oci.ts";
@@ -15,6 +16,7 @@ import { planBundleCgroup } from "./cgroups.ts";
 import { inheritedDescriptors } from "./descriptors.ts";
 import { environment } from "./environment.ts";
 import { destroyContainer, killContainer } from "./destroy.ts";
+import { keepFilters } from "./filter-store.ts";
 import { saveFrontPlan } from "./front-plan.ts";
 import { stateText } from "./hooks.ts";
 import type { Invocation } from "../invocation.ts";
@@ -124,6 +126,7 @@ async function launch(call: Invocation, options: CreateOptions, claimed: Claimed
     resources: spec.linux?.resources ?? {},
   });
   const named = { id: options.id, bundle, spec };
+  keepFilters();
   const planned = planBundle({
     id: options.id,
     bundle,
@@ -139,6 +142,9 @@ async function launch(call: Invocation, options: CreateOptions, claimed: Claimed
   call.log.debug(
     `keel makes the container with ${planned.hostOps.length} operations outside and ${planned.plan.ops.length} inside`,
   );
+  for (const [code, , flags] of planned.plan.ops)
+    if (code === OPCODES.seccomp || code === OPCODES.seccompNotify)
+      call.log.debug(`seccomp filter flags: ${String(flags)}`); // compat: runc's words
   const { outcome, foreground } = await runLaunch(options, claimed, planned);
   const [pid, startTicks, warnings] = asList(outcome.results.at(-1)) as [Reply, Reply, Reply];
   for (const warning of asList(warnings)) call.log.warn(asText(warning));

@@ -8,6 +8,7 @@ import type { OciProcess } from "../../spec/oci.ts";
 import { checkTerminal, startFault, writePidFile } from "./create.ts";
 import { inheritedDescriptors } from "./descriptors.ts";
 import { environment } from "./environment.ts";
+import { keepFilters } from "./filter-store.ts";
 import { SignalForwarder, stayWith } from "./foreground.ts";
 import type { Invocation } from "../invocation.ts";
 import { type Foreground, runForeground, runOps } from "./keel-run.ts";
@@ -32,6 +33,7 @@ export async function execInContainer(
   options: ExecOptions,
 ): Promise<number> {
   checkTerminal(process.terminal === true, options);
+  keepFilters();
   const inherited = inheritedDescriptors(options.preserveFds);
   const plan = planProcess(state, {
     ...process,

@@ -2,8 +2,7 @@
 // made and kept beside its state. A command that is missing here, or does not go as planned, is carried out by us: hooks, a frozen
 // container, errors and their words are known here only. The operations do what start.ts, destroy.ts and commands/ do.
 
-import { constants } from "node:os";
-import { renameSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freezerFile } from "../../../linux/cgroupfs/freezer.ts";
 import { outside } from "../../../linux/launch.ts";
@@ -37,9 +36,8 @@ interface PlannedCommand {
 
 /** Writes the plans of a container that has just been made. */
 export function saveFrontPlan(dir: ContainerDir, state: ContainerState): void {
-  const fresh = join(dir.path, `.${PLAN_FILE}.${process.pid}`);
-  writeFileSync(fresh, encodeFrontPlan(dir, state), { mode: 0o600 });
-  renameSync(fresh, join(dir.path, PLAN_FILE));
+  // Half of it, to whoever reads it meanwhile, is as good as none: it says how long it is.
+  writeFileSync(join(dir.path, PLAN_FILE), encodeFrontPlan(dir, state), { mode: 0o600, flag: "wx" });
 }
 
 /** Returns the file's bytes. */
@@ -83,21 +81,19 @@ function planDelete(dir: ContainerDir, state: ContainerState): PlannedCommand[] 
 }
 
 /** Signals that engines send, in every spelling; the others come to us. */
-const SIGNALS = ["SIGTERM", "SIGKILL", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
+const SIGNALS = { TERM: 15, KILL: 9, INT: 2, HUP: 1, QUIT: 3, USR1: 10, USR2: 12 } as const;
 
 /** The first process's signals; without a pid namespace of its own SIGKILL is for all. */
 function planKill(state: ContainerState): PlannedCommand[] {
   const id = [state.id];
-  const planned = SIGNALS.filter((name) => name !== "SIGKILL" || hasOwnPids(state)).map((name) => ({
-    name,
-    ops: [outside.signal(state, constants.signals[name])],
-  }));
   const statuses: Planned[] = ["created", "running"];
-  return planned.flatMap(({ name, ops }) => {
-    const spellings = [name, name.slice("SIG".length), `${constants.signals[name]}`];
-    const plain = name === "SIGTERM" ? [{ words: [["kill"], id], statuses, ops }] : [];
-    return [...plain, { words: [["kill"], id, spellings], statuses, ops }];
-  });
+  return Object.entries(SIGNALS)
+    .filter(([name]) => name !== "KILL" || hasOwnPids(state))
+    .flatMap(([name, signo]) => {
+      const ops = [outside.signal(state, signo)];
+      const plain = name === "TERM" ? [{ words: [["kill"], id], statuses, ops }] : [];
+      return [...plain, { words: [["kill"], id, [`${signo}`, name, `SIG${name}`]], statuses, ops }];
+    });
 }
 
 function planState(state: ContainerState, status: Planned): PlannedCommand {

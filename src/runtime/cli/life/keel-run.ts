@@ -16,7 +16,7 @@ export interface Outcome {
 }
 
 /** Directories for the program, the first that can be used: /run is often mounted noexec. */
-function programDirs(): string[] {
+export function programDirs(): string[] {
   if (process.geteuid?.() === 0) return ["/run/berth", "/var/lib/berth"];
   const { XDG_RUNTIME_DIR: runtime, HOME: home } = process.env;
   return [...(runtime ? [join(runtime, "berth")] : []), join(home ?? "/tmp", ".local/share/berth")];
