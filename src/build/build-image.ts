@@ -17,7 +17,7 @@ import { BuildArgs, platformArgs } from "./graph/args.ts";
 import { declareMetaArgs, type Outline, outlineBuild } from "./graph/outline.ts";
 import { contextPaths } from "./graph/context-paths.ts";
 import { plannedSteps } from "./graph/planned-steps.ts";
-import { NamedContexts } from "./graph/named-contexts.ts";
+import { NamedContexts, parseLayoutReference } from "./graph/named-contexts.ts";
 import { type ImageResolver, planBuild } from "./graph/plan.ts";
 import type { BuildRequest, BuildResult } from "./request.ts";
 import { removeScratch } from "./solver/scratch.ts";
@@ -147,13 +147,18 @@ class Resolver {
     const key = JSON.stringify([base.reference, platform]);
     let image = this.known.get(key);
     if (image === undefined) {
-      image = this.ports.images.resolve({
+      const layout = parseLayoutReference(base.reference);
+      const signal = AbortSignal.any([this.options.signal, this.stop.signal]);
+      if (layout !== undefined && this.request.takeFromLayout === undefined)
+        throw new Fault("notImplemented", "the client offers no OCI layouts", { code: "build.layout" });
+      image = layout && this.request.takeFromLayout?.(layout, signal);
+      image ??= this.ports.images.resolve({
         reference: base.reference,
         ...(platform === undefined ? {} : { platform }),
         pull: this.request.pull ?? false,
         credentials: this.request.credentials ?? (async () => undefined),
         onProgress: (line) => this.options.onEvent({ type: "pull", at: { stage, step }, line }),
-        signal: AbortSignal.any([this.options.signal, this.stop.signal]),
+        signal,
       });
       image.catch(() => undefined); // ignored: whoever needs the image awaits it
       this.known.set(key, image);
@@ -319,9 +324,16 @@ async function buildOpened(
   if (dialect === "buildkit") warnOfPlatforms(graph, request.platform ?? hostPlatform(), options.onEvent);
   options.onEvent({ type: "graph", steps: plannedSteps(graph, file) });
   opened.narrow(contextPaths(graph));
-  const imageId = await solveGraph({
+  const { imageId, steps } = await solveGraph({
     graph,
-    ports: { ...ports, cache: withImported(ports.cache, await importedImages(request, ports, options)) },
+    ports: {
+      ...ports,
+      cache: withImported(
+        ports.cache,
+        await importedImages(request, ports, options),
+        request.importedCaches ?? [],
+      ),
+    },
     contexts: opened,
     client: request.client,
     isHidden: request.isHidden ?? false,
@@ -343,7 +355,7 @@ async function buildOpened(
   if (graph.unusedArgs.length > 0) options.onEvent({ type: "unused-args", names: graph.unusedArgs });
   options.onEvent({ type: "built", imageId });
   const { dockerfileName: name, dockerfile: text } = opened;
-  return { imageId, dockerfile: { name, text }, materials: await resolver.materials() };
+  return { imageId, dockerfile: { name, text }, materials: await resolver.materials(), steps };
 }
 
 /**

@@ -70,6 +70,8 @@ const layers: LayerSink = {
   },
   openView: (top) => store.openFs(store.rootSource(top)),
   rootOf: (top) => store.rootSource(top),
+  unpack: async (content, parent, expectedDiffId) =>
+    (await store.unpack(content, parent, { expectedDiffId })).id,
   find: async (chainId) => store.byChain(chainId)?.id,
 };
 

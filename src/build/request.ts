@@ -1,9 +1,13 @@
 // What is asked of the builder: the parameters of `POST /build` in the builder's own words, decoded by the engine.
 
 import type { Material } from "./attest/provenance.ts";
+import type { ImportedRecord } from "./cache/imported.ts";
 import type { Dialect } from "./graph/dialect.ts";
-import type { BuildClient, StepLimits } from "./solver/ports.ts";
+import type { LayoutReference } from "./graph/named-contexts.ts";
+import type { BuildClient, SourceImage, StepLimits } from "./solver/ports.ts";
+import type { Digest } from "../oci/digest.ts";
 import type { Platform } from "../oci/platform.ts";
+import type { LayerId } from "../storage/layer/types.ts";
 
 /** One build. */
 export interface BuildRequest {
@@ -15,6 +19,8 @@ export interface BuildRequest {
   readonly localContext?: { readonly context: string; readonly dockerfile: string };
   /** `--build-context`: names to `local:NAME`, `docker-image://REF` or the URL of a repository or archive. */
   readonly contexts?: Readonly<Record<string, string>>;
+  /** Takes an image out of an OCI layout of the client's. */
+  readonly takeFromLayout?: (layout: LayoutReference, signal: AbortSignal) => Promise<SourceImage>;
   /** Who is asked for secrets, agents and directories; absent: a client that can only upload. */
   readonly client?: BuildClient;
   /** What the user logs in with at a registry, in the words of the Engine API's AuthConfig. */
@@ -38,6 +44,8 @@ export interface BuildRequest {
   readonly cacheImages?: readonly string[];
   /** Images whose steps are known results as well, pulled where they are missing; one that cannot be had is passed over. */
   readonly importedFrom?: readonly string[];
+  /** Steps that are known results as well, by their keys. */
+  readonly importedCaches?: readonly ReadonlyMap<string, ImportedRecord>[];
   /** The image carries its steps with it, for builds elsewhere. */
   readonly carriesSteps?: boolean;
   /** Run every step although its result is known. */
@@ -59,6 +67,19 @@ export interface BuildRequest {
   readonly shmSizeBytes?: number;
 }
 
+/** A step that was done or found, as a cache elsewhere may want it. */
+export interface BuiltStep {
+  readonly key: string;
+  /** RFC 3339. */
+  readonly createdAt: string;
+  /** The layer that it made; absent for none. */
+  readonly diffId?: Digest;
+  /** Layers of the root behind it, bottom first. */
+  readonly layers: readonly LayerId[];
+  /** The image itself rests on it; others are of stages that were only copied from. */
+  readonly isOfTarget: boolean;
+}
+
 /** What a finished build left behind. */
 export interface BuildResult {
   /** `sha256:…`. */
@@ -66,4 +87,6 @@ export interface BuildResult {
   readonly dockerfile: { readonly name: string; readonly text: string };
   /** Images that were built on or copied from, as they were asked for. */
   readonly materials: readonly Material[];
+  /** In the order in which they were done. */
+  readonly steps: readonly BuiltStep[];
 }

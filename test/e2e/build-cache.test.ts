@@ -1,7 +1,10 @@
 // The build cache of builds with a session: kept without images of steps, listed, counted, filtered and pruned.
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
+import { run } from "./command.ts";
 import { type Client, clients, TestDaemon } from "./harness.ts";
 import { TestRegistry } from "./registry.ts";
 
@@ -97,4 +100,94 @@ test("a cache in a registry serves a daemon that has none; what cannot be had is
   } finally {
     await registry.stop();
   }
+});
+
+/** Runs something with a directory that is gone afterwards. */
+async function withDirectory(use: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), "berth-e2e-cache-"));
+  try {
+    await use(dir);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+const STAGED =
+  "FROM busybox AS tools\nRUN echo tool > /tool\nFROM busybox\nRUN echo one > /one\nCOPY --from=tools /tool /tool\nENV A=b\n";
+
+test("a cache in a directory is an OCI layout that serves a daemon which has none of it", () =>
+  withDirectory(async (dir) => {
+    const to = (mode: string) => ["--cache-to", `type=local,dest=${dir}/${mode},mode=${mode}`];
+    await build(STAGED, "-t", "staged", ...to("min"));
+    await build(STAGED, "-t", "staged", ...to("max"));
+    const id = await text("inspect", "-f", "{{.Id}}", "staged");
+    const forget = async () => {
+      await daemon.run(berth, ["rmi", "-f", "staged"]);
+      await text("builder", "prune", "-af");
+    };
+    const index = JSON.parse(await readFile(join(dir, "max/index.json"), "utf8")) as {
+      manifests: { digest: string; annotations: Record<string, string> }[];
+    };
+    assert.equal(index.manifests[0]?.annotations["org.opencontainers.image.ref.name"], "latest");
+    for (const hex of await readdir(join(dir, "max/blobs/sha256"))) {
+      const { stdout } = await run(["sha256sum", join(dir, "max/blobs/sha256", hex)]);
+      assert.equal(stdout.slice(0, 64), hex);
+    }
+    // All steps are known, and the image is the same one; with `min` the stage that was only copied from is done again.
+    await forget();
+    const whole = await build(STAGED, "-t", "staged", "--cache-from", `type=local,src=${dir}/max`);
+    assert.equal(whole.match(/^#\d+ CACHED$/gm)?.length, 3, whole);
+    assert.equal(await text("inspect", "-f", "{{.Id}}", "staged"), id);
+    assert.equal(await text("run", "--rm", "staged", "cat", "/one", "/tool"), "one\ntool");
+    await forget();
+    const part = await build(STAGED, "-t", "staged", "--cache-from", `type=local,src=${dir}/min`);
+    assert.equal(part.match(/^#\d+ CACHED$/gm)?.length, 2, part);
+    // A damaged layer is a warning, and the step is done.
+    await forget();
+    const blobs = join(dir, "max/blobs/sha256");
+    for (const hex of await readdir(blobs)) {
+      const bytes = await readFile(join(blobs, hex));
+      if (bytes[0] === 0x1f) await writeFile(join(blobs, hex), bytes.subarray(0, 20));
+    }
+    const repaired = await build(STAGED, "-t", "staged", "--cache-from", `type=local,src=${dir}/max`);
+    assert.match(repaired, /a step of the imported cache cannot be had/);
+    assert.equal(await text("run", "--rm", "staged", "cat", "/one"), "one");
+    const none = await build("FROM busybox\n", "--cache-from", `type=local,src=${dir}/none`);
+    assert.match(none, /WARNING: local cache import at .*none not found/);
+  }));
+
+test("an image in an OCI layout can be built on and copied from", () =>
+  withDirectory(async (dir) => {
+    await build(
+      "FROM busybox\nRUN echo laid > /laid\n",
+      "--output",
+      `type=oci,dest=${dir}/a.tar`,
+      "-t",
+      "laid:2",
+    );
+    await mkdir(join(dir, "layout"));
+    assert.equal((await run(["tar", "-xf", `${dir}/a.tar`, "-C", `${dir}/layout`])).status, 0);
+    await daemon.run(berth, ["rmi", "-f", "laid:2"]);
+    await text("builder", "prune", "-af");
+    const given = ["--build-context", `base=oci-layout://${dir}/layout:2`];
+    await build("FROM base\nCOPY --from=base /laid /copied\n", "-t", "on-layout", ...given);
+    assert.equal(await text("run", "--rm", "on-layout", "cat", "/laid", "/copied"), "laid\nlaid");
+    const wrong = ["--build-context", `base=oci-layout://${dir}/none`];
+    const { status, stderr } = await daemon.run(berth, ["build", ...wrong, "-"], { input: "FROM base\n" });
+    assert.equal(status, 1);
+    assert.match(stderr, /invalid OCI layout/);
+  }));
+
+test("two builds at the same time do an equal step once", async () => {
+  const dockerfile = (label: string) =>
+    `FROM busybox\nRUN cat /proc/sys/kernel/random/uuid > /id && sleep 0.3\nLABEL which=${label}\n`;
+  const [a, b] = await Promise.all([
+    build(dockerfile("a"), "-t", "same-a"),
+    build(dockerfile("b"), "-t", "same-b"),
+  ]);
+  assert.equal(`${a}${b}`.match(/^#\d+ CACHED$/gm)?.length, 1, `${a}${b}`);
+  assert.equal(
+    await text("run", "--rm", "same-a", "cat", "/id"),
+    await text("run", "--rm", "same-b", "cat", "/id"),
+  );
 });

@@ -301,6 +301,7 @@ test("a client that drives the frontend through the gateway, as buildx does", ()
         ["dockerfile", dir],
       ]),
       uploads: new Map(),
+      stores: new Map(),
       secrets: [],
       agents: new Map(),
       config: {},

@@ -3,9 +3,24 @@
 
 import type { CacheRecord, CacheStore, SourceImage } from "../solver/ports.ts";
 
-/** Returns a cache that also knows the images' steps; what is put goes to `own`. */
-export function withImported(own: CacheStore, images: readonly SourceImage[]): CacheStore {
-  const imported = new Map<string, CacheRecord>();
+/** A step's result from elsewhere. */
+export interface ImportedRecord extends CacheRecord {
+  /** Streams the step's layer, where it need not be here yet. */
+  readonly open?: () => AsyncIterable<Uint8Array>;
+}
+
+/** A cache that may know results whose layers are elsewhere. */
+export interface ImportingCache extends CacheStore {
+  get(key: string): Promise<ImportedRecord | undefined>;
+}
+
+/** Returns a cache that also knows the images' steps and those of other caches; what is put goes to `own`. */
+export function withImported(
+  own: CacheStore,
+  images: readonly SourceImage[],
+  caches: readonly ReadonlyMap<string, ImportedRecord>[],
+): ImportingCache {
+  const imported = new Map<string, ImportedRecord>(caches.flatMap((cache) => [...cache]));
   for (const { config } of images) {
     for (const { key, created, diffId } of config.buildSteps ?? [])
       imported.set(key, { version: 1, createdAt: created, ...(diffId === undefined ? {} : { diffId }) });

@@ -1,15 +1,19 @@
 // `--build-context NAME=VALUE`: names that stand for an image or for files, before stages and images of the same name are
 // looked for.
 
+import { Fault } from "../../lib/errors.ts";
+import { type Digest, isDigest } from "../../oci/digest.ts";
 import type { StagedDockerfile } from "../dockerfile/stages.ts";
 import { familiarString, parseReference, withDefaultTag } from "../../oci/reference.ts";
 
 export type NamedContext =
+  /** `oci-layout://…` where the client has it in a directory of its own. */
   | { readonly kind: "image"; readonly reference: string }
   /** Files, under the name that the contexts know them by. */
   | { readonly kind: "files"; readonly name: string };
 
 const IMAGE_SCHEME = "docker-image://";
+const LAYOUT_SCHEME = "oci-layout://";
 /** Names that are always what they are. */
 const RESERVED = new Set(["scratch", "context", ""]);
 
@@ -20,6 +24,27 @@ function fullName(text: string): string {
   } catch {
     return text; // ignored: what is no reference can still be a name
   }
+}
+
+/** An image in a layout of the client's. */
+export interface LayoutReference {
+  readonly store: string;
+  readonly digest: Digest;
+}
+
+/** Reads `oci-layout://STORE[:TAG]@DIGEST`; undefined for other references. Throws Fault invalidParameter for one without a digest. */
+export function parseLayoutReference(reference: string): LayoutReference | undefined {
+  if (!reference.startsWith(LAYOUT_SCHEME)) return undefined;
+  const [, store = "", digest = ""] =
+    /^([^:@]+)(?::[^@]*)?@(.+)$/.exec(reference.slice(LAYOUT_SCHEME.length)) ?? [];
+  if (store !== "" && isDigest(digest)) return { store, digest };
+  throw new Fault(
+    "invalidParameter",
+    `invalid OCI layout reference ${JSON.stringify(reference)}: want STORE@DIGEST`,
+    {
+      code: "build.layout",
+    },
+  );
 }
 
 export class NamedContexts {
@@ -37,6 +62,7 @@ export class NamedContexts {
     const known = this.values.has(wanted) ? wanted : this.findImage(wanted);
     if (known === undefined) return undefined;
     const value = this.values.get(known) as string;
+    if (value.startsWith(LAYOUT_SCHEME)) return { kind: "image", reference: value };
     return value.startsWith(IMAGE_SCHEME)
       ? { kind: "image", reference: value.slice(IMAGE_SCHEME.length) }
       : { kind: "files", name: known };

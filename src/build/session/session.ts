@@ -16,6 +16,8 @@ import {
   SESSION_KEYS,
   SESSION_METHODS,
 } from "../../lib/build-protocol/session.ts";
+import { CONTENT_METHODS } from "../../lib/build-protocol/content.ts";
+import { ClientContent } from "./content.ts";
 import { receiveFiles } from "./receive-files.ts";
 
 /** A piece of a file's content that is sent at once. */
@@ -155,6 +157,15 @@ export class Session implements BuildClient {
     call.end();
     for await (const message of call.messages) yield Uint8Array.from(bytesMessage.decode(message).data);
     await call.finished;
+  }
+
+  /** Returns a directory of the client's that is an OCI layout, by the client's name for it. Throws Fault notImplemented where it offers none. */
+  content(store: string): ClientContent {
+    if (!this.#supports(CONTENT_METHODS.read))
+      throw new Fault("notImplemented", "the client offers no content of its own", {
+        code: "session.no-content",
+      });
+    return new ClientContent(this.#client, store);
   }
 
   /** Gives the client a file to keep, for the output with this number. */

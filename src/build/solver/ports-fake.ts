@@ -362,6 +362,10 @@ export class FakeLayers implements LayerSink {
     return this.session(this.pathOf(top));
   }
 
+  async unpack(): Promise<LayerId> {
+    throw new Fault("notImplemented", "layers are no archives here");
+  }
+
   async find(chainId: ChainId): Promise<LayerId | undefined> {
     const id = this.byChain.get(chainId);
     if (id === undefined) return undefined;

@@ -95,6 +95,8 @@ export interface LayerSink {
    * cached step's layer must not go between being found and being part of an image.
    */
   find(chainId: ChainId): Promise<LayerId | undefined>;
+  /** Makes a layer of an archive that comes from elsewhere; it stays as with `find`. Throws Fault dataLoss for another one. */
+  unpack(content: AsyncIterable<Uint8Array>, parent: LayerId | null, diffId: Digest): Promise<LayerId>;
 }
 
 /** A file that exists in the container only while a step runs. */

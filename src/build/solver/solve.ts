@@ -3,10 +3,12 @@
 // waited for, so that no draft, session or container is left when the promise settles.
 
 import { availableParallelism } from "node:os";
-import { Fault } from "../../lib/errors.ts";
+import { Fault, messageOf } from "../../lib/errors.ts";
+import type { Digest } from "../../oci/digest.ts";
 import { hostPlatform, type Platform } from "../../oci/platform.ts";
 import type { LayerId } from "../../storage/layer/types.ts";
 import { recordFromImages } from "../cache/from-images.ts";
+import type { ImportedRecord, ImportingCache } from "../cache/imported.ts";
 import { keyOf } from "../cache/key.ts";
 import type { Contexts } from "../context/contexts.ts";
 import { isUrl } from "../context/download.ts";
@@ -24,6 +26,7 @@ import {
   sourcesOf,
   type Vertex,
 } from "../graph/vertex.ts";
+import type { BuildResult, BuiltStep } from "../request.ts";
 import { clampTimes } from "./clamp-times.ts";
 import { executeCopy, keyOfCopy, prepareCopy } from "./copy-step.ts";
 import { waitFor } from "./flights.ts";
@@ -50,7 +53,7 @@ import { makeWorkdir } from "./workdir-step.ts";
 
 export interface SolveOptions {
   readonly graph: BuildGraph;
-  readonly ports: BuildPorts;
+  readonly ports: BuildPorts & { readonly cache: ImportingCache };
   readonly contexts: Contexts;
   readonly client: BuildClient | undefined;
   /** The target's image is listed as little as those of its steps. */
@@ -82,6 +85,9 @@ interface Execution {
   readonly change?: (draft: LayerDraft) => Promise<void>;
 }
 
+/** The target's image, and the steps on the way to it. */
+export type Solved = Pick<BuildResult, "imageId" | "steps">;
+
 /** Docker's limit on the layers of an image, and its error text. */
 const MAX_LAYERS = 125;
 
@@ -101,6 +107,8 @@ class Solver {
   /** Records in the making, by key, so that equal steps of parallel stages are done once. */
   private readonly inFlight = new Map<string, Promise<Made>>();
   private readonly runs = new Semaphore(Math.max(2, availableParallelism()));
+  /** Steps that were done or found, in that order. */
+  private readonly steps: Omit<BuiltStep, "isOfTarget">[] = [];
   /** Images of steps, stored while the build goes on. */
   private readonly stored: Promise<unknown>[] = [];
   private readonly signal: AbortSignal;
@@ -112,7 +120,7 @@ class Solver {
     this.signal = AbortSignal.any([options.signal, this.abort.signal]);
   }
 
-  async run(): Promise<string> {
+  async run(): Promise<Solved> {
     const { graph } = this.options;
     try {
       for (const vertex of graph.vertices) this.results.push(this.start(vertex));
@@ -123,9 +131,11 @@ class Solver {
           code: "build.no-image",
         });
       }
-      if (result.config === undefined) return result.imageId;
+      const ofTarget = new Set(result.steps.map((step) => step.key));
+      const steps = this.steps.map((step) => ({ ...step, isOfTarget: ofTarget.has(step.key) }));
+      if (result.config === undefined) return { imageId: result.imageId, steps };
       const final = this.options.carriesSteps ? withSteps(result) : result;
-      return await this.store(final, { isIntermediate: this.options.isHidden });
+      return { imageId: await this.store(final, { isIntermediate: this.options.isHidden }), steps };
     } catch (error) {
       throw this.fail(error);
     } finally {
@@ -207,6 +217,9 @@ class Solver {
     const shown = { ...record, ...created };
     const result = resultOfStep(parent, { key, record: shown, layer, config, author, createdBy, ...comment });
     this.storeIntermediate(vertex, result);
+    const { createdAt, diffId } = record;
+    const { layers } = result.files;
+    this.steps.push({ key, createdAt, layers, ...(diffId === undefined ? {} : { diffId }) });
     return result;
   }
 
@@ -367,13 +380,33 @@ class Solver {
   private async lookUp(parent: StepResult, execution: Execution): Promise<Made | undefined> {
     const { cache, layers } = this.options.ports;
     const { cacheImages } = this.options;
-    const record =
+    const found: ImportedRecord | undefined =
       cacheImages === undefined
         ? await cache.get(execution.key)
         : recordFromImages(cacheImages, parent.image, execution.createdBy);
-    if (record?.diffId === undefined) return record && { record, layer: undefined };
+    if (found === undefined) return undefined;
+    const { open, ...record } = found;
+    if (record.diffId === undefined) return { record, layer: undefined };
     const layer = await layers.find(chainWith(parent.files, record.diffId));
-    return layer && { record, layer };
+    if (layer !== undefined) return { record, layer };
+    const fetched = open && (await this.fetch(open(), parent, record.diffId));
+    return fetched && { record, layer: fetched };
+  }
+
+  /** Gets a known step's layer from where it is; when that fails, the step is done. */
+  private async fetch(
+    content: AsyncIterable<Uint8Array>,
+    parent: StepResult,
+    diffId: Digest,
+  ): Promise<LayerId | undefined> {
+    try {
+      return await this.options.ports.layers.unpack(content, parent.files.layers.at(-1) ?? null, diffId);
+    } catch (error) {
+      this.signal.throwIfAborted();
+      const message = `a step of the imported cache cannot be had: ${messageOf(error)}`;
+      this.options.emit({ type: "warning", message });
+      return undefined;
+    }
   }
 
   private async perform(vertex: Vertex, parent: StepResult, execution: Execution): Promise<Made> {
@@ -413,7 +446,7 @@ class Solver {
   }
 }
 
-/** Solves a graph and returns the id of the target's image. Throws the Fault of the first step that failed. */
-export function solveGraph(options: SolveOptions): Promise<string> {
+/** Solves a graph: makes the target's image. Throws the Fault of the first step that failed. */
+export function solveGraph(options: SolveOptions): Promise<Solved> {
   return new Solver(options).run();
 }

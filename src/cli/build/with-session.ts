@@ -22,6 +22,7 @@ import { print, printError } from "../output.ts";
 import { type BuildView, JsonView, PlainView } from "../progress/build-plain.ts";
 import type { Session } from "../session.ts";
 import { isTerminal } from "../terminal/tty.ts";
+import { PreparedCaches } from "./cache.ts";
 import { describeChecks } from "./check.ts";
 import { proxiesOf, writeImageId } from "./classic.ts";
 import type { BuildFlags } from "./flags.ts";
@@ -56,24 +57,11 @@ async function openView(flags: BuildFlags): Promise<BuildView | undefined> {
   }
 }
 
-/** `--cache-from` and `--cache-to`: a name alone is an image in a registry. */
-export function parseCacheEntry(text: string): { type: string; attrs: Record<string, string> } {
-  if (!text.includes("=")) return { type: "registry", attrs: { ref: text } };
-  const attrs: Record<string, string> = {};
-  for (const field of text.split(",")) {
-    const equals = field.indexOf("=");
-    if (equals < 0) throw complain(`invalid value ${field}`);
-    attrs[field.slice(0, equals).toLowerCase()] = field.slice(equals + 1);
-  }
-  const { type = "", ...rest } = attrs;
-  if (type === "") throw complain(`type required form> ${JSON.stringify(text)}`);
-  return { type, attrs: rest };
-}
-
 function solveInputOf(
   flags: BuildFlags,
   inputs: PreparedInputs,
   outputs: readonly ParsedOutput[],
+  caches: PreparedCaches,
   more: { ref: string; session: string; proxies: Readonly<Record<string, string>> },
 ): SolveInput {
   return {
@@ -83,10 +71,7 @@ function solveInputOf(
     frontendAttrs: frontendAttrs(flags, inputs, more.proxies),
     exporters: outputs.map(({ type, attrs }) => ({ type, attrs: { ...attrs } })),
     entitlements: [...flags.allow],
-    cache: {
-      imports: flags["cache-from"].map(parseCacheEntry),
-      exports: flags["cache-to"].map(parseCacheEntry),
-    },
+    cache: { imports: caches.imports, exports: caches.exports },
   };
 }
 
@@ -146,6 +131,7 @@ export async function buildWithSession(session: Session, path: string, flags: Bu
   const secrets = flags.secret.map(parseSecret);
   checkSecrets(secrets);
   const agents = parseSsh(flags.ssh);
+  const caches = new PreparedCaches(flags);
   await using inputs = await prepareInputs(path, flags);
   if (flags.iidfile !== "") rmSync(flags.iidfile, { force: true });
   const [client, config] = await Promise.all([session.client(), session.config()]);
@@ -153,6 +139,7 @@ export async function buildWithSession(session: Session, path: string, flags: Bu
   const open = await openSession(client, {
     directories: inputs.directories,
     uploads: inputs.uploads,
+    stores: new Map([...inputs.stores, ...caches.stores]),
     secrets,
     agents,
     config,
@@ -160,7 +147,7 @@ export async function buildWithSession(session: Session, path: string, flags: Bu
     sharedKey: inputs.sharedKey,
   });
   try {
-    const input = solveInputOf(flags, inputs, outputs, {
+    const input = solveInputOf(flags, inputs, outputs, caches, {
       ref: randomBytes(13).toString("hex"),
       session: open.id,
       proxies: proxiesOf(config, client.host, flags),
@@ -168,6 +155,7 @@ export async function buildWithSession(session: Session, path: string, flags: Bu
     const response = await solve(client, input, view);
     view?.end();
     if (flags.check) return printChecks(response["result.json"] ?? "{}");
+    caches.finish(response);
     const imageId = response["containerimage.config.digest"] ?? "";
     if (flags.quiet && imageId !== "") print(`${imageId}\n`);
     if (flags.iidfile !== "") writeImageId(flags.iidfile, imageId);

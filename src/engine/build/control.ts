@@ -3,7 +3,7 @@
 // A build under way is an entry of #builds from Solve's beginning to its end.
 import { platformsOfAttrs, requestOfAttrs } from "../../build/frontend-attrs.ts";
 import type { BuildEvent } from "../../build/events.ts";
-import type { BuildRequest } from "../../build/request.ts";
+import type { BuildRequest, BuiltStep } from "../../build/request.ts";
 import { StatusRenderer } from "../../build/export/status-stream.ts";
 import {
   BUILD_ID_KEY,
@@ -27,9 +27,12 @@ import { newId } from "../../lib/id.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import { formatPlatform, hostPlatform, type Platform } from "../../oci/platform.ts";
 import { faultForBuildKit } from "./explain.ts";
+import { imageFromLayout } from "./layout.ts";
 import { lintAnswer } from "./lint-answer.ts";
 import { loginOf } from "./logins.ts";
+import { sourceImageOf } from "./ports.ts";
 import { BuildProgress } from "./progress.ts";
+import { CacheExporter, readCache } from "./cache/local.ts";
 import { type CacheWishes, cacheWishesOf } from "./cache/options.ts";
 import { attestWishesOf } from "./output/attestations.ts";
 import type { BuiltImage, Outcome } from "./output/outcome.ts";
@@ -106,7 +109,6 @@ const BUILDKIT_VERSION = { package: "github.com/moby/buildkit", version: "v0.20.
 class ControlBuild {
   readonly input: SolveInput;
   readonly outputs: readonly Output[];
-  readonly cache: CacheWishes;
   readonly progress = new BuildProgress();
   /** One for each platform that is built for. */
   readonly renderers: StatusRenderer[] = [];
@@ -120,11 +122,15 @@ class ControlBuild {
 
   constructor(input: SolveInput) {
     this.input = input;
-    this.cache = cacheWishesOf(input.cache ?? {});
     const { exporters, exporterType, exporterAttrs } = input;
     const wanted = exporters.length > 0 ? exporters : [{ type: exporterType, attrs: exporterAttrs }];
     this.outputs = wanted.map(({ type = "", attrs = {} }, index) => ({ type, attrs, index }));
     this.returned.promise.catch(() => undefined); // ignored: Solve awaits it
+  }
+
+  /** What is read and written as a cache. Throws Fault `build.cache-type` for what cannot be. */
+  get cache(): CacheWishes {
+    return cacheWishesOf(this.input.cache ?? {});
   }
 
   /** Returns who tells of the build for a platform. With `isOne` there is no other. */
@@ -147,9 +153,11 @@ export class Control {
   /** Builds that have ended, for clients that ask only now how they went. */
   readonly #ended = new Map<string, ControlBuild>();
   readonly #waiting = new Map<string, (() => void)[]>();
+  readonly #exporter: CacheExporter;
 
   constructor(options: ControlOptions) {
     this.#options = options;
+    this.#exporter = new CacheExporter(options.layers);
   }
 
   methods(): Methods {
@@ -266,8 +274,21 @@ export class Control {
     return {
       ...base,
       client: session,
+      takeFromLayout: async ({ store, digest }, signal) => {
+        const source = session.content(`oci:${store}`);
+        const wanted = platform ?? hostPlatform();
+        return sourceImageOf(
+          await imageFromLayout(this.#options.images, source, digest, wanted, signal),
+          store,
+        );
+      },
       allowed: build.input.entitlements,
       importedFrom: build.cache.importedFrom,
+      importedCaches: await Promise.all(
+        build.cache.localImports.map(({ store, digest }) =>
+          readCache(session.content(store), digest, build.abort.signal),
+        ),
+      ),
       carriesSteps: build.cache.carriesSteps,
       isHidden: !keepsImage(build.outputs),
       rewritesTimes: build.outputs.some(({ attrs }) => attrs["rewrite-timestamp"] === "true"),
@@ -334,6 +355,7 @@ export class Control {
   async #export(build: ControlBuild, outcome: Outcome): Promise<Record<string, string>> {
     const session = await this.#options.sessions.find(build.input.session, build.abort.signal);
     const [{ imageId, attrs }] = outcome;
+    const { signal } = build.abort;
     let response: Record<string, string> =
       outcome.length > 1 ? {} : { "containerimage.config.digest": imageId, "containerimage.digest": imageId };
     const [renderer] = build.renderers;
@@ -341,14 +363,26 @@ export class Control {
       outcome,
       wishes: attestWishesOf(attrs),
       session,
-      signal: build.abort.signal,
+      signal,
       onEvent: (event: BuildEvent) => build.progress.push(renderer?.push(event) ?? []),
     };
     for (const output of build.outputs)
       response = { ...response, ...(await give(this.#options, output, run)) };
     for (const name of build.cache.pushedTo) await pushCache(this.#options, name, run);
+    for (const { store, isWhole } of build.cache.localExports) {
+      run.onEvent({ type: "exporting", what: "writing the build cache" });
+      const steps = outcome.flatMap((built) => built.steps.filter((step) => isWhole || step.isOfTarget));
+      const manifest = await this.#exporter.write(stepsOnce(steps), session.content(store), signal);
+      const { mediaType, digest, sizeBytes: size } = manifest;
+      response["cache.manifest"] = JSON.stringify({ mediaType, digest, size });
+    }
     return response;
   }
+}
+
+/** Platforms may share steps. */
+function stepsOnce(steps: readonly BuiltStep[]): BuiltStep[] {
+  return [...new Map(steps.map((step) => [step.key, step])).values()];
 }
 
 /** compat: the frontend's result for several platforms: a reference for each, here to the same outcome. */

@@ -14,28 +14,28 @@ import type { ImageService } from "../image/service.ts";
 /** A tar archive with nothing in it: its two closing blocks. */
 const EMPTY_TAR_BYTES = 1024;
 
+/** Returns an image as the builder sees it. */
+export function sourceImageOf(image: ImageRecord, name: string): SourceImage {
+  const { id, layers } = image;
+  return { id, config: configOf(image), layers, name, ...registryDigestOf(image) };
+}
+
 /** Images by name, pulled when missing; what a build makes becomes an image here. */
 export function imageSource(images: ImageService, layers: LayerStore): ImageSource {
-  const described = (image: ImageRecord, name: string): SourceImage => ({
-    id: image.id,
-    config: configOf(image),
-    layers: image.layers,
-    name,
-    ...registryDigestOf(image),
-  });
   return {
     async resolve(request) {
       const local = request.pull ? undefined : localImage(images, request.reference);
-      if (local !== undefined && isFor(local, request.platform)) return described(local, request.reference);
+      if (local !== undefined && isFor(local, request.platform))
+        return sourceImageOf(local, request.reference);
       const reference = withDefaultTag(parseReference(request.reference));
       const auth = await request.credentials(reference.domain);
       const { platform, onProgress, signal } = request;
       const pulled = await images.pullFor(reference, platform, auth, onProgress, signal);
-      return described(pulled, request.reference);
+      return sourceImageOf(pulled, request.reference);
     },
     async findLocal(reference) {
       const local = localImage(images, reference);
-      return local && described(local, reference);
+      return local && sourceImageOf(local, reference);
     },
     async create(image) {
       const id = imageIdOf(image.config);
@@ -112,6 +112,9 @@ export function layerSink(layers: LayerStore, keel: Keel, mountTarget: string): 
     },
     openView: (top) => open(layers.rootSource(top)),
     rootOf: (top) => layers.rootSource(top),
+    async unpack(content, parent, expectedDiffId) {
+      return (await layers.unpack(content, parent, { expectedDiffId })).id;
+    },
     find: async (chainId) => {
       const id = layers.byChain(chainId)?.id;
       if (id !== undefined) layers.holds.retainFresh(id);

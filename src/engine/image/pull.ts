@@ -132,6 +132,23 @@ async function pullReference(pull: Pull, reference: Reference): Promise<ImageId>
   return id;
 }
 
+/** Makes a nameless image of its parts. */
+export async function assembleImage(
+  context: ImageContext,
+  { configBytes, layers: descriptors }: { configBytes: Uint8Array; layers: readonly Descriptor[] },
+  source: Pick<RegistryRepository, "blob">,
+  signal: AbortSignal,
+): Promise<ImageRecord> {
+  using lease = context.layers.lease();
+  const out = { write: async () => undefined };
+  const config = parseImageConfig(configBytes);
+  const layers = await pullLayers(context, source, descriptors, config, lease, out, signal);
+  const made = recordOf(imageIdOf(configBytes), configBytes, layers, "");
+  const image: ImageRecord = { ...made, repoDigests: [], isIntermediate: true };
+  await context.table.add(image, []);
+  return image;
+}
+
 function recordOf(
   id: ImageId,
   configBytes: Uint8Array,
@@ -208,7 +225,7 @@ function pullFault(error: unknown, reference: Reference): unknown {
 /** Downloads and unpacks what is missing, all layers at once, and returns them bottom first. */
 async function pullLayers(
   context: ImageContext,
-  repository: RegistryRepository,
+  repository: Pick<RegistryRepository, "blob">,
   descriptors: readonly Descriptor[],
   config: ImageConfig,
   lease: LayerLease,
@@ -252,7 +269,7 @@ async function pullLayers(
 
 interface LayerPull {
   context: ImageContext;
-  repository: RegistryRepository;
+  repository: Pick<RegistryRepository, "blob">;
   descriptor: Descriptor;
   diffId: Digest;
   chainId: ChainId;

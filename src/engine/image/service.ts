@@ -16,6 +16,7 @@ import type {
 } from "../../api/schemas/image.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { ImageConfig, ImageId } from "../../oci/image-config.ts";
+import type { Descriptor } from "../../oci/manifest.ts";
 import { formatPlatform, hostPlatform, type Platform, platformDistance } from "../../oci/platform.ts";
 import {
   familiarName,
@@ -36,9 +37,10 @@ import { importImage } from "./import.ts";
 import { type HistoryImage, type ImageFacts, historyOf, inspectOf, summaryOf } from "./inspect.ts";
 import { selectImages } from "./list.ts";
 import { loadImages } from "./load.ts";
+import type { RegistryRepository } from "../../registry/repository.ts";
 import { checkLogin } from "../../registry/login.ts";
 import { credentialsOf } from "./credentials.ts";
-import { firstAnswering, pullImage } from "./pull.ts";
+import { assembleImage, firstAnswering, pullImage } from "./pull.ts";
 import { manifestsOf, targetOf } from "./manifests.ts";
 import { requirePlatform, wantedPlatform } from "./platform.ts";
 import { type PruneDeps, pruneImages } from "./prune.ts";
@@ -420,6 +422,16 @@ export class ImageService {
       throw new Fault("system", `nothing was pulled for ${familiarString(reference)}`);
     if (!isNameless) this.#publishPull(pulled.reference);
     return this.#context.table.get(pulled.imageId) ?? this.find(familiarString(reference));
+  }
+
+  /** Makes an image of parts that are asked for one by one, for a build; it gets no name. Fails with dataLoss, invalidParameter. */
+  assemble(
+    configBytes: Uint8Array,
+    layers: readonly Descriptor[],
+    source: Pick<RegistryRepository, "blob">,
+    signal: AbortSignal,
+  ): Promise<ImageRecord> {
+    return assembleImage(this.#context, { configBytes, layers }, source, signal);
   }
 
   /** Begins a push of images that have no name here (the parts of an index). */

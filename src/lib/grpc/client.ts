@@ -99,7 +99,11 @@ function statusOf(stream: ClientHttp2Stream): Promise<void> {
       details = headers["grpc-status-details-bin"] as string | undefined;
     };
     stream.on("response", note);
-    stream.on("trailers", note);
+    stream.on("trailers", (headers) => {
+      note(headers);
+      // The call is over, also when we had more to say: without our end it would never close.
+      if (!stream.writableEnded) stream.end();
+    });
     stream.on("error", reject);
     stream.on("close", () => {
       if (code === 0) resolve();

@@ -80,6 +80,21 @@ test("what a method throws is the caller's failure, kind and text kept", () =>
     },
   ));
 
+test("a call is over when the method has ended, also for a caller who still could speak", () =>
+  withCalls(
+    {
+      "/t.T/Refuse": async ({ messages }) => {
+        await messages.next();
+        throw new Fault("conflict", "enough");
+      },
+    },
+    async (client) => {
+      const call = client.start("/t.T/Refuse");
+      await call.messages.send(data.encode({ data: Buffer.alloc(1) }));
+      await assert.rejects(call.finished, { kind: "conflict", message: "enough" });
+    },
+  ));
+
 test("a stream of many large messages arrives whole and in order, both ways at once", () =>
   withCalls(
     {

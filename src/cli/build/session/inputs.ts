@@ -5,14 +5,20 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import { messageOf } from "../../../lib/errors.ts";
 import { complain } from "../../each.ts";
+import { layoutDigest } from "./content.ts";
 import type { BuildFlags } from "../flags.ts";
 import { isRemoteContext, locateContext } from "../locate.ts";
+
+const LAYOUT_SCHEME = "oci-layout://";
 
 export interface PreparedInputs extends AsyncDisposable {
   readonly directories: ReadonlyMap<string, string>;
   /** Archives by the path under which they are offered. */
   readonly uploads: ReadonlyMap<string, AsyncIterable<Uint8Array>>;
+  /** OCI layouts by the names under which they are offered. */
+  readonly stores: ReadonlyMap<string, string>;
   /** How the frontend finds them. */
   readonly attrs: Readonly<Record<string, string>>;
   readonly sharedKey: string;
@@ -21,6 +27,7 @@ export interface PreparedInputs extends AsyncDisposable {
 class Inputs implements PreparedInputs {
   readonly directories = new Map<string, string>();
   readonly uploads = new Map<string, AsyncIterable<Uint8Array>>();
+  readonly stores = new Map<string, string>();
   readonly attrs: Record<string, string> = {};
   sharedKey = "";
   private readonly temporary: string[] = [];
@@ -77,6 +84,10 @@ class Inputs implements PreparedInputs {
       this.attrs[key] = value;
       return;
     }
+    if (value.startsWith(LAYOUT_SCHEME)) {
+      this.attrs[key] = this.putLayout(value.slice(LAYOUT_SCHEME.length));
+      return;
+    }
     if (value.includes("://")) throw complain(`build context ${name}: ${value} is not supported`);
     const stats = statSync(value, { throwIfNoEntry: false });
     if (stats?.isDirectory() !== true)
@@ -84,6 +95,22 @@ class Inputs implements PreparedInputs {
     const id = `named-${this.directories.size}`;
     this.directories.set(id, realpathSync(resolve(value)));
     this.attrs[key] = `local:${id}`;
+  }
+
+  /** `PATH[:TAG][@DIGEST]`; returns the address under which the build finds it. */
+  private putLayout(text: string): string {
+    const [, path = "", tag = "latest", given] =
+      /^(.*?)(?::([\w][\w.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(text) ?? [];
+    const directory = resolve(path);
+    let digest = given;
+    try {
+      digest ??= layoutDigest(directory, tag);
+    } catch (error) {
+      throw complain(`invalid OCI layout ${path}: ${messageOf(error)}`);
+    }
+    const name = `layout-${this.stores.size}`;
+    this.stores.set(`oci:${name}`, directory);
+    return `${LAYOUT_SCHEME}${name}:${tag}@${digest}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -16,6 +16,7 @@ import { Fault } from "../../../lib/errors.ts";
 import { type Method, type Methods, serveGrpc, unary } from "../../../lib/grpc/server.ts";
 import type { ConfigFile } from "../../config/config-file.ts";
 import { credentialsFor } from "../../config/credentials.ts";
+import { serveContent } from "./content.ts";
 import { metadataTexts, serveDirectories } from "./directories.ts";
 import { type SecretSource, serveAgents, serveSecrets } from "./secrets.ts";
 
@@ -24,6 +25,8 @@ export interface SessionOptions {
   readonly directories: ReadonlyMap<string, string>;
   /** Archives by the path under which the build fetches them. */
   readonly uploads: ReadonlyMap<string, AsyncIterable<Uint8Array>>;
+  /** Directories that are OCI layouts, by the names that the build knows them by. */
+  readonly stores: ReadonlyMap<string, string>;
   readonly secrets: readonly SecretSource[];
   /** Sockets of ssh agents by name. */
   readonly agents: ReadonlyMap<string, string>;
@@ -72,6 +75,7 @@ function methodsOf(options: SessionOptions): Methods {
       ? {}
       : { [SESSION_METHODS.checkAgent]: agents.check, [SESSION_METHODS.forwardAgent]: agents.forward }),
     ...(options.uploads.size === 0 ? {} : { [SESSION_METHODS.pull]: uploads(options.uploads) }),
+    ...(options.stores.size === 0 ? {} : serveContent(options.stores)),
     ...(options.outputs === undefined ? {} : { [SESSION_METHODS.sendFile]: options.outputs }),
   };
 }

@@ -1,15 +1,12 @@
 // What a build for one or several platforms has made, with what is known of how.
-import type { Material } from "../../../build/attest/provenance.ts";
+import type { BuildResult } from "../../../build/request.ts";
 import type { Platform } from "../../../oci/platform.ts";
 
-export interface BuiltImage {
+export interface BuiltImage extends BuildResult {
   readonly platform: Platform;
-  readonly imageId: string;
   readonly buildId: string;
   /** Options of the frontend. */
   readonly attrs: Readonly<Record<string, string>>;
-  readonly dockerfile: { readonly name: string; readonly text: string };
-  readonly materials: readonly Material[];
   /** RFC 3339. */
   readonly startedAt: string;
   readonly finishedAt: string;
