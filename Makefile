@@ -3,6 +3,7 @@
 # make check   types, lint, format, import arrows, generated files, changelog
 # make security  the attack suite; make security-weakened  the same against builds without the defences: every attack has to succeed
 # make test-vm  the tests that depend on the kernel, in an emulated machine with cgroup v2 alone and AppArmor (VM_TESTS=file...)
+# make test-real  MariaDB of Debian's package on a volume, through crashes (needs a Debian mirror; minutes the first time)
 # make bench   latency beside Docker Engine in the same run
 # make compare-build  150 Dockerfiles built by Docker's two builders and by Berth: the same configuration, history and files
 # make build   dist/berth, dist/berth-runtime;   make install  puts it into $(PREFIX)/bin, with manual, completions, systemd units;   make clean
@@ -18,7 +19,7 @@ SOURCES = $(shell find src -name '*.ts' ! -name '*.test.ts')
 # With ./ in front bun takes them as paths, else as patterns to look for in the whole tree.
 TESTS ?= ./src ./tools
 
-.PHONY: build demo test test-vm unit e2e compat check bench install uninstall clean acceptance acceptance-images fuzz compare-build security security-weakened
+.PHONY: build demo test test-vm test-real unit e2e compat check bench install uninstall clean acceptance acceptance-images fuzz compare-build security security-weakened
 
 build: dist/berth dist/berth-runtime
 
@@ -89,6 +90,11 @@ check: node_modules/.done native/ops.h
 	$(BUN) tools/native-paths.ts
 	$(BUN) tools/tables.ts
 	$(BUN) tools/changelog.ts
+
+test-real:
+	@tools/install-packages test
+	@$(MAKE) -s build
+	$(BUN) test --timeout 900000 ./test/real
 
 bench:
 	@tools/install-packages bench

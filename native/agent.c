@@ -98,12 +98,12 @@ static int serve_fs(struct handler *h, struct reader *request, struct fault *f)
 	if (!h->session)
 		return frame_fault(h->sock, (fault_set(f, EINVAL, "protocol", "", "FS without a ROOT"), f));
 	if (!wants_reply) {
-		fs_session_run(h->session, &ops, &h->results);
+		fs_session_run(h->session, &ops, &h->results, -1);
 		return 0;
 	}
 	if (fs_is_export(ops))
 		return fs_session_export(h->session, &ops, h->sock);
-	int rc = fs_session_run(h->session, &ops, &h->results);
+	int rc = fs_session_run(h->session, &ops, &h->results, h->sock);
 	if (rc < 0)
 		fs_session_fault(h->session, f);
 	return reply_outcome(h, rc, f, true);

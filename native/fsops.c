@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 struct meta {
@@ -48,6 +49,8 @@ struct fs_session {
 	struct fault fault;
 	struct writer *results;
 	bool wrote;
+	int sock;              // who waits for the results, -1 for nobody
+	struct timespec told;  // when he last heard of a copy
 };
 
 static void parent_forget(struct fs_session *s)
@@ -395,6 +398,26 @@ static int op_meta(struct fs_session *s, struct reader *args, struct fault *f)
 	return dir < 0 ? dir : apply_meta(dir, name, &m, path, f);
 }
 
+enum { PROGRESS_MS = 200 };
+
+// Tells whoever waits, with a frame [-1, bytes]. One who is gone needs no copy.
+static int tell_progress(void *asker, uint64_t bytes)
+{
+	struct fs_session *s = asker;
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if ((now.tv_sec - s->told.tv_sec) * 1000 + (now.tv_nsec - s->told.tv_nsec) / 1000000 < PROGRESS_MS)
+		return 0;
+	s->told = now;
+	struct writer w = {0};
+	write_begin(&w);
+	write_int(&w, -1);
+	write_int(&w, (int64_t)bytes);
+	int rc = frame_send(s->sock, &w);
+	write_free(&w);
+	return rc < 0 ? -ECANCELED : 0;
+}
+
 static int op_copy(struct fs_session *s, struct reader *args, struct fault *f)
 {
 	const char *source_root, *source_path, *path;
@@ -406,6 +429,12 @@ static int op_copy(struct fs_session *s, struct reader *args, struct fault *f)
 	wire_int(args, &copy.uid);
 	wire_int(args, &copy.gid);
 	wire_int(args, &copy.mode);
+	int64_t reports = 0;
+	wire_int(args, &reports);
+	if (reports && s->sock >= 0) {
+		copy.progress = tell_progress;
+		copy.asker = s;
+	}
 	if (copy.uid < -1 || copy.uid >= UINT32_MAX || copy.gid < -1 || copy.gid >= UINT32_MAX)
 		return fault_set(f, EINVAL, "chown", path, "owner out of range");
 	CLEAN_FD int from = open(source_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -567,7 +596,7 @@ static const struct operation operations[] = {
 	{OP_FS_OPAQUE, "ss", op_opaque},
 	{OP_FS_REMOVE, "s", op_remove},
 	{OP_FS_META, "siiiii", op_meta},
-	{OP_FS_COPY, "sssiii", op_copy},
+	{OP_FS_COPY, "sssiiii", op_copy},
 	{OP_FS_STAT, "si", op_stat},
 	{OP_FS_READ, "si", op_read},
 	{OP_FS_LIST, "s", op_list},
@@ -616,12 +645,13 @@ static int run_one(struct fs_session *s, struct reader *op, struct fault *f)
 	return rc;
 }
 
-int fs_session_run(struct fs_session *s, struct reader *ops, struct writer *results)
+int fs_session_run(struct fs_session *s, struct reader *ops, struct writer *results, int sock)
 {
 	struct fault *f = &s->fault;
 	if (s->has_fault)
 		return -f->errno_;
 	s->results = results;
+	s->sock = sock;
 	int rc = check_all(*ops, f);
 	for (int index = 0; rc == 0 && ops->left > 0; index++) {
 		struct reader op;

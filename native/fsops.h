@@ -15,9 +15,9 @@ int fs_session_open(struct fs_session **out, struct reader *request, struct faul
 // Releases everything, the overlay mount included. NULL is fine.
 void fs_session_close(struct fs_session *s);
 
-// Runs operations and writes one result each. The first failure is kept; until it is taken everything else is skipped.
-// 0, or -errno of the kept failure.
-int fs_session_run(struct fs_session *s, struct reader *ops, struct writer *results);
+// Runs operations and writes one result each. The first failure is kept; until it is taken everything else is skipped. Copies tell
+// `sock` how far they are, where they are asked to; -1: nobody listens. 0, or -errno of the kept failure.
+int fs_session_run(struct fs_session *s, struct reader *ops, struct writer *results, int sock);
 
 // Takes the kept failure.
 void fs_session_fault(struct fs_session *s, struct fault *f);

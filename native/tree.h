@@ -27,6 +27,9 @@ struct tree_copy {
 	int root;          // of the destination
 	int64_t uid, gid;  // -1 keeps the source's
 	int64_t mode;      // -1 keeps the source's; permission bits of files and directories
+	// Told now and then how many bytes of content are there; -errno ends the copy. NULL: nobody asks.
+	int (*progress)(void *asker, uint64_t bytes);
+	void *asker;
 };
 
 // Copies `source_name` in `source_dir` to `name` in `dir`. Directories merge, anything else replaces; a non-empty directory is

@@ -14,7 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-enum { MAX_COPY_DEPTH = 400, COPY_BYTES = 256 << 10, XATTR_BYTES = 64 << 10, SKIPPED = 1 };
+enum { MAX_COPY_DEPTH = 400, COPY_BYTES = 256 << 10, STEP_BYTES = 16 << 20, XATTR_BYTES = 64 << 10, SKIPPED = 1 };
 
 // A regular file of the source with more than one name, and where its first copy is.
 struct linked {
@@ -34,6 +34,7 @@ struct copying {
 	ino_t top_ino;
 	bool has_top;
 	bool no_range;          // copy_file_range does not work between these two
+	uint64_t done;          // bytes of content
 	char *buffer;           // COPY_BYTES
 	char *xattr_names, *xattr_value;
 };
@@ -98,20 +99,30 @@ static bool is_no_range(int err)
 	return err == EXDEV || err == EINVAL || err == ENOSYS || err == EOPNOTSUPP || err == EPERM;
 }
 
+static int advance(struct copying *c, ssize_t bytes)
+{
+	c->done += (uint64_t)bytes;
+	return c->to->progress ? c->to->progress(c->to->asker, c->done) : 0;
+}
+
 // Copies `length` bytes from `offset`; less when the source has become shorter.
 static int copy_range(struct copying *c, int in, int out, off_t offset, off_t length)
 {
 	off_t to = offset;
 	while (length > 0 && !c->no_range) {
-		ssize_t n = copy_file_range(in, &offset, out, &to, (size_t)length, 0);
+		ssize_t n = copy_file_range(in, &offset, out, &to, length < STEP_BYTES ? (size_t)length : STEP_BYTES, 0);
 		if (n == 0)
 			return 0;
 		if (n < 0 && !is_no_range(errno))
 			return -errno;
-		if (n < 0)
+		if (n < 0) {
 			c->no_range = true;
-		else
-			length -= n;
+			break;
+		}
+		length -= n;
+		int rc = advance(c, n);
+		if (rc < 0)
+			return rc;
 	}
 	if (length > 0 && lseek(out, offset, SEEK_SET) < 0)
 		return -errno;
@@ -122,6 +133,8 @@ static int copy_range(struct copying *c, int in, int out, off_t offset, off_t le
 		if (n <= 0)
 			return n < 0 ? -errno : 0;
 		int rc = write_all(out, c->buffer, (size_t)n);
+		if (rc == 0)
+			rc = advance(c, n);
 		if (rc < 0)
 			return rc;
 		offset += n;

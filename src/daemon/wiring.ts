@@ -13,6 +13,7 @@ import { BuildService } from "../engine/build/service.ts";
 import { ContainerStepRunner } from "../engine/build/step-runner.ts";
 import { type ContainerContext, ContainerPaths } from "../engine/container/context.ts";
 import { treeArchiver } from "../engine/container/files/tree-archive.ts";
+import { holdUsersOf } from "../engine/container/run/pause.ts";
 import { usesImage, volumeUsers } from "../engine/container/mounts/points.ts";
 import { isRunning } from "../engine/container/record.ts";
 import { IdRanges } from "../engine/container/host-config/id-ranges.ts";
@@ -296,6 +297,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     archiver: treeArchiver,
     events,
     log: (line) => log("warn", line),
+    holdUsers: (name) => holdUsersOf(context, name),
   });
   let settings: Pick<ReloadableConfig, "logLevel" | "labels"> = {
     logLevel: config.logLevel,

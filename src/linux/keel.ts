@@ -96,7 +96,7 @@ export interface FsSession extends AsyncDisposable {
   /** Sends operations without waiting for them. A promise is returned when the socket is full; await it. */
   send(ops: readonly Op[]): Promise<void> | void;
   /** Runs operations and returns their results; throws the first failure since the last `sync` as SysError. */
-  sync(ops?: readonly Op[]): Promise<Reply[]>;
+  sync(ops?: readonly Op[], onProgress?: (bytes: number) => void): Promise<Reply[]>;
   /** Walks the tree below `path`, parents first, names in byte order. Throws SysError where it cannot go on. */
   export(path: Path): AsyncIterable<ExportEntry>;
 }
@@ -224,6 +224,8 @@ function encodeRoot(root: FsRoot): Value[] {
 }
 
 const [DATA] = fs.data(new Uint8Array());
+/** In the place of a reply's errno. */
+const PROGRESS = -1;
 
 /** Cuts content that is larger than a frame's aim: a socket may hand over any amount at once. */
 function cutContent(ops: readonly Op[]): readonly Op[] {
@@ -277,12 +279,18 @@ class AgentFsSession implements FsSession {
     return full;
   }
 
-  async sync(ops: readonly Op[] = []): Promise<Reply[]> {
+  async sync(ops: readonly Op[] = [], onProgress?: (bytes: number) => void): Promise<Reply[]> {
     // The results of one frame come together, so only what cannot be one frame is split.
     const frame = encodeFrame([VERB.fs, 1, ops]);
     const full = this.#connection.send(frame);
     full?.catch(() => undefined); // ignored: the reply fails for the same reason
-    return this.#connection.inTurn(async () => asList(readReply(await this.#connection.receive()).rest[0]));
+    return this.#connection.inTurn(async () => {
+      for (;;) {
+        const reply = await this.#connection.receive();
+        if (reply === null || asNumber(reply[0]) !== PROGRESS) return asList(readReply(reply).rest[0]);
+        onProgress?.(asNumber(reply[1]));
+      }
+    });
   }
 
   async *export(path: Path): AsyncGenerator<ExportEntry> {

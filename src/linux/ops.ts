@@ -682,14 +682,24 @@ export const fs = {
   meta: (path: Path, m: FileMeta): Op => [O.fsMeta, path, ...meta(m)],
   /**
    * Copies `sourcePath` below the host directory `sourceRoot` (resolved in it by descriptor, never followed at the
-   * end) to `path`: directories merge, files replace. uid, gid, mode: -1 keeps the source's.
+   * end) to `path`: directories merge, files replace. uid, gid, mode: -1 keeps the source's. With `reports`, `sync` tells how
+   * far it is, and it ends when nobody listens any more.
    */
   copy: (
     sourceRoot: string,
     sourcePath: Path,
     path: Path,
-    options: { uid?: number; gid?: number; mode?: number } = {},
-  ): Op => [O.fsCopy, sourceRoot, sourcePath, path, options.uid ?? -1, options.gid ?? -1, options.mode ?? -1],
+    options: { uid?: number; gid?: number; mode?: number; reports?: boolean } = {},
+  ): Op => [
+    O.fsCopy,
+    sourceRoot,
+    sourcePath,
+    path,
+    options.uid ?? -1,
+    options.gid ?? -1,
+    options.mode ?? -1,
+    options.reports ? 1 : 0,
+  ],
   /** Yields [mode, uid, gid, size, mtimeSec, mtimeNsec, rdevMajor, rdevMinor, nlink, linkTarget, ino]; follow 1: the last component too, inside the root. */
   stat: (path: Path, options: { follow?: boolean } = {}): Op => [O.fsStat, path, options.follow ? 1 : 0],
   /** Yields up to `maxBytes` of a regular file; fails on anything else. Follows symlinks inside the root. */

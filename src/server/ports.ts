@@ -136,7 +136,18 @@ export interface VolumePort {
   update?: Answer<typeof volume.volumeUpdate>;
   export?(input: InputOf<typeof volume.volumeExport>, call: Call): Promise<ByteStream>;
   import?(input: InputOf<typeof volume.volumeImport>, body: UploadBody, call: Call): Promise<void>;
-  clone?: Answer<typeof volume.volumeClone>;
+  clone?(input: InputOf<typeof volume.volumeClone>, out: ProgressSink, call: Call): Promise<void>;
+  snapshotCreate?(
+    input: InputOf<typeof volume.volumeSnapshotCreate>,
+    out: ProgressSink,
+    call: Call,
+  ): Promise<void>;
+  snapshotDelete?: Answer<typeof volume.volumeSnapshotDelete>;
+  snapshotRestore?(
+    input: InputOf<typeof volume.volumeSnapshotRestore>,
+    out: ProgressSink,
+    call: Call,
+  ): Promise<void>;
   prune?: Answer<typeof volume.volumePrune>;
 }
 

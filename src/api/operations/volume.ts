@@ -7,6 +7,7 @@ import {
   empty,
   json,
   jsonBody,
+  lines,
   operation,
   optionalJsonBody,
 } from "../contract.ts";
@@ -69,12 +70,16 @@ export const volumePrune = operation({
   errors: [409],
 });
 
-// What follows is not Docker's: volumes as archives, and copies of them.
+// What follows is not Docker's: volumes as archives, and copies of them. With `pause` the running containers that use the volume stand
+// still meanwhile. Copies tell how far they are; the last line has what was made (`aux`).
+
+const progressLine = async () => (await import("../schemas/progress.ts")).progressLine;
 
 export const volumeExport = operation({
   name: "VolumeExport",
   method: "GET",
   path: "/volumes/{name}/archive",
+  query: { pause: "bool" },
   success: bytes(),
   errors: [404],
 });
@@ -92,8 +97,37 @@ export const volumeClone = operation({
   name: "VolumeClone",
   method: "POST",
   path: "/volumes/{name}/clone",
-  /** Name of the new volume. */
-  query: { to: "text" },
-  success: created(async () => (await schemas()).volume),
+  /** `to` is the new volume's name, `snapshot` that of what is to be in it. */
+  query: { to: "text", snapshot: "text", pause: "bool" },
+  success: lines(progressLine),
+  errors: [404, 409],
+});
+
+export const volumeSnapshotCreate = operation({
+  name: "VolumeSnapshotCreate",
+  method: "POST",
+  path: "/volumes/{name}/snapshots",
+  /** The snapshot's name; the time when absent. */
+  query: { snapshot: "text", pause: "bool" },
+  success: lines(progressLine),
+  errors: [404, 409],
+});
+
+export const volumeSnapshotDelete = operation({
+  name: "VolumeSnapshotDelete",
+  method: "DELETE",
+  path: "/volumes/{name}/snapshots",
+  query: { snapshot: "text" },
+  success: empty(204),
+  errors: [404, 409],
+});
+
+/** The volume must not be mounted. */
+export const volumeSnapshotRestore = operation({
+  name: "VolumeSnapshotRestore",
+  method: "POST",
+  path: "/volumes/{name}/snapshots/restore",
+  query: { snapshot: "text" },
+  success: lines(progressLine),
   errors: [404, 409],
 });

@@ -26,6 +26,8 @@ export const volume = struct("volume.Volume", {
   /** Only in SystemDataUsage; -1 is "unknown". */
   UsageData: optional(struct("volume.UsageData", { RefCount: int64, Size: int64 })),
   ClusterVolume: optional(anyValue),
+  /** Not Docker's; only where there are some. */
+  Snapshots: optional(list(struct("volume.Snapshot", { Name: text, CreatedAt: time, Size: int64 }))),
 });
 
 export const volumeList = struct("volume.ListResponse", {

@@ -265,6 +265,7 @@ export const verbs: readonly VerbEntry[] = [
 
   volume("clone", "Make a new volume with another one's content", () => import("./volume/clone.ts")),
   volume("create", "Create a volume", () => import("./volume/create.ts")),
+  volume("df", "Show disk usage of volumes", () => import("./volume/df.ts")),
   volume("export", "Export a volume's content as a tar archive", () => import("./volume/export.ts")),
   volume("import", "Import a tar archive into a volume", () => import("./volume/import.ts")),
   volume(
@@ -275,6 +276,11 @@ export const verbs: readonly VerbEntry[] = [
   volume("ls", "List volumes", () => import("./volume/ls.ts"), { aliases: ["list"] }),
   volume("prune", "Remove unused local volumes", () => import("./volume/prune.ts")),
   volume("rm", "Remove one or more volumes", () => import("./volume/rm.ts"), { aliases: ["remove"] }),
+  volume(
+    "snapshot",
+    "Make snapshots of a volume, list and remove them, go back to one",
+    () => import("./volume/snapshot.ts"),
+  ),
   volume("update", "Update a volume (cluster volumes only)", () => import("./volume/update.ts"), {
     hidden: true,
   }),

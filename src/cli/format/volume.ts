@@ -1,6 +1,8 @@
 // The columns of a volume in lists.
 
 import type { Volume } from "../../api/schemas/volume.ts";
+import { humanDuration } from "../../lib/units/duration.ts";
+import { formatGoTime } from "../../lib/units/go-time.ts";
 import { humanSize } from "../../lib/units/size.ts";
 import { type Formatter, joinLabels } from "./list.ts";
 
@@ -46,6 +48,30 @@ export const volumeColumns: Formatter<AnyVolume> = {
   calls: { Label: (volume, key) => volume.Labels?.[key] ?? "" },
 };
 
+/** As above, with what docker's `volume ls` has no column for. */
+export const volumeUsageColumns: Formatter<AnyVolume> = {
+  ...volumeColumns,
+  headers: { ...volumeColumns.headers, Snapshots: "SNAPSHOTS" },
+  fields: {
+    ...volumeColumns.fields,
+    Snapshots: ({ Snapshots = [] }) =>
+      Snapshots.length === 0
+        ? "0"
+        : `${Snapshots.length} (${humanSize(Snapshots.reduce((all, s) => all + s.Size, 0))})`,
+  },
+};
+
+export const snapshotColumns: Formatter<NonNullable<Volume["Snapshots"]>[number]> = {
+  type: "*formatter.volumeSnapshotContext",
+  headers: { Name: "SNAPSHOT", CreatedAt: "CREATED AT", CreatedSince: "CREATED", Size: "SIZE" },
+  fields: {
+    CreatedAt: ({ CreatedAt }) => formatGoTime(Date.parse(CreatedAt)),
+    CreatedSince: ({ CreatedAt }) => `${humanDuration((Date.now() - Date.parse(CreatedAt)) * 1e6)} ago`,
+    Name: ({ Name }) => Name,
+    Size: ({ Size }) => humanSize(Size),
+  },
+};
+
 function clusterStatus(volume: ClusterVolume | undefined): string {
   if (volume === undefined) return "N/A";
   if ((volume.Info?.VolumeID ?? "") === "") return "pending creation";
@@ -55,8 +81,9 @@ function clusterStatus(volume: ClusterVolume | undefined): string {
 }
 
 /** Returns the template of a `volume ls` format. */
-export function volumeFormat(format: string, isQuiet: boolean): string {
-  if (format === "table") return isQuiet ? "{{.Name}}" : "table {{.Driver}}\t{{.Name}}";
+export function volumeFormat(format: string, { quiet, size }: { quiet: boolean; size: boolean }): string {
+  if (format === "table" && quiet) return "{{.Name}}";
+  if (format === "table") return `table {{.Driver}}\t{{.Name}}${size ? "\t{{.Size}}" : ""}`;
   if (format !== "raw") return format;
-  return isQuiet ? "name: {{.Name}}" : "name: {{.Name}}\ndriver: {{.Driver}}\n";
+  return quiet ? "name: {{.Name}}" : "name: {{.Name}}\ndriver: {{.Driver}}\n";
 }

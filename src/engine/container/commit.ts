@@ -3,7 +3,6 @@ import type { InputOf } from "../../api/contract.ts";
 import type { imageCommit } from "../../api/operations/container.ts";
 import type { CommitResponse, ContainerConfig, ContainerConfigRequest } from "../../api/schemas/container.ts";
 import { applyConfigChanges } from "../../build/graph/config-changes.ts";
-import { Fault } from "../../lib/errors.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import { encodeImageConfig, type HistoryEntry, imageIdOf, type RunConfig } from "../../oci/image-config.ts";
 import { hostPlatform } from "../../oci/platform.ts";
@@ -11,8 +10,7 @@ import { familiarString, parseReference, withDefaultTag, withTag } from "../../o
 import type { LayerRecord } from "../../storage/layer/types.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { healthcheckOf } from "./health/config.ts";
-import { pauseContainer, unpauseContainer } from "./run/pause.ts";
-import type { LiveContainer } from "./table.ts";
+import { holdStill } from "./run/pause.ts";
 
 /** Digest of a tar without entries. */
 const EMPTY_TAR = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
@@ -40,7 +38,7 @@ export async function commitContainer(
     ...(input.author === undefined ? {} : { author: input.author }),
     ...(input.comment === undefined ? {} : { comment: input.comment }),
   };
-  await using _pause = input.pause ? await pause(context, context.table.live(record.id)) : undefined;
+  await using _pause = input.pause ? await holdStill(context, context.table.live(record.id)) : undefined;
   using lease = context.layers.lease();
   const upper = context.layers.upperOf(record.id, record.idMap);
   const layer = await context.layers.commitUpper(upper, record.layer, { history: entry, lease });
@@ -80,25 +78,6 @@ export async function commitContainer(
     imageRef: tagged === undefined ? "" : familiarString(tagged),
   });
   return { Id: id };
-}
-
-/** Lets a running container stand still, so that the image has one moment's files; disposing of it lets it run on. */
-async function pause(context: ContainerContext, live: LiveContainer): Promise<AsyncDisposable | undefined> {
-  const isPaused = await live.lane.run(async () => {
-    if (context.table.find(live.id).state.status !== "running") return false;
-    try {
-      await pauseContainer(context, live, new AbortController().signal);
-    } catch (error) {
-      if (error instanceof Fault && error.code === "container.not-running") return false; // it has ended meanwhile
-      throw error;
-    }
-    return true;
-  });
-  if (!isPaused) return undefined;
-  const unpause = async (): Promise<void> => {
-    if (context.table.get(live.id)?.state.status === "paused") await unpauseContainer(context, live);
-  };
-  return { [Symbol.asyncDispose]: () => live.lane.run(unpause) };
 }
 
 /** The container's configuration as an image's, with what the request sets instead. */

@@ -64,8 +64,18 @@ export class VolumeCatalog {
     for (const record of abandoned) await this.#forget(record);
     // One that somebody took up again just before the crash stays.
     await this.#options.store.commit(this.settle([...users.keys()]));
+    for (const record of this.all()) await this.#repairCopies(record);
     const locals = [...this.#records.values()].filter((r) => r.driver === DEFAULT_DRIVER);
     await this.#options.local.sweep(new Set(locals.map((r) => r.name)), this.#local.mounted);
+  }
+
+  /** Ends a restoration; what was being made of, or removed from, its snapshots goes. */
+  async #repairCopies({ name, isRestoring, snapshots = [] }: VolumeRecord): Promise<void> {
+    if (isRestoring) await this.#exchange(name);
+    const pending = snapshots.filter((s) => s.isPending);
+    if (pending.length === 0) return;
+    for (const snapshot of pending) await this.#options.local.trees.remove(name, snapshot.name);
+    await this.change(name, (r) => ({ ...r, snapshots: snapshots.filter((s) => !s.isPending) }));
   }
 
   async #forget(record: VolumeRecord): Promise<void> {
@@ -257,6 +267,53 @@ export class VolumeCatalog {
 
   async #drop(record: VolumeRecord): Promise<void> {
     if (this.#records.has(record.name)) await this.#options.store.commit([this.#records.remove(record.name)]);
+  }
+
+  /** Changes what is recorded of a volume. Fails with notFound. */
+  async change(name: string, change: (record: VolumeRecord) => VolumeRecord): Promise<void> {
+    await this.#lanes.run(name, async () => {
+      const record = this.#records.get(name);
+      if (record === undefined) throw unknown(name);
+      await this.#options.store.commit([this.#records.put(name, change(record))]);
+    });
+  }
+
+  /** Fails with conflict while a container, or a copy, has the volume mounted. */
+  checkUnmounted(name: string): void {
+    if (!this.#local.mounted.has(name)) return;
+    const users = (this.users().get(name) ?? []).filter((id) => /^[0-9a-f]{64}$/.test(id));
+    throw new Fault(
+      "conflict",
+      `volume ${name} is mounted - [${users.join(", ")}]: stop its containers first`,
+      {
+        code: "volume.in-use",
+        detail: { users },
+      },
+    );
+  }
+
+  /** Runs `work` while nobody can mount the volume. Fails with conflict where somebody has. */
+  async whileUnmounted(name: string, work: () => Promise<void>): Promise<void> {
+    await this.#lanes.run(name, async () => {
+      this.checkUnmounted(name);
+      await work();
+    });
+  }
+
+  /** Puts the tree that lies beside a volume's data in their place, whatever is killed meanwhile. Inside of `whileUnmounted`. */
+  async replaceData(name: string): Promise<void> {
+    const record = this.#records.get(name);
+    if (record === undefined) throw unknown(name);
+    await this.#options.store.commit([this.#records.put(name, { ...record, isRestoring: true })]);
+    await this.#exchange(name);
+  }
+
+  async #exchange(name: string): Promise<void> {
+    await this.#options.local.trees.exchange(name);
+    const record = this.#records.get(name);
+    if (record === undefined) return;
+    const { isRestoring: _, ...rest } = record;
+    await this.#options.store.commit([this.#records.put(name, rest)]);
   }
 
   /** Mounts a volume for `user`, a container or a copy; returns where it is on the host. */

@@ -15,6 +15,20 @@ export interface VolumeRecord {
   readonly isPending?: true;
   /** The image's content is being copied into it: after a crash it has to begin again. */
   readonly isFilling?: true;
+  /** Its data are being exchanged for a tree that lies beside them: after a crash that has to be ended. */
+  readonly isRestoring?: true;
+  /** Oldest first. */
+  readonly snapshots?: readonly SnapshotRecord[];
+}
+
+/** A copy of one moment. */
+export interface SnapshotRecord {
+  readonly name: string;
+  /** RFC 3339. */
+  readonly createdAt: string;
+  readonly sizeBytes: number;
+  /** Being made or removed: a crash leaves nothing of it. */
+  readonly isPending?: true;
 }
 
 /** The label of volumes that were made without a name. */
@@ -23,4 +37,9 @@ export const ANONYMOUS_LABEL = "com.docker.volume.anonymous";
 /** Whether the volume is a plain directory of the daemon's own: not a mount, not a plugin's. */
 export function isPlain(record: VolumeRecord): boolean {
   return record.driver === DEFAULT_DRIVER && record.options === null;
+}
+
+/** Whether its files are in a directory of the daemon's own, nothing being mounted there. */
+export function hasDataDirectory(record: VolumeRecord): boolean {
+  return record.driver === DEFAULT_DRIVER && !record.options?.["type"] && !record.options?.["device"];
 }

@@ -1,5 +1,5 @@
 // The operations on volumes: what VolumePort (server/ports.ts) asks for. Finding, making and removing is the catalog's.
-import type { ByteStream, Call, UploadBody } from "../../api/call.ts";
+import type { ByteStream, Call, ProgressSink, UploadBody } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/volume.ts";
 import type { Volume, VolumeList, VolumesPrune } from "../../api/schemas/volume.ts";
@@ -12,6 +12,7 @@ import { foreignRecord, type VolumeCatalog } from "./catalog.ts";
 import { DEFAULT_DRIVER, type DriverVolume, type VolumeDriver } from "./driver.ts";
 import { listMatcher, pruneVolumeMatcher } from "./filter.ts";
 import { isPlain, type VolumeRecord } from "./record.ts";
+import { VolumeSnapshots } from "./snapshots.ts";
 import {
   cloneVolume,
   exportVolume,
@@ -29,6 +30,7 @@ export interface VolumeServiceOptions {
   readonly archiver: TreeArchiver;
   readonly events: Pick<EventBus, "publish">;
   readonly log: (message: string) => void;
+  readonly holdUsers: TransferContext["holdUsers"];
 }
 
 export class VolumeService {
@@ -37,12 +39,15 @@ export class VolumeService {
   readonly #events: Pick<EventBus, "publish">;
   readonly #log: (message: string) => void;
   readonly #transfer: TransferContext;
+  readonly #snapshots: VolumeSnapshots;
   #isPruning = false;
 
   constructor(options: VolumeServiceOptions) {
     this.#catalog = options.catalog;
     this.#local = options.local;
-    this.#transfer = { catalog: options.catalog, keel: options.keel, archiver: options.archiver };
+    const { catalog, keel, archiver, local, holdUsers } = options;
+    this.#transfer = { catalog, keel, archiver, trees: local.trees, holdUsers };
+    this.#snapshots = new VolumeSnapshots(this.#transfer);
     this.#events = options.events;
     this.#log = options.log;
   }
@@ -129,19 +134,38 @@ export class VolumeService {
   }
 
   export(input: Input<"volumeExport">): Promise<ByteStream> {
-    return exportVolume(this.#transfer, input.name);
+    return exportVolume(this.#transfer, input.name, { pause: input.pause });
   }
 
   async import(input: Input<"volumeImport">, body: UploadBody): Promise<void> {
     await importVolume(this.#transfer, input.name, body);
   }
 
-  async clone(input: Input<"volumeClone">): Promise<Volume> {
-    const to = input.to ?? "";
-    if (to === "")
+  async clone(input: Input<"volumeClone">, out: ProgressSink): Promise<void> {
+    const { name, to: target = "", snapshot, pause } = input;
+    if (target === "")
       throw new Fault("invalidParameter", "the new volume needs a name", { code: "volume.name" });
-    await cloneVolume(this.#transfer, input.name, to);
-    return this.#describe(to);
+    if (snapshot === undefined) await cloneVolume(this.#transfer, name, { target, pause }, out);
+    else {
+      const openSource = (stack: AsyncDisposableStack) => this.#snapshots.open(name, snapshot, stack);
+      await cloneVolume(this.#transfer, name, { target, pause: false, openSource }, out);
+    }
+    await out.write({ aux: { Name: target } });
+  }
+
+  async snapshotCreate(input: Input<"volumeSnapshotCreate">, out: ProgressSink): Promise<void> {
+    const made = await this.#snapshots.create(input.name, input.snapshot ?? "", out, { pause: input.pause });
+    await out.write({ aux: { Name: made.name, CreatedAt: made.createdAt, Size: made.sizeBytes } });
+  }
+
+  async snapshotDelete(input: Input<"volumeSnapshotDelete">): Promise<void> {
+    await this.#snapshots.remove(input.name, input.snapshot ?? "");
+  }
+
+  async snapshotRestore(input: Input<"volumeSnapshotRestore">, out: ProgressSink): Promise<void> {
+    const { name, snapshot = "" } = input;
+    await this.#snapshots.restore(name, snapshot, out);
+    await out.write({ aux: { Name: snapshot } });
   }
 
   async prune(input: Input<"volumePrune">, call: Call): Promise<VolumesPrune> {
@@ -220,10 +244,17 @@ function volumeOf(record: VolumeRecord, found: DriverVolume, scope: string): Vol
     Name: record.name,
     Options: record.options === null ? null : { ...record.options },
     Scope: scope,
+    ...snapshotsOf(record),
     ...(found.status === undefined || Object.keys(found.status).length === 0
       ? {}
       : { Status: { ...found.status } }),
   };
+}
+
+function snapshotsOf({ snapshots = [] }: VolumeRecord): Pick<Volume, "Snapshots"> {
+  const made = snapshots.filter((s) => !s.isPending);
+  if (made.length === 0) return {};
+  return { Snapshots: made.map((s) => ({ Name: s.name, CreatedAt: s.createdAt, Size: s.sizeBytes })) };
 }
 
 function noCluster(verb: "create" | "update"): Fault {

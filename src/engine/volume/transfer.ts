@@ -2,9 +2,9 @@
 // and attributes, the top directory's included, and clone, which shares blocks where the file system can.
 import { randomHex } from "../../lib/id.ts";
 import { Fault, messageOf } from "../../lib/errors.ts";
-import type { ByteStream, UploadBody } from "../../api/call.ts";
+import type { ByteStream, ProgressSink, UploadBody } from "../../api/call.ts";
 import type { FsSession, Keel } from "../../linux/keel.ts";
-import { fs } from "../../linux/ops.ts";
+import type { VolumeTrees } from "../../storage/volume/snapshots.ts";
 import type { VolumeCatalog } from "./catalog.ts";
 import { DEFAULT_DRIVER } from "./driver.ts";
 
@@ -20,12 +20,25 @@ export interface TransferContext {
   readonly catalog: VolumeCatalog;
   readonly keel: Keel;
   readonly archiver: TreeArchiver;
+  readonly trees: VolumeTrees;
+  /** Lets the running containers that have a volume stand still until it is disposed of. */
+  readonly holdUsers: (name: string) => Promise<AsyncDisposable>;
+}
+
+export interface CopyOptions {
+  /** The containers that use the volume stand still meanwhile: the copy is of one moment. */
+  readonly pause: boolean;
 }
 
 /** Returns everything in a volume as a tar, named from `./`. The volume stays mounted as long as the stream. */
-export async function exportVolume(context: TransferContext, name: string): Promise<ByteStream> {
+export async function exportVolume(
+  context: TransferContext,
+  name: string,
+  options: CopyOptions,
+): Promise<ByteStream> {
   await using stack = new AsyncDisposableStack();
   const path = await mountFor(context.catalog, name, stack);
+  if (options.pause) stack.use(await context.holdUsers(name));
   const session = stack.use(await context.keel.openFs({ kind: "dir", path }));
   const resources = stack.move();
   return context.archiver.pack(session, () => resources.disposeAsync());
@@ -51,17 +64,25 @@ export async function importVolume(
   }
 }
 
+export interface CloneRequest extends CopyOptions {
+  /** The new volume. */
+  readonly target: string;
+  /** Opens what is to be copied, in place of the volume as it is now. */
+  readonly openSource?: (stack: AsyncDisposableStack) => Promise<string>;
+}
+
 /**
  * Makes a new `local` volume with the content and labels of another one. Fails with conflict when the new name is taken. A crash, or a
  * failure, leaves nothing of it.
  */
 export async function cloneVolume(
-  { catalog, keel }: TransferContext,
+  { catalog, trees, holdUsers }: TransferContext,
   name: string,
-  target: string,
+  { target, pause, openSource }: CloneRequest,
+  out: ProgressSink,
 ): Promise<void> {
   await using stack = new AsyncDisposableStack();
-  const source = await mountFor(catalog, name, stack);
+  const source = await (openSource?.(stack) ?? mountFor(catalog, name, stack));
   if (catalog.get(target) !== undefined)
     throw new Fault("conflict", `clone ${name}: volume ${target} exists already`, {
       code: "volume.name-taken",
@@ -69,11 +90,12 @@ export async function cloneVolume(
   const labels = catalog.get(name)?.labels ?? undefined;
   const user = `clone:${randomHex()}`;
   using pin = catalog.pin(target, user);
+  const onProgress = copyProgress(out, name, await trees.sizeBytes(source));
   await catalog.ensure({ name: target, driver: DEFAULT_DRIVER, labels, isPending: true });
   try {
     await catalog.fill(target, user, { hasContent: true, isPart: false }, async (path) => {
-      await using session = await keel.openFs({ kind: "dir", path });
-      await session.sync([fs.copy(source, ".", ".")]);
+      await using _still = pause ? await holdUsers(name) : undefined;
+      await trees.fill(source, path, onProgress);
     });
     await catalog.keep(target);
   } catch (error) {
@@ -86,8 +108,18 @@ export async function cloneVolume(
   }
 }
 
+/** Returns what tells a client how far a copy is. */
+export function copyProgress(out: ProgressSink, id: string, total: number): (bytes: number) => void {
+  return (current) =>
+    void out.write({ id, status: "Copying", progressDetail: { current: Math.min(current, total), total } });
+}
+
 /** Mounts a volume until `stack` is disposed of; returns where it is. Fails with notFound. */
-async function mountFor(catalog: VolumeCatalog, name: string, stack: AsyncDisposableStack): Promise<string> {
+export async function mountFor(
+  catalog: VolumeCatalog,
+  name: string,
+  stack: AsyncDisposableStack,
+): Promise<string> {
   const user = `copy:${randomHex()}`;
   stack.use(catalog.pin(name, user));
   const path = await catalog.mount(name, user);

@@ -2,7 +2,7 @@
 
 import * as operations from "../../api/operations/volume.ts";
 import type { VolumePort } from "../ports.ts";
-import { answer, byteStream, receive, type Route } from "../route.ts";
+import { answer, byteStream, progress, receive, type Route } from "../route.ts";
 
 export function volumeRoutes(port: VolumePort): Route[] {
   return [
@@ -14,6 +14,9 @@ export function volumeRoutes(port: VolumePort): Route[] {
     answer(operations.volumePrune, port.prune?.bind(port)),
     byteStream(operations.volumeExport, port.export?.bind(port)),
     receive(operations.volumeImport, port.import?.bind(port)),
-    answer(operations.volumeClone, port.clone?.bind(port)),
+    progress(operations.volumeClone, port.clone?.bind(port)),
+    progress(operations.volumeSnapshotCreate, port.snapshotCreate?.bind(port)),
+    answer(operations.volumeSnapshotDelete, port.snapshotDelete?.bind(port)),
+    progress(operations.volumeSnapshotRestore, port.snapshotRestore?.bind(port)),
   ];
 }

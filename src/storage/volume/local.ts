@@ -11,6 +11,7 @@ import type { FsSession, Keel } from "../../linux/keel.ts";
 import { host } from "../../linux/ops.ts";
 import { parseMountInfo } from "../../linux/procfs/mountinfo.ts";
 import { Trash } from "../trash.ts";
+import { VolumeTrees } from "./snapshots.ts";
 import { treeBytes } from "../tree-size.ts";
 import {
   checkOptions,
@@ -43,19 +44,23 @@ export class LocalVolumes {
   readonly #keel: Keel;
   readonly #trash: Trash;
   readonly #owner: Owner | undefined;
+  readonly trees: VolumeTrees;
 
   private constructor(dir: string, trash: Trash, { keel, owner }: LocalVolumesOptions) {
     this.#dir = dir;
     this.#keel = keel;
     this.#trash = trash;
     this.#owner = owner;
+    this.trees = new VolumeTrees(dir, keel, trash);
   }
 
   static async open(options: LocalVolumesOptions): Promise<LocalVolumes> {
     const dir = join(options.dir, "volumes");
     await mkdir(dir, { recursive: true, mode: 0o701 });
     const trash = await Trash.open(join(dir, ".trash"), options.keel, options.log);
-    return new LocalVolumes(dir, trash, options);
+    const volumes = new LocalVolumes(dir, trash, options);
+    await volumes.trees.clear();
+    return volumes;
   }
 
   /** Where a volume's files are on the host. */

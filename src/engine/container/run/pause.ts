@@ -2,6 +2,7 @@
 import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
 import { freezeCgroup, planThaw } from "../../../linux/cgroupfs/freezer.ts";
 import { type ContainerContext, publish } from "../context.ts";
+import { volumeNames } from "../mounts/points.ts";
 import { externalOf, pauseExternal, resumeExternal } from "../runtime/external.ts";
 import type { LiveContainer } from "../table.ts";
 import { cgroupOf } from "./cgroup.ts";
@@ -68,6 +69,37 @@ export async function unpauseContainer(context: ContainerContext, live: LiveCont
     throw new Fault("system", `Container ${live.id} is not paused`, { code: "container.not-paused" });
   await thaw(context, live.id);
   publish(context, context.table.find(live.id), "unpause");
+}
+
+/** Lets a running container stand still, so that its files are those of one moment; disposing of it lets it run on. */
+export async function holdStill(
+  context: ContainerContext,
+  live: LiveContainer,
+): Promise<AsyncDisposable | undefined> {
+  const isPaused = await live.lane.run(async () => {
+    if (context.table.find(live.id).state.status !== "running") return false;
+    try {
+      await pauseContainer(context, live, new AbortController().signal);
+    } catch (error) {
+      if (error instanceof Fault && error.code === "container.not-running") return false; // it has ended meanwhile
+      throw error;
+    }
+    return true;
+  });
+  if (!isPaused) return undefined;
+  const unpause = async (): Promise<void> => {
+    if (context.table.get(live.id)?.state.status === "paused") await unpauseContainer(context, live);
+  };
+  return { [Symbol.asyncDispose]: () => live.lane.run(unpause) };
+}
+
+/** Lets all running containers that have a volume stand still. What fails lets those that do run on. */
+export async function holdUsersOf(context: ContainerContext, volume: string): Promise<AsyncDisposable> {
+  await using held = new AsyncDisposableStack();
+  for (const record of context.table.all())
+    if (record.state.status === "running" && volumeNames(record).includes(volume))
+      held.use(await holdStill(context, context.table.live(record.id)));
+  return held.move();
 }
 
 /** Lets a frozen container run on and says so in its record. */

@@ -1,0 +1,134 @@
+// A real database on a volume: MariaDB of Debian's package, in an image that is built here, keeps every row that it has acknowledged
+// through kill -9 of its container, of the daemon, of both, through a new container, and in a clone that was made while it wrote.
+// `make test-real` runs it: it needs a Debian mirror and takes minutes the first time (the base system is kept in build/real).
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { after, before, test } from "node:test";
+import { Live, run } from "../e2e/command.ts";
+import { clients, TestDaemon } from "../e2e/harness.ts";
+
+const KEPT = join(dirname(dirname(import.meta.dirname)), "build/real");
+const BASE_TAR = join(KEPT, "bookworm.tar");
+const DOCKERFILE = `FROM debian:bookworm
+RUN apt-get update && apt-get install -y --no-install-recommends mariadb-server && rm -rf /var/lib/apt/lists/*
+RUN install -d -o mysql -g mysql /run/mysqld
+CMD ["mariadbd", "--user=mysql"]
+`;
+
+const [berth] = clients as [(typeof clients)[0]];
+let daemon: TestDaemon;
+let outside: Live;
+
+before(
+  async () => {
+    if (!existsSync(BASE_TAR)) await makeBase();
+    daemon = await TestDaemon.start({ hasImage: false, config: { dns: ["10.0.2.3"] } });
+    daemon.otherLinks.push("tap0");
+    // The way to the mirror: the daemon's network namespace has none of its own.
+    const argv = ["slirp4netns", "--configure", "--disable-host-loopback", `${daemon.network.pid}`, "tap0"];
+    outside = new Live(argv, { timeoutMs: 3_600_000 });
+    await outside.prints("tap0");
+    await daemon.text(berth, ["import", BASE_TAR, "debian:bookworm"], { timeoutMs: 300_000 });
+    const context = daemon.path("mariadb");
+    await mkdir(context);
+    await writeFile(join(context, "Dockerfile"), DOCKERFILE);
+    await daemon.text(berth, ["build", "-q", "-t", "mariadb", context], { timeoutMs: 900_000 });
+  },
+  { timeout: 1_500_000 },
+);
+after(async () => {
+  outside?.kill("SIGTERM");
+  await outside?.ended;
+  await daemon?.close();
+});
+
+async function makeBase(): Promise<void> {
+  const tree = join(KEPT, "bookworm");
+  await rm(tree, { recursive: true, force: true });
+  await mkdir(KEPT, { recursive: true });
+  const command = ["unshare", "--mount", "debootstrap", "--variant=minbase", "bookworm", tree];
+  const made = await run(command, { timeoutMs: 900_000 });
+  assert.equal(made.status, 0, made.stderr);
+  await run(["tar", "-C", tree, "--numeric-owner", "--one-file-system", "-cf", `${BASE_TAR}.new`, "."]);
+  await rename(`${BASE_TAR}.new`, BASE_TAR);
+  await rm(tree, { recursive: true, force: true });
+}
+
+/** Starts a container on a volume and returns when the database answers. */
+async function start(name: string, volume: string): Promise<void> {
+  await daemon.text(berth, ["run", "-d", "--name", name, "-v", `${volume}:/var/lib/mysql`, "mariadb"]);
+  await answers(name);
+}
+
+async function answers(name: string): Promise<void> {
+  const wait = "for i in $(seq 600); do mariadb-admin ping 2>/dev/null && exit 0; sleep 0.1; done; exit 1";
+  const { status } = await daemon.run(berth, ["exec", name, "sh", "-c", wait], { timeoutMs: 90_000 });
+  if (status !== 0) assert.fail((await daemon.run(berth, ["logs", name])).stderr);
+}
+
+const sql = (name: string, query: string): Promise<string> =>
+  daemon.text(berth, ["exec", name, "mariadb", "-N", "-B", "-e", query]);
+
+/** Inserts rows one by one until something ends it; resolves, when ten are in, to a function that returns the last acknowledged one. */
+async function insert(name: string, from: number): Promise<() => Promise<number>> {
+  const loop = `i=${from}; while mariadb shop -e "insert into orders values ($i)"; do echo "row $i"; i=$((i + 1)); done`;
+  const live = daemon.live(berth, ["exec", name, "sh", "-c", loop], { timeoutMs: 120_000 });
+  await live.prints(`row ${from + 10}\n`);
+  return async () => {
+    live.kill("SIGKILL");
+    const { stdout } = await live.ended;
+    return Number(
+      stdout
+        .match(/row (\d+)\n/g)
+        ?.at(-1)
+        ?.slice(4),
+    );
+  };
+}
+
+/** All rows up to the last acknowledged one are there, and the tables are whole. */
+async function isComplete(name: string, last: number): Promise<void> {
+  assert.equal(await sql(name, `select count(*) from shop.orders where id <= ${last}`), String(last + 1));
+  assert.match(await sql(name, "check table shop.orders extended"), /status\s+OK$/);
+}
+
+const highest = async (name: string): Promise<number> =>
+  Number(await sql(name, "select max(id) from shop.orders"));
+
+test("rows survive the container, the daemon, and both at once", { timeout: 400_000 }, async () => {
+  await start("db", "rows");
+  await sql("db", "create database shop; create table shop.orders (id int primary key) engine=innodb");
+  // kill -9 of the container.
+  let last = await insert("db", 0);
+  await daemon.text(berth, ["kill", "-s", "KILL", "db"]);
+  let acknowledged = await last();
+  await daemon.text(berth, ["start", "db"]);
+  await answers("db");
+  await isComplete("db", acknowledged);
+  // kill -9 of the daemon: the database goes on.
+  const { State } = await daemon.inspect("db");
+  last = await insert("db", (await highest("db")) + 1);
+  await daemon.kill();
+  acknowledged = await last();
+  await daemon.up();
+  assert.equal((await daemon.inspect("db")).State.Pid, State.Pid);
+  await isComplete("db", acknowledged);
+  await daemon.text(berth, ["restart", "db"]); // ends the client that may still insert
+  await answers("db");
+  // Both.
+  const pid = (await daemon.inspect("db")).State.Pid;
+  last = await insert("db", (await highest("db")) + 1);
+  await daemon.kill();
+  process.kill(pid, "SIGKILL");
+  acknowledged = await last();
+  await daemon.up();
+  await daemon.text(berth, ["start", "db"]);
+  await answers("db");
+  await isComplete("db", acknowledged);
+  // Another container.
+  await daemon.text(berth, ["rm", "-f", "-v", "db"]);
+  await start("again", "rows");
+  await isComplete("again", acknowledged);
+});
