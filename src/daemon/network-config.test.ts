@@ -9,6 +9,7 @@ const FLAGS: NetworkFlagValues = {
   ipv6: false,
   icc: true,
   "ip-masq": true,
+  "publish-allow": [],
   "default-address-pool": [],
   "default-network-opt": [],
 };
@@ -27,6 +28,7 @@ test("networkConfigOf has dockerd's defaults", () => {
       hostBindingIp: "",
     },
     addressPools: { ipv4: undefined, ipv6: undefined },
+    publishAllow: undefined,
     defaultOptions: {},
   });
 });
@@ -61,4 +63,11 @@ test("networkConfigOf refuses what cannot be", () => {
     { "default-network-opts": { bridge: { mtu: 1400 } } },
   ])
     assert.throws(() => load(file), { kind: "invalidParameter" }, JSON.stringify(file));
+});
+
+test("networkConfigOf reads who may reach published ports", () => {
+  assert.deepEqual(load({ "publish-allow": ["10.1.2.3/8"] }).publishAllow, ["10.0.0.0/8"]);
+  assert.deepEqual(load({}, { "publish-allow": ["fd00::/8"] }).publishAllow, ["fd00::/8"]);
+  for (const bad of ["10.0.0.0/8", [1], ["nowhere"]])
+    assert.throws(() => load({ "publish-allow": bad }), { kind: "invalidParameter" });
 });

@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import type { DefaultBridgeSettings } from "../engine/network/default-bridge.ts";
 import { Fault } from "../lib/errors.ts";
 import { bool, list, string } from "../lib/flags/spec.ts";
-import { AF_INET, parsePrefix } from "../linux/netlink/address.ts";
+import { AF_INET, parsePrefix, prefixText } from "../linux/netlink/address.ts";
 import type { SubnetPool } from "../net/ipam/subnet.ts";
 
 /** What networks are made of when nobody says otherwise. */
@@ -13,6 +13,8 @@ export interface NetworkConfig {
   readonly addressPools: { readonly ipv4: SubnetPool[] | undefined; readonly ipv6: SubnetPool[] | undefined };
   /** Options by driver for new networks. */
   readonly defaultOptions: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Not Docker's: who outside of the host may reach published ports, CIDRs; undefined for everybody. */
+  readonly publishAllow: readonly string[] | undefined;
 }
 
 export const NETWORK_FLAGS = {
@@ -22,6 +24,9 @@ export const NETWORK_FLAGS = {
   ipv6: bool("Enable IPv6 on the default bridge network"),
   icc: bool("Enable communication between the containers of the default bridge network", { initial: true }),
   "ip-masq": bool("Enable IP masquerading for the default bridge network", { initial: true }),
+  "publish-allow": list(
+    "CIDR block that may reach published ports; everybody when none is given (not Docker's)",
+  ),
   "default-address-pool": list("Address pool for networks without a subnet, as in base=10.10.0.0/16,size=24"),
   "default-network-opt": list(
     "Default option of new networks, as in bridge=com.docker.network.driver.mtu=1400",
@@ -36,6 +41,7 @@ export const NETWORK_KEYS = {
   ipv6: "ipv6",
   icc: "icc",
   "ip-masq": "ip-masq",
+  "publish-allow": "publish-allow",
   "default-address-pools": "default-address-pool",
   "default-network-opts": "default-network-opt",
 } as const;
@@ -48,6 +54,7 @@ export interface NetworkFlagValues {
   readonly ipv6: boolean;
   readonly icc: boolean;
   readonly "ip-masq": boolean;
+  readonly "publish-allow": readonly string[];
   readonly "default-address-pool": readonly string[];
   readonly "default-network-opt": readonly string[];
 }
@@ -94,8 +101,15 @@ export function networkConfigOf(
       hostBindingIp: ip === "0.0.0.0" ? "" : ip,
     },
     addressPools: poolsByFamily(pools.map(poolOf)),
+    publishAllow: publishAllowOf(file["publish-allow"] ?? flags["publish-allow"]),
     defaultOptions: defaultOptionsOf(file["default-network-opts"], flags["default-network-opt"]),
   };
+}
+
+function publishAllowOf(blocks: unknown): readonly string[] | undefined {
+  if (!Array.isArray(blocks) || blocks.some((b) => typeof b !== "string"))
+    throw invalid('"publish-allow" in the configuration file must be a list of CIDR blocks');
+  return blocks.length === 0 ? undefined : (blocks as string[]).map((b) => prefixText(parsePrefix(b)));
 }
 
 function poolsByFamily(pools: readonly SubnetPool[]): NetworkConfig["addressPools"] {

@@ -152,7 +152,10 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     store: meta,
     drivers: new NetworkDrivers(
       { bridge, macvlan },
-      { hostBindingIp: config.network.defaultBridge.hostBindingIp },
+      {
+        hostBindingIp: config.network.defaultBridge.hostBindingIp,
+        publishAllow: config.network.publishAllow,
+      },
     ),
     events,
     pools: {

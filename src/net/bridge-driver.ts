@@ -302,7 +302,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     const bare = { record: { ...from.record, ports: [] }, lease: undefined };
     const heir = { record: { ...to.record, ports: from.record.ports }, lease: from.lease };
     // Between the two transactions of the firewall new connections reach the sockets, which carry them to the heir.
-    from.lease?.handOver({ containerId, ip: ip || ip6, ip6 });
+    from.lease?.handOver({ containerId, ip: ip || ip6, ip6, admits: target?.publishAllow });
     this.#endpoints.set(fromId, bare);
     this.#endpoints.set(toId, heir);
     await this.#runTolerant(planRemoveEndpoint(this.#tableName, publicationsOf(from.record, source)), ENOENT);
@@ -382,7 +382,13 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   async #leaseAgain(record: EndpointRecord, warnings: string[]): Promise<PortLease | undefined> {
     try {
       const ip6 = record.ip6 ?? "";
-      return await this.#ports.lease(sameAgain(record.ports), { ...record, ip: record.ip || ip6, ip6 });
+      const admits = this.#networks.get(record.networkId)?.spec.publishAllow;
+      return await this.#ports.lease(sameAgain(record.ports), {
+        ...record,
+        ip: record.ip || ip6,
+        ip6,
+        admits,
+      });
     } catch (error) {
       warnings.push(`container ${record.containerId}: ${messageOf(error)}`);
       return undefined;
@@ -505,7 +511,16 @@ function publishing(
 ): { plan: PublishPlan; owner: PortOwner } {
   const { containerId, ip, ip6 = "" } = record;
   const plan = planPublish(network.spec, wishes, { ip, ip6 });
-  return { plan, owner: { containerId, ip: ip || ip6, ip6, anyAddresses: plan.anyAddresses } };
+  return {
+    plan,
+    owner: {
+      containerId,
+      ip: ip || ip6,
+      ip6,
+      anyAddresses: plan.anyAddresses,
+      admits: network.spec.publishAllow,
+    },
+  };
 }
 
 const policyOf = (text: string | undefined): EgressPolicy | undefined =>

@@ -70,6 +70,8 @@ export interface BridgeNetwork {
   hostBindingIp?: string;
   /** Devices of the host from which containers may be reached by their own addresses, on published ports. */
   trustedInterfaces?: readonly string[];
+  /** Who outside of the host may reach the containers' ports, CIDRs of both families; everybody without. */
+  publishAllow?: readonly string[];
   /** What may leave the network, in the words of egress/policy.ts; everything without. */
   egress?: string;
 }

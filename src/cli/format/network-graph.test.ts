@@ -28,6 +28,10 @@ test("networkGraph says what leads into and out of each kind of network", () => 
     "everywhere, by their own addresses",
     "everybody, published ports by their own addresses",
   ]);
+  assert.equal(
+    ways({ Options: { "berth.publish-allow": "10.0.0.0/8" } })[2],
+    "published ports, for 10.0.0.0/8 only",
+  );
   assert.equal(ways({ Options: mode("nat-unprotected") })[2], "everybody, by their own addresses");
   assert.deepEqual(ways({ Driver: "macvlan", Options: { parent: "eth0" } }).slice(1), [
     "the wire of eth0",

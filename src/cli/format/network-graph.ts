@@ -37,6 +37,7 @@ export interface NetworkGraph {
 
 const OPTION = "com.docker.network.bridge";
 const EGRESS = "berth.egress";
+const PUBLISH_ALLOW = "berth.publish-allow";
 
 /** Returns the graph; networks without members are left out. */
 export function networkGraph(
@@ -74,6 +75,10 @@ function graphNetwork(n: NetworkInspect, policies: ReadonlyMap<string, string | 
 const egressOf = (policy: string | undefined): { egress?: string } =>
   policy === undefined ? {} : { egress: policy };
 
+/** A list of sources behind what it restricts. */
+const admittedOf = (sources: string | undefined): string =>
+  sources === undefined || sources === "*" ? "" : `, for ${sources} only`;
+
 /** A policy behind what it restricts. */
 const only = ({ egress }: { egress?: string }): string =>
   egress === undefined ? "" : egress === "deny" ? ", but nothing is let out" : `, but only to ${egress}`;
@@ -89,7 +94,7 @@ function waysOf(n: NetworkInspect, modes: readonly string[]): Pick<GraphNetwork,
   const isHidden = n.Options[`${OPTION}.enable_ip_masquerade`] !== "false" && !modes.includes("routed");
   return {
     outward: isHidden ? "everywhere, as the host" : "everywhere, by their own addresses",
-    inward: inwardOf(modes),
+    inward: inwardOf(modes) + admittedOf(n.Options[PUBLISH_ALLOW]),
   };
 }
 

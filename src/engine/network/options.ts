@@ -2,6 +2,7 @@
 // Docker's (libnetwork netlabel, drivers/bridge/labels.go); keys of other programs are kept and not looked at, as there.
 import { isIP } from "node:net";
 import { Fault } from "../../lib/errors.ts";
+import { parsePrefix, prefixText } from "../../linux/netlink/address.ts";
 import { parseEgressPolicy } from "../../net/egress/policy.ts";
 import type { BridgeNetwork, GatewayMode, NetworkSubnet } from "../../net/model.ts";
 import type { MacvlanMode, MacvlanNetwork } from "../../net/macvlan/device.ts";
@@ -23,6 +24,8 @@ export const OPTION = {
   interfacePrefix: "com.docker.network.container_iface_prefix",
   enableIpv4: "com.docker.network.enable_ipv4",
   enableIpv6: "com.docker.network.enable_ipv6",
+  /** Not Docker's: who outside of the host may reach the containers' ports, CIDRs between blanks or commas. */
+  publishAllow: "berth.publish-allow",
   /** Not Docker's: what may leave the network (net/egress/policy.ts). */
   egress: "berth.egress",
   parent: "parent",
@@ -101,6 +104,27 @@ function bindingOption(options: Options): string {
 export interface BridgeDefaults {
   /** Host address for ports that name none, "" for all (`--ip`). */
   hostBindingIp: string;
+  /** Who may reach published ports (`publish-allow`), undefined for everybody. */
+  publishAllow?: readonly string[] | undefined;
+}
+
+/** Reads a list of CIDRs and addresses; fails with invalidParameter. "*" is everybody, undefined. */
+function publishAllow(
+  options: Options,
+  otherwise: readonly string[] | undefined,
+): { publishAllow?: readonly string[] } {
+  const text = options[OPTION.publishAllow];
+  const words = text?.split(/[\s,]+/).filter((w) => w !== "");
+  if (words?.join() === "*") return {};
+  const list = words?.map((word) => {
+    if (!/^[^/]+\/\d+$/.test(word) && isIP(word) === 0)
+      throw invalid(
+        `failed to parse ${OPTION.publishAllow} value: ${word} (neither an address nor a CIDR block)`,
+      );
+    return prefixText(parsePrefix(word.includes("/") ? word : `${word}/${isIP(word) === 4 ? 32 : 128}`));
+  });
+  const allowed = list ?? otherwise;
+  return allowed === undefined ? {} : { publishAllow: allowed };
 }
 
 /** Returns the bridge driver's form of a network. Fails with invalidParameter on options that cannot be. */
@@ -133,6 +157,7 @@ export function bridgeSpec(record: NetworkRecord, defaults: BridgeDefaults): Bri
       .split(":")
       .filter((n) => n !== "")
       .map(checkDeviceName),
+    ...publishAllow(options, defaults.publishAllow),
     ...(egress === undefined ? {} : { egress }),
   };
 }

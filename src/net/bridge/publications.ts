@@ -95,5 +95,6 @@ export function firewallNetwork(spec: BridgeNetwork, bridgeName: string): Firewa
     masquerade: spec.masquerade,
     icc: spec.icc,
     trustedInterfaces: spec.trustedInterfaces ?? [],
+    ...(spec.publishAllow === undefined ? {} : { admitted: spec.publishAllow }),
   };
 }

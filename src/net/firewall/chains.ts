@@ -63,6 +63,7 @@ interface FamilyWords {
   unprotected: NftSet;
   masqueraded: NftSet;
   subnets: NftSet;
+  admitted: NftSet;
   networkEgress: EgressWords;
   containerEgress: EgressWords;
 }
@@ -80,6 +81,7 @@ const IPV4: FamilyWords = {
   unprotected: SETS.unprotected,
   masqueraded: SETS.masqueraded,
   subnets: SETS.subnets,
+  admitted: SETS.admitted,
   networkEgress: {
     source: metaLoad("iifname"),
     regs: 4,
@@ -111,6 +113,7 @@ const IPV6: FamilyWords = {
   unprotected: SETS.unprotected6,
   masqueraded: SETS.masqueraded6,
   subnets: SETS.subnets6,
+  admitted: SETS.admitted6,
   networkEgress: {
     source: metaLoad("iifname"),
     regs: 4,
@@ -305,9 +308,26 @@ export const CHAINS: readonly { chain: Chain; rules: readonly Rule[] }[] = [
     ],
   },
   {
+    chain: { name: "admission" },
+    rules: [
+      ...[IPV4, IPV6].map((f) =>
+        rule(
+          "sources that are admitted",
+          family(f.family),
+          metaLoad("oifname", regAt(0)),
+          fieldLoad(f.source, regAt(4)),
+          lookup(f.admitted.name),
+          verdict("return"),
+        ),
+      ),
+      rule("others are not", counter(), verdict("drop")),
+    ],
+  },
+  {
     chain: { name: "into_bridge" },
     rules: [
       rule("answers", ctState("established", "related"), verdict("accept")),
+      rule("", deviceIn("oifname", SETS.guarded.name), verdict({ jump: "admission" })),
       rule("published ports", ctStatus("dnat"), verdict("accept")),
       ...directRules(IPV4),
       ...directRules(IPV6),

@@ -20,7 +20,16 @@
 
 import { IP_PROTO } from "../../linux/nft/datatype.ts";
 import type { Element, NftSet } from "../../linux/nft/ruleset.ts";
-import { ipFromNumber, parsePrefix, prefixSize } from "../../linux/netlink/address.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  type Family,
+  ipFromNumber,
+  parsePrefix,
+  prefixSize,
+  prefixesOverlap,
+  prefixText,
+} from "../../linux/netlink/address.ts";
 import type { GatewayMode, PortProto } from "../model.ts";
 import { CHAINS, type Rule } from "./chains.ts";
 import { SETS, type SetKey } from "./sets.ts";
@@ -43,6 +52,8 @@ export interface FirewallNetwork {
   icc: boolean;
   /** Devices of the host that may reach published ports by the containers' own addresses. */
   trustedInterfaces: readonly string[];
+  /** Sources that may reach the containers' ports from outside, CIDRs; everybody without. */
+  admitted?: readonly string[];
 }
 
 /** A published port: translated by the kernel, or opened on the container's own address. */
@@ -88,9 +99,27 @@ export function networkElements(n: FirewallNetwork): SetElements {
     ...(trustedInterfaces.length === 0
       ? {}
       : { trusted: trustedInterfaces.map((name) => ({ key: [name, n.bridgeName] })) }),
+    ...(n.admitted === undefined ? {} : admissionElements(n.bridgeName, n.admitted)),
     ...(n.ipv4 === undefined ? {} : subnetElements(n, n.ipv4, "")),
     ...(n.ipv6 === undefined ? {} : subnetElements(n, n.ipv6, "6")),
   };
+}
+
+function admissionElements(bridgeName: string, sources: readonly string[]): SetElements {
+  const prefixes = sources.map(parsePrefix);
+  // Ranges of a set must not overlap; of prefixes that do, one contains the other.
+  const outer = prefixes.filter(
+    (p, i) =>
+      !prefixes.some(
+        (q, j) => prefixesOverlap(p, q) && (q.length < p.length || (q.length === p.length && j < i)),
+      ),
+  );
+  const of = (family: Family): Element[] =>
+    outer
+      .filter((p) => p.family === family)
+      .map((p) => rangeOf(prefixText(p)))
+      .map(({ key, keyEnd = key }) => ({ key: [bridgeName, ...key], keyEnd: [bridgeName, ...keyEnd] }));
+  return { guarded: [{ key: [bridgeName] }], admitted: of(AF_INET), admitted6: of(AF_INET6) };
 }
 
 function subnetElements(n: FirewallNetwork, s: FirewallSubnet, suffix: "" | "6"): SetElements {

@@ -73,6 +73,10 @@ export const SETS = {
   /** Published ports by the containers' own addresses: open in routed networks and to trusted devices. */
   opened: { name: "opened", key: ["inet_proto", "ipv4_addr", "inet_service"] },
   opened6: { name: "opened6", key: ["inet_proto", "ipv6_addr", "inet_service"] },
+  /** Bridges that only some sources may enter, and these sources. */
+  guarded: { name: "guarded", key: ["ifname"] },
+  admitted: { name: "admitted", key: ["ifname", "ipv4_addr"], isInterval: true },
+  admitted6: { name: "admitted6", key: ["ifname", "ipv6_addr"], isInterval: true },
   /** Who has an egress policy: bridges of networks, addresses of containers. */
   egressNetworks: { name: "egress_networks", key: ["ifname"] },
   egressContainers: { name: "egress_containers", key: ["ipv4_addr"] },

@@ -20,6 +20,8 @@ export interface PortOwner {
   ip6?: string;
   /** What an empty host address stands for; by default every address of the host. */
   anyAddresses?: readonly string[];
+  /** Who may come from other machines, CIDRs; everybody without. */
+  admits?: readonly string[] | undefined;
 }
 
 /** Granted ports. */
@@ -101,7 +103,7 @@ export class PortAllocator {
       return drop(grants.filter((g) => keys.has(portKey(publishedPort(g)))));
     };
     const ports = await extend(requests, owner);
-    const handOver = ({ containerId, ip, ip6 }: PortOwner): void => {
+    const handOver = ({ containerId, ip, ip6, admits }: PortOwner): void => {
       // Who holds them elsewhere has been told the target once and for all.
       if (this.#hold !== holdHere && grants.length > 0)
         throw new Fault("notImplemented", "ports that are held outside the daemon cannot be moved", {
@@ -110,6 +112,7 @@ export class PortAllocator {
       for (const grant of grants) {
         grant.containerId = containerId;
         grant.target.ip = isIPv6(grant.ip) ? ip6 || ip : ip;
+        grant.target.admits = admits;
       }
     };
     return { ports, extend, withdraw, release, handOver };
@@ -178,7 +181,11 @@ export class PortAllocator {
           ip,
           port,
           containerId: owner.containerId,
-          target: { ip: isIPv6(ip) ? owner.ip6 || owner.ip : owner.ip, port: request.containerPort },
+          target: {
+            ip: isIPv6(ip) ? owner.ip6 || owner.ip : owner.ip,
+            port: request.containerPort,
+            ...(owner.admits === undefined ? {} : { admits: owner.admits }),
+          },
           held: undefined,
         }),
       );

@@ -4,12 +4,24 @@
 // Invariant: half-closes pass through in both directions; an error on one side ends both.
 
 import { type Server, type Socket, connect, createServer } from "node:net";
+import { parsePrefix, prefixContains } from "../../linux/netlink/address.ts";
 import type { PortProto } from "../model.ts";
 
 /** Address and port of a container. */
 export interface Target {
   ip: string;
   port: number;
+  /** Who may come from other machines, CIDRs; everybody without. */
+  admits?: readonly string[] | undefined;
+}
+
+/**
+ * Whether a target takes what comes from an address, as the firewall decides it for what the kernel translates: the host
+ * itself, whose packets have one address at both ends or the loopback's, is always welcome.
+ */
+export function isAdmitted({ admits }: Target, from: string, to: string): boolean {
+  if (admits === undefined || from === to || from === "::1" || from.startsWith("127.")) return true;
+  return admits.map(parsePrefix).some((p) => prefixContains(p, from));
 }
 
 /** Holds a host's port and carries what comes to the target. Rejects with the system's error. */
@@ -33,7 +45,11 @@ export function holdTcpPort(
   dial: Dial = dialTarget,
 ): Promise<HeldPort> {
   const open = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true }, (client) => carry(client, dial(target), open));
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    if (isAdmitted(target, client.remoteAddress ?? "", client.localAddress ?? ""))
+      carry(client, dial(target), open);
+    else client.destroy();
+  });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen({ host: ip, port, ipv6Only: true, exclusive: true }, () => {

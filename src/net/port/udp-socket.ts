@@ -4,7 +4,7 @@
 
 import { type RemoteInfo, type Socket, createSocket } from "node:dgram";
 import { isIPv6 } from "node:net";
-import type { HeldPort, Target } from "./tcp-socket.ts";
+import { type HeldPort, isAdmitted, type Target } from "./tcp-socket.ts";
 
 const IDLE_MS = 90_000; // as docker-proxy
 const MAX_CLIENTS = 1024;
@@ -69,6 +69,8 @@ class UdpRelay implements HeldPort {
   }
 
   #fromClient(data: Uint8Array, from: RemoteInfo): void {
+    // Where a datagram was sent to is not told: one that the host sends to an address of its own counts as another machine's.
+    if (!isAdmitted(this.#target, from.address, "")) return;
     const key = `${from.address} ${from.port}`;
     const client = this.#clients.get(key) ?? this.#open(from);
     client.lastUsedMs = Date.now();
