@@ -5,9 +5,11 @@ import type { Filters } from "../api/contract.ts";
 import { buildPrune } from "../api/operations/build.ts";
 import { containerPrune } from "../api/operations/container.ts";
 import { imagePrune } from "../api/operations/image.ts";
+import { keptPrune } from "../api/operations/kept.ts";
 import { networkPrune } from "../api/operations/network.ts";
 import { volumePrune } from "../api/operations/volume.ts";
 import { humanSize } from "../lib/units/size.ts";
+import { ifKnown } from "./explain/explanation.ts";
 import { print } from "./output.ts";
 
 export interface PruneReport {
@@ -60,6 +62,15 @@ export async function pruneBuildCache(
     keepStorage: options.keepStorage || undefined,
   });
   return report("Deleted build cache objects", CachesDeleted ?? [], SpaceReclaimed);
+}
+
+/** Gives up what was removed and could be brought back; nothing on a Docker Engine, which keeps nothing. */
+export async function pruneKept(client: Client): Promise<PruneReport> {
+  const { Deleted, SpaceReclaimed } = (await ifKnown(client.call(keptPrune, {}))) ?? {
+    Deleted: [],
+    SpaceReclaimed: 0,
+  };
+  return report("Given up for good", Deleted, SpaceReclaimed);
 }
 
 /** Prints a report as the prune commands of one kind do. */

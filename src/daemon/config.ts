@@ -28,6 +28,8 @@ import { SECURITY_FLAGS, SECURITY_KEYS, type SecurityConfig, securityConfigOf } 
 import { TRANSFER_FLAGS, TRANSFER_KEYS, transferSettingsOf } from "./transfer-config.ts";
 import { checkMirror, type TransferSettings } from "../engine/image/registries.ts";
 import { RUNTIME_FLAGS, RUNTIME_KEYS, runtimeSettingsOf } from "./runtime-config.ts";
+import { UNDO_FILE_KEYS, undoLimitsOf } from "./undo-config.ts";
+import type { KeepLimits } from "../engine/kept/store.ts";
 import { BUILD_FILE_KEYS, buildCacheLimitsOf } from "./build-config.ts";
 import type { CacheLimits } from "../engine/build/cache/cache.ts";
 import type { RuntimeSettings } from "../engine/container/runtime/runtimes.ts";
@@ -58,6 +60,8 @@ export interface DaemonConfig {
   readonly transfers: TransferSettings;
   /** What `--runtime` may name. */
   readonly runtimes: RuntimeSettings;
+  /** For how long, and up to which size, what was removed can be brought back. */
+  readonly undo: KeepLimits;
   /** How much of the build cache is kept. */
   readonly buildCache: CacheLimits;
   /** false: containers are stopped at an orderly shutdown, as Docker does by default. */
@@ -191,6 +195,7 @@ function readConfig(values: FlagValues<typeof DAEMON_FLAGS>, given: ReadonlySet<
     usernsRemap: text("userns-remap"),
     runtimes: runtimeSettingsOf(file, values),
     transfers: transferSettingsOf(file, values),
+    undo: undoLimitsOf(file),
     buildCache: buildCacheLimitsOf(file),
     liveRestore,
     configFile: values["config-file"],
@@ -215,7 +220,7 @@ function loadFile(path: string, isWanted: boolean): ConfigFile {
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw invalid(`${path} is not a JSON object`);
-  const known = [...Object.keys(KEYS), ...ENGINE_FILE_KEYS, ...BUILD_FILE_KEYS];
+  const known = [...Object.keys(KEYS), ...ENGINE_FILE_KEYS, ...BUILD_FILE_KEYS, ...UNDO_FILE_KEYS];
   const unknown = Object.keys(value).filter((key) => !known.includes(key));
   if (unknown.length > 0)
     throw invalid(

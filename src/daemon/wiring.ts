@@ -19,6 +19,7 @@ import { isRunning } from "../engine/container/record.ts";
 import { IdRanges } from "../engine/container/host-config/id-ranges.ts";
 import { Runtimes } from "../engine/container/runtime/runtimes.ts";
 import { checkDefaultLog } from "../engine/container/log/options.ts";
+import { containerKeeper, recoverKept } from "../engine/container/keep.ts";
 import { LogService } from "../engine/container/log/service.ts";
 import { ContainerService } from "../engine/container/service.ts";
 import type { NameService } from "../engine/container/network/name-service.ts";
@@ -34,6 +35,8 @@ import { CERTS_DIR } from "../registry/certificates.ts";
 import { ImageTable } from "../engine/image/table.ts";
 import { connectContainer, disconnectContainer } from "../engine/container/network/connect.ts";
 import { membersOf } from "../engine/container/network/members.ts";
+import { KeptService } from "../engine/kept/service.ts";
+import { KeptStore } from "../engine/kept/store.ts";
 import { NetworkDrivers } from "../engine/network/drivers.ts";
 import { NetworkService } from "../engine/network/service.ts";
 import { collectMetrics } from "../engine/system/metrics.ts";
@@ -167,6 +170,13 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     log,
   });
 
+  const kept = new KeptStore({
+    store: meta,
+    dir: config.dataRoot,
+    limits: config.undo,
+    log: (line) => log("warn", line),
+  });
+  stack.defer(() => kept.close());
   const transfers = new Transfers(config.transfers);
   const registries = {
     mirrors: config.registryMirrors,
@@ -181,6 +191,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     registries,
     transfers,
     pushed: new PushedTable(meta),
+    kept,
   });
   const table = new ContainerTable(meta, layers.holds);
   const nameService = openNameService({ networks, table, policy: bridge }, config.dns, log);
@@ -197,6 +208,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     local: localVolumes,
     plugins: new PluginDrivers({ log: (line) => log("info", line) }),
     events,
+    kept,
     log: (line) => log("warn", line),
   });
   const cgroups = loadCgroupHost();
@@ -222,6 +234,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     nameService,
     volumes,
     events,
+    kept,
     cgroups,
     cgroupParent: config.cgroupParent,
     idMap: config.idMap,
@@ -245,6 +258,8 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     unhealthy: (id) => containers.unhealthy(id),
   };
   const containers: ContainerService = new ContainerService(context);
+  kept.setOwner("container", containerKeeper(context));
+  await recoverKept(context);
   connectConcepts({ images, volumes }, table);
   networks.setMembers({
     list: (networkId) => membersOf(table, networkId),
@@ -269,6 +284,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     dataRoot: config.dataRoot,
     now,
   });
+  kept.expireSoon();
   const startedAtMs = Date.now();
   background.run("remove what nobody needs", async () => {
     const bytes = await images.sweep(startedAtMs);
@@ -344,6 +360,15 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       volume: volumeService,
       build,
       system,
+      kept: new KeptService(
+        kept,
+        new Map([
+          ["containers", (filters) => containers.prunable(filters)],
+          ["images", async (filters) => images.prunable(filters)],
+          ["networks", async (f) => networks.prunable(f).map((n) => ({ name: n.name, sizeBytes: 0 }))],
+          ["volumes", (filters) => volumeService.prunable(filters)],
+        ]),
+      ),
       facts: new FactsService({
         context,
         dataRoot: config.dataRoot,

@@ -19,6 +19,7 @@ import type * as container from "../api/operations/container.ts";
 import type * as exec from "../api/operations/exec.ts";
 import type * as facts from "../api/operations/facts.ts";
 import type * as image from "../api/operations/image.ts";
+import type * as kept from "../api/operations/kept.ts";
 import type * as network from "../api/operations/network.ts";
 import type * as system from "../api/operations/system.ts";
 import type * as volume from "../api/operations/volume.ts";
@@ -166,6 +167,13 @@ export interface FactsPort {
   disk?: Answer<typeof facts.diskFacts>;
 }
 
+export interface KeptPort {
+  list?: Answer<typeof kept.keptList>;
+  restore?: Answer<typeof kept.keptRestore>;
+  prune?: Answer<typeof kept.keptPrune>;
+  preview?: Answer<typeof kept.prunePreview>;
+}
+
 export interface Ports {
   readonly container?: ContainerPort;
   readonly exec?: ExecPort;
@@ -175,4 +183,5 @@ export interface Ports {
   readonly volume?: VolumePort;
   readonly system?: SystemPort;
   readonly facts?: FactsPort;
+  readonly kept?: KeptPort;
 }

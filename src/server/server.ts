@@ -20,6 +20,7 @@ import { containerRoutes } from "./routes/container.ts";
 import { execRoutes } from "./routes/exec.ts";
 import { factsRoutes } from "./routes/facts.ts";
 import { imageRoutes } from "./routes/image.ts";
+import { keptRoutes } from "./routes/kept.ts";
 import { networkRoutes } from "./routes/network.ts";
 import { pluginRoutes } from "./routes/plugin.ts";
 import { swarmRoutes } from "./routes/swarm.ts";
@@ -68,6 +69,7 @@ export function allRoutes(ports: Ports, builderVersion = "1"): Route[] {
     ...networkRoutes(ports.network ?? {}),
     ...volumeRoutes(ports.volume ?? {}),
     ...factsRoutes(ports.facts ?? {}),
+    ...keptRoutes(ports.kept ?? {}),
     ...pluginRoutes(),
     ...swarmRoutes(),
   ];

@@ -6,6 +6,7 @@ import * as container from "./container.ts";
 import * as exec from "./exec.ts";
 import * as facts from "./facts.ts";
 import * as image from "./image.ts";
+import * as kept from "./kept.ts";
 import * as network from "./network.ts";
 import * as system from "./system.ts";
 import { PLUGIN_OPERATIONS, pluginList } from "./plugin.ts";
@@ -21,6 +22,7 @@ export const ALL_OPERATIONS: readonly OperationSpec[] = [
   network,
   volume,
   facts,
+  kept,
 ]
   .flatMap((noun) => Object.values<OperationSpec>(noun))
   .concat(pluginList, PLUGIN_OPERATIONS, SWARM_OPERATIONS);

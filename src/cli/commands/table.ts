@@ -406,5 +406,6 @@ export const verbs: readonly VerbEntry[] = [
   alone("login", "Authenticate to a registry", () => import("./registry/login.ts"), 7),
   alone("logout", "Log out from a registry", () => import("./registry/logout.ts"), 8),
   alone("search", "Search a registry for images", () => import("./registry/search.ts"), 9),
+  alone("undo", "Bring back what was removed", () => import("./undo.ts")),
   alone("version", "Show version information", () => import("./system/version.ts"), 10),
 ];

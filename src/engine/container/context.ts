@@ -7,6 +7,7 @@ import type { Keel } from "../../linux/keel.ts";
 import type { SpecInput } from "../../runtime/spec/input.ts";
 import type { LayerStore } from "../../storage/layer/store.ts";
 import type { EventBus } from "../event/bus.ts";
+import type { KeptStore } from "../kept/store.ts";
 import type { ImageService } from "../image/service.ts";
 import type { NetworkService } from "../network/service.ts";
 import type { VolumeCatalog } from "../volume/catalog.ts";
@@ -33,6 +34,8 @@ export interface ContainerContext {
   readonly nameService: NameService;
   readonly volumes: VolumeCatalog;
   readonly events: EventBus;
+  /** What was removed and can be brought back. */
+  readonly kept: KeptStore;
   readonly cgroups: CgroupHost;
   /** Parent of the containers' cgroups that ask for none, such as /docker. */
   readonly cgroupParent: string;

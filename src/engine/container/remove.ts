@@ -3,18 +3,26 @@
 import { rm } from "node:fs/promises";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import { type ContainerContext, publish } from "./context.ts";
+import { keepContainer, keepFiles } from "./keep.ts";
 import type { ContainerRecord } from "./record.ts";
 import { anonymousVolumes, removeVolumes } from "./mounts/remove.ts";
 import { isActive } from "./run/state.ts";
 import { killInLane } from "./run/stop.ts";
 import { layersOf, type LiveContainer } from "./table.ts";
 
+/** With `volumes` those that nobody named go, too; with `isKept` it can be brought back, together with what has the same group. */
+export interface RemoveOptions {
+  readonly volumes: boolean;
+  readonly isKept?: boolean;
+  readonly group?: string;
+}
+
 /** ContainerDelete; `reference` is how the caller names the container. Fails with conflict, or system when it cannot be removed. */
 export async function deleteContainer(
   context: ContainerContext,
   live: LiveContainer,
   reference: string,
-  options: { force: boolean; volumes: boolean },
+  options: { force: boolean } & RemoveOptions,
 ): Promise<void> {
   if (live.isRemoving)
     throw new Fault("conflict", `removal of container ${reference} is already in progress`, {
@@ -59,22 +67,31 @@ export async function removeStopped(
   context: ContainerContext,
   live: LiveContainer,
   record: ContainerRecord,
-  options: { volumes: boolean },
+  options: RemoveOptions,
 ): Promise<void> {
   live.isRemoving = true;
   clearTimeout(live.restartTimer);
   await context.table.putState(live.id, { status: "removing", error: "" });
   await context.logs.release(live.id);
+  let isKept = false;
   try {
-    await context.layers.removeUpper(live.id);
-    await rm(context.paths.dir(live.id), { recursive: true, force: true });
+    isKept = options.isKept === true && (await keepFiles(context, live.id));
+    if (!isKept) {
+      await context.layers.removeUpper(live.id);
+      await rm(context.paths.dir(live.id), { recursive: true, force: true });
+    }
   } catch (error) {
     throw await recordDeath(context, live, error);
   }
   const anonymous = options.volumes ? anonymousVolumes(record) : [];
-  await context.table.remove(record, context.volumes.disown(anonymous));
+  const kept = isKept ? keepContainer(context, record, options.group) : undefined;
+  await context.table.remove(record, [
+    ...context.volumes.disown(anonymous),
+    ...(kept === undefined ? [] : [context.kept.putChange(kept)]),
+  ]);
   publish(context, record, "destroy");
-  await removeVolumes(context, anonymous);
+  await removeVolumes(context, anonymous, kept === undefined ? {} : { isKept, group: kept.group });
+  if (kept !== undefined) context.kept.settle(kept);
   live.tellRemoved({ exitCode: record.state.exitCode, error: "" });
   context.inBackground(`remove the files of container ${live.id.slice(0, 12)}`, async () => {
     await rm(context.paths.stateDir(live.id), { recursive: true, force: true });

@@ -9,7 +9,7 @@ import type {
   PendingWait,
   UploadBody,
 } from "../../api/call.ts";
-import type { InputOf } from "../../api/contract.ts";
+import type { Filters, InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/container.ts";
 import type {
   CommitResponse,
@@ -40,14 +40,14 @@ import { settleExit } from "./run/exit.ts";
 import { appArmorProfileOf, inspectOf, summaryOf } from "./inspect.ts";
 import { selectContainers } from "./list.ts";
 import { openLogs } from "./log/output.ts";
-import { pruneContainers } from "./prune.ts";
+import { prunableContainers, pruneContainers } from "./prune.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
 import { linkNames, removeLink, shownLinks } from "./network/links.ts";
 import { deleteContainer } from "./remove.ts";
 import { updatePorts } from "./network/publish.ts";
 import { takePorts } from "./network/take-ports.ts";
 import { renameContainer } from "./rename.ts";
-import { sizesOf } from "./files/size.ts";
+import { sizesOf, writtenBytes } from "./files/size.ts";
 import { restoreRuns } from "./run/restore.ts";
 import { pauseContainer, unpauseContainer } from "./run/pause.ts";
 import { resizeContainer } from "./run/resize.ts";
@@ -252,7 +252,18 @@ export class ContainerService {
     await deleteContainer(this.#context, this.#find(input.id).live, input.id, {
       force: input.force,
       volumes: input.volumes,
+      isKept: true,
     });
+  }
+
+  /** What a prune with these filters takes, with what each has written. */
+  async prunable(filters: Filters): Promise<{ name: string; sizeBytes: number }[]> {
+    return Promise.all(
+      prunableContainers(this.#context, filters).map(async (record) => ({
+        name: record.name,
+        sizeBytes: await writtenBytes(this.#context, record),
+      })),
+    );
   }
 
   prune(input: Input<"containerPrune">): Promise<ContainersPrune> {

@@ -4,7 +4,7 @@ import { Fault } from "../../lib/errors.ts";
 import { parseNano, parseTimestamp } from "../../lib/time.ts";
 import { parseDuration } from "../../lib/units/duration.ts";
 import { hasLabel } from "../labels.ts";
-import { isDangling } from "./delete.ts";
+import { isDangling } from "./remove/delete.ts";
 import { canonicalString, parseReference } from "../../oci/reference.ts";
 import { configOf, type ImageRecord } from "./record.ts";
 import type { ImageTable } from "./table.ts";

@@ -1,6 +1,6 @@
 // The images of the daemon: what ImagePort (server/ports.ts) asks for, and what containers and builds need of images.
 import type { ByteStream, Call, ProgressSink, UploadBody } from "../../api/call.ts";
-import type { InputOf } from "../../api/contract.ts";
+import type { Filters, InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/image.ts";
 import type { distributionInspect } from "../../api/operations/system.ts";
 import type { AuthConfigRequest } from "../../api/schemas/system.ts";
@@ -15,6 +15,7 @@ import type {
   ImageSummary,
 } from "../../api/schemas/image.ts";
 import { Fault } from "../../lib/errors.ts";
+import { randomHex } from "../../lib/id.ts";
 import type { ImageConfig, ImageId } from "../../oci/image-config.ts";
 import type { Descriptor } from "../../oci/manifest.ts";
 import { formatPlatform, hostPlatform, type Platform, platformDistance } from "../../oci/platform.ts";
@@ -31,11 +32,13 @@ import { sweep } from "../../storage/gc/sweep.ts";
 import type { LayerStore } from "../../storage/layer/store.ts";
 import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
 import type { EventBus } from "../event/bus.ts";
+import type { KeptStore } from "../kept/store.ts";
 import { graphData } from "../graph-data.ts";
-import { type ImageUser, planDelete } from "./delete.ts";
+import { type ImageUser, planDelete } from "./remove/delete.ts";
 import { importImage } from "./import.ts";
 import { type HistoryImage, type ImageFacts, historyOf, inspectOf, summaryOf } from "./inspect.ts";
 import { selectImages } from "./list.ts";
+import { ImageKeeper } from "./remove/keep.ts";
 import { loadImages } from "./load.ts";
 import type { RegistryRepository } from "../../registry/repository.ts";
 import { checkLogin } from "../../registry/login.ts";
@@ -43,7 +46,7 @@ import { credentialsOf } from "./credentials.ts";
 import { assembleImage, firstAnswering, pullImage } from "./pull.ts";
 import { manifestsOf, targetOf } from "./manifests.ts";
 import { requirePlatform, wantedPlatform } from "./platform.ts";
-import { type PruneDeps, pruneImages } from "./prune.ts";
+import { imageMatcher, type PruneDeps, pruneImages } from "./remove/prune.ts";
 import { openPush, type Push, pushImage } from "./push.ts";
 import type { PushedTable } from "./pushed.ts";
 import { configOf, type ImageRecord } from "./record.ts";
@@ -72,6 +75,7 @@ export interface ImageContext {
   readonly registries: RegistrySettings;
   readonly transfers: Transfers;
   readonly pushed: PushedTable;
+  readonly kept: KeptStore;
 }
 
 /** An image as a container needs it. */
@@ -83,10 +87,12 @@ export interface ResolvedImage {
 
 export class ImageService {
   readonly #context: ImageContext;
+  readonly #keeper: ImageKeeper;
   #usersOf: (imageId: string) => readonly ImageUser[] = () => [];
 
   constructor(context: ImageContext) {
     this.#context = context;
+    this.#keeper = new ImageKeeper({ ...context, removeUnneeded: (top) => this.removeUnneededLayers(top) });
   }
 
   /** Says how to find the containers of an image; set once by the wiring. */
@@ -286,11 +292,27 @@ export class ImageService {
     this.#context.events.publish({ type: "image", action, actorId, attributes });
   }
 
-  async delete(input: Input<"imageDelete">): Promise<ImageDeleted[]> {
+  delete(input: Input<"imageDelete">): Promise<ImageDeleted[]> {
+    return this.#remove(input, { isKept: true });
+  }
+
+  /** Takes a name, and the image where it was the last, away for good. */
+  async discard(name: string): Promise<void> {
+    await this.#remove({ name, force: false, noprune: true, platforms: [] }, { isKept: false });
+  }
+
+  async #remove(
+    input: Input<"imageDelete">,
+    { isKept, group }: { isKept: boolean; group?: string },
+  ): Promise<ImageDeleted[]> {
     const { table } = this.#context;
     const platforms = input.platforms.map(wantedPlatform);
     const plan = planDelete(table, input.name, { ...input, platforms }, this.#usersOf);
-    await table.commit(plan.changes);
+    const kept = isKept ? await this.#keeper.keep(plan.changes, group) : undefined;
+    await table.commit([
+      ...plan.changes,
+      ...(kept === undefined ? [] : [this.#context.kept.putChange(kept)]),
+    ]);
     for (const image of plan.untagged) this.#publish("untag", image);
     for (const { id } of plan.remove)
       this.#context.events.publish({
@@ -300,11 +322,23 @@ export class ImageService {
         attributes: { name: id },
       });
     for (const gone of plan.remove) await this.#letLayersGo(gone);
+    if (kept !== undefined) this.#context.kept.settle(kept);
     return [...plan.answer];
   }
 
+  /** What a prune with these filters takes: by its name, or by its id. */
+  prunable(filters: Filters): { name: string; sizeBytes: number }[] {
+    const { table } = this.#context;
+    const isWanted = imageMatcher({ table, usersOf: this.#usersOf }, filters);
+    return table.all().flatMap((image) =>
+      isWanted(image)
+        .slice(0, 1)
+        .map((name) => ({ name: name === image.id ? name.slice(7, 19) : name, sizeBytes: image.sizeBytes })),
+    );
+  }
+
   async prune(input: Input<"imagePrune">): Promise<ImagesPrune> {
-    const pruned = await pruneImages(this.#pruneDeps(), input.filters);
+    const pruned = await pruneImages(this.#pruneDeps({ isKept: true, group: randomHex() }), input.filters);
     const swept = await this.sweep(Date.now() - YOUNG_MS);
     const report = { ...pruned, SpaceReclaimed: pruned.SpaceReclaimed + swept };
     const attributes = { reclaimed: String(report.SpaceReclaimed) };
@@ -314,7 +348,11 @@ export class ImageService {
 
   /** Removes the images of build steps that nothing stands on; returns the bytes that they took. */
   async pruneIntermediate(): Promise<number> {
-    const { SpaceReclaimed } = await pruneImages(this.#pruneDeps(), {}, { onlyIntermediate: true });
+    const { SpaceReclaimed } = await pruneImages(
+      this.#pruneDeps({ isKept: false }),
+      {},
+      { onlyIntermediate: true },
+    );
     return SpaceReclaimed + (await this.sweep(Date.now() - YOUNG_MS));
   }
 
@@ -329,13 +367,15 @@ export class ImageService {
     return swept.reclaimedBytes;
   }
 
-  #pruneDeps(): PruneDeps {
+  #pruneDeps(options: { isKept: boolean; group?: string }): PruneDeps {
     const { table, layers } = this.#context;
     return {
       table,
       usersOf: this.#usersOf,
-      remove: (name) => this.delete({ name, force: false, noprune: false, platforms: [] }),
-      sizeBytes: () => [...layers.list()].reduce((sum, layer) => sum + layer.sizeBytes, 0),
+      remove: (name) => this.#remove({ name, force: false, noprune: false, platforms: [] }, options),
+      // What is kept for a while counts as gone.
+      sizeBytes: () =>
+        [...layers.list()].reduce((sum, layer) => sum + layer.sizeBytes, 0) - this.#keeper.keptBytes,
     };
   }
 

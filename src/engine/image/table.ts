@@ -22,6 +22,13 @@ import type { LayerHolds } from "../../storage/layer/holds.ts";
 import type { Change, RecordStore, Table } from "../../storage/meta/types.ts";
 import { configOf, type ImageRecord, type TagRecord } from "./record.ts";
 
+/** What a removal takes: images, digests of images that stay, names by full reference. */
+export interface ImageLoss {
+  readonly images: readonly ImageRecord[];
+  readonly digests: Readonly<Record<string, readonly string[]>>;
+  readonly tags: Readonly<Record<string, TagRecord>>;
+}
+
 const ID_TEXT = /^(?:sha256:)?([0-9a-f]{1,64})$/;
 
 export class ImageTable {
@@ -203,6 +210,57 @@ export class ImageTable {
   /** Returns the change that takes a name away. */
   untagChange(familiar: string): Change {
     return this.#tags.remove(canonicalString(parseReference(familiar)));
+  }
+
+  /** Returns what changes to images and names are about to take away. */
+  lossOf(changes: readonly Change[]): ImageLoss {
+    const before = <T>(table: Table<T>): (readonly [string, T, unknown])[] =>
+      changes.flatMap(({ table: name, key, value }) => {
+        const record = name === table.name ? table.get(key) : undefined;
+        return record === undefined ? [] : [[key, record, value] as const];
+      });
+    const images = before(this.#images);
+    return {
+      images: images.flatMap(([, image, value]) => (value === undefined ? [image] : [])),
+      digests: Object.fromEntries(
+        images.flatMap(([id, image, value]) => (value === undefined ? [] : [[id, image.repoDigests]])),
+      ),
+      tags: Object.fromEntries(before(this.#tags).map(([name, tag]) => [name, tag])),
+    };
+  }
+
+  /**
+   * Commits what was lost as it once was, as far as nothing else is in its place: an image that is there stays as it is. Returns the
+   * names, by full reference, that belong to other images meanwhile.
+   */
+  async restore(loss: ImageLoss, more: readonly Change[]): Promise<string[]> {
+    const missing = loss.images.filter((image) => !this.#images.has(image.id));
+    const known = Object.entries(loss.digests).flatMap(([id, repoDigests]) => {
+      const image = this.#images.get(id);
+      if (image === undefined) return [];
+      return [{ ...image, repoDigests: [...new Set([...image.repoDigests, ...repoDigests])] }];
+    });
+    const isOurs = ([name, tag]: [string, TagRecord]): boolean => {
+      const now = this.#tags.get(name);
+      return now === undefined || idsOf(now).every((id) => idsOf(tag).includes(id));
+    };
+    const tags = Object.entries(loss.tags);
+    const isThere = (id: ImageId): boolean => this.#images.has(id) || missing.some((i) => i.id === id);
+    for (const [name, tag] of tags)
+      if (!idsOf(tag).some(isThere))
+        throw new Fault(
+          "conflict",
+          `the image that was called ${familiarString(parseReference(name))} is gone: bring it back first`,
+          { code: "image.gone" },
+        );
+    const taken = tags.filter((entry) => !isOurs(entry)).map(([name]) => name);
+    for (const image of missing) this.#hold(image);
+    await this.#store.commit([
+      ...[...missing, ...known].map((image) => this.#images.put(image.id, image)),
+      ...tags.filter(([name]) => !taken.includes(name)).map(([name, tag]) => this.#tags.put(name, tag)),
+      ...more,
+    ]);
+    return taken;
   }
 
   removeChange(image: ImageRecord): Change {

@@ -3,7 +3,7 @@
 // exactly as long as an endpoint holds it; after a restart the allocations are rebuilt from the containers' records.
 //
 //   create → (device, firewall entries) ⇄ endpoints come and go → delete, refused while an endpoint is there
-import type { InputOf } from "../../api/contract.ts";
+import type { Filters, InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/network.ts";
 import type {
   NetworkCreateResponse,
@@ -330,15 +330,23 @@ export class NetworkService {
     if (!record.isConfigOnly) this.#publish(record, "destroy");
   }
 
+  /** What a prune with these filters takes. Fails with invalidParameter for wrong filters. */
+  prunable(filters: Filters): NetworkRecord[] {
+    const fits = pruneMatcher(filters);
+    return [...this.#records.values()].filter(
+      (r) =>
+        !isPredefined(r.name) &&
+        !r.isConfigOnly &&
+        fits({ createdNano: parseNano(r.createdAt) ?? 0n, labels: r.labels }) &&
+        !this.#isUsed(r),
+    );
+  }
+
   async prune(input: InputOf<typeof operations.networkPrune>): Promise<NetworksPrune> {
-    const fits = pruneMatcher(input.filters);
     const NetworksDeleted: string[] = [];
     await this.#lane.run(async () => {
-      for (const record of [...this.#records.values()]) {
-        const createdNano = parseNano(record.createdAt) ?? 0n;
-        const isWanted =
-          !isPredefined(record.name) && !record.isConfigOnly && fits({ createdNano, labels: record.labels });
-        if (!isWanted || this.#isUsed(record)) continue;
+      for (const record of this.prunable(input.filters)) {
+        if (this.#isUsed(record)) continue;
         await this.#remove(record);
         NetworksDeleted.push(record.name);
       }

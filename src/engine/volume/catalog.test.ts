@@ -6,10 +6,12 @@ import { test } from "node:test";
 import { Fault } from "../../lib/errors.ts";
 import { MetaStore } from "../../storage/meta/store.ts";
 import type { LocalVolumes } from "../../storage/volume/local.ts";
+import { KeptStore } from "../kept/store.ts";
 import { VolumeCatalog } from "./catalog.ts";
 
 /** Directories as names; content is a number of files. */
 class FakeDirs {
+  listKept = async () => [];
   readonly files = new Map<string, number>();
   readonly mounted = new Set<string>();
   readonly done: string[] = [];
@@ -77,6 +79,7 @@ async function withCatalog(body: (bed: Bed) => Promise<void>): Promise<void> {
           return e as never;
         },
       },
+      kept: new KeptStore({ store, dir, limits: { keepMs: 0, maxBytes: 0 }, log: () => {} }),
       log: () => {},
     });
     catalog.setUserLister(() => users);

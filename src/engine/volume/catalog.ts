@@ -8,7 +8,10 @@ import { formatNano, nowNano } from "../../lib/time.ts";
 import type { Change, RecordStore, Table } from "../../storage/meta/types.ts";
 import type { LocalVolumes } from "../../storage/volume/local.ts";
 import type { EventBus } from "../event/bus.ts";
+import type { KeptRecord, Restored, RestoreOptions } from "../kept/record.ts";
+import type { KeptStore } from "../kept/store.ts";
 import { DEFAULT_DRIVER, type DriverRegistry, type DriverVolume, type VolumeDriver } from "./driver.ts";
+import { VolumeKeeper } from "./keep.ts";
 import { LocalDriver } from "./local-driver.ts";
 import { ANONYMOUS_LABEL, isPlain, type VolumeRecord } from "./record.ts";
 
@@ -17,6 +20,7 @@ export interface VolumeCatalogOptions {
   readonly local: LocalVolumes;
   readonly plugins: DriverRegistry;
   readonly events: Pick<EventBus, "publish">;
+  readonly kept: KeptStore;
   readonly log: (message: string) => void;
 }
 
@@ -40,6 +44,7 @@ export class VolumeCatalog {
   readonly #records: Table<VolumeRecord>;
   readonly #lanes = new Lanes();
   readonly #local: LocalDriver;
+  readonly #keeper: VolumeKeeper;
   /** Containers in the making, by the volume's name. */
   readonly #pins = new Map<string, string[]>();
   /** Of containers that were not made, and could not be removed then: the disk was full. */
@@ -50,6 +55,12 @@ export class VolumeCatalog {
     this.#options = options;
     this.#records = options.store.table<VolumeRecord>("volumes");
     this.#local = new LocalDriver(options.local, this.#records);
+    this.#keeper = new VolumeKeeper({ ...options, records: this.#records });
+    options.kept.setOwner("volume", {
+      restore: (kept, how) => this.restoreKept(kept, how),
+      dispose: (kept) => this.#keeper.dispose(kept),
+      measure: (kept) => this.#keeper.measure(kept),
+    });
   }
 
   /** The containers' side tells who uses volumes. */
@@ -59,6 +70,7 @@ export class VolumeCatalog {
 
   /** Ends what a crash interrupted; called when the running containers are known and have adopted their volumes. */
   async repair(): Promise<void> {
+    await this.#keeper.recover(this.#options.log);
     const users = this.users();
     const abandoned = this.all().filter((r) => r.isPending && !users.has(r.name));
     for (const record of abandoned) await this.#forget(record);
@@ -222,10 +234,18 @@ export class VolumeCatalog {
   }
 
   /** Removes a volume. Fails with notFound, with conflict while a container has it, and with the driver's reason. */
-  async remove(name: string, options: { force?: boolean } = {}): Promise<void> {
+  async remove(
+    name: string,
+    options: { force?: boolean; isKept?: boolean; group?: string } = {},
+  ): Promise<void> {
     await this.#lanes.run(name, async () => {
       const known = this.#records.get(name);
       if (known !== undefined) this.#checkUnused(name);
+      if (known !== undefined && options.isKept === true && (await this.#keeper.canKeep(known))) {
+        await this.#keeper.keep(known, options.group);
+        this.#publish("destroy", known);
+        return;
+      }
       const { record, driver } = await this.find(name).catch(async (error: unknown) => {
         // A record whose driver is gone, or has lost the volume, goes by force.
         if (known !== undefined && options.force) await this.#drop(known);
@@ -239,6 +259,21 @@ export class VolumeCatalog {
       }
       await this.#drop(record);
       this.#publish("destroy", record);
+    });
+  }
+
+  /** Brings a removed volume back; fails with conflict when its name is taken meanwhile. */
+  async restoreKept(kept: KeptRecord, { name = kept.name }: RestoreOptions): Promise<Restored> {
+    this.#options.local.check(name, null);
+    return await this.#lanes.run(name, async () => {
+      if (this.#records.has(name))
+        throw new Fault(
+          "conflict",
+          `there is a volume ${name} meanwhile: bring this one back under another name (--name)`,
+          { code: "volume.name-taken" },
+        );
+      this.#publish("undo", await this.#keeper.restore(kept, name));
+      return { name, warnings: [] };
     });
   }
 

@@ -1,8 +1,9 @@
 // The operations on volumes: what VolumePort (server/ports.ts) asks for. Finding, making and removing is the catalog's.
 import type { ByteStream, Call, ProgressSink, UploadBody } from "../../api/call.ts";
-import type { InputOf } from "../../api/contract.ts";
+import type { Filters, InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/volume.ts";
 import type { Volume, VolumeList, VolumesPrune } from "../../api/schemas/volume.ts";
+import { randomHex } from "../../lib/id.ts";
 import { isAtLeast } from "../../lib/version-order.ts";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import type { Keel } from "../../linux/keel.ts";
@@ -127,7 +128,7 @@ export class VolumeService {
 
   async delete(input: Input<"volumeDelete">): Promise<void> {
     try {
-      await this.#catalog.remove(input.name, { force: input.force });
+      await this.#catalog.remove(input.name, { force: input.force, isKept: true });
     } catch (error) {
       if (!(input.force && error instanceof Fault && error.code === "volume.not-found")) throw error;
     }
@@ -182,16 +183,27 @@ export class VolumeService {
     }
   }
 
-  async #prune(fits: (r: VolumeRecord) => boolean, signal: AbortSignal): Promise<VolumesPrune> {
+  #unused(fits: (r: VolumeRecord) => boolean): VolumeRecord[] {
     const users = this.#catalog.users();
-    const unused = this.#catalog.all().filter((r) => isPlain(r) && fits(r) && !users.has(r.name));
+    return this.#catalog.all().filter((r) => isPlain(r) && fits(r) && !users.has(r.name));
+  }
+
+  /** What a prune with these filters takes. */
+  async prunable(filters: Filters): Promise<{ name: string; sizeBytes: number }[]> {
+    const unused = this.#unused(pruneVolumeMatcher(filters));
+    return Promise.all(unused.map(async ({ name }) => ({ name, sizeBytes: await this.#sizeOf(name) })));
+  }
+
+  async #prune(fits: (r: VolumeRecord) => boolean, signal: AbortSignal): Promise<VolumesPrune> {
+    const unused = this.#unused(fits);
     const VolumesDeleted: string[] = [];
     let SpaceReclaimed = 0;
+    const group = randomHex();
     for (const record of unused) {
       if (signal.aborted) break;
       const size = Math.max(0, await this.#sizeOf(record.name));
       try {
-        await this.#catalog.remove(record.name);
+        await this.#catalog.remove(record.name, { isKept: true, group });
       } catch (error) {
         this.#log(`cannot remove volume ${record.name}: ${messageOf(error)}`);
         continue;

@@ -8,6 +8,7 @@ import { Fault } from "../../lib/errors.ts";
 import { cannotRun, openBench } from "../../linux/_keel-testing.ts";
 import { MetaStore } from "../../storage/meta/store.ts";
 import { LocalVolumes } from "../../storage/volume/local.ts";
+import { KeptStore } from "../kept/store.ts";
 import { VolumeCatalog } from "./catalog.ts";
 import { VolumeSnapshots } from "./snapshots.ts";
 import type { TransferContext } from "./transfer.ts";
@@ -31,8 +32,10 @@ async function withVolume(body: (bed: Bed, restart: () => Promise<Bed>) => Promi
       names: () => [],
       plugins: async () => [],
     };
+    const limits = { keepMs: 0, maxBytes: 0 };
+    const kept = new KeptStore({ store, dir: bench.dir, limits, log: () => {} });
     const events = { publish: (e: object) => e as never };
-    const catalog = new VolumeCatalog({ store, local, plugins, events, log: () => {} });
+    const catalog = new VolumeCatalog({ store, local, plugins, events, kept, log: () => {} });
     const holdUsers = async () => ({ async [Symbol.asyncDispose]() {} });
     const context = {
       catalog,

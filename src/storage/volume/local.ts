@@ -3,7 +3,7 @@
 // rename into volumes/.trash, which no name can be. A volume with options of its own is mounted on its _data by the first
 // who uses it and unmounted after the last: in the host's view, because its users share it (a tmpfs has no other place),
 // and so that what copies from and to volumes finds it where `inspect` says it is.
-import { chmod, chown, mkdir, opendir, readdir, readFile } from "node:fs/promises";
+import { chmod, chown, mkdir, opendir, readdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault, SysError } from "../../lib/errors.ts";
 import type { Owner } from "../../linux/idmap.ts";
@@ -89,6 +89,32 @@ export class LocalVolumes {
   async remove(name: string): Promise<void> {
     checkName(name);
     await this.#trash.throwAway(join(this.#dir, name));
+  }
+
+  /** Moves a volume's directory out of the way, where it stays under `id` until it is taken back or dropped. */
+  async keep(name: string, id: string): Promise<void> {
+    checkName(name);
+    await mkdir(join(this.#dir, ".kept"), { recursive: true, mode: 0o700 });
+    await rename(join(this.#dir, name), join(this.#dir, ".kept", id));
+  }
+
+  /** Makes what was kept under `id` the volume `name` again, which nobody has. */
+  async takeBack(id: string, name: string): Promise<void> {
+    checkName(name);
+    await rename(join(this.#dir, ".kept", id), join(this.#dir, name));
+  }
+
+  async dropKept(id: string): Promise<void> {
+    await this.#trash.throwAway(join(this.#dir, ".kept", id));
+  }
+
+  async listKept(): Promise<string[]> {
+    return await readdir(join(this.#dir, ".kept")).catch(() => []); // ignored: nothing was ever kept
+  }
+
+  async keptBytes(id: string): Promise<number> {
+    await using session = await this.#keel.openFs({ kind: "dir", path: join(this.#dir, ".kept", id) });
+    return await treeBytes(session);
   }
 
   /** Throws away what is in a volume that is a plain directory. */

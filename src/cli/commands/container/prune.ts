@@ -2,6 +2,7 @@ import { bool } from "../../../lib/flags/spec.ts";
 import { defineCommand, noArgs } from "../../command.ts";
 import { confirm } from "../../confirm.ts";
 import { filterFlag, withPruneFilters } from "../../filters.ts";
+import { previewPrune } from "../../prune-preview.ts";
 import { printReport, pruneContainers } from "../../prune.ts";
 
 export const command = defineCommand({
@@ -14,6 +15,7 @@ export const command = defineCommand({
   async run(session, { flags }) {
     const filters = withPruneFilters(flags.filter, (await session.config()).pruneFilters);
     if (!flags.force) {
+      await previewPrune(session, [{ kind: "containers", filters }]);
       await confirm("WARNING! This will remove all stopped containers.\nAre you sure you want to continue?");
     }
     printReport(await pruneContainers(await session.client(), filters));

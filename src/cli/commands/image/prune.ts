@@ -2,6 +2,7 @@ import { bool } from "../../../lib/flags/spec.ts";
 import { defineCommand, noArgs } from "../../command.ts";
 import { confirm } from "../../confirm.ts";
 import { filterFlag, withPruneFilters } from "../../filters.ts";
+import { previewPrune } from "../../prune-preview.ts";
 import { printReport, pruneImages } from "../../prune.ts";
 
 export const command = defineCommand({
@@ -15,6 +16,8 @@ export const command = defineCommand({
   async run(session, { flags }) {
     const filters = withPruneFilters(flags.filter, (await session.config()).pruneFilters);
     if (!flags.force) {
+      const dangling = { ...filters, dangling: [String(!flags.all)] };
+      await previewPrune(session, [{ kind: "images", filters: dangling }]);
       const what = flags.all
         ? "all images without at least one container associated to them"
         : "all dangling images";

@@ -3,6 +3,7 @@ import { defineCommand, noArgs } from "../../command.ts";
 import { confirm } from "../../confirm.ts";
 import { filterFlag, withPruneFilters } from "../../filters.ts";
 import { print } from "../../output.ts";
+import { previewPrune } from "../../prune-preview.ts";
 import { pruneNetworks } from "../../prune.ts";
 
 export const command = defineCommand({
@@ -15,6 +16,7 @@ export const command = defineCommand({
   async run(session, { flags }) {
     const filters = withPruneFilters(flags.filter, (await session.config()).pruneFilters);
     if (!flags.force) {
+      await previewPrune(session, [{ kind: "networks", filters }]);
       await confirm(
         "WARNING! This will remove all custom networks not used by at least one container.\nAre you sure you want to continue?",
       );

@@ -5,7 +5,15 @@ import { confirm } from "../../confirm.ts";
 import { complain } from "../../each.ts";
 import { filterFlag, withPruneFilters } from "../../filters.ts";
 import { print } from "../../output.ts";
-import { pruneBuildCache, pruneContainers, pruneImages, pruneNetworks, pruneVolumes } from "../../prune.ts";
+import { previewPrune } from "../../prune-preview.ts";
+import {
+  pruneBuildCache,
+  pruneContainers,
+  pruneImages,
+  pruneKept,
+  pruneNetworks,
+  pruneVolumes,
+} from "../../prune.ts";
 
 export const command = defineCommand({
   operands: "[OPTIONS]",
@@ -21,9 +29,19 @@ export const command = defineCommand({
     if (flags.volumes && flags.filter["until"] !== undefined) {
       throw complain('ERROR: The "until" filter is not supported with "--volumes"');
     }
-    if (!flags.force) await confirm(question(flags.all, flags.volumes, filters));
+    if (!flags.force) {
+      await previewPrune(session, [
+        { kind: "containers", filters },
+        { kind: "networks", filters },
+        ...(flags.volumes ? [{ kind: "volumes", filters } as const] : []),
+        { kind: "images", filters: { ...filters, dangling: [String(!flags.all)] } },
+      ]);
+      await confirm(question(flags.all, flags.volumes, filters));
+    }
     const client = await session.client();
     const steps = [
+      // What is removed now can be brought back; what was removed before gives its space.
+      ...(session.program === "docker" ? [] : [() => pruneKept(client)]),
       () => pruneContainers(client, filters),
       () => pruneNetworks(client, filters),
       ...(flags.volumes ? [() => pruneVolumes(client, filters)] : []),

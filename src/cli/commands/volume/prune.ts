@@ -3,6 +3,7 @@ import { defineCommand, noArgs } from "../../command.ts";
 import { confirm } from "../../confirm.ts";
 import { filterFlag, withPruneFilters } from "../../filters.ts";
 import { complain } from "../../each.ts";
+import { previewPrune } from "../../prune-preview.ts";
 import { printReport, pruneVolumes } from "../../prune.ts";
 
 export const command = defineCommand({
@@ -18,13 +19,14 @@ export const command = defineCommand({
     if (flags.all && filters["all"] !== undefined) {
       throw complain("conflicting options: cannot specify both --all and --filter all=1");
     }
+    const wanted = flags.all ? { ...filters, all: ["true"] } : filters;
     if (!flags.force) {
+      await previewPrune(session, [{ kind: "volumes", filters: wanted }]);
       const what = flags.all ? "all local volumes" : "anonymous local volumes";
       await confirm(
         `WARNING! This will remove ${what} not used by at least one container.\nAre you sure you want to continue?`,
       );
     }
-    const wanted = flags.all ? { ...filters, all: ["true"] } : filters;
     printReport(await pruneVolumes(await session.client(), wanted));
   },
 });

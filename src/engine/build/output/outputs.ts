@@ -169,12 +169,7 @@ export async function pushCache(context: OutputContext, name: string, run: Outpu
   await context.runner.name(imageId, [reference], () => undefined);
   await push(context, reference, run);
   if (isOwnName) return;
-  await context.images.delete({
-    name: familiarString(reference),
-    force: false,
-    noprune: true,
-    platforms: [],
-  });
+  await context.images.discard(familiarString(reference));
 }
 
 /** A push that fails behind its first line says so in a line. */

@@ -15,6 +15,20 @@ const mapAt = (outside: number, size: number): IdMap => ({
   gids: [{ inside: 0, outside, size }],
 });
 
+test("a range that was given up comes back unless somebody has it", () => {
+  const given: IdMap[] = [];
+  const ranges = new IdRanges(poolOf([1000, 45]), () => given);
+  const { map } = ranges.reserve(20);
+  assert.throws(() => ranges.reserveAgain(map), { code: "container.ids-taken" });
+  const other = {
+    uids: [{ inside: 0, outside: 1020, size: 5 }],
+    gids: [{ inside: 0, outside: 1020, size: 5 }],
+  };
+  using _ = ranges.reserveAgain(other);
+  given.push(other);
+  assert.throws(() => ranges.reserveAgain(other), { kind: "conflict" });
+});
+
 test("each container gets a range of its own, and a gap is filled again", () => {
   const given = [mapAt(1000, 10), mapAt(1020, 10)];
   const ranges = new IdRanges(poolOf([1000, 45]), () => given);

@@ -52,10 +52,27 @@ export class IdRanges {
         ),
       ],
     };
+    return this.#promise(map);
+  }
+
+  /** Reserves what a container had once. Fails with conflict when it is another's meanwhile. */
+  reserveAgain(map: IdMap): ReservedIds {
+    for (const taken of [...this.#given(), ...this.#promised])
+      if (overlap(taken.uids, map.uids) || overlap(taken.gids, map.gids))
+        throw new Fault("conflict", "the ids of its user namespace are another container's meanwhile", {
+          code: "container.ids-taken",
+        });
+    return this.#promise(map);
+  }
+
+  #promise(map: IdMap): ReservedIds {
     this.#promised.add(map);
     return { map, [Symbol.dispose]: () => void this.#promised.delete(map) };
   }
 }
+
+const overlap = (a: readonly IdRange[], b: readonly IdRange[]): boolean =>
+  a.some((x) => b.some((y) => x.outside < y.outside + y.size && y.outside < x.outside + x.size));
 
 /** The first place in the pool where `size` ids are nobody's. */
 function findFree(pool: readonly SubIds[], taken: readonly IdRange[], size: number, file: string): IdRange {

@@ -14,10 +14,11 @@ export function anonymousVolumes(record: Pick<ContainerRecord, "mounts">): strin
 export async function removeVolumes(
   context: Pick<ContainerContext, "volumes" | "log">,
   names: readonly string[],
+  options: { readonly isKept?: boolean; readonly group?: string } = {},
 ): Promise<void> {
   for (const name of names) {
     try {
-      await context.volumes.remove(name);
+      await context.volumes.remove(name, options);
     } catch (error) {
       if (error instanceof Fault && ["volume.in-use", "volume.not-found"].includes(error.code)) continue; // ignored: it is needed, or gone
       context.log("error", `cannot remove volume ${name}: ${messageOf(error)}`);

@@ -3,14 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { encodeImageConfig, imageIdOf } from "../../oci/image-config.ts";
-import { parseReference } from "../../oci/reference.ts";
-import { LayerHolds } from "../../storage/layer/holds.ts";
-import { MetaStore } from "../../storage/meta/store.ts";
+import { encodeImageConfig, imageIdOf } from "../../../oci/image-config.ts";
+import { parseReference } from "../../../oci/reference.ts";
+import { LayerHolds } from "../../../storage/layer/holds.ts";
+import { MetaStore } from "../../../storage/meta/store.ts";
 import { type ImageUser, planDelete } from "./delete.ts";
-import { matchesReference, selectImages } from "./list.ts";
-import type { ImageRecord } from "./record.ts";
-import { ImageTable } from "./table.ts";
+import { matchesReference, selectImages } from "../list.ts";
+import type { ImageRecord } from "../record.ts";
+import { ImageTable } from "../table.ts";
 
 function image(comment: string, more: Partial<ImageRecord> = {}): ImageRecord {
   const created = `2026-01-0${comment.length}T00:00:00Z`;

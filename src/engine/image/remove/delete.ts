@@ -1,7 +1,7 @@
 // Removing images: which names and images one `rmi` takes away. Pure decisions over the table; the service commits them.
-import type { ImageDeleted } from "../../api/schemas/image.ts";
-import { Fault } from "../../lib/errors.ts";
-import type { Platform } from "../../oci/platform.ts";
+import type { ImageDeleted } from "../../../api/schemas/image.ts";
+import { Fault } from "../../../lib/errors.ts";
+import type { Platform } from "../../../oci/platform.ts";
 import {
   canonicalName,
   familiarString,
@@ -9,11 +9,11 @@ import {
   type Reference,
   withDefaultTag,
   withDigest,
-} from "../../oci/reference.ts";
-import type { Change } from "../../storage/meta/types.ts";
-import { checkPlatform } from "./platform.ts";
-import { configOf, type ImageRecord } from "./record.ts";
-import { bestImage, type ImageTable } from "./table.ts";
+} from "../../../oci/reference.ts";
+import type { Change } from "../../../storage/meta/types.ts";
+import { checkPlatform } from "../platform.ts";
+import { configOf, type ImageRecord } from "../record.ts";
+import { bestImage, type ImageTable } from "../table.ts";
 
 /** A container that uses an image. */
 export interface ImageUser {
