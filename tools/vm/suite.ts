@@ -32,6 +32,8 @@ const TESTS = [
   "test/e2e/health.test.ts",
   "test/e2e/isolation.test.ts",
   "test/e2e/lifecycle.test.ts",
+  "test/e2e/runtime-criu.test.ts",
+  "test/e2e/runtime-systemd.test.ts",
   "test/e2e/stats.test.ts",
   "test/e2e/update.test.ts",
   "test/e2e/userns.test.ts",

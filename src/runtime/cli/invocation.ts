@@ -11,6 +11,8 @@ export interface Invocation {
   /** Absolute directory with one directory per container. */
   root: string;
   isRootGiven: boolean;
+  /** Cgroups of new containers are made by systemd. */
+  usesSystemd: boolean;
   log: Logger;
 }
 

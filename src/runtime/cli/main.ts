@@ -90,8 +90,13 @@ export async function runRuntime(program: string, argv: readonly string[]): Prom
     log = openLog(values);
     const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (!entry) throw usage(`No help topic for '${name}'`);
-    if (values["systemd-cgroup"]) await refuseSystemd();
-    const call: Invocation = { program, root: rootOf(values.root), isRootGiven: values.root !== "", log };
+    const call: Invocation = {
+      program,
+      root: rootOf(values.root),
+      isRootGiven: values.root !== "",
+      usesSystemd: values["systemd-cgroup"],
+      log,
+    };
     log.debug(`${name}: state in ${call.root}`);
     return await runCommand(call, name, await entry[1](), rest);
   } catch (error) {
@@ -154,17 +159,6 @@ function rootOf(given: string): string {
   // what is in $XDG_RUNTIME_DIR without the sticky bit may be tidied away (XDG base directory specification)
   mkdirSync(root, { recursive: true, mode: 0o1700 });
   return root;
-}
-
-async function refuseSystemd(): Promise<void> {
-  const { hasSystemd } = await import("./life/cgroups.ts");
-  throw new Fault(
-    "notImplemented",
-    hasSystemd()
-      ? "systemd cgroup support is not available in this version: use cgroupsPath without --systemd-cgroup"
-      : "systemd cgroup flag passed, but systemd support for managing cgroups is not available",
-    { code: "runtime.systemd-cgroup" },
-  );
 }
 
 function usage(message: string): Fault {

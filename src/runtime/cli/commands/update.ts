@@ -57,7 +57,7 @@ export const update = command({
         : parseResources(readFileSync(flags.resources === "-" ? STDIN : flags.resources, "utf8"));
     if (change.memory?.kernel !== undefined || change.memory?.kernelTCP !== undefined)
       call.log.warn("Kernel memory settings are ignored and will be removed");
-    await withLock(dir.path, () => {
+    await withLock(dir.path, async () => {
       const state = dir.load();
       const { paths } = state.cgroup;
       checkMemory(paths, change.memory);
@@ -70,6 +70,8 @@ export const update = command({
       );
       const ops = plans.flatMap((plan) => plan.ops);
       const warnings = plans.flatMap((plan) => plan.warnings);
+      const { unit } = state.cgroup;
+      if (unit !== undefined) await (await import("../systemd/scope.ts")).updateScope(unit, host, whole);
       for (const warning of warnings) call.log.warn(warning);
       for (const warning of runOps(ops, dir.path).warnings) call.log.warn(warning);
       dir.save({

@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { bool, type FlagValues, string } from "../../../lib/flags/spec.ts";
 import { formatNano, nowNano } from "../../../lib/time.ts";
-import { loadCgroupHost, type CgroupHost, type CgroupPaths } from "../../../linux/cgroupfs/hierarchy.ts";
+import type { CgroupHost, CgroupPaths } from "../../../linux/cgroupfs/hierarchy.ts";
 import { askCriu, FIRST_OPENED } from "../../../linux/criu.ts";
 import { MS } from "../../../linux/mount-flags.ts";
 import { inner, type Op } from "../../../linux/ops.ts";
@@ -14,11 +14,11 @@ import type { CgroupPlan } from "../../cgroup/plan.ts";
 import type { OciSpec } from "../../spec/oci.ts";
 import { BUNDLE_FLAGS, absolute } from "../bundle-flags.ts";
 import type { Invocation } from "../invocation.ts";
-import { planBundleCgroup } from "../life/cgroups.ts";
 import { checkTerminal, type Created, loadBundle, writePidFile } from "../life/create.ts";
 import { destroyContainer, killContainer } from "../life/destroy.ts";
 import { planHooks, stateText } from "../life/hooks.ts";
 import { runForeground, runOps } from "../life/keel-run.ts";
+import { inScope, planPlace } from "../life/place.ts";
 import { ContainerDir, type ContainerState } from "../life/store.ts";
 import { answerOf, checkCriu, criuFault, findCriu, imageCall } from "./call.ts";
 import { commonOptions, CRIU_FLAGS, type ImagePlace, makePlace } from "./flags.ts";
@@ -74,16 +74,15 @@ interface Claimed {
 
 async function launch(call: Invocation, claimed: Claimed, flags: RestoreFlags): Promise<Created> {
   const { dir, bundle, spec } = claimed;
-  const host = loadCgroupHost();
-  const cgroup = planBundleCgroup(host, {
-    cgroupsPath: spec.linux?.cgroupsPath,
-    id: dir.id,
-    resources: spec.linux?.resources ?? {},
-  });
+  const { host, scope, cgroup } = await planPlace(call, spec, dir.id);
   for (const warning of cgroup.warnings) call.log.warn(warning);
   const ops = [...cgroup.create, restoreOp(claimed, flags, { host, cgroup })];
-  const foreground = flags.detach ? undefined : await runForeground(ops, dir.path);
-  const { results, warnings } = foreground?.outcome ?? runOps(ops, dir.path);
+  const { outcome, foreground } = await inScope(scope, host, async () => {
+    if (flags.detach) return { outcome: runOps(ops, dir.path), foreground: undefined };
+    const stays = await runForeground(ops, dir.path);
+    return { outcome: stays.outcome, foreground: stays };
+  });
+  const { results, warnings } = outcome;
   for (const warning of warnings) call.log.warn(warning);
   const [pid, startTicks] = answerOf(results.at(-1)).rest as [Reply, Reply];
   const state: ContainerState = {
@@ -94,7 +93,7 @@ async function launch(call: Invocation, claimed: Claimed, flags: RestoreFlags): 
     pid: asNumber(pid),
     startTicks: asNumber(startTicks),
     namespaces: foreignNamespaces(asNumber(pid)),
-    cgroup: { paths: cgroup.paths, ...cgroup.join },
+    cgroup: { paths: cgroup.paths, ...cgroup.join, ...(scope ? { unit: scope.unit.name } : {}) },
   };
   try {
     dir.save(state);

@@ -1,7 +1,7 @@
 // Where a bundle's container is put: linux.cgroupsPath by runc's rules, relative to our own cgroup in each hierarchy where it is not
 // absolute, and absent the container's id. An existing cgroup is joined when nobody is in it. Limits are runtime/cgroup's.
 
-import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, rmdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { Fault } from "../../../lib/errors.ts";
 import { readFreezerState } from "../../../linux/cgroupfs/freezer.ts";
@@ -55,7 +55,7 @@ function v2Base(host: CgroupHost, own: string): string {
  * What every container may use, whatever its list says (runtime-spec config-linux.md "Default Devices"), behind a
  * list that starts from nothing.
  */
-function deviceRules(given: readonly OciDeviceRule[]): OciDeviceRule[] {
+export function deviceRules(given: readonly OciDeviceRule[]): OciDeviceRule[] {
   const [denyAll, ...defaults] = defaultDeviceRules();
   const isTun = (rule: OciDeviceRule) => rule.major === 10 && rule.minor === 200; // Docker's, not the specification's
   return [denyAll as OciDeviceRule, ...given, ...defaults.filter((rule) => !isTun(rule))];
@@ -64,7 +64,7 @@ function deviceRules(given: readonly OciDeviceRule[]): OciDeviceRule[] {
 /** Plans the cgroups. Throws Fault conflict when processes of somebody else's are in there already. */
 export function planBundleCgroup(
   host: CgroupHost,
-  request: { cgroupsPath: string | undefined; id: string; resources: OciResources },
+  request: { cgroupsPath: string | undefined; id: string; resources: OciResources; paths?: CgroupPaths },
 ): CgroupPlan {
   if (host.mode !== "unified" && Object.keys(request.resources.unified ?? {}).length > 0)
     throw new Fault("invalidParameter", "invalid configuration: cannot use unified on cgroup v1", {
@@ -73,7 +73,7 @@ export function planBundleCgroup(
   const warnings: string[] = [];
   const resources = { ...request.resources, devices: deviceRules(request.resources.devices ?? []) };
   const own = parseOwnCgroups(readProcTextIfPresent("/proc/self/cgroup") ?? "");
-  const paths = bundleCgroup(host, request, own);
+  const paths = request.paths ?? bundleCgroup(host, request, own);
   checkUnused(paths);
   const dirs = [...new Set(Object.values(paths.v1))];
   const create = planMake(host, paths, dirs, resources, warnings);
@@ -187,11 +187,7 @@ function childrenOf(dir: string): string[] {
   }
 }
 
-/** Whether systemd is there to make scopes: what `--systemd-cgroup` needs. */
+/** Whether systemd is the machine's init (sd_booted(3)): what `--systemd-cgroup` needs. */
 export function hasSystemd(): boolean {
-  try {
-    return readFileSync("/proc/1/comm", "utf8").trim() === "systemd" && existsSync("/run/systemd/system");
-  } catch {
-    return false; // ignored: then it is not there
-  }
+  return lstatSync("/run/systemd/system", { throwIfNoEntry: false })?.isDirectory() === true;
 }

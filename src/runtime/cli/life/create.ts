@@ -5,14 +5,12 @@ import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { Fault, SysError } from "../../../lib/errors.ts";
 import { formatNano, nowNano } from "../../../lib/time.ts";
-import { loadCgroupHost } from "../../../linux/cgroupfs/hierarchy.ts";
 import { launchContainer } from "../../../linux/launch.ts";
 import { OPCODES } from "../../../linux/ops.ts";
 import { asList, asNumber, asText, type Reply } from "../../../linux/wire.ts";
 import { parseSpec } from "../../spec/bundle/parse.ts";
 import type { OciSpec } from "../../spec/oci.ts";
 import { type BundlePlan, planBundle } from "./bundle-plan.ts";
-import { planBundleCgroup } from "./cgroups.ts";
 import { inheritedDescriptors } from "./descriptors.ts";
 import { environment } from "./environment.ts";
 import { destroyContainer, killContainer } from "./destroy.ts";
@@ -21,6 +19,7 @@ import { saveFrontPlan } from "./front-plan.ts";
 import { stateText } from "./hooks.ts";
 import type { Invocation } from "../invocation.ts";
 import { type Foreground, runForeground, runOps } from "./keel-run.ts";
+import { inScope, planPlace } from "./place.ts";
 import { ContainerDir, type ContainerState } from "./store.ts";
 
 export interface CreateOptions {
@@ -120,11 +119,7 @@ interface Claimed {
 
 async function launch(call: Invocation, options: CreateOptions, claimed: Claimed): Promise<Created> {
   const { dir, bundle, spec } = claimed;
-  const cgroup = planBundleCgroup(loadCgroupHost(), {
-    cgroupsPath: spec.linux?.cgroupsPath,
-    id: options.id,
-    resources: spec.linux?.resources ?? {},
-  });
+  const { host, scope, cgroup } = await planPlace(call, spec, options.id);
   const named = { id: options.id, bundle, spec };
   keepFilters();
   const planned = planBundle({
@@ -145,7 +140,7 @@ async function launch(call: Invocation, options: CreateOptions, claimed: Claimed
   for (const [code, , flags] of planned.plan.ops)
     if (code === OPCODES.seccomp || code === OPCODES.seccompNotify)
       call.log.debug(`seccomp filter flags: ${String(flags)}`); // compat: runc's words
-  const { outcome, foreground } = await runLaunch(options, claimed, planned);
+  const { outcome, foreground } = await inScope(scope, host, () => runLaunch(options, claimed, planned));
   const [pid, startTicks, warnings] = asList(outcome.results.at(-1)) as [Reply, Reply, Reply];
   for (const warning of asList(warnings)) call.log.warn(asText(warning));
   const { plan } = planned;
@@ -155,7 +150,7 @@ async function launch(call: Invocation, options: CreateOptions, claimed: Claimed
     pid: asNumber(pid),
     startTicks: asNumber(startTicks),
     namespaces: plan.joins.reduce((flags, join) => flags + join.type, plan.cloneFlags),
-    cgroup: { paths: cgroup.paths, ...cgroup.join },
+    cgroup: { paths: cgroup.paths, ...cgroup.join, ...(scope ? { unit: scope.unit.name } : {}) },
   };
   try {
     dir.save(state);

@@ -68,6 +68,8 @@ export function awaitEnd(state: ContainerState): void {
 export async function destroyContainer(dir: ContainerDir, state: ContainerState): Promise<void> {
   awaitEnd(state);
   if (!hasOwnPids(state)) signalAll(state, SIGKILL);
+  const { unit } = state.cgroup;
+  if (unit !== undefined) await (await import("../systemd/scope.ts")).stopScope(unit);
   removeCgroup(state.cgroup.paths);
   dir.remove();
   await runHooks(state.spec.hooks?.poststop ?? [], "poststop", state, "stopped");

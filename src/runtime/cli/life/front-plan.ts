@@ -55,7 +55,9 @@ export function planCommands(dir: ContainerDir, state: ContainerState): PlannedC
   const { poststart = [], poststop = [] } = state.spec.hooks ?? {};
   return [
     ...(poststart.length === 0 ? [planStart(dir)] : []),
-    ...(poststop.length === 0 && hasOwnPids(state) ? planDelete(dir, state) : []),
+    ...(poststop.length === 0 && hasOwnPids(state) && state.cgroup.unit === undefined
+      ? planDelete(dir, state)
+      : []),
     ...planKill(state),
     ...(["stopped", "created", "running"] as const).map((status) => planState(state, status)),
   ];

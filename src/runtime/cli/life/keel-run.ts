@@ -109,3 +109,21 @@ function readOutcome(read: (buffer: Buffer, at: number) => number): Outcome {
   const { warnings, rest } = readReply(decodeBody(body));
   return { results: asList(rest[0]), warnings };
 }
+
+/** A process of ours that does nothing until it is told to end: a cgroup can be made around it. */
+export async function placeholder(): Promise<{ pid: number; end(): Promise<void> }> {
+  const { spawn } = await import("node:child_process");
+  // it waits for a request, and ends when none comes
+  const child = start((program) =>
+    spawn(program, ["run"], { env: {}, stdio: ["ignore", "ignore", "ignore", "pipe", "ignore"] }),
+  );
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  child.stdio[3]?.on("error", () => undefined); // ignored: it has ended, which is what is asked for
+  return {
+    pid: child.pid ?? 0,
+    async end() {
+      (child.stdio[3] as NodeJS.WritableStream | null)?.end();
+      await ended;
+    },
+  };
+}

@@ -33,6 +33,8 @@ export interface ContainerState {
     /** Where further processes join. */
     cgroups: string[];
     cgroup2: string;
+    /** The systemd unit that they belong to. */
+    unit?: string;
   };
   /** As read from the bundle and checked, with what `update` has changed. */
   spec: OciSpec;

@@ -1,0 +1,44 @@
+// Where a new container's processes go, and who makes that: the runtime itself, or systemd, which is loaded only when it is asked for.
+
+import { type CgroupHost, loadCgroupHost } from "../../../linux/cgroupfs/hierarchy.ts";
+import { OPCODES } from "../../../linux/ops.ts";
+import type { CgroupPlan } from "../../cgroup/plan.ts";
+import type { OciSpec } from "../../spec/oci.ts";
+import type { Invocation } from "../invocation.ts";
+import type { Scope } from "../systemd/scope.ts";
+import { planBundleCgroup } from "./cgroups.ts";
+
+export interface Place {
+  host: CgroupHost;
+  cgroup: CgroupPlan;
+  /** When systemd makes it. */
+  scope: Scope | undefined;
+}
+
+/** Decides. Throws Fault. */
+export async function planPlace(call: Invocation, spec: OciSpec, id: string): Promise<Place> {
+  const host = loadCgroupHost();
+  const scope = call.usesSystemd
+    ? (await import("../systemd/scope.ts")).planScope(host, spec, id)
+    : undefined;
+  const cgroup = planBundleCgroup(host, {
+    cgroupsPath: spec.linux?.cgroupsPath,
+    id,
+    resources: spec.linux?.resources ?? {},
+    ...(scope ? { paths: scope.paths } : {}),
+  });
+  if (scope === undefined) return { host, cgroup, scope };
+  // what is there when it fails is the scope's, and goes with it
+  const create = cgroup.create.filter(([code]) => code !== OPCODES.onFailure);
+  return { host, cgroup: { ...cgroup, create }, scope };
+}
+
+/** Runs `body`, which puts processes there. */
+export async function inScope<T>(
+  scope: Scope | undefined,
+  host: CgroupHost,
+  body: () => Promise<T>,
+): Promise<T> {
+  if (scope === undefined) return await body();
+  return await (await import("../systemd/scope.ts")).inScope(scope, host, body);
+}
