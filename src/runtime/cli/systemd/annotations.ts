@@ -4,6 +4,7 @@
 import { Fault, messageOf } from "../../../lib/errors.ts";
 import { parseSignature } from "../../../lib/dbus/signature.ts";
 import { type DbusValue, encodeValues, Variant } from "../../../lib/dbus/value.ts";
+import { table } from "../../../lib/table.ts";
 import { invalid } from "./unit.ts";
 
 export type Property = readonly [name: string, value: Variant];
@@ -32,7 +33,7 @@ function inMicroseconds({ value }: Variant): Variant {
   return new Variant("t", BigInt(Math.round(Number(value) * 1e6)));
 }
 
-const TYPES: Readonly<Record<string, string>> = {
+const TYPES = table<string>({
   boolean: "b",
   byte: "y",
   int16: "n",
@@ -46,17 +47,13 @@ const TYPES: Readonly<Record<string, string>> = {
   string: "s",
   objectpath: "o",
   signature: "g",
-};
+});
 
 /** Returns what the text stands for. Throws Fault. */
 export function parseGVariant(text: string): Variant {
   const tokens = tokenize(text);
   const first = tokens[0] ?? "";
-  const type = first.startsWith("@")
-    ? first.slice(1)
-    : Object.hasOwn(TYPES, first)
-      ? TYPES[first]
-      : undefined;
+  const type = first.startsWith("@") ? first.slice(1) : TYPES[first];
   if (type !== undefined) tokens.shift();
   const signature = type ?? guess(tokens);
   const [parsed, ...more] = parseSignature(signature);
@@ -126,7 +123,7 @@ function takeList(token: string, tokens: string[], of: string): DbusValue[] {
   return values;
 }
 
-const ESCAPES: Readonly<Record<string, string>> = {
+const ESCAPES = table<string>({
   n: "\n",
   t: "\t",
   r: "\r",
@@ -134,7 +131,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   b: "\b",
   f: "\f",
   v: "\v",
-};
+});
 
 function unquote(token: string): string {
   if (!/^["']/.test(token))
