@@ -613,3 +613,35 @@ test("a step whose build is cancelled is done by the build that waited for it", 
   assert.match((await second).imageId, /^sha256:/);
   assert.equal(ports.requests.length, 2);
 });
+
+test("with explains every step says why it was run", async () => {
+  const request = { dialect: "buildkit", subject: "app", explains: true } as const;
+  const dockerfile = "FROM base\nARG V\nCOPY src /src\nRUN make\nWORKDIR /src\n";
+  const why = async (file: string, files: Record<string, string>, more: Partial<BuildRequest> = {}) => {
+    const { events } = await build(file, files, { ...request, ...more });
+    return events.flatMap((e) => (e.type === "note" ? [e.message.replace(/^explain: /, "")] : []));
+  };
+  ports.step = (root) => {
+    writeFileSync(join(root, "made"), readFileSync(join(root, "src/a")));
+    return 0;
+  };
+  const first = "run: it was not run here before";
+  const same = "not run: its result is known, nothing that decides about it has changed";
+  const files = { "src/a": "1", "src/b": "1" };
+  assert.deepEqual(await why(dockerfile, files), [first, first, first]);
+  assert.deepEqual(await why(dockerfile, files), [same, same, same]);
+  const changed = await why(dockerfile, { "src/a": "2", "src/c": "" });
+  assert.deepEqual(changed.slice(0, 2), [
+    "run: file src/a changed; file src/c is new; file src/b is gone",
+    'run: the root it starts from changed with "COPY src /src"',
+  ]);
+  const args = await why(dockerfile, { "src/a": "2", "src/c": "" }, { buildArgs: { V: "s3cret" } });
+  assert.deepEqual(args.slice(0, 2), [same, "run: variable V is new"]);
+  const words = await why(dockerfile.replace("make", "make all"), { "src/a": "2", "src/c": "" });
+  assert.equal(words[1], "run: the command changed; variable V is gone");
+  const forced = await why(dockerfile, files, { noCache: true });
+  assert.equal(forced[0], "run: the cache is not to be used for it");
+  ports.cacheRecords.clear();
+  const lost = await why(dockerfile, files);
+  assert.equal(lost[0], "run: nothing has changed, but its result is no longer in the cache");
+});

@@ -11,6 +11,7 @@ import { findingOf, type LintFinding } from "./dockerfile/lint-rules.ts";
 import { type ParsedDockerfile, parseDockerfile } from "./dockerfile/parse.ts";
 import { groupStages, type StagedDockerfile } from "./dockerfile/stages.ts";
 import type { BuildEvent } from "./events.ts";
+import { Explainer } from "./explain/explainer.ts";
 import type { Dialect } from "./graph/dialect.ts";
 import type { BuildGraph } from "./graph/vertex.ts";
 import { BuildArgs, platformArgs } from "./graph/args.ts";
@@ -342,6 +343,12 @@ async function buildOpened(
     rewritesTimes: request.rewritesTimes ?? false,
     cacheImages: await cacheImagesOf(request, ports),
     isUncached: uncachedStages(request, file),
+    explainer:
+      request.subject === undefined
+        ? undefined
+        : new Explainer({ history: ports.history, subject: request.subject, vertices: graph.vertices }),
+    explains: request.explains ?? false,
+    keepsFailure: request.keepsFailure ?? false,
     platform: request.platform,
     run: {
       extraHosts: request.extraHosts ?? [],

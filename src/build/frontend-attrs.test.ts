@@ -38,6 +38,8 @@ test("requestOfAttrs reads the options of the Dockerfile frontend", () => {
       cpuQuota: 0,
     },
     pull: true,
+    explains: false,
+    keepsFailure: false,
     localContext: { context: "context", dockerfile: "dockerfile" },
     dockerfile: "My.Dockerfile",
     target: "t",

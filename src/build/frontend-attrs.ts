@@ -77,6 +77,8 @@ export function requestOfAttrs(attrs: Attrs, platform?: Platform): BuildRequest 
     shmSizeBytes: numberOf(attrs["shm-size"]),
     limits: limitsOf(attrs),
     pull: attrs["image-resolve-mode"] === "pull",
+    explains: attrs["berth-explain"] === "true",
+    keepsFailure: attrs["berth-debug"] === "true",
     localContext: {
       context: attrs["contextkey"] || "context",
       dockerfile: attrs["dockerfilekey"] || "dockerfile",

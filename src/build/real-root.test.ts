@@ -90,6 +90,7 @@ function ports(): BuildPorts {
     cache: { get: async (key) => cache.get(key), put: async (key, record) => void cache.set(key, record) },
     cacheMounts: { take: () => Promise.reject(new Error("no cache in this test")) },
     flights: new StepFlights(),
+    history: { get: async () => undefined, put: () => undefined },
     makeScratch: () => mkdtemp(join(base, "scratch/")),
     now: () => new Date().toISOString(),
   };

@@ -10,6 +10,7 @@ import { CacheMountStore } from "../engine/build/cache/mounts.ts";
 import { BuildCache } from "../engine/build/cache/cache.ts";
 import { imageSource, layerSink } from "../engine/build/ports.ts";
 import { BuildService } from "../engine/build/service.ts";
+import { StepHistoryFiles } from "../engine/build/step-history.ts";
 import { ContainerStepRunner } from "../engine/build/step-runner.ts";
 import { type ContainerContext, ContainerPaths } from "../engine/container/context.ts";
 import { treeArchiver } from "../engine/container/files/tree-archive.ts";
@@ -300,6 +301,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       layers: layerSink(layers, keel, join(config.execRoot, "root")),
       steps: new ContainerStepRunner(context, stepsDir),
       cache: buildCache,
+      history: new StepHistoryFiles(join(config.dataRoot, "build-history")),
       cacheMounts,
     },
     limits: config.buildCache,

@@ -2,7 +2,7 @@
 // Docker's client with BuildKit built in, and from a client that speaks the control service as buildx does.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -346,3 +346,50 @@ test("a client that drives the frontend through the gateway, as buildx does", ()
       session.close();
     }
   }));
+
+test("--explain says which input of a step has changed since the last build of the directory", () =>
+  withContext({ Dockerfile: "FROM busybox\nCOPY . /app\nRUN cat /app/a\n", a: "1" }, async (dir) => {
+    const explained = async () => {
+      const { status, stderr } = await daemon.run(berth, ["build", "--progress=plain", "--explain", dir]);
+      assert.equal(status, 0, stderr);
+      return [...stderr.matchAll(/explain: (.*)/g)].map((m) => m[1]);
+    };
+    await writeFile(join(dir, ".dockerignore"), "Dockerfile\n.dockerignore\n");
+    assert.deepEqual(await explained(), [
+      "run: it was not run here before",
+      "run: it was not run here before",
+    ]);
+    const now = new Date();
+    await utimes(join(dir, "a"), now, now);
+    assert.match((await explained()).join(), /^not run: .*,not run: [^,]*, nothing/);
+    await writeFile(join(dir, "a"), "2");
+    assert.deepEqual(await explained(), [
+      "run: file a changed",
+      'run: the root it starts from changed with "COPY . /app"',
+    ]);
+  }));
+
+test("--debug opens a shell with what the failing step found, and leaves nothing behind", () =>
+  withContext(
+    {
+      Dockerfile:
+        "FROM busybox\nARG WHO=me\nWORKDIR /srv\nRUN echo made > made\nUSER 1000\nENV A=b\nRUN echo never > /tmp/never && exit 3\n",
+    },
+    async (dir) => {
+      const images = async () => (await daemon.run(berth, ["images", "-aq", "--no-trunc"])).stdout;
+      const before = await images();
+      const input = 'pwd; id -u; cat made; echo "$A $WHO"; ls; ls /tmp; exit 4\n';
+      const debugged = await daemon.run(berth, ["build", "--debug", dir], { input });
+      assert.equal(debugged.status, 1, "the build has failed, whatever the shell says");
+      assert.equal(debugged.stdout, "/srv\n1000\nmade\nb me\nmade\n");
+      assert.match(debugged.stderr, /exit code: 3[\s\S]*A shell in the state before this step/);
+      assert.equal(await images(), before);
+      // A COPY that fails has a state as well; where nothing was made there is none.
+      await writeFile(join(dir, "Dockerfile"), "FROM busybox\nRUN echo x > /x\nCOPY none /\n");
+      const copy = await daemon.run(berth, ["build", "--debug", dir], { input: "cat /x\n" });
+      assert.equal(copy.stdout, "x\n");
+      await writeFile(join(dir, "Dockerfile"), "FROM scratch\nCOPY none /\n");
+      const nothing = await daemon.run(berth, ["build", "--debug", dir], { input: "" });
+      assert.match(nothing.stderr, /There is no state to open a shell in/);
+    },
+  ));

@@ -2,11 +2,13 @@
 // them into a draft. Sources are digested before anything is written, so that a cached step costs reading only.
 
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import { Fault } from "../../lib/errors.ts";
 import { newId } from "../../lib/id.ts";
 import { compileIgnorePatterns, type IgnorePatterns } from "../../lib/patternmatch/ignore-patterns.ts";
 import type { FsSession } from "../../linux/keel.ts";
 import { keyOf } from "../cache/key.ts";
+import { BASE, type StepInputs } from "../explain/inputs.ts";
 import { type Contexts, openRepository } from "../context/contexts.ts";
 import { type Downloaded, download, isUrl } from "../context/download.ts";
 import {
@@ -33,6 +35,8 @@ interface CopyItem {
   readonly selected: Selected;
   /** `file:…` or `dir:…`, as the history shows it. */
   readonly digest: string;
+  /** What each file is, by path, where that is known for nothing. */
+  readonly files: ReadonlyMap<string, string>;
   readonly isRemote: boolean;
 }
 
@@ -55,6 +59,8 @@ export interface CopySources {
   readonly now: () => string;
 }
 
+/** Files that are told one by one when they change. */
+const MAX_KNOWN_FILES = 5000;
 const CONTEXT_OWNER = { uid: 0, gid: 0 };
 
 /** A tree of one file. */
@@ -174,12 +180,17 @@ class Preparation {
   }
 
   private async add(tree: SourceTree, selected: Selected, how: { isRemote: boolean }): Promise<void> {
-    const digest = await this.digestOf(tree, selected, how);
+    const files = new Map<string, string>();
+    const digest = await this.digestOf(tree, selected, { ...how, files });
     const kind = selected.node.type === "directory" ? "dir" : "file";
-    this.items.push({ tree, selected, digest: `${kind}:${digest}`, isRemote: how.isRemote });
+    this.items.push({ tree, selected, digest: `${kind}:${digest}`, files, isRemote: how.isRemote });
   }
 
-  private async digestOf(tree: SourceTree, selected: Selected, how: { isRemote: boolean }): Promise<string> {
+  private async digestOf(
+    tree: SourceTree,
+    selected: Selected,
+    how: { isRemote: boolean; files: Map<string, string> },
+  ): Promise<string> {
     const { cache, identity, now } = this.sources;
     const rules = this.digestRules(how.isRemote);
     const memoKey =
@@ -190,7 +201,12 @@ class Preparation {
     if (known !== undefined) return known;
     const digester = new TreeDigester();
     for await (const file of withoutExcluded(tree.walk(selected.path), this.excludes)) {
-      await digester.add(file, { path: file.path, ...metaAfter(file, rules) });
+      const meta = metaAfter(file, rules);
+      await digester.add(file, { path: file.path, ...meta });
+      const { node, contentDigest = "" } = file;
+      const isKnown = contentDigest !== "" || node.type === "symlink" || node.sizeBytes === 0;
+      if (isKnown && node.type !== "directory" && how.files.size < MAX_KNOWN_FILES)
+        how.files.set(file.path, `${node.type} ${meta.mode} ${contentDigest} ${node.linkTarget}`);
     }
     const digest = digester.finish();
     if (memoKey !== undefined) {
@@ -233,6 +249,25 @@ function createdBy(op: CopyOp, items: readonly CopyItem[]): string {
           .digest("hex")}`;
   const chown = op.chown === "" ? "" : `--chown=${op.chown}`;
   return [...op.shell, `#(nop) ${op.verb} ${chown}${hash} in ${op.shownDestination} `].join(" ");
+}
+
+/** Returns what decides about a copy, piece by piece. */
+export function inputsOfCopy({ op, items }: PreparedCopy, parentChain: string): StepInputs {
+  const { destination, chown, chmod, isLink, unpacksLocal, unpacksRemote, keepsParents, excludes } = op;
+  const how = [destination, chown, chmod, isLink, unpacksLocal, unpacksRemote, keepsParents, excludes];
+  const sources = items.flatMap(({ selected, digest, files }, index): [string, string][] => {
+    const name = op.sources[index] ?? selected.name;
+    const inside = [...files].map(([path, what]): [string, string] => [
+      `file ${path === "" ? name : join(name, path)}`,
+      what,
+    ]);
+    return [[`source ${name}`, digest], ...inside];
+  });
+  return Object.fromEntries([
+    [BASE, parentChain],
+    [`how ${op.verb} is to copy`, JSON.stringify(how)],
+    ...sources,
+  ]) as StepInputs;
 }
 
 /** Finds and digests the sources. Throws Fault `build.copy` with Docker's texts. */

@@ -25,6 +25,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Fault, SysError } from "../../lib/errors.ts";
+import type { StepInputs } from "../explain/inputs.ts";
 import { StepFlights } from "./flights.ts";
 import type { ExportEntry, FsSession, Reply } from "../../linux/keel.ts";
 import { OPCODES, type Op, type RootSource } from "../../linux/ops.ts";
@@ -426,6 +427,11 @@ export class FakePorts implements BuildPorts {
   };
 
   readonly flights = new StepFlights();
+  readonly noted = new Map<string, StepInputs>();
+  readonly history = {
+    get: async (slot: string) => this.noted.get(slot),
+    put: (slot: string, _key: string, inputs: StepInputs) => void this.noted.set(slot, inputs),
+  };
   /** Directories of cache mounts by key, below the layers' directory. */
   readonly cacheDirs = new Map<string, string>();
   readonly cacheMounts = {

@@ -9,6 +9,7 @@ import type { Digest } from "../../oci/digest.ts";
 import type { ChainId, ImageConfig } from "../../oci/image-config.ts";
 import type { Platform } from "../../oci/platform.ts";
 import type { LayerId } from "../../storage/layer/types.ts";
+import type { StepHistory } from "../explain/explainer.ts";
 import type { StepFlights } from "./flights.ts";
 
 /** An image that a stage starts from or copies from. */
@@ -284,6 +285,8 @@ export interface BuildPorts {
   readonly layers: LayerSink;
   readonly steps: StepRunner;
   readonly cache: CacheStore;
+  /** What decided about the steps of earlier builds. */
+  readonly history: StepHistory;
   /** Steps under way in all builds of this daemon. */
   readonly flights: StepFlights;
   /** Returns a new private directory (0700) for the uploaded context; the builder removes it. */

@@ -4,6 +4,7 @@ import { Fault } from "../../lib/errors.ts";
 import { newId } from "../../lib/id.ts";
 import { formatPlatform, hostPlatform, type Platform, platformDistance } from "../../oci/platform.ts";
 import type { BuildEvent, StepRef } from "../events.ts";
+import { BASE, environmentInputs, type StepInputs } from "../explain/inputs.ts";
 import type { RunOp, Vertex } from "../graph/vertex.ts";
 import type { PreparedMounts } from "./mounts.ts";
 import type { BuildPorts, LayerDraft, StepLimits, StepRequest } from "./ports.ts";
@@ -28,6 +29,25 @@ interface RunContext {
   readonly ports: BuildPorts;
   readonly emit: (event: BuildEvent) => void;
   readonly signal: AbortSignal;
+}
+
+/** Returns what decides about a command's result, piece by piece. */
+export function inputsOfRun(op: RunOp, mounts: PreparedMounts, parentChain: string): StepInputs {
+  const { args, keyEnv, cwd, user, network, files, isInsecure } = op;
+  const mounted = mounts.key.map((key, i) => [
+    `mount ${op.mounts[i]?.kind ?? ""} ${i + 1}`,
+    JSON.stringify(key),
+  ]);
+  return {
+    [BASE]: parentChain,
+    "the command": JSON.stringify([args, isInsecure]),
+    "the working directory": cwd,
+    "the user": user,
+    "the network": network,
+    "a here-document": JSON.stringify(files),
+    ...environmentInputs(keyEnv),
+    ...(Object.fromEntries(mounted) as StepInputs),
+  };
 }
 
 /** Runs the command on a draft. Throws Fault `build.step-failed` when it ends with another code than 0. */

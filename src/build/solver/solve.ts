@@ -15,6 +15,8 @@ import { isUrl } from "../context/download.ts";
 import { isGitSource } from "../context/git-ref.ts";
 import { withPlace } from "../dockerfile/syntax-error.ts";
 import type { BuildEvent, StepRef } from "../events.ts";
+import type { Explainer } from "../explain/explainer.ts";
+import { BASE, digested, type StepInputs } from "../explain/inputs.ts";
 import { LayerTree } from "../files/layer-tree.ts";
 import { EMPTY_TREE } from "../files/source-tree.ts";
 import { BUILDKIT_COMMENT, type Dialect } from "../graph/dialect.ts";
@@ -26,9 +28,9 @@ import {
   sourcesOf,
   type Vertex,
 } from "../graph/vertex.ts";
-import type { BuildResult, BuiltStep } from "../request.ts";
+import type { BuildResult, BuiltStep, StateBefore } from "../request.ts";
 import { clampTimes } from "./clamp-times.ts";
-import { executeCopy, keyOfCopy, prepareCopy } from "./copy-step.ts";
+import { executeCopy, inputsOfCopy, keyOfCopy, prepareCopy } from "./copy-step.ts";
 import { waitFor } from "./flights.ts";
 import { type OpenedSource, prepareMounts } from "./mounts.ts";
 import type {
@@ -47,7 +49,7 @@ import {
   type StepResult,
   withSteps,
 } from "./result.ts";
-import { executeRun, type RunSettings } from "./run-step.ts";
+import { executeRun, inputsOfRun, type RunSettings } from "./run-step.ts";
 import { Semaphore } from "./semaphore.ts";
 import { makeWorkdir } from "./workdir-step.ts";
 
@@ -68,6 +70,12 @@ export interface SolveOptions {
   readonly cacheImages: readonly SourceImage[] | undefined;
   /** Whether a stage is built without what is known. */
   readonly isUncached: (stage: number) => boolean;
+  /** Compares steps with earlier builds; undefined where there are none to compare with. */
+  readonly explainer: Explainer | undefined;
+  /** What it finds is told. */
+  readonly explains: boolean;
+  /** The root before a failing step is kept as an image. */
+  readonly keepsFailure: boolean;
   readonly platform: Platform | undefined;
   readonly run: RunSettings;
   readonly dialect: Dialect;
@@ -78,6 +86,8 @@ export interface SolveOptions {
 /** A step on its way: how it is looked up and how it is done. */
 interface Execution {
   readonly key: string;
+  /** What the key is made of, piece by piece; empty for what touches no file. */
+  readonly inputs: StepInputs;
   readonly createdBy: string | undefined;
   /** The step is a layer even when it changes no file. */
   readonly keepsEmpty: boolean;
@@ -151,8 +161,8 @@ class Solver {
 
   /** Starts a step; it waits for its inputs, which have smaller numbers and so are started. */
   private start(vertex: Vertex): Promise<StepResult> {
-    return this.solveVertex(vertex).catch((cause: unknown) => {
-      const error = withPlace(cause, "", vertex.lines);
+    return this.solveVertex(vertex).catch(async (cause: unknown) => {
+      const error = await this.withState(vertex, withPlace(cause, "", vertex.lines));
       // The first failure stops the others at once, not only when its promise is looked at.
       if (this.firstFailure === undefined && error instanceof Fault)
         this.options.emit({
@@ -162,6 +172,33 @@ class Solver {
         });
       throw this.fail(error);
     });
+  }
+
+  /** Returns the failure with the state that the step found, where that is wanted. */
+  private async withState(vertex: Vertex, error: unknown): Promise<unknown> {
+    const { keepsFailure } = this.options;
+    const isFirst = this.firstFailure === undefined && error instanceof Fault && error.kind !== "cancelled";
+    if (!keepsFailure || !isFirst || vertex.parent === undefined) return error;
+    // Behind a parent that failed itself there is no state.
+    const parent = await this.results[vertex.parent]?.catch(() => undefined);
+    if (parent === undefined || this.firstFailure !== undefined) return error;
+    const before = await this.stateBefore(vertex, parent);
+    const { kind, message, code, detail } = error;
+    return new Fault(kind, message, { code, detail: { ...detail, before }, cause: error.cause });
+  }
+
+  private async stateBefore({ op, config }: Vertex, parent: StepResult): Promise<StateBefore> {
+    const isOwn = parent.config !== undefined && parent.imageId !== "";
+    const imageId = isOwn ? await this.store(parent, { isIntermediate: true }) : parent.imageId;
+    const plain = {
+      args: [],
+      env: config.env ?? [],
+      cwd: config.workingDir ?? "/",
+      user: config.user ?? "",
+      network: "default",
+    };
+    const { args, env, cwd, user, network } = op.kind === "run" ? op : plain;
+    return { imageId, isOwn, args, env, cwd, user, network };
   }
 
   private async solveVertex(vertex: Vertex): Promise<StepResult> {
@@ -210,6 +247,7 @@ class Solver {
     const { record, layer, isCached } = await this.record(vertex, parent, execution);
     const at: StepRef = { stage: vertex.stage, step: vertex.step };
     if (isCached) this.options.emit({ type: "cached", at });
+    await this.explain(vertex, execution, isCached);
     const { config, author } = vertex;
     const comment = this.options.dialect === "buildkit" ? { comment: BUILDKIT_COMMENT } : {};
     const { epochSec } = this.options;
@@ -221,6 +259,16 @@ class Solver {
     const { layers } = result.files;
     this.steps.push({ key, createdAt, layers, ...(diffId === undefined ? {} : { diffId }) });
     return result;
+  }
+
+  private async explain(vertex: Vertex, { key, inputs }: Execution, isCached: boolean): Promise<void> {
+    const { explainer, explains, isUncached, emit } = this.options;
+    if (explainer === undefined || vertex.op.kind === "config") return;
+    const isForced = isUncached(vertex.stage);
+    const step = { vertex, key, inputs: digested(inputs), isCached, isForced };
+    if (!explains) return explainer.note(step);
+    const message = `explain: ${await explainer.explain(step)}`;
+    emit({ type: "note", at: { stage: vertex.stage, step: vertex.step }, message });
   }
 
   /** compat: the classic builder makes an image of every step; BuildKit does not. */
@@ -260,6 +308,7 @@ class Solver {
       case "workdir":
         return {
           ...this.keyed(op.path !== "/", "workdir", [chainId, op.path, op.user]),
+          inputs: { [BASE]: chainId, "the directory": op.path, "the user": op.user },
           createdBy: op.createdBy,
           change: (draft) => makeWorkdir(draft, op),
         };
@@ -269,6 +318,7 @@ class Solver {
         }
         return {
           key: keyOf("config", [parent.key, op.createdBy]),
+          inputs: {},
           createdBy: op.createdBy,
           keepsEmpty: false,
         };
@@ -297,6 +347,7 @@ class Solver {
     const step = { vertex, op, mounts, settings: this.options.run, platform };
     return {
       key,
+      inputs: inputsOfRun(op, mounts, parent.files.chainId),
       createdBy: op.createdBy,
       keepsEmpty,
       change: (draft) =>
@@ -331,6 +382,7 @@ class Solver {
     const { keepsEmpty, key } = this.keyed(true, "copy", [keyOfCopy(copy, parent.files.chainId)]);
     return {
       key,
+      inputs: inputsOfCopy(copy, parent.files.chainId),
       createdBy: copy.createdBy,
       keepsEmpty,
       change: async (draft) => {

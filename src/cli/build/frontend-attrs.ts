@@ -57,6 +57,8 @@ export function frontendAttrs(
     ...inputs.attrs,
     ...epoch(),
     ...attestAttrs(flags),
+    ...(flags.debug ? { "berth-debug": "true" } : {}),
+    ...(flags.explain ? { "berth-explain": "true" } : {}),
     ...(flags.check ? { requestid: "frontend.lint" } : {}),
     ...args(flags, proxies),
     ...prefixed("label:", toRecord(flags.label)),

@@ -162,7 +162,12 @@ export async function buildWithSession(session: Session, path: string, flags: Bu
     if (flags["metadata-file"] !== "") writeMetadata(flags["metadata-file"], response);
   } catch (error) {
     view?.end();
-    throw explain(error);
+    const told = explain(error);
+    if (flags.debug && error instanceof Fault) {
+      const { debugShell } = await import("./debug.ts");
+      await debugShell(session, error);
+    }
+    throw told;
   } finally {
     open.close();
   }

@@ -274,6 +274,7 @@ export class Control {
     return {
       ...base,
       client: session,
+      subject: JSON.stringify([session.sharedKey, attrs["context"], attrs["filename"], platform]),
       takeFromLayout: async ({ store, digest }, signal) => {
         const source = session.content(`oci:${store}`);
         const wanted = platform ?? hostPlatform();
