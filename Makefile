@@ -4,7 +4,7 @@
 # make security  the attack suite; make security-weakened  the same against builds without the defences: every attack has to succeed
 # make test-vm  the tests that depend on the kernel, in an emulated machine with cgroup v2 alone and AppArmor (VM_TESTS=file...)
 # make test-real  MariaDB of Debian's package on a volume, through crashes (needs a Debian mirror; minutes the first time)
-# make bench   latency beside Docker Engine in the same run
+# make bench   latency, and load and pull of images, beside Docker Engine in the same run
 # make compare-build  150 Dockerfiles built by Docker's two builders and by Berth: the same configuration, history and files
 # make build   dist/berth, dist/berth-runtime;   make install  puts it into $(PREFIX)/bin, with manual, completions, systemd units;   make clean
 
@@ -100,6 +100,7 @@ bench:
 	@tools/install-packages bench
 	@$(MAKE) -s build
 	$(BUN) bench/latency.ts
+	$(BUN) bench/images.ts
 	$(BUN) bench/runtime.ts
 
 compare-build:

@@ -5,46 +5,10 @@ import { mkdirSync, mkdtempSync, copyFileSync, rmSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Engine, startBerth, startDocker } from "./engines.ts";
+import { startBerth, startDocker } from "./engines.ts";
+import { measure, row } from "./table.ts";
 
 const ROUNDS = Number(process.env["ROUNDS"] ?? 15);
-
-interface Measurement {
-  what: string;
-  /** Milliseconds of each round, one list per engine. */
-  times: number[][];
-}
-
-/** Times `body` once on every engine, round after round, after one round that does not count. */
-async function measure(
-  engines: Engine[],
-  what: string,
-  rounds: number,
-  body: (e: Engine, round: number) => void,
-): Promise<Measurement> {
-  const times: number[][] = engines.map(() => []);
-  for (let round = -1; round < rounds; round++)
-    for (const [i, engine] of engines.entries()) {
-      const start = process.hrtime.bigint();
-      body(engine, round);
-      if (round >= 0) (times[i] as number[]).push(Number(process.hrtime.bigint() - start) / 1e6);
-    }
-  process.stderr.write(`${what}\n`);
-  return { what, times };
-}
-
-function quantile(values: number[], q: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] as number;
-}
-
-function row(m: Measurement): string {
-  const cells = m.times.map(
-    (t) => `${quantile(t, 0.5).toFixed(1)} (${quantile(t, 0.1).toFixed(1)}–${quantile(t, 0.9).toFixed(1)})`,
-  );
-  const ratio = quantile(m.times[1] as number[], 0.5) / quantile(m.times[0] as number[], 0.5);
-  return `| ${m.what} | ${cells.join(" | ")} | ${ratio.toFixed(1)} × |`;
-}
 
 /** A root file system with nothing but a static busybox, as a tar archive. */
 function busyboxArchive(): Buffer {

@@ -136,6 +136,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     content,
     keel,
     log: (line) => log("info", line),
+    maxTarBytes: config.transfers.layerBytes,
   });
   stack.defer(() => layers.close());
   const events = new EventBus(
@@ -184,8 +185,9 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     insecure: config.insecureRegistries,
     certsDirs: [join(dirname(config.configFile), "certs.d"), CERTS_DIR],
   };
+  const imageTable = new ImageTable(meta, layers.holds);
   const images = new ImageService({
-    table: new ImageTable(meta, layers.holds),
+    table: imageTable,
     layers,
     content,
     events,
@@ -351,7 +353,15 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       logDriver: config.logDriver,
       runtimes,
     },
-    { table, containers, images, volumes: volumeService, events, buildCache },
+    {
+      table,
+      containers,
+      images,
+      volumes: volumeService,
+      events,
+      buildCache,
+      stores: { table: imageTable, layers, content },
+    },
   );
   const server = createServer({
     ports: {

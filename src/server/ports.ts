@@ -158,6 +158,7 @@ export interface SystemPort {
   /** Ends at `until`, or when the client goes away; past events since `since` come first. */
   events?(input: InputOf<typeof system.systemEvents>, call: Call): Promise<AsyncIterable<EventMessage>>;
   dataUsage?: Answer<typeof system.systemDataUsage>;
+  check?: Answer<typeof system.systemCheck>;
   auth?: Answer<typeof system.systemAuth>;
 }
 

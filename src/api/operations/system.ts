@@ -53,6 +53,16 @@ export const systemDataUsage = operation({
   success: json(async () => (await schemas()).diskUsage),
 });
 
+/** Compares what images consist of with its digests; an extension. */
+export const systemCheck = operation({
+  name: "SystemCheck",
+  method: "POST",
+  path: "/system/check",
+  /** repair: remove what is damaged. */
+  query: { repair: "bool" },
+  success: json(async () => (await schemas()).systemCheck),
+});
+
 export const systemAuth = operation({
   name: "SystemAuth",
   method: "POST",

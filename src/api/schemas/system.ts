@@ -223,6 +223,15 @@ export type SystemVersion = Output<typeof systemVersion>;
 export type SystemInfo = Output<typeof systemInfo>;
 export type SwarmInfo = Output<typeof swarmInfo>;
 export type EventMessage = Output<typeof eventMessage>;
+/** An extension. Kind is blob, layer or image, Text what is wrong with it. */
+export const systemCheck = struct("system.CheckReport", {
+  Images: int,
+  Layers: int,
+  Blobs: int,
+  Problems: list(struct("system.CheckProblem", { Kind: text, ID: text, Text: text, Repaired: bool })),
+});
+
+export type SystemCheck = Output<typeof systemCheck>;
 export type DiskUsage = Output<typeof diskUsage>;
 export type AuthConfigRequest = Input<typeof authConfig>;
 export type AuthResponse = Output<typeof authResponse>;

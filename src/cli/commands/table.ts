@@ -286,6 +286,7 @@ export const verbs: readonly VerbEntry[] = [
   }),
 
   verb("registry")("serve", "Run a registry, or a cache of one", () => import("./registry/serve.ts")),
+  system("check", "Look for damage in images and layers", () => import("./system/check.ts")),
   system("df", "Show disk usage", () => import("./system/df.ts")),
   system(
     "dial-stdio",

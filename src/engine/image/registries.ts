@@ -12,10 +12,17 @@ export interface TransferSettings {
   readonly uploads: number;
   /** How often a download is tried. */
   readonly attempts: number;
+  /** Most bytes that one layer may have uncompressed. */
+  readonly layerBytes: number;
 }
 
 /** Docker's defaults. */
-export const DEFAULT_TRANSFERS: TransferSettings = { downloads: 3, uploads: 5, attempts: 5 };
+export const DEFAULT_TRANSFERS: TransferSettings = {
+  downloads: 3,
+  uploads: 5,
+  attempts: 5,
+  layerBytes: 64 * 2 ** 30,
+};
 
 const MAX_CONNECTIONS = 3;
 

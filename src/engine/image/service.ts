@@ -138,6 +138,11 @@ export class ImageService {
     }
   }
 
+  /** Whether a container was made from an image, whatever its state. */
+  isUsed(id: string): boolean {
+    return this.#usersOf(id).length > 0;
+  }
+
   /** Returns the configuration of an image that may be gone, for its history. */
   historyOf(id: string): ImageConfig | undefined {
     const image = this.#context.table.get(id);

@@ -3,11 +3,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { arch, cpus, hostname, release, totalmem } from "node:os";
 import type { Call } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
-import type { systemAuth, systemDataUsage, systemEvents } from "../../api/operations/system.ts";
+import type { systemAuth, systemCheck, systemDataUsage, systemEvents } from "../../api/operations/system.ts";
 import type {
   AuthResponse,
   DiskUsage,
   EventMessage,
+  SystemCheck,
   SystemInfo,
   SystemVersion,
 } from "../../api/schemas/system.ts";
@@ -22,6 +23,7 @@ import type { EventBus } from "../event/bus.ts";
 import { mirrorsOf, type RegistrySettings } from "../image/registries.ts";
 import type { ImageService } from "../image/service.ts";
 import type { VolumeService } from "../volume/service.ts";
+import { type CheckedStores, checkStores } from "./check.ts";
 import { openEvents } from "../event/stream.ts";
 import { table } from "../../lib/table.ts";
 
@@ -63,6 +65,7 @@ export interface SystemDependencies {
   readonly images: ImageService;
   readonly volumes: VolumeService;
   readonly events: EventBus;
+  readonly stores: CheckedStores;
   readonly buildCache: Pick<BuildCache, "list">;
 }
 
@@ -81,6 +84,10 @@ export class SystemService {
   constructor(facts: SystemFacts, deps: SystemDependencies) {
     this.#facts = facts;
     this.#deps = deps;
+  }
+
+  check({ repair }: InputOf<typeof systemCheck>, { signal }: Call): Promise<SystemCheck> {
+    return checkStores(this.#deps.stores, this.#deps.images, { repairs: repair, signal });
   }
 
   async version(): Promise<SystemVersion> {

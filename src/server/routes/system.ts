@@ -75,6 +75,7 @@ export function systemRoutes(port: SystemPort, headers: PingHeaders): Route[] {
       isKnown: isEventKnown,
     }),
     dataUsage(port),
+    answer(operations.systemCheck, port.check?.bind(port)),
     answer(operations.systemAuth, port.auth?.bind(port)),
   ];
 }

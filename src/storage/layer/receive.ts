@@ -20,6 +20,8 @@ export interface Received extends Pick<LayerRecord, "diffId" | "tarBytes" | "siz
 export interface ReceiveOptions extends UnpackOptions {
   /** The stream comes from packTree: no recipe is needed, packing again gives the same bytes. */
   isPacked?: boolean;
+  /** Most that the uncompressed archive may have, and most that its holes may stand for: a few bytes can be any number. */
+  maxTarBytes?: number;
 }
 
 /** Unpacks `stream` into the session's root; the recipe, if any, becomes `workDir`/recipe. */
@@ -59,11 +61,13 @@ async function receiveTar(
   const needsRecipe = !options.isPacked && options.keepBlob === undefined;
   const recipe = needsRecipe ? new RecipeWriter(join(into.workDir, "recipe")) : undefined;
   try {
-    const unpacker = new LayerUnpacker(into.session);
+    const { maxTarBytes = Number.POSITIVE_INFINITY } = options;
+    const unpacker = new LayerUnpacker(into.session, { maxHoleBytes: maxTarBytes });
     const digester = new Digester();
     const { stream } = await decompress(source);
     for await (const chunk of stream) {
       digester.update(chunk);
+      if (digester.sizeBytes > maxTarBytes) throw tooLarge(maxTarBytes);
       const events = await unpacker.push(chunk);
       await recipe?.push(chunk, events);
     }
@@ -77,6 +81,14 @@ async function receiveTar(
     await recipe?.abort();
     throw error;
   }
+}
+
+function tooLarge(maxBytes: number): Fault {
+  return new Fault(
+    "invalidParameter",
+    `cannot unpack layer: it has more than ${maxBytes} bytes uncompressed (the daemon's max-layer-size)`,
+    { code: "layer.too-large" },
+  );
 }
 
 function checkDiffId(actual: Digest, expected: Digest | undefined): void {

@@ -57,11 +57,11 @@ interface Place {
   reopen(): Promise<Place>;
 }
 
-async function openPlace(dir: string): Promise<Place> {
+async function openPlace(dir: string, more: { maxTarBytes?: number } = {}): Promise<Place> {
   const log: string[] = [];
   const meta = await MetaStore.open(join(dir, "meta"), { isLocking: false });
   const content = await FileContentStore.open(join(dir, "content"));
-  const store = await LayerStore.open({ dir, meta, content, keel, log: (line) => log.push(line) });
+  const store = await LayerStore.open({ dir, meta, content, keel, log: (line) => log.push(line), ...more });
   return { dir, store, meta, content, log, reopen: async () => openPlace(dir) };
 }
 
@@ -328,6 +328,27 @@ describe("LayerStore.unpack with hostile archives", () => {
     ] as Item[]) {
       await assert.rejects(unpack(place, tarOf(item)), fault("layer.invalid"), JSON.stringify(item));
     }
+    await assertNothingLeft(place);
+  });
+
+  test("refuses what stands for more bytes than the limit, and leaves nothing", async () => {
+    const place = await openPlace(await mkdtemp(join(base, "root-")), { maxTarBytes: 1 << 20 });
+    const big = tarOf({ type: "file", name: "zeros", content: Buffer.alloc(8 << 20) });
+    for (const bomb of [big, gzipSync(big), zstdCompressSync(big)])
+      await assert.rejects(place.store.unpack(stream(bomb), null), fault("layer.too-large"));
+    const kept = { mediaType: "x", digest: digestOf(gzipSync(big)), sizeBytes: gzipSync(big).length };
+    await assert.rejects(
+      place.store.unpack(stream(gzipSync(big)), null, { keepBlob: kept }),
+      fault("layer.too-large"),
+    );
+    const { stdout: sparse } = spawnSync("sh", [
+      "-c",
+      'd=$(mktemp -d) && truncate -s 8M "$d/hole" && tar -C "$d" -S -c hole; rm -r "$d"',
+    ]);
+    assert.ok(sparse.length < 100_000);
+    await assert.rejects(place.store.unpack(stream(sparse), null), fault("layer.invalid"));
+    assert.deepEqual([...place.store.list()], []);
+    assert.deepEqual(await readdir(join(place.dir, "content/ingest")), []);
     await assertNothingLeft(place);
   });
 

@@ -56,6 +56,8 @@ export interface LayerStoreOptions {
   keel: Keel;
   /** Receives one line for everything that had to be repaired or failed in the background. */
   log?: (message: string) => void;
+  /** Most that one layer's archive may have uncompressed. */
+  maxTarBytes?: number;
 }
 
 type OverlaySource = Extract<RootSource, { kind: "overlay" }>;
@@ -67,6 +69,7 @@ export class LayerStore {
   readonly holds = new LayerHolds();
   readonly #layersDir: string;
   readonly #containersDir: string;
+  readonly #maxTarBytes: number;
   readonly #content: ContentStore;
   readonly #keel: Keel;
   readonly #log: (message: string) => void;
@@ -84,6 +87,7 @@ export class LayerStore {
     this.#layersDir = join(options.dir, "layers");
     this.#containersDir = join(options.dir, "containers");
     this.#content = options.content;
+    this.#maxTarBytes = options.maxTarBytes ?? Number.POSITIVE_INFINITY;
     this.#keel = options.keel;
     this.#log = options.log ?? (() => undefined);
     this.#catalog = parts.catalog;
@@ -218,7 +222,8 @@ export class LayerStore {
     options: ReceiveOptions,
   ): Promise<Received> {
     await using session = await this.openFs({ kind: "dir", path: join(work, "root") });
-    const received = await receiveLayer(stream, { session, workDir: work, content: this.#content }, options);
+    const into = { session, workDir: work, content: this.#content };
+    const received = await receiveLayer(stream, into, { ...options, maxTarBytes: this.#maxTarBytes });
     const below = received.implicitDirs.length === 0 ? null : await parent;
     if (below !== null) await this.#inheritDirs(session, below, received.implicitDirs);
     return received;

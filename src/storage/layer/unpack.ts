@@ -16,8 +16,6 @@ import { OVERLAY } from "../../linux/overlay.ts";
 import { AUFS_PREFIX, isMarker, OPAQUE_NAME, WHITEOUT_PREFIX } from "./_whiteout.ts";
 
 const FILE_TYPES = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
-/** Zeros are written for holes, since keel has no operation for them: a bound against bombs. */
-const MAX_HOLE_BYTES = 64 * 2 ** 30;
 const ZEROS = new Uint8Array(256 << 10);
 /** Most that is remembered of names for the settling at the end. */
 const MAX_REMEMBERED_BYTES = 256 << 20;
@@ -38,6 +36,8 @@ export class LayerUnpacker {
   readonly #reader: TarReader;
   #ops: Op[] = [];
   #sizeBytes = 0;
+  /** Zeros are written for holes, since keel has no operation for them: a bound against bombs. */
+  readonly #maxHoleBytes: number;
   #holeBytes = 0;
   #remembered = 0;
   /** Directories of the archive with the metadata they shall end up with. */
@@ -52,8 +52,12 @@ export class LayerUnpacker {
   #sinceCheck = 0;
   #check: Promise<unknown> | undefined;
 
-  constructor(session: FsSession, limits: Partial<TarLimits> = {}) {
+  constructor(
+    session: FsSession,
+    { maxHoleBytes, ...limits }: Partial<TarLimits> & { readonly maxHoleBytes: number },
+  ) {
     this.#session = session;
+    this.#maxHoleBytes = maxHoleBytes;
     this.#reader = new TarReader(limits);
   }
 
@@ -124,7 +128,7 @@ export class LayerUnpacker {
   async #takeHole(sizeBytes: number): Promise<void> {
     if (this.#isSkipping) return;
     this.#holeBytes += sizeBytes;
-    if (this.#holeBytes > MAX_HOLE_BYTES) throw hostile("sparse files are too large");
+    if (this.#holeBytes > this.#maxHoleBytes) throw hostile("sparse files are too large");
     for (let left = sizeBytes; left > 0; left -= ZEROS.length) {
       this.#ops.push(fs.data(left < ZEROS.length ? ZEROS.subarray(0, left) : ZEROS));
       await this.#send(Math.min(left, ZEROS.length));
