@@ -8,7 +8,8 @@ import { Fault } from "../../lib/errors.ts";
 import type { Op } from "../ops.ts";
 import { parseMountInfo } from "../procfs/mountinfo.ts";
 import { loadCgroupFeatures } from "./features.ts";
-import { freezeCgroup, readFreezerState, thawCgroup } from "./freezer.ts";
+import { freezeCgroup, thawCgroup } from "./freezer.ts";
+import { readFreezerState } from "./freezer-state.ts";
 import {
   type CgroupPaths,
   cgroupHostOf,

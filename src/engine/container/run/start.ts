@@ -3,7 +3,7 @@
 import { rm } from "node:fs/promises";
 import { Fault, messageOf } from "../../../lib/errors.ts";
 import { formatNano } from "../../../lib/time.ts";
-import { freezerFile } from "../../../linux/cgroupfs/freezer.ts";
+import { freezerFile } from "../../../linux/cgroupfs/freezer-state.ts";
 import {
   type HealthPlan,
   host,

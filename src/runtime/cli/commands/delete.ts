@@ -37,7 +37,7 @@ async function removeContainer(dir: ContainerDir, force: boolean): Promise<void>
     });
   if (force || status === "created") {
     killContainer(state);
-    thawForKill(dir, state);
+    await thawForKill(dir, state);
   }
   await destroyContainer(dir, state);
 }

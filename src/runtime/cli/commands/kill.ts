@@ -12,7 +12,7 @@ import {
 import { command } from "../invocation.ts";
 import { parseSignal } from "../signals.ts";
 import { ContainerDir, type ContainerState, isAlive } from "../life/store.ts";
-import { pidsIn } from "../life/cgroups.ts";
+import { pidsIn } from "../life/cgroup-end.ts";
 
 const SIGKILL = 9;
 
@@ -22,14 +22,14 @@ export const kill = command({
   least: 1,
   most: 2,
   interspersed: true,
-  run(call, { all }, [id = "", signal = "SIGTERM"]) {
+  async run(call, { all }, [id = "", signal = "SIGTERM"]) {
     const dir = new ContainerDir(call.root, id);
     const state = dir.load();
     const signo = parseSignal(signal);
     if (all) signalAll(state, signo);
     else if (signo === SIGKILL) killAny(state);
     else signalContainer(state, signo);
-    if (signo === SIGKILL) thawForKill(dir, state);
+    if (signo === SIGKILL) await thawForKill(dir, state);
     return 0;
   },
 });

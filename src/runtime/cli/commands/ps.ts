@@ -3,7 +3,7 @@
 import { Fault } from "../../../lib/errors.ts";
 import { string } from "../../../lib/flags/spec.ts";
 import { psTable } from "../../../linux/procfs/ps.ts";
-import { pidsIn } from "../life/cgroups.ts";
+import { pidsIn } from "../life/cgroup-end.ts";
 import { command } from "../invocation.ts";
 import { print } from "../print.ts";
 import { ContainerDir } from "../life/store.ts";

@@ -6,7 +6,7 @@ import { messageOf } from "../../../lib/errors.ts";
 import { askCriu } from "../../../linux/criu.ts";
 import type { FlagValues } from "../../../lib/flags/spec.ts";
 import { bool, int, string } from "../../../lib/flags/spec.ts";
-import { pidsIn } from "../life/cgroups.ts";
+import { pidsIn } from "../life/cgroup-end.ts";
 import { runOps } from "../life/keel-run.ts";
 import type { ContainerDir, ContainerState } from "../life/store.ts";
 import type { Logger } from "../logger.ts";

@@ -1,12 +1,11 @@
 // Where a bundle's container is put: linux.cgroupsPath by runc's rules, relative to our own cgroup in each hierarchy where it is not
 // absolute, and absent the container's id. An existing cgroup is joined when nobody is in it. Limits are runtime/cgroup's.
 
-import { existsSync, lstatSync, readdirSync, rmdirSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { dirname } from "node:path";
 import { Fault } from "../../../lib/errors.ts";
-import { readFreezerState } from "../../../linux/cgroupfs/freezer.ts";
+import { readFreezerState } from "../../../linux/cgroupfs/freezer-state.ts";
 import { type CgroupHost, type CgroupPaths, cleanCgroupPath } from "../../../linux/cgroupfs/hierarchy.ts";
-import { listPids } from "../../../linux/cgroupfs/processes.ts";
 import { oomFileOf } from "../../../linux/cgroupfs/stats.ts";
 import { host as hostOp, type Op } from "../../../linux/ops.ts";
 import { readProcTextIfPresent } from "../../../linux/procfs/read.ts";
@@ -15,7 +14,7 @@ import { planParentV1, planResourcesV1 } from "../../cgroup/v1.ts";
 import { planParentV2, planResourcesV2 } from "../../cgroup/v2.ts";
 import { defaultDeviceRules } from "../../spec/defaults.ts";
 import type { OciDeviceRule, OciResources } from "../../spec/oci.ts";
-import { pause } from "./pause-briefly.ts";
+import { cgroupDirs, pidsIn } from "./cgroup-end.ts";
 
 /** Our own cgroup per hierarchy (`memory`, `name=systemd`, "" for version 2), as /proc/self/cgroup tells it. */
 export function parseOwnCgroups(text: string): Map<string, string> {
@@ -127,16 +126,6 @@ function checkUnused(paths: CgroupPaths): void {
   if (pids.length > 0) throw conflict(`container's cgroup is not empty: ${pids.length} process(es) found`);
 }
 
-/** Returns the ids of the processes in the cgroup, none when it is gone. */
-export function pidsIn(paths: CgroupPaths): number[] {
-  try {
-    return listPids(paths);
-  } catch (error) {
-    if (error instanceof Fault && error.kind === "notFound") return [];
-    throw error;
-  }
-}
-
 function viewsOf(host: CgroupHost, paths: CgroupPaths): CgroupView[] {
   if (host.mode === "unified") return [{ version: 2, name: "", data: "", dir: paths.v2 }];
   return host.v1.map((h) => {
@@ -144,47 +133,6 @@ function viewsOf(host: CgroupHost, paths: CgroupPaths): CgroupView[] {
     const dir = paths.v1[h.name === "" ? (h.controllers[0] ?? "") : data] ?? "";
     return { version: 1, name: h.mountpoint.slice(h.mountpoint.lastIndexOf("/") + 1), data, dir };
   });
-}
-
-/** How long a cgroup may stay busy after its last process was killed. */
-const PATIENCE_MS = 5000;
-
-/** Removes the cgroup with what the container has made below it; gone is fine. Throws Fault when it stays busy. */
-export function removeCgroup(paths: CgroupPaths): void {
-  for (const dir of cgroupDirs(paths)) removeTree(dir);
-}
-
-/** Returns every directory once. */
-export function cgroupDirs(paths: CgroupPaths): string[] {
-  return [...new Set([...Object.values(paths.v1), paths.v2])].filter((dir) => dir !== "");
-}
-
-function removeTree(dir: string): void {
-  for (let waitedMs = 0; ; waitedMs += pause(waitedMs)) {
-    try {
-      rmdirSync(dir);
-      return;
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT") return;
-      if (code !== "EBUSY" || waitedMs > PATIENCE_MS)
-        throw new Fault("system", `cannot remove cgroup ${dir}: ${code}`, {
-          code: "cgroup.busy",
-          cause: error,
-        });
-    }
-    for (const child of childrenOf(dir)) removeTree(`${dir}/${child}`);
-  }
-}
-
-function childrenOf(dir: string): string[] {
-  try {
-    return readdirSync(dir, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => entry.name);
-  } catch {
-    return []; // ignored: it went meanwhile
-  }
 }
 
 /** Whether systemd is the machine's init (sd_booted(3)): what `--systemd-cgroup` needs. */

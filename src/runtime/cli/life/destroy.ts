@@ -1,11 +1,10 @@
 // The end of a container: killing what is in it, waiting until it is gone, taking away cgroup and directory, poststop hooks.
 
 import { Fault } from "../../../lib/errors.ts";
-import { planThaw, readFreezerState } from "../../../linux/cgroupfs/freezer.ts";
+import { readFreezerState } from "../../../linux/cgroupfs/freezer-state.ts";
 import { CLONE_FLAG } from "../../plan/namespaces.ts";
-import { pidsIn, removeCgroup } from "./cgroups.ts";
+import { pidsIn, removeCgroup } from "./cgroup-end.ts";
 import { runHooks } from "./hooks.ts";
-import { runOps } from "./keel-run.ts";
 import { withLock } from "./lock.ts";
 import { pause } from "./pause-briefly.ts";
 import { type ContainerDir, type ContainerState, isAlive } from "./store.ts";
@@ -33,10 +32,13 @@ export function killContainer(state: ContainerState): void {
 }
 
 /** In version 1 a frozen process does not die of its signal. */
-export function thawForKill(dir: ContainerDir, state: ContainerState): void {
+export async function thawForKill(dir: ContainerDir, state: ContainerState): Promise<void> {
   if (state.cgroup.paths.v1["freezer"] === undefined) return;
   try {
-    if (readFreezerState(state.cgroup.paths) !== "thawed") runOps(planThaw(state.cgroup.paths), dir.path);
+    if (readFreezerState(state.cgroup.paths) === "thawed") return;
+    const { planThaw } = await import("../../../linux/cgroupfs/freezer.ts");
+    const { runOps } = await import("./keel-run.ts");
+    runOps(planThaw(state.cgroup.paths), dir.path);
   } catch (error) {
     if (!(error instanceof Fault)) throw error; // ignored: a cgroup that is gone is not frozen
   }

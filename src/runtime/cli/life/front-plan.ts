@@ -4,11 +4,11 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freezerFile } from "../../../linux/cgroupfs/freezer.ts";
+import { freezerFile } from "../../../linux/cgroupfs/freezer-state.ts";
 import { outside } from "../../../linux/launch.ts";
 import { host, type Op, type Value } from "../../../linux/ops.ts";
 import { encodeFrame } from "../../../linux/wire.ts";
-import { cgroupDirs } from "./cgroups.ts";
+import { cgroupDirs } from "./cgroup-end.ts";
 import { hasOwnPids } from "./destroy.ts";
 import { stateJson } from "./listed.ts";
 import type { ContainerDir, ContainerState } from "./store.ts";

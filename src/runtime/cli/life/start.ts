@@ -3,7 +3,6 @@
 
 import { closeSync, constants, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { Fault } from "../../../lib/errors.ts";
-import { killContainer } from "./destroy.ts";
 import { runHooks } from "./hooks.ts";
 import type { ContainerDir, ContainerState } from "./store.ts";
 
@@ -16,6 +15,7 @@ export async function startContainer(dir: ContainerDir, state: ContainerState): 
   try {
     await runHooks(state.spec.hooks?.poststart ?? [], "poststart", state, "running");
   } catch (error) {
+    const { killContainer } = await import("./destroy.ts");
     killContainer(state);
     throw error;
   }

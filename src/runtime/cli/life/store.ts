@@ -12,7 +12,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { join } from "node:path";
 import { Fault } from "../../../lib/errors.ts";
 import type { CgroupPaths } from "../../../linux/cgroupfs/hierarchy.ts";
-import { readFreezerState } from "../../../linux/cgroupfs/freezer.ts";
+import { readFreezerState } from "../../../linux/cgroupfs/freezer-state.ts";
 import { readProcessStat } from "../../../linux/procfs/process.ts";
 import type { OciSpec } from "../../spec/oci.ts";
 

@@ -5,7 +5,8 @@
 import { Fault } from "../../../lib/errors.ts";
 import type { CgroupHost, CgroupPaths } from "../../../linux/cgroupfs/hierarchy.ts";
 import { isMapped, loadIdMap } from "../../../linux/idmap.ts";
-import { deviceRules, hasSystemd, removeCgroup } from "../life/cgroups.ts";
+import { removeCgroup } from "../life/cgroup-end.ts";
+import { deviceRules, hasSystemd } from "../life/cgroups.ts";
 import { placeholder } from "../life/keel-run.ts";
 import type { OciResources, OciSpec } from "../../spec/oci.ts";
 import { annotatedProperties } from "./annotations.ts";
