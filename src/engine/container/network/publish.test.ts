@@ -81,6 +81,10 @@ test("what is not published cannot go, what is published cannot come again", () 
   });
   assert.throws(() => plan(had, { remove: { "80/tcp": [binding("8081")] } }), { kind: "notFound" });
   assert.throws(() => plan(had, { add: { "80/tcp": [binding("8080")] } }), { kind: "conflict" });
+  for (const key of ["__proto__", "constructor", "80/http"])
+    assert.throws(() => plan(had, { add: JSON.parse(`{"${key}":[{}]}`) as PortMap }), {
+      kind: "invalidParameter",
+    });
   const moved = plan(had, { remove: { "80/tcp": [binding()] }, add: { "81/tcp": [binding("8080")] } });
   assert.deepEqual(moved.config.PortBindings, { "81/tcp": [binding("8080")] });
 });

@@ -144,6 +144,7 @@ function holds(wanted: string, granted: number): boolean {
 }
 
 function addBinding(bindings: PortMap, { name, key, wish }: Omit<Removal, "published">): void {
+  parsePortKey(key); // nothing else is a key of the map
   const had = bindings[key] ?? [];
   const isThere = had.some(
     (b) => b.HostPort !== "" && b.HostPort === wish.HostPort && b.HostIp === wish.HostIp,
