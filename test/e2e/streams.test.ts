@@ -54,6 +54,23 @@ for (const client of clients)
       assert.deepEqual([counted.status, counted.stdout], [0, "4\nafter\n"]);
     });
 
+    test("a client whose reader has gone ends, with and without input that goes on", async () => {
+      await text("run", "-d", "--name", "talker", "busybox", "sleep", "600");
+      const command = client.argv.map((word) => `'${word}'`).join(" ");
+      // The shell itself holds the other end of the input.
+      const script = `f=$(mktemp -u); mkfifo $f; exec 9<>$f; rm $f
+        ${command} exec -i talker yes <&9 | head -1; echo "\${PIPESTATUS[0]}"
+        ${command} exec talker yes | head -1; echo "\${PIPESTATUS[0]}"`;
+      const { stdout, status } = await run(["bash", "-c", script], {
+        env: daemon.environment,
+        timeoutMs: 30_000,
+      });
+      assert.equal(status, 0);
+      const [first, exec, second, alone] = stdout.split("\n");
+      assert.deepEqual([first, second], ["y", "y"]);
+      for (const code of [exec, alone]) assert.ok(["141", "1"].includes(code ?? ""), stdout);
+    });
+
     test("without -i the program's input is empty", async () => {
       const read = await daemon.run(client, ["run", "--rm", "busybox", "wc", "-c"], { input: "ignored" });
       assert.equal(read.stdout, "0\n");

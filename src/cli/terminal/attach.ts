@@ -6,7 +6,8 @@ import type { HijackedConnection } from "../../api/client.ts";
 import { FRAME_TYPES, FrameDecoder } from "../../lib/frames.ts";
 import { Fault } from "../../lib/errors.ts";
 import { DetachWatch, defaultDetachKeys, parseDetachKeys } from "../../lib/term/detach-keys.ts";
-import { printError, writeAll } from "../output.ts";
+import { exitWith } from "../failure.ts";
+import { PIPE_EXIT_CODE, printError, writeAll, writeLater } from "../output.ts";
 
 export interface AttachOptions {
   readonly isTty: boolean;
@@ -49,7 +50,7 @@ export async function attachTerminal(
 async function copyOutput(socket: Duplex, options: AttachOptions): Promise<"closed"> {
   // With stdin attached a blocked stdout must not keep us from reading stdin, or two programs could wait for each
   // other for ever; without, plain writes are quicker.
-  const write = options.stdin ? writeStream : writeNow;
+  const write = options.stdin ? writeBeside : writeNow;
   if (options.isTty) {
     for await (const chunk of socket) await write(1, chunk as Uint8Array);
     return "closed";
@@ -73,12 +74,13 @@ function writeNow(fd: 1 | 2, data: Uint8Array): undefined {
   writeAll(fd, data);
 }
 
-function writeStream(fd: 1 | 2, data: Uint8Array): Promise<void> | undefined {
-  const stream = fd === 1 ? process.stdout : process.stderr;
-  if (stream.write(data)) return undefined;
-  return new Promise((resolve) => {
-    stream.once("drain", resolve);
-  });
+async function writeBeside(fd: 1 | 2, data: Uint8Array): Promise<void> {
+  try {
+    await writeLater(fd, data);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw error;
+    throw exitWith(PIPE_EXIT_CODE);
+  }
 }
 
 interface Input {
