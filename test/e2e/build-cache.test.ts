@@ -172,6 +172,15 @@ test("an image in an OCI layout can be built on and copied from", () =>
     const given = ["--build-context", `base=oci-layout://${dir}/layout:2`];
     await build("FROM base\nCOPY --from=base /laid /copied\n", "-t", "on-layout", ...given);
     assert.equal(await text("run", "--rm", "on-layout", "cat", "/laid", "/copied"), "laid\nlaid");
+    // A layout can be written as one, too, and several tags are side by side in it.
+    const layout = `type=oci,tar=false,dest=${dir}/direct`;
+    await build("FROM busybox\nRUN echo one > /which\n", "--output", layout, "-t", "x:1");
+    await build("FROM busybox\nRUN echo two > /which\n", "--output", layout, "-t", "x:2");
+    await text("builder", "prune", "-af");
+    for (const [tag, which] of Object.entries({ 1: "one", 2: "two" })) {
+      await build("FROM base\n", "-t", "direct", "--build-context", `base=oci-layout://${dir}/direct:${tag}`);
+      assert.equal(await text("run", "--rm", "direct", "cat", "/which"), which);
+    }
     const wrong = ["--build-context", `base=oci-layout://${dir}/none`];
     const { status, stderr } = await daemon.run(berth, ["build", ...wrong, "-"], { input: "FROM base\n" });
     assert.equal(status, 1);

@@ -27,7 +27,7 @@ import { describeChecks } from "./check.ts";
 import { proxiesOf, writeImageId } from "./classic.ts";
 import type { BuildFlags } from "./flags.ts";
 import { frontendAttrs } from "./frontend-attrs.ts";
-import { type ParsedOutput, parseOutputs, serveOutputs } from "./outputs.ts";
+import { finishLayouts, outputStores, type ParsedOutput, parseOutputs, serveOutputs } from "./outputs.ts";
 import { type PreparedInputs, prepareInputs } from "./session/inputs.ts";
 import { checkSecrets, parseSecret, parseSsh } from "./session/secrets.ts";
 import { openSession } from "./session/session.ts";
@@ -139,7 +139,7 @@ export async function buildWithSession(session: Session, path: string, flags: Bu
   const open = await openSession(client, {
     directories: inputs.directories,
     uploads: inputs.uploads,
-    stores: new Map([...inputs.stores, ...caches.stores]),
+    stores: new Map([...inputs.stores, ...caches.stores, ...outputStores(outputs)]),
     secrets,
     agents,
     config,
@@ -156,6 +156,7 @@ export async function buildWithSession(session: Session, path: string, flags: Bu
     view?.end();
     if (flags.check) return printChecks(response["result.json"] ?? "{}");
     caches.finish(response);
+    finishLayouts(outputs, response);
     const imageId = response["containerimage.config.digest"] ?? "";
     if (flags.quiet && imageId !== "") print(`${imageId}\n`);
     if (flags.iidfile !== "") writeImageId(flags.iidfile, imageId);

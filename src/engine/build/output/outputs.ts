@@ -16,6 +16,7 @@ import { type BuildRunner, tagOf } from "../runner.ts";
 import { packIndex, plainLayer } from "./archive.ts";
 import { attest, attests, type AttestWishes } from "./attestations.ts";
 import { makeIndex } from "./documents.ts";
+import { EXPORT_STORE, writeLayout } from "./layout.ts";
 import type { BuiltImage, Outcome } from "./outcome.ts";
 import { type IndexEntry, pushIndex } from "./push-index.ts";
 
@@ -49,6 +50,9 @@ export function keepsImage(outputs: readonly Pick<Output, "type">[]): boolean {
   return outputs.length === 0 || outputs.some(({ type }) => IN_DAEMON.has(type));
 }
 
+/** compat: a layout in a directory instead of an archive. */
+const isDirectory = ({ attrs }: Output): boolean => attrs["tar"] === "false";
+
 const pushes = ({ attrs }: Output): boolean => attrs["berth-push"] === "true";
 
 function refuse(kind: "notImplemented" | "invalidParameter", message: string): Fault {
@@ -62,6 +66,8 @@ export function checkOutputs(outputs: readonly Output[], wishes: AttestWishes, p
     const isInDaemon = IN_DAEMON.has(type);
     if (!isInDaemon && !HERE.has(type) && type !== "" && type !== "cacheonly")
       throw refuse("notImplemented", `output type "${type}" is not supported`);
+    if (type === "docker" && isDirectory(output))
+      throw refuse("notImplemented", "type=docker,tar=false is not supported: use type=oci,tar=false");
     // compat: BuildKit's words.
     if (platforms > 1 && type === "docker")
       throw refuse("invalidParameter", "docker exporter does not currently support exporting manifest lists");
@@ -200,10 +206,15 @@ async function giveTree(context: OutputContext, output: Output, run: OutputRun):
   await run.session.sendTree((call) => sendFiles(call, trees), output.index, run.signal);
 }
 
-async function giveArchive(context: OutputContext, output: Output, run: OutputRun): Promise<void> {
+async function giveArchive(
+  context: OutputContext,
+  output: Output,
+  run: OutputRun,
+): Promise<Record<string, string>> {
   const names = namesOf(output);
   const references = names.map(tagOf);
-  if (needsIndex(run) && output.type === "oci") return giveIndex(context, references, output, run);
+  if (output.type === "oci" && (needsIndex(run) || isDirectory(output)))
+    return giveIndex(context, references, output, run);
   const { imageId } = run.outcome[0];
   // The archive names the image as the daemon knows it.
   await context.runner.name(imageId, references, () => undefined);
@@ -211,6 +222,7 @@ async function giveArchive(context: OutputContext, output: Output, run: OutputRu
   const call = { signal: run.signal, version: "1.51" };
   const archive = await context.images.save({ names: wanted, platforms: [] }, call);
   await run.session.sendFile(archive, output.index, run.signal);
+  return {};
 }
 
 async function giveIndex(
@@ -218,7 +230,7 @@ async function giveIndex(
   names: readonly Reference[],
   output: Output,
   run: OutputRun,
-): Promise<void> {
+): Promise<Record<string, string>> {
   const entries = await entriesOf(context, names, run);
   const layersOf = (entry: IndexEntry): LayerRecord[] => {
     const top = entry.image.layers.at(-1);
@@ -232,9 +244,18 @@ async function giveIndex(
       attestations: entry.attestations,
     })),
   );
-  const how = { names, signal: run.signal };
-  const archive = packIndex(context.layers, entries.flatMap(layersOf), documents, how);
-  await run.session.sendFile(archive, output.index, run.signal);
+  const { session, signal } = run;
+  const layers = entries.flatMap(layersOf);
+  if (!isDirectory(output)) {
+    const archive = packIndex(context.layers, layers, documents, { names, signal });
+    await session.sendFile(archive, output.index, signal);
+    return {};
+  }
+  const content = session.content(EXPORT_STORE);
+  const top = await writeLayout(content, { store: context.layers, layers }, documents, signal);
+  const { mediaType, digest, sizeBytes: size } = top;
+  const descriptor = Buffer.from(JSON.stringify({ mediaType, digest, size })).toString("base64");
+  return { "containerimage.digest": digest, "containerimage.descriptor": descriptor };
 }
 
 /** Does with the result what one output asks for; returns what the client is told of it. */
@@ -246,7 +267,7 @@ export async function give(
   if (IN_DAEMON.has(output.type)) return nameAndPush(context, output, run);
   if (!HERE.has(output.type)) return {};
   run.onEvent({ type: "exporting", what: `sending ${output.type === "local" ? "files" : "tarball"}` });
-  if (output.type === "local" || output.type === "tar") await giveTree(context, output, run);
-  else await giveArchive(context, output, run);
+  if (output.type !== "local" && output.type !== "tar") return giveArchive(context, output, run);
+  await giveTree(context, output, run);
   return {};
 }
