@@ -119,7 +119,7 @@ static bool understand(struct call *call, int argc, char **argv)
 	int at = 1;
 	for (; at < argc && argv[at][0] == '-'; at++)
 		if (!take_flag(argv, argc, &at, "--root", &call->root) && !take_flag(argv, argc, &at, "--log", &call->log) &&
-		    !take_flag(argv, argc, &at, "--log-format", &format))
+		    !take_flag(argv, argc, &at, "--log-format", &format) && strcmp(argv[at], "--systemd-cgroup") != 0) // for new containers
 			return false;
 	call->count = argc - at;
 	call->words = argv + at;

@@ -77,7 +77,7 @@ test("a running container is deleted by force, with the cgroups it has made", as
   for (const dir of bed.cgroupsOf("rf-force")) await mkdir(join(dir, "below/it"), { recursive: true });
   await leaves(["delete", "rf-force"]);
   const log = join(bed.dir, "force.log");
-  await ok(alone, ["--log", log, "--log-format=json", "delete", "--force", "rf-force"]);
+  await ok(alone, ["--log", log, "--log-format=json", "--systemd-cgroup", "delete", "--force", "rf-force"]);
   assert.equal(await readFile(log, "utf8"), "");
   assert.deepEqual(bed.cgroupsOf("rf-force"), []);
 });
