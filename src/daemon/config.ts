@@ -30,6 +30,13 @@ import { checkMirror, type TransferSettings } from "../engine/image/registries.t
 import { RUNTIME_FLAGS, RUNTIME_KEYS, runtimeSettingsOf } from "./runtime-config.ts";
 import { UNDO_FILE_KEYS, undoLimitsOf } from "./undo-config.ts";
 import type { KeepLimits } from "../engine/kept/store.ts";
+import {
+  ACCESS_FILE_KEYS,
+  ACCESS_FLAGS,
+  ACCESS_KEYS,
+  type AccessConfig,
+  accessConfigOf,
+} from "./access-config.ts";
 import { BUILD_FILE_KEYS, buildCacheLimitsOf } from "./build-config.ts";
 import type { CacheLimits } from "../engine/build/cache/cache.ts";
 import type { RuntimeSettings } from "../engine/container/runtime/runtimes.ts";
@@ -41,6 +48,8 @@ export interface DaemonConfig {
   readonly execRoot: string;
   readonly listen: ListenConfig;
   readonly engine: EngineConfig;
+  /** Authorisation plugins, sockets with a policy, the audit log. */
+  readonly access: AccessConfig;
   readonly pidfile: string;
   readonly network: NetworkConfig;
   /** Name servers, search domains and options of containers that ask for none. */
@@ -76,6 +85,7 @@ export const DAEMON_FLAGS = {
   "data-root": string("Root directory of persistent state", { initial: PLACES.dataRoot }),
   "exec-root": string("Root directory for execution state files", { initial: PLACES.execRoot }),
   ...LISTEN_FLAGS,
+  ...ACCESS_FLAGS,
   ...ENGINE_FLAGS,
   validate: bool("Validate daemon configuration and exit"),
   version: bool("Print version information and quit", { short: "v" }),
@@ -108,6 +118,7 @@ const KEYS: Readonly<Record<string, keyof typeof DAEMON_FLAGS>> = table({
   "data-root": "data-root",
   "exec-root": "exec-root",
   ...LISTEN_KEYS,
+  ...ACCESS_KEYS,
   ...ENGINE_KEYS,
   pidfile: "pidfile",
   bip: "bip",
@@ -181,6 +192,7 @@ function readConfig(values: FlagValues<typeof DAEMON_FLAGS>, given: ReadonlySet<
     execRoot: text("exec-root"),
     listen: listenConfigOf(file, values, given),
     engine: engineConfigOf(file, values),
+    access: accessConfigOf(file, values),
     pidfile: text("pidfile"),
     dns: dnsConfigOf(values, file),
     network: networkConfigOf(values, file, { bip: text("bip"), mtu: mtu === 0 ? 1500 : mtu }),
@@ -220,7 +232,13 @@ function loadFile(path: string, isWanted: boolean): ConfigFile {
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw invalid(`${path} is not a JSON object`);
-  const known = [...Object.keys(KEYS), ...ENGINE_FILE_KEYS, ...BUILD_FILE_KEYS, ...UNDO_FILE_KEYS];
+  const known = [
+    ...Object.keys(KEYS),
+    ...ENGINE_FILE_KEYS,
+    ...BUILD_FILE_KEYS,
+    ...UNDO_FILE_KEYS,
+    ...ACCESS_FILE_KEYS,
+  ];
   const unknown = Object.keys(value).filter((key) => !known.includes(key));
   if (unknown.length > 0)
     throw invalid(
@@ -259,11 +277,18 @@ export type ReloadableConfig = Pick<
   DaemonConfig,
   "liveRestore" | "logLevel" | "registryMirrors" | "insecureRegistries" | "transfers"
 > &
-  Pick<EngineConfig, "labels" | "shutdownTimeoutSec">;
+  Pick<EngineConfig, "labels" | "shutdownTimeoutSec"> & {
+    readonly authorizationPlugins: readonly string[];
+  };
 
 /** Reads the configuration again as at the start, and returns what of it a running daemon takes over. Fails with invalidParameter. */
 export function reloadConfig(argv: readonly string[]): ReloadableConfig {
   const { values, given } = parseFlags(DAEMON_FLAGS, argv);
-  const { engine, ...config } = readConfig(values, given);
-  return { ...config, labels: engine.labels, shutdownTimeoutSec: engine.shutdownTimeoutSec };
+  const { engine, access, ...config } = readConfig(values, given);
+  return {
+    ...config,
+    labels: engine.labels,
+    shutdownTimeoutSec: engine.shutdownTimeoutSec,
+    authorizationPlugins: access.plugins,
+  };
 }

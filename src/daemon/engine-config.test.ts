@@ -55,7 +55,6 @@ const REFUSED: readonly (readonly [file: Readonly<Record<string, unknown>>, why:
   [{ iptables: false }, /iptables: false/],
   [{ "ip-forward": false }, /ip-forward: false/],
   [{ "firewall-backend": "iptables" }, /firewall-backend iptables/],
-  [{ "authorization-plugins": ["guard"] }, /authorization-plugins: not supported/],
   [{ "exec-opts": ["native.cgroupdriver=other"] }, /native.cgroupdriver option other not supported/],
   [{ "exec-opts": ["x=y"] }, /unknown option "x=y"/],
   [{ "log-format": "xml" }, /invalid log format "xml"/],

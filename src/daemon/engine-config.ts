@@ -53,7 +53,6 @@ export const ENGINE_FLAGS = {
   "cpu-rt-period": int("Limit the CPU real-time period of the parent cgroup"),
   "cpu-rt-runtime": int("Limit the CPU real-time runtime of the parent cgroup"),
   "raw-logs": bool("Full timestamps without ANSI coloring"),
-  "authorization-plugin": list("Authorization plugins to load"),
   "allow-nondistributable-artifacts": list("Allow push of nondistributable artifacts to registry"),
   "cdi-spec-dir": list("CDI specification directories to use"),
   "swarm-default-advertise-addr": string("Set default address or interface for swarm advertised address"),
@@ -90,7 +89,6 @@ export const ENGINE_KEYS = {
   "cpu-rt-period": "cpu-rt-period",
   "cpu-rt-runtime": "cpu-rt-runtime",
   "raw-logs": "raw-logs",
-  "authorization-plugins": "authorization-plugin",
   "allow-nondistributable-artifacts": "allow-nondistributable-artifacts",
   "cdi-spec-dirs": "cdi-spec-dir",
   "swarm-default-advertise-addr": "swarm-default-advertise-addr",
@@ -178,10 +176,6 @@ function refuseWhatCannotBe(read: Settings): void {
     );
   if (!["", "nftables"].includes(read.text("firewall-backend")))
     throw invalid(`firewall-backend ${read.text("firewall-backend")}: rules are kept in nftables here`);
-  if (read.texts("authorization-plugin", "authorization-plugins").length > 0)
-    throw invalid(
-      "authorization-plugins: not supported; without them the daemon would let through what they are to stop",
-    );
   for (const key of ["cpu-rt-period", "cpu-rt-runtime"] as const)
     if (read.number(key) !== 0)
       throw invalid(`${key}: real-time scheduling of the daemon's cgroup is not supported`);

@@ -43,6 +43,10 @@ async function serve(argv: readonly string[]): Promise<number> {
   });
   try {
     for (const host of config.listen.hosts) await listenForHost(daemon.server, host, config.listen, rootless);
+    for (const { host, group, policy } of config.access.sockets) {
+      const access = { ...config.listen, ...(group === undefined ? {} : { group }) };
+      await listenForHost(daemon.server, host, { ...access, policy: daemon.policyOf(policy) }, rootless);
+    }
   } catch (error) {
     await daemon.close();
     throw error;

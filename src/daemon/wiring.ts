@@ -30,6 +30,7 @@ import { EventBus } from "../engine/event/bus.ts";
 import { EventHistory } from "../engine/event/history.ts";
 import { ExecService } from "../engine/exec/service.ts";
 import { ImageService } from "../engine/image/service.ts";
+import { configOf } from "../engine/image/record.ts";
 import { PushedTable } from "../engine/image/pushed.ts";
 import { Transfers } from "../engine/image/registries.ts";
 import { CERTS_DIR } from "../registry/certificates.ts";
@@ -66,6 +67,11 @@ import { planCgroupParentRemoval } from "../runtime/cgroup/plan.ts";
 import { READONLY_PATHS } from "../runtime/spec/defaults.ts";
 import { defaultMaskedPaths } from "../runtime/spec/generate.ts";
 import { loadSpecHost } from "../runtime/spec/host.ts";
+import { AuditLog } from "../server/access/audit.ts";
+import { Authorization } from "../server/access/authz.ts";
+import type { Gate } from "../server/access/gate.ts";
+import type { ScopeWorld } from "../server/access/label-scope.ts";
+import { Policy, type PolicyConfig } from "../server/access/policy.ts";
 import { serveMetrics } from "../server/metrics.ts";
 import { createServer, type Server } from "../server/server.ts";
 import { FileContentStore } from "../storage/content/store.ts";
@@ -89,6 +95,8 @@ export interface Daemon {
   isLiveRestore: boolean;
   /** Takes new settings over while it runs, and says so in an event. */
   reload(settings: ReloadableConfig): void;
+  /** Returns what a socket with a policy asks of its requests. */
+  policyOf(config: PolicyConfig): Gate;
   /** Ends everything in order; the host is left clean when no container runs. */
   close(): Promise<void>;
 }
@@ -349,6 +357,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       isLiveRestore: () => result.isLiveRestore,
       isDebug: () => settings.logLevel === "debug",
       labels: () => settings.labels,
+      authorizationPlugins: () => authorization.plugins,
       isExperimental: config.engine.isExperimental,
       logDriver: config.logDriver,
       runtimes,
@@ -363,10 +372,17 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       stores: { table: imageTable, layers, content },
     },
   );
+  const authorization = new Authorization({ plugins: config.access.plugins });
+  const audit =
+    config.access.auditLog === ""
+      ? undefined
+      : new AuditLog(config.access.auditLog, (line) => log("error", line));
+  if (audit !== undefined) stack.defer(() => audit.close());
+  const exec = new ExecService(context);
   const server = createServer({
     ports: {
       container: containers,
-      exec: new ExecService(context),
+      exec,
       image: images,
       network: networks,
       volume: volumeService,
@@ -390,6 +406,8 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     productVersion: BERTH_VERSION,
     builderVersion: "1",
     isExperimental: config.engine.isExperimental,
+    authorization,
+    ...(audit === undefined ? {} : { audit }),
     log,
   });
   if (config.engine.metricsAddress !== "") {
@@ -417,6 +435,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       registries.mirrors = next.registryMirrors;
       registries.insecure = next.insecureRegistries;
       transfers.settings = next.transfers;
+      authorization.plugins = next.authorizationPlugins;
       const attributes = {
         debug: String(next.logLevel === "debug"),
         "insecure-registries": JSON.stringify(next.insecureRegistries),
@@ -431,6 +450,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       };
       events.publish({ type: "daemon", action: "reload", actorId: id, attributes });
     },
+    policyOf: (policy) => new Policy(policy, scopeWorld(context, exec)),
     async close() {
       await server.close();
       await containers.close({ stops: !result.isLiveRestore });
@@ -446,6 +466,26 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     },
   };
   return result;
+}
+
+/** What sockets with a scope of labels look up. */
+function scopeWorld({ table, images, networks, volumes }: ContainerContext, exec: ExecService): ScopeWorld {
+  return {
+    container(reference) {
+      const { id, config } = table.find(reference);
+      return { id, labels: config.Labels };
+    },
+    image(reference) {
+      const image = images.find(reference);
+      return { id: image.id, labels: configOf(image).config.labels };
+    },
+    network: (reference) => networks.find(reference),
+    volume(name) {
+      const record = volumes.get(name);
+      return record === undefined ? undefined : { id: name, labels: record.labels };
+    },
+    execContainer: (id) => exec.containerOf(id),
+  };
 }
 
 /** Tells images and volumes who uses them. */

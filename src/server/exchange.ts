@@ -11,6 +11,7 @@ import { encodeFrames, FRAME_TYPES } from "../lib/frames.ts";
 import { isAtLeast } from "../lib/version-order.ts";
 import { Fault, messageOf } from "../lib/errors.ts";
 import { stringifyJson } from "../lib/json/parse.ts";
+import type { GatedAnswer } from "./access/gate.ts";
 import { type HijackTransport, MULTIPLEXED_STREAM, RAW_STREAM } from "./hijack.ts";
 import { readJsonBody } from "./input.ts";
 
@@ -45,6 +46,11 @@ export class Exchange {
   readonly req: IncomingMessage;
   readonly #options: ExchangeOptions;
   readonly #abort = new AbortController();
+  /** Looks at a success answer before it is sent, and may throw what the client gets in its stead. */
+  onAnswer: ((answer: GatedAnswer) => Promise<void>) | undefined;
+  /** The JSON body as it came. */
+  bodyText = "";
+  #reviewing: Promise<void> | undefined;
   #stream: Duplex | undefined;
   #isTty = false;
 
@@ -81,11 +87,29 @@ export class Exchange {
       await transport?.readBody();
       return undefined;
     }
-    return readJsonBody(operation, transport ? await transport.readBody() : await readText(req));
+    this.bodyText = transport ? await transport.readBody() : await readText(req);
+    return readJsonBody(operation, this.bodyText);
   }
 
   /** Answers with a body, or with none when it is undefined. */
   send(status: number, headers: Readonly<Record<string, string>>, body: string | undefined): void {
+    const { onAnswer } = this;
+    if (onAnswer === undefined || status >= 400) return this.#sendNow(status, headers, body);
+    this.onAnswer = undefined;
+    this.#reviewing = onAnswer({ status, headers, body: body ?? "" }).then(() =>
+      this.#sendNow(status, headers, body),
+    );
+  }
+
+  /** Resolves when the answer has been looked at; that of a stream is when it is over. Rejects with what is wrong with it. */
+  async reviewed(): Promise<void> {
+    const { onAnswer } = this;
+    if (onAnswer !== undefined && this.#stream === undefined && this.isAnswered)
+      await onAnswer({ status: 200, headers: {}, body: "" });
+    await this.#reviewing;
+  }
+
+  #sendNow(status: number, headers: Readonly<Record<string, string>>, body: string | undefined): void {
     const { res, transport } = this.#options;
     if (res === undefined) {
       transport?.respond(status, headers, body ?? "");

@@ -3,10 +3,17 @@
 // hijacking, half-close and TLS client certificates work only so on Bun (design/libraries.md, facts 3 and 4).
 // Not here: what operations do (ports), how they are bound (routes/).
 
-import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server as NodeHttpServer,
+  type ServerResponse,
+} from "node:http";
 import type { Socket } from "node:net";
 import { API_VERSION } from "../api/contract.ts";
 import { Fault, messageOf } from "../lib/errors.ts";
+import { type Gate, type GatedRequest } from "./access/gate.ts";
+import type { AuditLog } from "./access/audit.ts";
 import { holdBackBody } from "../lib/http1/hold-back.ts";
 import { errorBody, Exchange, statusOfError } from "./exchange.ts";
 import { type HijackTransport, plainTransport, upgradeTransport } from "./hijack.ts";
@@ -41,10 +48,21 @@ export interface ServerOptions {
   /** Value of the Builder-Version header: "1" classic (default), "2" BuildKit. */
   readonly builderVersion?: "1" | "2";
   readonly isExperimental?: boolean;
+  /** Asked of every request, on every socket. */
+  readonly authorization?: Gate;
+  readonly audit?: AuditLog;
 }
 
-/** Who may connect. */
-export type Access = Pick<ListenOptions, "tls" | "group">;
+/** Who may connect, and what they may do; everything without a policy. */
+export interface Access extends Pick<ListenOptions, "tls" | "group"> {
+  readonly policy?: Gate | undefined;
+}
+
+/** What is known of the socket that a request came to. */
+interface Origin {
+  readonly socket: string;
+  readonly policy: Gate | undefined;
+}
 
 export interface Server {
   /** Starts to accept on `unix:///path`, `tcp://host:port` or `fd://`; returns the address in force (a chosen port included). */
@@ -101,7 +119,7 @@ const JSON_TYPE = { "Content-Type": "application/json" } as const;
 
 class HttpServer implements Server {
   readonly #router;
-  readonly #http;
+  readonly #options: ServerOptions;
   readonly #log: (level: LogLevel, message: string) => void;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #listeners: Listener[] = [];
@@ -116,29 +134,36 @@ class HttpServer implements Server {
       Ostype: "linux",
       Server: `Berth/${options.productVersion} (linux)`,
     };
+    this.#options = options;
     this.#router = createRouter(allRoutes(options.ports, options.builderVersion));
-    this.#http = createHttpServer({
+  }
+
+  /** One for each socket, so that no request is taken for another socket's. */
+  #makeHttp(origin: Origin): NodeHttpServer {
+    const http = createHttpServer({
       maxHeaderSize: MAX_HEAD_BYTES,
       headersTimeout: HEAD_TIMEOUT_MS,
       requestTimeout: 0, // uploads may take any time
       keepAliveTimeout: 0, // pooled connections of clients must not be cut under them
       shouldUpgradeCallback: (req: IncomingMessage) => this.#isHijack(req),
     } as object);
-    this.#http.on("request", (req, res) => this.#onRequest(req, res));
-    this.#http.on("upgrade", (req, socket, head) => this.#onUpgrade(req, socket as Socket, head));
-    this.#http.on("clientError", (error, socket) => {
+    http.on("request", (req, res) => this.#onRequest(req, res, origin));
+    http.on("upgrade", (req, socket, head) => this.#onUpgrade(req, socket as Socket, head, origin));
+    http.on("clientError", (error, socket) => {
       this.#log("debug", `bad request: ${messageOf(error)}`);
       if (!socket.writable) return;
       socket.end(
         "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request",
       );
     });
+    return http;
   }
 
-  async listen(address: string, access: Access = {}): Promise<string> {
+  async listen(address: string, { policy, ...access }: Access = {}): Promise<string> {
+    const http = this.#makeHttp({ socket: address, policy });
     const listener = await openListener(address, {
       ...access,
-      onConnection: (socket) => this.#onConnection(socket),
+      onConnection: (socket) => this.#onConnection(http, socket),
       log: (message) => this.#log("warn", message),
     });
     this.#listeners.push(listener);
@@ -159,11 +184,11 @@ class HttpServer implements Server {
     await Promise.all(closed);
   }
 
-  #onConnection(socket: Socket): void {
+  #onConnection(http: NodeHttpServer, socket: Socket): void {
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
     socket.on("error", () => {}); // ignored: `close` follows, and that is what counts
-    this.#http.emit("connection", socket);
+    http.emit("connection", socket);
   }
 
   #isHijack(req: IncomingMessage): boolean {
@@ -175,7 +200,7 @@ class HttpServer implements Server {
     }
   }
 
-  #onRequest(req: IncomingMessage, res: ServerResponse): void {
+  #onRequest(req: IncomingMessage, res: ServerResponse, origin: Origin): void {
     holdBackBody(req);
     const reply: Reply = (status, headers, body) => {
       res.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(body) });
@@ -183,25 +208,24 @@ class HttpServer implements Server {
       req.resume();
     };
     if (req.method === "OPTIONS") return reply(200, this.#headers, "");
-    this.#serve(req, res, reply, ({ isWebsocket }) =>
+    this.#serve({ req, res, origin }, reply, ({ isWebsocket }) =>
       isWebsocket
         ? noWebsocket(plainTransport(req, res, this.#headers))
         : plainTransport(req, res, this.#headers),
     );
   }
 
-  #onUpgrade(req: IncomingMessage, socket: Socket, head: Uint8Array): void {
+  #onUpgrade(req: IncomingMessage, socket: Socket, head: Uint8Array, origin: Origin): void {
     const transport = upgradeTransport(req, socket, head, this.#headers);
     const reply: Reply = (status, headers, body) => transport.respond(status, headers, body);
-    this.#serve(req, undefined, reply, ({ isWebsocket }) =>
+    this.#serve({ req, res: undefined, origin }, reply, ({ isWebsocket }) =>
       isWebsocket ? websocketTransport(req, head, transport) : transport,
     );
   }
 
   /** Finds the route and runs it; whatever happens, the request is answered or its connection closed. */
   #serve(
-    req: IncomingMessage,
-    res: ServerResponse | undefined,
+    { req, res, origin }: { req: IncomingMessage; res: ServerResponse | undefined; origin: Origin },
     reply: Reply,
     transport: (success: { readonly isWebsocket?: boolean }) => HijackTransport,
   ): void {
@@ -222,7 +246,7 @@ class HttpServer implements Server {
         transport: success.kind === "hijack" ? transport(success) : undefined,
       });
       this.#exchanges.add(exchange);
-      this.#run(match, exchange, target.query)
+      this.#run(match, exchange, target.query, origin)
         .catch((error: unknown) => this.#onFailure(exchange, error))
         .finally(() => this.#exchanges.delete(exchange));
     } catch (error) {
@@ -235,7 +259,12 @@ class HttpServer implements Server {
     }
   }
 
-  async #run(match: RouteMatch<Route>, exchange: Exchange, query: URLSearchParams): Promise<void> {
+  async #run(
+    match: RouteMatch<Route>,
+    exchange: Exchange,
+    query: URLSearchParams,
+    origin: Origin,
+  ): Promise<void> {
     const { operation, handle } = match.route;
     const { version } = exchange.call;
     if (operation.since !== undefined && !isAtLeast(version, operation.since)) {
@@ -257,7 +286,24 @@ class HttpServer implements Server {
       throw new Fault("invalidParameter", operation.refusesBody, { code: "request.body" });
     const body = await exchange.readJson();
     if (operation.body?.kind === "json") input["body"] = body;
+    const { req, bodyText } = exchange;
+    const request = { operation, input, bodyText, req, socket: origin.socket };
+    await this.#admit(request, exchange, origin.policy);
+    // Once more, in the same step in which the operation begins: what the names meant a moment ago they may not mean any more.
+    void origin.policy?.admit(request);
     await handle(input, exchange);
+    await exchange.reviewed();
+  }
+
+  /** Asks the policy of the socket and the authorisation plugins, and writes down what they say. Throws their Fault. */
+  async #admit(request: GatedRequest, exchange: Exchange, policy: Gate | undefined): Promise<void> {
+    const { authorization, audit } = this.#options;
+    const gates = [policy, authorization].filter((gate) => gate !== undefined);
+    const gate = audit?.watching(gates);
+    if (gate !== undefined) await gate.admit(request);
+    else for (const each of gates) await each.admit(request);
+    const review = authorization?.review?.bind(authorization);
+    if (review !== undefined) exchange.onAnswer = (answer) => review(request, answer);
   }
 
   #onFailure(exchange: Exchange, error: unknown): void {

@@ -5,8 +5,7 @@ import { isIP } from "node:net";
 import { Fault } from "../../lib/errors.ts";
 import { MS } from "../../linux/mount-flags.ts";
 import { host, type Op } from "../../linux/ops.ts";
-import type { Server } from "../../server/server.ts";
-import type { ListenConfig } from "../listen-config.ts";
+import type { Access, Server } from "../../server/server.ts";
 import { ROOTLESS_UID } from "../places.ts";
 import { holdOutside } from "./ports.ts";
 
@@ -46,7 +45,7 @@ export function loadInsideSettings(): InsideSettings | undefined {
 export async function listenForHost(
   server: Pick<Server, "listen">,
   host: string,
-  access: ListenConfig,
+  access: Access,
   settings: InsideSettings | undefined,
 ): Promise<void> {
   if (settings === undefined || !host.startsWith("tcp://")) return void (await server.listen(host, access));

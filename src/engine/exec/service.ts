@@ -54,6 +54,11 @@ export class ExecService {
     this.#context = context;
   }
 
+  /** The id of the container that an exec is in; undefined when there is no such exec. */
+  containerOf(id: string): string | undefined {
+    return this.#execs.get(id)?.containerId;
+  }
+
   #find(id: string): Exec {
     const exec = this.#execs.get(id);
     if (exec === undefined || this.#context.table.get(exec.containerId) === undefined)

@@ -53,6 +53,8 @@ export interface SystemFacts {
   isDebug(): boolean;
   /** `key=value` from the configuration. */
   labels(): readonly string[];
+  /** Names of the plugins that are asked of every request. */
+  authorizationPlugins(): readonly string[];
   readonly isExperimental: boolean;
   /** What containers get that ask for none. */
   readonly logDriver: string;
@@ -151,7 +153,7 @@ export class SystemService {
         Volume: [...this.#deps.volumes.driverNames],
         // compat: overlay is listed although it can only be made in a swarm.
         Network: ["bridge", "host", "macvlan", "null", "overlay"],
-        Authorization: null,
+        Authorization: f.authorizationPlugins().length === 0 ? null : [...f.authorizationPlugins()],
         Log: [...DRIVER_NAMES],
       },
       MemoryLimit: f.features.memoryLimit,
