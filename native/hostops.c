@@ -7,6 +7,7 @@
 #include "netns.h"
 #include "ops.h"
 #include "program.h"
+#include "quota.h"
 #include "tree.h"
 #include "userns.h"
 
@@ -367,6 +368,17 @@ static int op_mount_host(struct host *h, struct reader *args, struct fault *f)
 	return 0;
 }
 
+static int op_project_quota(struct host *h, struct reader *args, struct fault *f)
+{
+	(void)h;
+	const char *path;
+	int64_t project = 0, bytes = 0;
+	wire_str(args, &path);
+	wire_int(args, &project);
+	wire_int(args, &bytes);
+	return quota_limit(path, project, bytes, f);
+}
+
 static int op_unmount_host(struct host *h, struct reader *args, struct fault *f)
 {
 	(void)h;
@@ -462,6 +474,7 @@ static const struct operation operations[] = {
 	{OP_DATAGRAMS, "sli", op_datagrams},
 	{OP_MOUNT_HOST, "sssis", op_mount_host},
 	{OP_UNMOUNT_HOST, "s", op_unmount_host},
+	{OP_PROJECT_QUOTA, "sii", op_project_quota},
 	{OP_USERNS_NEW, "issss", op_userns_new},
 	{OP_CGROUP_DEVICES, "sbi", op_cgroup_devices},
 	{OP_USERNS_OPEN, "is", op_userns_open},

@@ -77,6 +77,7 @@ import { createServer, type Server } from "../server/server.ts";
 import { FileContentStore } from "../storage/content/store.ts";
 import { LayerStore } from "../storage/layer/store.ts";
 import { MetaStore } from "../storage/meta/store.ts";
+import { ProjectIds } from "../storage/project-quota.ts";
 import { LocalVolumes } from "../storage/volume/local.ts";
 import type { DaemonConfig, ReloadableConfig } from "./config.ts";
 import { engineDefaultsOf } from "./container-config.ts";
@@ -249,6 +250,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     cgroups,
     cgroupParent: config.cgroupParent,
     idMap: config.idMap,
+    projectIds: new ProjectIds(0x43_000000, () => table.all().map((r) => r.projectId)),
     idRanges: new IdRanges(config.rootless === undefined ? loadIdPool : noIdPool, () =>
       table.all().flatMap((r) => (r.hasOwnRange && r.idMap ? [r.idMap] : [])),
     ),

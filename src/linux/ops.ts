@@ -35,6 +35,7 @@ export const OPCODES = {
   datagrams: 14,
   mountHost: 15,
   unmountHost: 16,
+  projectQuota: 30,
   usernsNew: 145,
   cgroupDevices: 17,
   usernsOpen: 147,
@@ -215,6 +216,13 @@ export const host = {
     target,
     flags,
     data,
+  ],
+  /** Puts an empty directory into a project and limits what that may hold; fails with ESRCH and others where there are no project quotas. */
+  projectQuota: (path: string, projectId: number, bytes: number): Op => [
+    O.projectQuota,
+    path,
+    projectId,
+    bytes,
   ],
   /** Unmounts what is mounted at `target`, detached when it is busy; nothing mounted is fine. */
   unmount: (target: string): Op => [O.unmountHost, target],

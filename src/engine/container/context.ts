@@ -2,6 +2,7 @@
 // daemon's defaults. One object, made by the wiring; the modules of this folder take it as their first argument.
 import { join } from "node:path";
 import type { CgroupHost } from "../../linux/cgroupfs/hierarchy.ts";
+import type { ProjectIds } from "../../storage/project-quota.ts";
 import type { IdMap } from "../../linux/idmap.ts";
 import type { Keel } from "../../linux/keel.ts";
 import type { SpecInput } from "../../runtime/spec/input.ts";
@@ -45,6 +46,8 @@ export interface ContainerContext {
   readonly idMap: IdMap | undefined;
   /** Ids for containers that want a range of their own. */
   readonly idRanges: IdRanges;
+  /** Of quotas that containers have. */
+  readonly projectIds: ProjectIds;
   /** What `host-gateway` stands for; none: the default bridge's gateway. */
   readonly hostGatewayIps: readonly string[];
   readonly paths: ContainerPaths;

@@ -21,6 +21,7 @@ import { generateSpec } from "../../runtime/spec/generate.ts";
 import { completeConfig } from "./config.ts";
 import { withJoinedIds } from "./host-config/modes.ts";
 import { settleRequest } from "./host-config/settle.ts";
+import { limitRoot, projectOf } from "./host-config/root-size.ts";
 import { chooseIds } from "./host-config/userns.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { adaptHealthcheck, checkReaction, checkTest } from "./health/config.ts";
@@ -100,6 +101,7 @@ export async function createContainer(
     ...(ids.idMap === undefined ? {} : { idMap: ids.idMap }),
     ...(ids.hasOwnRange ? { hasOwnRange: true } : {}),
     ...(external === null ? {} : { external }),
+    ...projectOf(context, hostConfig),
     ...(mounts.mounts.length === 0 ? {} : { mounts: mounts.mounts }),
     state: NEVER_RAN,
   };
@@ -121,7 +123,7 @@ async function settle(
 ): Promise<string[]> {
   try {
     const warnings = validate(context, record);
-    await context.layers.createUpper(record.id, record.idMap);
+    await limitRoot(context, record, await context.layers.createUpper(record.id, record.idMap));
     await mkdir(context.paths.dir(record.id), { recursive: true, mode: 0o710 });
     await fillVolumes(context, record);
     await context.table.add(record, context.volumes.settle(mounts.pending));

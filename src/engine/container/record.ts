@@ -127,6 +127,8 @@ export interface ContainerRecord {
   readonly links?: readonly ContainerLink[];
   /** Of its user namespace, for life: its files have these owners. Absent where it has the host's ids. */
   readonly idMap?: IdMap;
+  /** Of the quota that its writable layer has. */
+  readonly projectId?: number;
   /** No other container has these ids: its volumes, which others may use, keep the container's own ids on the disk. */
   readonly hasOwnRange?: boolean;
   /** The runtime that makes its processes, as the latest start found it; absent: our own. */

@@ -7,6 +7,7 @@ import { Lanes } from "../../lib/lanes.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import type { Change, RecordStore, Table } from "../../storage/meta/types.ts";
 import type { LocalVolumes } from "../../storage/volume/local.ts";
+import { sizeOption } from "../../storage/volume/options.ts";
 import type { EventBus } from "../event/bus.ts";
 import type { KeptRecord, Restored, RestoreOptions } from "../kept/record.ts";
 import type { KeptStore } from "../kept/store.ts";
@@ -174,7 +175,7 @@ export class VolumeCatalog {
     const options = nullIfEmpty(wish.options);
     // compat: a plugin that has the volume already is believed.
     const found = driver === this.#local ? undefined : await driver.get(name).catch(() => undefined); // ignored: it is created then
-    if (found === undefined) await driver.create(name, options ?? {});
+    const made = found === undefined ? await driver.create(name, options ?? {}) : undefined;
     const record: VolumeRecord = {
       version: 1,
       name,
@@ -183,6 +184,7 @@ export class VolumeCatalog {
       labels: nullIfEmpty(wish.labels),
       createdAt: formatNano((nowNano() / 1_000_000_000n) * 1_000_000_000n),
       ...(wish.isPending ? { isPending: true } : {}),
+      ...made,
     };
     await this.#options.store.commit([this.#records.put(name, record)]);
     this.#publish("create", record);
@@ -335,11 +337,21 @@ export class VolumeCatalog {
     });
   }
 
-  /** Puts the tree that lies beside a volume's data in their place, whatever is killed meanwhile. Inside of `whileUnmounted`. */
-  async replaceData(name: string): Promise<void> {
+  /** Gives an empty directory the limit that a volume has; returns the project that it is in, undefined without one. */
+  async limitLike(name: string, path: string): Promise<number | undefined> {
+    const sizeBytes = sizeOption(this.#records.get(name)?.options ?? {});
+    return sizeBytes === 0 ? undefined : await this.#local.limit(path, sizeBytes);
+  }
+
+  /**
+   * Puts the tree that lies beside a volume's data in their place, whatever is killed meanwhile; `projectId` is the tree's. Inside of
+   * `whileUnmounted`.
+   */
+  async replaceData(name: string, projectId: number | undefined): Promise<void> {
     const record = this.#records.get(name);
     if (record === undefined) throw unknown(name);
-    await this.#options.store.commit([this.#records.put(name, { ...record, isRestoring: true })]);
+    const project = projectId === undefined ? {} : { projectId };
+    await this.#options.store.commit([this.#records.put(name, { ...record, ...project, isRestoring: true })]);
     await this.#exchange(name);
   }
 

@@ -17,7 +17,8 @@ export interface VolumeDriver {
   readonly name: string;
   /** "local" to this host, or "global". */
   scope(): Promise<string>;
-  create(name: string, options: Readonly<Record<string, string>>): Promise<void>;
+  /** What the built-in driver wants to be recorded is returned. */
+  create(name: string, options: Readonly<Record<string, string>>): Promise<{ projectId?: number } | void>;
   remove(name: string): Promise<void>;
   /** Returns undefined for an unknown volume. */
   get(name: string): Promise<DriverVolume | undefined>;

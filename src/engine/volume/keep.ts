@@ -6,7 +6,7 @@ import type { RecordStore, Table } from "../../storage/meta/types.ts";
 import type { LocalVolumes } from "../../storage/volume/local.ts";
 import type { KeptRecord } from "../kept/record.ts";
 import type { KeptStore } from "../kept/store.ts";
-import { isPlain, type VolumeRecord } from "./record.ts";
+import { hasDataDirectory, type VolumeRecord } from "./record.ts";
 
 export interface VolumeKeeperOptions {
   readonly kept: KeptStore;
@@ -26,7 +26,10 @@ export class VolumeKeeper {
 
   async canKeep(record: VolumeRecord): Promise<boolean> {
     return (
-      isPlain(record) && !record.isFilling && !record.isRestoring && (await this.#options.kept.accepts())
+      hasDataDirectory(record) &&
+      !record.isFilling &&
+      !record.isRestoring &&
+      (await this.#options.kept.accepts())
     );
   }
 

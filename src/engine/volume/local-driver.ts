@@ -1,8 +1,12 @@
 // The built-in volume driver: directories of the daemon's, some of them with a mount on top while they are used.
+import { ProjectIds } from "../../storage/project-quota.ts";
 import type { LocalVolumes } from "../../storage/volume/local.ts";
+import { sizeOption } from "../../storage/volume/options.ts";
 import type { Table } from "../../storage/meta/types.ts";
 import { DEFAULT_DRIVER, type DriverVolume, type VolumeDriver } from "./driver.ts";
 import type { VolumeRecord } from "./record.ts";
+
+const FIRST_PROJECT = 0x42_000000;
 
 export class LocalDriver implements VolumeDriver {
   readonly name = DEFAULT_DRIVER;
@@ -10,19 +14,36 @@ export class LocalDriver implements VolumeDriver {
   readonly #records: Table<VolumeRecord>;
   /** Who has which volume mounted, by name. */
   readonly #users = new Map<string, Set<string>>();
+  readonly #projects: ProjectIds;
 
   constructor(volumes: LocalVolumes, records: Table<VolumeRecord>) {
     this.#volumes = volumes;
     this.#records = records;
+    this.#projects = new ProjectIds(FIRST_PROJECT, () => [...records.values()].map((r) => r.projectId));
   }
 
   async scope(): Promise<string> {
     return "local";
   }
 
-  async create(name: string, options: Readonly<Record<string, string>>): Promise<void> {
+  async create(name: string, options: Readonly<Record<string, string>>): Promise<{ projectId?: number }> {
     this.#volumes.check(name, options);
+    const sizeBytes = sizeOption(options);
     await this.#volumes.create(name);
+    if (sizeBytes === 0) return {};
+    try {
+      return { projectId: await this.limit(this.#volumes.path(name), sizeBytes) };
+    } catch (error) {
+      await this.#volumes.remove(name);
+      throw error;
+    }
+  }
+
+  /** Limits an empty directory; returns the project that it is in now. Fails with invalidParameter where there are no quotas. */
+  async limit(path: string, sizeBytes: number): Promise<number> {
+    const projectId = this.#projects.next();
+    await this.#volumes.limit(path, { projectId, sizeBytes });
+    return projectId;
   }
 
   async remove(name: string): Promise<void> {

@@ -17,6 +17,8 @@ export interface VolumeRecord {
   readonly isFilling?: true;
   /** Its data are being exchanged for a tree that lies beside them: after a crash that has to be ended. */
   readonly isRestoring?: true;
+  /** Of the quota that the option `size` stands for. */
+  readonly projectId?: number;
   /** Oldest first. */
   readonly snapshots?: readonly SnapshotRecord[];
 }

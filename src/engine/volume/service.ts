@@ -12,7 +12,7 @@ import type { EventBus } from "../event/bus.ts";
 import { foreignRecord, type VolumeCatalog } from "./catalog.ts";
 import { DEFAULT_DRIVER, type DriverVolume, type VolumeDriver } from "./driver.ts";
 import { listMatcher, pruneVolumeMatcher } from "./filter.ts";
-import { isPlain, type VolumeRecord } from "./record.ts";
+import { hasDataDirectory, isPlain, type VolumeRecord } from "./record.ts";
 import { VolumeSnapshots } from "./snapshots.ts";
 import {
   cloneVolume,
@@ -220,7 +220,7 @@ export class VolumeService {
   async usage(): Promise<Volume[]> {
     const users = this.#catalog.users();
     const volumes: Volume[] = [];
-    for (const record of this.#catalog.all().filter(isPlain)) {
+    for (const record of this.#catalog.all().filter(hasDataDirectory)) {
       const place = { name: record.name, mountpoint: this.#local.path(record.name) };
       const UsageData = {
         RefCount: users.get(record.name)?.length ?? 0,

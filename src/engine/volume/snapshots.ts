@@ -66,10 +66,16 @@ export class VolumeSnapshots {
     return record;
   }
 
-  async #copy(name: string, source: string, onProgress: (bytes: number) => void, options: CopyOptions) {
+  async #copy(
+    name: string,
+    source: string,
+    onProgress: (bytes: number) => void,
+    options: CopyOptions,
+    prepare?: (path: string) => Promise<void>,
+  ) {
     await using _still = options.pause ? await this.#context.holdUsers(name) : undefined;
     try {
-      return await this.#trees.copy(source, onProgress);
+      return await this.#trees.copy(source, onProgress, prepare);
     } catch (error) {
       throw new Fault("system", `cannot copy volume ${name}: ${messageOf(error)}`, {
         code: "volume.snapshot",
@@ -107,10 +113,13 @@ export class VolumeSnapshots {
     this.#catalog.checkUnmounted(name);
     const source = this.#trees.path(name, snapshot);
     const onProgress = copyProgress(out, name, record.sizeBytes);
-    await using tree = await this.#copy(name, source, onProgress, { pause: false });
+    let projectId: number | undefined;
+    await using tree = await this.#copy(name, source, onProgress, { pause: false }, async (path) => {
+      projectId = await this.#catalog.limitLike(name, path);
+    });
     await this.#catalog.whileUnmounted(name, async () => {
       await this.#trees.stage(tree, name);
-      await this.#catalog.replaceData(name);
+      await this.#catalog.replaceData(name, projectId);
     });
   }
 

@@ -10,6 +10,7 @@ import type { Owner } from "../../linux/idmap.ts";
 import type { FsSession, Keel } from "../../linux/keel.ts";
 import { host } from "../../linux/ops.ts";
 import { parseMountInfo } from "../../linux/procfs/mountinfo.ts";
+import { limitDirectories } from "../project-quota.ts";
 import { Trash } from "../trash.ts";
 import { VolumeTrees } from "./snapshots.ts";
 import { treeBytes } from "../tree-size.ts";
@@ -83,6 +84,12 @@ export class LocalVolumes {
     if (made !== undefined && this.#owner !== undefined) await chown(data, this.#owner.uid, this.#owner.gid);
     await chmod(join(this.#dir, name), 0o701); // whatever the daemon's umask is
     await chmod(data, 0o755);
+  }
+
+  /** Limits what an empty directory may hold. Fails with invalidParameter, in Docker's words, where there are no project quotas. */
+  async limit(path: string, limit: { projectId: number; sizeBytes: number }): Promise<void> {
+    const why = `quota size requested but no quota support: ${this.#dir} is not on ext4 or xfs that is mounted with prjquota`;
+    await limitDirectories(this.#keel, [path], limit, why);
   }
 
   /** Removes the directories, in the background; nothing is mounted there any more. */

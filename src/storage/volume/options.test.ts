@@ -12,7 +12,10 @@ test("checkOptions wants type and device together and knows no others", () => {
     [{ type: "nfs" }, 'missing required option: "device"'],
     [{ device: "x" }, 'missing required option: "type"'],
     [{ o: "ro" }, 'missing required option: "device"'],
-    [{ size: "1g" }, "quota size requested but no quota support"],
+    [
+      { size: "1g", type: "tmpfs", device: "tmpfs" },
+      'the option "size" is for volumes without a type: what limits a mount is in "o"',
+    ],
     [{ size: "zz" }, "invalid size: 'zz'"],
     [{ type: "cifs", device: "//h:1/s" }, "port not allowed in CIFS device URL, include 'port' in 'o='"],
   ];

@@ -23,12 +23,17 @@ export function checkOptions(options: VolumeOptions): void {
     if (!KNOWN.includes(key)) throw invalid(`invalid option: ${JSON.stringify(key)}`);
   if (options["type"] === "cifs" && /^\/\/[^/]*:\d+(\/|$)/.test(options["device"] ?? ""))
     throw invalid("port not allowed in CIFS device URL, include 'port' in 'o='");
-  if (options["size"] !== undefined && parseBinarySize(options["size"]) > 0)
-    throw invalid("quota size requested but no quota support");
+  if (sizeOption(options) > 0 && needsMount(options))
+    throw invalid('the option "size" is for volumes without a type: what limits a mount is in "o"');
   for (const [key, needed] of Object.entries(NEEDS)) {
     const missing = options[key] === undefined ? undefined : needed.find((n) => options[n] === undefined);
     if (missing !== undefined) throw invalid(`missing required option: ${JSON.stringify(missing)}`);
   }
+}
+
+/** Returns the limit in bytes, 0 for none. Fails with invalidParameter. */
+export function sizeOption(options: VolumeOptions): number {
+  return options["size"] === undefined ? 0 : parseBinarySize(options["size"]);
 }
 
 /** Whether a volume is a mount of its own and not just a directory. */

@@ -35,12 +35,20 @@ export class VolumeTrees {
     return join(this.#dir, volume, "_snapshots", snapshot);
   }
 
-  /** Copies the tree at `source`, blocks being shared where the file system can; it is on the disk when this resolves. */
-  async copy(source: string, onProgress: (bytes: number) => void): Promise<NewTree> {
+  /**
+   * Copies the tree at `source`, blocks being shared where the file system can; it is on the disk when this resolves. `prepare` gets the
+   * directory before there is anything in it.
+   */
+  async copy(
+    source: string,
+    onProgress: (bytes: number) => void,
+    prepare: (path: string) => Promise<unknown> = async () => {},
+  ): Promise<NewTree> {
     const path = join(this.#dir, ".new", randomHex());
     await mkdir(path, { recursive: true, mode: 0o700 });
     const tree = { path, [Symbol.asyncDispose]: () => this.#trash.throwAway(path) };
     try {
+      await prepare(path);
       await this.fill(source, path, onProgress);
       await this.#keel.run([host.syncfs(this.#dir)]);
     } catch (error) {

@@ -5,6 +5,7 @@ import type { HostConfigRequest, UpdateConfigRequest } from "../../../api/schema
 import { Fault } from "../../../lib/errors.ts";
 import { checkModes } from "./modes.ts";
 import { checkExtraHost } from "./extra-hosts.ts";
+import { rootSizeOf } from "./root-size.ts";
 
 const RESTART = ["", "no", "always", "unless-stopped", "on-failure"];
 
@@ -81,12 +82,10 @@ export function checkRestartPolicy(policy: UpdateConfigRequest["RestartPolicy"])
   if (reasons.length > 0) refuse(`invalid restart policy: ${reasons.join("; ")}`);
 }
 
-/** compat: the answer of Docker's overlay2 driver where the file system has no project quotas, as on ext4. */
+/** Whether the disk can is found out when the container is made (quota.ts). */
 function checkStorageOptions(options: Readonly<Record<string, string>>): void {
-  for (const key of Object.keys(options)) {
-    if (key.toLowerCase() !== "size") refuse(`unknown option ${key}`);
-    refuse("--storage-opt is supported only for overlay over xfs with 'pquota' mount option");
-  }
+  for (const key of Object.keys(options)) if (key.toLowerCase() !== "size") refuse(`unknown option ${key}`);
+  rootSizeOf({ StorageOpt: options });
 }
 
 /** Wishes that this version cannot grant: refused, never ignored. */

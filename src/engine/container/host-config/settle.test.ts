@@ -87,7 +87,7 @@ test("policies, modes, runtimes and storage options that nobody knows are refuse
   };
   wrong({ UsernsMode: "private" }, /invalid user namespace mode: private/);
   wrong({ IpcMode: "container:" }, /invalid IPC mode: container:/);
-  wrong({ StorageOpt: { SIZE: "1" } }, /xfs with 'pquota'/);
+  wrong({ StorageOpt: { SIZE: "much" } }, /invalid size: 'much'/);
   wrong(
     { AutoRemove: true, RestartPolicy: { Name: "always" } },
     /'AutoRemove' container with restart policy/,
