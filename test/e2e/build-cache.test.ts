@@ -92,6 +92,14 @@ test("a cache in a registry serves a daemon that has none; what cannot be had is
     const again = await build(dockerfile, "-t", "far", "--cache-from", ref);
     assert.equal(again.match(/^#\d+ CACHED$/gm)?.length, 2, again);
     assert.equal(await text("run", "--rm", "far", "cat", "/x", "/y"), "far\naway");
+    // With mode=max it is a cache of its own, with the steps of all stages.
+    const whole = `${registry.address}/cache:whole`;
+    await build(STAGED, "-t", "far", "--cache-to", `type=registry,ref=${whole},mode=max`);
+    await text("rmi", "far");
+    await text("builder", "prune", "-af");
+    const all = await build(STAGED, "-t", "far", "--cache-from", whole);
+    assert.equal(all.match(/^#\d+ CACHED$/gm)?.length, 3, all);
+    assert.equal(await text("run", "--rm", "far", "cat", "/one", "/tool"), "one\ntool");
     const none = await build("FROM busybox\nENV A=b\n", "--cache-from", `${registry.address}/none`);
     assert.match(none, /DONE/);
     const options = { env: { DOCKER_BUILDKIT: "1" }, input: dockerfile };

@@ -17,6 +17,8 @@ import type { GrpcClient } from "../../lib/grpc/client.ts";
 import { newId } from "../../lib/id.ts";
 import { type Digest, Digester, digestOf } from "../../oci/digest.ts";
 
+import { type Index, MAX_MANIFEST_BYTES, type Manifest, parseManifest } from "../../oci/manifest.ts";
+
 /** A piece of a blob that is sent at once. */
 const PIECE_BYTES = 1 << 20;
 
@@ -75,6 +77,11 @@ export class ClientContent {
         code: "session.content",
       });
     return bytes;
+  }
+
+  /** Returns a manifest or an index, verified. */
+  async readManifest(digest: Digest, signal: AbortSignal): Promise<Manifest | Index> {
+    return parseManifest(await this.read(digest, MAX_MANIFEST_BYTES, signal));
   }
 
   /** Writes a blob in one stream, whose digest need not be known before; the client checks it. One that is there already is shared. */

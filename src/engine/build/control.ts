@@ -2,6 +2,10 @@
 // result; the client then drives the Dockerfile frontend through the gateway (Ping, Solve, Return) and reads Status.
 // A build under way is an entry of #builds from Solve's beginning to its end.
 import { platformsOfAttrs, requestOfAttrs } from "../../build/frontend-attrs.ts";
+import type { AuthConfig } from "../../api/contract.ts";
+import type { ImportedRecord } from "../../build/cache/imported.ts";
+import type { Session } from "../../build/session/session.ts";
+import { DEFAULT_TAG, familiarString } from "../../oci/reference.ts";
 import type { BuildEvent } from "../../build/events.ts";
 import type { BuildRequest, BuiltStep } from "../../build/request.ts";
 import { StatusRenderer } from "../../build/export/status-stream.ts";
@@ -31,8 +35,10 @@ import { imageFromLayout } from "./layout.ts";
 import { lintAnswer } from "./lint-answer.ts";
 import { loginOf } from "./logins.ts";
 import { sourceImageOf } from "./ports.ts";
+import { tagOf } from "./runner.ts";
 import { BuildProgress } from "./progress.ts";
-import { CacheExporter, readCache } from "./cache/local.ts";
+import { CacheExporter, readCache, writeBytes } from "./cache/bundles.ts";
+import { pushSteps, readFromRegistry } from "./cache/registry.ts";
 import { type CacheWishes, cacheWishesOf } from "./cache/options.ts";
 import { attestWishesOf } from "./output/attestations.ts";
 import type { BuiltImage, Outcome } from "./output/outcome.ts";
@@ -42,6 +48,7 @@ import {
   keepsImage,
   type Output,
   type OutputContext,
+  type OutputRun,
   pushCache,
 } from "./output/outputs.ts";
 import type { SessionTable } from "./sessions.ts";
@@ -284,18 +291,47 @@ export class Control {
         );
       },
       allowed: build.input.entitlements,
-      importedFrom: build.cache.importedFrom,
-      importedCaches: await Promise.all(
-        build.cache.localImports.map(({ store, digest }) =>
-          readCache(session.content(store), digest, build.abort.signal),
-        ),
-      ),
+      ...(await this.#imports(build, session)),
       carriesSteps: build.cache.carriesSteps,
       isHidden: !keepsImage(build.outputs),
       rewritesTimes: build.outputs.some(({ attrs }) => attrs["rewrite-timestamp"] === "true"),
       credentials: async (domain) => loginOf(session.credentials(domain)),
       ...(await uploadOf(base, session, build.abort.signal)),
     };
+  }
+
+  /** Finds the caches that are to be read; what cannot be had is left for the build to warn of. */
+  async #imports(
+    { cache, abort: { signal } }: ControlBuild,
+    session: Session,
+  ): Promise<Pick<BuildRequest, "importedFrom" | "importedCaches">> {
+    const local = cache.localImports.map(({ store, digest }) =>
+      readCache(session.content(store), digest, signal),
+    );
+    const importedFrom: string[] = [];
+    const remote = cache.importedFrom.map(async (name) => {
+      const reference = tagOf(name);
+      const auth = await loginOf(session.credentials(reference.domain));
+      const found = await readFromRegistry(
+        this.#options.images,
+        reference,
+        auth as AuthConfig | undefined,
+        signal,
+      ).catch(() => undefined); // ignored: see above
+      if (found === undefined) importedFrom.push(name);
+      return found ?? new Map<string, ImportedRecord>();
+    });
+    return { importedCaches: await Promise.all([...local, ...remote]), importedFrom };
+  }
+
+  async #pushSteps(name: string, outcome: Outcome, { session, signal, onEvent }: OutputRun): Promise<void> {
+    const reference = tagOf(name);
+    onEvent({ type: "exporting", what: `pushing the build cache to ${familiarString(reference)}` });
+    const auth = await loginOf(session.credentials(reference.domain));
+    const out = { write: async () => undefined };
+    const push = this.#options.images.openPush(reference, auth as AuthConfig | undefined, { out, signal });
+    const steps = stepsOnce(outcome.flatMap((built) => built.steps));
+    await pushSteps(this.#exporter, steps, push, reference.tag ?? DEFAULT_TAG);
   }
 
   /** Builds for all platforms at the same time; the first failure stops the others. */
@@ -370,11 +406,14 @@ export class Control {
     for (const output of build.outputs)
       response = { ...response, ...(await give(this.#options, output, run)) };
     for (const name of build.cache.pushedTo) await pushCache(this.#options, name, run);
+    for (const name of build.cache.wholePushedTo) await this.#pushSteps(name, outcome, run);
     for (const { store, isWhole } of build.cache.localExports) {
       run.onEvent({ type: "exporting", what: "writing the build cache" });
       const steps = outcome.flatMap((built) => built.steps.filter((step) => isWhole || step.isOfTarget));
-      const manifest = await this.#exporter.write(stepsOnce(steps), session.content(store), signal);
-      const { mediaType, digest, sizeBytes: size } = manifest;
+      const to = session.content(store);
+      const { bytes, descriptor } = await this.#exporter.write(stepsOnce(steps), to, signal);
+      const { mediaType, digest, sizeBytes: size } = descriptor;
+      await writeBytes(bytes, mediaType, to, signal);
       response["cache.manifest"] = JSON.stringify({ mediaType, digest, size });
     }
     return response;

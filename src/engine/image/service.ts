@@ -479,6 +479,15 @@ export class ImageService {
     return assembleImage(this.#context, { configBytes, layers }, source, signal);
   }
 
+  /** Asks the registry of a name, or a mirror of it. Fails as a pull does. */
+  ask<T>(
+    reference: Reference,
+    registryAuth: Input<"imageCreate">["registryAuth"],
+    question: (repository: RegistryRepository) => Promise<T>,
+  ): Promise<T> {
+    return firstAnswering(this.#context, reference, registryAuth, question);
+  }
+
   /** Begins a push of images that have no name here (the parts of an index). */
   openPush(
     repository: Reference,

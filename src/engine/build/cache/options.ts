@@ -30,6 +30,8 @@ export interface CacheWishes {
   readonly carriesSteps: boolean;
   /** Under which names the image is pushed as a cache. */
   readonly pushedTo: readonly string[];
+  /** Under which names a cache of all steps is pushed. */
+  readonly wholePushedTo: readonly string[];
 }
 
 function invalid(message: string): Fault {
@@ -54,12 +56,18 @@ function localImportOf({ attrs }: CacheEntry): LocalImport {
   return { store: `local:${src}`, digest };
 }
 
-function localExportOf({ attrs }: CacheEntry): LocalExport {
-  const { dest = "", mode = "min" } = attrs ?? {};
-  if (dest === "") throw invalid("--cache-to type=local wants dest=DIR");
+/** Whether also steps are wanted that the image does not rest on. */
+function isWhole({ attrs }: CacheEntry): boolean {
+  const mode = attrs?.["mode"] ?? "min";
   if (mode !== "min" && mode !== "max")
     throw invalid(`invalid cache mode ${JSON.stringify(mode)}: want min or max`);
-  return { store: `local:${dest}`, isWhole: mode === "max" };
+  return mode === "max";
+}
+
+function localExportOf(entry: CacheEntry): LocalExport {
+  const dest = entry.attrs?.["dest"] ?? "";
+  if (dest === "") throw invalid("--cache-to type=local wants dest=DIR");
+  return { store: `local:${dest}`, isWhole: isWhole(entry) };
 }
 
 /** Returns the entries of a type; throws for one of a type that `types` does not name. */
@@ -75,12 +83,19 @@ export function cacheWishesOf(cache: {
 }): CacheWishes {
   const imports = ofType("--cache-from", cache.imports ?? [], ["registry", "local"]);
   const exports = ofType("--cache-to", cache.exports ?? [], ["registry", "inline", "local"]);
-  const pushedTo = exports("registry").map((entry) => referenceOf("--cache-to", entry));
+  const nameOf = (entry: CacheEntry): string => referenceOf("--cache-to", entry);
+  const inRegistry = exports("registry");
+  const pushedTo = inRegistry.filter((entry) => !isWhole(entry)).map(nameOf);
+  if (exports("inline").some(isWhole))
+    throw invalid(
+      "--cache-to type=inline holds the image's own steps only: mode=max wants registry or local",
+    );
   return {
     importedFrom: imports("registry").map((entry) => referenceOf("--cache-from", entry)),
     localImports: imports("local").map(localImportOf),
     localExports: exports("local").map(localExportOf),
     carriesSteps: pushedTo.length + exports("inline").length > 0,
     pushedTo,
+    wholePushedTo: inRegistry.filter(isWhole).map(nameOf),
   };
 }

@@ -1,6 +1,5 @@
-// `--cache-to type=local` and `--cache-from type=local`: the steps of builds with their layers, written into and read from a directory
-// of the client's (an OCI layout) over its session. Layers that are there already are not sent, layers that nothing
-// needs are not fetched.
+// Caches that are taken elsewhere: the steps of builds with their layers, written to and read from a directory of the client's
+// (`type=local`) or a registry. Layers that are there already are not sent, layers that nothing needs are not fetched.
 import type { BuiltStep } from "../../../build/request.ts";
 import {
   type BundledLayer,
@@ -10,14 +9,29 @@ import {
   parseBundle,
 } from "../../../build/cache/bundle.ts";
 import type { ImportedRecord } from "../../../build/cache/imported.ts";
-import type { ClientContent } from "../../../build/session/content.ts";
 import { compress } from "../../../lib/compress/stream.ts";
 import { Fault } from "../../../lib/errors.ts";
 import { type Digest, digestOf } from "../../../oci/digest.ts";
-import { type Descriptor, encodeManifest, MAX_MANIFEST_BYTES, parseManifest } from "../../../oci/manifest.ts";
+import { type Descriptor, encodeManifest, type Index, type Manifest } from "../../../oci/manifest.ts";
 import { layerCompression, MEDIA_TYPES } from "../../../oci/mediatype.ts";
 import type { LayerStore } from "../../../storage/layer/store.ts";
 import type { LayerId, LayerRecord } from "../../../storage/layer/types.ts";
+
+/** Takes blobs. */
+export interface BlobSink {
+  has(digest: Digest, signal: AbortSignal): Promise<boolean>;
+  write(
+    content: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<{ readonly digest: Digest; readonly sizeBytes: number }>;
+}
+
+/** Gives blobs; what is read at once is verified. */
+export interface BlobSource {
+  readManifest(digest: Digest, signal: AbortSignal): Promise<Manifest | Index>;
+  read(digest: Digest, maxBytes: number, signal: AbortSignal): Promise<Uint8Array>;
+  open(digest: Digest, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
 
 /** Layers whose compressed form is remembered. */
 const MAX_KNOWN = 4096;
@@ -31,8 +45,12 @@ export class CacheExporter {
     this.#layers = layers;
   }
 
-  /** Writes the steps, and returns the manifest by which they are found. Fails with what the client refuses. */
-  async write(steps: readonly BuiltStep[], to: ClientContent, signal: AbortSignal): Promise<Descriptor> {
+  /** Writes the steps, and returns the manifest by which they are found, still to be written. Fails with what the taker refuses. */
+  async write(
+    steps: readonly BuiltStep[],
+    to: BlobSink,
+    signal: AbortSignal,
+  ): Promise<{ descriptor: Descriptor; bytes: Uint8Array }> {
     const layers: BundledLayer[] = [];
     const indexes = new Map<LayerId, number>();
     const put = async (chain: readonly LayerId[]): Promise<number> => {
@@ -55,7 +73,8 @@ export class CacheExporter {
     const config = await writeBytes(encodeBundle({ layers, steps: written }), CACHE_CONFIG_TYPE, to, signal);
     const mediaType = MEDIA_TYPES.ociManifest;
     const manifest = { kind: "manifest" as const, mediaType, config, layers: layers.map((l) => l.blob) };
-    return writeBytes(encodeManifest(manifest), mediaType, to, signal);
+    const bytes = encodeManifest(manifest);
+    return { bytes, descriptor: { mediaType, digest: digestOf(bytes), sizeBytes: bytes.length } };
   }
 
   #require(id: LayerId): LayerRecord {
@@ -65,7 +84,7 @@ export class CacheExporter {
   }
 
   /** Sends a layer compressed, unless it is there. */
-  async #send(layer: LayerRecord, to: ClientContent, signal: AbortSignal): Promise<Descriptor> {
+  async #send(layer: LayerRecord, to: BlobSink, signal: AbortSignal): Promise<Descriptor> {
     const known = this.#known.get(layer.diffId);
     if (known !== undefined && (await to.has(known.digest, signal))) return known;
     // What is compressed twice is not the same twice: the name comes from what was sent.
@@ -77,10 +96,11 @@ export class CacheExporter {
   }
 }
 
-async function writeBytes(
+/** Writes a document, unless it is there. */
+export async function writeBytes(
   bytes: Uint8Array,
   mediaType: string,
-  to: ClientContent,
+  to: BlobSink,
   signal: AbortSignal,
 ): Promise<Descriptor> {
   const descriptor = { mediaType, digest: digestOf(bytes), sizeBytes: bytes.length };
@@ -96,11 +116,11 @@ async function writeBytes(
 
 /** Reads the steps of a cache; their layers stay where they are until one is needed. */
 export async function readCache(
-  from: ClientContent,
+  from: BlobSource,
   digest: Digest,
   signal: AbortSignal,
 ): Promise<Map<string, ImportedRecord>> {
-  const parsed = parseManifest(await from.read(digest, MAX_MANIFEST_BYTES, signal));
+  const parsed = await from.readManifest(digest, signal);
   // compat: older BuildKits write an index with the configuration as one of its manifests.
   const all = parsed.kind === "manifest" ? [parsed.config] : parsed.manifests;
   const config = all.find((d) => d.mediaType === CACHE_CONFIG_TYPE);
