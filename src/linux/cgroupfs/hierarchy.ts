@@ -55,16 +55,23 @@ const V1_CONTROLLERS: ReadonlySet<string> = new Set([
 /** Variable of the environment with the v2 directory that was delegated to an ordinary user's daemon. */
 export const DELEGATED_CGROUP = "BERTH_CGROUP";
 
-/** Reads the machine's hierarchies. Call it once; they do not change while containers run. */
-export function loadCgroupHost(): CgroupHost {
+/**
+ * Reads the machine's hierarchies, as far as `isOurs` says that cgroups can be made in them; by default an ordinary user's are those
+ * that he may write to at their top. Call it once; they do not change while containers run.
+ */
+export function loadCgroupHost(isOurs: (mount: MountInfo) => boolean = defaultOurs()): CgroupHost {
   const delegated = process.env[DELEGATED_CGROUP];
   if (delegated) return delegatedHost(delegated, readProcText);
-  const all = parseMountInfo(cgroupLines(readProcText("/proc/self/mountinfo")));
-  // An ordinary user sees the machine's hierarchies and may change none of them.
-  const isOrdinary = process.getuid?.() !== 0 || isMapped(loadIdMap("self"));
-  const mounts = isOrdinary ? all.filter((m) => isWritable(m.mountpoint)) : all;
+  const mounts = parseMountInfo(cgroupLines(readProcText("/proc/self/mountinfo"))).filter(isOurs);
   return cgroupHostOf(mounts, (path) => readProcText(path));
 }
+
+/** Who is not root of the machine sees its hierarchies and may change none of them, or only a part. */
+export function isOrdinaryUser(): boolean {
+  return process.getuid?.() !== 0 || isMapped(loadIdMap("self"));
+}
+
+const defaultOurs = () => (isOrdinaryUser() ? (m: MountInfo) => isWritable(m.mountpoint) : () => true);
 
 /** A machine with many containers has thousands of other mounts. */
 function cgroupLines(mountinfo: string): string {
@@ -80,7 +87,7 @@ export function delegatedHost(directory: string, read: (path: string) => string)
   return { mode: "unified", v1: [], v2: { mountpoint: directory, controllers } };
 }
 
-function isWritable(path: string): boolean {
+export function isWritable(path: string): boolean {
   try {
     accessSync(path, constants.W_OK);
     return true;

@@ -13,6 +13,8 @@ export interface Invocation {
   isRootGiven: boolean;
   /** Cgroups of new containers are made by systemd. */
   usesSystemd: boolean;
+  /** `--rootless`, as it was said. */
+  rootless: string;
   log: Logger;
 }
 

@@ -95,6 +95,7 @@ export async function runRuntime(program: string, argv: readonly string[]): Prom
       root: rootOf(values.root),
       isRootGiven: values.root !== "",
       usesSystemd: values["systemd-cgroup"],
+      rootless: values.rootless,
       log,
     };
     log.debug(`${name}: state in ${call.root}`);

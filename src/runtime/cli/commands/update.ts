@@ -62,7 +62,7 @@ export const update = command({
       const { paths } = state.cgroup;
       checkMemory(paths, change.memory);
       const { steps, kept } = mergedResources(state.spec.linux?.resources ?? {}, change);
-      const host = loadCgroupHost();
+      const host = loadCgroupHost(() => true);
       // in version 2 quota and period are one file
       const whole = steps.reduce((all, step) => ({ ...all, ...step, cpu: { ...all.cpu, ...step.cpu } }), {});
       const plans = (paths.v2 !== "" && Object.keys(paths.v1).length === 0 ? [whole] : steps).map((step) =>

@@ -1,12 +1,13 @@
 // Where a new container's processes go, and who makes that: the runtime itself, or systemd, which is loaded only when it is asked for.
 
-import { type CgroupHost, loadCgroupHost } from "../../../linux/cgroupfs/hierarchy.ts";
+import type { CgroupHost } from "../../../linux/cgroupfs/hierarchy.ts";
 import { OPCODES } from "../../../linux/ops.ts";
 import type { CgroupPlan } from "../../cgroup/plan.ts";
 import type { OciSpec } from "../../spec/oci.ts";
 import type { Invocation } from "../invocation.ts";
 import type { Scope } from "../systemd/scope.ts";
 import { planBundleCgroup } from "./cgroups.ts";
+import { hierarchiesOf, isRootless, refuseLostLimits, withOptionalDevices } from "./rootless.ts";
 
 export interface Place {
   host: CgroupHost;
@@ -17,7 +18,8 @@ export interface Place {
 
 /** Decides. Throws Fault. */
 export async function planPlace(call: Invocation, spec: OciSpec, id: string): Promise<Place> {
-  const host = loadCgroupHost();
+  const rootless = isRootless(call.rootless);
+  const host = hierarchiesOf(rootless);
   const scope = call.usesSystemd
     ? (await import("../systemd/scope.ts")).planScope(host, spec, id)
     : undefined;
@@ -27,7 +29,13 @@ export async function planPlace(call: Invocation, spec: OciSpec, id: string): Pr
     resources: spec.linux?.resources ?? {},
     ...(scope ? { paths: scope.paths } : {}),
   });
-  if (scope === undefined) return { host, cgroup, scope };
+  if (rootless) refuseLostLimits(cgroup.paths, spec.linux?.resources ?? {});
+  if (scope === undefined)
+    return {
+      host,
+      cgroup: rootless ? { ...cgroup, create: withOptionalDevices(cgroup.create) } : cgroup,
+      scope,
+    };
   // what is there when it fails is the scope's, and goes with it
   const create = cgroup.create.filter(([code]) => code !== OPCODES.onFailure);
   return { host, cgroup: { ...cgroup, create }, scope };

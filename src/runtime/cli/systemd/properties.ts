@@ -6,6 +6,7 @@ import { cpuWeightOfShares, swapMaxOf } from "../../cgroup/convert.ts";
 import { devicePolicyOf, type DeviceException } from "../../cgroup/devices.ts";
 import { maskOfIds, parseIdList } from "../../spec/id-list.ts";
 import type { OciCpu, OciDeviceRule, OciResources } from "../../spec/oci.ts";
+import { table } from "../../../lib/table.ts";
 import type { Property } from "./annotations.ts";
 
 export interface Manager {
@@ -115,7 +116,7 @@ function unifiedProperties(files: Readonly<Record<string, string>>, manager: Man
   });
 }
 
-const UNIFIED: Readonly<Partial<Record<string, string>>> = {
+const UNIFIED = table<string | undefined>({
   "cpu.weight": "CPUWeight",
   "memory.high": "MemoryHigh",
   "memory.low": "MemoryLow",
@@ -123,7 +124,7 @@ const UNIFIED: Readonly<Partial<Record<string, string>>> = {
   "memory.max": "MemoryMax",
   "memory.swap.max": "MemorySwapMax",
   "pids.max": "TasksMax",
-};
+});
 
 /** What can only be said when the unit is made. */
 export function oomProperties({ unified = {} }: OciResources, { version, isUnified }: Manager): Property[] {

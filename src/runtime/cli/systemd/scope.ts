@@ -3,8 +3,7 @@
 // A scope begins with a process. A process of keel's that waits for a request keeps it until the container's own is in it, and then ends.
 
 import { Fault } from "../../../lib/errors.ts";
-import type { CgroupHost, CgroupPaths } from "../../../linux/cgroupfs/hierarchy.ts";
-import { isMapped, loadIdMap } from "../../../linux/idmap.ts";
+import { type CgroupHost, type CgroupPaths, isOrdinaryUser } from "../../../linux/cgroupfs/hierarchy.ts";
 import { removeCgroup } from "../life/cgroup-end.ts";
 import { deviceRules, hasSystemd } from "../life/cgroups.ts";
 import { placeholder } from "../life/keel-run.ts";
@@ -29,7 +28,7 @@ function requireSystemd(): void {
       "systemd cgroup flag passed, but systemd support for managing cgroups is not available: systemd is not this machine's init",
       { code: "runtime.systemd-cgroup" },
     );
-  if (process.geteuid?.() !== 0 || isMapped(loadIdMap("self")))
+  if (isOrdinaryUser())
     throw new Fault(
       "notImplemented",
       "--systemd-cgroup needs root: a user's own systemd is not asked by this version",
