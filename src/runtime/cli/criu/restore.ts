@@ -18,7 +18,7 @@ import { checkTerminal, type Created, loadBundle, writePidFile } from "../life/c
 import { destroyContainer, killContainer } from "../life/destroy.ts";
 import { planHooks, stateText } from "../life/hooks.ts";
 import { runForeground, runOps } from "../life/keel-run.ts";
-import { inScope, planPlace } from "../life/place.ts";
+import { inScope, planPlace } from "../place/place.ts";
 import { ContainerDir, type ContainerState } from "../life/store.ts";
 import { answerOf, checkCriu, criuFault, findCriu, imageCall } from "./call.ts";
 import { commonOptions, CRIU_FLAGS, type ImagePlace, makePlace } from "./flags.ts";

@@ -19,7 +19,7 @@ import { saveFrontPlan } from "./front-plan.ts";
 import { stateText } from "./hooks.ts";
 import type { Invocation } from "../invocation.ts";
 import { type Foreground, runForeground, runOps } from "./keel-run.ts";
-import { inScope, planPlace } from "./place.ts";
+import { inScope, planPlace } from "../place/place.ts";
 import { ContainerDir, type ContainerState } from "./store.ts";
 
 export interface CreateOptions {

@@ -6,7 +6,7 @@ import type { CgroupPlan } from "../../cgroup/plan.ts";
 import type { OciSpec } from "../../spec/oci.ts";
 import type { Invocation } from "../invocation.ts";
 import type { Scope } from "../systemd/scope.ts";
-import { planBundleCgroup } from "./cgroups.ts";
+import { planBundleCgroup } from "../life/cgroups.ts";
 import { hierarchiesOf, isRootless, refuseLostLimits, withOptionalDevices } from "./rootless.ts";
 
 export interface Place {
