@@ -258,7 +258,8 @@ static int hand_over(char **argv)
 	memcpy(end + 1, "berth", sizeof "berth");
 	argv[0] = strcmp(slash ? slash + 1 : argv[0], runc) == 0 ? runc : name;
 	signal(SIGPIPE, SIG_DFL);
-	// A command is over before code that was compiled for it would pay. src/runtime/cli/main.ts takes this out of the environment again.
+	// Commands of a few milliseconds do without compiled code, and so without what bun makes for it at every start.
+	// src/runtime/cli/main.ts takes this out of the environment again.
 	setenv("BUN_JSC_useJIT", "0", 1);
 	execv(path, argv);
 	fprintf(stderr, "%s: cannot execute %s: %s (it has to be installed in the same directory)\n", argv[0], path, strerror(errno));

@@ -4,12 +4,15 @@
 const [, , first, second] = process.argv;
 const name = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
 
-if (name === "berth-runtime" || name === "runc") {
+const isRuntime = name === "berth-runtime" || name === "runc";
+
+if (isRuntime || first === "runtime") {
+  // bun: commands of a few milliseconds are over before code that was compiled for them would pay
+  Bun.unsafe.setJITPolicy(100);
   const { runRuntime } = await import("./runtime/cli/main.ts");
-  process.exit(await runRuntime(name, process.argv.slice(2)));
-} else if (first === "runtime") {
-  const { runRuntime } = await import("./runtime/cli/main.ts");
-  process.exit(await runRuntime("berth", process.argv.slice(3)));
+  process.exit(
+    await (isRuntime ? runRuntime(name, process.argv.slice(2)) : runRuntime("berth", process.argv.slice(3))),
+  );
 } else if (first === "daemon") {
   const { runDaemon } = await import("./daemon/run.ts");
   await runDaemon(process.argv.slice(3));
