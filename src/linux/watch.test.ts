@@ -1,11 +1,12 @@
 // Notifications of the kernel through a real keel: what comes, from whom, and how a watch ends.
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
 import { after, before, test } from "node:test";
 import { SysError } from "../lib/errors.ts";
 import type { Keel, Watch } from "./keel.ts";
 import { inOwnNamespace, realKeel, sh } from "./namespace.fake.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from "./netlink/message.ts";
-import { LINK_REMOVALS, readRemovals } from "./netlink/monitor.ts";
+import { LINK_REMOVALS, readRemovals, type Removal } from "./netlink/monitor.ts";
 import { type Change, CHANGE_TYPES, NFTABLES_GROUP, readChanges } from "./nft/monitor.ts";
 import { addTable, deleteTable, nftOp } from "./nft/ruleset.ts";
 
@@ -62,18 +63,24 @@ inOwnNamespace(import.meta.filename, () => {
     );
   });
 
-  test("removed devices and addresses are told by index, what leaves a bridge is not", async () => {
+  test("removed devices, addresses, routes and ports are told, and forwarding that is switched off", async () => {
     await sh("ip", "link", "add", "name", "left", "index", "501", "type", "veth", "peer", "name", "right");
     await sh("ip", "link", "add", "name", "wbr", "index", "502", "type", "bridge");
     await sh("ip", "link", "set", "left", "master", "wbr");
     await sh("ip", "addr", "add", "10.0.0.1/24", "dev", "wbr");
-    const act = async () => {
-      await sh("ip", "link", "set", "left", "nomaster");
-      await sh("ip", "addr", "del", "10.0.0.1/24", "dev", "wbr");
-      await sh("ip", "link", "del", "left");
-    };
-    const indices = await collect(DEVICES, readRemovals, act, (all) => all.includes(501));
-    assert.deepEqual(indices.slice(0, 1), [502]);
+    await sh("ip", "link", "set", "wbr", "up");
+    await sh("sysctl", "-qw", "net.ipv4.ip_forward=1");
+    const told = (act: () => Promise<unknown>, wanted: Removal): Promise<Removal[]> =>
+      collect(DEVICES, readRemovals, act, (all) => all.some((r) => isDeepStrictEqual(r, wanted)));
+    const device = (index: number): Removal => ({ kind: "device", index });
+    const off = await told(() => sh("sysctl", "-qw", "net.ipv4.ip_forward=0"), { kind: "forwarding" });
+    assert.deepEqual(off, [{ kind: "forwarding" }]);
+    const route = await told(() => sh("ip", "route", "del", "10.0.0.0/24", "dev", "wbr"), device(502));
+    assert.deepEqual(route, [device(502)]);
+    await told(() => sh("ip", "link", "set", "left", "nomaster"), { kind: "port", name: "left" });
+    await told(() => sh("ip", "link", "set", "wbr", "down"), { kind: "state", index: 502, isUp: false });
+    await told(() => sh("ip", "addr", "del", "10.0.0.1/24", "dev", "wbr"), device(502));
+    await told(() => sh("ip", "link", "del", "left"), device(501));
     await sh("ip", "link", "del", "wbr");
   });
 

@@ -176,14 +176,20 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     spec: BridgeNetwork,
     before: NetworkState | undefined,
   ): Promise<Omit<NetworkState, "spec">> {
-    const { links, addresses } = await readHostState(this.#keel);
+    const { links, addresses, routes } = await readHostState(this.#keel);
     const id = { owner: this.#owner, networkId: spec.id };
     const { name, existing, isForeign } = chooseBridge(links, id, spec.bridgeName);
     const settings = bridgeSettings(spec, name, bridgeAlias(id), this.#facts.hasIpv6);
     try {
       if (spec.ipv6 !== undefined) await this.#keel.run(await planIpv6Forwarding());
       const index = existing?.index ?? (await this.#createDevice(name, planCreateBridge(settings)));
-      await this.#keel.run(planConfigureBridge(index, addresses, { ...settings, isForeign }));
+      await this.#keel.run(
+        planConfigureBridge(
+          index,
+          { addresses, routes, isUp: existing?.isUp ?? false },
+          { ...settings, isForeign },
+        ),
+      );
       return { bridgeName: name, bridgeIndex: index, isForeign: before?.isForeign ?? isForeign };
     } catch (error) {
       if (existing === undefined)
@@ -412,6 +418,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
       keel: this.#keel,
       tableName: this.#tableName,
       isOwnDevice: (index) => [...this.#networks.values()].some((n) => n.bridgeIndex === index),
+      isOwnPort: (name) => [...this.#endpoints.values()].some((e) => e.record.hostIfName === name),
       repair: () => this.#repair(),
       log: this.#log,
     });
@@ -423,7 +430,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   /** Makes devices and firewall what they should be, after somebody else took some of them away. */
   async #repair(): Promise<void> {
     for (const network of [...this.#networks.values()]) {
-      const { spec, bridgeIndex } = network;
+      const { spec } = network;
       const device = await this.#ensureDevice({ ...spec, bridgeName: network.bridgeName }, network);
       if (!this.#networks.has(spec.id)) {
         // It was removed meanwhile, and has just been made again.
@@ -431,19 +438,22 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
         continue;
       }
       this.#networks.set(spec.id, { spec, ...device });
-      if (device.bridgeIndex !== bridgeIndex) await this.#plugInAgain(spec, device.bridgeIndex);
     }
+    await this.#plugInAgain();
     await this.#reconcile();
   }
 
-  /** A bridge that is new has lost its containers: their devices are still there. */
-  async #plugInAgain(spec: BridgeNetwork, bridgeIndex: number): Promise<void> {
-    for (const { record } of [...this.#endpoints.values()])
-      if (record.networkId === spec.id)
-        await this.#runTolerant(
-          planPlugIn(record.hostIfName, { bridgeIndex, isIsolated: !spec.icc }),
-          ENODEV,
-        );
+  /** Joins containers' devices to the bridges that they are not, or no longer, in: a bridge that is new has lost all of its. */
+  async #plugInAgain(): Promise<void> {
+    const { links } = await readHostState(this.#keel);
+    const masters = new Map(links.map((l) => [l.name, l.master]));
+    for (const { record } of [...this.#endpoints.values()]) {
+      const network = this.#networks.get(record.networkId);
+      const master = masters.get(record.hostIfName);
+      if (network === undefined || master === undefined || master === network.bridgeIndex) continue;
+      const to = { bridgeIndex: network.bridgeIndex, isIsolated: !network.spec.icc };
+      await this.#runTolerant(planPlugIn(record.hostIfName, to), ENODEV);
+    }
   }
 
   async #reconcile(): Promise<void> {

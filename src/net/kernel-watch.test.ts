@@ -40,6 +40,7 @@ async function reasonOfRepair(runs: Uint8Array[][], failures = 0): Promise<strin
     keel: keelThatTells(runs),
     tableName: "ours",
     isOwnDevice: () => false,
+    isOwnPort: () => false,
     repair: async () => {
       if (attempts++ < failures) throw new Error("not yet");
     },
@@ -78,4 +79,31 @@ test("a repair that fails is tried again", async () => {
   const lines = await reasonOfRepair([[bytes(removedFrom("ours"), doneBy("nft"))]], 1);
   assert.match(lines[0] ?? "", /cannot be made as it was: not yet/);
   assert.match(lines[1] ?? "", /made as it was$/);
+});
+
+test("a port that has left its bridge is looked at once more before anything is repaired", async () => {
+  const left = (name: string) => bytes(message(17, Uint8Array.of(7, ...new Uint8Array(15)), [text(3, name)]));
+  const keel: Keel = new RecordingKeel();
+  keel.watch = async function* (what: Watch, signal: AbortSignal) {
+    what.onReady?.();
+    if (what.protocol === NETLINK_ROUTE) yield* [left("ended"), left("torn")];
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  };
+  const repaired = Promise.withResolvers<string>();
+  const asked = new Map<string, number>();
+  const watch = new KernelWatch({
+    keel,
+    tableName: "ours",
+    isOwnDevice: () => false,
+    isOwnPort: (name) => {
+      asked.set(name, (asked.get(name) ?? 0) + 1);
+      return name === "torn" || asked.get(name) === 1;
+    },
+    repair: async () => undefined,
+    log: repaired.resolve,
+  });
+  await watch.start();
+  assert.match(await repaired.promise, /was taken out of its bridge: made as it was/);
+  assert.deepEqual(Object.fromEntries(asked), { ended: 2, torn: 2 });
+  watch.stop();
 });

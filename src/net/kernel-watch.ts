@@ -1,11 +1,11 @@
 // Notices when somebody else takes away what is ours in the kernel: rules and elements of our nftables table (`nft flush
-// ruleset`, a firewall program that starts again), our bridges and their addresses. It repairs nothing itself: the driver
+// ruleset`, a firewall program that starts again), our bridges, their addresses, routes and ports, and forwarding. It repairs nothing itself: the driver
 // does, which knows how everything should be. Costs nothing as long as nothing of the kind happens.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "../lib/errors.ts";
 import type { Keel } from "../linux/keel.ts";
-import { LINK_REMOVALS, readRemovals } from "../linux/netlink/monitor.ts";
+import { LINK_REMOVALS, readRemovals, type Removal } from "../linux/netlink/monitor.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from "../linux/netlink/message.ts";
 import { CHANGE_TYPES, NFTABLES_GROUP, readChanges } from "../linux/nft/monitor.ts";
 
@@ -24,6 +24,8 @@ export interface KernelWatchOptions {
   tableName: string;
   /** Whether the device of an index is one of ours. */
   isOwnDevice(index: number): boolean;
+  /** Whether the device of a name is to be a port of one of our bridges. */
+  isOwnPort(name: string): boolean;
   /** Makes everything as it should be. */
   repair(): Promise<void>;
   log(line: string): void;
@@ -34,6 +36,10 @@ export class KernelWatch {
   readonly #options: KernelWatchOptions;
   readonly #end = new AbortController();
   #timer: NodeJS.Timeout | undefined;
+  /** Our devices that are down. */
+  readonly #down = new Set<number>();
+  /** Whether there is still something to repair when the time has come. */
+  #doubts: (() => boolean)[] = [];
 
   constructor(options: KernelWatchOptions) {
     this.#options = options;
@@ -101,15 +107,41 @@ export class KernelWatch {
     const what = { protocol: NETLINK_ROUTE, ...LINK_REMOVALS, quietMs: QUIET_MS, onReady };
     for await (const bytes of options.keel.watch(what, this.#end.signal)) {
       if (bytes.length === 0) this.#repairSoon("notifications of devices were lost");
-      for (const index of readRemovals(bytes))
-        if (options.isOwnDevice(index)) this.#repairSoon(`a bridge, or an address of one, was removed`);
+      for (const removal of readRemovals(bytes)) this.#takeRemoval(removal);
     }
   }
 
-  #repairSoon(reason: string, delayMs = SETTLE_MS): void {
-    if (this.#timer !== undefined || this.#end.signal.aborted) return;
+  #takeRemoval(removal: Removal): void {
+    const { isOwnDevice, isOwnPort } = this.#options;
+    if (removal.kind === "forwarding") this.#repairSoon("forwarding of packets was switched off");
+    else if (removal.kind === "state") this.#takeState(removal.index, removal.isUp);
+    else if (removal.kind === "device") {
+      if (isOwnDevice(removal.index))
+        this.#repairSoon("a bridge, or an address or route of one, was removed");
+    } else if (isOwnPort(removal.name))
+      // The ports of containers that end leave their bridges, too: the driver knows of it in a moment.
+      this.#repairSoon(`${removal.name} was taken out of its bridge`, SETTLE_MS, () =>
+        isOwnPort(removal.name),
+      );
+  }
+
+  /** A bridge that has just been made was down for a moment, too. */
+  #takeState(index: number, isUp: boolean): void {
+    this.#down.delete(index);
+    if (isUp || !this.#options.isOwnDevice(index)) return;
+    this.#down.add(index);
+    this.#repairSoon("a bridge was taken down", SETTLE_MS, () => this.#down.has(index));
+  }
+
+  #repairSoon(reason: string, delayMs = SETTLE_MS, isStillSo: () => boolean = () => true): void {
+    if (this.#end.signal.aborted) return;
+    this.#doubts.push(isStillSo);
+    if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
-      void this.#repair(reason, delayMs);
+      const isNeeded = this.#doubts.some((isSo) => isSo());
+      this.#doubts = [];
+      if (isNeeded) void this.#repair(reason, delayMs);
+      else this.#timer = undefined;
     }, delayMs).unref();
   }
 

@@ -1,4 +1,4 @@
-// Docker's `macvlan` driver: containers with devices of their own on a device of the host, beside it on the same wire. No
+// Docker's `macvlan` and `ipvlan` drivers: containers with devices of their own on a device of the host, beside it on the same wire. No
 // firewall, no published ports: what reaches them is up to the network outside.
 // Owns the daemon's bookkeeping of these networks in memory; the contract of each method is NetworkDriver's (model.ts).
 
@@ -9,18 +9,21 @@ import { NETLINK_ROUTE, netlinkOp } from "../linux/netlink/message.ts";
 import { type Register, host } from "../linux/ops.ts";
 import { type HostFacts, readHostFacts, readHostState } from "./host-state.ts";
 import {
+  type ChildKind,
   type MacvlanNetwork,
   networkOfSegment,
   parentOf,
   planMacvlan,
   planRemoveSegment,
   planSegment,
+  planTryIpvlan,
   segmentName,
 } from "./macvlan/device.ts";
 import type { AttachPlan, EndpointRecord, EndpointRequest, NetworkDriver } from "./model.ts";
 import { interfaceAddress, interfaceIndex } from "./sandbox/endpoint.ts";
 
 const ENODEV = 19;
+const EOPNOTSUPP = 95;
 const NETNS: Register = 0;
 
 /** Ports of the driver. */
@@ -49,6 +52,7 @@ export class MacvlanDriver implements NetworkDriver<MacvlanNetwork> {
 
   async ensureNetwork(spec: MacvlanNetwork): Promise<{ deviceName: string }> {
     const parentIndex = await this.#ensureParent(spec);
+    if (spec.child.kind === "ipvlan") await this.#tryIpvlan(parentIndex, spec.child);
     this.#networks.set(spec.id, { spec, parentIndex });
     return { deviceName: spec.parent === "" ? segmentName(spec.id) : spec.parent };
   }
@@ -69,6 +73,23 @@ export class MacvlanDriver implements NetworkDriver<MacvlanNetwork> {
     return (await find()) as number;
   }
 
+  /** What the kernel will say at a container's start is said when its network is made. */
+  async #tryIpvlan(parentIndex: number, child: ChildKind & { kind: "ipvlan" }): Promise<void> {
+    try {
+      await this.#keel.run(planTryIpvlan(parentIndex, child));
+    } catch (error) {
+      if (error instanceof SysError && error.errno === EOPNOTSUPP)
+        throw new Fault("notImplemented", "this kernel has no ipvlan devices (module ipvlan); macvlan has", {
+          code: "network.driver",
+          cause: error,
+        });
+      throw new Fault("invalidParameter", `cannot make ipvlan devices on the parent: ${messageOf(error)}`, {
+        code: "network.parent",
+        cause: error,
+      });
+    }
+  }
+
   async removeNetwork(networkId: string): Promise<void> {
     const network = this.#networks.get(networkId);
     this.#networks.delete(networkId);
@@ -84,14 +105,15 @@ export class MacvlanDriver implements NetworkDriver<MacvlanNetwork> {
     const { spec } = known;
     // The parent may have gone and come again with another index.
     const parentIndex = await this.#ensureParent(spec);
-    const { endpointId, networkId, containerId, ifName, ip, ip6, mac } = request;
+    const { endpointId, networkId, containerId, ifName, ip, ip6 } = request;
+    const mac = spec.child.kind === "macvlan" ? request.mac : "";
     const record = { endpointId, networkId, containerId, ifName, ip, ip6, mac, hostIfName: "", ports: [] };
     this.#endpoints.set(endpointId, record);
     const own = [ip, ip6].filter((a) => a !== "");
     const home = (a: string) => spec.subnets.find((s) => s.subnet.includes(":") === a.includes(":"));
     const ops = planMacvlan({
       parentIndex,
-      mode: spec.mode,
+      child: spec.child,
       mac,
       mtu: spec.mtu,
       netnsReg: reg,

@@ -68,8 +68,15 @@ describe("daemon-wide settings", () => {
   });
 });
 
+/** Name of the host's end of a container's device. */
+async function portOf(name: string): Promise<string> {
+  const far = /^(\d+)/.exec(await text("exec", name, "cat", "/sys/class/net/eth0/iflink"))?.[1];
+  const links = JSON.parse(await inHost("ip", "-j", "link")) as { ifindex: number; ifname: string }[];
+  return links.find((l) => l.ifindex === Number(far))?.ifname ?? "";
+}
+
 describe("damage by others", () => {
-  test("rules, bridges and addresses come back while containers run", async () => {
+  test("rules, bridges, addresses, routes, ports and forwarding come back while containers run", async () => {
     const id = await text("network", "create", "--subnet", "10.30.9.0/24", "mended");
     const bridge = `br-${id.slice(0, 12)}`;
     await text(
@@ -81,6 +88,10 @@ describe("damage by others", () => {
       ["nft", "flush", "ruleset"],
       ["ip", "link", "del", bridge],
       ["ip", "addr", "del", "10.30.9.1/24", "dev", bridge],
+      ["ip", "route", "del", "10.30.9.0/24", "dev", bridge],
+      ["ip", "link", "set", bridge, "down"],
+      ["ip", "link", "set", await portOf("web"), "nomaster"],
+      ["sysctl", "-qw", "net.ipv4.ip_forward=0"],
     ]) {
       const count = daemon.log.split("made as it was").length;
       await inHost(...way);
@@ -90,6 +101,7 @@ describe("damage by others", () => {
         await text("exec", "peer", "timeout", "3", "wget", "-qO-", "http://10.30.9.2/hostname"),
         "web",
       );
+      assert.equal((await inHost("sysctl", "-n", "net.ipv4.ip_forward")).trim(), "1");
     }
   });
 });

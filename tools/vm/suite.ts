@@ -30,6 +30,7 @@ const TESTS = [
   "test/e2e/exec.test.ts",
   "test/e2e/external-runtime.test.ts",
   "test/e2e/health.test.ts",
+  "test/e2e/ipvlan.test.ts",
   "test/e2e/isolation.test.ts",
   "test/e2e/lifecycle.test.ts",
   "test/e2e/runtime-criu.test.ts",

@@ -86,7 +86,7 @@ const only = ({ egress }: { egress?: string }): string =>
 function waysOf(n: NetworkInspect, modes: readonly string[]): Pick<GraphNetwork, "outward" | "inward"> {
   if (n.Driver === "host") return { outward: "as the host", inward: "as the host" };
   if (n.Driver === "null" || n.Internal) return { outward: "nowhere", inward: "nobody" };
-  if (n.Driver === "macvlan") {
+  if (n.Driver === "macvlan" || n.Driver === "ipvlan") {
     const wire =
       n.Options["parent"] === undefined ? "their own segment" : `the wire of ${n.Options["parent"]}`;
     return { outward: wire, inward: `everybody on ${wire}` };

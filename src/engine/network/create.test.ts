@@ -41,7 +41,12 @@ test("draftNetwork refuses what Docker refuses, with its kind and words", () => 
     [{ Driver: "overlay" }, "forbidden", /not a swarm manager/],
     [{ Driver: "host" }, "forbidden", /only one instance of "host" network is allowed/],
     [{ Driver: "weave" }, "notFound", /plugin "weave" not found/],
-    [{ Driver: "ipvlan" }, "notImplemented", /ipvlan/],
+    [{ IPAM: { Driver: "null" } }, "invalidParameter", /^ipv4 pool is empty$/],
+    [
+      { Driver: "ipvlan", IPAM: { Driver: "null" }, Options: { ipvlan_mode: "l3" } },
+      "invalidParameter",
+      /^ipv4 pool is empty$/,
+    ],
     [{ Scope: "global" }, "forbidden", /swarm is not active/],
     [{ Ingress: true }, "forbidden", /Ingress/],
     [{ EnableIPv4: false }, "invalidParameter", /IPv4 or IPv6 must be enabled/],

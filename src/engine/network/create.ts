@@ -18,6 +18,7 @@ import {
 import { boolOption, OPTION, type Options } from "./options.ts";
 import {
   emptyRecord,
+  isOnWire,
   isPredefined,
   type NetworkDriverName,
   type NetworkRecord,
@@ -73,22 +74,15 @@ export function draftNetwork(request: NetworkCreateRequest, context: CreateConte
   checkScope(request);
   const complete = isFrom ? configured(record, context.byName(record.configFrom)) : record;
   if (!complete.hasIpv4 && !complete.hasIpv6) throw invalid("IPv4 or IPv6 must be enabled");
-  checkIpam(complete);
-  return { ...complete, driver: known };
+  const result = { ...complete, driver: known };
+  checkIpam(result);
+  return result;
 }
 
 function knownDriver(driver: string): NetworkDriverName {
-  if (driver === "bridge" || driver === "macvlan") return driver;
+  if (driver === "bridge" || driver === "macvlan" || driver === "ipvlan") return driver;
   if (driver === "host" || driver === "null")
     throw forbidden(`only one instance of "${driver}" network is allowed`);
-  if (driver === "ipvlan")
-    throw new Fault(
-      "notImplemented",
-      "the network driver ipvlan is not supported by this version; macvlan is",
-      {
-        code: "network.driver",
-      },
-    );
   throw new Fault("notFound", `plugin "${driver}" not found`, { code: "network.driver" });
 }
 
@@ -136,10 +130,11 @@ function configured(record: NetworkRecord, source: NetworkRecord | undefined): N
 function checkIpam(r: NetworkRecord): void {
   if (!["default", "null"].includes(r.ipamDriver))
     throw new Fault("notFound", `plugin "${r.ipamDriver}" not found`, { code: "network.ipam-driver" });
-  if (r.ipamDriver === "null")
-    throw new Fault("notImplemented", 'the IPAM driver "null" is not supported by this version', {
-      code: "network.ipam-driver",
-    });
+  if (r.ipamDriver !== "null") return;
+  if (r.subnets.length > 0) throw invalid("null ipam driver does not handle specific address pool requests");
+  // Who is on a wire may get his address there; a bridge and a router of layer 3 have to know it.
+  const mode = r.options[OPTION.ipvlanMode] || "l2";
+  if (!isOnWire(r) || (r.driver === "ipvlan" && mode !== "l2")) throw invalid("ipv4 pool is empty");
 }
 
 interface Families {

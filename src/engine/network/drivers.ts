@@ -5,7 +5,7 @@ import type { HostPrefixes } from "../../net/host-state.ts";
 import type { MacvlanNetwork } from "../../net/macvlan/device.ts";
 import type { BridgeNetwork, EndpointRecord, NetworkDriver } from "../../net/model.ts";
 import { type BridgeDefaults, bridgeSpec, macvlanSpec, OPTION } from "./options.ts";
-import type { NetworkRecord } from "./record.ts";
+import { isOnWire, type NetworkRecord } from "./record.ts";
 import type { TakenSubnets } from "./subnets.ts";
 
 /** The bridge driver also reads what others on the host have. */
@@ -29,20 +29,20 @@ export class NetworkDrivers {
   of(record: NetworkRecord): Omit<NetworkDriver<never>, "ensureNetwork"> | undefined {
     if (record.isConfigOnly) return undefined;
     if (record.driver === "bridge") return this.#bridge;
-    return record.driver === "macvlan" ? this.#macvlan : undefined;
+    return isOnWire(record) ? this.#macvlan : undefined;
   }
 
   /** Refuses options that cannot be, with invalidParameter, before anything is chosen or made. */
   check(record: NetworkRecord): void {
     if (record.driver === "bridge") bridgeSpec(record, this.#defaults);
-    if (record.driver === "macvlan") macvlanSpec(record);
+    if (isOnWire(record)) macvlanSpec(record);
   }
 
   /** Returns the name that the device of a user's network has. */
   deviceName(record: NetworkRecord): string {
     if (record.driver === "bridge")
       return record.options[OPTION.bridgeName] || `br-${record.id.slice(0, 12)}`;
-    return record.driver === "macvlan" ? (record.options[OPTION.parent] ?? "") : "";
+    return isOnWire(record) ? (record.options[OPTION.parent] ?? "") : "";
   }
 
   /** Makes, repairs or adopts the network's device; returns its name, "" where there is none. */
@@ -52,8 +52,7 @@ export class NetworkDrivers {
       const { bridgeName: _, ...anyName } = spec;
       return (await this.#bridge.ensureNetwork(record.deviceName === "" ? anyName : spec)).deviceName;
     }
-    if (record.driver === "macvlan")
-      return (await this.#macvlan.ensureNetwork(macvlanSpec(record))).deviceName;
+    if (isOnWire(record)) return (await this.#macvlan.ensureNetwork(macvlanSpec(record))).deviceName;
     return "";
   }
 
@@ -74,14 +73,15 @@ export class NetworkDrivers {
     endpoints: readonly EndpointRecord[],
     find: (networkId: string) => NetworkRecord | undefined,
   ): Promise<string[]> {
-    const ofDriver = (name: string): EndpointRecord[] =>
-      endpoints.filter((e) => {
-        const driver = find(e.networkId)?.driver;
-        return driver === name || (name === "bridge" && driver === undefined);
-      });
+    const isOf = (e: EndpointRecord, fits: (record: NetworkRecord) => boolean): boolean => {
+      const record = find(e.networkId);
+      return record !== undefined && fits(record);
+    };
+    const isBridged = (e: EndpointRecord): boolean =>
+      find(e.networkId) === undefined || isOf(e, (r) => r.driver === "bridge");
     return [
-      ...(await this.#bridge.restore(ofDriver("bridge"))),
-      ...(await this.#macvlan.restore(ofDriver("macvlan"))),
+      ...(await this.#bridge.restore(endpoints.filter(isBridged))),
+      ...(await this.#macvlan.restore(endpoints.filter((e) => isOf(e, isOnWire)))),
     ];
   }
 

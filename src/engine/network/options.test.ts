@@ -53,8 +53,18 @@ test("bridgeSpec refuses values that cannot be, and what is not there", () => {
     assert.throws(() => spec(options as never), { kind, message }, JSON.stringify(options));
 });
 
-test("macvlanSpec knows the modes", () => {
-  assert.equal(macvlanSpec(record({})).mode, "bridge");
+test("macvlanSpec knows the modes of macvlan and ipvlan", () => {
+  assert.deepEqual(macvlanSpec(record({})).child, { kind: "macvlan", mode: "bridge" });
+  const ipvlan = (options: Record<string, string>) =>
+    macvlanSpec({ ...record(options), driver: "ipvlan" }).child;
+  assert.deepEqual(ipvlan({}), { kind: "ipvlan", mode: "l2", flag: "bridge" });
+  assert.deepEqual(ipvlan({ [OPTION.ipvlanMode]: "l3s", [OPTION.ipvlanFlag]: "vepa" }), {
+    kind: "ipvlan",
+    mode: "l3s",
+    flag: "vepa",
+  });
+  for (const option of [OPTION.ipvlanMode, OPTION.ipvlanFlag])
+    assert.throws(() => ipvlan({ [option]: "x" }), { kind: "invalidParameter" });
   assert.equal(macvlanSpec(record({ [OPTION.macvlanMode]: "vepa", parent: "eth0" })).parent, "eth0");
   assert.throws(() => macvlanSpec(record({ [OPTION.macvlanMode]: "x" })), { kind: "invalidParameter" });
 });

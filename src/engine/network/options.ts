@@ -5,7 +5,13 @@ import { Fault } from "../../lib/errors.ts";
 import { parsePrefix, prefixText } from "../../linux/netlink/address.ts";
 import { parseEgressPolicy } from "../../net/egress/policy.ts";
 import type { BridgeNetwork, GatewayMode, NetworkSubnet } from "../../net/model.ts";
-import type { MacvlanMode, MacvlanNetwork } from "../../net/macvlan/device.ts";
+import type {
+  ChildKind,
+  IpvlanFlag,
+  IpvlanMode,
+  MacvlanMode,
+  MacvlanNetwork,
+} from "../../net/macvlan/device.ts";
 import { type NetworkRecord, type NetworkSubnetRecord, subnetOf } from "./record.ts";
 
 export const OPTION = {
@@ -30,6 +36,8 @@ export const OPTION = {
   egress: "berth.egress",
   parent: "parent",
   macvlanMode: "macvlan_mode",
+  ipvlanMode: "ipvlan_mode",
+  ipvlanFlag: "ipvlan_flag",
 } as const;
 
 /** Label of a container with the same as OPTION.egress, for it alone. */
@@ -45,6 +53,8 @@ const DEFAULT_MTU = 1500;
 const MAX_MTU = 65_535;
 const GATEWAY_MODES: readonly string[] = ["nat", "nat-unprotected", "routed", "isolated"];
 const MACVLAN_MODES: readonly string[] = ["private", "vepa", "bridge", "passthru"];
+const IPVLAN_MODES: readonly string[] = ["l2", "l3", "l3s"];
+const IPVLAN_FLAGS: readonly string[] = ["bridge", "private", "vepa"];
 /** Longest device name of the kernel, without the closing NUL. */
 const MAX_DEVICE_NAME = 15;
 
@@ -169,27 +179,41 @@ const familyOf = (
 ): { [F in "ipv4" | "ipv6"]?: NetworkSubnet } =>
   s === undefined ? {} : { [family]: { subnet: s.subnet, gateway: s.gateway, gatewayMode: mode } };
 
-/** Returns the macvlan driver's form of a network. Fails with invalidParameter on options that cannot be. */
+/** Returns the macvlan driver's form of a macvlan or ipvlan network. Fails with invalidParameter on options that cannot be. */
 export function macvlanSpec(record: NetworkRecord): MacvlanNetwork {
   const { options } = record;
   if (options[OPTION.egress] !== undefined)
     throw invalid(
       `${OPTION.egress} needs a bridge network: the packets of ${record.driver} networks do not pass the host`,
     );
+  const parent = options[OPTION.parent] ?? "";
+  return {
+    id: record.id,
+    parent: parent === "" ? "" : checkDeviceName(parent),
+    child: record.driver === "ipvlan" ? ipvlanChild(options) : macvlanChild(options),
+    mtu: options[OPTION.mtu] === undefined ? 0 : mtuOption(options),
+    subnets: record.subnets.map((s) => ({ subnet: s.subnet, gateway: s.gateway })),
+    internal: record.isInternal,
+  };
+}
+
+function macvlanChild(options: Options): ChildKind {
   const mode = options[OPTION.macvlanMode] || "bridge";
   if (!MACVLAN_MODES.includes(mode))
     throw invalid(
       `requested macvlan mode '${mode}' is not valid, 'bridge' mode is the macvlan driver default`,
     );
-  const parent = options[OPTION.parent] ?? "";
-  return {
-    id: record.id,
-    parent: parent === "" ? "" : checkDeviceName(parent),
-    mode: mode as MacvlanMode,
-    mtu: options[OPTION.mtu] === undefined ? 0 : mtuOption(options),
-    subnets: record.subnets.map((s) => ({ subnet: s.subnet, gateway: s.gateway })),
-    internal: record.isInternal,
-  };
+  return { kind: "macvlan", mode: mode as MacvlanMode };
+}
+
+function ipvlanChild(options: Options): ChildKind {
+  const mode = options[OPTION.ipvlanMode] || "l2";
+  const flag = options[OPTION.ipvlanFlag] || "bridge";
+  if (!IPVLAN_MODES.includes(mode))
+    throw invalid(`requested ipvlan mode '${mode}' is not valid, 'l2' mode is the ipvlan driver default`);
+  if (!IPVLAN_FLAGS.includes(flag))
+    throw invalid(`requested ipvlan flag '${flag}' is not valid, 'bridge' is the ipvlan driver default`);
+  return { kind: "ipvlan", mode: mode as IpvlanMode, flag: flag as IpvlanFlag };
 }
 
 /** Returns the front of device names in the network's containers, "eth". */

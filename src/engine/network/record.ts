@@ -1,7 +1,11 @@
 // What the store keeps of a network (table `networks`, key = id).
 
-/** `bridge` and `macvlan` networks have devices and addresses; `host` and `null` only exist to be named. */
-export type NetworkDriverName = "bridge" | "macvlan" | "host" | "null";
+/** Networks of the first three have devices and addresses; `host` and `null` only exist to be named. */
+export type NetworkDriverName = "bridge" | "macvlan" | "ipvlan" | "host" | "null";
+
+/** Whether a network's containers are on the wire of a device of the host. */
+export const isOnWire = ({ driver }: Pick<NetworkRecord, "driver">): boolean =>
+  driver === "macvlan" || driver === "ipvlan";
 
 /** A block of addresses of a network. */
 export interface NetworkSubnetRecord {

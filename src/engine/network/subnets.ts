@@ -5,7 +5,7 @@ import { familyOf, ipFromNumber, ipNumber } from "../../linux/netlink/address.ts
 import { firstAddress } from "../../net/ipam/address-pool.ts";
 import { chooseSubnet, type SubnetPool, type TakenPrefix } from "../../net/ipam/subnet.ts";
 import { OPTION } from "./options.ts";
-import type { NetworkRecord, NetworkSubnetRecord } from "./record.ts";
+import { isOnWire, type NetworkRecord, type NetworkSubnetRecord } from "./record.ts";
 
 /** Where subnets that nobody asked for come from. */
 export interface SubnetPools {
@@ -29,6 +29,7 @@ export interface SubnetContext {
 
 /** Returns the network with its addresses. Fails with forbidden (overlap), unavailable (no pool left), invalidParameter. */
 export function chooseSubnets(draft: NetworkRecord, context: SubnetContext): NetworkRecord {
+  if (draft.ipamDriver === "null") return { ...draft, subnets: [] };
   const blocks = (family: "ipv4" | "ipv6"): NetworkSubnetRecord[] => {
     const wanted = draft.subnets.filter((s) => s.subnet.includes(":") === (family === "ipv6"));
     if (!(family === "ipv4" ? draft.hasIpv4 : draft.hasIpv6)) return [];
@@ -56,8 +57,8 @@ function withGateway(
   s: NetworkSubnetRecord,
   { taken }: SubnetContext,
 ): NetworkSubnetRecord {
-  // Macvlan networks share the wire's subnet: what the host has there is no conflict.
-  const networks = draft.driver === "macvlan" ? [] : taken.networks;
+  // Macvlan and ipvlan networks share the wire's subnet: what the host has there is no conflict.
+  const networks = isOnWire(draft) ? [] : taken.networks;
   chooseSubnet({ wanted: s.subnet, networks, routes: [] });
   return { ...s, gateway: s.gateway || defaultGateway(draft, s) };
 }
@@ -66,7 +67,7 @@ function withGateway(
 function defaultGateway(draft: NetworkRecord, s: NetworkSubnetRecord): string {
   const isIpv6 = s.subnet.includes(":");
   const mode = draft.options[isIpv6 ? OPTION.gatewayMode6 : OPTION.gatewayMode4];
-  if (mode === "isolated" || (draft.driver === "macvlan" && draft.isInternal)) return "";
+  if (mode === "isolated" || (isOnWire(draft) && draft.isInternal)) return "";
   const reserved = Object.values(s.reserved);
   const first = firstAddress(s.range || s.subnet);
   const family = familyOf(first);

@@ -6,7 +6,7 @@ import type {
   NetworkSummary,
 } from "../../api/schemas/network.ts";
 import type { EndpointRecord } from "../../net/model.ts";
-import type { NetworkRecord, NetworkSubnetRecord } from "./record.ts";
+import { isOnWire, type NetworkRecord, type NetworkSubnetRecord } from "./record.ts";
 
 /** A container in a network. */
 export interface NetworkMember {
@@ -25,7 +25,9 @@ export interface SubnetUsage {
 }
 
 export function summaryOf(r: NetworkRecord): NetworkSummary {
-  const hasIpam = r.driver === "bridge" || r.driver === "macvlan" || r.isConfigOnly;
+  const hasIpam = r.driver === "bridge" || isOnWire(r) || r.isConfigOnly;
+  // compat: the null driver of addresses is shown with a pool of all.
+  const isNull = r.ipamDriver === "null" && !r.isConfigOnly;
   return {
     Name: r.name,
     Id: r.id,
@@ -37,7 +39,7 @@ export function summaryOf(r: NetworkRecord): NetworkSummary {
     IPAM: {
       Driver: r.ipamDriver,
       Options: hasIpam ? r.ipamOptions : null,
-      Config: r.subnets.map(ipamConfigOf),
+      Config: isNull ? [{ Subnet: "0.0.0.0/0" }] : r.subnets.map(ipamConfigOf),
     },
     Internal: r.isInternal,
     Attachable: r.isAttachable,

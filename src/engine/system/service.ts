@@ -152,7 +152,7 @@ export class SystemService {
       Plugins: {
         Volume: [...this.#deps.volumes.driverNames],
         // compat: overlay is listed although it can only be made in a swarm.
-        Network: ["bridge", "host", "macvlan", "null", "overlay"],
+        Network: ["bridge", "host", "ipvlan", "macvlan", "null", "overlay"],
         Authorization: f.authorizationPlugins().length === 0 ? null : [...f.authorizationPlugins()],
         Log: [...DRIVER_NAMES],
       },

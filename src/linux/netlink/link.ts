@@ -19,6 +19,7 @@ import {
   readU32,
   text,
   u8,
+  u16,
   u32,
 } from "./message.ts";
 
@@ -37,6 +38,9 @@ const IFLA = {
 const IFLA_INFO = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
 const VETH_INFO_PEER = 1;
 const IFLA_MACVLAN_MODE = 1;
+const IFLA_IPVLAN = { mode: 1, flags: 2 } as const;
+const IPVLAN_MODE = { l2: 0, l3: 1, l3s: 2 } as const;
+const IPVLAN_FLAG = { bridge: 0, private: 1, vepa: 2 } as const;
 const MACVLAN_MODE = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
 const IFLA_BRPORT = {
   mode: 4,
@@ -142,34 +146,53 @@ export function newVeth(near: VethEnd, far: VethEnd): Message {
 /** How macvlan devices of one parent reach each other: not at all, by an outside switch, directly, or there is only one. */
 export type MacvlanMode = keyof typeof MACVLAN_MODE;
 
-/** A macvlan device. */
-export interface Macvlan extends LinkSettings {
+/** Layer at which ipvlan devices of one parent take part, and how they reach each other. */
+export type IpvlanMode = keyof typeof IPVLAN_MODE;
+export type IpvlanFlag = keyof typeof IPVLAN_FLAG;
+
+/** A device on another one. */
+interface ChildDevice extends LinkSettings {
   name: string;
   index: number;
   /** Register of the namespace that it is made in. */
   netns: Register;
   /** Index of the device that it stands on, where the message is sent. */
   parent: number;
+}
+
+/** A macvlan device. */
+export interface Macvlan extends ChildDevice {
   mode: MacvlanMode;
 }
 
-/** Creates a macvlan device in another namespace; ENODEV without the parent, EBUSY or EINVAL when the parent cannot have one. */
-export function newMacvlan(d: Macvlan): Message {
-  return {
-    type: RTM.newLink,
-    flags: CREATE,
-    header: ifinfomsg(d.index, d.isUp),
-    attrs: [
-      ...settingAttrs(d),
-      u32(IFLA.link, d.parent),
-      descriptor(IFLA.netNsFd, d.netns),
-      nest(IFLA.linkinfo, [
-        text(IFLA_INFO.kind, "macvlan"),
-        nest(IFLA_INFO.data, [u32(IFLA_MACVLAN_MODE, MACVLAN_MODE[d.mode])]),
-      ]),
-    ],
-  };
+/** An ipvlan device: it has its parent's hardware address. */
+export interface Ipvlan extends ChildDevice {
+  mode: IpvlanMode;
+  flag: IpvlanFlag;
 }
+
+/** Creates a macvlan device in another namespace; ENODEV without the parent, EBUSY or EINVAL when the parent cannot have one. */
+export const newMacvlan = (d: Macvlan): Message =>
+  newChild(d, "macvlan", [u32(IFLA_MACVLAN_MODE, MACVLAN_MODE[d.mode])]);
+
+/** Creates an ipvlan device; EOPNOTSUPP on a kernel without, else as newMacvlan. */
+export const newIpvlan = (d: Ipvlan): Message =>
+  newChild(d, "ipvlan", [
+    u16(IFLA_IPVLAN.mode, IPVLAN_MODE[d.mode]),
+    u16(IFLA_IPVLAN.flags, IPVLAN_FLAG[d.flag]),
+  ]);
+
+const newChild = (d: ChildDevice, kind: string, data: readonly Attr[]): Message => ({
+  type: RTM.newLink,
+  flags: CREATE,
+  header: ifinfomsg(d.index, d.isUp),
+  attrs: [
+    ...settingAttrs(d),
+    u32(IFLA.link, d.parent),
+    descriptor(IFLA.netNsFd, d.netns),
+    nest(IFLA.linkinfo, [text(IFLA_INFO.kind, kind), nest(IFLA_INFO.data, data)]),
+  ],
+});
 
 /** Changes an existing device. ENODEV when there is none. */
 export function setLink(ref: LinkRef, settings: LinkSettings): Message {

@@ -3,10 +3,16 @@
 // and leaves everybody else's alone. Pure: reads dumps, returns operations.
 
 import { Fault } from "../../lib/errors.ts";
-import { AF_INET6 } from "../../linux/netlink/address.ts";
+import { AF_INET6, parsePrefix, prefixText } from "../../linux/netlink/address.ts";
 import { type Link, delLink, newBridge, setLink } from "../../linux/netlink/link.ts";
 import { NETLINK_ROUTE, netlinkOp } from "../../linux/netlink/message.ts";
-import { type InterfaceAddress, delAddress, newAddress } from "../../linux/netlink/route.ts";
+import {
+  type InterfaceAddress,
+  type Route,
+  delAddress,
+  newAddress,
+  newRoute,
+} from "../../linux/netlink/route.ts";
 import { HOST_NS, type Op, host } from "../../linux/ops.ts";
 import type { BridgeNetwork, NetworkSubnet } from "../model.ts";
 import { interfaceAddress, macForIp, macForName } from "../sandbox/endpoint.ts";
@@ -123,20 +129,30 @@ export function planCreateBridge(s: BridgeSettings): Op[] {
   ];
 }
 
+/** What the host has: addresses, routes, and whether the device is up. */
+export interface BridgeState {
+  addresses: readonly InterfaceAddress[];
+  routes: readonly Route[];
+  isUp: boolean;
+}
+
 /**
- * Brings an existing device to its settings: sysctls first, so that it is never up without them. `addresses` are the
- * addresses of the host; of this device's, others than the gateways are removed, but for link-local ones. Somebody
- * else's device keeps its own addresses, hardware address and MTU.
+ * Brings an existing device to its settings: sysctls first, so that it is never up without them. Of its addresses others
+ * than the gateways are removed, but for link-local ones; one that has lost the route that the kernel had made of it
+ * gets it again. Somebody else's device keeps its own addresses, hardware address and MTU.
  */
 export function planConfigureBridge(
   index: number,
-  addresses: readonly InterfaceAddress[],
+  state: BridgeState,
   s: BridgeSettings & { isForeign: boolean },
 ): Op[] {
-  const has = addresses
+  const has = state.addresses
     .filter((a) => a.index === index && !(a.family === AF_INET6 && a.ip.startsWith("fe80:")))
     .map((a) => `${a.ip}/${a.prefixLength}`);
   const surplus = s.isForeign ? [] : has.filter((a) => !s.addresses.includes(a));
+  const isRouted = (a: string): boolean =>
+    state.routes.some((r) => r.index === index && r.destination === networkOf(a));
+  const routeless = state.isUp ? has.filter((a) => s.addresses.includes(a) && !isRouted(a)) : [];
   return [
     host.sysctlHost(HOST_NS, "net/ipv4/ip_forward", "1"),
     // Lets packets that the host sends to its own 127.0.0.1 go out to a container; ../firewall keeps containers from it.
@@ -145,10 +161,16 @@ export function planConfigureBridge(
     netlinkOp(NETLINK_ROUTE, HOST_NS, [
       ...surplus.map((a) => delAddress(index, a)),
       ...s.addresses.filter((a) => !has.includes(a)).map((a) => newAddress(index, a)),
+      ...routeless.map((a) =>
+        newRoute({ destination: networkOf(a), index, source: a.split("/")[0] as string }),
+      ),
       setLink({ index }, { ...(s.isForeign ? {} : { mac: s.mac, mtu: s.mtu }), isUp: true }),
     ]),
   ];
 }
+
+/** "172.17.0.0/16" of "172.17.0.1/16". */
+const networkOf = (address: string): string => prefixText(parsePrefix(address));
 
 function ipv6Sysctls(s: BridgeSettings & { isForeign: boolean }): Op[] {
   if (!s.hasIpv6) return [];

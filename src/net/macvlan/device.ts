@@ -1,11 +1,14 @@
-// Devices of the macvlan driver: which parent a network's endpoints stand on, and the plan of one endpoint. The device is
+// Devices of the macvlan and ipvlan drivers: which parent a network's endpoints stand on, and the plan of one endpoint. The device is
 // made in the host's namespace with the container's as its home, so that nothing has to be moved. Pure.
 
 import { Fault } from "../../lib/errors.ts";
 import {
   type Link,
+  type IpvlanFlag,
+  type IpvlanMode,
   type MacvlanMode,
   delLink,
+  newIpvlan,
   newMacvlan,
   newVeth,
   setLink,
@@ -15,14 +18,19 @@ import { HOST_NS, type Op, host } from "../../linux/ops.ts";
 import { type InsidePlan, interfaceIndex, planInside } from "../sandbox/endpoint.ts";
 import type { DeviceOwner } from "../bridge/device.ts";
 
-export type { MacvlanMode } from "../../linux/netlink/link.ts";
+export type { IpvlanFlag, IpvlanMode, MacvlanMode } from "../../linux/netlink/link.ts";
 
-/** A macvlan network. */
+/** What devices a network's containers have: with hardware addresses of their own, or with the parent's. */
+export type ChildKind =
+  | { kind: "macvlan"; mode: MacvlanMode }
+  | { kind: "ipvlan"; mode: IpvlanMode; flag: IpvlanFlag };
+
+/** A macvlan or ipvlan network. */
 export interface MacvlanNetwork {
   id: string;
   /** Device of the host, "" for a private segment without a way out. */
   parent: string;
-  mode: MacvlanMode;
+  child: ChildKind;
   /** 0: the parent's. */
   mtu: number;
   subnets: readonly { subnet: string; gateway: string }[];
@@ -86,7 +94,8 @@ export const planRemoveSegment = (networkId: string): Op[] => [
 /** Everything a macvlan endpoint is made of. */
 export interface MacvlanEndpoint extends InsidePlan {
   parentIndex: number;
-  mode: MacvlanMode;
+  child: ChildKind;
+  /** Not of ipvlan devices. */
   mac: string;
   mtu: number;
 }
@@ -94,19 +103,28 @@ export interface MacvlanEndpoint extends InsidePlan {
 /** Operations that make the endpoint; the kernel removes it with the namespace. */
 export function planMacvlan(p: MacvlanEndpoint): Op[] {
   const index = interfaceIndex(p.ifName);
+  const device = {
+    name: p.ifName,
+    index,
+    netns: p.netnsReg,
+    parent: p.parentIndex,
+    ...(p.mtu === 0 ? {} : { mtu: p.mtu }),
+  };
   return [
     netlinkOp(NETLINK_ROUTE, HOST_NS, [
-      newMacvlan({
-        name: p.ifName,
-        index,
-        netns: p.netnsReg,
-        parent: p.parentIndex,
-        mode: p.mode,
-        mac: p.mac,
-        ...(p.mtu === 0 ? {} : { mtu: p.mtu }),
-      }),
+      p.child.kind === "macvlan"
+        ? newMacvlan({ ...device, mode: p.child.mode, mac: p.mac })
+        : newIpvlan({ ...device, mode: p.child.mode, flag: p.child.flag }),
     ]),
     host.onFailure(netlinkOp(NETLINK_ROUTE, p.netnsReg, [delLink({ index })])),
     ...planInside(p),
   ];
 }
+
+/** Makes an ipvlan device in a namespace that goes with the request: EOPNOTSUPP tells a kernel without, EBUSY a parent in other use. */
+export const planTryIpvlan = (parentIndex: number, child: ChildKind & { kind: "ipvlan" }): Op[] => [
+  host.netnsNew(0),
+  netlinkOp(NETLINK_ROUTE, HOST_NS, [
+    newIpvlan({ ...child, name: "try0", index: interfaceIndex("try0"), netns: 0, parent: parentIndex }),
+  ]),
+];

@@ -120,6 +120,8 @@ function checkWish(network: NetworkRecord, wish: EndpointSettingsRequest, a: Add
   checkAddress(network, a.ip);
   checkAddress(network, a.ip6);
   if (wish.MacAddress) macBytes(wish.MacAddress);
+  if (wish.MacAddress && network.driver === "ipvlan")
+    throw invalid("ipvlan interfaces do not support custom mac address assignment", "network.mac");
   const name = wish.DriverOpts?.[ENDPOINT_OPTION.ifName];
   if (name !== undefined) checkDeviceName(name);
   interfaceSysctls(wish.DriverOpts ?? {}, "eth0");
