@@ -112,16 +112,16 @@ export class KernelWatch {
   }
 
   #takeRemoval(removal: Removal): void {
-    const { isOwnDevice, isOwnPort } = this.#options;
+    const options = this.#options;
     if (removal.kind === "forwarding") this.#repairSoon("forwarding of packets was switched off");
     else if (removal.kind === "state") this.#takeState(removal.index, removal.isUp);
     else if (removal.kind === "device") {
-      if (isOwnDevice(removal.index))
+      if (options.isOwnDevice(removal.index))
         this.#repairSoon("a bridge, or an address or route of one, was removed");
-    } else if (isOwnPort(removal.name))
+    } else if (options.isOwnPort(removal.name))
       // The ports of containers that end leave their bridges, too: the driver knows of it in a moment.
       this.#repairSoon(`${removal.name} was taken out of its bridge`, SETTLE_MS, () =>
-        isOwnPort(removal.name),
+        options.isOwnPort(removal.name),
       );
   }
 
