@@ -368,6 +368,21 @@ static int op_mount_host(struct host *h, struct reader *args, struct fault *f)
 	return 0;
 }
 
+static int op_owner(struct host *h, struct reader *args, struct fault *f)
+{
+	const char *path;
+	struct stat st;
+	wire_str(args, &path);
+	if (stat(path, &st) < 0)
+		return fault_set(f, errno, "stat", path, NULL);
+	h->wrote = true;
+	write_open(h->results);
+	write_int(h->results, st.st_uid);
+	write_int(h->results, st.st_gid);
+	write_close(h->results);
+	return 0;
+}
+
 static int op_project_quota(struct host *h, struct reader *args, struct fault *f)
 {
 	(void)h;
@@ -475,6 +490,7 @@ static const struct operation operations[] = {
 	{OP_MOUNT_HOST, "sssis", op_mount_host},
 	{OP_UNMOUNT_HOST, "s", op_unmount_host},
 	{OP_PROJECT_QUOTA, "sii", op_project_quota},
+	{OP_OWNER, "s", op_owner},
 	{OP_USERNS_NEW, "issss", op_userns_new},
 	{OP_CGROUP_DEVICES, "sbi", op_cgroup_devices},
 	{OP_USERNS_OPEN, "is", op_userns_open},

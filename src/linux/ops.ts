@@ -35,6 +35,7 @@ export const OPCODES = {
   datagrams: 14,
   mountHost: 15,
   unmountHost: 16,
+  owner: 31,
   projectQuota: 30,
   usernsNew: 145,
   cgroupDevices: 17,
@@ -224,6 +225,8 @@ export const host = {
     projectId,
     bytes,
   ],
+  /** Yields [uid, gid] of what is at a path of the host's, symlinks followed. */
+  owner: (path: string): Op => [O.owner, path],
   /** Unmounts what is mounted at `target`, detached when it is busy; nothing mounted is fine. */
   unmount: (target: string): Op => [O.unmountHost, target],
   /**

@@ -15,6 +15,8 @@ const socket = join(dir, "shelf.sock");
 const volumes = new Map<string, Set<string>>();
 const calls: string[] = [];
 let server: Server;
+/** Until then the plugin does not answer who mounts the volume "slow". */
+const released = Promise.withResolvers<void>();
 
 function answer(
   method: string,
@@ -65,7 +67,9 @@ function listen(): Promise<void> {
     request.on("end", () => {
       const body = JSON.parse(Buffer.concat(parts).toString() || "{}") as Record<string, never>;
       calls.push(request.url ?? "");
-      response.end(JSON.stringify(answer(request.url ?? "", body)));
+      const reply = (): unknown => response.end(JSON.stringify(answer(request.url ?? "", body)));
+      if (request.url === "/VolumeDriver.Mount" && body["Name"] === "slow") void released.promise.then(reply);
+      else reply();
     });
   });
   return new Promise((resolve) => {
@@ -193,4 +197,32 @@ test("a plugin that is away harms nobody else, and is found again", async () => 
   await daemon.text(first, ["rm", "-f", "again"]);
   assert.equal(volumes.get("books")?.has(Id), false);
   assert.ok(calls.includes("/VolumeDriver.Unmount"));
+});
+
+test("a plugin that does not answer holds up who wants its volume and nobody else", async () => {
+  await daemon.text(first, ["volume", "create", "-d", "shelf", "slow"]);
+  await daemon.text(first, [
+    "create",
+    "--name",
+    "waits",
+    "-v",
+    "slow:/s:nocopy",
+    "busybox",
+    "echo",
+    "at last",
+  ]);
+  const before = calls.length;
+  const isAsked = (): boolean => calls.slice(before).includes("/VolumeDriver.Mount");
+  const start = daemon.live(first, ["start", "-a", "waits"]);
+  while (!isAsked()) await new Promise(setImmediate);
+  assert.equal(
+    await daemon.text(first, ["run", "--rm", "-v", "other:/o", "busybox", "echo", "fine"]),
+    "fine",
+  );
+  assert.equal(await daemon.text(first, ["ps", "-a", "--format", "{{.Names}} {{.State}}"]), "waits created");
+  assert.equal((await daemon.inspect("waits")).State.Status, "created");
+  assert.match(await daemon.text(first, ["volume", "ls", "-q"]), /^other\nslow$/);
+  assert.equal(start.hasEnded, false, "all of this while the plugin thinks");
+  released.resolve();
+  assert.equal((await start.ended).stdout, "at last\n");
 });

@@ -59,8 +59,10 @@ function cleanDestination<T extends { destination: string }>(mount: T): T {
 function checkProc(mount: SpecBind | SpecImage | SpecTmpfs, host: SpecHost): void {
   const { destination: at } = mount;
   const source = "source" in mount ? mount.source : undefined;
-  const isProcfs = source !== undefined && host.mountOf(source)?.fstype === "proc";
-  if (at === "/proc" && !isProcfs) throw invalid(`"${at}" cannot be mounted because it is not of type proc`);
+  // Only here is the source looked at: it may be on a file system that does not answer.
+  const isProcfs = (): boolean => source !== undefined && host.mountOf(source)?.fstype === "proc";
+  if (at === "/proc" && !isProcfs())
+    throw invalid(`"${at}" cannot be mounted because it is not of type proc`);
   if (at.startsWith("/proc/") && !isProcFile(at))
     throw invalid(`"${at}" cannot be mounted because it is inside /proc`);
 }

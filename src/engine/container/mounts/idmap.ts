@@ -2,18 +2,18 @@
 // `owner` (what a bare `idmap` means) lets the container's user and the owner of the source be the same: what the one makes belongs to the
 // other. Else the ids are listed in crun's and Podman's form, `uids=DISK-HOST-COUNT#…;gids=…`, `@` in front of a range where its
 // second number is the container's. Parsing and maps are pure; who the two are is looked up at each start.
-import { stat } from "node:fs/promises";
-import { Fault, messageOf } from "../../../lib/errors.ts";
+import { Fault } from "../../../lib/errors.ts";
 import { checkIdMap, type IdMap, type IdRange, type Owner, outsideId } from "../../../linux/idmap.ts";
 import { fs } from "../../../linux/ops.ts";
 import type { ContainerContext } from "../context.ts";
 import type { ContainerRecord } from "../record.ts";
 import type { MountRecord } from "./record.ts";
+import { ownerOfSource } from "./source.ts";
 
 /** What a bare `idmap` means. */
 export const OWNER = "owner";
 
-type Context = Pick<ContainerContext, "layers">;
+type Context = Pick<ContainerContext, "keel" | "layers">;
 type Ids = "uids" | "gids";
 
 interface WrittenRange {
@@ -68,7 +68,7 @@ export async function mountIdMaps(
     maps.set(
       mount.destination,
       mount.idMap === OWNER
-        ? checked(mount, ownerMap(container, user, await ownerOf(mount, places)))
+        ? checked(mount, ownerMap(container, user, await ownerOf(context, mount, places)))
         : checked(mount, listedMap(container, mount.idMap ?? "")),
     );
   return maps;
@@ -94,17 +94,17 @@ async function userOf({ layers }: Context, record: ContainerRecord): Promise<Own
   return { uid, gid };
 }
 
-async function ownerOf(mount: MountRecord, places: ReadonlyMap<string, string>): Promise<Owner> {
+async function ownerOf(
+  context: Context,
+  mount: MountRecord,
+  places: ReadonlyMap<string, string>,
+): Promise<Owner> {
   const source = places.get(mount.name ?? "") ?? mount.source;
-  try {
-    const { uid, gid } = await stat(source);
-    return { uid, gid };
-  } catch (error) {
-    throw new Fault("invalidParameter", `idmap of ${mount.destination}: ${messageOf(error)}`, {
-      code: "mount.idmap",
-      cause: error,
-    });
-  }
+  const owner = await ownerOfSource(context, source);
+  if (owner !== undefined) return owner;
+  throw new Fault("invalidParameter", `idmap of ${mount.destination}: there is no ${source}`, {
+    code: "mount.idmap",
+  });
 }
 
 /** Returns the map that lets `user` (the container's ids) and `owner` (the disk's) be the same, and all others who they are inside. */

@@ -1,7 +1,7 @@
 // Decides which mounts a new container gets, in Docker's order: those of other containers (`--volumes-from`), then `-v`, then
 // `--mount`, then the volumes of its image and configuration where nothing is mounted yet. Volumes are made on the way and
 // pinned until the container is recorded; what fails takes the anonymous ones with it.
-import { lchown, mkdir, stat } from "node:fs/promises";
+import { lchown, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { ContainerConfig } from "../../../api/schemas/container.ts";
 import type { HostConfig } from "../../../api/schemas/host-config.ts";
@@ -11,8 +11,9 @@ import type { VolumeRecord } from "../../volume/record.ts";
 import type { ContainerContext } from "../context.ts";
 import { cleanPath, type MountWish, parseBind, parseMount, parseTmpfs, parseVolumesFrom } from "./parse.ts";
 import type { MountRecord } from "./record.ts";
+import { ownerOfSource } from "./source.ts";
 
-type Context = Pick<ContainerContext, "table" | "images" | "volumes" | "paths" | "log">;
+type Context = Pick<ContainerContext, "keel" | "table" | "images" | "volumes" | "paths" | "log">;
 
 export interface ResolveRequest {
   readonly id: string;
@@ -67,10 +68,18 @@ class Resolver implements ResolvedMounts {
     const mounts = (h.Mounts ?? []).map(parseMount);
     const tmpfs = parseTmpfs(h.Tmpfs);
     checkDuplicates(binds, mounts, tmpfs);
-    for (const wish of mounts) await checkSource(wish);
+    for (const wish of mounts) await checkSource(this.#context, wish);
+    for (const wish of [...binds, ...mounts]) await this.#mustAnswer(wish);
     for (const other of others) this.#takeFrom(other);
     for (const wish of [...binds, ...mounts]) this.#set(await this.#record(wish));
     for (const target of Object.keys(config.Volumes ?? {})) await this.#addVolume(target, tmpfs);
+  }
+
+  /** Whose mount has to propagate is looked up by the runtime, without a time limit. */
+  async #mustAnswer({ type, source, destination, propagation }: MountWish): Promise<void> {
+    if (type !== "bind") return;
+    if (/slave|shared/.test(propagation) || destination === "/proc")
+      await ownerOfSource(this.#context, source);
   }
 
   #takeFrom(other: { container: string; isReadonly: boolean }): void {
@@ -240,17 +249,18 @@ function checkDuplicates(
 }
 
 /** `--mount` insists that what it binds is there, or that it may be made. Fails with invalidParameter. */
-async function checkSource(wish: MountWish): Promise<void> {
-  if (wish.type === "bind" && !wish.createsSource && !(await exists(wish.source)))
+async function checkSource(context: Pick<Context, "keel">, wish: MountWish): Promise<void> {
+  if (wish.type === "bind" && !wish.createsSource && !(await ownerOfSource(context, wish.source)))
     throw missingSource(wish.source);
 }
 
 /** Makes the directory that `-v` binds where it is missing: the container's root's, mode 0755. Fails with invalidParameter. */
 export async function prepareSource(
+  context: Pick<Context, "keel">,
   mount: Pick<MountRecord, "source" | "createsSource">,
   idMap: IdMap | undefined,
 ): Promise<void> {
-  if (await exists(mount.source)) return;
+  if ((await ownerOfSource(context, mount.source)) !== undefined) return;
   if (!mount.createsSource) throw missingSource(mount.source);
   try {
     const first = await mkdir(mount.source, { recursive: true, mode: 0o755 });
@@ -267,10 +277,6 @@ export async function prepareSource(
 /** Gives away the directories from `first` down to `last`, which were just made. */
 async function giveTo({ uid, gid }: Owner, first: string, last: string): Promise<void> {
   for (let dir = last; dir.length >= first.length; dir = dirname(dir)) await lchown(dir, uid, gid);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => null)) !== null; // ignored: missing is what is asked here
 }
 
 function missingSource(path: string): Fault {

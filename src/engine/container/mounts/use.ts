@@ -10,7 +10,7 @@ import { volumeNames } from "./points.ts";
 import type { MountRecord } from "./record.ts";
 import { prepareSource } from "./resolve.ts";
 
-type Context = Pick<ContainerContext, "volumes" | "layers" | "events" | "log">;
+type Context = Pick<ContainerContext, "keel" | "volumes" | "layers" | "events" | "log">;
 
 /** Where each volume of a run is on the host, by name. */
 export type VolumePlaces = ReadonlyMap<string, string>;
@@ -20,7 +20,7 @@ export async function acquireMounts(context: Context, record: ContainerRecord): 
   const places = new Map<string, string>();
   try {
     for (const mount of record.mounts ?? [])
-      if (mount.type === "bind") await prepareSource(mount, record.idMap);
+      if (mount.type === "bind") await prepareSource(context, mount, record.idMap);
     for (const name of volumeNames(record)) places.set(name, await context.volumes.mount(name, record.id));
   } catch (error) {
     for (const name of places.keys()) await giveBack(context, record.id, name);
