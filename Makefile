@@ -89,6 +89,7 @@ check: node_modules/.done native/ops.h
 	$(BUN) tools/ops.ts --check
 	$(BUN) tools/native-paths.ts
 	$(BUN) tools/tables.ts
+	$(BUN) tools/coverage.ts --check
 	$(BUN) tools/changelog.ts
 
 test-real:

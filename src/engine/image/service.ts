@@ -416,8 +416,14 @@ export class ImageService {
       this.#publish("push", image, familiarName(reference), familiarString(reference));
   }
 
-  search(input: Input<"imageSearch">, call: Call): Promise<ImageSearch> {
-    return searchImages(this.#context.registries, input, call.signal);
+  async search(input: Input<"imageSearch">, call: Call): Promise<ImageSearch> {
+    try {
+      return await searchImages(this.#context.registries, input, call.signal);
+    } catch (error) {
+      // compat: a registry that does not answer is an error of the server's, not of its own being busy.
+      if (!(error instanceof Fault) || error.kind !== "unavailable") throw error;
+      throw new Fault("system", error.message, { code: error.code, cause: error });
+    }
   }
 
   /** What a registry says of an image that need not be here. */
