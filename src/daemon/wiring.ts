@@ -195,6 +195,8 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     certsDirs: [join(dirname(config.configFile), "certs.d"), CERTS_DIR],
   };
   const imageTable = new ImageTable(meta, layers.holds);
+  for (const { id } of await imageTable.removeBroken((layer) => layers.get(layer) !== undefined))
+    log("warn", `image ${id} has lost layers and is removed: it can be pulled or built again`);
   const images = new ImageService({
     table: imageTable,
     layers,

@@ -51,7 +51,8 @@ describe("kill -9", () => {
   const text = (...args: string[]): Promise<string> => daemon.text(client, args);
 
   before(async () => {
-    daemon = await TestDaemon.start();
+    // What is removed is to be gone at once.
+    daemon = await TestDaemon.start({ config: { undo: false } });
     registry = await startOwnRegistry(daemon.path("registry"), daemon.network, { port: 5000 });
   });
   afterEach(() => daemon.removeContainers());

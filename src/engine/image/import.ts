@@ -34,7 +34,9 @@ export async function importImage(
   const config = applyConfigChanges({}, input.changes);
   const comment = input.message ?? `Imported from ${source}`;
   using lease = context.layers.lease();
-  const layer = await context.layers.unpack(archive, null, { history: { created, comment }, signal, lease });
+  const history = { created, comment };
+  // As in a pull.
+  const layer = await context.layers.unpack(archive, null, { history, signal, lease, durable: false });
   const platform = input.platform === undefined ? hostPlatform() : parsePlatform(input.platform);
   const bytes = encodeImageConfig({
     architecture: platform.architecture,

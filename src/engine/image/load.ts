@@ -111,7 +111,8 @@ async function unpackLayer(
       read.resolve();
     }
   }
-  const record = context.layers.unpack(watched(), parent.promise, { lease, signal });
+  // As in a pull.
+  const record = context.layers.unpack(watched(), parent.promise, { lease, signal, durable: false });
   record.catch(() => {}); // ignored: awaited by whoever places the layer
   await Promise.race([read.promise, record]);
   return { parent, record, isPlaced: false };

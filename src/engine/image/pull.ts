@@ -290,6 +290,8 @@ async function pullLayer(p: LayerPull): Promise<LayerRecord> {
   await p.out.write({ status: "Pulling fs layer", progressDetail: {}, id: shown });
   const layer = await p.context.layers.unpack(download(p, shown), p.parent, {
     expectedDiffId: p.diffId,
+    // As Docker: nobody waits for the disk. What a crash of the machine damages is found out when the daemon starts.
+    durable: false,
     keepBlob: {
       mediaType: p.descriptor.mediaType,
       digest: p.descriptor.digest,

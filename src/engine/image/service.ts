@@ -302,8 +302,8 @@ export class ImageService {
   }
 
   /** Takes a name, and the image where it was the last, away for good. */
-  async discard(name: string): Promise<void> {
-    await this.#remove({ name, force: false, noprune: true, platforms: [] }, { isKept: false });
+  async discard(name: string, { isForced = false }: { readonly isForced?: boolean } = {}): Promise<void> {
+    await this.#remove({ name, force: isForced, noprune: true, platforms: [] }, { isKept: false });
   }
 
   async #remove(

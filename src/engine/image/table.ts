@@ -19,6 +19,7 @@ import {
   withDefaultTag,
 } from "../../oci/reference.ts";
 import type { LayerHolds } from "../../storage/layer/holds.ts";
+import type { LayerId } from "../../storage/layer/types.ts";
 import type { Change, RecordStore, Table } from "../../storage/meta/types.ts";
 import { configOf, type ImageRecord, type TagRecord } from "./record.ts";
 
@@ -205,6 +206,23 @@ export class ImageTable {
     const name = parseReference(familiar);
     const rest = this.imagesOf(name).filter((i) => !gone.has(i.id));
     return rest.length === 0 ? this.untagChange(familiar) : this.#tagChange(name, rest);
+  }
+
+  /**
+   * Removes the images that have lost a layer, with their names, and returns them: the layers of a pull are not on the disk at once, and
+   * what a crash of the machine has damaged of them is gone by now.
+   */
+  async removeBroken(hasLayer: (id: LayerId) => boolean): Promise<readonly ImageRecord[]> {
+    const broken = this.all().filter((image) => !image.layers.every(hasLayer));
+    if (broken.length === 0) return broken;
+    const gone = new Set<string>(broken.map((i) => i.id));
+    const names = new Set(broken.flatMap((i) => this.tagsOf(i.id)));
+    await this.#store.commit([
+      ...[...names].map((name) => this.untagImagesChange(name, gone)),
+      ...broken.map((i) => this.removeChange(i)),
+    ]);
+    for (const { id, layers } of broken) this.#holds.release(layers.at(-1) as LayerId, `image:${id}`);
+    return broken;
   }
 
   /** Returns the change that takes a name away. */

@@ -37,7 +37,9 @@ export async function checkStores(
   for (const { image, why } of broken) problems.push(await judgeImage(images, image, why, repairs));
   for (const [id, why] of layers.damaged) {
     if (repairs && stores.layers.get(id) !== undefined) await stores.layers.removeUnneeded(id);
-    problems.push(problem("layer", id, why, repairs && stores.layers.get(id) === undefined));
+    const isGone = stores.layers.get(id) === undefined;
+    const users = repairs && !isGone ? ": a container, or an image that is kept for undo, uses it" : "";
+    problems.push(problem("layer", id, `${why}${users}`, repairs && isGone));
   }
   for (const [digest, why] of blobs.damaged) {
     const isNeeded = [...stores.layers.list()].some((l) => l.blob?.digest === digest);
@@ -69,7 +71,7 @@ async function judgeImage(
   if (!repairs) return problem("image", image.id, why, false);
   if (images.isUsed(image.id)) return problem("image", image.id, `${why}: a container uses it`, false);
   try {
-    await images.delete({ name: image.id, force: true, noprune: true, platforms: [] });
+    await images.discard(image.id, { isForced: true });
     return problem("image", image.id, why, true);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
