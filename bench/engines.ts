@@ -1,7 +1,7 @@
 // Starts the two engines of a benchmark, Berth and the real Docker Engine, each in a network namespace of its own, so
 // that both may use the same bridge and addresses, and stops them. Nothing here measures.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -19,10 +19,10 @@ export interface Engine extends AsyncDisposable {
 
 const ROOT = dirname(import.meta.dirname);
 
-/** Starts Berth's daemon from dist/berth; `name` ends in its version. */
+/** Starts Berth's daemon from dist/berth; `name` ends in its version. What is removed is gone at once, as with Docker. */
 export async function startBerth(): Promise<Engine> {
   const berth = join(ROOT, "dist/berth");
-  return start("Berth", berth, berth, ["daemon"], []);
+  return start("Berth", berth, berth, ["daemon"], [], { undo: false });
 }
 
 /** Starts Docker Engine (package docker.io) with its own containerd. */
@@ -37,10 +37,12 @@ async function start(
   daemon: string,
   verb: string[],
   extra: string[],
+  config: object = {},
 ): Promise<Engine> {
   const dir = mkdtempSync(join(tmpdir(), `bench-${name.toLowerCase()}-`));
   const socket = join(dir, "sock");
   mkdirSync(join(dir, "config"));
+  writeFileSync(join(dir, "daemon.json"), JSON.stringify(config));
   const options = [
     "--data-root",
     join(dir, "data"),
@@ -48,6 +50,8 @@ async function start(
     join(dir, "run"),
     "--pidfile",
     join(dir, "pid"),
+    "--config-file",
+    join(dir, "daemon.json"),
   ];
   const command = [daemon, ...verb, ...options, "-H", `unix://${socket}`, ...extra];
   const script = 'ip link set lo up; exec "$@"';

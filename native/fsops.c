@@ -165,15 +165,22 @@ static int op_mkdir(struct fs_session *s, struct reader *args, struct fault *f)
 	return apply_meta(dir, name, &m, path, f);
 }
 
-// Ends the file whose content has arrived.
+// Ends the file whose content has arrived. Owner and mode are set where they are not right already: each change is a
+// transaction of the file system, which layers of many files feel.
 static int file_finish(struct fs_session *s, struct fault *f)
 {
 	const struct meta *m = &s->file_meta;
 	CLEAN_FD int fd = s->file;
 	s->file = -1;
-	if (fchown(fd, (uid_t)m->uid, (gid_t)m->gid) < 0)
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return fault_set(f, errno, "stat", s->file_path, NULL);
+	mode_t mode = (mode_t)m->mode & 07777;
+	bool is_foreign = st.st_uid != (uid_t)m->uid || st.st_gid != (gid_t)m->gid;
+	if (is_foreign && fchown(fd, (uid_t)m->uid, (gid_t)m->gid) < 0)
 		return fault_set(f, errno, "chown", s->file_path, NULL);
-	if (fchmod(fd, (mode_t)m->mode & 07777) < 0)
+	// chown(2) drops the setuid bits
+	if (((st.st_mode & 07777) != mode || (is_foreign && (mode & 06000))) && fchmod(fd, mode) < 0)
 		return fault_set(f, errno, "chmod", s->file_path, NULL);
 	if (futimens(fd, m->times) < 0)
 		return fault_set(f, errno, "utimensat", s->file_path, NULL);
@@ -196,12 +203,13 @@ static int op_file(struct fs_session *s, struct reader *args, struct fault *f)
 	if (dir < 0)
 		return dir;
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int fd = openat(dir, name, flags, 0600);
+	const mode_t mode = (mode_t)s->file_meta.mode & 0777;
+	int fd = openat(dir, name, flags, mode);
 	if (fd < 0 && errno == EEXIST) {
 		int rc = tree_remove(dir, name, path, f);
 		if (rc < 0)
 			return rc;
-		fd = openat(dir, name, flags, 0600);
+		fd = openat(dir, name, flags, mode);
 	}
 	if (fd < 0)
 		return fault_set(f, errno, "open", path, NULL);
