@@ -91,6 +91,7 @@ test("a build for two platforms is pushed as an index, and each is pulled and bu
       const { architecture } = await blob<{ architecture: string }>("two", config.digest);
       assert.equal(architecture, platform.architecture);
     }
+    assert.equal((await daemon.run(berth, ["rmi", "-f", name])).status, 0);
     // A stage that starts from the foreign image gets its files, and the name stays with the image for this machine.
     await writeFile(
       join(dir, "Dockerfile"),
@@ -133,6 +134,21 @@ test("an OCI layout holds an index with all images; directories hold one for eac
     assert.equal(stdout, "for arm64\n");
   }));
 
+test("the daemon keeps the images of all platforms under their name, and builds on each", () =>
+  withContext({ Dockerfile: DOCKERFILE }, async () => {
+    await built("--platform", FOR_TWO, "-t", "kept:1");
+    const architecture = async (...args: string[]) =>
+      (await daemon.text(berth, ["image", "inspect", "-f", "{{.Architecture}}", ...args, "kept:1"])).trim();
+    assert.equal(await architecture(), "amd64");
+    assert.equal(await architecture("--platform", "linux/arm64"), "arm64");
+    await writeFile(
+      join(dir, "Dockerfile"),
+      "FROM kept:1 AS foreign\nFROM --platform=$BUILDPLATFORM busybox\nCOPY --from=foreign /made /made\nRUN cat /made\n",
+    );
+    assert.match(await built("--no-cache", "--platform", "linux/arm64"), /^#\d+ [\d.]+ for arm64$/m);
+    assert.match(await built("--no-cache"), /^#\d+ [\d.]+ for amd64$/m);
+  }));
+
 test("what cannot hold several platforms is refused before anything is built", () =>
   withContext({ Dockerfile: DOCKERFILE }, async () => {
     const refused = async (pattern: RegExp, ...args: string[]) => {
@@ -141,7 +157,6 @@ test("what cannot hold several platforms is refused before anything is built", (
       assert.match(stderr, pattern);
       assert.doesNotMatch(stderr, /RUN/);
     };
-    await refused(/push images for several platforms \(--push\), or write them to a file/, "-t", "both");
     await refused(
       /docker exporter does not currently support exporting manifest lists/,
       "--output",

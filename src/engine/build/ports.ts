@@ -24,7 +24,7 @@ export function sourceImageOf(image: ImageRecord, name: string): SourceImage {
 export function imageSource(images: ImageService, layers: LayerStore): ImageSource {
   return {
     async resolve(request) {
-      const local = request.pull ? undefined : localImage(images, request.reference);
+      const local = request.pull ? undefined : localImage(images, request.reference, request.platform);
       if (local !== undefined && isFor(local, request.platform))
         return sourceImageOf(local, request.reference);
       const reference = withDefaultTag(parseReference(request.reference));
@@ -64,9 +64,9 @@ function isFor(image: ImageRecord, platform: Platform | undefined): boolean {
   return platform === undefined || platformDistance(platform, configOf(image)) !== undefined;
 }
 
-function localImage(images: ImageService, reference: string): ImageRecord | undefined {
+function localImage(images: ImageService, reference: string, platform?: Platform): ImageRecord | undefined {
   try {
-    return images.find(reference);
+    return images.find(reference, platform);
   } catch (error) {
     if (error instanceof Fault && error.kind === "notFound") return undefined; // ignored: it will be pulled
     throw error;

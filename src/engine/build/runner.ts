@@ -65,15 +65,16 @@ export class BuildRunner {
     return checkDockerfile(request, this.#ports(), signal);
   }
 
-  /** Gives an image its names. */
+  /** Gives an image, or one for each of several platforms, its names. */
   async name(
-    imageId: string,
+    imageIds: readonly string[],
     names: readonly Reference[],
     onEvent: (event: BuildEvent) => void,
   ): Promise<void> {
     const { images } = this.#options;
+    const named = imageIds.map((id) => images.find(id));
     for (const name of names) {
-      await images.addName(images.find(imageId), name);
+      await images.addPlatforms(named, name);
       onEvent({ type: "tagged", name: familiarString(name) });
     }
   }

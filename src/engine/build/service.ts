@@ -143,7 +143,7 @@ export class BuildService {
     try {
       const { imageId } = await this.#runner.run(request, emit, signal);
       if (input.quiet) writer.send({ stream: `${imageId}\n` });
-      await this.#runner.name(imageId, names, emit);
+      await this.#runner.name([imageId], names, emit);
     } catch (error) {
       if (!(error instanceof Fault) || !writer.hasBegun) {
         await writer.flush();
@@ -183,7 +183,7 @@ export class BuildService {
     };
     try {
       const { imageId } = await this.#runner.run(request, emit, signal);
-      await this.#runner.name(imageId, names, emit);
+      await this.#runner.name([imageId], names, emit);
       writer.send(imageLine(imageId));
       if (input.quiet) writer.send({ stream: `${imageId}\n` });
     } catch (error) {

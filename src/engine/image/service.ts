@@ -286,6 +286,11 @@ export class ImageService {
     return this.#name([image], name);
   }
 
+  /** Gives one name to images for different platforms. */
+  addPlatforms(images: readonly ImageRecord[], name: Reference): Promise<void> {
+    return this.#name(images, name);
+  }
+
   async #name(images: readonly ImageRecord[], name: Reference): Promise<void> {
     await this.#context.table.tag(images, name);
     this.#publish("tag", images[0] as ImageRecord, familiarString(withDefaultTag(name)));

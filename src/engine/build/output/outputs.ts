@@ -63,19 +63,13 @@ function refuse(kind: "notImplemented" | "invalidParameter", message: string): F
 export function checkOutputs(outputs: readonly Output[], wishes: AttestWishes, platforms: number): void {
   for (const output of outputs) {
     const { type } = output;
-    const isInDaemon = IN_DAEMON.has(type);
-    if (!isInDaemon && !HERE.has(type) && type !== "" && type !== "cacheonly")
+    if (!IN_DAEMON.has(type) && !HERE.has(type) && type !== "" && type !== "cacheonly")
       throw refuse("notImplemented", `output type "${type}" is not supported`);
     if (type === "docker" && isDirectory(output))
       throw refuse("notImplemented", "type=docker,tar=false is not supported: use type=oci,tar=false");
     // compat: BuildKit's words.
     if (platforms > 1 && type === "docker")
       throw refuse("invalidParameter", "docker exporter does not currently support exporting manifest lists");
-    if (platforms > 1 && isInDaemon && !pushes(output))
-      throw refuse(
-        "notImplemented",
-        "the daemon keeps a name for one platform's image: push images for several platforms (--push), or write them to a file (--output type=oci,dest=FILE)",
-      );
   }
   const carries = (output: Output): boolean => pushes(output) || output.type === "oci";
   if (wishes.isExplicit && !outputs.some(carries))
@@ -98,8 +92,8 @@ async function nameAndPush(
 ): Promise<Record<string, string>> {
   const names = namesOf(output);
   const references = names.map(tagOf);
-  const { imageId } = run.outcome[0];
-  if (run.outcome.length === 1) await context.runner.name(imageId, references, run.onEvent);
+  const imageIds = run.outcome.map((built) => built.imageId);
+  await context.runner.name(imageIds, references, run.onEvent);
   const named = names.length === 0 ? {} : { "image.name": names.join(",") };
   // compat: a client of Docker's pushes by itself when it finds this attribute of its own.
   if (!pushes(output)) return named;
@@ -172,7 +166,7 @@ export async function pushCache(context: OutputContext, name: string, run: Outpu
   const reference = tagOf(name);
   const { imageId } = run.outcome[0];
   const isOwnName = idOf(context.images, familiarString(reference)) === imageId;
-  await context.runner.name(imageId, [reference], () => undefined);
+  await context.runner.name([imageId], [reference], () => undefined);
   await push(context, reference, run);
   if (isOwnName) return;
   await context.images.discard(familiarString(reference));
@@ -217,7 +211,7 @@ async function giveArchive(
     return giveIndex(context, references, output, run);
   const { imageId } = run.outcome[0];
   // The archive names the image as the daemon knows it.
-  await context.runner.name(imageId, references, () => undefined);
+  await context.runner.name([imageId], references, () => undefined);
   const wanted = names.length === 0 ? [imageId] : names;
   const call = { signal: run.signal, version: "1.51" };
   const archive = await context.images.save({ names: wanted, platforms: [] }, call);
