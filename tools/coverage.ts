@@ -2,7 +2,7 @@
 // operation of the Engine API (test/e2e/testdata/engine-api.json), with what this program has of them and a test that tries it.
 // `--check` fails when the page is not current. What is missing shows; nothing here is kept by hand.
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { ALL_OPERATIONS } from "../src/api/operations/all.ts";
 import type { Command } from "../src/cli/command.ts";
@@ -32,25 +32,34 @@ const DESCRIPTION_TEST = "api-description.test.ts";
 /** An engine that is not part of a swarm says so, in Docker's words; managed plugins are refused. */
 const ELSEWHERE = ["Swarm", "Node", "Service", "Task", "Secret", "Config"];
 
-/** The first end-to-end test that has the words as arguments, or that of Docker's own output. */
-function testOfCommand(names: readonly string[][]): string {
+/** Tests that the page names now, by the first cell of their row: they stay as long as they fit, so that a new test changes nothing. */
+const named = new Map(
+  (existsSync(page) ? readFileSync(page, "utf8") : "").split("\n").flatMap((line) => {
+    const cells = line.split(" | ");
+    return cells.length < 3
+      ? []
+      : [[cells[0]?.replace(/^\| /, "") ?? "", cells.at(-1)?.replace(/ \|$/, "") ?? ""]];
+  }),
+);
+
+/** Of the tests that fit the one that is named, else the first. */
+function choose(row: string, fitting: readonly { readonly name: string }[]): string | undefined {
+  const before = named.get(row)?.split(", ") ?? [];
+  return (fitting.find(({ name }) => before.includes(name)) ?? fitting[0])?.name;
+}
+
+/** An end-to-end test that has the words as arguments, and that of Docker's own output. */
+function testOfCommand(row: string, names: readonly string[][]): string {
   const isGolden = cases.some(({ args }) =>
     names.some((words) => words.every((word, i) => args[i] === word)),
   );
-  const own = tests.find(({ name }) => names.some(([word]) => name === `${word}.test.ts`));
-  const found = tests
-    .filter(({ name }) => !PASSING_BY.includes(name))
-    .find(({ text }) =>
-      names.some(
-        (words) =>
-          text.includes(`[${words.map((w) => `"${w}"`).join(", ")}`) ||
-          text.includes(`(${words.map((w) => `"${w}"`).join(", ")}`) ||
-          text.includes(`, ${words.map((w) => `"${w}"`).join(", ")}`),
-      ),
-    );
-  return (
-    [...(isGolden ? ["goldens"] : []), ...((found ?? own) ? [(found ?? own)?.name] : [])].join(", ") || "-"
-  );
+  const quoted = names.map((words) => words.map((word) => `"${word}"`).join(", "));
+  const isUsed = (text: string): boolean =>
+    quoted.some((words) => ["[", "(", ", "].some((before) => text.includes(before + words)));
+  const own = tests.filter(({ name }) => names.some(([word]) => name === `${word}.test.ts`));
+  const fitting = tests.filter(({ name, text }) => !PASSING_BY.includes(name) && isUsed(text));
+  const found = choose(row, [...fitting, ...own]);
+  return [...(isGolden ? ["goldens"] : []), ...(found === undefined ? [] : [found])].join(", ") || "-";
 }
 
 interface CommandRow {
@@ -85,7 +94,12 @@ async function commandRow(entry: VerbEntry): Promise<CommandRow> {
     state: isRefused ? "refused, with the reason" : theirs === undefined ? stateOfUnlisted(entry) : "done",
     missing: isRefused ? [] : wanted.filter((flag) => !flags.includes(flag)),
     added: isRefused || theirs === undefined ? [] : flags.filter((flag) => !wanted.includes(flag)),
-    test: isRefused ? "outside-swarm.test.ts, goldens" : testOfCommand(names.map((name) => name.split(" "))),
+    test: isRefused
+      ? "outside-swarm.test.ts, goldens"
+      : testOfCommand(
+          names.map((n) => `\`${n}\``).join(", "),
+          names.map((name) => name.split(" ")),
+        ),
   };
 }
 
@@ -121,15 +135,20 @@ function operationRows(): string[][] {
     o.path,
     "",
     "Berth's own",
-    testOfOperation(o.path),
+    testOfOperation(o.name, o.path),
   ]);
   return [...described, ...added];
 }
 
-/** The first end-to-end test in which the path stands, whatever its parameters. */
-function testOfOperation(path: string): string {
+/** An end-to-end test in which the path stands, whatever its parameters. */
+function testOfOperation(row: string, path: string): string {
   const pattern = new RegExp(path.replace(/[.]/g, "\\$&").replace(/\{\w+\}/g, "[^/\"'`]+"));
-  return tests.find(({ text }) => pattern.test(text))?.name ?? "by its command";
+  return (
+    choose(
+      row,
+      tests.filter(({ text }) => pattern.test(text)),
+    ) ?? "by its command"
+  );
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -20,7 +20,7 @@ import { isRunning } from "../engine/container/record.ts";
 import { IdRanges } from "../engine/container/host-config/id-ranges.ts";
 import { Runtimes } from "../engine/container/runtime/runtimes.ts";
 import { checkDefaultLog } from "../engine/container/log/options.ts";
-import { containerKeeper, recoverKept } from "../engine/container/keep.ts";
+import { containerKeeper, keptContainers, recoverKept } from "../engine/container/keep.ts";
 import { LogService } from "../engine/container/log/service.ts";
 import { ContainerService } from "../engine/container/service.ts";
 import type { NameService } from "../engine/container/network/name-service.ts";
@@ -252,7 +252,9 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     cgroups,
     cgroupParent: config.cgroupParent,
     idMap: config.idMap,
-    projectIds: new ProjectIds(0x43_000000, () => table.all().map((r) => r.projectId)),
+    projectIds: new ProjectIds(0x43_000000, () =>
+      [...table.all(), ...keptContainers(kept)].map((r) => r.projectId),
+    ),
     idRanges: new IdRanges(config.rootless === undefined ? loadIdPool : noIdPool, () =>
       table.all().flatMap((r) => (r.hasOwnRange && r.idMap ? [r.idMap] : [])),
     ),

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { Fault } from "../../lib/errors.ts";
 import { host } from "../../linux/ops.ts";
 import { treeBytes } from "../../storage/tree-size.ts";
+import type { KeptStore } from "../kept/store.ts";
 import type { KeptOwner, KeptRecord, Restored, RestoreOptions } from "../kept/record.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { parseName } from "./names.ts";
@@ -16,6 +17,11 @@ import { layersOf } from "./table.ts";
 const keptDir = (context: ContainerContext, id: string): string => join(context.paths.dataRoot, "kept", id);
 
 const recordOf = (kept: KeptRecord): ContainerRecord => kept.content as ContainerRecord;
+
+/** Removed containers: their files are on the disk, and count for the project that they are in. */
+export function keptContainers(kept: Pick<KeptStore, "of">): ContainerRecord[] {
+  return kept.of("container").map(recordOf);
+}
 
 /** Moves a container's files out of the way, and says whether it did: not to another disk. They may have been moved already. */
 export async function keepFiles(context: ContainerContext, id: string): Promise<boolean> {
@@ -62,7 +68,7 @@ export function keepContainer(
 /** Puts right what a crash has left between the files and the records, and holds the layers; before anybody looks for unneeded ones. */
 export async function recoverKept(context: ContainerContext): Promise<void> {
   const { table, kept, paths, keel } = context;
-  for (const record of kept.of("container").map(recordOf)) {
+  for (const record of keptContainers(kept)) {
     hold(context, record);
     if (!existsSync(keptDir(context, record.id)))
       await renameIfThere(paths.dir(record.id), keptDir(context, record.id));
