@@ -61,6 +61,13 @@ test("a volume goes back to its snapshot, and another is made of one", async () 
   await daemon.kill();
   await daemon.up();
   assert.equal(await snapshot("ls", "-q", "books"), named);
+  // How far it is, is told.
+  const { body } = await daemon.request("POST", "/volumes/books/snapshots?snapshot=told");
+  assert.match(
+    String(body),
+    /"status":"Copying".*"progressDetail":\{"current":5,"total":5\}|"progressDetail":\{"current":5,"total":5\}.*"status":"Copying"/,
+  );
+  assert.match(String(body), /"aux":\{"Name":"told"/);
   await daemon.text(berth, ["rm", "-f", "user"]);
   await daemon.text(berth, ["volume", "rm", "books"]);
   assert.equal(existsSync(dirOf("books")), false, "snapshots go with their volume");

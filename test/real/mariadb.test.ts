@@ -1,5 +1,5 @@
 // A real database on a volume: MariaDB of Debian's package, in an image that is built here, keeps every row that it has acknowledged
-// through kill -9 of its container, of the daemon, of both, through a new container, and in a clone that was made while it wrote.
+// through kill -9 of its container, of the daemon, of both, and through a new container; a snapshot made while it writes is a database, too.
 // `make test-real` runs it: it needs a Debian mirror and takes minutes the first time (the base system is kept in build/real).
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -131,4 +131,30 @@ test("rows survive the container, the daemon, and both at once", { timeout: 400_
   await daemon.text(berth, ["rm", "-f", "-v", "db"]);
   await start("again", "rows");
   await isComplete("again", acknowledged);
+});
+
+test("a snapshot of one moment, made while it writes, is a whole database", {
+  timeout: 400_000,
+}, async () => {
+  await start("writer", "moment");
+  await sql("writer", "create database shop; create table shop.orders (id int primary key) engine=innodb");
+  const last = await insert("writer", 0);
+  const before = await highest("writer");
+  await daemon.text(berth, ["volume", "snapshot", "create", "--pause", "moment", "one"], {
+    timeoutMs: 120_000,
+  });
+  const beyond = await highest("writer");
+  await daemon.text(berth, ["volume", "clone", "--snapshot", "one", "moment", "copy"], {
+    timeoutMs: 120_000,
+  });
+  await start("reader", "copy");
+  await isComplete("reader", before);
+  assert.ok((await highest("reader")) <= beyond);
+  assert.ok((await highest("writer")) > before, "it went on");
+  await last();
+  // Back to that moment.
+  await daemon.text(berth, ["rm", "-f", "writer"]);
+  await daemon.text(berth, ["volume", "snapshot", "restore", "moment", "one"], { timeoutMs: 120_000 });
+  await start("writer", "moment");
+  assert.equal(await highest("writer"), await highest("reader"));
 });
