@@ -8,7 +8,6 @@ import type { Session } from "../../build/session/session.ts";
 import { DEFAULT_TAG, familiarString } from "../../oci/reference.ts";
 import type { BuildEvent } from "../../build/events.ts";
 import type { BuildRequest, BuiltStep } from "../../build/request.ts";
-import { StatusRenderer } from "../../build/export/status-stream.ts";
 import {
   BUILD_ID_KEY,
   CONTROL_METHODS,
@@ -36,24 +35,22 @@ import { lintAnswer } from "./lint-answer.ts";
 import { loginOf } from "./logins.ts";
 import { sourceImageOf } from "./ports.ts";
 import { tagOf } from "./runner.ts";
-import { BuildProgress } from "./progress.ts";
 import { CacheExporter, readCache, writeBytes } from "./cache/bundles.ts";
 import { pushSteps, readFromRegistry } from "./cache/registry.ts";
-import { type CacheWishes, cacheWishesOf } from "./cache/options.ts";
+import { BUILD_CAPS, BUILDKIT_VERSION, FRONTEND_CAPS, worker } from "./capabilities.ts";
+import { ControlBuild, type SolveInput } from "./control-build.ts";
 import { attestWishesOf } from "./output/attestations.ts";
 import type { BuiltImage, Outcome } from "./output/outcome.ts";
 import {
   checkOutputs,
   give,
   keepsImage,
-  type Output,
   type OutputContext,
   type OutputRun,
   pushCache,
 } from "./output/outputs.ts";
 import type { SessionTable } from "./sessions.ts";
 
-type SolveInput = ReturnType<typeof solveRequest.decode>;
 type Attrs = Readonly<Record<string, string>>;
 type GatewayInput = ReturnType<typeof gatewaySolveRequest.decode>;
 
@@ -65,94 +62,8 @@ export interface ControlOptions extends OutputContext {
 const WAIT_MS = 5_000;
 /** How many ended builds can still be asked about. */
 const MAX_ENDED = 16;
-/** The one worker's id; builders of one daemon are the same. */
-const WORKER_ID = "berth";
 /** The frontend that this builder is. */
 const FRONTENDS = new Set(["dockerfile.v0", "gateway.v0"]);
-/** What clients may ask of the gateway. */
-const FRONTEND_CAPS = [
-  "solve.base",
-  "return",
-  "returnmap",
-  "importcaches",
-  "proto.refarray",
-  "frontend.caps",
-  "gateway.solve.metadata",
-  "gateway.solve.evaluate",
-  "gateway.evaluate",
-  "gateway.warnings",
-];
-/** What builds may hold, as far as clients look before they ask. */
-const BUILD_CAPS = [
-  "source.image",
-  "source.image.resolvemode",
-  "source.local",
-  "source.local.unique",
-  "source.local.sessionid",
-  "source.local.includepatterns",
-  "source.local.followpaths",
-  "source.local.excludepatterns",
-  "source.git",
-  "source.http",
-  "exec.meta.base",
-  "exec.meta.network",
-  "exec.meta.security",
-  "exec.meta.ulimit",
-  "exec.meta.cgroup.parent",
-  "exec.mount.bind",
-  "exec.mount.cache",
-  "exec.mount.tmpfs",
-  "exec.mount.secret",
-  "exec.mount.ssh",
-  "exec.secretenv",
-  "file.base",
-  "constraints",
-  "platform",
-];
-/** compat: the release of BuildKit whose Dockerfile frontend is spoken. */
-const BUILDKIT_VERSION = { package: "github.com/moby/buildkit", version: "v0.20.0", revision: "berth" };
-
-/** One announced build. */
-class ControlBuild {
-  readonly input: SolveInput;
-  readonly outputs: readonly Output[];
-  readonly progress = new BuildProgress();
-  /** One for each platform that is built for. */
-  readonly renderers: StatusRenderer[] = [];
-  readonly abort = new AbortController();
-  /** What was built, by the references that the client was given. */
-  readonly results = new Map<string, Outcome>();
-  /** What its frontend failed with: with more than a client that returns it would say. */
-  failure: unknown;
-  /** Settles when the client has returned a result, undefined for none. */
-  readonly returned = Promise.withResolvers<Outcome | undefined>();
-
-  constructor(input: SolveInput) {
-    this.input = input;
-    const { exporters, exporterType, exporterAttrs } = input;
-    const wanted = exporters.length > 0 ? exporters : [{ type: exporterType, attrs: exporterAttrs }];
-    this.outputs = wanted.map(({ type = "", attrs = {} }, index) => ({ type, attrs, index }));
-    this.returned.promise.catch(() => undefined); // ignored: Solve awaits it
-  }
-
-  /** What is read and written as a cache. Throws Fault `build.cache-type` for what cannot be. */
-  get cache(): CacheWishes {
-    return cacheWishesOf(this.input.cache ?? {});
-  }
-
-  /** Returns who tells of the build for a platform. With `isOne` there is no other. */
-  tell(platform: string, { isOne }: { isOne: boolean }): (event: BuildEvent) => void {
-    const several = isOne ? {} : { platform };
-    const renderer = new StatusRenderer({ buildId: `${this.input.ref}/${platform}`, ...several });
-    this.renderers.push(renderer);
-    return (event) => this.progress.push(renderer.push(event));
-  }
-
-  end(): void {
-    for (const renderer of this.renderers) this.progress.push(renderer.finish());
-    this.progress.end();
-  }
-}
 
 export class Control {
   readonly #options: ControlOptions;
@@ -432,10 +343,6 @@ function severalOf(id: string, outcome: Outcome) {
     refs: { refs: Object.fromEntries(named.map(({ ID }) => [ID, { id }])) },
     metadata: { "refs.platforms": Buffer.from(JSON.stringify({ Platforms: named })) },
   };
-}
-
-function worker() {
-  return { id: WORKER_ID, labels: {}, platforms: [{ ...hostPlatform() }], version: BUILDKIT_VERSION };
 }
 
 /** compat: the address under which a client offers what it reads from its standard input. */

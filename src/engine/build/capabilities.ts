@@ -1,0 +1,56 @@
+// What this builder says of itself to clients with BuildKit, which look there before they ask for something.
+import { hostPlatform } from "../../oci/platform.ts";
+
+/** The one worker's id; builders of one daemon are the same. */
+const WORKER_ID = "berth";
+/** What clients may ask of the gateway. */
+export const FRONTEND_CAPS = [
+  "solve.base",
+  "return",
+  "returnmap",
+  "importcaches",
+  "proto.refarray",
+  "frontend.caps",
+  "gateway.solve.metadata",
+  "gateway.solve.evaluate",
+  "gateway.evaluate",
+  "gateway.warnings",
+];
+/** What builds may hold, as far as clients look before they ask. */
+export const BUILD_CAPS = [
+  "source.image",
+  "source.image.resolvemode",
+  "source.local",
+  "source.local.unique",
+  "source.local.sessionid",
+  "source.local.includepatterns",
+  "source.local.followpaths",
+  "source.local.excludepatterns",
+  "source.git",
+  "source.http",
+  "exec.meta.base",
+  "exec.meta.network",
+  "exec.meta.security",
+  "exec.meta.ulimit",
+  "exec.meta.cgroup.parent",
+  "exec.mount.bind",
+  "exec.mount.cache",
+  "exec.mount.tmpfs",
+  "exec.mount.secret",
+  "exec.mount.ssh",
+  "exec.secretenv",
+  "file.base",
+  "constraints",
+  "platform",
+];
+/** compat: the release of BuildKit whose Dockerfile frontend is spoken. */
+export const BUILDKIT_VERSION = {
+  package: "github.com/moby/buildkit",
+  version: "v0.20.0",
+  revision: "berth",
+};
+
+/** Returns the one worker. */
+export function worker() {
+  return { id: WORKER_ID, labels: {}, platforms: [{ ...hostPlatform() }], version: BUILDKIT_VERSION };
+}
