@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { Fault } from "../lib/errors.ts";
@@ -279,5 +281,39 @@ describe("platforms", () => {
       "v7",
     );
     assert.equal(bestPlatform(p("linux/s390x"), offers), undefined);
+  });
+});
+
+describe("the corpus of manifests", () => {
+  const corpus = join(import.meta.dirname, "../../test/corpus/manifest");
+  const files = (kind: string): [string, Buffer][] =>
+    readdirSync(join(corpus, kind)).map((name) => [name, readFileSync(join(corpus, kind, name))]);
+
+  test("good ones are understood, and what is encoded of them is the same", () => {
+    for (const [name, text] of files("good")) {
+      const parsed = parseManifest(text);
+      assert.deepEqual(parseManifest(encodeManifest(parsed)), parsed, name);
+    }
+    assert.equal(({} as { polluted?: unknown }).polluted, undefined);
+  });
+
+  test("bad ones are refused", () => {
+    for (const [name, text] of files("bad")) assert.throws(() => parseManifest(text), invalid, name);
+  });
+
+  test("no cut and no changed byte makes them do anything but answer or refuse", () => {
+    for (const [name, text] of [...files("good"), ...files("bad")].filter(([, t]) => t.length < 10_000)) {
+      for (let at = 0; at < text.length; at++) {
+        const changed = Buffer.from(text);
+        changed[at] = (changed[at] as number) ^ (1 << (at % 8));
+        for (const input of [text.subarray(0, at), changed]) {
+          try {
+            parseManifest(input);
+          } catch (error) {
+            assert.ok(invalid(error), `${name} at ${at}: ${String(error)}`);
+          }
+        }
+      }
+    }
   });
 });
