@@ -1,7 +1,7 @@
 // A machine whose init is systemd, as far as `--systemd-cgroup` is concerned: the real systemd as the first process of new pid, mount, cgroup, ipc
 // and uts namespaces, with a small root of bind mounts, cgroups of its own and no units but one that says when it is up.
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -63,12 +63,22 @@ function makeCgroups(name: string): string[] {
     const path = own.get(hierarchy === "" ? (controllers[0] ?? "") : `name=${hierarchy}`) ?? "/";
     return join(mountpoint, path, name);
   });
+  if (isUnified)
+    for (const controller of host.v2?.controllers ?? [])
+      tryWrite(join(host.v2?.mountpoint ?? "", "cgroup.subtree_control"), `+${controller}`);
   const dirs = [...v1, ...(host.v2 ? [join(host.v2.mountpoint, name)] : [])];
   for (const dir of dirs) {
     mkdirSync(dir);
     for (const file of ["cpuset.cpus", "cpuset.mems"]) inherit(dir, file);
   }
   return dirs;
+}
+
+/** Writes what the kernel may refuse: a controller that cannot be had is missing there, too. */
+function tryWrite(path: string, text: string | Buffer): void {
+  try {
+    writeFileSync(path, text);
+  } catch {} // ignored: see above
 }
 
 /** A new cpuset of version 1 is empty, and nobody can be in it. */
@@ -83,6 +93,9 @@ function removeTree(dir: string): void {
     if (entry.isDirectory()) removeTree(join(dir, entry.name));
   rmdirSync(dir);
 }
+
+/** Where systemd itself is: with its children's controllers a cgroup of version 2 has no processes of its own. */
+const initScopeIn = (dir: string) => (existsSync(join(dir, "init.scope")) ? join(dir, "init.scope") : dir);
 
 export class SystemdHost implements AsyncDisposable {
   readonly #dir: string;
@@ -122,21 +135,13 @@ echo $!; wait`;
     return machine;
   }
 
-  /** Runs a program there. */
+  /** Runs a program there, in a cgroup of that machine's: systemd cannot move a process that is in none. */
   call(argv: readonly string[], options: CommandOptions = {}): Promise<Outcome> {
     const { cwd = "/", ...rest } = options;
-    const enter = [
-      "nsenter",
-      "-t",
-      String(this.#pid),
-      "-a",
-      "--",
-      "sh",
-      "-c",
-      'cd "$1" && shift && exec "$@"',
-      "sh",
-    ];
-    return run([...enter, cwd, ...argv], rest);
+    const joined = this.#cgroups.map((dir) => `echo $$ > ${initScopeIn(dir)}/cgroup.procs`).join("; ");
+    const there = 'cd "$1" && shift && exec "$@"';
+    const enter = `${joined}; exec nsenter -t ${this.#pid} -a -- sh -c '${there}' sh "$@"`;
+    return run(["sh", "-ec", enter, "sh", cwd, ...argv], rest);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

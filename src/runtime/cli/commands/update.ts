@@ -65,13 +65,19 @@ export const update = command({
       const host = loadCgroupHost(() => true);
       // in version 2 quota and period are one file
       const whole = steps.reduce((all, step) => ({ ...all, ...step, cpu: { ...all.cpu, ...step.cpu } }), {});
+      const { unit } = state.cgroup;
+      const systemd = unit === undefined ? undefined : await import("../systemd/scope.ts");
+      const quota = systemd?.withSystemdQuota(whole).cpu?.quota;
       const plans = (paths.v2 !== "" && Object.keys(paths.v1).length === 0 ? [whole] : steps).map((step) =>
-        planCgroupUpdate(host, paths, step),
+        planCgroupUpdate(
+          host,
+          paths,
+          quota && step.cpu?.quota ? { ...step, cpu: { ...step.cpu, quota } } : step,
+        ),
       );
       const ops = plans.flatMap((plan) => plan.ops);
       const warnings = plans.flatMap((plan) => plan.warnings);
-      const { unit } = state.cgroup;
-      if (unit !== undefined) await (await import("../systemd/scope.ts")).updateScope(unit, host, whole);
+      if (unit !== undefined) await systemd?.updateScope(unit, host, whole);
       for (const warning of warnings) call.log.warn(warning);
       for (const warning of runOps(ops, dir.path).warnings) call.log.warn(warning);
       dir.save({

@@ -20,16 +20,16 @@ export interface Place {
 export async function planPlace(call: Invocation, spec: OciSpec, id: string): Promise<Place> {
   const rootless = isRootless(call.rootless);
   const host = hierarchiesOf(rootless);
-  const scope = call.usesSystemd
-    ? (await import("../systemd/scope.ts")).planScope(host, spec, id)
-    : undefined;
+  const systemd = call.usesSystemd ? await import("../systemd/scope.ts") : undefined;
+  const scope = systemd?.planScope(host, spec, id);
+  const limits = spec.linux?.resources ?? {};
   const cgroup = planBundleCgroup(host, {
     cgroupsPath: spec.linux?.cgroupsPath,
     id,
-    resources: spec.linux?.resources ?? {},
+    resources: systemd?.withSystemdQuota(limits) ?? limits,
     ...(scope ? { paths: scope.paths } : {}),
   });
-  if (rootless) refuseLostLimits(cgroup.paths, spec.linux?.resources ?? {});
+  if (rootless) refuseLostLimits(cgroup.paths, limits);
   if (scope === undefined)
     return {
       host,

@@ -81,14 +81,30 @@ function cpuProperties(cpu: OciCpu, manager: Manager): Property[] {
   ];
 }
 
+const DEFAULT_PERIOD_US = 100_000;
+
+/** systemd counts in hundredths of a CPU: rounded up, so that children can have what was asked for. In microseconds per second. */
+function perSecond(quota: number, period: number): number {
+  return Math.ceil((quota * 1_000_000) / (period || DEFAULT_PERIOD_US) / 10_000) * 10_000;
+}
+
+/** Returns the limits with the quota that systemd makes of it, so that the file has the same. */
+export function withSystemdQuota(r: OciResources): OciResources {
+  const { quota = 0, period = 0 } = r.cpu ?? {};
+  if (quota <= 0) return r;
+  return {
+    ...r,
+    cpu: { ...r.cpu, quota: (perSecond(quota, period) * (period || DEFAULT_PERIOD_US)) / 1_000_000 },
+  };
+}
+
 /** Times are microseconds; 0 is not given. */
 function quotaProperties(quota: number, period: number, { version }: Manager): Property[] {
-  const perSecond = quota > 0 ? (quota * 1_000_000) / (period || 100_000) : 0;
-  // systemd counts in hundredths of a CPU: rounded up, so that children can have what was asked for
-  const rounded = Math.ceil(perSecond / 10_000) * 10_000;
   return [
     ...(period > 0 && version >= 242 ? [wide("CPUQuotaPeriodUSec", period)] : []),
-    ...(quota !== 0 || period > 0 ? [wide("CPUQuotaPerSecUSec", quota > 0 ? rounded : INFINITY)] : []),
+    ...(quota !== 0 || period > 0
+      ? [wide("CPUQuotaPerSecUSec", quota > 0 ? perSecond(quota, period) : INFINITY)]
+      : []),
   ];
 }
 

@@ -13,6 +13,8 @@ import { withManager } from "./manager.ts";
 import { limitProperties, oomProperties, scopeProperties } from "./properties.ts";
 import { type Unit, unitOf, unitPaths } from "./unit.ts";
 
+export { withSystemdQuota } from "./properties.ts";
+
 export interface Scope {
   unit: Unit;
   paths: CgroupPaths;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { CgroupHost } from "../../../linux/cgroupfs/hierarchy.ts";
 import type { OciResources } from "../../spec/oci.ts";
 import { annotatedProperties, parseGVariant, type Property } from "./annotations.ts";
-import { limitProperties, oomProperties } from "./properties.ts";
+import { limitProperties, oomProperties, withSystemdQuota } from "./properties.ts";
 import { expandSlice, unitOf, unitPaths } from "./unit.ts";
 
 test("a unit's name and slice come from cgroupsPath", () => {
@@ -91,6 +91,14 @@ test("limits are properties in systemd's units, those of its version", () => {
     OOMPolicy: ["s", "kill"],
   });
   assert.deepEqual(oomProperties(group, { version: 252, isUnified: true }), []);
+});
+
+test("the file has the quota that systemd makes of it", () => {
+  const of = (cpu: OciResources["cpu"]) => withSystemdQuota({ ...(cpu ? { cpu } : {}) }).cpu?.quota;
+  assert.equal(of({ quota: 500_000, period: 900_000 }), 504_000);
+  assert.equal(of({ quota: 25_000 }), 25_000);
+  assert.equal(of({ quota: -1, period: 900_000 }), -1);
+  assert.equal(of(undefined), undefined);
 });
 
 test("devices are a list of what is allowed; what is a list of exceptions is left to the cgroup", () => {
