@@ -103,6 +103,7 @@ bench:
 	$(BUN) bench/latency.ts
 	$(BUN) bench/images.ts
 	$(BUN) bench/runtime.ts
+	$(BUN) bench/network.ts
 
 compare-build:
 	@tools/install-packages bench

@@ -1,4 +1,4 @@
-// `make bench-network`: what a published port costs, beside Docker Engine in the same run. Requests per second to a server in a
+// `make bench`: what a published port costs, beside Docker Engine in the same run. Requests per second to a server in a
 // container, on its own address and through the port on the host's loopback, with connections that are kept and with a
 // new one for each request; and how long a start takes when thousands of ports are published already. The ways are taken in
 // turn, round after round. ROUNDS=n sets their number (default 7), SECONDS=n the time of each (default 2).
