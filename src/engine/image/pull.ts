@@ -3,6 +3,7 @@
 import type { ProgressSink } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type { imageCreate } from "../../api/operations/image.ts";
+import { onlyKept } from "./remove/keep.ts";
 import { Fault } from "../../lib/errors.ts";
 import {
   type ChainId,
@@ -241,6 +242,7 @@ async function pullLayers(
   const abort = new AbortController();
   const both = AbortSignal.any([signal, abort.signal]);
   const chain = chainIdsOf(config.diffIds);
+  const removed = onlyKept(context.layers, context.kept.of("image"));
   let parent: Promise<LayerId | null> = Promise.resolve(null);
   const layers = descriptors.map((descriptor, i) => {
     const layer = pullLayer({
@@ -250,6 +252,7 @@ async function pullLayers(
       diffId: config.diffIds[i] as Digest,
       chainId: chain[i] as ChainId,
       parent,
+      removed,
       lease,
       out,
       signal: both,
@@ -274,17 +277,23 @@ interface LayerPull {
   diffId: Digest;
   chainId: ChainId;
   parent: Promise<LayerId | null>;
+  /** Here, but only for `undo`. */
+  removed: ReadonlySet<LayerId>;
   lease: LayerLease;
   out: ProgressSink;
   signal: AbortSignal;
 }
+
+const AGAIN = ["Pulling fs layer", "Download complete", "Pull complete"];
 
 async function pullLayer(p: LayerPull): Promise<LayerRecord> {
   const shown = p.descriptor.digest.slice(7, 19);
   const known = p.context.layers.byChain(p.chainId);
   if (known !== undefined) {
     p.lease.hold(known.id);
-    await p.out.write({ status: "Already exists", progressDetail: {}, id: shown });
+    // What the user has removed comes again: quickly.
+    const said = p.removed.has(known.id) ? AGAIN : ["Already exists"];
+    for (const status of said) await p.out.write({ status, progressDetail: {}, id: shown });
     return known;
   }
   await p.out.write({ status: "Pulling fs layer", progressDetail: {}, id: shown });

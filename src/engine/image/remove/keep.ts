@@ -21,6 +21,17 @@ const contentOf = (kept: KeptRecord): ImageLoss => kept.content as ImageLoss;
 const holderOf = (kept: KeptRecord): string => `kept:${kept.id}`;
 const topsOf = (kept: KeptRecord): LayerId[] => contentOf(kept).images.flatMap((i) => i.layers.at(-1) ?? []);
 
+/** The layers below `records`, which are removed images, that nothing but what is kept holds: for everybody else they are gone. */
+export function onlyKept(layers: LayerStore, records: readonly KeptRecord[]): ReadonlySet<LayerId> {
+  const below = new Set(records.flatMap(topsOf).flatMap((top) => layers.chain(top).map((l) => l.id)));
+  if (below.size === 0) return below;
+  const isKeptOnly = (id: LayerId): boolean =>
+    layers.holds.holdersOf(id).every((holder) => holder.startsWith("kept:"));
+  for (const { id } of layers.list())
+    if (!isKeptOnly(id)) for (const needed of layers.chain(id)) below.delete(needed.id);
+  return below;
+}
+
 export class ImageKeeper implements KeptOwner {
   readonly #options: ImageKeeperOptions;
 
@@ -70,24 +81,12 @@ export class ImageKeeper implements KeptOwner {
   }
 
   async measure(kept: KeptRecord): Promise<number> {
-    return this.#bytesOf(this.#onlyKept([kept]));
+    return this.#bytesOf(onlyKept(this.#options.layers, [kept]));
   }
 
   /** Bytes of the layers that are there only because removed images are kept. */
   get keptBytes(): number {
-    return this.#bytesOf(this.#onlyKept(this.#options.kept.of("image")));
-  }
-
-  /** The layers below `records` that nothing but what is kept holds. */
-  #onlyKept(records: readonly KeptRecord[]): Set<LayerId> {
-    const { layers } = this.#options;
-    const below = new Set(records.flatMap(topsOf).flatMap((top) => layers.chain(top).map((l) => l.id)));
-    if (below.size === 0) return below;
-    const isKeptOnly = (id: LayerId): boolean =>
-      layers.holds.holdersOf(id).every((holder) => holder.startsWith("kept:"));
-    for (const { id } of layers.list())
-      if (!isKeptOnly(id)) for (const needed of layers.chain(id)) below.delete(needed.id);
-    return below;
+    return this.#bytesOf(onlyKept(this.#options.layers, this.#options.kept.of("image")));
   }
 
   #bytesOf(ids: ReadonlySet<LayerId>): number {
