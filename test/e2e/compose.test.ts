@@ -198,11 +198,11 @@ test("up ends with its containers, or with the first, whose exit code it takes",
   const project = make(
     "codes",
     `services:
-  quick: {image: busybox, command: [sh, -c, "echo quick; exit 7"]}
+  quick: {image: busybox, command: [sh, -c, "echo quick; exit 7"], depends_on: [slow]}
   slow: {image: busybox, ${stays}}
 `,
   );
-  const alone = await project.run(["up", "quick"]);
+  const alone = await project.run(["up", "--no-deps", "quick"]);
   assert.equal(alone.status, 0);
   assert.match(alone.stdout, /quick-1 {2}\| quick\nquick-1 exited with code 7\n$/);
   const aborted = await project.run(["up", "--abort-on-container-exit"]);
@@ -210,6 +210,21 @@ test("up ends with its containers, or with the first, whose exit code it takes",
   const from = await project.run(["up", "--exit-code-from", "slow"]);
   // Without a grace period either signal may be the first.
   assert.ok(from.status === 137 || from.status === 143, from.stderr);
+});
+
+test("what has not started when the first container ends does not start any more", async () => {
+  const project = make(
+    "halted",
+    `services:
+  quick: {image: busybox, command: [sh, -c, "exit 7"]}
+  never: {image: busybox, ${stays}, depends_on: {well: {condition: service_healthy}}}
+  well: {image: busybox, ${stays}, healthcheck: {test: [CMD, "false"], interval: 1h, start_period: 1h}}
+`,
+  );
+  const aborted = await project.run(["up", "--abort-on-container-exit"]);
+  assert.equal(aborted.status, 7, aborted.stderr);
+  const { stdout } = await project.run(["ps", "-a", "--format", "{{.Service}} {{.State}}"]);
+  assert.match(stdout, /^never created$/m);
 });
 
 test("run makes containers of its own, with what a service needs", async () => {

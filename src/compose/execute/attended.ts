@@ -41,10 +41,14 @@ class Attendance {
   readonly #project: Project;
   readonly #options: AttendOptions;
   readonly #abort = new AbortController();
+  /** Ends the start: nothing starts behind the back of what stops. */
+  readonly #halt = new AbortController();
+  #starting: Promise<void> | undefined;
   /** Containers that have not ended, by id. */
   readonly #running = new Set<string>();
   readonly #outputs: Promise<void>[] = [];
-  readonly #attached = new Set<string>();
+  /** What ends the reading of a container's output, by id. */
+  readonly #attached = new Map<string, () => void>();
   /** Containers that have died and come back. */
   readonly #restarting = new Set<string>();
   #exitCode = 0;
@@ -94,16 +98,18 @@ class Attendance {
   }
 
   async #start(): Promise<void> {
+    this.#starting = startProject(this.#work, this.#project, {
+      containers: this.#options.containers,
+      waits: false,
+      waitSeconds: 0,
+      signal: this.#halt.signal,
+      hookOutput:
+        ({ name }) =>
+        (text) =>
+          this.#options.printer.take(this.#short(name), 1, Buffer.from(text)),
+    });
     try {
-      await startProject(this.#work, this.#project, {
-        containers: this.#options.containers,
-        waits: false,
-        waitSeconds: 0,
-        hookOutput:
-          ({ name }) =>
-          (text) =>
-            this.#options.printer.take(this.#short(name), 1, Buffer.from(text)),
-      });
+      await this.#starting;
     } catch (error) {
       // What is being stopped need not start any more.
       if (this.#stopping !== undefined) return;
@@ -121,7 +127,7 @@ class Attendance {
     const { ended, close } = await attachOutput(this.#work.client, id, (fd, data) =>
       this.#options.printer.take(short, fd, data),
     );
-    this.#attached.add(id);
+    this.#attached.set(id, close);
     this.#abort.signal.addEventListener("abort", close);
     this.#outputs.push(ended);
   }
@@ -152,7 +158,7 @@ class Attendance {
   #onStart(id: string, name: string, timeNano: bigint | number): void {
     this.#running.add(id);
     if (this.#attached.has(id) && !this.#restarting.has(id)) return;
-    this.#attached.add(id);
+    this.#attached.set(id, () => {});
     const nanos = String(timeNano);
     const since = `${nanos.slice(0, -9)}.${nanos.slice(-9)}`;
     const sink = (fd: 1 | 2, data: Uint8Array): void => this.#options.printer.take(name, fd, data);
@@ -201,7 +207,9 @@ class Attendance {
   }
 
   #stop(): void {
+    this.#halt.abort();
     this.#stopping = this.#ending(async () => {
+      await this.#starting?.catch(() => {}); // ignored: run() reports it
       const containers = await observeContainers(this.#work.client, this.#project.name);
       await stopProject(this.#work, this.#project, containers, this.#options.timeoutSeconds);
     });
@@ -224,8 +232,12 @@ class Attendance {
       this.#failure ??= error;
     }
     const left = await observeContainers(this.#work.client, this.#project.name);
-    // What was never started dies no death that would be told.
-    for (const { id, state } of left) if (state === "created") this.#running.delete(id);
+    // What was never started dies no death that would be told, and its output does not end.
+    for (const { id, state } of left) {
+      if (state !== "created") continue;
+      this.#running.delete(id);
+      this.#attached.get(id)?.();
+    }
     if (this.#running.size === 0) this.#abort.abort();
   }
 }

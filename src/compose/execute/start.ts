@@ -17,6 +17,8 @@ export interface StartOptions {
   /** For `waits`; 0 is for ever. */
   readonly waitSeconds: number;
   readonly hookOutput?: (container: ObservedContainer) => HookOutput;
+  /** No further container is started, and nothing waited for, after it has aborted; startProject then throws its reason. */
+  readonly signal?: AbortSignal;
   /** Called before a container is started. */
   readonly beforeStart?: (container: ObservedContainer) => Promise<void>;
 }
@@ -109,10 +111,15 @@ class Starter {
     progress.on({ id, text: "Starting", status: "working" });
     try {
       await this.#options.beforeStart?.(container);
-      await limit.run(() => client.call(containerStart, { id: container.id }));
+      await limit.run(async () => {
+        this.#options.signal?.throwIfAborted();
+        await client.call(containerStart, { id: container.id });
+      });
       await runPostStartHooks(this.#work, container.id, service, this.#options.hookOutput?.(container));
     } catch (error) {
-      progress.on({ id, text: "Error", status: "error", details: (error as Error).message });
+      const isHalted = this.#options.signal?.aborted === true;
+      if (isHalted) progress.on({ id, text: "Created", status: "done" });
+      else progress.on({ id, text: "Error", status: "error", details: (error as Error).message });
       throw error;
     }
     progress.on({ id, text: "Started", status: "done" });
@@ -129,7 +136,12 @@ class Starter {
       this.#work.warn(message);
       return;
     }
-    await this.#waitForCondition(name, containers, { condition, required });
+    const { signal } = this.#options;
+    await this.#waitForCondition(name, containers, {
+      condition,
+      required,
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
 
   async #waitForCondition(
