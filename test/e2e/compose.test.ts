@@ -104,7 +104,8 @@ test("services wait for the health and the end of others", async () => {
   web:
     image: busybox
     init: true
-    command: sh -c 'cat /shared/ready /shared/done && sleep 1000'
+    command: sh -c 'cat /shared/ready /shared/done && touch /said && sleep 1000'
+    healthcheck: {test: test -e /said, interval: 200ms, retries: 50}
     stop_grace_period: 0s
     volumes: ["shared:/shared"]
     depends_on:
