@@ -275,6 +275,29 @@ inOwnNamespace(import.meta.filename, () => {
       assert.equal(await fetchHere("tcp", "::1", 9001), "unreachable");
     });
 
+    test("an attempt that fails leaves nothing, also when the firewall was written anew meanwhile", async () => {
+      const isPublished = async () =>
+        (await sh("nft", "list", "map", "inet", TABLE, "published_any")).includes("tcp . 9002 ");
+      const plan = await driver.planAttach(
+        {
+          endpointId: "e-late",
+          networkId: "n1",
+          containerId: "c-late",
+          ifName: "eth0",
+          ip: "172.17.0.7",
+          mac: macForIp("172.17.0.7"),
+          ip6: "",
+          defaultRoutes: { ipv4: true, ipv6: true },
+          ports: [port({ hostPort: 9002 })],
+        },
+        0,
+      );
+      await driver.ensureNetwork(network());
+      assert.equal(await isPublished(), true);
+      await plan.undo();
+      assert.equal(await isPublished(), false);
+    });
+
     test("a restarted daemon adopts device, ports and rules, and removes what nobody knows", async () => {
       const links = await hostLinks();
       await driver.close({ remove: false });

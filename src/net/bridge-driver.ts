@@ -116,6 +116,8 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   readonly #networks = new Map<string, NetworkState>();
   readonly #endpoints = new Map<string, EndpointState>();
   readonly #egress = new EgressBook();
+  /** When the firewall that is being written anew, as the book was a moment ago, stands: changes of single endpoints come after it. */
+  #written: Promise<void> = Promise.resolve();
   /** The table is ours to change: restore has run. */
   #isLive = false;
   #sweep: NodeJS.Timeout | undefined;
@@ -240,6 +242,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
       ...(request.egress === undefined ? {} : { egress: request.egress }),
     };
     const state = await this.#publish(network, unpublished, request.ports);
+    await this.#written;
     this.#endpoints.set(endpointId, state);
     const egress = this.#egress.enter(egressEndpoint(state.record));
     return {
@@ -294,6 +297,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
       throw unknownEndpoint(endpointId);
     }
     this.#endpoints.set(endpointId, after);
+    await this.#written;
     const [old, wanted] = [record, after.record].map((r) => publicationsOf(r, network.spec));
     await this.#runTolerant(planChangeEndpoint(this.#tableName, old ?? [], wanted ?? []), ENOENT);
     if (remove.some((p) => p.proto === "udp")) await this.#forgetConnections(record);
@@ -311,6 +315,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     from.lease?.handOver({ containerId, ip: ip || ip6, ip6, admits: target?.publishAllow });
     this.#endpoints.set(fromId, bare);
     this.#endpoints.set(toId, heir);
+    await this.#written;
     await this.#runTolerant(planRemoveEndpoint(this.#tableName, publicationsOf(from.record, source)), ENOENT);
     await this.#keel.run(planAddEndpoint(this.#tableName, publicationsOf(heir.record, target)));
     return { from: bare.record, to: heir.record };
@@ -319,8 +324,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   async #undo(state: EndpointState, cause: unknown): Promise<void> {
     const { endpointId, networkId } = state.record;
     if (this.#endpoints.get(endpointId) !== state) return;
-    this.#endpoints.delete(endpointId);
-    this.#egress.leave(state.record);
+    await this.#forget(state);
     await state.lease?.release();
     if (!(cause instanceof SysError) || cause.op !== "netlink") return;
     // Somebody may have removed our bridge or flushed our table: make both whole for the next attempt.
@@ -333,16 +337,22 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     }
   }
 
-  async detach(endpointId: string, options: { isContainerGone?: boolean } = {}): Promise<void> {
-    const state = this.#endpoints.get(endpointId);
-    if (state === undefined) return;
-    this.#endpoints.delete(endpointId);
-    const { record, lease } = state;
+  /** Takes an endpoint out of the book and of the firewall, where it is too if the firewall was written anew while it was attached. */
+  async #forget({ record }: EndpointState): Promise<void> {
+    this.#endpoints.delete(record.endpointId);
     const spec = this.#networks.get(record.networkId)?.spec;
     const { elements, named } = this.#egress.leave(record);
+    await this.#written;
     const removed = planRemoveEndpoint(this.#tableName, publicationsOf(record, spec), elements);
     await this.#runTolerant(removed, ENOENT);
     await this.#runTolerant(planForget(this.#tableName, named), ENOENT);
+  }
+
+  async detach(endpointId: string, options: { isContainerGone?: boolean } = {}): Promise<void> {
+    const state = this.#endpoints.get(endpointId);
+    if (state === undefined) return;
+    const { record, lease } = state;
+    await this.#forget(state);
     if (options.isContainerGone) {
       await this.#runTolerant(planCut(record.hostIfName), ENODEV);
       this.#sweepLater();
@@ -456,7 +466,13 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     }
   }
 
-  async #reconcile(): Promise<void> {
+  #reconcile(): Promise<void> {
+    const writing = this.#written.then(() => this.#writeFirewall());
+    this.#written = writing.catch(() => {}); // ignored: whoever asked for it has got the failure
+    return writing;
+  }
+
+  async #writeFirewall(): Promise<void> {
     const state: FirewallState = {
       networks: [...this.#networks.values()].map((n) => firewallNetwork(n.spec, n.bridgeName)),
       publications: [...this.#endpoints.values()].flatMap((e) =>

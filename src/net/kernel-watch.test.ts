@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import type { Keel, Watch } from "../linux/keel.ts";
 import { RecordingKeel } from "../linux/keel-fake.ts";
 import { encodeMessages, type Message, NETLINK_ROUTE, raw, text } from "../linux/netlink/message.ts";
@@ -105,5 +106,39 @@ test("a port that has left its bridge is looked at once more before anything is 
   await watch.start();
   assert.match(await repaired.promise, /was taken out of its bridge: made as it was/);
   assert.deepEqual(Object.fromEntries(asked), { ended: 2, torn: 2 });
+  watch.stop();
+});
+
+test("what is seen while something else is waited for has a time of its own", async () => {
+  const left = (name: string) => bytes(message(17, Uint8Array.of(7, ...new Uint8Array(15)), [text(3, name)]));
+  const keel: Keel = new RecordingKeel();
+  keel.watch = async function* (what: Watch, signal: AbortSignal) {
+    what.onReady?.();
+    if (what.protocol === NETLINK_ROUTE) {
+      yield left("first");
+      await setTimeout(150);
+      yield left("second");
+    }
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  };
+  const seen = new Map<string, number[]>();
+  const asked = Promise.withResolvers<void>();
+  const watch = new KernelWatch({
+    keel,
+    tableName: "ours",
+    isOwnDevice: () => false,
+    isOwnPort: (name) => {
+      const times = [...(seen.get(name) ?? []), performance.now()];
+      seen.set(name, times);
+      if (name === "second" && times.length === 2) asked.resolve();
+      return times.length === 1;
+    },
+    repair: async () => assert.fail("all was in order by then"),
+    log: (line) => assert.fail(line),
+  });
+  await watch.start();
+  await asked.promise;
+  const [from = 0, to = 0] = seen.get("second") ?? [];
+  assert.ok(to - from > 190, `${to - from}`);
   watch.stop();
 });

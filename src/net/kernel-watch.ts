@@ -31,15 +31,25 @@ export interface KernelWatchOptions {
   log(line: string): void;
 }
 
+/** What somebody else may have taken away. */
+interface Doubt {
+  readonly reason: string;
+  readonly delayMs: number;
+  /** By performance.now(): when it is looked at. */
+  readonly dueMs: number;
+  /** Whether there is still something to repair then. */
+  isStillSo(): boolean;
+}
+
 /** Watches until it is stopped. */
 export class KernelWatch {
   readonly #options: KernelWatchOptions;
   readonly #end = new AbortController();
   #timer: NodeJS.Timeout | undefined;
+  #isRepairing = false;
   /** Our devices that are down. */
   readonly #down = new Set<number>();
-  /** Whether there is still something to repair when the time has come. */
-  #doubts: (() => boolean)[] = [];
+  #doubts: Doubt[] = [];
 
   constructor(options: KernelWatchOptions) {
     this.#options = options;
@@ -134,26 +144,37 @@ export class KernelWatch {
   }
 
   #repairSoon(reason: string, delayMs = SETTLE_MS, isStillSo: () => boolean = () => true): void {
-    if (this.#end.signal.aborted) return;
-    this.#doubts.push(isStillSo);
-    if (this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => {
-      const isNeeded = this.#doubts.some((isSo) => isSo());
-      this.#doubts = [];
-      if (isNeeded) void this.#repair(reason, delayMs);
-      else this.#timer = undefined;
-    }, delayMs).unref();
+    this.#doubts.push({ reason, delayMs, dueMs: performance.now() + delayMs, isStillSo });
+    this.#arm();
   }
 
-  async #repair(reason: string, waitedMs: number): Promise<void> {
+  /** Waits for the first doubt whose time comes. Each has its own: what has just been seen may be in order in a moment. */
+  #arm(): void {
+    if (this.#end.signal.aborted || this.#isRepairing || this.#doubts.length === 0) return;
+    clearTimeout(this.#timer);
+    const firstMs = Math.min(...this.#doubts.map((doubt) => doubt.dueMs));
+    this.#timer = setTimeout(() => void this.#look(), Math.max(0, firstMs - performance.now())).unref();
+  }
+
+  async #look(): Promise<void> {
+    const now = performance.now();
+    const due = this.#doubts.filter((doubt) => doubt.dueMs <= now);
+    this.#doubts = this.#doubts.filter((doubt) => doubt.dueMs > now);
+    const doubt = due.find((one) => one.isStillSo());
+    if (doubt !== undefined) await this.#repair(doubt);
+    this.#arm();
+  }
+
+  async #repair({ reason, delayMs }: Doubt): Promise<void> {
+    this.#isRepairing = true;
     try {
       await this.#options.repair();
       this.#options.log(`${reason}: made as it was`);
-      this.#timer = undefined;
     } catch (error) {
       this.#options.log(`${reason}, and cannot be made as it was: ${messageOf(error)}`);
-      this.#timer = undefined;
-      this.#repairSoon(reason, Math.min(LAST_RETRY_MS, Math.max(FIRST_RETRY_MS, waitedMs * 2)));
+      this.#repairSoon(reason, Math.min(LAST_RETRY_MS, Math.max(FIRST_RETRY_MS, delayMs * 2)));
+    } finally {
+      this.#isRepairing = false;
     }
   }
 }

@@ -99,7 +99,7 @@ for (const client of clients)
         assert.deepEqual(await whatStays(async () => [...(await traces(Id)), ...(await more())]), []);
         assert.deepEqual(await mounts(), mountsBefore);
         const { stdout: rules } = await daemon.network.run(["nft", "list", "ruleset"]);
-        assert.doesNotMatch(rules, /5555/, "its port leads nowhere");
+        assert.equal(rules.includes("5555"), false, "its port leads nowhere");
         const again = ["run", "--rm", "-p", "127.0.0.1:5555:80", "busybox", "true"];
         assert.equal((await daemon.run(client, again)).status, 0, "its port is free");
         await daemon.text(client, ["rm", "broken"]);
