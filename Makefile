@@ -3,6 +3,7 @@
 # make check   types, lint, format, import arrows, generated files, changelog
 # make security  the attack suite; make security-weakened  the same against builds without the defences: every attack has to succeed
 # make test-vm  the tests that depend on the kernel, in an emulated machine with cgroup v2 alone and AppArmor (VM_TESTS=file...)
+# make compat  foreign clients with a day's work each: dockerode, testcontainers, docker-py, docker-compose 1.29, the devcontainer command (needs npm's registry)
 # make test-real  MariaDB of Debian's package on a volume, through crashes (needs a Debian mirror; minutes the first time)
 # make bench   latency, and load and pull of images, beside Docker Engine in the same run
 # make compare-build  150 Dockerfiles built by Docker's two builders and by Berth: the same configuration, history and files
