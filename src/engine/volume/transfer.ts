@@ -41,7 +41,7 @@ export async function exportVolume(
   if (options.pause) stack.use(await context.holdUsers(name));
   const session = stack.use(await context.keel.openFs({ kind: "dir", path }));
   const resources = stack.move();
-  return context.archiver.pack(session, () => resources.disposeAsync());
+  return await context.archiver.pack(session, () => resources.disposeAsync());
 }
 
 /** Unpacks a tar, compressed or not, into a volume that exists: what has the same name is replaced. */

@@ -67,7 +67,7 @@ export const command = defineCommand({
     if (flags.tty) cleanup.defer(await followSize(client, id));
     const end = await attachTerminal(connection, { ...attach, isTty: flags.tty, detachKeys });
     if (end === "detached") throw complain("read escape sequence");
-    return exitCode(client, id);
+    return await exitCode(client, id);
   },
 });
 

@@ -196,7 +196,7 @@ async function giveTree(context: OutputContext, output: Output, run: OutputRun):
       listing: await open(built),
       contents: await open(built),
     });
-  if (output.type === "tar") return run.session.sendFile(packTrees(trees), output.index, run.signal);
+  if (output.type === "tar") return await run.session.sendFile(packTrees(trees), output.index, run.signal);
   await run.session.sendTree((call) => sendFiles(call, trees), output.index, run.signal);
 }
 

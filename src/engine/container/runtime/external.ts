@@ -63,7 +63,7 @@ export async function specForRuntime(
   const { layers } = context;
   const source = layers.viewSource(layers.upperOf(record.id), record.layer);
   await using session = await layers.openFs(layers.containerRoot(source));
-  return withUserOfNumbers(session, spec);
+  return await withUserOfNumbers(session, spec);
 }
 
 /** Plans the start of a container by its runtime. */
@@ -128,7 +128,7 @@ async function lookedUpLive(
   process: OciProcess,
 ): Promise<OciProcess> {
   await using session = await context.keel.openFs({ kind: "dir", path: `/proc/${record.state.pid}/root` });
-  return lookedUp(session, process);
+  return await lookedUp(session, process);
 }
 
 /** Returns why a start has failed, when that was the runtime's doing; the error itself otherwise. */
