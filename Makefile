@@ -54,7 +54,7 @@ test:
 	@$(MAKE) -s build
 	$(MAKE) -s -C native test
 	BERTH_TEST_KEEL=$(CURDIR)/build/keel-asan $(BUN) test --timeout 60000 ./src/runtime/shim/health.test.ts
-	$(BUN) test --timeout 60000 $(TESTS)
+	$(BUN) tools/test.ts --timeout 60000 $(TESTS)
 	$(MAKE) -s e2e
 	$(MAKE) -s security
 
@@ -65,22 +65,22 @@ test-vm:
 	$(BUN) tools/vm.ts $(VM_TESTS)
 
 unit: build
-	$(BUN) test --timeout 60000 $(TESTS)
+	$(BUN) tools/test.ts --timeout 60000 $(TESTS)
 
 e2e: build
-	$(BUN) test --timeout 180000 ./test/e2e
+	$(BUN) tools/test.ts --timeout 180000 ./test/e2e
 
 compat: build
 	@tools/install-packages compat
 	cd test/compat && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	$(BIN)/tsc -p test/compat
-	$(BUN) test --timeout 180000 ./test/compat
+	$(BUN) tools/test.ts --timeout 180000 ./test/compat
 
 security: build
-	BERTH_EVERY_STEP=1 $(BUN) test --timeout 600000 ./test/security
+	BERTH_EVERY_STEP=1 $(BUN) tools/test.ts --timeout 600000 ./test/security
 
 security-weakened: build
-	BERTH_WEAKENED=1 $(BUN) test --timeout 180000 ./test/security
+	BERTH_WEAKENED=1 $(BUN) tools/test.ts --timeout 180000 ./test/security
 
 check: node_modules/.done native/ops.h
 	$(BIN)/tsc
@@ -96,7 +96,7 @@ check: node_modules/.done native/ops.h
 test-real:
 	@tools/install-packages test
 	@$(MAKE) -s build
-	$(BUN) test --timeout 900000 ./test/real
+	$(BUN) tools/test.ts --timeout 900000 ./test/real
 
 bench:
 	@tools/install-packages bench
@@ -114,7 +114,7 @@ compare-build:
 fuzz: build
 	@tools/install-packages fuzz
 	$(MAKE) -s -C native fuzz
-	BERTH_API_SEED=$$(date +%s) BERTH_API_REQUESTS=100 BERTH_EVERY_STEP=1 $(BUN) test --timeout 1200000 ./test/security/api.test.ts
+	BERTH_API_SEED=$$(date +%s) BERTH_API_REQUESTS=100 BERTH_EVERY_STEP=1 $(BUN) tools/test.ts --timeout 1200000 ./test/security/api.test.ts
 
 build/man: dist/berth tools/man.ts
 	$(BUN) tools/man.ts $@
