@@ -18,6 +18,7 @@ import {
   serviceResolvConf,
 } from "../../net/dns/resolv-conf.ts";
 import { hostnameFile, hostsFile } from "../../net/sandbox/hosts-file.ts";
+import { withParent } from "../../runtime/cgroup/parent.ts";
 import { type CgroupRequest, containerCgroup, planCgroup } from "../../runtime/cgroup/plan.ts";
 import { planContainer } from "../../runtime/plan/plan.ts";
 import { makeUserns, USERNS } from "../../runtime/plan/userns.ts";
@@ -77,9 +78,11 @@ export class ContainerStepRunner implements StepRunner {
     const files = await writeStepFiles(request, dir, endpoint, this.#context.nameService.defaults);
     const mounts = await makeStepMounts(request.mounts, dir, stack);
     for (const w of files.warnings) this.#warn(request, w);
-    const { ops, stateDir, socketPath } = this.#plan(request, { files, mounts, endpoint });
-    request.signal.throwIfAborted();
-    const { results } = await this.#context.keel.run(ops);
+    const { results, stateDir, socketPath } = await withParent(this.#context.cgroups, async () => {
+      const { ops, ...place } = this.#plan(request, { files, mounts, endpoint });
+      request.signal.throwIfAborted();
+      return { ...(await this.#context.keel.run(ops)), ...place };
+    });
     stack.defer(() => rm(stateDir, { recursive: true, force: true }));
     if (endpoint !== null && !isPredefined(endpoint.network.name)) {
       const [, pid] = results.at(-1) as [shimPid: number, pid: number];

@@ -13,6 +13,7 @@ import {
   type ShimPlan,
 } from "../../../linux/ops.ts";
 import { loadDefaultProfile } from "../../../runtime/apparmor/load.ts";
+import { withParent } from "../../../runtime/cgroup/parent.ts";
 import { planCgroup } from "../../../runtime/cgroup/plan.ts";
 import { planHealth } from "../../../runtime/health/plan.ts";
 import type { PlanInput } from "../../../runtime/plan/input.ts";
@@ -108,10 +109,11 @@ async function launchOrRecord(
   live.isForced = false;
   try {
     const current = withRuntime(context, record);
-    await launch(context, live, current, onExit, state).catch(async (error: unknown) => {
+    const attempt = () => launch(context, live, current, onExit, state);
+    await withParent(context.cgroups, attempt).catch(async (error: unknown) => {
       if (!lacksDefaultProfile(error)) throw error;
       await loadDefaultProfile((text) => context.log("warn", text));
-      await launch(context, live, current, onExit, state);
+      await attempt();
     });
   } catch (error) {
     throw await recordFailure(context, record, await startFailure(context, record.id, error));
