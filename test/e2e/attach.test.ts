@@ -268,7 +268,7 @@ describe("exec", () => {
 
   test("that was never started ends with its container; a resize waits for it", async () => {
     await start("host", "sleep 1000");
-    const id = await exec(["sh", "-c", "sleep 0.1; stty size"], { Tty: true });
+    const id = await exec(["sh", "-c", "until stty size | grep '33 99'; do sleep 0.02; done"], { Tty: true });
     const resized = ask("POST", `/exec/${id}/resize?h=33&w=99`);
     const { socket } = await run(id, { Tty: true });
     assert.equal(await resized, "200");

@@ -359,7 +359,7 @@ describe("rootless", () => {
         "busybox",
         "sh",
         "-c",
-        "for i in 1 2 3 4 5 6 7 8 9; do wget -q -O - http://peer/ && break; sleep 0.1; done",
+        "until wget -q -O - http://peer/; do sleep 0.1; done",
       ),
       "named",
     );
