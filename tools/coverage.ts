@@ -159,7 +159,10 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 const code = (flags: readonly string[]): string => flags.map((flag) => `\`--${flag}\``).join(" ");
 const rows = await Promise.all(verbs.map(commandRow));
 const have = new Set(rows.flatMap((row) => row.names));
-const lacking = Object.keys(docker).filter((name) => !have.has(name));
+/** A refused command takes every word behind it. */
+const isBelowRefused = (name: string): boolean =>
+  rows.some((row) => row.state.startsWith("refused") && row.names.some((n) => name.startsWith(`${n} `)));
+const lacking = Object.keys(docker).filter((name) => !have.has(name) && !isBelowRefused(name));
 const operations = operationRows();
 const count = (state: string): number => operations.filter((row) => row[4] === state).length;
 const text = `# What there is of Docker's command line and API
@@ -170,7 +173,7 @@ system are in [run-flags.md](run-flags.md).
 
 ## Commands
 
-${rows.filter((r) => r.state === "done").length} of Docker's commands are done, ${rows.filter((r) => r.state.startsWith("refused")).length} refused with the reason, ${lacking.length} unknown${lacking.length === 0 ? "" : ` (${lacking.map((n) => `\`${n}\``).join(", ")})`}; ${rows.filter((r) => r.state === "Berth's own").length} are Berth's own.
+${rows.filter((r) => r.state === "done").length} of Docker's commands are done, ${rows.filter((r) => r.state.startsWith("refused")).length} refused with the reason, ${lacking.length === 0 ? "none" : lacking.map((n) => `\`${n}\``).join(", ")} unknown; ${rows.filter((r) => r.state === "Berth's own").length} are Berth's own.
 
 ${table(
   [

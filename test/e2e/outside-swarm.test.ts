@@ -51,6 +51,8 @@ test("what this client does not do is said at once, whatever the daemon", async 
   for (const args of [
     ["swarm", "init"],
     ["trust", "sign", "it"],
+    ["trust", "signer", "add", "--key", "cert.pem", "alice", "it"],
+    ["trust", "key", "generate", "alice"],
     ["plugin", "install", "it"],
   ]) {
     const outcome = await daemon.berth(...args);

@@ -385,8 +385,10 @@ export const verbs: readonly VerbEntry[] = [
     "trust",
     [
       ["inspect", "Return low-level information about keys and signatures"],
+      ["key", "Manage keys for signing Docker images"],
       ["revoke", "Remove trust for an image"],
       ["sign", "Sign an image"],
+      ["signer", "Manage entities who can sign Docker images"],
     ],
     async () => (await import("./refused.ts")).trust,
   ),
