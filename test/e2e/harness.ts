@@ -347,7 +347,16 @@ export interface Inspected {
   };
   NetworkSettings: {
     Ports: Record<string, { HostIp: string; HostPort: string }[] | null>;
-    Networks: Record<string, { IPAddress: string; Gateway: string; MacAddress: string; IPPrefixLen: number }>;
+    Networks: Record<
+      string,
+      {
+        IPAddress: string;
+        GlobalIPv6Address: string;
+        Gateway: string;
+        MacAddress: string;
+        IPPrefixLen: number;
+      }
+    >;
   };
   HostConfig: Record<string, unknown>;
   Config: Record<string, unknown>;

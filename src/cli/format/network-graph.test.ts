@@ -48,6 +48,8 @@ test("networkGraph says from where each port is reached, and by what", () => {
     { IP: "127.0.0.1", PrivatePort: 81, PublicPort: 8081, Type: "tcp" },
     { IP: "10.9.9.9", PrivatePort: 53, PublicPort: 53, Type: "udp" },
     { PrivatePort: 90, Type: "tcp" },
+    ...[5000, 5001, 5002].map((n) => ({ IP: "127.0.0.1", PrivatePort: n, PublicPort: n, Type: "udp" })),
+    { IP: "127.0.0.1", PrivatePort: 5004, PublicPort: 5003, Type: "udp" },
   ];
   const container = (GlobalIPv6Address: string, Labels: Record<string, string> = {}) =>
     ({
@@ -58,8 +60,9 @@ test("networkGraph says from where each port is reached, and by what", () => {
       NetworkSettings: { Networks: { n: { GlobalIPv6Address } } },
     }) as unknown as ContainerSummary;
   const rules = (ip6: string) => networkGraph([], [container(ip6)]).ports.map((p) => p.rule);
-  assert.deepEqual(rules(""), ["published_any", "socket", "published", "published"]);
-  assert.deepEqual(rules("fd00::2"), ["published_any", "published_any6", "published", "published"]);
+  const last = ["published", "published", "published_ranges", "published"];
+  assert.deepEqual(rules(""), ["published_any", "socket", ...last]);
+  assert.deepEqual(rules("fd00::2"), ["published_any", "published_any6", ...last]);
   assert.equal(
     graphText(networkGraph([network("web")], [container("")])),
     `web (bridge, 10.0.0.0/24)
@@ -69,6 +72,8 @@ test("networkGraph says from where each port is reached, and by what", () => {
 [::]:8080 -> api 80/tcp, from everywhere (socket)
 127.0.0.1:8081 -> api 81/tcp, from this host (map published)
 10.9.9.9:53 -> api 53/udp, from whoever reaches 10.9.9.9 (map published)
+127.0.0.1:5000-5002 -> api 5000-5002/udp, from this host (map published_ranges)
+127.0.0.1:5003 -> api 5004/udp, from this host (map published)
 `,
   );
   const judged = network("web", { Options: { "berth.egress": "10.0.0.0/8:443 example.com" } });

@@ -1,6 +1,6 @@
 // Who reaches whom: the networks with their members, what leads into and out of them, and from where each published port is
 // reached and by which part of the firewall. Pure over what the API says of networks and running containers.
-import type { ContainerSummary } from "../../api/schemas/container.ts";
+import type { ContainerSummary, PortSummary } from "../../api/schemas/container.ts";
 import type { NetworkInspect } from "../../api/schemas/network.ts";
 
 export interface GraphNetwork {
@@ -107,21 +107,41 @@ function inwardOf(modes: readonly string[]): string {
 function portsOf(c: ContainerSummary): GraphPort[] {
   const container = (c.Names[0] ?? c.Id).replace(/^\//, "");
   const hasIpv6 = Object.values(c.NetworkSettings?.Networks ?? {}).some((e) => e.GlobalIPv6Address !== "");
-  return c.Ports.flatMap(({ IP = "", PrivatePort, PublicPort, Type }) => {
-    if (PublicPort === undefined) return [];
-    const isIpv6 = IP.includes(":");
-    const isAny = IP === "0.0.0.0" || IP === "::";
-    const map = `${isAny ? "published_any" : "published"}${isIpv6 ? "6" : ""}`;
-    return [
-      {
-        container,
-        port: `${PrivatePort}/${Type}`,
-        host: isIpv6 ? `[${IP}]:${PublicPort}` : `${IP}:${PublicPort}`,
-        from: isAny ? "everywhere" : isLoopback(IP) ? "this host" : `whoever reaches ${IP}`,
-        rule: isIpv6 && (!hasIpv6 || isLoopback(IP)) ? "socket" : map,
-      },
-    ];
+  return rangesOf(c.Ports).map(({ ip, first, count, target, type }) => {
+    const isIpv6 = ip.includes(":");
+    const isAny = ip === "0.0.0.0" || ip === "::";
+    const map = `${isAny ? "published_any" : "published"}${count > 1 ? "_ranges" : ""}${isIpv6 ? "6" : ""}`;
+    const numbers = (from: number): string => (count > 1 ? `${from}-${from + count - 1}` : String(from));
+    return {
+      container,
+      port: `${numbers(target)}/${type}`,
+      host: isIpv6 ? `[${ip}]:${numbers(first)}` : `${ip}:${numbers(first)}`,
+      from: isAny ? "everywhere" : isLoopback(ip) ? "this host" : `whoever reaches ${ip}`,
+      rule: isIpv6 && (!hasIpv6 || isLoopback(ip)) ? "socket" : map,
+    };
   });
+}
+
+/** Published ports; those in a row that keep their numbers are one element of the firewall, and one line. */
+interface PortRange {
+  ip: string;
+  first: number;
+  count: number;
+  target: number;
+  type: string;
+}
+
+function rangesOf(ports: readonly PortSummary[]): PortRange[] {
+  const ranges: PortRange[] = [];
+  for (const { IP: ip = "", PrivatePort: target, PublicPort: first, Type: type } of ports) {
+    if (first === undefined) continue;
+    const before = ranges.find(
+      (r) => r.ip === ip && r.type === type && r.first === r.target && r.first + r.count === first,
+    );
+    if (before !== undefined && first === target) before.count++;
+    else ranges.push({ ip, first, count: 1, target, type });
+  }
+  return ranges;
 }
 
 const isLoopback = (ip: string): boolean => ip.startsWith("127.") || ip === "::1";

@@ -20,7 +20,7 @@ const GET_ELEMENTS = (10 << 8) | 13;
 const FAMILY_INET = 1;
 const NFGENMSG_BYTES = 4;
 const LIST_ATTRIBUTE = 3;
-const ELEM = { key: 1, data: 2 } as const;
+const ELEM = { key: 1, data: 2, keyEnd: 10 } as const;
 const VALUE = 1;
 
 /** The operation that asks for all elements of a set of an inet table; ENOENT without the table or the set. */
@@ -34,8 +34,15 @@ export const dumpElements = (table: Table, set: NftSet, reg: Register = HOST_NS)
     },
   ]);
 
-/** Reads the answer: the fields of each element's key and data. */
-export function decodeElements(set: NftSet, answer: Uint8Array): { key: FieldValue[]; data: FieldValue[] }[] {
+/** The fields of an element's key, of the (inclusive) end of a range of concatenated keys, and of its data. */
+export interface ReadElement {
+  key: FieldValue[];
+  keyEnd?: FieldValue[];
+  data: FieldValue[];
+}
+
+/** Reads the answer. */
+export function decodeElements(set: NftSet, answer: Uint8Array): ReadElement[] {
   const dataFields = Array.isArray(set.data) ? (set.data as readonly FieldType[]) : [];
   return decodeMessages(answer).flatMap(({ body }) => {
     const elements = decodeAttrs(body, NFGENMSG_BYTES).get(LIST_ATTRIBUTE);
@@ -44,6 +51,7 @@ export function decodeElements(set: NftSet, answer: Uint8Array): { key: FieldVal
       const attrs = decodeAttrs(element);
       return {
         key: decodeTuple(set.key, valueOf(attrs, ELEM.key)),
+        ...(attrs.has(ELEM.keyEnd) ? { keyEnd: decodeTuple(set.key, valueOf(attrs, ELEM.keyEnd)) } : {}),
         data: dataFields.length === 0 ? [] : decodeTuple(dataFields, valueOf(attrs, ELEM.data)),
       };
     });

@@ -1,7 +1,8 @@
 // What an endpoint's published ports are for the firewall, and in what form a network's gateway mode lets ports be
 // published at all. Pure.
 
-import type { FirewallNetwork, FirewallSubnet, Publication } from "../firewall/ruleset.ts";
+import type { FirewallNetwork, FirewallSubnet } from "../firewall/ruleset.ts";
+import type { Publication } from "../firewall/runs.ts";
 import type { BridgeNetwork, EndpointRecord, NetworkSubnet, PortRequest, PublishedPort } from "../model.ts";
 
 const ANY_IPV4 = "0.0.0.0";

@@ -58,7 +58,10 @@ interface FamilyWords {
   icmp: number;
   published: NftSet;
   publishedAny: NftSet;
+  publishedRanges: NftSet;
+  publishedAnyRanges: NftSet;
   opened: NftSet;
+  openedRanges: NftSet;
   routed: NftSet;
   unprotected: NftSet;
   masqueraded: NftSet;
@@ -76,7 +79,10 @@ const IPV4: FamilyWords = {
   icmp: 1,
   published: SETS.published,
   publishedAny: SETS.publishedAny,
+  publishedRanges: SETS.publishedRanges,
+  publishedAnyRanges: SETS.publishedAnyRanges,
   opened: SETS.opened,
+  openedRanges: SETS.openedRanges,
   routed: SETS.routed,
   unprotected: SETS.unprotected,
   masqueraded: SETS.masqueraded,
@@ -108,7 +114,10 @@ const IPV6: FamilyWords = {
   icmp: 58,
   published: SETS.published6,
   publishedAny: SETS.publishedAny6,
+  publishedRanges: SETS.publishedRanges6,
+  publishedAnyRanges: SETS.publishedAnyRanges6,
   opened: SETS.opened6,
+  openedRanges: SETS.openedRanges6,
   routed: SETS.routed6,
   unprotected: SETS.unprotected6,
   masqueraded: SETS.masqueraded6,
@@ -143,6 +152,10 @@ const toContainer = (map: NftSet, f: FamilyWords): Expr[] => [
   lookupMap(map.name, regAt(0)),
   nat("dnat", f.family, regAt(0), regAt(f.addressRegs)),
 ];
+const toContainerSamePort = (map: NftSet, f: FamilyWords): Expr[] => [
+  lookupMap(map.name, regAt(0)),
+  nat("dnat", f.family, regAt(0)),
+];
 const devicePair = [metaLoad("iifname", regAt(0)), metaLoad("oifname", regAt(4))];
 const fromLoopback = fieldIn("ipSource", "ipv4_addr", "127.0.0.0", 8);
 const LOOPBACK_ONLY_INSIDE = "127.0.0.0/8 never comes by wire";
@@ -152,6 +165,18 @@ const loopbackDestination = fieldIn("ipDestination", "ipv4_addr", "127.0.0.0", 8
 const publishRules = (f: FamilyWords): Rule[] => [
   rule("ports published on one address", family(f.family), specificKey(f), toContainer(f.published, f)),
   rule("ports published on every address", family(f.family), anyKey, toContainer(f.publishedAny, f)),
+  rule(
+    "ranges published on one address",
+    family(f.family),
+    specificKey(f),
+    toContainerSamePort(f.publishedRanges, f),
+  ),
+  rule(
+    "ranges published on every address",
+    family(f.family),
+    anyKey,
+    toContainerSamePort(f.publishedAnyRanges, f),
+  ),
 ];
 
 const directRules = (f: FamilyWords): Rule[] => [
@@ -162,13 +187,15 @@ const directRules = (f: FamilyWords): Rule[] => [
     deviceIn("iifname", SETS.bridges.name, { inverted: true }),
     verdict("accept"),
   ),
-  rule(
-    "published ports of routed networks",
-    family(f.family),
-    deviceIn("oifname", f.routed.name),
-    specificKey(f),
-    lookup(f.opened.name),
-    verdict("accept"),
+  ...[f.opened, f.openedRanges].map((opened) =>
+    rule(
+      "published ports of routed networks",
+      family(f.family),
+      deviceIn("oifname", f.routed.name),
+      specificKey(f),
+      lookup(opened.name),
+      verdict("accept"),
+    ),
   ),
   rule(
     "routed networks answer pings",
@@ -178,14 +205,16 @@ const directRules = (f: FamilyWords): Rule[] => [
     compare("eq", Uint8Array.of(f.icmp)),
     verdict("accept"),
   ),
-  rule(
-    "published ports for trusted devices",
-    family(f.family),
-    devicePair,
-    lookup(SETS.trusted.name),
-    specificKey(f),
-    lookup(f.opened.name),
-    verdict("accept"),
+  ...[f.opened, f.openedRanges].map((opened) =>
+    rule(
+      "published ports for trusted devices",
+      family(f.family),
+      devicePair,
+      lookup(SETS.trusted.name),
+      specificKey(f),
+      lookup(opened.name),
+      verdict("accept"),
+    ),
   ),
 ];
 

@@ -6,6 +6,7 @@ import type { Op } from "../../linux/ops.ts";
 import {
   planAddEndpoint,
   planAddNetwork,
+  planChangeEndpoint,
   planDestroy,
   planForget,
   planInit,
@@ -15,7 +16,9 @@ import {
   planReplaceAll,
 } from "./plan.ts";
 import { policyWarnings } from "./host-policy.ts";
-import { type FirewallNetwork, type Publication, type SetElements, desiredRuleset } from "./ruleset.ts";
+import { readPublished } from "./published.ts";
+import { type FirewallNetwork, type SetElements, desiredRuleset } from "./ruleset.ts";
+import type { Publication } from "./runs.ts";
 
 const TABLE = "berth-fw";
 const web: FirewallNetwork = {
@@ -69,8 +72,14 @@ test("the rules do not depend on networks and ports, only elements do", () => {
     published6: 0,
     published_any: 50,
     published_any6: 0,
+    published_ranges: 0,
+    published_ranges6: 0,
+    published_any_ranges: 0,
+    published_any_ranges6: 0,
     opened: 0,
     opened6: 0,
+    opened_ranges: 0,
+    opened_ranges6: 0,
     guarded: 0,
     admitted: 0,
     admitted6: 0,
@@ -134,6 +143,53 @@ inOwnNamespace(import.meta.filename, () => {
     assert.ok(size(planAddEndpoint(TABLE, [one])) < 300);
     await keel.run(planAddEndpoint(TABLE, [one]));
     await keel.run(planRemoveEndpoint(TABLE, [one]));
+    await keel.run(planDestroy(TABLE));
+  });
+
+  test("a range is one element, and stays as few as can be when ports are taken out of it and given back", async () => {
+    const range = (first: number, last: number, over: Partial<Publication> = {}): Publication[] =>
+      Array.from({ length: last - first + 1 }, (_, i) => ({
+        ...(published(1)[0] as Publication),
+        hostPort: first + i,
+        containerPort: first + i,
+        ...over,
+      }));
+    const six = { hostIp: "2001:db8::1", containerIp: "fd00:17::2", isDirect: true } as const;
+    const whole = [
+      ...range(8000, 60_000),
+      ...range(8000, 8999, { hostIp: "192.0.2.1", proto: "udp" }),
+      ...range(8000, 8999, { ...six, proto: "sctp" }),
+    ];
+    const elements = async (): Promise<string[]> =>
+      [...(await listed()).matchAll(/(?:tcp|udp|sctp) \. [^,{}\n]+/g)].map(([e]) => e.trim());
+    await keel.run(planInit(TABLE));
+    const before = await listed();
+    assert.ok(size(planAddEndpoint(TABLE, whole)) < 1000);
+    await keel.run(planAddEndpoint(TABLE, whole));
+    assert.deepEqual(await elements(), [
+      "udp . 192.0.2.1 . 8000-8999 : 172.17.0.2",
+      "sctp . 2001:db8::1 . 8000-8999 : fd00:17::2",
+      "tcp . 8000-60000 : 172.17.0.2",
+      "sctp . fd00:17::2 . 8000-8999",
+    ]);
+    const left = whole.filter((p) => p.proto === "tcp" && p.hostPort !== 9000);
+    const moved = { ...(published(1)[0] as Publication), hostPort: 9000 };
+    await keel.run(planChangeEndpoint(TABLE, whole, [...left, moved]));
+    assert.deepEqual((await elements()).sort(), [
+      "tcp . 8000-8999 : 172.17.0.2",
+      "tcp . 9000 : 172.17.0.2 . 80",
+      "tcp . 9001-60000 : 172.17.0.2",
+    ]);
+    const read = await readPublished(keel, TABLE);
+    assert.equal(read.length, 60_000 - 8000 + 1);
+    assert.deepEqual(
+      [8999, 9000, 9001].map((port) => read.find((r) => r.hostPort === port)?.containerPort),
+      [8999, 80, 9001],
+    );
+    await keel.run(planChangeEndpoint(TABLE, [...left, moved], whole));
+    assert.equal((await elements()).length, 4);
+    await keel.run(planRemoveEndpoint(TABLE, whole));
+    assert.equal(await listed(), before);
     await keel.run(planDestroy(TABLE));
   });
 

@@ -18,13 +18,13 @@ import { type Op, host } from "../../linux/ops.ts";
 import {
   type FirewallNetwork,
   type FirewallState,
-  type Publication,
   type SetElements,
   desiredRuleset,
   mergeElements,
   networkElements,
   publicationElements,
 } from "./ruleset.ts";
+import type { Publication } from "./runs.ts";
 import { SETS, type SetKey } from "./sets.ts";
 
 const tableOf = (tableName: string): Table => ({ family: "inet", name: tableName });

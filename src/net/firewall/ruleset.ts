@@ -18,8 +18,9 @@
 // and packets sent straight to a container's address were not rewritten, so `forward` drops them
 // (CVE-2025-54388 was a hole of this class).
 
-import { IP_PROTO } from "../../linux/nft/datatype.ts";
+import { type FieldValue, IP_PROTO } from "../../linux/nft/datatype.ts";
 import type { Element, NftSet } from "../../linux/nft/ruleset.ts";
+import { type Publication, type PublicationRun, runsOf } from "./runs.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -30,7 +31,7 @@ import {
   prefixesOverlap,
   prefixText,
 } from "../../linux/netlink/address.ts";
-import type { GatewayMode, PortProto } from "../model.ts";
+import type { GatewayMode } from "../model.ts";
 import { CHAINS, type Rule } from "./chains.ts";
 import { SETS, type SetKey } from "./sets.ts";
 import type { Chain } from "../../linux/nft/ruleset.ts";
@@ -54,19 +55,6 @@ export interface FirewallNetwork {
   trustedInterfaces: readonly string[];
   /** Sources that may reach the containers' ports from outside, CIDRs; everybody without. */
   admitted?: readonly string[];
-}
-
-/** A published port: translated by the kernel, or opened on the container's own address. */
-export interface Publication {
-  proto: PortProto;
-  /** "0.0.0.0" or "::" for every address of the family; "" where the port is not translated (gateway mode routed). */
-  hostIp: string;
-  hostPort: number;
-  /** Of the same family as hostIp. */
-  containerIp: string;
-  containerPort: number;
-  /** Reachable by the container's own address, from outside (routed) or from trusted devices. */
-  isDirect: boolean;
 }
 
 /** Everything that decides the content of the table. */
@@ -134,27 +122,50 @@ function subnetElements(n: FirewallNetwork, s: FirewallSubnet, suffix: "" | "6")
   };
 }
 
-/** Elements that published ports stand for. */
+/** Elements that published ports stand for: a run of ports that keep their numbers is one, a translated port is one. */
 export function publicationElements(publications: readonly Publication[]): SetElements {
   const elements: SetElements = {};
   const add = (key: SetKey, element: Element): void => {
     (elements[key] ??= []).push(element);
   };
-  const opened = new Set<string>();
-  for (const p of publications) {
-    const suffix = p.containerIp.includes(":") ? "6" : "";
-    const data = [p.containerIp, p.containerPort];
-    const proto = IP_PROTO[p.proto];
-    if (p.hostIp === "0.0.0.0" || p.hostIp === "::")
-      add(`publishedAny${suffix}`, { key: [proto, p.hostPort], data });
-    else if (p.hostIp !== "") add(`published${suffix}`, { key: [proto, p.hostIp, p.hostPort], data });
-    const target = `${proto} ${p.containerIp} ${p.containerPort}`;
-    if (!p.isDirect || opened.has(target)) continue;
-    opened.add(target);
-    add(`opened${suffix}`, { key: [proto, p.containerIp, p.containerPort] });
+  for (const run of runsOf(publications)) {
+    const { hostPort, containerIp, containerPort, count } = run;
+    const hostKey = hostKeyOf(run);
+    if (hostKey === undefined) continue;
+    const { set, front } = hostKey;
+    if (count === 1)
+      add(`${set}${suffixOf(run)}`, { key: [...front, hostPort], data: [containerIp, containerPort] });
+    else add(`${set}Ranges${suffixOf(run)}`, { ...portRange(front, hostPort, count), data: [containerIp] });
+  }
+  for (const run of openedRuns(publications)) {
+    const front = [IP_PROTO[run.proto], run.containerIp];
+    if (run.count === 1) add(`opened${suffixOf(run)}`, { key: [...front, run.containerPort] });
+    else add(`openedRanges${suffixOf(run)}`, portRange(front, run.containerPort, run.count));
   }
   return elements;
 }
+
+const suffixOf = ({ containerIp }: Publication): "" | "6" => (containerIp.includes(":") ? "6" : "");
+
+/** In which map a published port is, and what its key begins with; undefined where nothing is translated. */
+function hostKeyOf(p: Publication): { set: "published" | "publishedAny"; front: FieldValue[] } | undefined {
+  const proto = IP_PROTO[p.proto];
+  if (p.hostIp === "") return undefined;
+  return p.hostIp === "0.0.0.0" || p.hostIp === "::"
+    ? { set: "publishedAny", front: [proto] }
+    : { set: "published", front: [proto, p.hostIp] };
+}
+
+const portRange = (front: readonly FieldValue[], first: number, count: number): Element => ({
+  key: [...front, first],
+  keyEnd: [...front, first + count - 1],
+});
+
+/** What is open by the containers' own addresses, each port once whatever host ports lead to it. */
+const openedRuns = (publications: readonly Publication[]): PublicationRun[] =>
+  runsOf(
+    publications.filter((p) => p.isDirect).map((p) => ({ ...p, hostIp: "", hostPort: p.containerPort })),
+  );
 
 /** The content of a table. */
 export interface Ruleset {

@@ -70,9 +70,47 @@ export const SETS = {
     key: ["inet_proto", "inet_service"],
     data: ["ipv6_addr", "inet_service"],
   },
+  /**
+   * Runs of ports that the container has under the same numbers, one element each. The others stay in maps of their own:
+   * an element of those costs the same however many there are, one of these a little more with each that is there.
+   */
+  publishedRanges: {
+    name: "published_ranges",
+    key: ["inet_proto", "ipv4_addr", "inet_service"],
+    data: ["ipv4_addr"],
+    isInterval: true,
+  },
+  publishedRanges6: {
+    name: "published_ranges6",
+    key: ["inet_proto", "ipv6_addr", "inet_service"],
+    data: ["ipv6_addr"],
+    isInterval: true,
+  },
+  publishedAnyRanges: {
+    name: "published_any_ranges",
+    key: ["inet_proto", "inet_service"],
+    data: ["ipv4_addr"],
+    isInterval: true,
+  },
+  publishedAnyRanges6: {
+    name: "published_any_ranges6",
+    key: ["inet_proto", "inet_service"],
+    data: ["ipv6_addr"],
+    isInterval: true,
+  },
   /** Published ports by the containers' own addresses: open in routed networks and to trusted devices. */
   opened: { name: "opened", key: ["inet_proto", "ipv4_addr", "inet_service"] },
   opened6: { name: "opened6", key: ["inet_proto", "ipv6_addr", "inet_service"] },
+  openedRanges: {
+    name: "opened_ranges",
+    key: ["inet_proto", "ipv4_addr", "inet_service"],
+    isInterval: true,
+  },
+  openedRanges6: {
+    name: "opened_ranges6",
+    key: ["inet_proto", "ipv6_addr", "inet_service"],
+    isInterval: true,
+  },
   /** Bridges that only some sources may enter, and these sources. */
   guarded: { name: "guarded", key: ["ifname"] },
   admitted: { name: "admitted", key: ["ifname", "ipv4_addr"], isInterval: true },
