@@ -19,6 +19,8 @@ import { isMarker } from "./_whiteout.ts";
 const LITERAL = 1;
 const PIECE = 2;
 const MAX_RECORD_BYTES = 64 << 20;
+/** What goes to the compressor at once: each write to it is a job for another thread. */
+const BATCH_BYTES = 256 << 10;
 
 /** One step of putting a tar together again. */
 export type RecipeStep =
@@ -36,6 +38,9 @@ export class RecipeWriter {
   // The piece under way: contiguous content may come in many chunks.
   #pieceOffset = 0;
   #pieceSize = 0;
+  #batch = Buffer.allocUnsafe(BATCH_BYTES);
+  #batchBytes = 0;
+  readonly #head = Buffer.allocUnsafe(5);
 
   /** `path` is a file to be made. */
   constructor(path: string) {
@@ -91,12 +96,28 @@ export class RecipeWriter {
   #literal(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     this.#endPiece();
-    const head = Buffer.allocUnsafe(5);
-    head.writeUInt8(LITERAL, 0);
-    head.writeUInt32LE(bytes.length, 1);
-    this.#zstd.write(head);
-    // A copy: the chunk belongs to whoever pushed it, and zlib reads it later.
-    this.#zstd.write(Buffer.from(bytes));
+    this.#head[0] = LITERAL;
+    this.#head.writeUInt32LE(bytes.length, 1);
+    this.#append(this.#head);
+    this.#append(bytes);
+  }
+
+  /** Copies: what is given belongs to the caller, and the compressor reads it later. */
+  #append(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      const count = Math.min(bytes.length - at, BATCH_BYTES - this.#batchBytes);
+      this.#batch.set(bytes.subarray(at, at + count), this.#batchBytes);
+      this.#batchBytes += count;
+      at += count;
+      if (this.#batchBytes === BATCH_BYTES) this.#writeBatch();
+    }
+  }
+
+  #writeBatch(): void {
+    if (this.#batchBytes === 0) return;
+    this.#zstd.write(this.#batch.subarray(0, this.#batchBytes));
+    this.#batch = Buffer.allocUnsafe(BATCH_BYTES);
+    this.#batchBytes = 0;
   }
 
   #endPiece(): void {
@@ -107,13 +128,14 @@ export class RecipeWriter {
     this.#path.copy(record, 5);
     record.writeBigUInt64LE(BigInt(this.#pieceOffset), 5 + this.#path.length);
     record.writeBigUInt64LE(BigInt(this.#pieceSize), 13 + this.#path.length);
-    this.#zstd.write(record);
+    this.#append(record);
     this.#pieceSize = 0;
   }
 
   /** Ends the file. It is not flushed to disk: a syncfs has to follow. */
   async finish(): Promise<void> {
     this.#endPiece();
+    this.#writeBatch();
     this.#zstd.end();
     await this.#done;
   }
