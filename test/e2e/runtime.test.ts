@@ -445,6 +445,23 @@ each("the debug log tells the flags of the filter", async () => {
   }
 });
 
+each("the debug log tells what is done, and no environment", async () => {
+  await bed.configure((spec) => {
+    spec.process.args = ["sleep", "1000"];
+    spec.process.env = [...(spec.process.env ?? []), "TOKEN=secret"];
+  });
+  const log = join(bed.dir, "debug.log");
+  const created = await bed.detached(["--debug", "--log", log, "create", "rt-debug"]);
+  assert.equal(created.status, 0, created.stderr);
+  await ok(["--debug", "--log", log, "start", "rt-debug"]);
+  await ok(["--debug", "--log", log, "exec", "rt-debug", "true"]);
+  const text = (await readFile(log, "utf8")).replaceAll('\\"', '"');
+  for (const line of ["outside: mkdir", "inside: pivot", "inside: exec"])
+    assert.ok(text.includes(`level=debug msg="keel ${line}`), `${line} in ${text}`);
+  assert.doesNotMatch(text, /secret/);
+  await ok(["delete", "--force", "rt-debug"]);
+});
+
 each("messages have the forms that engines parse", async () => {
   const log = join(bed.dir, "log.json");
   const { status, stderr } = await bed.call(["--log", log, "--log-format", "json", "state", "nobody"]);

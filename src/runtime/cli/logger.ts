@@ -22,8 +22,12 @@ export class Logger {
     this.#options = options;
   }
 
+  get isDebug(): boolean {
+    return this.#options.isDebug;
+  }
+
   debug(message: string): void {
-    if (this.#options.isDebug) this.#write("debug", message);
+    if (this.isDebug) this.#write("debug", message);
   }
 
   warn(message: string): void {

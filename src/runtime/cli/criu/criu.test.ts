@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { Fault } from "../../../lib/errors.ts";
 import { OPCODES } from "../../../linux/ops.ts";
 import type { OciSpec } from "../../spec/oci.ts";
 import { errorsIn } from "./call.ts";
 import { commonOptions, type CriuFlags } from "./flags.ts";
-import { criuRequest } from "./messages.ts";
+import { criuAnswer, criuRequest } from "./messages.ts";
 import { mountPointOps, namesAtRestore } from "./mounts.ts";
 import { namespacesToJoin } from "./namespaces.ts";
 import { loadStdio, saveStdio } from "./stdio.ts";
@@ -119,4 +120,18 @@ test("only pipes of stdio are replaced at a restore", () => {
   saveStdio(dir, process.pid, []);
   const saved = JSON.parse(readFileSync(join(dir, "descriptors.json"), "utf8")) as string[];
   assert.equal(saved.length, 3);
+});
+
+test("an answer is read as criu writes it; of what the fuzzer found each is read or refused", () => {
+  const corpus = join(import.meta.dirname, "../../../../native/test/corpus/criu");
+  const seed = (name: string) => readFileSync(join(corpus, name));
+  assert.deepEqual(criuAnswer.decode(seed("version")).version, { major: 4, minor: 2 });
+  assert.deepEqual(criuAnswer.decode(seed("features")).features, { memoryTracking: true, lazyPages: true });
+  for (const name of readdirSync(corpus)) {
+    try {
+      criuAnswer.decode(seed(name));
+    } catch (error) {
+      assert.ok(error instanceof Fault, `${name}: ${String(error)}`);
+    }
+  }
 });

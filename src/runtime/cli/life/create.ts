@@ -21,6 +21,7 @@ import type { Invocation } from "../invocation.ts";
 import { type Foreground, runForeground, runOps } from "./keel-run.ts";
 import { inScope, planPlace } from "../place/place.ts";
 import { ContainerDir, type ContainerState } from "./store.ts";
+import { traceOps } from "./trace.ts";
 
 export interface CreateOptions {
   id: string;
@@ -134,15 +135,15 @@ async function launch(call: Invocation, options: CreateOptions, claimed: Claimed
     created: stateText(named, "created"),
   });
   for (const warning of planned.warnings) call.log.warn(warning);
-  call.log.debug(
-    `keel makes the container with ${planned.hostOps.length} operations outside and ${planned.plan.ops.length} inside`,
-  );
+  traceOps(call.log, "outside", planned.hostOps);
+  traceOps(call.log, "inside", planned.plan.ops);
   for (const [code, , flags] of planned.plan.ops)
     if (code === OPCODES.seccomp || code === OPCODES.seccompNotify)
       call.log.debug(`seccomp filter flags: ${String(flags)}`); // compat: runc's words
   const { outcome, foreground } = await inScope(scope, host, () => runLaunch(options, claimed, planned));
   const [pid, startTicks, warnings] = asList(outcome.results.at(-1)) as [Reply, Reply, Reply];
   for (const warning of asList(warnings)) call.log.warn(asText(warning));
+  call.log.debug(`process ${asNumber(pid)} waits to be started`);
   const { plan } = planned;
   const state: ContainerState = {
     ...named,

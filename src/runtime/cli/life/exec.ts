@@ -13,6 +13,7 @@ import { SignalForwarder, stayWith } from "./foreground.ts";
 import type { Invocation } from "../invocation.ts";
 import { type Foreground, runForeground, runOps } from "./keel-run.ts";
 import type { ContainerDir, ContainerState } from "./store.ts";
+import { traceOps } from "./trace.ts";
 
 export interface ExecOptions {
   consoleSocket: string;
@@ -39,6 +40,7 @@ export async function execInContainer(
     ...process,
     env: environment([...(process.env ?? []), ...inherited.env]),
   });
+  traceOps(call.log, "inside", plan.ops);
   const target = {
     pid: state.pid,
     startTicks: state.startTicks,
@@ -59,6 +61,7 @@ export async function execInContainer(
   const foreground = await launch(op, dir.path, inherited.fds, options.isDetached);
   const [pid, , warnings] = asList(foreground.outcome.results.at(-1)) as [Reply, Reply, Reply];
   for (const warning of asList(warnings)) call.log.warn(asText(warning));
+  call.log.debug(`process ${asNumber(pid)} runs`);
   if (options.pidFile !== "") writePidFile(options.pidFile, asNumber(pid));
   return signals ? await stayWith(signals, asNumber(pid), foreground) : 0;
 }

@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { host, inner } from "../../../linux/ops.ts";
+import { Logger } from "../logger.ts";
+import { describeOp, traceOps } from "./trace.ts";
+
+test("an operation is told by its name, its texts and numbers, and the size of everything else", () => {
+  assert.equal(describeOp(inner.hostname("box")), 'hostname "box"');
+  assert.match(describeOp(host.mkdir("/run/x", 0o755)), /^mkdir "\/run\/x" 493/);
+  const exec = describeOp(inner.exec(["sh", "-c", "true"], ["TOKEN=secret"]));
+  assert.match(exec, /^exec .*\[3\].*\[1\]/);
+  assert.doesNotMatch(exec, /secret/);
+  assert.equal(describeOp(inner.cpuAffinity(new Uint8Array([1]))), "cpuAffinity <1 bytes>");
+  assert.match(describeOp(inner.chdir(`/${"d".repeat(300)}`)), /"\/d{199}…"/);
+});
+
+test("without --debug nothing is told", () => {
+  const log = new Logger({ file: "/dev/full", format: "text", isDebug: false });
+  traceOps(log, "outside", [inner.hostname("box")]); // a line would be ENOSPC
+});
