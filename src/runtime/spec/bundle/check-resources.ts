@@ -6,8 +6,9 @@ import { invalid } from "./shape.ts";
 
 /** Throws Fault invalidParameter. `at` is the path of the object in its document. */
 export function checkResources(resources: OciResources, at: string): void {
+  // compat: an `a` beside the letters is taken and means nothing, as with runc
   for (const [i, { access = "" }] of (resources.devices ?? []).entries())
-    if (!/^[rwm]{0,3}$/.test(access))
+    if (!/^(|(?=.*[rwm])[rwma]{1,4})$/.test(access))
       throw invalid(
         `${at}.devices[${i}].access`,
         `invalid access ${JSON.stringify(access)}`,

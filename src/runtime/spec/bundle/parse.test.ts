@@ -261,6 +261,14 @@ describe("a foreign config.json", () => {
     assert.deepEqual(warnings, ["ignoring unknown or unavailable capabilities: [CAP_FLY]"]);
   });
 
+  test("a field in other capitals is taken, one by its own name counts", () => {
+    const cpus = (resources: object) => taken("linux.resources", resources).spec.linux?.resources?.cpu;
+    assert.deepEqual(cpus({ CPU: { Cpus: "0", MEMS: "1" } }), { cpus: "0", mems: "1" });
+    assert.deepEqual(cpus({ CPU: { cpus: "0" }, cpu: { cpus: "1" } }), { cpus: "1" });
+    assert.deepEqual(taken("Hostname", "other").spec.hostname, "box");
+    assert.match(refused("linux.resources", { CPU: { Cpus: "x" } }), /linux\.resources\.cpu\.cpus: invalid/);
+  });
+
   test("resources: what becomes a file's name or a line is no more than that", () => {
     const cases: [object, RegExp][] = [
       [
@@ -268,6 +276,7 @@ describe("a foreign config.json", () => {
         /linux\.resources\.devices\[0\]\.access: invalid access "rwx"/,
       ],
       [{ devices: [{ allow: true, access: "r\nb 8:0" }] }, /invalid access/],
+      [{ devices: [{ allow: true, access: "a" }] }, /invalid access/],
       [{ hugepageLimits: [{ pageSize: "../2MB", limit: 1 }] }, /invalid page size "\.\.\/2MB"/],
       [{ cpu: { cpus: "0-x" } }, /linux\.resources\.cpu\.cpus: invalid list "0-x"/],
       [{ rdma: { "mlx 0": {} } }, /"mlx 0" is no name of a device/],
@@ -278,6 +287,7 @@ describe("a foreign config.json", () => {
       devices: [
         { allow: false, access: "rwm" },
         { allow: true, type: "c", access: "m" },
+        { allow: false, type: "c", major: 1, minor: 11, access: "rwa" },
       ],
       hugepageLimits: [
         { pageSize: "2MB", limit: 1 },

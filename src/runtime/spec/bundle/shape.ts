@@ -104,14 +104,18 @@ export function record<T>(item: Shape<T>, key: Shape<string> = text): Shape<Reco
     );
 }
 
-/** Returns the shape of an object with the fields of T. */
+/**
+ * Returns the shape of an object with the fields of T.
+ * compat: a field that is not there by its name is looked for in other capitals, as runc's JSON does (`Cpus` for `cpus`).
+ */
 export function object<T extends object>(fields: Fields<T>): Shape<T> {
   const known = Object.entries(fields) as [
     string,
     Shape<unknown> & Partial<Required<unknown>> & Partial<Defaulted<unknown>>,
   ][];
+  const names = new Map(known.map(([name]) => [name.toLowerCase(), name]));
   return (value, at) => {
-    const found = plainObject(value, at);
+    const found = named(plainObject(value, at), fields, names);
     const result: Record<string, unknown> = {};
     for (const [name, shape] of known) {
       const path = at === "" ? name : `${at}.${name}`;
@@ -122,6 +126,21 @@ export function object<T extends object>(fields: Fields<T>): Shape<T> {
     }
     return result as T;
   };
+}
+
+/** Returns the object with the names that its fields have. `names` has each by its small letters. */
+function named(
+  found: Record<string, unknown>,
+  fields: object,
+  names: ReadonlyMap<string, string>,
+): Record<string, unknown> {
+  let result = found;
+  for (const key of Object.keys(found)) {
+    if (Object.hasOwn(fields, key)) continue;
+    const name = names.get(key.toLowerCase());
+    if (name !== undefined && !Object.hasOwn(found, name)) result = { ...result, [name]: found[key] };
+  }
+  return result;
 }
 
 function setIfAny(target: Record<string, unknown>, name: string, value: unknown): void {
