@@ -67,11 +67,14 @@ export class PullThrough {
 
   async blob(exchange: Exchange, name: string, digest: Digest): Promise<void> {
     const { content } = this.#catalog;
-    await this.#coming.get(digest)?.catch(() => {}); // ignored: then it is fetched again
-    if ((await content.stat(digest)) !== undefined) {
-      await this.#note(name, digest);
-      return serveBlob(exchange, content, digest);
-    }
+    do {
+      await this.#coming.get(digest)?.catch(() => {}); // ignored: then it is fetched again
+      if ((await content.stat(digest)) !== undefined) {
+        await this.#note(name, digest);
+        return serveBlob(exchange, content, digest);
+      }
+      // Another request may have begun while the store was asked; from here to the fetch nothing is waited for.
+    } while (this.#coming.has(digest));
     if (exchange.isHead || exchange.header("range") !== undefined) {
       await this.#fetchBlob(name, digest);
       return serveBlob(exchange, content, digest);

@@ -51,8 +51,8 @@ describe("an exec", { skip }, () => {
   test("runs in the container's namespaces and root", async () => {
     const { pid, stream } = await bed.exec(
       run,
-      ["sh", "-c", "hostname; tr '\\0' ' ' </proc/1/cmdline; echo; sleep 0.3"],
-      both,
+      ["sh", "-c", "hostname; tr '\\0' ' ' </proc/1/cmdline; echo; read line"],
+      { ...both, stdin: true },
       { execId: "ns" },
     );
     for (const name of ["mnt", "uts", "ipc", "pid", "net", "cgroup"])
@@ -61,6 +61,7 @@ describe("an exec", { skip }, () => {
       Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]),
       run.shimPid,
     );
+    stream?.end("go on\n");
     const { stdout } = demultiplex(await readAll(stream as NonNullable<typeof stream>));
     assert.equal(String(stdout), "inside\nsleep 1000 \n");
     assert.equal(await untilTold(run, "ns"), 0);
