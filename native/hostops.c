@@ -90,11 +90,26 @@ static int op_rmdir(struct host *h, struct reader *args, struct fault *f)
 	return cgroup_remove(path, with_children != 0, f);
 }
 
-static int write_once(const char *path, const uint8_t *data, size_t size)
+enum { WRITE_OPTIONAL = 1, WRITE_IF_BLANK = 2 };
+
+// Whether the file begins with nothing but white space: for the short values of cgroupfs.
+static bool is_blank(int fd)
 {
-	CLEAN_FD int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	char text[64];
+	ssize_t n = pread(fd, text, sizeof text, 0);
+	for (ssize_t i = 0; i < n; i++)
+		if (!strchr(" \t\n", text[i]))
+			return false;
+	return n >= 0;
+}
+
+static int write_once(const char *path, const uint8_t *data, size_t size, int flags)
+{
+	CLEAN_FD int fd = open(path, (flags & WRITE_IF_BLANK ? O_RDWR : O_WRONLY) | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return -errno;
+	if ((flags & WRITE_IF_BLANK) && !is_blank(fd))
+		return 0;
 	ssize_t n = write(fd, data, size);
 	if (n < 0)
 		return -errno;
@@ -115,14 +130,14 @@ static int op_write(struct host *h, struct reader *args, struct fault *f)
 	const char *path;
 	const uint8_t *data;
 	size_t size;
-	int64_t optional;
+	int64_t flags;
 	wire_str(args, &path);
 	wire_bytes(args, &data, &size);
-	wire_int(args, &optional);
-	int rc = write_once(path, data, size);
+	wire_int(args, &flags);
+	int rc = write_once(path, data, size, (int)flags);
 	if (rc < 0)
 		fault_set(f, -rc, "write", path, NULL);
-	return rc < 0 && optional ? make_warning(h, f) : rc;
+	return rc < 0 && (flags & WRITE_OPTIONAL) ? make_warning(h, f) : rc;
 }
 
 // Writes everything to a new file in the directory of `path` and renames it into place.

@@ -61,6 +61,9 @@ test("run performs host operations in order and yields a result for each", { ski
     host.put(at("a/file"), "first", 0o600),
     host.put(at("a/file"), "second", 0o640),
     host.write(at("a/file"), "S"),
+    host.write(at("a/file"), "not blank", { ifBlank: true }),
+    host.put(at("a/blank"), " \n"),
+    host.write(at("a/blank"), "filled", { ifBlank: true }),
     host.write(at("a/missing"), "x", { optional: true }),
     host.rename(at("a/file"), at("a/renamed")),
     host.rmdir(at("a/b/c")),
@@ -68,9 +71,10 @@ test("run performs host operations in order and yields a result for each", { ski
     host.syncfs(bench.dir),
     host.remove(at("nothing")),
   ]);
-  assert.deepEqual(results, Array(11).fill(0));
+  assert.deepEqual(results, Array(14).fill(0));
   assert.deepEqual(warnings, [`write ${at("a/missing")}: No such file or directory`]);
   assert.equal(readFileSync(at("a/renamed"), "utf8"), "Second");
+  assert.equal(readFileSync(at("a/blank"), "utf8"), "filled");
   assert.equal(statSync(at("a/renamed")).mode & 0o7777, 0o640);
   assert.equal(statSync(at("a/b")).mode & 0o7777, 0o750);
   assert.equal(existsSync(at("a/b/c")), false);

@@ -152,13 +152,15 @@ export const host = {
    * it, too: those that a container has made.
    */
   rmdir: (path: string, options: { tree?: boolean } = {}): Op => [O.rmdir, path, options.tree ? 1 : 0],
-  /** Writes to an existing file in one write(2) (cgroupfs). With `optional`, any errno becomes a warning. */
-  write: (path: string, data: string | Uint8Array, options: { optional?: boolean } = {}): Op => [
-    O.write,
-    path,
-    data,
-    options.optional ? 1 : 0,
-  ],
+  /**
+   * Writes to an existing file in one write(2) (cgroupfs). With `optional`, any errno becomes a warning; with `ifBlank`, a file
+   * that has more than white space is left as it is.
+   */
+  write: (
+    path: string,
+    data: string | Uint8Array,
+    options: { optional?: boolean; ifBlank?: boolean } = {},
+  ): Op => [O.write, path, data, (options.optional ? 1 : 0) | (options.ifBlank ? 2 : 0)],
   /** Replaces a regular file atomically (temporary file beside it, then rename). */
   put: (path: string, data: string | Uint8Array, mode = 0o644): Op => [O.put, path, data, mode],
   /** Removes a file or a whole tree by descriptor, never following symlinks nor crossing mounts; missing is fine. */

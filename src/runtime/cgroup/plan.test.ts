@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { Fault } from "../../lib/errors.ts";
@@ -15,11 +17,16 @@ import { containerCgroup, planCgroup, planCgroupParentRemoval, planCgroupUpdate 
 const READY: Record<string, string> = {
   "/sys/fs/cgroup/cpuset/docker/cgroup.clone_children": "1\n",
   "/sys/fs/cgroup/cpuset/docker/cpuset.cpus": "0-3\n",
+  "/sys/fs/cgroup/cpuset/docker/cpuset.mems": "0\n",
   "/sys/fs/cgroup/cgroup.subtree_control": "cpuset cpu io memory hugetlb pids\n",
   "/sys/fs/cgroup/docker/cgroup.subtree_control": "cpuset cpu io memory hugetlb pids\n",
 };
 const reader = (files: Record<string, string>) => (path: string) => files[path];
-const writes = (ops: readonly Op[]) => ops.map(formatOp).filter((line) => line.startsWith("write"));
+/** The plan's writes without those that only see to it that a parent is still what it was. */
+const writes = (ops: readonly Op[]) =>
+  ops.map(formatOp).filter((line) => line.startsWith("write") && !line.endsWith(" 2"));
+const fills = (ops: readonly Op[]) =>
+  ops.map(formatOp).filter((line) => line.startsWith("write") && line.endsWith(" 2"));
 const v1 = (resources: OciResources) => planCgroup(LEGACY_HOST, { id: "x", resources }, reader(READY));
 const v2 = (resources: OciResources) => planCgroup(UNIFIED_HOST, { id: "x", resources }, reader(READY));
 
@@ -32,7 +39,7 @@ test("a container without limits costs one mkdir per hierarchy and no write", ()
     plan.remove.map((op) => op[1]),
     plan.join.cgroups,
   );
-  assert.equal(v2({}).create.length, 2, "onFailure and mkdir");
+  assert.equal(v2({}).create.length, 3, "onFailure, mkdir and a look at the parent");
 });
 
 test("a new parent is given its cpuset once, an existing one is not touched", () => {
@@ -45,13 +52,21 @@ test("a new parent is given its cpuset once, an existing one is not touched", ()
       "/sys/fs/cgroup/cpuset/a/cpuset.cpus": "\n",
     }),
   );
-  assert.deepEqual(writes(fresh.create), [
-    'write "/sys/fs/cgroup/cpuset/a/cpuset.cpus" "0-3" 0',
-    'write "/sys/fs/cgroup/cpuset/a/cpuset.mems" "0" 0',
-    'write "/sys/fs/cgroup/cpuset/a/b/cpuset.cpus" "0-3" 0',
-    'write "/sys/fs/cgroup/cpuset/a/b/cpuset.mems" "0" 0',
-    'write "/sys/fs/cgroup/cpuset/a/b/cgroup.clone_children" "1" 0',
+  const lines = fresh.create.map(formatOp);
+  assert.deepEqual(fills(fresh.create), [
+    'write "/sys/fs/cgroup/cpuset/a/cpuset.cpus" "0-3" 2',
+    'write "/sys/fs/cgroup/cpuset/a/cpuset.mems" "0" 2',
+    'write "/sys/fs/cgroup/cpuset/a/b/cpuset.cpus" "0-3" 2',
+    'write "/sys/fs/cgroup/cpuset/a/b/cpuset.mems" "0" 2',
+    'write "/sys/fs/cgroup/cpuset/a/b/x/cpuset.cpus" "0-3" 2',
+    'write "/sys/fs/cgroup/cpuset/a/b/x/cpuset.mems" "0" 2',
   ]);
+  assert.deepEqual(writes(fresh.create), ['write "/sys/fs/cgroup/cpuset/a/b/cgroup.clone_children" "1" 0']);
+  const made = lines.indexOf('mkdir "/sys/fs/cgroup/cpuset/a/b/x" 493 1');
+  assert.ok(
+    made >= 0 && made < lines.indexOf(fills(fresh.create)[0] ?? ""),
+    "what is made holds its parents",
+  );
   const foreign = planCgroup(
     LEGACY_HOST,
     { id: "x" },
@@ -61,9 +76,12 @@ test("a new parent is given its cpuset once, an existing one is not touched", ()
       "/sys/fs/cgroup/cpuset/docker/cpuset.mems": "0\n",
     }),
   );
-  assert.deepEqual(writes(foreign.create), [
-    'write "/sys/fs/cgroup/cpuset/docker/x/cpuset.cpus" "0-1" 0',
-    'write "/sys/fs/cgroup/cpuset/docker/x/cpuset.mems" "0" 0',
+  assert.deepEqual(writes(foreign.create), []);
+  assert.deepEqual(fills(foreign.create), [
+    'write "/sys/fs/cgroup/cpuset/docker/cpuset.cpus" "0-1" 2',
+    'write "/sys/fs/cgroup/cpuset/docker/cpuset.mems" "0" 2',
+    'write "/sys/fs/cgroup/cpuset/docker/x/cpuset.cpus" "0-1" 2',
+    'write "/sys/fs/cgroup/cpuset/docker/x/cpuset.mems" "0" 2',
   ]);
 });
 
@@ -367,6 +385,7 @@ function perform(ops: readonly Op[]): void {
     if (code === OPCODES.mkdir) mkdirSync(path as string, { recursive: true });
     if (code === OPCODES.rmdir) rmdirSync(path as string);
     if (code !== OPCODES.write) continue;
+    if (flag === 2 && readFileSync(path as string, "utf8").trim() !== "") continue;
     try {
       writeFileSync(path as string, value as string, { flag: "r+" });
     } catch (error) {
@@ -393,7 +412,7 @@ function exists(path: string): boolean {
 
 test("the kernel takes the plan of this machine, and its files show the limits", {
   skip: !isWritable,
-}, () => {
+}, async () => {
   const resources: OciResources = {
     memory: { limit: 32 << 20, swap: 64 << 20 },
     cpu: { shares: 512, quota: 25_000, period: 50_000, cpus: "0" },
@@ -420,6 +439,7 @@ test("the kernel takes the plan of this machine, and its files show the limits",
     assert.deepEqual(writes(second.create), [], "the parent is prepared");
     assert.notEqual(readFileSync(`${second.paths.v1["cpuset"]}/cpuset.cpus`, "utf8").trim(), "", "inherited");
   }
+  const third = planCgroup(machine, { parent, id: "three" });
   const update = planCgroupUpdate(machine, plan.paths, { memory: { limit: 128 << 20, swap: 256 << 20 } });
   perform(update.ops);
   assert.equal(
@@ -427,4 +447,19 @@ test("the kernel takes the plan of this machine, and its files show the limits",
     String(128 << 20),
   );
   perform([...plan.remove, ...second.remove]);
+  // Another engine's end takes the parent away between the third one's plan and its start.
+  perform(planCgroupParentRemoval(machine, parent));
+  perform(third.create);
+  const entered = third.paths.v1["cpuset"] ?? third.paths.v2;
+  const procs = machine.mode === "unified" ? "cgroup.procs" : "tasks";
+  const child = spawn("sleep", ["60"]);
+  try {
+    writeFileSync(`${entered}/${procs}`, String(child.pid), { flag: "r+" });
+    if (machine.mode === "unified")
+      assert.notEqual(readFileSync(`${entered}/cgroup.controllers`, "utf8"), "");
+  } finally {
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+  perform(third.remove);
 });

@@ -1,8 +1,8 @@
 // A container's cgroups as operations: which directories to make, what to write there before the first process joins,
 // where it joins, and how everything goes away again. Decides only; keel acts.
 // Hot path: a container without limits costs one mkdir per hierarchy and the device list, nothing else (measured
-// here: 110–200 µs for nine mkdirs, 30–45 µs for the 13 writes of the device list). cpuset needs no writes because the
-// parent is made with cgroup.clone_children.
+// here: 110–200 µs for nine mkdirs, 30–45 µs for the 13 writes of the device list). cpuset needs no writes, only looks,
+// because the parent is made with cgroup.clone_children.
 
 import { readdirSync } from "node:fs";
 import {
@@ -16,7 +16,7 @@ import { host as hostOp, type Op } from "../../linux/ops.ts";
 import { readProcTextIfPresent } from "../../linux/procfs/read.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { OciResources } from "../spec/oci.ts";
-import { planParentV1, planResourcesV1 } from "./v1.ts";
+import { planCpusetV1, planResourcesV1 } from "./v1.ts";
 import { planParentV2, planResourcesV2 } from "./v2.ts";
 
 /** Reads a cgroup file, undefined when it is not there; tests give a fake. */
@@ -99,16 +99,15 @@ export function planCgroup(
   const warnings: string[] = [];
   const v1Dirs = unique(Object.values(paths.v1));
   const create: Op[] = [];
-  const parentV1 = planParentV1(host, parent, read);
-  create.push(...parentV1.ops);
-  if (paths.v2 !== "") create.push(...planParentV2(host, parent, read));
   const dirs = paths.v2 === "" ? v1Dirs : [...v1Dirs, paths.v2];
   // one registration for all: a roll-back removes whatever of them was made, rmdir of a missing one is fine
   for (const dir of dirs)
     create.push(hostOp.onFailure(hostOp.rmdir(dir)), hostOp.mkdir(dir, 0o755, { parents: true }));
+  if (paths.v2 !== "") create.push(...planParentV2(host, parent, read));
   if (v1Dirs.length > 0) {
     const options = { hasHugetlbV2: hasHugetlbV2(host) };
-    create.push(...planResourcesV1(paths.v1, resources, parentV1.cpuset, warnings, options));
+    create.push(...planCpusetV1(host, { parent, dir: paths.v1["cpuset"] }, read));
+    create.push(...planResourcesV1(paths.v1, resources, warnings, options));
   }
   if (paths.v2 !== "") {
     const isOnlyBeside = v1Dirs.length > 0;
@@ -145,7 +144,7 @@ export function planCgroupUpdate(
     const currentMemoryLimit =
       memory === undefined ? 0 : Number(read(`${memory}/memory.limit_in_bytes`) ?? 0);
     const options = { currentMemoryLimit, hasHugetlbV2: hasHugetlbV2(host) };
-    ops.push(...planResourcesV1(paths.v1, limits, undefined, warnings, options));
+    ops.push(...planResourcesV1(paths.v1, limits, warnings, options));
   }
   if (paths.v2 !== "") {
     const isOnlyBeside = Object.keys(paths.v1).length > 0;

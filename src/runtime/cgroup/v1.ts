@@ -2,59 +2,46 @@
 // Order matters in three places, each said where it is done: memory against memory+swap, period against quota,
 // period against runtime of the realtime scheduler. Everything is written before a process joins.
 
+import { dirname } from "node:path";
 import type { CgroupHost } from "../../linux/cgroupfs/hierarchy.ts";
 import { host, type Op } from "../../linux/ops.ts";
 import type { OciBlockIo, OciCpu, OciMemory, OciResources } from "../spec/oci.ts";
 import { devicePolicyOf, planDevicesV1 } from "./devices.ts";
 import type { ReadCgroupFile } from "./plan.ts";
 
-/** What a child has to write into its own cpuset; undefined when it inherits both (clone_children). */
-export interface InheritedCpuset {
-  cpus: string;
-  mems: string;
-}
-
 /**
- * Returns what has to be done so that children of `parent` can be used: a new cpuset starts without CPUs and memory
- * nodes and no process can enter it (cgroup-v1/cpusets.rst), so each new level copies its parent's, and the last
- * one is told to pass them on. A parent that somebody else made is left as it is.
+ * Returns what gives a new cgroup below `parent` its CPUs and memory nodes: a new cpuset has none and no process can
+ * enter it (cgroup-v1/cpusets.rst), so each level that has none takes over its parent's. To be run when the cgroup is made,
+ * which holds its parents in place: another engine may have removed the parent meanwhile, and making the cgroup has
+ * made it anew. What is found filled is left as it is; a parent that is new is told to pass its own on
+ * (cgroup.clone_children), so that nothing needs to be written for those that follow.
  */
-export function planParentV1(
+export function planCpusetV1(
   cgroups: CgroupHost,
-  parent: string,
+  { parent, dir }: { parent: string; dir: string | undefined },
   read: ReadCgroupFile,
-): { ops: Op[]; cpuset?: InheritedCpuset } {
+): Op[] {
   const mount = cgroups.v1.find((h) => h.controllers.includes("cpuset"))?.mountpoint;
-  if (mount === undefined) return { ops: [] };
-  const clone = read(`${mount}${parent}/cgroup.clone_children`);
-  const cpus = read(`${mount}${parent}/cpuset.cpus`)?.trim();
-  if (clone?.trim() === "1" && cpus) return { ops: [] };
-  if (clone !== undefined && cpus) {
-    return { ops: [], cpuset: { cpus, mems: read(`${mount}${parent}/cpuset.mems`)?.trim() ?? "" } };
-  }
-  const ops: Op[] = [];
-  let inherited: InheritedCpuset = { cpus: "", mems: "" };
-  let path = "";
-  for (const part of ["", ...parent.split("/").filter(Boolean)]) {
-    path = part === "" ? "" : `${path}/${part}`;
-    const own = {
-      cpus: read(`${mount}${path}/cpuset.cpus`)?.trim() ?? "",
-      mems: read(`${mount}${path}/cpuset.mems`)?.trim() ?? "",
-    };
-    if (part !== "") ops.push(...fillCpuset(`${mount}${path}`, own, inherited));
-    inherited = { cpus: own.cpus || inherited.cpus, mems: own.mems || inherited.mems };
-  }
-  if (parent === "") return { ops, cpuset: inherited }; // the root itself is not ours to configure
-  ops.push(host.write(`${mount}${parent}/cgroup.clone_children`, "1"));
-  return { ops };
+  if (mount === undefined || dir === undefined) return [];
+  const fillBoth = (level: string) =>
+    ["cpuset.cpus", "cpuset.mems"].map((name) =>
+      host.write(`${level}/${name}`, valueAbove(mount, level, name, read), { ifBlank: true }),
+    );
+  const top = mount + parent;
+  if (parent === "") return fillBoth(dir); // the root itself is not ours to configure
+  const isReady = Boolean(valueOf(top, "cpuset.cpus", read) && valueOf(top, "cpuset.mems", read));
+  if (isReady) return [...fillBoth(top), ...fillBoth(dir)];
+  const levels = parent.split("/").filter(Boolean);
+  const paths = levels.map((_, i) => [mount, ...levels.slice(0, i + 1)].join("/"));
+  return [...[...paths, dir].flatMap(fillBoth), host.write(`${top}/cgroup.clone_children`, "1")];
 }
 
-function fillCpuset(dir: string, own: InheritedCpuset, inherited: InheritedCpuset): Op[] {
-  if (own.cpus !== "" && own.mems !== "") return [];
-  const ops: Op[] = [host.mkdir(dir, 0o755)];
-  if (own.cpus === "" && inherited.cpus !== "") ops.push(host.write(`${dir}/cpuset.cpus`, inherited.cpus));
-  if (own.mems === "" && inherited.mems !== "") ops.push(host.write(`${dir}/cpuset.mems`, inherited.mems));
-  return ops;
+const valueOf = (dir: string, name: string, read: ReadCgroupFile) => read(`${dir}/${name}`)?.trim() ?? "";
+
+/** The file's own value, or else that of the nearest level above that has one. */
+function valueAbove(mount: string, level: string, name: string, read: ReadCgroupFile): string {
+  const own = valueOf(level, name, read);
+  return own !== "" || level.length <= mount.length ? own : valueAbove(mount, dirname(level), name, read);
 }
 
 export interface V1Options {
@@ -68,7 +55,6 @@ export interface V1Options {
 export function planResourcesV1(
   dirs: Readonly<Record<string, string>>,
   r: OciResources,
-  cpuset: InheritedCpuset | undefined,
   warnings: string[],
   { currentMemoryLimit, hasHugetlbV2 = false }: V1Options = {},
 ): Op[] {
@@ -78,7 +64,7 @@ export function planResourcesV1(
     if (dir !== undefined) ops.push(...plan(dir));
     else if (isWanted) warnings.push(`the ${controller} cgroup is not mounted: its limits are discarded`);
   };
-  into("cpuset", Boolean(r.cpu?.cpus || r.cpu?.mems), (dir) => planCpuset(dir, r.cpu ?? {}, cpuset));
+  into("cpuset", Boolean(r.cpu?.cpus || r.cpu?.mems), (dir) => planCpuset(dir, r.cpu ?? {}));
   into("devices", r.devices !== undefined, (dir) =>
     planDevicesV1(dir, devicePolicyOf(r.devices ?? []), warnings),
   );
@@ -115,12 +101,10 @@ function hasCpuTime(cpu: OciCpu | undefined): boolean {
   return hasValue(time);
 }
 
-function planCpuset(dir: string, cpu: OciCpu, inherited: InheritedCpuset | undefined): Op[] {
+function planCpuset(dir: string, cpu: OciCpu): Op[] {
   const ops: Op[] = [];
-  const cpus = cpu.cpus || inherited?.cpus;
-  const mems = cpu.mems || inherited?.mems;
-  if (cpus) ops.push(host.write(`${dir}/cpuset.cpus`, cpus));
-  if (mems) ops.push(host.write(`${dir}/cpuset.mems`, mems));
+  if (cpu.cpus) ops.push(host.write(`${dir}/cpuset.cpus`, cpu.cpus));
+  if (cpu.mems) ops.push(host.write(`${dir}/cpuset.mems`, cpu.mems));
   return ops;
 }
 

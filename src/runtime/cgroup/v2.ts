@@ -16,23 +16,25 @@ const ENABLED = ["cpu", "cpuset", "io", "memory", "pids", "hugetlb", "rdma", "mi
 
 /**
  * Returns what has to be done so that children of `parent` have their controllers: every level above them lists them in
- * cgroup.subtree_control. Nothing when the parent has them all already.
+ * cgroup.subtree_control. To be run when the child is made, which holds its parents in place: a parent that had
+ * them all may be a new one by then, since another engine may have removed it meanwhile.
  */
 export function planParentV2(cgroups: CgroupHost, parent: string, read: ReadCgroupFile): Op[] {
   if (!cgroups.v2) return [];
   const { mountpoint } = cgroups.v2;
-  const ops: Op[] = [];
+  const fileOf = (dir: string) => `${dir}/cgroup.subtree_control`;
   const lacking = (dir: string) => lackingControllers(cgroups, dir, read);
-  if (lacking(mountpoint + parent).length === 0) return ops;
+  if (lacking(mountpoint + parent).length === 0) {
+    const all = ENABLED.filter((c) => cgroups.v2?.controllers.includes(c)).map((c) => `+${c}`);
+    if (parent === "" || all.length === 0) return [];
+    return [host.write(fileOf(mountpoint + parent), all.join(" "), { ifBlank: true })];
+  }
+  const ops: Op[] = [];
   let dir = mountpoint;
   for (const part of ["", ...parent.split("/").filter(Boolean)]) {
-    if (part !== "") {
-      dir = `${dir}/${part}`;
-      ops.push(host.mkdir(dir, 0o755));
-    }
+    if (part !== "") dir = `${dir}/${part}`;
     // one by one: a write of several fails as a whole when one of them cannot be enabled
-    for (const c of lacking(dir))
-      ops.push(host.write(`${dir}/cgroup.subtree_control`, `+${c}`, { optional: true }));
+    for (const c of lacking(dir)) ops.push(host.write(fileOf(dir), `+${c}`, { optional: true }));
   }
   return ops;
 }

@@ -10,7 +10,7 @@ import { oomFileOf } from "../../../linux/cgroupfs/stats.ts";
 import { host as hostOp, type Op } from "../../../linux/ops.ts";
 import { readProcTextIfPresent } from "../../../linux/procfs/read.ts";
 import type { CgroupPlan, CgroupView } from "../../cgroup/plan.ts";
-import { planParentV1, planResourcesV1 } from "../../cgroup/v1.ts";
+import { planCpusetV1, planResourcesV1 } from "../../cgroup/v1.ts";
 import { planParentV2, planResourcesV2 } from "../../cgroup/v2.ts";
 import { defaultDeviceRules } from "../../spec/defaults.ts";
 import type { OciDeviceRule, OciResources } from "../../spec/oci.ts";
@@ -98,16 +98,17 @@ function planMake(
   const ops: Op[] = [];
   const cpusetMount = host.v1.find((h) => h.controllers.includes("cpuset"))?.mountpoint;
   const cpusetParent = dirname(paths.v1["cpuset"] ?? "/").slice(cpusetMount?.length ?? 0);
-  const parentV1 = cpusetMount === undefined ? { ops: [] } : planParentV1(host, cpusetParent, read);
-  ops.push(...parentV1.ops);
   const parentV2 = paths.v2 === "" ? "" : dirname(paths.v2).slice(host.v2?.mountpoint.length ?? 0);
-  if (paths.v2 !== "") ops.push(...planParentV2(host, parentV2, read));
   for (const dir of paths.v2 === "" ? v1Dirs : [...v1Dirs, paths.v2]) {
     // what was there before us stays when we fail
     if (!existsSync(dir)) ops.push(hostOp.onFailure(hostOp.rmdir(dir)));
     ops.push(hostOp.mkdir(dir, 0o755, { parents: true }));
   }
-  if (v1Dirs.length > 0) ops.push(...planResourcesV1(paths.v1, resources, parentV1.cpuset, warnings));
+  if (paths.v2 !== "") ops.push(...planParentV2(host, parentV2, read));
+  if (v1Dirs.length > 0) {
+    ops.push(...planCpusetV1(host, { parent: cpusetParent, dir: paths.v1["cpuset"] }, read));
+    ops.push(...planResourcesV1(paths.v1, resources, warnings));
+  }
   if (paths.v2 !== "") {
     const options = { isOnlyBeside: v1Dirs.length > 0, read, parent: parentV2 };
     ops.push(...planResourcesV2(paths.v2, resources, options, host, warnings));
