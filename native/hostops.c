@@ -55,6 +55,8 @@ static int make_directory(const char *path, mode_t mode)
 	return err == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : -err;
 }
 
+enum { MKDIR_TRIES = 100 };
+
 static int op_mkdir(struct host *h, struct reader *args, struct fault *f)
 {
 	(void)h;
@@ -64,7 +66,8 @@ static int op_mkdir(struct host *h, struct reader *args, struct fault *f)
 	wire_int(args, &mode);
 	wire_int(args, &parents);
 	int rc = make_directory(path, (mode_t)mode & 07777);
-	if (rc == -ENOENT && parents) {
+	// Somebody else may remove a parent, which is empty, before there is something in it.
+	for (int tries = 0; rc == -ENOENT && parents && tries < MKDIR_TRIES; tries++) {
 		CLEAN_FREE char *copy = strdup(path);
 		if (!copy)
 			return fault_set(f, ENOMEM, "mkdir", path, NULL);
@@ -72,7 +75,7 @@ static int op_mkdir(struct host *h, struct reader *args, struct fault *f)
 		for (char *slash = copy; (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
 			*slash = 0;
 			rc = make_directory(copy, (mode_t)mode & 07777);
-			if (rc < 0)
+			if (rc < 0 && rc != -ENOENT)
 				return fault_set(f, -rc, "mkdir", copy, NULL);
 		}
 		rc = make_directory(path, (mode_t)mode & 07777);

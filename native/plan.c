@@ -78,7 +78,7 @@ static const struct shape shapes[] = {
 // What needs somebody who launches and is no shim.
 static bool is_for_launch(int64_t code)
 {
-	return code >= OP_HOOKS && code <= OP_AWAIT_START;
+	return code >= OP_CALLER_HOOKS && code <= OP_AWAIT_START;
 }
 
 static int refuse(struct fault *f, const char *what, const char *why)

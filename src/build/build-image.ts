@@ -321,6 +321,7 @@ async function buildOpened(
     dialect,
     contexts,
     allowed: request.allowed ?? [],
+    devices: ports.devices,
   });
   if (dialect === "buildkit") warnOfPlatforms(graph, request.platform ?? hostPlatform(), options.onEvent);
   options.onEvent({ type: "graph", steps: plannedSteps(graph, file) });

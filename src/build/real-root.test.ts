@@ -78,6 +78,7 @@ const layers: LayerSink = {
 function ports(): BuildPorts {
   return {
     layers,
+    devices: async () => ({ devices: new Map() }),
     images: {
       resolve: async ({ reference }) => images.get(reference) as SourceImage,
       findLocal: async (reference) => images.get(reference),

@@ -21,6 +21,8 @@ export interface EngineConfig {
   readonly metricsAddress: string;
   /** What `host-gateway` stands for; none: the gateway of the container's network. */
   readonly hostGatewayIps: readonly string[];
+  /** Directories of CDI specifications; none: there are no CDI devices. */
+  readonly cdiSpecDirs: readonly string[];
   readonly oomScoreAdjust: number;
   /** What was asked for and is left undone, in sentences. */
   readonly warnings: readonly string[];
@@ -122,6 +124,7 @@ export function engineConfigOf(file: ConfigFile, flags: Flags): EngineConfig {
     shutdownTimeoutSec: read.number("shutdown-timeout"),
     metricsAddress: metricsAddressOf(read.text("metrics-addr")),
     hostGatewayIps,
+    cdiSpecDirs: cdiSpecDirsOf(read, file["features"]),
     oomScoreAdjust: read.number("oom-score-adjust"),
     warnings: leftUndone(read, file["features"]),
   };
@@ -187,6 +190,18 @@ function refuseWhatCannotBe(read: Settings): void {
   }
 }
 
+/** compat: a directory of the name "" is how dockerd is told to have none. */
+function cdiSpecDirsOf(read: Settings, features: unknown): readonly string[] {
+  if ((features as Record<string, unknown> | undefined)?.["cdi"] === false) return [];
+  const dirs = read.texts("cdi-spec-dir", "cdi-spec-dirs");
+  if (dirs.length === 0) return ["/etc/cdi", "/var/run/cdi"];
+  const named = dirs.filter((dir) => dir !== "");
+  for (const dir of named)
+    if (!dir.startsWith("/"))
+      throw invalid(`invalid cdi-spec-dir ${JSON.stringify(dir)}: use an absolute path`);
+  return named;
+}
+
 function leftUndone(read: Settings, features: unknown): string[] {
   const warnings: string[] = [];
   const isAsked = (asked: boolean, text: string) => {
@@ -203,10 +218,6 @@ function leftUndone(read: Settings, features: unknown): string[] {
   isAsked(
     read.text("containerd") !== "" || read.flag("cri-containerd"),
     "there is no containerd behind this daemon: its settings are ignored",
-  );
-  isAsked(
-    read.texts("cdi-spec-dir", "cdi-spec-dirs").length > 0,
-    "CDI devices are not supported: cdi-spec-dirs is ignored",
   );
   isAsked(
     read.text("swarm-default-advertise-addr") !== "" ||

@@ -62,6 +62,7 @@ import { BridgeDriver } from "../net/bridge-driver.ts";
 import { DEFAULT_POOLS, uniqueLocalPools } from "../net/ipam/subnet.ts";
 import { MacvlanDriver } from "../net/macvlan-driver.ts";
 import { hasAppArmor, loadDefaultProfile } from "../runtime/apparmor/load.ts";
+import { loadCdiDevices } from "../runtime/cdi/load.ts";
 import { delegateControllers } from "../runtime/cgroup/delegation.ts";
 import { planCgroupParentRemoval } from "../runtime/cgroup/plan.ts";
 import { READONLY_PATHS } from "../runtime/spec/defaults.ts";
@@ -268,6 +269,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       runtimes,
     },
     hostGatewayIps: config.engine.hostGatewayIps,
+    cdiSpecDirs: config.engine.cdiSpecDirs,
     paths,
     logs,
     log,
@@ -316,6 +318,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       images: imageSource(images, layers),
       layers: layerSink(layers, keel, join(config.execRoot, "root")),
       steps: new ContainerStepRunner(context, stepsDir),
+      devices: () => loadCdiDevices(config.engine.cdiSpecDirs),
       cache: buildCache,
       history: new StepHistoryFiles(join(config.dataRoot, "build-history")),
       cacheMounts,
@@ -365,6 +368,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       labels: () => settings.labels,
       authorizationPlugins: () => authorization.plugins,
       isExperimental: config.engine.isExperimental,
+      cdiSpecDirs: config.engine.cdiSpecDirs,
       logDriver: config.logDriver,
       runtimes,
     },

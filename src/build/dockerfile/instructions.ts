@@ -1,6 +1,7 @@
 // The instructions of a Dockerfile as data, parsed but not expanded: what the reference calls their syntax.
 // What they do to an image is graph/.
 
+import type { RunDevice } from "./devices.ts";
 import type { Heredoc } from "./heredoc.ts";
 import type { LineRange } from "./syntax-error.ts";
 
@@ -58,8 +59,7 @@ export interface RunInstruction extends Common {
   readonly mounts: readonly string[];
   readonly network: "default" | "none" | "host";
   readonly security: "sandbox" | "insecure";
-  /** `--device` as written. */
-  readonly devices: readonly string[];
+  readonly devices: readonly RunDevice[];
 }
 
 /** Sources and destination of COPY and ADD. */

@@ -19,6 +19,7 @@ import {
 import { type Directives, type LogicalLine, lexDockerfile } from "./lex.ts";
 import { checkMount } from "./mounts.ts";
 import { parseJsonWords, splitBlanks, splitLine, splitPairs, splitWords } from "./split.ts";
+import { parseDevice } from "./devices.ts";
 import { suggestion } from "./suggest.ts";
 import { syntaxError, withPlace } from "./syntax-error.ts";
 import { table } from "../../lib/table.ts";
@@ -96,7 +97,7 @@ function parseRun(s: Source): RunInstruction {
     mounts: flags.values("mount"),
     network,
     security,
-    devices: flags.values("device"),
+    devices: flags.values("device").map(parseDevice),
   };
 }
 

@@ -1,6 +1,7 @@
 // RUN and WORKDIR to what is executed: words, environment, mounts, and how the history calls it.
 
 import { cleanPath } from "../../lib/patternmatch/clean-path.ts";
+import type { RunDevice } from "../dockerfile/devices.ts";
 import { heredocText, parseHeredocMark } from "../dockerfile/heredoc.ts";
 import type { RunInstruction, ValueInstruction } from "../dockerfile/instructions.ts";
 import { syntaxError } from "../dockerfile/syntax-error.ts";
@@ -33,6 +34,7 @@ export interface RunPlanning {
   /** Network of a RUN that names none. */
   readonly network: string;
   readonly originOf: (from: string) => Promise<FileSource>;
+  readonly devicesOf: (wanted: readonly RunDevice[]) => Promise<readonly string[]>;
 }
 
 /** Plans a RUN. Throws Fault `dockerfile.syntax`. */
@@ -57,6 +59,7 @@ export async function planRun(run: RunInstruction, state: StageState, planning: 
       originOf: planning.originOf,
     }),
     isInsecure: run.security === "insecure",
+    devices: run.devices.length === 0 ? [] : await planning.devicesOf(run.devices),
     // compat: the classic builder counts to zero where only undeclared proxy variables are given.
     createdBy: isEmpty ? ["|0", ...args].join(" ") : runCreatedBy(state.dialect, recorded, args),
   };

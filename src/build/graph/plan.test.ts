@@ -49,6 +49,7 @@ async function plan(dockerfile: string, wish: Wish = {}): Promise<BuildGraph & {
     dialect: "classic",
     contexts,
     allowed: [],
+    devices: async () => ({ devices: new Map() }),
   });
   return { ...graph, asked };
 }

@@ -7,7 +7,9 @@ import { parseTrigger } from "../dockerfile/parse.ts";
 import { findStage, isStageInstruction, type Stage, type StagedDockerfile } from "../dockerfile/stages.ts";
 import { type LineRange, syntaxError, withPlace } from "../dockerfile/syntax-error.ts";
 import type { SourceImage } from "../solver/ports.ts";
+import type { CdiCatalogue } from "../../runtime/cdi/load.ts";
 import type { BuildArgs } from "./args.ts";
+import { chooseDevices } from "./devices.ts";
 import type { Dialect } from "./dialect.ts";
 import type { NamedContexts } from "./named-contexts.ts";
 import type { Outline, OutlinedStage, StageBase } from "./outline.ts";
@@ -37,6 +39,8 @@ export interface PlanOptions {
   readonly contexts: NamedContexts;
   /** Rights that the user gives beyond the usual ones, such as `security.insecure`. */
   readonly allowed: readonly string[];
+  /** The host's CDI devices. */
+  readonly devices: () => Promise<Pick<CdiCatalogue, "devices">>;
 }
 
 /** Refuses what the builder does not execute, by the flag's name and line. */
@@ -215,7 +219,6 @@ class Planner {
   }
 
   private planRun(run: RunInstruction, where: Where, state: StageState): Promise<VertexOp> {
-    if (run.devices.length > 0) refuse(`RUN --device=${run.devices.join(" --device=")}`, run.lines);
     if (run.security === "insecure" && !this.options.allowed.includes("security.insecure"))
       throw new Fault("forbidden", "security.insecure is not allowed: build with --allow security.insecure", {
         code: "build.entitlement",
@@ -223,6 +226,7 @@ class Planner {
     return planRun(run, state, {
       network: this.options.network,
       originOf: (from) => this.sourceOf(from, `invalid mount origin ${from}: `, run.lines, where),
+      devicesOf: async (wanted) => chooseDevices(wanted, await this.options.devices(), this.options.allowed),
     });
   }
 

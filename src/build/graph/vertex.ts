@@ -78,6 +78,8 @@ export interface RunOp {
   readonly mounts: readonly MountOp[];
   /** `--security=insecure`: the step has every right. */
   readonly isInsecure: boolean;
+  /** CDI devices, by id. */
+  readonly devices: readonly string[];
   readonly createdBy: string;
   /** The environment as far as it decides about the result: without undeclared proxy variables. */
   readonly keyEnv: readonly string[];

@@ -25,6 +25,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Fault, SysError } from "../../lib/errors.ts";
+import type { CdiDevice } from "../../runtime/cdi/load.ts";
 import type { StepInputs } from "../explain/inputs.ts";
 import { StepFlights } from "./flights.ts";
 import type { ExportEntry, FsSession, Reply } from "../../linux/keel.ts";
@@ -393,6 +394,10 @@ export class FakePorts implements BuildPorts {
   readonly scratches: string[] = [];
   step: FakeStep = () => 0;
   private clock = 0;
+
+  /** CDI devices of the host, by id. */
+  readonly cdiDevices = new Map<string, CdiDevice>();
+  readonly devices = async () => ({ devices: this.cdiDevices });
 
   readonly images = {
     resolve: async (request: ResolveRequest): Promise<SourceImage> => {

@@ -2,6 +2,7 @@
 // ports-fake.ts. Nothing here names a transport, a store or a container implementation.
 // Invariant: whatever a port hands out is disposable, and the solver disposes of it on every path.
 
+import type { CdiCatalogue } from "../../runtime/cdi/load.ts";
 import type { Duplex } from "node:stream";
 import type { FsSession } from "../../linux/keel.ts";
 import type { RootSource } from "../../linux/ops.ts";
@@ -176,6 +177,8 @@ export interface StepRequest {
   readonly mounts: readonly StepMount[];
   /** Run with every right. */
   readonly isInsecure: boolean;
+  /** CDI devices, by id. */
+  readonly devices: readonly string[];
   readonly onOutput: (stream: "stdout" | "stderr", bytes: Uint8Array) => void;
   /** Aborted: the process is killed, and `run` rejects. */
   readonly signal: AbortSignal;
@@ -280,6 +283,8 @@ export interface SentEntry {
 
 /** Everything a build needs. */
 export interface BuildPorts {
+  /** The host's CDI devices. */
+  readonly devices: () => Promise<Pick<CdiCatalogue, "devices">>;
   readonly cacheMounts: CacheMounts;
   readonly images: ImageSource;
   readonly layers: LayerSink;

@@ -33,7 +33,7 @@ interface RunContext {
 
 /** Returns what decides about a command's result, piece by piece. */
 export function inputsOfRun(op: RunOp, mounts: PreparedMounts, parentChain: string): StepInputs {
-  const { args, keyEnv, cwd, user, network, files, isInsecure } = op;
+  const { args, keyEnv, cwd, user, network, files, isInsecure, devices } = op;
   const mounted = mounts.key.map((key, i) => [
     `mount ${op.mounts[i]?.kind ?? ""} ${i + 1}`,
     JSON.stringify(key),
@@ -45,6 +45,7 @@ export function inputsOfRun(op: RunOp, mounts: PreparedMounts, parentChain: stri
     "the user": user,
     "the network": network,
     "a here-document": JSON.stringify(files),
+    ...(devices.length === 0 ? {} : { "the devices": JSON.stringify(devices) }),
     ...environmentInputs(keyEnv),
     ...(Object.fromEntries(mounted) as StepInputs),
   };
@@ -73,6 +74,7 @@ export async function executeRun(step: RunStep, draft: LayerDraft, context: RunC
     files: op.files,
     mounts: made.mounts,
     isInsecure: op.isInsecure,
+    devices: op.devices,
     onOutput: (stream, bytes) => emit({ type: "output", at, stream, bytes }),
     signal,
   };

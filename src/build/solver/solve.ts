@@ -341,6 +341,7 @@ class Solver {
       signal: this.signal,
     });
     const parts = [op.args, op.keyEnv, op.cwd, op.user, op.network, op.files, mounts.key, op.isInsecure];
+    if (op.devices.length > 0) parts.push(op.devices);
     const { keepsEmpty, key } = this.keyed(true, "run", [parent.files.chainId, ...parts]);
     const { os, architecture, variant } = parent.image;
     const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) };

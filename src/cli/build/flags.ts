@@ -23,7 +23,7 @@ function attestation(usage: string): FlagSpec<string> {
 export const buildFlags = {
   "add-host": extraHostFlag('Add a line "host:ip" to /etc/hosts'),
   attest: list("Attestation parameters (type=provenance,mode=max, or type=sbom)"),
-  allow: strings("Allow extra privileges (network.host, security.insecure)"),
+  allow: strings("Allow extra privileges (network.host, security.insecure, device)"),
   "build-arg": envFlag("Set build-time variables"),
   "build-context": list("Additional build contexts (NAME=PATH, NAME=docker-image://REF, NAME=URL)"),
   builder: string("Ignored: there is one builder, the daemon's"),

@@ -1,4 +1,6 @@
 // What this builder says of itself to clients with BuildKit, which look there before they ask for something.
+import { isAlwaysAllowed } from "../../build/graph/devices.ts";
+import type { CdiCatalogue } from "../../runtime/cdi/load.ts";
 import { hostPlatform } from "../../oci/platform.ts";
 
 /** The one worker's id; builders of one daemon are the same. */
@@ -39,6 +41,7 @@ export const BUILD_CAPS = [
   "exec.mount.secret",
   "exec.mount.ssh",
   "exec.secretenv",
+  "exec.meta.cdi",
   "file.base",
   "constraints",
   "platform",
@@ -50,7 +53,17 @@ export const BUILDKIT_VERSION = {
   revision: "berth",
 };
 
-/** Returns the one worker. */
-export function worker() {
-  return { id: WORKER_ID, labels: {}, platforms: [{ ...hostPlatform() }], version: BUILDKIT_VERSION };
+/** Returns the one worker, which has these CDI devices. */
+export function worker(devices: CdiCatalogue["devices"]) {
+  return {
+    id: WORKER_ID,
+    labels: {},
+    platforms: [{ ...hostPlatform() }],
+    version: BUILDKIT_VERSION,
+    devices: [...devices.values()].map((device) => ({
+      name: device.id,
+      isAutoAllowed: isAlwaysAllowed(device),
+      annotations: { ...device.annotations },
+    })),
+  };
 }

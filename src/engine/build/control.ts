@@ -1,6 +1,7 @@
 // BuildKit's control service, as buildx and Compose use it: Solve announces a build with its session and what becomes of the
 // result; the client then drives the Dockerfile frontend through the gateway (Ping, Solve, Return) and reads Status.
 // A build under way is an entry of #builds from Solve's beginning to its end.
+import type { CdiCatalogue } from "../../runtime/cdi/load.ts";
 import { platformsOfAttrs, requestOfAttrs } from "../../build/frontend-attrs.ts";
 import type { AuthConfig } from "../../api/contract.ts";
 import type { ImportedRecord } from "../../build/cache/imported.ts";
@@ -56,6 +57,8 @@ type GatewayInput = ReturnType<typeof gatewaySolveRequest.decode>;
 
 export interface ControlOptions extends OutputContext {
   readonly sessions: SessionTable;
+  /** The host's CDI devices. */
+  readonly devices: () => Promise<Pick<CdiCatalogue, "devices">>;
 }
 
 /** How long a call about a build waits for the build to be announced. */
@@ -83,13 +86,13 @@ export class Control {
     const G = GATEWAY_METHODS;
     return {
       [M.info]: unary(empty, infoResponse, async () => ({ version: BUILDKIT_VERSION })),
-      [M.listWorkers]: unary(empty, listWorkersResponse, async () => ({ record: [worker()] })),
+      [M.listWorkers]: unary(empty, listWorkersResponse, async () => ({ record: [await this.#worker()] })),
       [M.solve]: unary(solveRequest, solveResponse, (input, call) => this.#solve(input, call)),
       [M.status]: serverStream(statusRequest, statusResponse, (input, call) => this.#status(input.ref, call)),
       [G.ping]: unary(empty, pongResponse, async () => ({
         frontendCaps: FRONTEND_CAPS.map((id) => ({ id, isEnabled: true })),
         llbCaps: BUILD_CAPS.map((id) => ({ id, isEnabled: true })),
-        workers: [worker()],
+        workers: [await this.#worker()],
       })),
       [G.solve]: unary(gatewaySolveRequest, gatewaySolveResponse, (input, call) =>
         this.#gatewaySolve(input, call),
@@ -99,6 +102,10 @@ export class Control {
       [G.evaluate]: unary(empty, empty, async () => ({})),
       [G.warn]: unary(empty, empty, async () => ({})),
     };
+  }
+
+  async #worker() {
+    return worker((await this.#options.devices()).devices);
   }
 
   async #solve(input: SolveInput, call: ServerCall): Promise<{ exporterResponse: Record<string, string> }> {

@@ -65,7 +65,8 @@ export class BuildService {
     this.#options = options;
     this.#runner = new BuildRunner(options);
     const { images, layers } = options;
-    this.#control = new Control({ runner: this.#runner, sessions: this.#sessions, images, layers });
+    const { devices } = options.ports;
+    this.#control = new Control({ runner: this.#runner, sessions: this.#sessions, images, layers, devices });
   }
 
   /** Removes results and cache mounts that nobody uses, and the images of the classic builder's steps that nothing stands on. */

@@ -18,12 +18,15 @@ import {
   serviceResolvConf,
 } from "../../net/dns/resolv-conf.ts";
 import { hostnameFile, hostsFile } from "../../net/sandbox/hosts-file.ts";
-import { withParent } from "../../runtime/cgroup/parent.ts";
+import { withCdiDevices } from "../../runtime/cdi/inject.ts";
+import { loadCdiDevices } from "../../runtime/cdi/load.ts";
 import { type CgroupRequest, containerCgroup, planCgroup } from "../../runtime/cgroup/plan.ts";
 import { planContainer } from "../../runtime/plan/plan.ts";
 import { makeUserns, USERNS } from "../../runtime/plan/userns.ts";
 import { connectShim, openAttach, openShimEvents, type ShimExit } from "../../runtime/shim/client.ts";
 import { generateSpec } from "../../runtime/spec/generate.ts";
+import { loadSpecHost } from "../../runtime/spec/host.ts";
+import type { OciSpec } from "../../runtime/spec/oci.ts";
 import type { SpecBind, SpecResources } from "../../runtime/spec/input.ts";
 import type { ContainerContext } from "../container/context.ts";
 import { endpointOf } from "../container/network/endpoints.ts";
@@ -50,6 +53,7 @@ type Context = Pick<
   | "log"
   | "idMap"
   | "security"
+  | "cdiSpecDirs"
 >;
 
 /** Files of a step on the host: what is bound into its container. */
@@ -78,11 +82,9 @@ export class ContainerStepRunner implements StepRunner {
     const files = await writeStepFiles(request, dir, endpoint, this.#context.nameService.defaults);
     const mounts = await makeStepMounts(request.mounts, dir, stack);
     for (const w of files.warnings) this.#warn(request, w);
-    const { results, stateDir, socketPath } = await withParent(this.#context.cgroups, async () => {
-      const { ops, ...place } = this.#plan(request, { files, mounts, endpoint });
-      request.signal.throwIfAborted();
-      return { ...(await this.#context.keel.run(ops)), ...place };
-    });
+    const { ops, stateDir, socketPath } = await this.#plan(request, { files, mounts, endpoint });
+    request.signal.throwIfAborted();
+    const { results } = await this.#context.keel.run(ops);
     stack.defer(() => rm(stateDir, { recursive: true, force: true }));
     if (endpoint !== null && !isPredefined(endpoint.network.name)) {
       const [, pid] = results.at(-1) as [shimPid: number, pid: number];
@@ -144,14 +146,14 @@ export class ContainerStepRunner implements StepRunner {
     return { parent: request.limits.cgroupParent || this.#context.cgroupParent, id: request.containerId };
   }
 
-  #plan(
+  async #plan(
     request: StepRequest,
     { files, mounts, endpoint }: { files: StepFiles; mounts: StepMounts; endpoint: PlannedEndpoint | null },
-  ): { ops: Op[]; stateDir: string; socketPath: string } {
+  ): Promise<{ ops: Op[]; stateDir: string; socketPath: string }> {
     const { paths, cgroups } = this.#context;
     const isHost = request.network === "host";
     const idMap = this.#idMapOf(request);
-    const { spec } = generateSpec({
+    const generated = generateSpec({
       ...this.#context.security,
       id: request.containerId,
       args: request.args,
@@ -170,6 +172,7 @@ export class ContainerStepRunner implements StepRunner {
       etcFiles: files.etc,
       namespaces: { net: isHost ? { kind: "host" } : { kind: "private" } },
     });
+    const spec = await this.#withDevices(generated.spec, request.devices);
     const resources = spec.linux?.resources;
     const stateDir = paths.stateDir(request.containerId);
     const plan = planContainer({
@@ -198,6 +201,11 @@ export class ContainerStepRunner implements StepRunner {
       stateDir,
       socketPath: paths.socket(request.containerId),
     };
+  }
+
+  async #withDevices(spec: OciSpec, ids: readonly string[]): Promise<OciSpec> {
+    if (ids.length === 0) return spec;
+    return withCdiDevices(spec, ids, await loadCdiDevices(this.#context.cdiSpecDirs), loadSpecHost());
   }
 
   /** compat: a step in the host's network, or with all privileges, has the host's ids; a container would have to say so. */

@@ -50,6 +50,8 @@ export interface ContainerContext {
   readonly projectIds: ProjectIds;
   /** What `host-gateway` stands for; none: the default bridge's gateway. */
   readonly hostGatewayIps: readonly string[];
+  /** Directories of CDI specifications; none: there are no CDI devices. */
+  readonly cdiSpecDirs: readonly string[];
   readonly paths: ContainerPaths;
   readonly logs: LogService;
   readonly log: Log;

@@ -14,6 +14,7 @@ import type {
 } from "../../api/schemas/system.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import type { CgroupFeatures } from "../../linux/cgroupfs/features.ts";
+import { type CdiCatalogue, loadCdiDevices } from "../../runtime/cdi/load.ts";
 import { DRIVER_NAMES } from "../container/log/options.ts";
 import type { Runtimes } from "../container/runtime/runtimes.ts";
 import type { ContainerService } from "../container/service.ts";
@@ -56,6 +57,7 @@ export interface SystemFacts {
   /** Names of the plugins that are asked of every request. */
   authorizationPlugins(): readonly string[];
   readonly isExperimental: boolean;
+  readonly cdiSpecDirs: readonly string[];
   /** What containers get that ask for none. */
   readonly logDriver: string;
   readonly runtimes: Runtimes;
@@ -133,6 +135,7 @@ export class SystemService {
 
   async info(): Promise<SystemInfo> {
     const f = this.#facts;
+    const { devices, problems } = await loadCdiDevices(f.cdiSpecDirs);
     const records = this.#deps.table.all();
     const count = (...statuses: string[]): number =>
       records.filter((r) => statuses.includes(r.state.status)).length;
@@ -234,12 +237,15 @@ export class SystemService {
         ...(f.hasNoNewPrivileges ? ["name=no-new-privileges"] : []),
       ],
       FirewallBackend: { Driver: "nftables" },
-      CDISpecDirs: [],
-      Warnings: this.#warnings(),
+      CDISpecDirs: [...f.cdiSpecDirs],
+      ...(devices.size === 0
+        ? {}
+        : { DiscoveredDevices: [...devices.keys()].map((ID) => ({ Source: "cdi", ID })) }),
+      Warnings: this.#warnings(problems),
     };
   }
 
-  #warnings(): string[] | null {
+  #warnings(cdiProblems: CdiCatalogue["problems"]): string[] | null {
     const { isRootless, hasCgroups } = this.#facts;
     const warnings = this.#deps.containers.logWarnings() ?? [];
     // compat: moby's sentence.
@@ -247,6 +253,8 @@ export class SystemService {
       warnings.push(
         "WARNING: Running in rootless-mode without cgroups. Systemd is required to enable cgroups in rootless-mode.",
       );
+    for (const { path, why } of cdiProblems)
+      warnings.push(`CDI: Error associated with spec file ${path}: ${why}`);
     return warnings.length === 0 ? null : warnings;
   }
 

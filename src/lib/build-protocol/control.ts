@@ -43,12 +43,18 @@ const version = message({
   revision: text(3),
   dockerfileVersion: text(4),
 });
+const cdiDevice = message({
+  name: text(1),
+  isAutoAllowed: boolean(2),
+  annotations: map(3, text(2)),
+});
 export const worker = message({
   id: text(1),
   labels: map(2, text(2)),
   platforms: list(sub(3, () => platform)),
   gcPolicy: list(sub(4, () => gcPolicy)),
   version: sub(5, () => version),
+  devices: list(sub(6, () => cdiDevice)),
 });
 export const listWorkersResponse = message({ record: list(sub(1, () => worker)) });
 export const infoResponse = message({ version: sub(1, () => version) });

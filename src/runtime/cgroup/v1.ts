@@ -24,9 +24,10 @@ export function planCpusetV1(
   const mount = cgroups.v1.find((h) => h.controllers.includes("cpuset"))?.mountpoint;
   if (mount === undefined || dir === undefined) return [];
   const fillBoth = (level: string) =>
-    ["cpuset.cpus", "cpuset.mems"].map((name) =>
-      host.write(`${level}/${name}`, valueAbove(mount, level, name, read), { ifBlank: true }),
-    );
+    ["cpuset.cpus", "cpuset.mems"].flatMap((name) => {
+      const value = valueAbove(mount, level, name, read);
+      return value === "" ? [] : [host.write(`${level}/${name}`, value, { ifBlank: true })];
+    });
   const top = mount + parent;
   if (parent === "") return fillBoth(dir); // the root itself is not ours to configure
   const isReady = Boolean(valueOf(top, "cpuset.cpus", read) && valueOf(top, "cpuset.mems", read));

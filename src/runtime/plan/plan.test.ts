@@ -29,6 +29,7 @@ function plan(
   const files: Record<string, string> = {
     "/sys/fs/cgroup/cpuset/docker/cgroup.clone_children": "1\n",
     "/sys/fs/cgroup/cpuset/docker/cpuset.cpus": "0-3\n",
+    "/sys/fs/cgroup/cpuset/docker/cpuset.mems": "0\n",
     "/sys/fs/cgroup/cgroup.subtree_control": "cpuset cpu io memory hugetlb pids\n",
     "/sys/fs/cgroup/docker/cgroup.subtree_control": "cpuset cpu io memory hugetlb pids\n",
   };
@@ -212,9 +213,17 @@ test("planContainer refuses what cannot be carried out and names what it leaves 
       bad({ linux: { ...linux, ...more } }),
       (e: Fault) => e.code === "container.unsupported-field",
     );
-  const odd = planContainer({ ...base, spec: { ...base.spec, hooks: { poststop: [{ path: "/x" }] } } });
+  for (const kind of ["prestart", "createRuntime", "poststart", "poststop"] as const)
+    assert.throws(
+      () => planContainer({ ...base, spec: { ...base.spec, hooks: { [kind]: [{ path: "/x" }] } } }),
+      (e: Fault) => e.code === "container.unsupported-field" && e.message.startsWith(`hooks.${kind} is not`),
+    );
+  const odd = planContainer({
+    ...base,
+    spec: { ...base.spec, linux: { ...linux, personality: { domain: "LINUX", flags: ["x"] } } },
+  });
   assert.deepEqual(odd.warnings, [
-    "hooks.poststop is not supported: ignored",
+    "linux.personality.flags is not supported: ignored",
     "mount /sys/fs/cgroup: the container has no cgroup of its own to be shown: ignored",
   ]);
 });

@@ -17,6 +17,7 @@ import { goArch, loadSpecHost } from "../spec/host.ts";
 import type { OciDevice, OciProcess, OciSpec } from "../spec/oci.ts";
 import { sysctlPath } from "../spec/sysctl.ts";
 import { ALL_CPUS, planAttributes, planTimeOffsets } from "./attributes.ts";
+import { bundleForHooks, refuseCallerHooks, withInnerHooks } from "./hooks.ts";
 import type { ContainerPlan, PlanInput } from "./input.ts";
 import { type MountPlan, planMounts, planTreePropagation } from "./mounts.ts";
 import { type NamespacePlan, planNamespaces } from "./namespaces.ts";
@@ -35,6 +36,7 @@ export function planContainer(input: PlanInput): ContainerPlan {
   const process = spec.process;
   if (!process) throw invalid("the specification has no process");
   refuseUnsupported(spec);
+  refuseCallerHooks(spec.hooks ?? {});
   const namespaces = planNamespaces(spec, input.netns);
   const userns = planUserns(spec);
   const hasOutside = userns !== undefined && input.hasRightsOutside !== false;
@@ -66,9 +68,9 @@ export function planContainer(input: PlanInput): ContainerPlan {
   const made =
     userns?.join.reg === undefined || input.isUsernsMade ? [] : [makeUserns(userns.map, input.idTools)];
   return {
-    hostOps: [...made, ...stateDirOps(input), ...(cgroup?.create ?? [])],
+    hostOps: [...made, ...stateDirOps(input), ...bundleForHooks(input), ...(cgroup?.create ?? [])],
     shim: {
-      ...shimOf(input, namespaces, ops),
+      ...shimOf(input, namespaces, withInnerHooks(ops, input)),
       joins: userns === undefined ? namespaces.joins : [userns.join, ...namespaces.joins],
       outside: hasOutside ? planOutside(userns.map, tree.ops) : null,
     },
@@ -233,9 +235,8 @@ function refuseUnsupported({ linux = {} }: OciSpec): void {
 }
 
 function unsupportedIn(spec: OciSpec): string[] {
-  const { linux = {}, hooks = {} } = spec;
+  const { linux = {} } = spec;
   const names: string[] = [];
-  for (const [name, list] of Object.entries(hooks)) if (list?.length) names.push(`hooks.${name}`);
   if (linux.personality?.flags?.length) names.push("linux.personality.flags");
   return names;
 }

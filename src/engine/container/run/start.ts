@@ -13,7 +13,6 @@ import {
   type ShimPlan,
 } from "../../../linux/ops.ts";
 import { loadDefaultProfile } from "../../../runtime/apparmor/load.ts";
-import { withParent } from "../../../runtime/cgroup/parent.ts";
 import { planCgroup } from "../../../runtime/cgroup/plan.ts";
 import { planHealth } from "../../../runtime/health/plan.ts";
 import type { PlanInput } from "../../../runtime/plan/input.ts";
@@ -29,7 +28,7 @@ import { type ContainerContext, publish } from "../context.ts";
 import { writeEtcFiles } from "./etc-files.ts";
 import { checkOf } from "../health/config.ts";
 import { watchHealth } from "../health/watch.ts";
-import { refuseDeviceRequests } from "./device-requests.ts";
+import { withRequestedDevices } from "./device-requests.ts";
 import { exitCodeOf, lacksDefaultProfile, startFault } from "./failure.ts";
 import { lastExit } from "./lost.ts";
 import { mountIdMaps } from "../mounts/idmap.ts";
@@ -109,11 +108,10 @@ async function launchOrRecord(
   live.isForced = false;
   try {
     const current = withRuntime(context, record);
-    const attempt = () => launch(context, live, current, onExit, state);
-    await withParent(context.cgroups, attempt).catch(async (error: unknown) => {
+    await launch(context, live, current, onExit, state).catch(async (error: unknown) => {
       if (!lacksDefaultProfile(error)) throw error;
       await loadDefaultProfile((text) => context.log("warn", text));
-      await attempt();
+      await launch(context, live, current, onExit, state);
     });
   } catch (error) {
     throw await recordFailure(context, record, await startFailure(context, record.id, error));
@@ -134,7 +132,6 @@ async function launch(
   state: Partial<RunState>,
 ): Promise<void> {
   await using undo = new AsyncDisposableStack();
-  refuseDeviceRequests(record.hostConfig.DeviceRequests ?? []);
   const plan = await planNetworks(context, record);
   let failure: unknown;
   let isPluggedIn = false;
@@ -225,8 +222,9 @@ async function planShim(
   const env = [...linkedEnvironment(context.table, record), ...input.env];
   const generated = generateSpec({ ...input, ...context.security, env, ...joining(input, userns) });
   const { external } = record;
-  const spec =
-    external === undefined ? generated.spec : await specForRuntime(context, record, generated.spec);
+  const requests = record.hostConfig.DeviceRequests ?? [];
+  const equipped = await withRequestedDevices(generated.spec, requests, context.cdiSpecDirs);
+  const spec = external === undefined ? equipped : await specForRuntime(context, record, equipped);
   const resources = spec.linux?.resources;
   const cgroup = planCgroup(context.cgroups, {
     ...cgroupRequest(context, record),

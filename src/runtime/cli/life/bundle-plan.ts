@@ -6,9 +6,9 @@ import { launched } from "../../../linux/launch.ts";
 import { OPCODES, type Op, type ShimPlan } from "../../../linux/ops.ts";
 import type { CgroupPlan } from "../../cgroup/plan.ts";
 import { planContainer } from "../../plan/plan.ts";
+import { planHooks } from "../../plan/hooks.ts";
 import { withJoinedMappings } from "../../spec/joined-userns.ts";
 import type { OciSpec } from "../../spec/oci.ts";
-import { planHooks } from "./hooks.ts";
 
 export interface BundleInput {
   id: string;

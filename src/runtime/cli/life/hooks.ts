@@ -7,35 +7,14 @@
 //   poststart, poststop       in the caller's namespaces                          runHooks below
 
 import { Fault, messageOf } from "../../../lib/errors.ts";
-import type { HookPlan, StateText } from "../../../linux/launch.ts";
-import type { OciHook, OciHooks } from "../../spec/oci.ts";
+import type { StateText } from "../../../linux/launch.ts";
+import { type HookKind, markedState } from "../../plan/hooks.ts";
+import type { OciHook } from "../../spec/oci.ts";
 import { type ContainerState, specState, type Status } from "./store.ts";
-
-export type HookKind = keyof OciHooks;
-
-/** Returns the hooks of a kind. Those that say nothing of an environment get `inherited`. */
-export function planHooks(
-  hooks: OciHooks,
-  kind: HookKind,
-  inherited: Readonly<Record<string, string | undefined>>,
-): HookPlan[] {
-  const env = Object.entries(inherited).map(([name, value]) => `${name}=${value ?? ""}`);
-  return (hooks[kind] ?? []).map((hook, index) => ({
-    label: `${kind} hook #${index}`,
-    path: hook.path,
-    args: hook.args ?? [],
-    env: hook.env ?? env,
-    timeoutMs: (hook.timeout ?? 0) * 1000,
-  }));
-}
-
-/** Number in whose place keel puts the process'. */
-const PID_MARK = 2 ** 31 - 2;
 
 /** Returns the state that hooks read, to be completed by keel. */
 export function stateText(state: Pick<ContainerState, "id" | "bundle" | "spec">, status: Status): StateText {
-  const [head = "", tail = ""] = JSON.stringify(specState(state, status, PID_MARK)).split(`${PID_MARK}`);
-  return [head, tail];
+  return markedState((pid) => specState(state, status, pid));
 }
 
 /** Runs hooks one after another. Throws Fault for the first that fails. */

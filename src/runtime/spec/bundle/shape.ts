@@ -168,12 +168,9 @@ function kindOf(value: unknown): string {
 /** Returns the error for a field: where, what is wrong, what is allowed. */
 export function invalid(at: string, problem: string, allowed?: string): Fault {
   const rule = allowed === undefined ? "" : ` (allowed: ${allowed})`;
-  return new Fault(
-    "invalidParameter",
-    `invalid config.json: ${at === "" ? "document" : at}: ${problem}${rule}`,
-    {
-      code: "spec.invalid",
-      detail: { path: at },
-    },
-  );
+  const why = `${at === "" ? "document" : at}: ${problem}${rule}`;
+  return new Fault("invalidParameter", `invalid config.json: ${why}`, {
+    code: "spec.invalid",
+    detail: { path: at, why },
+  });
 }
