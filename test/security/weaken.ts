@@ -58,7 +58,7 @@ export async function weaken(edits: readonly Edit[]): Promise<Weakened> {
   // A weakened function may leave a helper without a user.
   const flags = "WARN=-w";
   const make = ["make", "-s", `-j${availableParallelism()}`, "-C", join(dir, "native"), flags, "all"];
-  const built = await run(make, { timeoutMs: 120_000 });
+  const built = await run(make, { timeoutMs: 600_000 });
   assert.equal(built.status, 0, built.stdout + built.stderr);
   return {
     program: [process.execPath, join(dir, "src/main.ts")],
