@@ -49,6 +49,8 @@ export interface DaemonOptions {
   readonly wrap?: (argv: string[]) => string[];
   /** Where its data are below its own directory, `data` unless it puts a level between. */
   readonly dataDir?: string;
+  /** Milliseconds that one run may last; 600 000 when absent. */
+  readonly lifeMs?: number;
   /** Errors that may be in its log. */
   readonly expectedErrors?: RegExp;
   /** Another build of the daemon: what comes before `daemon` on its command line. */
@@ -160,7 +162,7 @@ export class TestDaemon {
     ];
     const command = [...this.program, "daemon", ...roots, ...rest];
     const argv = this.network.wrap(this.#options.wrap?.(command) ?? command);
-    return new Live(argv, { timeoutMs: 600_000 });
+    return new Live(argv, { timeoutMs: this.#options.lifeMs ?? 600_000 });
   }
 
   /** Ends the daemon in the orderly way. */

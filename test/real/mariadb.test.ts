@@ -2,15 +2,12 @@
 // through kill -9 of its container, of the daemon, of both, and through a new container; a snapshot made while it writes is a database, too.
 // `make test-real` runs it: it needs a Debian mirror and takes minutes the first time (the base system is kept in build/real).
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { Live, run } from "../e2e/command.ts";
 import { clients, TestDaemon } from "../e2e/harness.ts";
+import { debianTar, openOutside, OUTSIDE_DNS, OUTSIDE_LINK } from "./debian.ts";
 
-const KEPT = join(dirname(dirname(import.meta.dirname)), "build/real");
-const BASE_TAR = join(KEPT, "bookworm.tar");
 const DOCKERFILE = `FROM debian:bookworm
 RUN apt-get update && apt-get install -y --no-install-recommends mariadb-server && rm -rf /var/lib/apt/lists/*
 RUN install -d -o mysql -g mysql /run/mysqld
@@ -19,18 +16,16 @@ CMD ["mariadbd", "--user=mysql"]
 
 const [berth] = clients as [(typeof clients)[0]];
 let daemon: TestDaemon;
-let outside: Live;
+let closeOutside: (() => Promise<void>) | undefined;
 
 before(
   async () => {
-    if (!existsSync(BASE_TAR)) await makeBase();
-    daemon = await TestDaemon.start({ hasImage: false, config: { dns: ["10.0.2.3"] } });
-    daemon.otherLinks.push("tap0");
+    const base = await debianTar();
+    daemon = await TestDaemon.start({ hasImage: false, config: { dns: [OUTSIDE_DNS] } });
+    daemon.otherLinks.push(OUTSIDE_LINK);
     // The way to the mirror: the daemon's network namespace has none of its own.
-    const argv = ["slirp4netns", "--configure", "--disable-host-loopback", `${daemon.network.pid}`, "tap0"];
-    outside = new Live(argv, { timeoutMs: 3_600_000 });
-    await outside.prints("tap0");
-    await daemon.text(berth, ["import", BASE_TAR, "debian:bookworm"], { timeoutMs: 300_000 });
+    closeOutside = await openOutside(daemon.network);
+    await daemon.text(berth, ["import", base, "debian:bookworm"], { timeoutMs: 300_000 });
     const context = daemon.path("mariadb");
     await mkdir(context);
     await writeFile(join(context, "Dockerfile"), DOCKERFILE);
@@ -39,22 +34,9 @@ before(
   { timeout: 1_500_000 },
 );
 after(async () => {
-  outside?.kill("SIGTERM");
-  await outside?.ended;
+  await closeOutside?.();
   await daemon?.close();
 });
-
-async function makeBase(): Promise<void> {
-  const tree = join(KEPT, "bookworm");
-  await rm(tree, { recursive: true, force: true });
-  await mkdir(KEPT, { recursive: true });
-  const command = ["unshare", "--mount", "debootstrap", "--variant=minbase", "bookworm", tree];
-  const made = await run(command, { timeoutMs: 900_000 });
-  assert.equal(made.status, 0, made.stderr);
-  await run(["tar", "-C", tree, "--numeric-owner", "--one-file-system", "-cf", `${BASE_TAR}.new`, "."]);
-  await rename(`${BASE_TAR}.new`, BASE_TAR);
-  await rm(tree, { recursive: true, force: true });
-}
 
 /** Starts a container on a volume and returns when the database answers. */
 async function start(name: string, volume: string): Promise<void> {

@@ -13,7 +13,7 @@ import type { BuildClient } from "../solver/ports.ts";
 import { BlobStore } from "./blobs.ts";
 import type { ContextTree } from "./context-tree.ts";
 import { fetchGit } from "./git.ts";
-import { isGitContext, parseGitRef } from "./git-ref.ts";
+import { isGitContext, parseGitRef } from "../../lib/git/git-ref.ts";
 import { receiveDirectory } from "./receive.ts";
 import { fetchContext, RemoteDockerfile } from "./remote.ts";
 import { unpackContext } from "./unpack.ts";

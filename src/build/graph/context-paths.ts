@@ -2,7 +2,7 @@
 
 import { cleanPath } from "../../lib/patternmatch/clean-path.ts";
 import { isUrl } from "../context/download.ts";
-import { isGitSource } from "../context/git-ref.ts";
+import { isGitSource } from "../../lib/git/git-ref.ts";
 import type { BuildGraph, VertexOp } from "./vertex.ts";
 
 function pathsOf(op: VertexOp): string[] {

@@ -1,7 +1,7 @@
 // COPY and ADD to what is copied: sources and destination expanded, flags checked.
 
 import { cleanPath } from "../../lib/patternmatch/clean-path.ts";
-import { isGitSource } from "../context/git-ref.ts";
+import { isGitSource } from "../../lib/git/git-ref.ts";
 import { heredocText } from "../dockerfile/heredoc.ts";
 import type { AddInstruction, CopyInstruction } from "../dockerfile/instructions.ts";
 import { syntaxError } from "../dockerfile/syntax-error.ts";

@@ -19,7 +19,7 @@ import {
   TreeWriter,
   withoutExcluded,
 } from "../files/copy.ts";
-import { isGitSource } from "../context/git-ref.ts";
+import { isGitSource } from "../../lib/git/git-ref.ts";
 import { extractArchive, openArchive } from "../files/extract.ts";
 import { type ModeChange, parseMode } from "../files/mode.ts";
 import { resolveOwner } from "../files/owner.ts";

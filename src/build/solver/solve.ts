@@ -12,7 +12,7 @@ import type { ImportedRecord, ImportingCache } from "../cache/imported.ts";
 import { keyOf } from "../cache/key.ts";
 import type { Contexts } from "../context/contexts.ts";
 import { isUrl } from "../context/download.ts";
-import { isGitSource } from "../context/git-ref.ts";
+import { isGitSource } from "../../lib/git/git-ref.ts";
 import { withPlace } from "../dockerfile/syntax-error.ts";
 import type { BuildEvent, StepRef } from "../events.ts";
 import type { Explainer } from "../explain/explainer.ts";

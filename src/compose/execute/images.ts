@@ -72,13 +72,15 @@ function mustPull(service: Service, images: Images, options: ImageOptions): bool
   const there = images.get(service.image);
   if (policy === "never" || policy === "build") return false;
   if (policy === "always") return true;
-  const age = refreshAge(policy);
+  const age = refreshAge(policy, service);
   if (age !== undefined) return there === undefined || Date.now() - there.taggedMs > age;
   return there === undefined && service.build === undefined;
 }
 
 /** How old an image may get, in milliseconds; undefined when that does not matter. */
-function refreshAge(policy: string): number | undefined {
+function refreshAge(policy: string, service: Service): number | undefined {
+  if (policy === "refresh" && service.pull_refresh_after !== undefined)
+    return service.pull_refresh_after / 1e6;
   if (policy === "daily") return 86_400_000;
   if (policy === "weekly") return 7 * 86_400_000;
   return policy.startsWith("every_") ? parseLongDuration(policy.slice("every_".length)) / 1e6 : undefined;

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { checkConsistency } from "../model/consistency.ts";
 import { normalize } from "../model/normalize.ts";
 import type { Project } from "../model/project.ts";
-import { withoutNames } from "../model/render-json.ts";
+import { withoutNames } from "../model/printed.ts";
 import { withEnabled, withProfiles } from "../model/select.ts";
 import type { MapNode } from "../tree/node.ts";
 import { invalidFile } from "../tree/problem.ts";

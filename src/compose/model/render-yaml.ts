@@ -1,159 +1,23 @@
 // A project as YAML, as Docker Compose prints it. Not a general YAML writer: block style only, Go's rules for quotes.
 
-import { formatDuration } from "../../lib/units/duration.ts";
-import { config, network, secret, volume } from "../schema/file.ts";
-import { service as serviceShape } from "../schema/service.ts";
-import type { ObjectShape, Shape } from "../schema/shape.ts";
-import { printNumber } from "../tree/node.ts";
-import { type Project, sortedEntries } from "./project.ts";
-import { hostLines, isOmitted, printFloat32, withoutNames, withoutResolvedContent } from "./render-json.ts";
 import { table } from "../../lib/table.ts";
-
-/** A scalar that needs no quotes whatever it looks like. */
-class Bare {
-  readonly text: string;
-  constructor(text: string) {
-    this.text = text;
-  }
-}
-
-type Yaml = Bare | string | readonly Yaml[] | Map<string, Yaml>;
-
-const nothing = new Bare("null");
+import { Bare, type Printed, printedAny, printedProject, yamlForm } from "./printed.ts";
+import type { Project } from "./project.ts";
 
 /** Returns the project as YAML. */
 export function renderProjectYaml(project: Project): string {
-  const root = new Map<string, Yaml>([["name", project.name]]);
-  root.set("services", namedYaml(serviceShape, withoutNames(project.services)));
-  const add = (name: string, shape: Shape, values: Readonly<Record<string, unknown>>): void => {
-    if (Object.keys(values).length > 0) root.set(name, namedYaml(shape, values));
-  };
-  add("networks", network, project.networks);
-  add("volumes", volume, project.volumes);
-  add("secrets", secret, project.secrets);
-  add("configs", config, withoutResolvedContent(project.configs));
-  for (const [name, value] of sortedEntries(project.extensions)) root.set(name, anyYaml(value));
+  const root = printedProject(yamlForm, project);
+  if (project.name === "") root.delete("name");
   return block(root, "");
 }
 
 /** Returns any value as YAML. */
 export function renderAnyYaml(value: unknown): string {
-  return block(anyYaml(value), "");
-}
-
-function namedYaml(shape: Shape, values: Readonly<Record<string, unknown>>): Yaml {
-  return new Map(naturalEntries(values).map(([name, value]) => [name, toYaml(shape, value)]));
-}
-
-function toYaml(shape: Shape, value: unknown): Yaml {
-  if (value === null || value === undefined) return nothing;
-  switch (shape.kind) {
-    case "text":
-      return value as string;
-    case "bool":
-    case "int":
-    case "count":
-      return new Bare(String(value as number));
-    case "float":
-      return new Bare(printFloat32(value as number));
-    case "bytes":
-      return String(value as number);
-    case "duration":
-      return formatDuration(value as number);
-    case "mode":
-      return `0${(value as number).toString(8)}`;
-    case "command":
-      return value as readonly string[];
-    case "pairs":
-      return new Map(
-        naturalEntries(value as Record<string, string | null>).map(([name, text]) => [name, text ?? nothing]),
-      );
-    case "hosts":
-      return hostLines(value as Record<string, readonly string[]>);
-    case "list":
-      return (value as readonly unknown[]).map((item) => toYaml(shape.item, item));
-    case "map":
-      return namedYaml(shape.value, value as Record<string, unknown>);
-    case "either":
-      return typeof value === "object"
-        ? objectYaml(shape.object, value as Record<string, unknown>)
-        : toYaml(shape.scalar, value);
-    case "any":
-      return anyYaml(value);
-    case "object":
-      return objectYaml(shape, value as Record<string, unknown>);
-  }
-}
-
-function objectYaml(shape: ObjectShape, value: Readonly<Record<string, unknown>>): Yaml {
-  const members = new Map<string, Yaml>();
-  for (const [name, field] of Object.entries(shape.fields)) {
-    const member = value[name];
-    if (member === undefined || member === null || isOmitted(field, member)) continue;
-    const rendered = toYaml(field, member);
-    if (field.isEmbedded === true && rendered instanceof Map && rendered.size === 0) continue;
-    members.set(name, rendered);
-  }
-  for (const [name, member] of sortedEntries(value))
-    if (name.startsWith("x-") && !Object.hasOwn(shape.fields, name)) members.set(name, anyYaml(member));
-  return members;
-}
-
-function anyYaml(value: unknown): Yaml {
-  if (value === null || value === undefined) return nothing;
-  if (typeof value === "number") return new Bare(printNumber(value));
-  if (typeof value === "boolean") return new Bare(String(value));
-  if (typeof value === "string") return value;
-  if (Array.isArray(value)) return value.map(anyYaml);
-  return new Map(
-    naturalEntries(value as Record<string, unknown>).map(([name, member]) => [name, anyYaml(member)]),
-  );
-}
-
-/** compat: Go's YAML package sorts keys with numbers in them by these numbers. */
-function naturalEntries<T>(record: Readonly<Record<string, T>>): [string, T][] {
-  return Object.entries(record).sort(([a], [b]) => compareKeys(a, b));
-}
-
-function compareKeys(a: string, b: string): number {
-  const [left, right] = [[...a], [...b]];
-  const isDigit = (char: string | undefined): boolean => char !== undefined && /\d/.test(char);
-  const isLetter = (char: string | undefined): boolean => char !== undefined && /\p{L}/u.test(char);
-  let digits = false;
-  for (let i = 0; i < left.length && i < right.length; i++) {
-    const [l, r] = [left[i] as string, right[i] as string];
-    if (l === r) {
-      digits = isDigit(l);
-      continue;
-    }
-    if (isLetter(l) && isLetter(r)) return l < r ? -1 : 1;
-    if (isLetter(l) || isLetter(r)) return digits === isLetter(l) ? -1 : 1;
-    if (!isDigit(l) || !isDigit(r)) return l < r ? -1 : 1;
-    return compareNumbers(left, right, i);
-  }
-  return left.length - right.length;
-}
-
-function compareNumbers(left: readonly string[], right: readonly string[], at: number): number {
-  let start = at;
-  const isDigit = (char: string | undefined): boolean => char !== undefined && /\d/.test(char);
-  if (left[at] === "0" || right[at] === "0") {
-    while (start > 0 && isDigit(left[start - 1])) start--;
-  }
-  const number = (chars: readonly string[]): [number, number] => {
-    let end = start;
-    let value = 0;
-    while (isDigit(chars[end])) value = value * 10 + Number(chars[end++]);
-    return [value, end];
-  };
-  const [[a, endA], [b, endB]] = [number(left), number(right)];
-  if (a !== b) return a - b;
-  if (endA !== endB) return endA - endB;
-  return (left[at] as string) < (right[at] as string) ? -1 : 1;
+  return block(printedAny(yamlForm, value), "");
 }
 
 /** Writes a collection in block style, every line ended. */
-function block(node: Yaml, indent: string): string {
+function block(node: Printed, indent: string): string {
   if (node instanceof Map) {
     let text = "";
     for (const [name, member] of node) {
@@ -163,26 +27,26 @@ function block(node: Yaml, indent: string): string {
     return text === "" ? `${indent}{}\n` : text;
   }
   if (Array.isArray(node)) {
-    return (node as readonly Yaml[]).map((item) => `${indent}- ${inItem(item, `${indent}  `)}`).join("");
+    return (node as readonly Printed[]).map((item) => `${indent}- ${inItem(item, `${indent}  `)}`).join("");
   }
   return `${indent}${scalarText(node as Bare | string, indent, indent.length)}\n`;
 }
 
 /** What follows a key that ends at a column. */
-function afterKey(node: Yaml, indent: string, column: number): string {
+function afterKey(node: Printed, indent: string, column: number): string {
   if (isEmpty(node)) return ` ${node instanceof Map ? "{}" : "[]"}\n`;
   if (node instanceof Map || Array.isArray(node)) return `\n${block(node, `${indent}  `)}`;
   return ` ${scalarText(node as Bare | string, indent, column + 1)}\n`;
 }
 
 /** What follows a dash: the first member stands on its line. */
-function inItem(node: Yaml, indent: string): string {
+function inItem(node: Printed, indent: string): string {
   if (isEmpty(node)) return node instanceof Map ? "{}\n" : "[]\n";
   if (node instanceof Map || Array.isArray(node)) return block(node, indent).slice(indent.length);
   return `${scalarText(node as Bare | string, indent.slice(2), indent.length)}\n`;
 }
 
-function isEmpty(node: Yaml): boolean {
+function isEmpty(node: Printed): boolean {
   return (node instanceof Map && node.size === 0) || (Array.isArray(node) && node.length === 0);
 }
 

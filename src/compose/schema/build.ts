@@ -14,7 +14,7 @@ export const build = object(
     args: nullablePairs(),
     provenance: anyText(),
     sbom: anyText(),
-    ssh: nullablePairs({ path: "host" }),
+    ssh: nullablePairs({ path: "host", isListed: true }),
     labels,
     cache_from: strings,
     cache_to: strings,

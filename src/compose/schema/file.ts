@@ -25,7 +25,7 @@ export const network = object(
       {
         driver: text(),
         config: list(pool, { keyOf: bySubnet, isReplaced: true, mergesItems: true }),
-        options,
+        options: map(text(), { names: /^.+$/ }),
       },
       { isEmbedded: true },
     ),
@@ -62,6 +62,11 @@ export const config = object(
   { prepare: liftExternalName, check: (node) => oneSource(node, ["file", "environment", "content"]) },
 );
 
+export const model = object(
+  { name: text(), model: text(), context_size: int(), runtime_flags: strings },
+  { required: ["model"] },
+);
+
 const include = object(
   {
     path: list(text(), { acceptsSingle: true }),
@@ -76,12 +81,7 @@ export const file = object({
   name: text(),
   include: list(include),
   services: map(service),
-  models: map(
-    object(
-      { name: text(), model: text(), context_size: int(), runtime_flags: strings },
-      { required: ["model"] },
-    ),
-  ),
+  models: map(model),
   networks: map(network, { isNullable: true }),
   volumes: map(volume, { isNullable: true }),
   secrets: map(secret),
@@ -118,7 +118,8 @@ function oneSource(
   const given = sources.filter((name) => node.entries.has(name));
   if (given.length > 1)
     return { field: given[1] as string, message: `${sources.join("|")} attributes are mutually exclusive` };
-  if (given.length === 1 || node.entries.has("external") || textOf(child(node, "driver")) !== undefined)
-    return undefined;
+  if (given.length === 1 || node.entries.has("external")) return undefined;
+  // A driver may have its own way to the content; of a secret there has to be one here, too.
+  if (sources.includes("content") && textOf(child(node, "driver")) !== undefined) return undefined;
   return { message: `one of ${sources.join("|")} must be set` };
 }

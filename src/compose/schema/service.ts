@@ -6,6 +6,7 @@ import { build, develop } from "./build.ts";
 import { deploy } from "./deploy.ts";
 import { byName, byPath, byPort, byTarget, byText } from "./keys.ts";
 import {
+  anyText,
   bool,
   bytes,
   command,
@@ -23,7 +24,6 @@ import {
   word,
 } from "./shape.ts";
 import {
-  anything,
   deviceRequest,
   fileReferences,
   hook,
@@ -218,7 +218,10 @@ export const service = object({
   dns_search: list(text(), { acceptsSingle: true, keyOf: byName }),
   domainname: text(),
   entrypoint: command({ isNullInJson: true }),
-  provider: object({ type: text(), options: anything }, { required: ["type"] }),
+  provider: object(
+    { type: text(), options: map(list(anyText(), { acceptsSingle: true }), { names: /^.+$/ }) },
+    { required: ["type"] },
+  ),
   environment: nullablePairs(),
   env_file: envFiles,
   expose: list(numeric(), { keyOf: byText }),
@@ -259,6 +262,7 @@ export const service = object({
   ports: list(port, { keyOf: byPort, expand: ports }),
   privileged: bool(),
   pull_policy: pullPolicy,
+  pull_refresh_after: duration({ isUnprinted: true }),
   read_only: bool(),
   restart: text(),
   runtime: text(),

@@ -16,6 +16,8 @@ interface Traits {
   readonly isEmbedded?: boolean;
   /** `null` in JSON where it is absent. */
   readonly isNullInJson?: boolean;
+  /** compat: Docker Compose takes it and does not know it afterwards. */
+  readonly isUnprinted?: boolean;
 }
 
 export interface TextShape extends Traits {
@@ -55,6 +57,8 @@ export interface PairsShape extends Traits {
   /** null: a variable whose value comes from elsewhere. */
   readonly hasNulls: boolean;
   readonly path?: PathRule;
+  /** Printed as a list. */
+  readonly isListed?: boolean;
   /** A mapping only, no list. */
   readonly isMappingOnly?: boolean;
 }

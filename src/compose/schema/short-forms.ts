@@ -93,7 +93,8 @@ export function volume(text: ScalarNode): MapNode {
           ? mapOf({ ...bind, ...(isBind ? { create_host_path: scalar(true, at), ...idMap } : {}) }, at)
           : undefined,
       volume:
-        isBind && nocopy === undefined
+        // compat: `/x` is too short for Docker Compose to look at it closely.
+        (isBind && nocopy === undefined) || spec.length <= 2
           ? undefined
           : mapOf({ ...(nocopy === undefined ? {} : { nocopy }), ...(isBind ? {} : idMap) }, at),
     },

@@ -63,6 +63,8 @@ async function shown(
 ): Promise<string> {
   if (flags.variables) return variables(options);
   if (flags.environment) return environment(options);
+  if (flags["no-interpolate"] && (flags["resolve-image-digests"] || flags["lock-image-digests"]))
+    throw complain("--no-interpolate leaves no images whose digests could be asked for");
   if (flags["no-interpolate"] && !flags.services && flags.hash === "") return uninterpolated(options, flags);
   const { loadProject } = await import("../../../../compose/load/load.ts");
   const { withSelected, withoutUnused } = await import("../../../../compose/model/select.ts");
@@ -86,10 +88,11 @@ async function shown(
   if (!flags["no-env-resolution"]) project = withEnvironment(project);
   if (!flags["no-consistency"]) await refuseDuplicates(project);
   if (!compose.flags["all-resources"]) project = withoutUnused(project);
-  if (flags["resolve-image-digests"] || flags["lock-image-digests"])
-    throw complain(
-      "pinning images to digests is not supported; pull them and look at `docker image ls --digests`",
-    );
+  if (flags["resolve-image-digests"] || flags["lock-image-digests"]) {
+    const { withDigests, withImagesOnly } = await import("../../../../compose/execute/digests.ts");
+    project = await withDigests(await compose.work(), project);
+    if (flags["lock-image-digests"]) project = withImagesOnly(project);
+  }
   return escapeDollars(await render(project, flags));
 }
 

@@ -1,8 +1,8 @@
-// What names a git repository as a context or as a source of ADD: `https://host/x.git#ref:dir`, `git@host:x`, `ssh://`,
+// What names a git repository, as a build context, as a source of ADD or as a Compose file's place: `https://host/x.git#ref:dir`, `git@host:x`, `ssh://`,
 // `git://`, with the options of the query form (`?branch=…&subdir=…`). Rules are BuildKit's.
 
-import { syntaxError } from "../dockerfile/syntax-error.ts";
-import { table } from "../../lib/table.ts";
+import { Fault } from "../errors.ts";
+import { table } from "../table.ts";
 
 export interface GitRef {
   /** What `git fetch` is given. */
@@ -44,12 +44,12 @@ interface Draft {
 function booleanOf(key: string, value: string): boolean {
   if (value === "" || value === "1" || value === "true") return true;
   if (value === "0" || value === "false") return false;
-  throw syntaxError(`invalid ${key} value: ${JSON.stringify(value)}`);
+  throw malformed(`invalid ${key} value: ${JSON.stringify(value)}`);
 }
 
 function setRef(draft: Draft, ref: string): void {
   if (draft.ref !== "" && draft.ref !== ref)
-    throw syntaxError(`ref conflicts: ${JSON.stringify(draft.ref)} vs ${JSON.stringify(ref)}`);
+    throw malformed(`ref conflicts: ${JSON.stringify(draft.ref)} vs ${JSON.stringify(ref)}`);
   draft.ref = ref;
 }
 
@@ -67,14 +67,14 @@ const OPTIONS: Readonly<Record<string, (draft: Draft, value: string, key: string
 function readQuery(query: string, draft: Draft): void {
   for (const [key, value] of new URLSearchParams(query)) {
     const option = Object.hasOwn(OPTIONS, key) ? OPTIONS[key] : undefined;
-    if (option === undefined) throw syntaxError(`unexpected query ${JSON.stringify(key)}`);
+    if (option === undefined) throw malformed(`unexpected query ${JSON.stringify(key)}`);
     if (value === "" && !["keep-git-dir", "submodules"].includes(key))
-      throw syntaxError(`query ${JSON.stringify(key)} has no value`);
+      throw malformed(`query ${JSON.stringify(key)} has no value`);
     option(draft, value, key);
   }
 }
 
-/** Takes a git source apart. Throws Fault `dockerfile.syntax`. */
+/** Takes a git source apart. Throws Fault `git.reference`. */
 export function parseGitRef(text: string): GitRef {
   const draft: Draft = { ref: "", subdir: "", checksum: "", hasSubmodules: true };
   const hash = text.indexOf("#");
@@ -91,6 +91,10 @@ export function parseGitRef(text: string): GitRef {
   if (colon >= 0) draft.subdir = fragment.slice(colon + 1);
   // Words that git would take for options.
   if (draft.ref.startsWith("-") || remote.startsWith("-"))
-    throw syntaxError(`invalid git reference ${JSON.stringify(text)}`);
+    throw malformed(`invalid git reference ${JSON.stringify(text)}`);
   return { remote: remote.startsWith("github.com/") ? `https://${remote}` : remote, ...draft };
+}
+
+function malformed(message: string): Fault {
+  return new Fault("invalidParameter", message, { code: "git.reference" });
 }

@@ -1,0 +1,1 @@
+<?php echo getenv("GREETING"), " from PHP ", PHP_MAJOR_VERSION, "\n";
