@@ -13,15 +13,19 @@ import { openSession } from "../../src/cli/build/session/session.ts";
 import {
   BUILD_ID_KEY,
   CONTROL_METHODS,
+  diskUsageRequest,
+  diskUsageResponse,
   empty,
   GATEWAY_METHODS,
   gatewaySolveRequest,
   gatewaySolveResponse,
   listWorkersResponse,
   pongResponse,
+  pruneRequest,
   returnRequest,
   solveRequest,
   solveResponse,
+  usageRecord,
 } from "../../src/lib/build-protocol/control.ts";
 import { GrpcClient } from "../../src/lib/grpc/client.ts";
 import { run } from "./command.ts";
@@ -292,6 +296,39 @@ test("--check judges the Dockerfile and builds nothing", () =>
     assert.match(clean.stdout + clean.stderr, /Check complete, no warnings found\./);
   }));
 
+test("the build cache is listed and pruned through the control service, as buildx does", () =>
+  withContext(
+    { Dockerfile: "FROM busybox\nRUN --mount=type=cache,target=/c echo 1 > /c/x\n" },
+    async (dir) => {
+      assert.equal((await daemon.run(berth, ["build", dir])).status, 0);
+      const { socket } = await createClient({ host: `unix://${daemon.socket}` }).hijack(buildControl, {});
+      const grpc = new GrpcClient(socket);
+      const usage = async (...filter: string[]) => {
+        const types = { request: diskUsageRequest, response: diskUsageResponse };
+        return (await grpc.unary(CONTROL_METHODS.diskUsage, types, { filter })).record;
+      };
+      try {
+        const [mount] = await usage("type==exec.cachemount", "description==cached mount /c");
+        assert.equal(mount?.description, "cached mount /c");
+        assert.equal(mount?.isMutable, true);
+        assert((mount?.createdAt?.seconds ?? 0) > 1_700_000_000);
+        assert((await usage()).length > 1);
+        const call = grpc.start(CONTROL_METHODS.prune);
+        await call.messages.send(
+          pruneRequest.encode({ filter: [`id~=${mount?.id?.slice(0, 9)}`], all: true }),
+        );
+        call.end();
+        const gone = usageRecord.decode((await call.messages.next()) ?? assert.fail("nothing was removed"));
+        assert.equal(gone.id, mount?.id);
+        assert.equal(await call.messages.next(), undefined);
+        assert.deepEqual(await usage(`id==${mount?.id}`), []);
+        await assert.rejects(usage("size~=1"), /invalid filter "size~=1"/);
+      } finally {
+        grpc.close();
+      }
+    },
+  ));
+
 test("a client that drives the frontend through the gateway, as buildx does", () =>
   withContext({ Dockerfile: "FROM busybox\nCOPY f /f\n", f: "F" }, async (dir) => {
     const client = createClient({ host: `unix://${daemon.socket}` });
@@ -313,6 +350,8 @@ test("a client that drives the frontend through the gateway, as buildx does", ()
       const none = { request: empty, response: listWorkersResponse };
       const { record } = await grpc.unary(CONTROL_METHODS.listWorkers, none, {});
       assert.equal(record[0]?.platforms?.[0]?.os, "linux");
+      // Without it buildx refuses layouts, caches, attestations and several platforms by itself.
+      assert("org.mobyproject.buildkit.worker.snapshotter" in (record[0]?.labels ?? {}));
       const metadata = { [BUILD_ID_KEY]: "build-1" };
       const exporters = [{ type: "moby", attrs: { name: "by-gateway,by-gateway:two" } }];
       const solved = grpc.unary(
@@ -338,7 +377,10 @@ test("a client that drives the frontend through the gateway, as buildx does", ()
         { metadata },
       );
       const { exporterResponse } = await solved;
-      assert.equal(exporterResponse["image.name"], "by-gateway,by-gateway:two");
+      assert.equal(
+        exporterResponse["image.name"],
+        "docker.io/library/by-gateway:latest,docker.io/library/by-gateway:two",
+      );
       const read = await daemon.text(berth, ["run", "--rm", "by-gateway:two", "cat", "/f"]);
       assert.equal(read, "F");
     } finally {

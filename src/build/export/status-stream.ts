@@ -1,6 +1,7 @@
 // Build events as BuildKit's status messages: what `docker build`, buildx and Compose draw their step list from. Vertices
 // are the steps that do something; each is named when the graph is known, begins and ends once, and carries its output.
 
+import { canonicalString, parseReference } from "../../oci/reference.ts";
 import { createHash } from "node:crypto";
 import type { statusResponse, vertex as vertexType } from "../../lib/build-protocol/control.ts";
 import type { BuildEvent, PlannedStep, StepRef } from "../events.ts";
@@ -108,7 +109,7 @@ export class StatusRenderer {
       case "built":
         return this.export(event.imageId);
       case "tagged":
-        return this.exportStep(`naming to ${event.name}`);
+        return this.exportStep(`naming to ${canonicalString(parseReference(event.name))}`);
       case "exporting":
         return this.exportStep(event.what);
       case "failed":

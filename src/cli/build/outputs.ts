@@ -58,8 +58,7 @@ function parseOutput(text: string): ParsedOutput {
 function toDaemon(output: ParsedOutput, names: readonly string[]): ParsedOutput {
   const name = output.attrs["name"] ?? names.join(",");
   const attrs = { ...output.attrs, ...(name === "" ? {} : { name }) };
-  if (output.type === "registry")
-    return { ...output, type: "moby", attrs: { ...attrs, push: "true", "berth-push": "true" } };
+  if (output.type === "registry") return { ...output, type: "moby", attrs: { ...attrs, push: "true" } };
   const isImage = output.type === "image" || (output.type === "docker" && output.destination === "");
   return { ...output, type: isImage ? "moby" : output.type, attrs };
 }

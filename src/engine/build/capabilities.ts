@@ -43,6 +43,8 @@ export const BUILD_CAPS = [
   "exec.secretenv",
   "exec.meta.cdi",
   "file.base",
+  "exporter.image.attestations",
+  "exporter.multiple",
   "constraints",
   "platform",
 ];
@@ -53,11 +55,17 @@ export const BUILDKIT_VERSION = {
   revision: "berth",
 };
 
+/**
+ * compat: with this label buildx takes a daemon for one that keeps and pushes images of several platforms with their attestations, and writes
+ * layouts, archives and caches; without it refuses all of that before it asks.
+ */
+const WORKER_LABELS = { "org.mobyproject.buildkit.worker.snapshotter": "overlayfs" };
+
 /** Returns the one worker, which has these CDI devices. */
 export function worker(devices: CdiCatalogue["devices"]) {
   return {
     id: WORKER_ID,
-    labels: {},
+    labels: WORKER_LABELS,
     platforms: [{ ...hostPlatform() }],
     version: BUILDKIT_VERSION,
     devices: [...devices.values()].map((device) => ({

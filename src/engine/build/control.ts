@@ -12,18 +12,22 @@ import type { BuildRequest, BuiltStep } from "../../build/request.ts";
 import {
   BUILD_ID_KEY,
   CONTROL_METHODS,
+  diskUsageRequest,
+  diskUsageResponse,
   empty,
   GATEWAY_METHODS,
   gatewaySolveRequest,
   gatewaySolveResponse,
   infoResponse,
   listWorkersResponse,
+  pruneRequest,
   pongResponse,
   returnRequest,
   solveRequest,
   solveResponse,
   statusRequest,
   statusResponse,
+  usageRecord,
 } from "../../lib/build-protocol/control.ts";
 import { Fault } from "../../lib/errors.ts";
 import { type Methods, type ServerCall, serverStream, unary } from "../../lib/grpc/server.ts";
@@ -39,6 +43,7 @@ import { tagOf } from "./runner.ts";
 import { CacheExporter, readCache, writeBytes } from "./cache/bundles.ts";
 import { pushSteps, readFromRegistry } from "./cache/registry.ts";
 import { BUILD_CAPS, BUILDKIT_VERSION, FRONTEND_CAPS, worker } from "./capabilities.ts";
+import { type CacheAccess, pruneFor, usageOf } from "./control-cache.ts";
 import { ControlBuild, type SolveInput } from "./control-build.ts";
 import { attestWishesOf } from "./output/attestations.ts";
 import type { BuiltImage, Outcome } from "./output/outcome.ts";
@@ -59,6 +64,7 @@ export interface ControlOptions extends OutputContext {
   readonly sessions: SessionTable;
   /** The host's CDI devices. */
   readonly devices: () => Promise<Pick<CdiCatalogue, "devices">>;
+  readonly cache: CacheAccess;
 }
 
 /** How long a call about a build waits for the build to be announced. */
@@ -87,6 +93,10 @@ export class Control {
     return {
       [M.info]: unary(empty, infoResponse, async () => ({ version: BUILDKIT_VERSION })),
       [M.listWorkers]: unary(empty, listWorkersResponse, async () => ({ record: [await this.#worker()] })),
+      [M.diskUsage]: unary(diskUsageRequest, diskUsageResponse, async (input) =>
+        usageOf(this.#options.cache, input),
+      ),
+      [M.prune]: serverStream(pruneRequest, usageRecord, (input) => pruneFor(this.#options.cache, input)),
       [M.solve]: unary(solveRequest, solveResponse, (input, call) => this.#solve(input, call)),
       [M.status]: serverStream(statusRequest, statusResponse, (input, call) => this.#status(input.ref, call)),
       [G.ping]: unary(empty, pongResponse, async () => ({

@@ -66,7 +66,17 @@ export class BuildService {
     this.#runner = new BuildRunner(options);
     const { images, layers } = options;
     const { devices } = options.ports;
-    this.#control = new Control({ runner: this.#runner, sessions: this.#sessions, images, layers, devices });
+    this.#control = new Control({
+      runner: this.#runner,
+      sessions: this.#sessions,
+      images,
+      layers,
+      devices,
+      cache: {
+        list: () => options.ports.cache.list(),
+        prune: (wish) => this.prune({ ...wish, keepStorage: undefined }),
+      },
+    });
   }
 
   /** Removes results and cache mounts that nobody uses, and the images of the classic builder's steps that nothing stands on. */

@@ -6,7 +6,13 @@ import { formatPlatform } from "../../../oci/platform.ts";
 import { type SentTree, sendFiles } from "../../../build/session/send-files.ts";
 import type { Session } from "../../../build/session/session.ts";
 import { Fault } from "../../../lib/errors.ts";
-import { DEFAULT_TAG, familiarName, familiarString, type Reference } from "../../../oci/reference.ts";
+import {
+  canonicalString,
+  DEFAULT_TAG,
+  familiarName,
+  familiarString,
+  type Reference,
+} from "../../../oci/reference.ts";
 import { packTrees } from "../../../storage/layer/pack.ts";
 import type { LayerRecord } from "../../../storage/layer/types.ts";
 import type { LayerStore } from "../../../storage/layer/store.ts";
@@ -53,7 +59,7 @@ export function keepsImage(outputs: readonly Pick<Output, "type">[]): boolean {
 /** compat: a layout in a directory instead of an archive. */
 const isDirectory = ({ attrs }: Output): boolean => attrs["tar"] === "false";
 
-const pushes = ({ attrs }: Output): boolean => attrs["berth-push"] === "true";
+const pushes = ({ attrs }: Output): boolean => attrs["push"] === "true";
 
 function refuse(kind: "notImplemented" | "invalidParameter", message: string): Fault {
   return new Fault(kind, message, { code: "build.output" });
@@ -94,8 +100,7 @@ async function nameAndPush(
   const references = names.map(tagOf);
   const imageIds = run.outcome.map((built) => built.imageId);
   await context.runner.name(imageIds, references, run.onEvent);
-  const named = names.length === 0 ? {} : { "image.name": names.join(",") };
-  // compat: a client of Docker's pushes by itself when it finds this attribute of its own.
+  const named = names.length === 0 ? {} : { "image.name": references.map(canonicalString).join(",") };
   if (!pushes(output)) return named;
   if (names.length === 0) throw refuse("invalidParameter", "tag is needed when pushing to registry");
   if (!needsIndex(run)) {
