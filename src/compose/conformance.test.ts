@@ -50,7 +50,7 @@ function prepare({ files, beside = {} }: Case, index: number): { directory: stri
   return { directory, names: names.map((name) => join(directory, name)) };
 }
 
-function ours(testCase: Case, index: number): Golden & { readonly failure?: string } {
+async function ours(testCase: Case, index: number): Promise<Golden & { readonly failure?: string }> {
   const { directory, names } = prepare(testCase, index);
   const options: LoadOptions = {
     files: names,
@@ -66,10 +66,10 @@ function ours(testCase: Case, index: number): Golden & { readonly failure?: stri
   process.env["HOME"] = home;
   try {
     if (testCase.isRaw === true) {
-      const model = loadRaw(options);
+      const model = await loadRaw(options);
       return { name: testCase.name, json: renderAnyJson(model, true), yaml: renderAnyYaml(model) };
     }
-    const project = withEnvironment(withLabels(loadProject(options)));
+    const project = withEnvironment(withLabels(await loadProject(options)));
     const clashes = containerNameClashes(project);
     if (clashes.length > 0) throw invalidFile(clashes);
     const shown = withoutUnused(project);
@@ -141,8 +141,8 @@ test("every case has its golden, and a name of its own", () => {
 
 for (const [index, testCase] of cases.entries()) {
   const { name, json, yaml, hashes } = goldens[index] ?? { name: "" };
-  test(name || testCase.name, () => {
-    const result = ours(testCase, index);
+  test(name || testCase.name, async () => {
+    const result = await ours(testCase, index);
     if (json === undefined) {
       assert.notEqual(result.failure, undefined, "Docker Compose refuses this");
       return;

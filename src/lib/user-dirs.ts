@@ -20,3 +20,8 @@ export function dataDir(): string {
 export function configDir(): string {
   return process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config");
 }
+
+/** Returns the directory for what can be had again. */
+export function cacheDir(): string {
+  return process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
+}

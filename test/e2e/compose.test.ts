@@ -172,6 +172,27 @@ test("a bad file touches nothing", async () => {
     /^compose.yaml:3:31: services.b.ports.0: host port 18080\/tcp is already taken by service a\n/,
   );
   assert.equal((await daemon.request("GET", "/networks/bad_default")).status, 404);
+  project.write("compose.yaml", "services:\n  a: {image: busybox, restart: allways}\n");
+  const value = await project.run(["up", "-d"]);
+  assert.equal(value.status, 1);
+  assert.match(
+    value.stderr,
+    /^compose.yaml:2:23: services.a.restart: must be .*\(did you mean "always"\?\)\n/,
+  );
+  assert.equal((await daemon.request("GET", "/networks/bad_default")).status, 404);
+});
+
+test("commands that others have and this one has not say why", async () => {
+  const project = make("refuses", "services: {a: {image: busybox}}\n");
+  for (const args of [
+    ["publish", "--oci-version", "1.0", "a/b"],
+    ["bridge", "convert"],
+    ["alpha", "viz"],
+  ]) {
+    const { status, stderr } = await project.run(args);
+    assert.equal(status, 1);
+    assert.match(stderr, new RegExp(`compose ${args[0]} is not supported: \\w`));
+  }
 });
 
 test("up in the foreground shows what the services say and stops them at the first interruption", async () => {

@@ -2,6 +2,7 @@
 
 import { containerNameClashes, portClashes } from "../model/consistency.ts";
 import { type Project, sortedEntries } from "../model/project.ts";
+import { uselessValues } from "../model/values.ts";
 import { type Observed, type ObservedContainer, observe, observeContainers } from "../observe/observe.ts";
 import { changedVolumes, type Recreation, reconcile } from "../plan/reconcile.ts";
 import { positionOf } from "../tree/node.ts";
@@ -73,7 +74,7 @@ export function refuseUnsupported(project: Project): void {
     path: path.join("."),
     message,
   });
-  const problems = [...containerNameClashes(project), ...portClashes(project)];
+  const problems = [...containerNameClashes(project), ...portClashes(project), ...uselessValues(project)];
   for (const [name, service] of sortedEntries(project.services)) {
     const path = ["services", name];
     if (service.provider !== undefined)

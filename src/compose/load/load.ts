@@ -28,8 +28,8 @@ export interface LoadOptions extends FileOptions {
 }
 
 /** Loads a project. Throws a Fault with every problem of its files. */
-export function loadProject(options: LoadOptions): Project {
-  const { tree, name, located } = loadTree(options);
+export async function loadProject(options: LoadOptions): Promise<Project> {
+  const { tree, name, located } = await loadTree(options);
   let project = normalize(tree, {
     name,
     directory: located.directory,
@@ -47,8 +47,8 @@ export function loadProject(options: LoadOptions): Project {
 }
 
 /** Loads a project whose variables are not put in: what `config --no-interpolate` shows, as plain values. */
-export function loadRaw(options: LoadOptions): Readonly<Record<string, unknown>> {
-  const { tree, name, located } = loadTree({ ...options, isInterpolated: false });
+export async function loadRaw(options: LoadOptions): Promise<Readonly<Record<string, unknown>>> {
+  const { tree, name, located } = await loadTree({ ...options, isInterpolated: false });
   const project = normalize(tree, {
     name,
     directory: located.directory,
@@ -63,12 +63,12 @@ export function loadRaw(options: LoadOptions): Readonly<Record<string, unknown>>
 }
 
 /** Loads and merges a project's files, no more. */
-function loadTree(options: LoadOptions): {
+async function loadTree(options: LoadOptions): Promise<{
   readonly tree: MapNode;
   readonly name: string;
   readonly located: ProjectFiles;
-} {
-  const located = locateProject(options);
+}> {
+  const located = await locateProject(options);
   const { files, directory, environment } = located;
   const loader = new Loader({
     isInterpolated: options.isInterpolated ?? true,
@@ -79,7 +79,7 @@ function loadTree(options: LoadOptions): {
   const name = projectName({ given: options.name, documents, directory, environment });
   if (name === "") throw invalidName(name);
   environment.set("COMPOSE_PROJECT_NAME", name);
-  return { tree: loader.load(files, { directory, environment }), name, located };
+  return { tree: await loader.load(files, { directory, environment }), name, located };
 }
 
 function activeProfiles(

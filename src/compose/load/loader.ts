@@ -1,7 +1,9 @@
 // Files to one tree: each file is read (YAML, variables, long form), takes in what it includes, extends its services, and
-// goes on top of the files before it. The whole is verified at the end. Nothing but files is touched.
+// goes on top of the files before it. The whole is verified at the end. Files may lie in git repositories (remote.ts); nothing but
+// files is touched.
 
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { Fault } from "../../lib/errors.ts";
 import { file as fileShape } from "../schema/file.ts";
@@ -27,6 +29,7 @@ import { readEnvFiles } from "./environment.ts";
 import { interpolate } from "./interpolate.ts";
 import { mergeTrees } from "./merge.ts";
 import { expandHome, pathResolver } from "./paths.ts";
+import { fetchRemote, isRemote } from "./remote.ts";
 
 export interface SourceFile {
   /** Absolute path, or "-" for stdin. */
@@ -54,6 +57,8 @@ const resources = ["services", "models", "networks", "volumes", "secrets", "conf
 export class Loader {
   readonly #options: LoaderOptions;
   readonly #documents = new Map<string, Node[]>();
+  /** Where files that lie elsewhere have been brought to. */
+  readonly #remote = new Map<string, Promise<string>>();
   /** Unset variables, each of which is reported once. */
   readonly #unset = new Set<string>();
 
@@ -62,8 +67,8 @@ export class Loader {
   }
 
   /** Returns the project's tree: all files merged and verified. Throws a Fault with every problem found. */
-  load(files: readonly SourceFile[], scope: Omit<Scope, "chain">): MapNode {
-    const root = this.#model(files, { ...scope, chain: [] });
+  async load(files: readonly SourceFile[], scope: Omit<Scope, "chain">): Promise<MapNode> {
+    const root = await this.#model(files, { ...scope, chain: [] });
     if (root.entries.size === 0)
       throw new Fault("invalidParameter", "empty compose file", { code: "compose.empty" });
     const problems = verifyTree(fileShape, root);
@@ -81,18 +86,18 @@ export class Loader {
     return nodes;
   }
 
-  #model(files: readonly SourceFile[], scope: Scope): MapNode {
+  async #model(files: readonly SourceFile[], scope: Scope): Promise<MapNode> {
     let root: MapNode = map(new Map(), { file: files[0]?.path ?? "-", line: 1, column: 1 });
-    for (const file of files) root = this.#file(file, root, scope);
+    for (const file of files) root = await this.#file(file, root, scope);
     return this.#complete(root, scope);
   }
 
-  #file(file: SourceFile, base: MapNode, scope: Scope): MapNode {
+  async #file(file: SourceFile, base: MapNode, scope: Scope): Promise<MapNode> {
     let root = base;
     for (const document of this.documents(file)) {
       let own = this.#read(document, scope);
-      own = this.#include(own, { ...scope, chain: [...scope.chain, file.path] });
-      own = this.#extend(own, scope);
+      own = await this.#include(own, { ...scope, chain: [...scope.chain, file.path] });
+      own = await this.#extend(own, scope);
       if (own.entries.has("version")) {
         this.#options.warn(
           `${showFile(file.path)}: the attribute \`version\` is obsolete, it will be ignored, ` +
@@ -127,6 +132,19 @@ export class Loader {
     return read as MapNode;
   }
 
+  /** Returns the path of a file that lies elsewhere, here; undefined for one that is here anyway. */
+  async #fetched(text: string, at: Position, attribute: string): Promise<string | undefined> {
+    if (!isRemote(text)) return undefined;
+    const fetching = this.#remote.get(text) ?? fetchRemote(text);
+    this.#remote.set(text, fetching);
+    try {
+      return await fetching;
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      throw invalidAt(at, attribute, error.message);
+    }
+  }
+
   #warnUnset(name: string): void {
     if (this.#unset.has(name)) return;
     this.#unset.add(name);
@@ -134,30 +152,33 @@ export class Loader {
   }
 
   /** Puts what the files named by `include` have below the file's own services, networks, … */
-  #include(node: MapNode, scope: Scope): MapNode {
+  async #include(node: MapNode, scope: Scope): Promise<MapNode> {
     const includes = child(node, "include");
     if (includes?.kind !== "list") return node;
     let result = without(node, "include");
     for (const entry of includes.items) {
-      const imported = this.#model(...this.#included(entry, scope));
+      const imported = await this.#model(...(await this.#included(entry, scope)));
       for (const part of resources) result = takeIn(result, imported, part);
     }
     return result;
   }
 
-  #included(entry: Node, scope: Scope): [SourceFile[], Scope] {
+  async #included(entry: Node, scope: Scope): Promise<[SourceFile[], Scope]> {
     const within = (path: string): string => {
       const home = expandHome(path);
       return isAbsolute(home) ? home : join(scope.directory, home);
     };
-    const paths = textsOf(child(entry, "path")).map(within);
+    const paths: string[] = [];
+    for (const path of textsOf(child(entry, "path")))
+      paths.push((await this.#fetched(path, entry.at, "include")) ?? within(path));
     const [main] = paths;
     if (main === undefined) throw invalidAt(entry.at, "include", "missing property 'path'");
     if (scope.chain.includes(main)) {
       const chain = [...scope.chain, main].map(showFile).join("\n include ");
       throw invalidAt(entry.at, "include", `include cycle detected:\n${chain}`);
     }
-    const files = paths.map((path) => ({ path, text: readSource(path, entry.at, "include") }));
+    const files: SourceFile[] = [];
+    for (const path of paths) files.push({ path, text: await readSource(path, entry.at, "include") });
     const projectDirectory = textOf(child(entry, "project_directory"));
     const directory = projectDirectory === undefined ? dirname(main) : within(projectDirectory);
     const named = textsOf(child(entry, "env_file"));
@@ -169,17 +190,23 @@ export class Loader {
     return [files, { directory, environment, chain: scope.chain }];
   }
 
-  #extend(node: MapNode, scope: Scope): MapNode {
+  async #extend(node: MapNode, scope: Scope): Promise<MapNode> {
     const services = child(node, "services");
     if (services?.kind !== "map") return node;
     const entries = new Map<string, MapEntry>();
     for (const [name, { keyAt, value }] of services.entries)
-      entries.set(name, { keyAt, value: this.#extended(name, value, services, scope, []) });
+      entries.set(name, { keyAt, value: await this.#extended(name, value, services, scope, []) });
     return withEntry(node, "services", map(entries, services.at));
   }
 
   /** Returns a service on top of the one it extends. `chain` names the services that led here. */
-  #extended(name: string, service: Node, services: MapNode, scope: Scope, chain: readonly string[]): Node {
+  async #extended(
+    name: string,
+    service: Node,
+    services: MapNode,
+    scope: Scope,
+    chain: readonly string[],
+  ): Promise<Node> {
     const extending = child(service, "extends");
     if (service.kind !== "map" || extending?.kind !== "map") return service;
     const at = extending.at;
@@ -195,7 +222,7 @@ export class Loader {
       throw invalidAt(at, path, `circular reference:\n  ${shown}`);
     }
     const [found, inside] =
-      file === undefined ? [services, scope] : this.#foreignServices(file, at, path, scope);
+      file === undefined ? [services, scope] : await this.#foreignServices(file, at, path, scope);
     const base = child(found, target);
     if (base === undefined) {
       const where = file === undefined ? "" : ` in ${showFile(file)}`;
@@ -206,15 +233,15 @@ export class Loader {
         `cannot extend service ${JSON.stringify(name)}: service ${JSON.stringify(target)} not found${where}${hint}`,
       );
     }
-    const extended = this.#extended(target, base, found, inside, [...chain, here]);
+    const extended = await this.#extended(target, base, found, inside, [...chain, here]);
     const merged = mergeTrees(serviceShape, extended, without(service, "extends"));
     return { ...merged, tag: service.tag };
   }
 
-  #foreignServices(file: string, at: Position, path: string, scope: Scope): [MapNode, Scope] {
-    const absolute = isAbsolute(file) ? file : resolve(scope.directory, file);
+  async #foreignServices(file: string, at: Position, path: string, scope: Scope): Promise<[MapNode, Scope]> {
+    const absolute = (await this.#fetched(file, at, path)) ?? resolve(scope.directory, file);
     const inside = { ...scope, directory: dirname(absolute) };
-    const source = { path: absolute, text: readSource(absolute, at, path) };
+    const source = { path: absolute, text: await readSource(absolute, at, path) };
     let root: Node | undefined;
     for (const document of this.documents(source))
       root = mergeTrees(fileShape, root, this.#read(document, inside));
@@ -275,9 +302,9 @@ function dotenvIn(directory: string): string[] {
   return statSync(path, { throwIfNoEntry: false })?.isFile() === true ? [path] : [];
 }
 
-function readSource(path: string, at: Position, attribute: string): string {
+async function readSource(path: string, at: Position, attribute: string): Promise<string> {
   try {
-    return readFileSync(path, "utf8");
+    return await readFile(path, "utf8");
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
     throw invalidAt(

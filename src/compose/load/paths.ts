@@ -16,7 +16,7 @@ export function pathResolver(directory: string): (rule: PathRule, path: string) 
   };
 }
 
-/** A build context that is no directory here. */
+/** A build context that is no directory here, a file of a repository. */
 function isElsewhere(path: string): boolean {
   return path.includes("://") || /^(?:service:|github\.com\/|git@)/.test(path);
 }

@@ -11,14 +11,14 @@ const directory = mkdtempSync(join(tmpdir(), "berth-compose-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
 /** Loads files and returns the complaint, with the directory left out. */
-function complaint(...texts: string[]): string {
+async function complaint(...texts: string[]): Promise<string> {
   const files = texts.map((text, index) => {
     const path = join(directory, `${index}.yaml`);
     writeFileSync(path, text);
     return path;
   });
   try {
-    loadProject({
+    await loadProject({
       files,
       envFiles: [],
       projectDirectory: "",
@@ -104,6 +104,16 @@ const table: readonly (readonly [name: string, text: string, expected: string])[
     "services:\n  web:\n    image: x\n    ports:\n      - 80:http\n",
     "0.yaml:5:9: services.web.ports.0: invalid containerPort: http",
   ],
+  [
+    "a namespace of nobody's",
+    "services:\n  web:\n    image: x\n    network_mode: service:wbe\n",
+    '0.yaml:4:5: services.web.network_mode: depends on undefined service "wbe" (did you mean "web"?)',
+  ],
+  [
+    "a link to nobody",
+    "services:\n  web:\n    image: x\n    links: [db:store]\n",
+    '0.yaml:4:13: services.web.links.0: depends on undefined service "db"',
+  ],
   ["a tab", "services:\n\tweb: {}\n", "0.yaml:2:1: yaml: tabs are not allowed as indentation"],
   [
     "a key twice",
@@ -118,22 +128,22 @@ const table: readonly (readonly [name: string, text: string, expected: string])[
 ];
 
 for (const [name, text, expected] of table) {
-  test(`${name} is shown in its place`, () => {
-    assert.equal(complaint(text), expected);
+  test(`${name} is shown in its place`, async () => {
+    assert.equal(await complaint(text), expected);
   });
 }
 
-test("what an override file makes wrong is shown in that file", () => {
+test("what an override file makes wrong is shown in that file", async () => {
   const base = "services:\n  web: {image: x}\n";
   const over =
     "services:\n  web:\n    network_mode: host\n    networks: [default]\nnetworks: {default: {}}\n";
   assert.equal(
-    complaint(base, over),
+    await complaint(base, over),
     "1.yaml:3:5: services.web.network_mode: declares mutually exclusive `network_mode` and `networks`",
   );
 });
 
-test("aliases that unfold without end are refused", () => {
+test("aliases that unfold without end are refused", async () => {
   const levels = Array.from({ length: 9 }, (_, n) =>
     n === 0
       ? "x-0: &a0 [1,1,1,1,1,1,1,1,1,1]"
@@ -141,5 +151,8 @@ test("aliases that unfold without end are refused", () => {
           .fill(`*a${n - 1}`)
           .join(",")}]`,
   );
-  assert.match(complaint(`${levels.join("\n")}\nservices: {a: {image: x}}\n`), /unfolds to too many nodes/);
+  assert.match(
+    await complaint(`${levels.join("\n")}\nservices: {a: {image: x}}\n`),
+    /unfolds to too many nodes/,
+  );
 });

@@ -5,8 +5,8 @@ import { dirname, join, resolve } from "node:path";
 import { Fault } from "../../lib/errors.ts";
 import { readEnvFiles } from "./environment.ts";
 import type { SourceFile } from "./loader.ts";
+import { defaults, fetchRemote, isRemote } from "./remote.ts";
 
-const defaults = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 const overrides = [
   "compose.override.yml",
   "compose.override.yaml",
@@ -32,14 +32,14 @@ export interface ProjectFiles {
 }
 
 /** Finds and reads the files and the environment. Throws a Fault when there is no file. */
-export function locateProject(options: FileOptions): ProjectFiles {
+export async function locateProject(options: FileOptions): Promise<ProjectFiles> {
   const environment = new Map<string, string>();
   for (const [name, value] of Object.entries(options.processEnvironment))
     if (value !== undefined) environment.set(name, value);
   if (!environment.has("PWD")) environment.set("PWD", process.cwd());
-  let paths = options.files.map((path) => (path === "-" ? path : resolve(path)));
+  let paths = await Promise.all(options.files.map(localPath));
   addEnvFiles(environment, directoryOf(paths, options), options);
-  if (paths.length === 0) paths = filesOfEnvironment(environment);
+  if (paths.length === 0) paths = await filesOfEnvironment(environment);
   if (paths.length === 0) paths = findFiles(directoryOf([], options), options.warn);
   const directory = directoryOf(paths, options);
   // The directory may be another one now, with another .env.
@@ -73,11 +73,19 @@ function defaultEnvFile(environment: ReadonlyMap<string, string>, directory: str
   return statSync(path, { throwIfNoEntry: false })?.isFile() === true ? [path] : [];
 }
 
-function filesOfEnvironment(environment: ReadonlyMap<string, string>): string[] {
+/** Of a file as it is given: brought here first where it lies elsewhere. */
+async function localPath(path: string): Promise<string> {
+  if (path === "-") return path;
+  return isRemote(path) ? fetchRemote(path) : resolve(path);
+}
+
+async function filesOfEnvironment(environment: ReadonlyMap<string, string>): Promise<string[]> {
   const value = environment.get("COMPOSE_FILE");
   if (value === undefined) return [];
   const separator = environment.get("COMPOSE_PATH_SEPARATOR") || ":";
-  return value.split(separator).map((path) => (path === "-" ? path : resolve(path)));
+  // compat: a colon that parts the list is none of an address.
+  const isWhole = separator === ":" && isRemote(value);
+  return Promise.all((isWhole ? [value] : value.split(separator)).map(localPath));
 }
 
 function findFiles(start: string, warn: (message: string) => void): string[] {

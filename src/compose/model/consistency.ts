@@ -120,11 +120,11 @@ function checkReferences(project: Project, service: Service, findings: Findings)
       if (dependency.required === false) continue;
       const profiles = (project.disabled[name]?.profiles ?? []).join(", ");
       const message = `depends on service ${JSON.stringify(name)}, which is disabled (enable it with --profile ${profiles})`;
-      findings.add([...path, "depends_on", name], message);
+      findings.add([...path, ...placeOfDependency(service, name)], message);
       continue;
     }
     const message = `depends on undefined service ${JSON.stringify(name)}`;
-    findings.addUnknown([...path, "depends_on", name], message, name, project.services);
+    findings.addUnknown([...path, ...placeOfDependency(service, name)], message, name, project.services);
   }
   for (const [index, mount] of (service.volumes ?? []).entries()) {
     const { type, source } = mount;
@@ -163,6 +163,17 @@ function checkReferences(project: Project, service: Service, findings: Findings)
         project.models,
       );
   }
+}
+
+/** Where a service says that it needs another: `depends_on`, or what implies it. */
+function placeOfDependency(service: Service, name: string): Path {
+  for (const attribute of ["network_mode", "ipc", "pid"] as const)
+    if (service[attribute] === `service:${name}`) return [attribute];
+  for (const attribute of ["links", "volumes_from"] as const) {
+    const index = (service[attribute] ?? []).findIndex((text) => text.split(":", 1)[0] === name);
+    if (index >= 0) return [attribute, index];
+  }
+  return ["depends_on", name];
 }
 
 function checkLimits(service: Service, fail: (message: string, ...below: Path) => void): void {

@@ -16,7 +16,7 @@ import { type ReconcileOptions, changedVolumes, reconcile } from "./reconcile.ts
 const directory = mkdtempSync(join(tmpdir(), "berth-compose-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
-function project(text: string): Project {
+function project(text: string): Promise<Project> {
   const path = join(directory, "compose.yaml");
   writeFileSync(path, text);
   return loadProject({
@@ -89,9 +89,9 @@ networks: {front: {}, back: {}}
 volumes: {data: {}}
 `;
 
-test("a new project is made in the order of its dependencies, what is independent beside each other", () => {
+test("a new project is made in the order of its dependencies, what is independent beside each other", async () => {
   assert.equal(
-    planOf(project(three), nothing),
+    planOf(await project(three), nothing),
     `[] -> #1 create network p_back (not there)
 [] -> #2 create network p_front (not there)
 [] -> #3 create volume p_data (not there)
@@ -102,16 +102,16 @@ test("a new project is made in the order of its dependencies, what is independen
   );
 });
 
-test("what is as it should be needs nothing", () => {
-  const desired = project(three);
+test("what is as it should be needs nothing", async () => {
+  const desired = await project(three);
   const { plan, kept } = reconcile(desired, running(desired), usual);
   assert.equal(plan.toString(), "");
   assert.deepEqual(kept.map(({ name }) => name).sort(), ["p-api-1", "p-db-1", "p-web-1"]);
 });
 
-test("only a changed service is replaced, and the new container is there before the old one goes", () => {
-  const before = running(project(three));
-  const desired = project(three.replace("depends_on: [db],", "depends_on: [db], environment: {A: 1},"));
+test("only a changed service is replaced, and the new container is there before the old one goes", async () => {
+  const before = running(await project(three));
+  const desired = await project(three.replace("depends_on: [db],", "depends_on: [db], environment: {A: 1},"));
   assert.equal(
     planOf(desired, before),
     `[] -> #1 create container api100000000_p-api-1 (configuration changed)
@@ -122,14 +122,14 @@ test("only a changed service is replaced, and the new container is there before 
   );
 });
 
-test("a service that wants to be restarted with its dependency is stopped while that is replaced", () => {
+test("a service that wants to be restarted with its dependency is stopped while that is replaced", async () => {
   const text = `services:
   web: {image: x, depends_on: {db: {condition: service_started, restart: true}}}
   db: {image: x}
 `;
-  const desired = project(text.replace("db: {image: x}", "db: {image: x, hostname: h}"));
+  const desired = await project(text.replace("db: {image: x}", "db: {image: x, hostname: h}"));
   assert.equal(
-    planOf(desired, running(project(text))),
+    planOf(desired, running(await project(text))),
     `[] -> #1 stop container p-web-1 (db is replaced)
 [1] -> #2 create container db1000000000_p-db-1 (configuration changed)
 [2] -> #3 stop container p-db-1 (replaced by #2)
@@ -139,11 +139,11 @@ test("a service that wants to be restarted with its dependency is stopped while 
   );
 });
 
-test("rolling starts the new container and gives it the ports before the old one goes, one after the other", () => {
+test("rolling starts the new container and gives it the ports before the old one goes, one after the other", async () => {
   const text = "services:\n  a: {image: x, scale: 2}\n";
-  const desired = project(text.replace("image: x,", "image: x, hostname: h,"));
+  const desired = await project(text.replace("image: x,", "image: x, hostname: h,"));
   assert.equal(
-    planOf(desired, running(project(text), { a: 2 }), { isRolling: true }),
+    planOf(desired, running(await project(text), { a: 2 }), { isRolling: true }),
     `[] -> #1 create container a10000000000_p-a-1 (configuration changed)
 [1] -> #2 roll over a10000000000_p-a-1 (rolling)
 [2] -> #3 stop container p-a-1 (replaced by #1)
@@ -158,13 +158,13 @@ test("rolling starts the new container and gives it the ports before the old one
   );
 });
 
-test("what cannot run twice at once is replaced with an interruption, and that is said", () => {
+test("what cannot run twice at once is replaced with an interruption, and that is said", async () => {
   const text = `services:
   fixed: {image: x, networks: {default: {ipv4_address: 10.0.0.5}}}
   ported: {image: x, ports: ["80:80"]}
 `;
-  const before = running(project(text));
-  const desired = project(text.replaceAll("image: x,", "image: x, hostname: h,"));
+  const before = running(await project(text));
+  const desired = await project(text.replaceAll("image: x,", "image: x, hostname: h,"));
   const { plan, interrupted } = reconcile(desired, before, { ...usual, isRolling: true });
   assert.doesNotMatch(plan.toString(), /roll over/);
   assert.deepEqual(interrupted, [
@@ -173,8 +173,8 @@ test("what cannot run twice at once is replaced with an interruption, and that i
   ]);
 });
 
-test("another image replaces the containers of its services", () => {
-  const desired = project("services:\n  a: {image: x}\n  b: {image: y}\n");
+test("another image replaces the containers of its services", async () => {
+  const desired = await project("services:\n  a: {image: x}\n  b: {image: y}\n");
   const images = new Map([
     ["x", "sha256:1"],
     ["y", "sha256:2"],
@@ -186,8 +186,8 @@ test("another image replaces the containers of its services", () => {
   assert.doesNotMatch(planOf(desired, running(desired), { images }), /p-a-1/);
 });
 
-test("the mode of recreation holds for named services, the other one for what they need", () => {
-  const desired = project("services:\n  a: {image: x, depends_on: [b]}\n  b: {image: x}\n");
+test("the mode of recreation holds for named services, the other one for what they need", async () => {
+  const desired = await project("services:\n  a: {image: x, depends_on: [b]}\n  b: {image: x}\n");
   const observed = running(desired);
   const created = (options: Partial<ReconcileOptions>): string[] =>
     [...planOf(desired, observed, options).matchAll(/create container \S+_(\S+)/g)].map(
@@ -196,12 +196,12 @@ test("the mode of recreation holds for named services, the other one for what th
   assert.deepEqual(created({ recreation: "always", targets: ["a"] }), ["p-a-1"]);
   assert.deepEqual(created({ recreation: "always" }), ["p-b-1", "p-a-1"]);
   assert.deepEqual(created({ dependencyRecreation: "always", targets: ["a"] }), ["p-b-1"]);
-  const changed = project("services:\n  a: {image: x, depends_on: [b], tty: true}\n  b: {image: x}\n");
+  const changed = await project("services:\n  a: {image: x, depends_on: [b], tty: true}\n  b: {image: x}\n");
   assert.equal(planOf(changed, observed, { recreation: "never" }), "");
 });
 
-test("scaling takes the highest numbers away and adds behind the highest", () => {
-  const desired = project("services:\n  a: {image: x, scale: 2}\n");
+test("scaling takes the highest numbers away and adds behind the highest", async () => {
+  const desired = await project("services:\n  a: {image: x, scale: 2}\n");
   assert.equal(
     planOf(desired, running(desired, { a: 4 })),
     `[] -> #1 stop container p-a-3 (scaled down)
@@ -211,14 +211,14 @@ test("scaling takes the highest numbers away and adds behind the highest", () =>
 `,
   );
   assert.equal(
-    planOf(project("services:\n  a: {image: x, scale: 3}\n"), running(desired)),
+    planOf(await project("services:\n  a: {image: x, scale: 3}\n"), running(desired)),
     "[] -> #1 create container p-a-2 (no container yet)\n[] -> #2 create container p-a-3 (no container yet)\n",
   );
 });
 
-test("what differs goes first when there are too many", () => {
-  const old = running(project("services:\n  a: {image: x, hostname: old}\n"));
-  const desired = project("services:\n  a: {image: x, hostname: new}\n");
+test("what differs goes first when there are too many", async () => {
+  const old = running(await project("services:\n  a: {image: x, hostname: old}\n"));
+  const desired = await project("services:\n  a: {image: x, hostname: new}\n");
   const current = container(desired, "a", 2);
   const observed = { ...old, containers: [...old.containers, current] };
   assert.equal(
@@ -227,9 +227,9 @@ test("what differs goes first when there are too many", () => {
   );
 });
 
-test("orphans are found, and removed when that is wanted", () => {
-  const before = running(project("services:\n  a: {image: x}\n  gone: {image: x}\n"));
-  const desired = project("services:\n  a: {image: x}\n");
+test("orphans are found, and removed when that is wanted", async () => {
+  const before = running(await project("services:\n  a: {image: x}\n  gone: {image: x}\n"));
+  const desired = await project("services:\n  a: {image: x}\n");
   const { plan, orphans } = reconcile(desired, before, usual);
   assert.equal(plan.toString(), "");
   assert.deepEqual(
@@ -242,11 +242,11 @@ test("orphans are found, and removed when that is wanted", () => {
   );
 });
 
-test("a changed network is made anew, and the containers on it as well", () => {
+test("a changed network is made anew, and the containers on it as well", async () => {
   const text = "services:\n  a: {image: x, networks: [n]}\nnetworks: {n: {}}\n";
-  const desired = project(text.replace("n: {}", "n: {internal: true}"));
+  const desired = await project(text.replace("n: {}", "n: {internal: true}"));
   assert.equal(
-    planOf(desired, running(project(text))),
+    planOf(desired, running(await project(text))),
     `[] -> #1 stop container p-a-1 (its network changed)
 [1] -> #2 disconnect p-a-1 from p_n (network changed)
 [2] -> #3 remove network p_n (changed)
@@ -258,10 +258,10 @@ test("a changed network is made anew, and the containers on it as well", () => {
   );
 });
 
-test("a changed volume keeps its data unless the user wants it anew", () => {
+test("a changed volume keeps its data unless the user wants it anew", async () => {
   const text = "services:\n  a: {image: x, volumes: ['vol:/v']}\nvolumes: {vol: {}}\n";
-  const before = running(project(text));
-  const desired = project(text.replace("vol: {}", "vol: {labels: {a: b}}"));
+  const before = running(await project(text));
+  const desired = await project(text.replace("vol: {}", "vol: {labels: {a: b}}"));
   assert.deepEqual(changedVolumes(desired, before), ["vol"]);
   assert.equal(planOf(desired, before), "");
   assert.equal(
@@ -275,9 +275,9 @@ test("a changed volume keeps its data unless the user wants it anew", () => {
   );
 });
 
-test("a service that shares another's network is replaced together with it", () => {
+test("a service that shares another's network is replaced together with it", async () => {
   const text = "services:\n  a: {image: x, network_mode: 'service:b'}\n  b: {image: x}\n";
-  const desired = project(text.replace("b: {image: x}", "b: {image: x, hostname: h}"));
-  const plan = planOf(desired, running(project(text)));
+  const desired = await project(text.replace("b: {image: x}", "b: {image: x, hostname: h}"));
+  const plan = planOf(desired, running(await project(text)));
   assert.match(plan, /create container a10{10}_p-a-1 \(shares with b, which is replaced\)/);
 });

@@ -12,10 +12,10 @@ const directory = mkdtempSync(join(tmpdir(), "berth-compose-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
 /** The request for service `a` of a Compose file. */
-function request(text: string, options: Partial<RequestOptions> = {}): ContainerRequest {
+async function request(text: string, options: Partial<RequestOptions> = {}): Promise<ContainerRequest> {
   const path = join(directory, "compose.yaml");
   writeFileSync(path, text);
-  const project = loadProject({
+  const project = await loadProject({
     files: [path],
     envFiles: [],
     projectDirectory: "",
@@ -29,8 +29,8 @@ function request(text: string, options: Partial<RequestOptions> = {}): Container
   return containerRequest(project, service, { number: 1, imageId: "sha256:1", version: "9", ...options });
 }
 
-test("the labels by which Docker's tool and this one know a container", () => {
-  const { body } = request(
+test("the labels by which Docker's tool and this one know a container", async () => {
+  const { body } = await request(
     "services: {a: {image: i, labels: {own: x}, depends_on: {b: {condition: service_healthy}}}, b: {image: i}}",
   );
   const { "com.docker.compose.config-hash": hash, ...labels } = body.Labels ?? {};
@@ -49,15 +49,15 @@ test("the labels by which Docker's tool and this one know a container", () => {
   });
 });
 
-test("a container of run has a slug and no number", () => {
-  const { body } = request("services: {a: {image: i}}", { number: 0, isOneOff: true, slug: "abc" });
+test("a container of run has a slug and no number", async () => {
+  const { body } = await request("services: {a: {image: i}}", { number: 0, isOneOff: true, slug: "abc" });
   assert.equal(body.Labels?.["com.docker.compose.oneoff"], "True");
   assert.equal(body.Labels?.["com.docker.compose.slug"], "abc");
   assert.equal(body.Labels?.["com.docker.compose.container-number"], undefined);
 });
 
-test("what is not said is left to the image", () => {
-  const { body } = request("services: {a: {image: i}}");
+test("what is not said is left to the image", async () => {
+  const { body } = await request("services: {a: {image: i}}");
   assert.deepEqual([body.Cmd, body.Entrypoint, body.Env, body.User], [null, null, [], ""]);
   assert.equal(body.Image, "i");
   assert.equal(body.HostConfig?.NetworkMode, "p_default");
@@ -65,44 +65,44 @@ test("what is not said is left to the image", () => {
   assert.equal(body.StopTimeout, undefined);
 });
 
-test("an empty command is not the image's", () => {
-  const { body } = request("services: {a: {image: i, command: [], entrypoint: []}}");
+test("an empty command is not the image's", async () => {
+  const { body } = await request("services: {a: {image: i, command: [], entrypoint: []}}");
   assert.deepEqual([body.Cmd, body.Entrypoint], [[], []]);
 });
 
-test("a variable without a value is passed by its name alone, after the client's proxies", () => {
-  const { body } = request("services: {a: {image: i, environment: {B: 1, C: , A: ''}}}", {
+test("a variable without a value is passed by its name alone, after the client's proxies", async () => {
+  const { body } = await request("services: {a: {image: i, environment: {B: 1, C: , A: ''}}}", {
     proxies: { http_proxy: "p", B: "proxy" },
   });
   assert.deepEqual(body.Env, ["A=", "B=1", "C", "http_proxy=p"]);
 });
 
-test("a service built without an image has the image of its own name", () => {
-  assert.equal(request("services: {a: {build: .}}").body.Image, "p-a");
+test("a service built without an image has the image of its own name", async () => {
+  assert.equal((await request("services: {a: {build: .}}")).body.Image, "p-a");
 });
 
-test("ports are bound, unless they are to be handed over", () => {
+test("ports are bound, unless they are to be handed over", async () => {
   const text = "services: {a: {image: i, ports: ['127.0.0.1:8080:80', '53:53/udp'], expose: ['9']}}";
-  const { ExposedPorts, HostConfig } = request(text).body;
+  const { ExposedPorts, HostConfig } = (await request(text)).body;
   assert.deepEqual(Object.keys(ExposedPorts ?? {}).sort(), ["53/udp", "80/tcp", "9/tcp"]);
   assert.deepEqual(HostConfig?.PortBindings, {
     "80/tcp": [{ HostIp: "127.0.0.1", HostPort: "8080" }],
     "53/udp": [{ HostIp: "", HostPort: "53" }],
   });
-  assert.deepEqual(request(text, { withholdsPorts: true }).body.HostConfig?.PortBindings, {});
+  assert.deepEqual((await request(text, { withholdsPorts: true })).body.HostConfig?.PortBindings, {});
 });
 
-test("networks: the service's name and its aliases, the first network by priority", () => {
-  const { networking } = request(
+test("networks: the service's name and its aliases, the first network by priority", async () => {
+  const { networking } = await request(
     "services: {a: {image: i, networks: {n: {aliases: [x]}, m: {priority: 5, ipv4_address: 10.0.0.9}}}}\nnetworks: {n: , m: }",
   );
   assert.equal(networking.mode, "p_m");
-  const first = request("services: {a: {image: i}}").networking;
+  const first = (await request("services: {a: {image: i}}")).networking;
   assert.equal(first.mode, "p_default");
 });
 
-test("volumes: named ones are of the project, binds of the file's folder", () => {
-  const { body } = request(
+test("volumes: named ones are of the project, binds of the file's folder", async () => {
+  const { body } = await request(
     "services: {a: {image: i, volumes: ['data:/data:ro', './x:/x', '/anonymous'], tmpfs: ['/run:size=1m', /tmp]}}\nvolumes: {data: }",
   );
   assert.deepEqual(body.HostConfig?.Tmpfs, { "/run": "size=1m", "/tmp": "" });
@@ -111,8 +111,8 @@ test("volumes: named ones are of the project, binds of the file's folder", () =>
   assert.ok(said.includes(join(directory, "x")), said);
 });
 
-test("limits, capabilities, health and restart", () => {
-  const { body } = request(`
+test("limits, capabilities, health and restart", async () => {
+  const { body } = await request(`
 services:
   a:
     image: i
@@ -136,23 +136,24 @@ services:
   assert.deepEqual(body.Healthcheck, { Test: ["CMD", "true"], Interval: 2_000_000_000, Retries: 4 });
 });
 
-test("security options: system paths are fields, profiles their text, others refused", () => {
+test("security options: system paths are fields, profiles their text, others refused", async () => {
   writeFileSync(join(directory, "seccomp.json"), '{ "defaultAction": "SCMP_ACT_ALLOW" }');
-  const { HostConfig: host } = request(
+  const { body } = await request(
     "services: {a: {image: i, security_opt: ['systempaths=unconfined', 'seccomp:seccomp.json', no-new-privileges]}}",
-  ).body;
+  );
+  const host = body.HostConfig;
   assert.deepEqual(host?.MaskedPaths, []);
   assert.deepEqual(host?.SecurityOpt, ['seccomp={"defaultAction":"SCMP_ACT_ALLOW"}', "no-new-privileges"]);
-  assert.throws(() => request("services: {a: {image: i, security_opt: [nonsense]}}"), {
+  await assert.rejects(request("services: {a: {image: i, security_opt: [nonsense]}}"), {
     message: 'invalid security-opt: "nonsense"',
   });
-  assert.throws(() => request("services: {a: {image: i, security_opt: ['seccomp=nowhere.json']}}"), {
+  await assert.rejects(request("services: {a: {image: i, security_opt: ['seccomp=nowhere.json']}}"), {
     message: /^opening seccomp profile \(nowhere\.json\) failed: /,
   });
 });
 
-test("idmap goes through in the short form and as x-idmap", () => {
-  const { body } = request(`services:
+test("idmap goes through in the short form and as x-idmap", async () => {
+  const { body } = await request(`services:
   a:
     image: i
     volumes:

@@ -198,7 +198,7 @@ export const service = object({
   configs: fileReferences(""),
   container_name: text({
     pattern: /[a-zA-Z0-9][a-zA-Z0-9_.-]+/,
-    wanted: "a name of letters, digits, '_', '.' and '-'",
+    wanted: "two or more letters, digits, '_', '.' and '-', a letter or digit first",
   }),
   credential_spec: object({ config: text(), file: text(), registry: text() }),
   depends_on: map(dependency, { fromName: startedDependency }),
@@ -226,7 +226,7 @@ export const service = object({
   env_file: envFiles,
   expose: list(numeric(), { keyOf: byText }),
   extends: object(
-    { file: text({ path: "path" }), service: text() },
+    { file: text({ path: "context" }), service: text() },
     { short: named("service"), required: ["service"] },
   ),
   external_links: list(text(), { isSet: true }),

@@ -76,7 +76,7 @@ export class ComposeSession {
       import("../../../compose/model/resolve.ts"),
       import("../../../compose/model/select.ts"),
     ]);
-    const project = withEnvironment(withLabels(loadProject(this.loadOptions(services))));
+    const project = withEnvironment(withLabels(await loadProject(this.loadOptions(services))));
     return this.flags["all-resources"] ? project : withoutUnused(project);
   }
 
@@ -86,7 +86,8 @@ export class ComposeSession {
     if (flags["project-name"] !== "" && flags.file.length === 0)
       return Object.keys((await this.target()).project.services);
     const { loadProject } = await import("../../../compose/load/load.ts");
-    return Object.keys(loadProject({ ...this.loadOptions(), profiles: ["*"], warn: () => {} }).services);
+    const options = { ...this.loadOptions(), profiles: ["*"], warn: () => {} };
+    return Object.keys((await loadProject(options)).services);
   }
 
   /**
@@ -101,7 +102,7 @@ export class ComposeSession {
     const client = await this.client();
     if (!isNameOnly) {
       const { loadProject } = await import("../../../compose/load/load.ts");
-      const project = loadProject(this.loadOptions(services));
+      const project = await loadProject(this.loadOptions(services));
       for (const name of services)
         if (!Object.hasOwn(project.services, name)) throw noSuchService(project, name);
       return { project, containers: await observeContainers(client, project.name), isDerived: false };

@@ -13,10 +13,19 @@ const verb = (
 ): VerbEntry => ({ noun: "compose", name, summary, load, ...names });
 
 export const composeVerbs: readonly VerbEntry[] = [
+  verb("alpha", "Experimental commands", async () => ({ command: (await import("./refused.ts")).alpha }), {
+    hidden: true,
+  }),
   verb(
     "attach",
     "Attach local standard input, output, and error streams to a service's running container",
     () => import("./life/attach.ts"),
+  ),
+  verb(
+    "bridge",
+    "Convert compose files into another model",
+    async () => ({ command: (await import("./refused.ts")).bridge }),
+    { hidden: true },
   ),
   verb("build", "Build or rebuild services", () => import("./files/build.ts")),
   verb("commit", "Create a new image from a service container's changes", () => import("./look/commit.ts")),
@@ -47,6 +56,14 @@ export const composeVerbs: readonly VerbEntry[] = [
   verb("pause", "Pause services", () => import("./life/pause.ts")),
   verb("port", "Print the public port for a port binding", () => import("./look/port.ts")),
   verb("ps", "List containers", () => import("./look/ps.ts")),
+  verb(
+    "publish",
+    "Publish compose application",
+    async () => ({ command: (await import("./refused.ts")).publish }),
+    {
+      hidden: true,
+    },
+  ),
   verb("pull", "Pull service images", () => import("./files/pull.ts")),
   verb("push", "Push service images", () => import("./files/push.ts")),
   verb("restart", "Restart service containers", () => import("./life/restart.ts")),

@@ -69,7 +69,7 @@ async function shown(
   const { loadProject } = await import("../../../../compose/load/load.ts");
   const { withSelected, withoutUnused } = await import("../../../../compose/model/select.ts");
   const { withEnvironment, withLabels } = await import("../../../../compose/model/resolve.ts");
-  let project = withLabels(loadProject(options));
+  let project = withLabels(await loadProject(options));
   const lines = (names: Iterable<string>): string => [...names].map((name) => `${name}\n`).join("");
   if (flags.services) {
     const { inDependencyOrder } = await import("../../../../compose/model/graph.ts");
@@ -142,7 +142,7 @@ async function images(project: Project): Promise<string> {
 
 async function uninterpolated(options: LoadOptions, flags: Flags): Promise<string> {
   const { loadRaw } = await import("../../../../compose/load/load.ts");
-  const model = loadRaw(options);
+  const model = await loadRaw(options);
   if (flags.format === "json") {
     const { renderAnyJson } = await import("../../../../compose/model/render-json.ts");
     return renderAnyJson(model, true);
@@ -155,7 +155,7 @@ async function environment(options: LoadOptions): Promise<string> {
   const { locateProject } = await import("../../../../compose/load/project-files.ts");
   const { projectName } = await import("../../../../compose/load/project-name.ts");
   const { parseYaml } = await import("../../../../compose/tree/parse.ts");
-  const located = locateProject(options);
+  const located = await locateProject(options);
   const documents = located.files.flatMap(({ path, text }) => parseYaml(text, path));
   const name = projectName({
     given: options.name,
@@ -175,9 +175,10 @@ async function variables(options: LoadOptions): Promise<string> {
   const { parseYaml } = await import("../../../../compose/tree/parse.ts");
   const { variablesIn } = await import("../../../../compose/load/interpolate.ts");
   const { layoutTabs } = await import("../../../../lib/term/tabwriter.ts");
+  const { files } = await locateProject(options);
   const found = new Map(
-    locateProject(options)
-      .files.flatMap(({ path, text }) => parseYaml(text, path))
+    files
+      .flatMap(({ path, text }) => parseYaml(text, path))
       .flatMap(variablesIn)
       .map((use) => [use.name, use]),
   );
