@@ -1,7 +1,8 @@
 // `make bench`: what a published port costs, beside Docker Engine in the same run. Requests per second to a server in a
 // container, on its own address and through the port on the host's loopback, with connections that are kept and with a
-// new one for each request; and how long a start takes when thousands of ports are published already. The ways are taken in
-// turn, round after round. ROUNDS=n sets their number (default 7), SECONDS=n the time of each (default 2).
+// new one for each request; bytes per second of one stream between containers and through a published port; and how long a
+// start takes when thousands of ports are published already, or with a long range of its own. The ways are taken in turn,
+// round after round. ROUNDS=n sets their number (default 7), SECONDS=n the time of each (default 2).
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { type Engine, startBerth, startDocker } from "./engines.ts";
@@ -9,6 +10,9 @@ import { type Engine, startBerth, startDocker } from "./engines.ts";
 const ROUNDS = Number(process.env["ROUNDS"] ?? 7);
 const SECONDS = Number(process.env["SECONDS"] ?? 2);
 const PORT = 18080;
+const STREAM_PORT = 15201;
+/** Ports of one container, under the numbers that they have inside. */
+const RANGE = { first: 30_000, count: 200 };
 const CONNECTIONS = 16;
 /** Ports that are there before a start, and containers that hold them. */
 const CROWD = { ports: 2000, containers: 10 };
@@ -87,11 +91,52 @@ function throughput(engines: Engine[]): void {
   for (const e of engines) e.cli(["rm", "-f", "server"]);
 }
 
-/** Milliseconds of `run -d` with one published port. */
-function startTimes(e: Engine): number[] {
+/** Gbit/s of one iperf3 stream; `run` runs its client. */
+function stream(run: (argv: string[]) => string, host: string, port: number): number {
+  const shown = run(["iperf3", "-J", "-t", String(SECONDS), "-c", host, "-p", String(port)]);
+  return JSON.parse(shown).end.sum_received.bits_per_second / 1e9;
+}
+
+function streams(engines: Engine[]): void {
+  const servers = engines.map((e) => {
+    const image = ["-v", "/:/host:ro", "bench"];
+    e.cli([
+      "run",
+      "-d",
+      "--name",
+      "sink",
+      "-p",
+      `${STREAM_PORT}:5201`,
+      ...image,
+      "chroot",
+      "/host",
+      "iperf3",
+      "-s",
+    ]);
+    e.cli(["run", "-d", "--name", "source", ...image, "sleep", "3600"]);
+    const format = '{{(index .NetworkSettings.Networks "bridge").IPAddress}}';
+    return { e, address: e.cli(["inspect", "-f", format, "sink"]).trim(), rates: [[], []] as number[][] };
+  });
+  for (let round = 0; round < ROUNDS; round++)
+    for (const { e, address, rates } of servers) {
+      const inside = (argv: string[]): string => e.cli(["exec", "source", "chroot", "/host", ...argv]);
+      rates[0]?.push(stream(inside, address, 5201));
+      rates[1]?.push(stream((argv) => onHost(e, ...argv), "127.0.0.1", STREAM_PORT));
+    }
+  console.log(
+    `\n| Gbit/s of one stream, median of ${ROUNDS} | between containers | through loopback |\n|---|---|---|`,
+  );
+  for (const { e, rates } of servers) {
+    console.log(`| ${e.name} | ${rates.map((r) => median(r).toFixed(1)).join(" | ")} |`);
+    e.cli(["rm", "-f", "sink", "source"]);
+  }
+}
+
+/** Milliseconds of `run -d` with one published port, or with what the flag says. */
+function startTimes(e: Engine, published?: string): number[] {
   return Array.from({ length: ROUNDS + 1 }, (_, i) => {
     const start = process.hrtime.bigint();
-    e.cli(["run", "-d", "--name", "one", "-p", `${10_000 + i}:80`, "bench", "sleep", "3600"]);
+    e.cli(["run", "-d", "--name", "one", "-p", published ?? `${10_000 + i}:80`, "bench", "sleep", "3600"]);
     const ms = Number(process.hrtime.bigint() - start) / 1e6;
     e.cli(["rm", "-f", "one"]);
     return ms;
@@ -108,7 +153,9 @@ function startCost(e: Engine): void {
     e.cli(["run", "-d", ...flags, "bench", "sleep", "3600"]);
   }
   const crowded = median(startTimes(e));
-  console.log(`| ${e.name} | ${alone.toFixed(1)} | ${crowded.toFixed(1)} |`);
+  const numbers = `${RANGE.first}-${RANGE.first + RANGE.count - 1}`;
+  const range = median(startTimes(e, `${numbers}:${numbers}`));
+  console.log(`| ${e.name} | ${[alone, crowded, range].map((ms) => ms.toFixed(1)).join(" | ")} |`);
   e.cli(["rm", "-f", ...Array.from({ length: CROWD.containers }, (_, i) => `crowd${i}`)]);
 }
 
@@ -124,10 +171,11 @@ async function main(): Promise<void> {
   const engines = [berth, docker];
   for (const e of engines) busyboxImage(e);
   throughput(engines);
+  streams(engines);
   console.log(
-    `\n| milliseconds of \`run -d -p\`, median of ${ROUNDS} | no other ports | ${CROWD.ports} ports of ${CROWD.containers} containers |`,
+    `\n| milliseconds of \`run -d -p\`, median of ${ROUNDS} | no other ports | ${CROWD.ports} ports of ${CROWD.containers} containers | beside them, with a range of ${RANGE.count} |`,
   );
-  console.log("|---|---|---|");
+  console.log("|---|---|---|---|");
   for (const e of engines) startCost(e);
 }
 

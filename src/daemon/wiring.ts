@@ -36,6 +36,7 @@ import { Transfers } from "../engine/image/registries.ts";
 import { CERTS_DIR } from "../registry/certificates.ts";
 import { ImageTable } from "../engine/image/table.ts";
 import { connectContainer, disconnectContainer } from "../engine/container/network/connect.ts";
+import { remakeDevice } from "../engine/container/network/remake.ts";
 import { membersOf } from "../engine/container/network/members.ts";
 import { KeptService } from "../engine/kept/service.ts";
 import { KeptStore } from "../engine/kept/store.ts";
@@ -160,10 +161,11 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     owner,
     tableName: firewallTable,
     holdPort: config.rootless === undefined ? undefined : holdOutside(config.rootless.ports),
+    remakeDevice: (endpoint) => networks.remakeDevice(endpoint),
     log: (line) => log("info", line),
   });
   const macvlan = await MacvlanDriver.open({ keel, owner });
-  const networks = await NetworkService.open({
+  const networks: NetworkService = await NetworkService.open({
     store: meta,
     drivers: new NetworkDrivers(
       { bridge, macvlan },
@@ -284,6 +286,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     list: (networkId) => membersOf(table, networkId),
     connect: (input) => connectContainer(context, input),
     disconnect: (input) => disconnectContainer(context, input),
+    remakeDevice: (endpoint) => remakeDevice(context, endpoint),
   });
   await containers.restore({ stops: !config.liveRestore });
   await sweepContainerDirs(keel, join(config.dataRoot, "containers"), table);

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { after, before, test } from "node:test";
 import { SysError } from "../lib/errors.ts";
 import type { Keel, Watch } from "./keel.ts";
+import { AF_INET, AF_INET6 } from "./netlink/address.ts";
 import { inOwnNamespace, realKeel, sh } from "./namespace.fake.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from "./netlink/message.ts";
 import { LINK_REMOVALS, readRemovals, type Removal } from "./netlink/monitor.ts";
@@ -73,8 +74,14 @@ inOwnNamespace(import.meta.filename, () => {
     const told = (act: () => Promise<unknown>, wanted: Removal): Promise<Removal[]> =>
       collect(DEVICES, readRemovals, act, (all) => all.some((r) => isDeepStrictEqual(r, wanted)));
     const device = (index: number): Removal => ({ kind: "device", index });
-    const off = await told(() => sh("sysctl", "-qw", "net.ipv4.ip_forward=0"), { kind: "forwarding" });
-    assert.deepEqual(off, [{ kind: "forwarding" }]);
+    await sh("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1");
+    for (const [name, family] of [
+      ["net.ipv4.ip_forward", AF_INET],
+      ["net.ipv6.conf.all.forwarding", AF_INET6],
+    ] as const) {
+      const wanted = { kind: "forwarding", family } as const;
+      assert.deepEqual(await told(() => sh("sysctl", "-qw", `${name}=0`), wanted), [wanted]);
+    }
     const route = await told(() => sh("ip", "route", "del", "10.0.0.0/24", "dev", "wbr"), device(502));
     assert.deepEqual(route, [device(502)]);
     await told(() => sh("ip", "link", "set", "left", "nomaster"), { kind: "port", name: "left" });

@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 import type { Keel } from "../linux/keel.ts";
 import { host } from "../linux/ops.ts";
 import { BridgeDriver } from "./bridge-driver.ts";
+import type { RemakeDevice } from "./bridge/lost-devices.ts";
 import type { BridgeNetwork, EndpointRecord, NetworkSubnet, PortRequest } from "./model.ts";
 import { macForIp, openHostNamespace } from "./sandbox/endpoint.ts";
 import { inOwnNamespace, realKeel, sh } from "../linux/namespace.fake.ts";
@@ -74,7 +75,14 @@ inOwnNamespace(import.meta.filename, () => {
 
   let onLine: (line: string) => void = () => undefined;
   const open = () =>
-    BridgeDriver.open({ keel, owner: "test", tableName: TABLE, log: (line) => onLine(line) });
+    BridgeDriver.open({
+      keel,
+      owner: "test",
+      tableName: TABLE,
+      remakeDevice: (endpoint) => remake(endpoint),
+      log: (line) => onLine(line),
+    });
+  let remake: RemakeDevice = async () => false;
 
   async function attach(
     driver: BridgeDriver,
@@ -311,6 +319,34 @@ inOwnNamespace(import.meta.filename, () => {
       assert.equal(await outside.fetch("tcp", LAN_HOST, 8080), `web ${LAN_OUTSIDE} hello`);
       assert.equal(await fetchHere("tcp", "::1", 8080), "web 172.17.0.1 hello");
       assert.equal(await outside.fetch("tcp", "172.17.0.2", 81), "unreachable");
+    });
+
+    test("a container's device that others remove is made again, as it was", async () => {
+      const { machine, record } = web;
+      const state = async (): Promise<string[]> =>
+        (await machine.sh("ip", "-o", "addr"))
+          .concat(await machine.sh("ip", "route"), await machine.sh("ip", "-o", "link"))
+          .split("\n")
+          .map((line) => line.replace(/@if\d+|link-netnsid \d+|link-netns \S+/g, "").trim())
+          .sort();
+      const [links, before] = [await hostLinks(), await state()];
+      remake = async ({ endpointId }) => {
+        const { ip, mac, networkId, containerId } = record;
+        const place = { ip, ip6: "", mac, networkId, containerId, ifName: "eth0", ports: [] };
+        const request = { ...place, endpointId, defaultRoutes: { ipv4: true, ipv6: true } };
+        const ops = await driver.planRemake(request, 0);
+        await keel.run([host.netnsOpen(0, machine.netnsPath), openHostNamespace(), ...ops]);
+        assert.deepEqual(await driver.planRemake(request, 0), [], "it is there");
+        return true;
+      };
+      const made = Promise.withResolvers<void>();
+      onLine = (line) =>
+        line === "device eth0 of container c-172.17.0.2 was removed: made as it was" && made.resolve();
+      await sh("ip", "link", "del", record.hostIfName);
+      await made.promise;
+      assert.deepEqual([await hostLinks(), await state()], [links, before]);
+      assert.equal(await outside.fetch("tcp", LAN_HOST, 8080), `web ${LAN_OUTSIDE} hello`);
+      assert.equal(await other.machine.fetch("tcp", "172.17.0.2", 80), "web 172.17.0.3 hello");
     });
 
     test("what others remove comes back: the table, rules, an element, the bridge, its address", async () => {

@@ -11,6 +11,7 @@
 import { randomBytes } from "node:crypto";
 import { Fault, SysError, messageOf } from "../lib/errors.ts";
 import type { Keel } from "../linux/keel.ts";
+import { AF_INET } from "../linux/netlink/address.ts";
 import { decodeLinks, getLink } from "../linux/netlink/link.ts";
 import { NETLINK_ROUTE, netlinkOp } from "../linux/netlink/message.ts";
 import { HOST_NS, type Op, type Register } from "../linux/ops.ts";
@@ -26,6 +27,7 @@ import {
   planRemoveBridge,
 } from "./bridge/device.ts";
 import { endpointPlan } from "./bridge/endpoint-plan.ts";
+import { LostDevices, type RemakeDevice } from "./bridge/lost-devices.ts";
 import type { NamePolicy } from "./dns/ports.ts";
 import { addressesIn } from "./dns/message.ts";
 import { EgressBook, type EgressEndpoint } from "./egress/book.ts";
@@ -88,6 +90,8 @@ export interface BridgeDriverOptions {
   tableName: string;
   /** How published ports are held, where not by this process. */
   holdPort?: HoldPort | undefined;
+  /** Makes the device of a running container's endpoint again, by planRemake. */
+  remakeDevice: RemakeDevice;
   /** Takes one line for the daemon's log. */
   log?: (line: string) => void;
 }
@@ -116,6 +120,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   readonly #networks = new Map<string, NetworkState>();
   readonly #endpoints = new Map<string, EndpointState>();
   readonly #egress = new EgressBook();
+  readonly #lost: LostDevices;
   /** When the firewall that is being written anew, as the book was a moment ago, stands: changes of single endpoints come after it. */
   #written: Promise<void> = Promise.resolve();
   /** The table is ours to change: restore has run. */
@@ -133,6 +138,11 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
       ephemeral: facts.ephemeral,
       hasIpv6: facts.canListenIpv6,
       hold: options.holdPort,
+    });
+    this.#lost = new LostDevices({
+      remake: options.remakeDevice,
+      isLost: (endpointId) => this.#isLost(endpointId),
+      log: this.#log,
     });
   }
 
@@ -263,6 +273,22 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     };
   }
 
+  /** Plans to make the device of a running endpoint again, which somebody has removed; no operations when it is there. */
+  async planRemake(request: EndpointRequest, reg: Register): Promise<Op[]> {
+    const hostIfName = this.#endpoints.get(request.endpointId)?.record.hostIfName;
+    const network = this.#networks.get(request.networkId);
+    if (hostIfName === undefined || network === undefined || !(await this.#isLost(request.endpointId)))
+      return [];
+    const { facts, owner } = { facts: this.#facts, owner: this.#owner };
+    return planEndpoint(endpointPlan(request, { ...network, owner, hostIfName, facts, netnsReg: reg }));
+  }
+
+  async #isLost(endpointId: string): Promise<boolean> {
+    const hostIfName = this.#endpoints.get(endpointId)?.record.hostIfName;
+    if (hostIfName === undefined) return false;
+    return !(await readHostState(this.#keel)).links.some((l) => l.name === hostIfName);
+  }
+
   /** Takes host ports for an endpoint. */
   async #publish(
     network: NetworkState,
@@ -391,6 +417,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     }
     await this.#goLive();
     await this.#removeOrphans();
+    await this.#plugInAgain();
     return [...warnings, ...(await policyWarnings(this.#keel, this.#tableName))];
   }
 
@@ -429,6 +456,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
       tableName: this.#tableName,
       isOwnDevice: (index) => [...this.#networks.values()].some((n) => n.bridgeIndex === index),
       isOwnPort: (name) => [...this.#endpoints.values()].some((e) => e.record.hostIfName === name),
+      isForwarded: (family) => [...this.#networks.values()].some((n) => family === AF_INET || n.spec.ipv6),
       repair: () => this.#repair(),
       log: this.#log,
     });
@@ -453,14 +481,19 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     await this.#reconcile();
   }
 
-  /** Joins containers' devices to the bridges that they are not, or no longer, in: a bridge that is new has lost all of its. */
+  /**
+   * Joins containers' devices to the bridges that they are not, or no longer, in: a bridge that is new has lost all of its.
+   * Devices that are gone are made again, each in its own time.
+   */
   async #plugInAgain(): Promise<void> {
     const { links } = await readHostState(this.#keel);
     const masters = new Map(links.map((l) => [l.name, l.master]));
     for (const { record } of [...this.#endpoints.values()]) {
       const network = this.#networks.get(record.networkId);
       const master = masters.get(record.hostIfName);
-      if (network === undefined || master === undefined || master === network.bridgeIndex) continue;
+      if (network === undefined) continue;
+      if (!masters.has(record.hostIfName)) this.#lost.take(record);
+      if (master === undefined || master === network.bridgeIndex) continue;
       const to = { bridgeIndex: network.bridgeIndex, isIsolated: !network.spec.icc };
       await this.#runTolerant(planPlugIn(record.hostIfName, to), ENODEV);
     }

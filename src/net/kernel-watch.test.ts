@@ -42,6 +42,7 @@ async function reasonOfRepair(runs: Uint8Array[][], failures = 0): Promise<strin
     tableName: "ours",
     isOwnDevice: () => false,
     isOwnPort: () => false,
+    isForwarded: () => false,
     repair: async () => {
       if (attempts++ < failures) throw new Error("not yet");
     },
@@ -96,6 +97,7 @@ test("a port that has left its bridge is looked at once more before anything is 
     keel,
     tableName: "ours",
     isOwnDevice: () => false,
+    isForwarded: () => false,
     isOwnPort: (name) => {
       asked.set(name, (asked.get(name) ?? 0) + 1);
       return name === "torn" || asked.get(name) === 1;
@@ -127,6 +129,7 @@ test("what is seen while something else is waited for has a time of its own", as
     keel,
     tableName: "ours",
     isOwnDevice: () => false,
+    isForwarded: () => false,
     isOwnPort: (name) => {
       const times = [...(seen.get(name) ?? []), performance.now()];
       seen.set(name, times);

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "../lib/errors.ts";
 import type { Keel } from "../linux/keel.ts";
+import type { Family } from "../linux/netlink/address.ts";
 import { LINK_REMOVALS, readRemovals, type Removal } from "../linux/netlink/monitor.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from "../linux/netlink/message.ts";
 import { CHANGE_TYPES, NFTABLES_GROUP, readChanges } from "../linux/nft/monitor.ts";
@@ -26,6 +27,8 @@ export interface KernelWatchOptions {
   isOwnDevice(index: number): boolean;
   /** Whether the device of a name is to be a port of one of our bridges. */
   isOwnPort(name: string): boolean;
+  /** Whether packets of a family are to be forwarded. */
+  isForwarded(family: Family): boolean;
   /** Makes everything as it should be. */
   repair(): Promise<void>;
   log(line: string): void;
@@ -123,8 +126,9 @@ export class KernelWatch {
 
   #takeRemoval(removal: Removal): void {
     const options = this.#options;
-    if (removal.kind === "forwarding") this.#repairSoon("forwarding of packets was switched off");
-    else if (removal.kind === "state") this.#takeState(removal.index, removal.isUp);
+    if (removal.kind === "forwarding") {
+      if (options.isForwarded(removal.family)) this.#repairSoon("forwarding of packets was switched off");
+    } else if (removal.kind === "state") this.#takeState(removal.index, removal.isUp);
     else if (removal.kind === "device") {
       if (options.isOwnDevice(removal.index))
         this.#repairSoon("a bridge, or an address or route of one, was removed");

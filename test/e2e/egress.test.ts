@@ -199,8 +199,13 @@ const rules = async (): Promise<string> => (await daemon.network.run(["nft", "li
 
 for (const c of clients)
   test(`a container's own policy takes away from what its network allows (${c.name})`, async () => {
-    await daemon.text(c, ["network", "create", "-o", "berth.egress=192.0.2.0/24 api.example dns", "shared"]);
-    const own = ["--network", "shared", "--label", "berth.egress=192.0.2.8 198.51.100.1 api.example:80"];
+    const policy = "berth.egress=192.0.2.0/24 fd99::/64 api.example dns";
+    await daemon.text(c, ["network", "create", "--ipv6", "-o", policy, "shared"]);
+    const rules6 = "[fd99::2]:80 2001:db8::/32";
+    const own = [
+      ...["--network", "shared", "--label"],
+      `berth.egress=192.0.2.8 198.51.100.1 api.example:80 ${rules6}`,
+    ];
     await daemon.text(c, ["run", "-d", "--name", "own", ...own, "busybox", "sleep", "1000"]);
     await sleeper("other", "--network", "shared");
     const deny = ["--label", "berth.egress=deny", "--network", "shared", "-p", "18080:80"];
@@ -209,12 +214,17 @@ for (const c of clients)
       ["own", "192.0.2.8", "192.0.2.8 80"],
       ["own", "192.0.2.9", "refused"],
       ["own", "198.51.100.1", "refused"],
+      ["own", "[fd99::2]", "fd99::2 80"],
+      ["own", "[fd99::2]:443", "refused"],
+      ["own", "[fd99::3]", "refused"],
+      ["other", "[fd99::3]", "fd99::3 80"],
+      ["shut", "[fd99::2]", "refused"],
       ["other", "192.0.2.9", "192.0.2.9 80"],
       ["other", "198.51.100.1", "refused"],
       ["shut", "192.0.2.8", "refused"],
     ] as const)
       assert.equal(await reach(name, host), answer, `${name} ${host}`);
-    assert.equal(await reachByName("own", "api.example"), "192.0.2.7 80");
+    assert.match(await reachByName("own", "api.example"), /^(192\.0\.2\.7|fd99::2) 80$/);
     assert.equal(await reach("own", "192.0.2.7:443"), "refused");
     assert.equal(await reachByName("own", "evil.example"), "unknown");
     assert.equal(await reachByName("other", "alias.example"), "192.0.2.9 80");

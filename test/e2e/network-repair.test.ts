@@ -2,6 +2,7 @@
 // daemon-wide settings of networks hold.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { after, afterEach, before, describe, test } from "node:test";
 import { type Client, clients, TestDaemon } from "./harness.ts";
 
@@ -68,41 +69,142 @@ describe("daemon-wide settings", () => {
   });
 });
 
-/** Name of the host's end of a container's device. */
-async function portOf(name: string): Promise<string> {
-  const far = /^(\d+)/.exec(await text("exec", name, "cat", "/sys/class/net/eth0/iflink"))?.[1];
+/** Name of the host's end of one of a container's devices. */
+async function portOf(name: string, device = "eth0"): Promise<string> {
+  const far = /^(\d+)/.exec(await text("exec", name, "cat", `/sys/class/net/${device}/iflink`))?.[1];
   const links = JSON.parse(await inHost("ip", "-j", "link")) as { ifindex: number; ifname: string }[];
   return links.find((l) => l.ifindex === Number(far))?.ifname ?? "";
 }
 
+/** What of the host belongs to a network: firewall, device with addresses, routes and ports, settings. */
+async function stateOf(bridge: string): Promise<string[]> {
+  const script = `nft -s list ruleset; ip -o addr show dev $0; ip route show dev $0; ip -6 route show dev $0; cd /sys/class/net/$0; ls brif
+    head -n1 mtu address flags; cd /proc/sys/net; head -n1 ipv4/ip_forward ipv6/conf/all/forwarding ipv4/conf/$0/route_localnet ipv6/conf/$0/*`;
+  const { stdout } = await daemon.network.run(["sh", "-c", script, bridge]);
+  return (
+    stdout
+      .split(/[\n,{}]+/)
+      .map((line) => line.replace(/^\d+:| linkdown/g, "").trim())
+      // The kernel makes link-local addresses, and tells of the carrier, in its own time.
+      .filter((line) => !line.includes("fe80:"))
+      .sort()
+  );
+}
+
+/** Resolves when the network is as it was; fails with the difference when that takes longer than anybody would wait. */
+async function comesBack(bridge: string, before: readonly string[], after: string): Promise<void> {
+  const deadlineMs = performance.now() + 60_000;
+  for (;;) {
+    const state = await stateOf(bridge);
+    if (isDeepStrictEqual(state, before)) return;
+    if (performance.now() > deadlineMs) assert.deepEqual(state, before, after);
+    await sleep(50);
+  }
+}
+
 describe("damage by others", () => {
   test("rules, bridges, addresses, routes, ports and forwarding come back while containers run", async () => {
-    const id = await text("network", "create", "--subnet", "10.30.9.0/24", "mended");
+    const id = await text(
+      "network",
+      "create",
+      "--subnet",
+      "10.30.9.0/24",
+      "--ipv6",
+      "--subnet",
+      "fd30:9::/64",
+      "mended",
+    );
     const bridge = `br-${id.slice(0, 12)}`;
     await text(
       ...["run", "-d", "--name", "web", "-h", "web", "--network", "mended", "-p", "18080:80"],
-      ...["busybox", "httpd", "-f", "-h", "/etc"],
+      ...["-p", "[fd30:9::1]:18081:80", "busybox", "httpd", "-f", "-h", "/etc"],
     );
     await text("run", "-d", "--name", "peer", "--network", "mended", "busybox", "sleep", "1000");
+    const before = await stateOf(bridge);
     for (const way of [
       ["nft", "flush", "ruleset"],
       ["ip", "link", "del", bridge],
       ["ip", "addr", "del", "10.30.9.1/24", "dev", bridge],
       ["ip", "route", "del", "10.30.9.0/24", "dev", bridge],
+      ["ip", "addr", "del", "fd30:9::1/64", "dev", bridge],
+      ["ip", "route", "del", "fd30:9::/64", "dev", bridge],
       ["ip", "link", "set", bridge, "down"],
       ["ip", "link", "set", await portOf("web"), "nomaster"],
       ["sysctl", "-qw", "net.ipv4.ip_forward=0"],
+      ["sysctl", "-qw", "net.ipv6.conf.all.forwarding=0"],
+      ["sysctl", "-qw", `net.ipv6.conf.${bridge}.disable_ipv6=1`],
     ]) {
-      const count = daemon.log.split("made as it was").length;
       await inHost(...way);
-      await daemon.logs(new RegExp(`(made as it was[^]*){${count}}`));
+      await comesBack(bridge, before, way.join(" "));
       assert.equal(await page(), "web", way.join(" "));
-      assert.equal(
-        await text("exec", "peer", "timeout", "3", "wget", "-qO-", "http://10.30.9.2/hostname"),
-        "web",
-      );
-      assert.equal((await inHost("sysctl", "-n", "net.ipv4.ip_forward")).trim(), "1");
+      for (const host of ["10.30.9.2", "[fd30:9::2]", "[fd30:9::1]:18081"])
+        assert.equal(
+          await text("exec", "peer", "timeout", "5", "wget", "-qO-", `http://${host}/hostname`),
+          "web",
+          `${host}: ${way.join(" ")}`,
+        );
     }
+  });
+
+  test("a container's devices come back with all they had, also those removed while no daemon was there", async () => {
+    await text("network", "create", "--subnet", "10.30.8.0/24", "--ipv6", "--subnet", "fd30:8::/64", "front");
+    await text("network", "create", "--internal", "--subnet", "10.30.7.0/24", "back");
+    await text(
+      ...["run", "-d", "--name", "web", "-h", "web", "--network", "back"],
+      ...[
+        "--network",
+        "name=front,driver-opt=com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.log_martians=1",
+      ],
+      ...["--mac-address", "02:42:0a:1e:07:63", "-p", "18080:80", "busybox", "httpd", "-f", "-h", "/etc"],
+    );
+    await text(
+      "run",
+      "-d",
+      "--name",
+      "peer",
+      "--network",
+      "front",
+      "--network",
+      "back",
+      "busybox",
+      "sleep",
+      "1000",
+    );
+    const state = async (): Promise<string> => {
+      const commands = [
+        "ip -o addr",
+        "ip route",
+        "ip -6 route",
+        "ip -o link",
+        "cat /proc/sys/net/ipv4/conf/eth*/log_martians",
+      ];
+      const shown = await text("exec", "web", "sh", "-c", commands.join("; "));
+      return shown.replace(/@if\d+/g, "");
+    };
+    const isWhole = async (): Promise<void> => {
+      assert.equal(await state(), before);
+      assert.equal(await page(), "web");
+      for (const host of ["10.30.8.2", "10.30.7.2", "[fd30:8::2]"])
+        assert.equal(
+          await text("exec", "peer", "timeout", "5", "wget", "-qO-", `http://${host}/hostname`),
+          "web",
+          host,
+        );
+    };
+    const before = await state();
+    for (const device of ["eth0", "eth1"]) {
+      await inHost("ip", "link", "del", await portOf("web", device));
+      await daemon.logs(new RegExp(`device ${device} of container .* made as it was`));
+      await isWhole();
+    }
+    const port = await portOf("web");
+    await daemon.kill();
+    await inHost("ip", "link", "del", port);
+    await daemon.up();
+    await daemon.logs(/device eth0 of container .* made as it was/);
+    await isWhole();
+    await text("rm", "-f", "web", "peer");
+    while ((await veths()) > 0) await sleep(50);
   });
 });
 

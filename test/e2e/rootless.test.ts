@@ -126,6 +126,11 @@ class World {
     return run(this.as(argv), options);
   }
 
+  /** The command as the machine's administrator runs it, in the user's network. */
+  asRoot(argv: readonly string[]): string[] {
+    return ["nsenter", `--net=/proc/${this.#holder.pid}/ns/net`, "--", ...argv];
+  }
+
   /** A command of the user's that has to succeed; its output without the last newline. */
   async text(argv: readonly string[], options: CommandOptions = {}): Promise<string> {
     const outcome = await this.run(argv, options);
@@ -169,6 +174,11 @@ class World {
   }
 }
 
+/** Says to which address one has come. */
+const TCP_SERVER = `import socket
+s = socket.create_server(("", 7000)); print("ready")
+while True:
+    c, _ = s.accept(); c.sendall((c.getsockname()[0] + "\\n").encode()); c.close()`;
 const UDP_ECHO = `import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 53)); print("ready")
 while True: s.sendto(*s.recvfrom(2048))`;
@@ -332,6 +342,37 @@ describe("rootless", () => {
     assert.match(low.stderr, /failed to bind host port for 0\.0\.0\.0:81.*permission denied/);
     await berth("rm", "-f", "web");
     assert.equal((await world.run(["curl", "-s", "http://127.0.0.1:8080/"])).status, 7);
+  });
+
+  test("an egress policy of a network, and of a container, lets out what its rules allow", async () => {
+    const places = ["192.0.2.7", "192.0.2.8", "192.0.2.9"];
+    for (const place of places)
+      assert.equal((await run(world.asRoot(["ip", "addr", "add", `${place}/32`, "dev", "lo"]))).status, 0);
+    const server = new Live(world.asRoot(["python3", "-uc", TCP_SERVER]));
+    await server.prints("ready");
+    await berth("network", "create", "--egress", "192.0.2.8/31:7000/tcp", "walled");
+    const asked = async (...flags: string[]): Promise<string[]> => {
+      await berth("run", "-d", "--name", "asks", "--network", "walled", ...flags, "busybox", "sleep", "1000");
+      const got = [];
+      for (const place of places)
+        got.push(
+          (await world.run([world.berth, "exec", "asks", "nc", "-w", "5", place, "7000"])).stdout.trim(),
+        );
+      await berth("rm", "-f", "asks");
+      return got;
+    };
+    assert.deepEqual(await asked(), ["", "192.0.2.8", "192.0.2.9"]);
+    assert.deepEqual(await asked("--label", "berth.egress=192.0.2.0/28:7000 dns"), [
+      "",
+      "192.0.2.8",
+      "192.0.2.9",
+    ]);
+    assert.deepEqual(await asked("--label", "berth.egress=192.0.2.9"), ["", "", "192.0.2.9"]);
+    assert.deepEqual(await asked("--label", "berth.egress=deny"), ["", "", ""]);
+    await berth("network", "rm", "walled");
+    server.kill("SIGKILL");
+    await server.ended;
+    for (const place of places) await run(world.asRoot(["ip", "addr", "del", `${place}/32`, "dev", "lo"]));
   });
 
   test("containers reach each other by name, and volumes keep what they write", async () => {

@@ -1,15 +1,19 @@
 // The network drivers by name, each fed with its own form of a network's record. The wiring gives the drivers in; nothing
 // else in the engine knows which there are.
 import { parsePrefix } from "../../linux/netlink/address.ts";
+import type { Op, Register } from "../../linux/ops.ts";
 import type { HostPrefixes } from "../../net/host-state.ts";
 import type { MacvlanNetwork } from "../../net/macvlan/device.ts";
-import type { BridgeNetwork, EndpointRecord, NetworkDriver } from "../../net/model.ts";
+import type { BridgeNetwork, EndpointRecord, EndpointRequest, NetworkDriver } from "../../net/model.ts";
 import { type BridgeDefaults, bridgeSpec, macvlanSpec, OPTION } from "./options.ts";
 import { isOnWire, type NetworkRecord } from "./record.ts";
 import type { TakenSubnets } from "./subnets.ts";
 
-/** The bridge driver also reads what others on the host have. */
-export type BridgePort = NetworkDriver<BridgeNetwork> & { hostPrefixes(): Promise<HostPrefixes> };
+/** The bridge driver also reads what others on the host have, and makes devices again that others have removed. */
+export type BridgePort = NetworkDriver<BridgeNetwork> & {
+  hostPrefixes(): Promise<HostPrefixes>;
+  planRemake(request: EndpointRequest, reg: Register): Promise<Op[]>;
+};
 
 export class NetworkDrivers {
   readonly #bridge: BridgePort;
@@ -54,6 +58,11 @@ export class NetworkDrivers {
     }
     if (isOnWire(record)) return (await this.#macvlan.ensureNetwork(macvlanSpec(record))).deviceName;
     return "";
+  }
+
+  /** Plans to make the device of an endpoint again; no operations when it is there. */
+  async planRemake(record: NetworkRecord, request: EndpointRequest, reg: Register): Promise<Op[]> {
+    return record.driver === "bridge" ? this.#bridge.planRemake(request, reg) : [];
   }
 
   async remove(record: NetworkRecord): Promise<void> {

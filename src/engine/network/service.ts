@@ -15,6 +15,8 @@ import { Fault, messageOf } from "../../lib/errors.ts";
 import { newId, shortId } from "../../lib/id.ts";
 import { Lane } from "../../lib/lanes.ts";
 import { formatNano, nowNano, parseNano } from "../../lib/time.ts";
+import type { Op } from "../../linux/ops.ts";
+import type { RemakeDevice } from "../../net/bridge/lost-devices.ts";
 import type { EndpointRecord, PortChange } from "../../net/model.ts";
 import type { RecordStore, Table } from "../../storage/meta/types.ts";
 import type { EventBus } from "../event/bus.ts";
@@ -36,6 +38,8 @@ export interface NetworkMembers {
   list(networkId: string): NetworkMember[];
   connect(input: InputOf<typeof operations.networkConnect>): Promise<void>;
   disconnect(input: InputOf<typeof operations.networkDisconnect>): Promise<void>;
+  /** Makes the device of a running container again that somebody else has removed. */
+  remakeDevice: RemakeDevice;
 }
 
 export interface NetworkServiceOptions {
@@ -179,6 +183,18 @@ export class NetworkService {
       this.#holders.delete(endpointId);
       throw portFault(error, `${wish.containerName} (${endpointId})`);
     }
+  }
+
+  /** Plans to make the device of a running container's endpoint again; no operations when it is there. */
+  async planRemake(endpoint: EndpointRecord, wish: AttachWish, reg: number): Promise<Op[]> {
+    const network = this.find(endpoint.networkId);
+    const { ip6 = "", ifName = "eth0", ...rest } = endpoint;
+    return this.#drivers.planRemake(network, { ...wish, ...rest, ip6, ifName, ports: [] }, reg);
+  }
+
+  /** The device of an endpoint has been removed by somebody else: who has the container makes it again. */
+  async remakeDevice(endpoint: EndpointRecord): Promise<boolean> {
+    return (await this.#members?.remakeDevice(endpoint)) ?? false;
   }
 
   /** Unplugs an endpoint and gives its addresses back. `netns` is the namespace of a container that runs on. */

@@ -30,6 +30,7 @@ import {
   newAddress,
   newNeighbour,
   newRoute,
+  prefixRoute,
 } from "./route.ts";
 
 interface IpLink {
@@ -101,6 +102,20 @@ inOwnNamespace(import.meta.filename, () => {
         ["fd00::1", 64, undefined],
       ],
     );
+    const prefixRoutes = async (): Promise<string[]> =>
+      (
+        await Promise.all(
+          ["-4", "-6"].map((f) => sh("ip", f, "route", "show", "proto", "kernel", "dev", "br0")),
+        )
+      ).flatMap((text) =>
+        text.split("\n").filter((line) => line.startsWith("10.1.") || line.startsWith("fd00:")),
+      );
+    const kernels = await prefixRoutes();
+    assert.equal(kernels.length, 2);
+    for (const destination of ["10.1.0.0/16", "fd00::/64"])
+      await sh("ip", "route", "del", destination, "dev", "br0");
+    await send(prefixRoute(bridge.ifindex, "10.1.0.1/16"), prefixRoute(bridge.ifindex, "fd00::1/64"));
+    assert.deepEqual(await prefixRoutes(), kernels);
     const routes = JSON.parse(await sh("ip", "-j", "route")) as {
       dst: string;
       gateway?: string;

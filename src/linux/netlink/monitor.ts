@@ -2,6 +2,7 @@
 // forwarding.
 // Source: rtnetlink(7), linux/rtnetlink.h, linux/netconf.h.
 
+import { AF_INET, AF_INET6, type Family } from "./address.ts";
 import { decodeAttrs, decodeMessages, readText, readU32 } from "./message.ts";
 
 const RTM = { newLink: 16, delLink: 17, delAddr: 21, delRoute: 25, newNetconf: 80 } as const;
@@ -12,6 +13,7 @@ const GROUP = {
   ipv6Address: 9,
   ipv6Route: 11,
   ipv4Netconf: 24,
+  ipv6Netconf: 25,
 } as const;
 const AF_UNSPEC = 0;
 const AF_BRIDGE = 7;
@@ -29,19 +31,22 @@ export const LINK_REMOVALS = {
 } as const;
 
 /**
- * What was taken away: a device, or an address or a route of it; a port from its bridge; forwarding from the host. Whenever
+ * What was taken away: a device, or an address or a route of it; a port from its bridge; forwarding of a family from the host. Whenever
  * something of a device changes it is told whether it is up.
  */
 export type Removal =
   | { kind: "device"; index: number }
   | { kind: "state"; index: number; isUp: boolean }
   | { kind: "port"; name: string }
-  | { kind: "forwarding" };
+  | { kind: "forwarding"; family: Family };
 
 /** Returns what was taken away, in order. A port leaves its bridge before it is removed itself. */
 export function readRemovals(bytes: Uint8Array): Removal[] {
   return decodeMessages(bytes).flatMap(({ type, body }): Removal[] => {
-    if (type === RTM.newNetconf) return isForwardingOff(body) ? [{ kind: "forwarding" }] : [];
+    if (type === RTM.newNetconf)
+      return isForwardingOff(body)
+        ? [{ kind: "forwarding", family: body[0] === AF_INET6 ? AF_INET6 : AF_INET }]
+        : [];
     if (body.length < 8) return [];
     if (type === RTM.delRoute) {
       const device = decodeAttrs(body, 12).get(RTA_OIF);

@@ -14,6 +14,7 @@ import {
   ipText,
   macBytes,
   parseInterface,
+  prefixText,
   prefixSize,
   widthOf,
 } from "./address.ts";
@@ -35,7 +36,9 @@ const RTA = { dst: 1, oif: 4, gateway: 5, priority: 6, prefsrc: 7, table: 15 } a
 const NDA = { dst: 1, lladdr: 2 } as const;
 const NUD_PERMANENT = 0x80;
 const RT_TABLE_MAIN = 254;
-const RTPROT_BOOT = 3;
+const RTPROT = { kernel: 2, boot: 3 } as const;
+/** Of the routes that the kernel makes of IPv6 addresses (IP6_RT_PRIO_ADDRCONF). */
+const IPV6_PREFIX_METRIC = 256;
 const RT_SCOPE = { universe: 0, link: 253 } as const;
 const RTN_UNICAST = 1;
 
@@ -112,13 +115,18 @@ export interface Route {
   metric?: number;
 }
 
-function routeMessage(type: number, flags: number, route: Omit<Route, "family">): Message {
+function routeMessage(
+  type: number,
+  flags: number,
+  route: Omit<Route, "family">,
+  protocol: number = RTPROT.boot,
+): Message {
   const { ip, prefix } = parseInterface(route.destination);
   const header = new Uint8Array(12);
   header[0] = prefix.family;
   header[1] = prefix.length;
   header[4] = RT_TABLE_MAIN;
-  header[5] = RTPROT_BOOT;
+  header[5] = protocol;
   header[6] = route.gateway === undefined && prefix.family === AF_INET ? RT_SCOPE.link : RT_SCOPE.universe;
   header[7] = RTN_UNICAST;
   const attrs: Attr[] = [];
@@ -132,6 +140,18 @@ function routeMessage(type: number, flags: number, route: Omit<Route, "family">)
 
 /** Adds a route; EEXIST when it is there, ENETUNREACH when the gateway cannot be reached. */
 export const newRoute = (route: Omit<Route, "family">): Message => routeMessage(RTM.newRoute, ADD, route);
+
+/** Adds the route that the kernel makes of a device's address ("10.1.0.1/16"), as the kernel does: it goes with the address. */
+export function prefixRoute(index: number, address: string): Message {
+  const { ip, prefix } = parseInterface(address);
+  const family = prefix.family === AF_INET ? { source: ip } : { metric: IPV6_PREFIX_METRIC };
+  return routeMessage(
+    RTM.newRoute,
+    ADD,
+    { destination: prefixText(prefix), index, ...family },
+    RTPROT.kernel,
+  );
+}
 
 /** Removes a route; ESRCH when it is not there. */
 export const delRoute = (route: Omit<Route, "family">): Message => routeMessage(RTM.delRoute, CHANGE, route);

@@ -11,7 +11,7 @@ import {
   type Route,
   delAddress,
   newAddress,
-  newRoute,
+  prefixRoute,
 } from "../../linux/netlink/route.ts";
 import { HOST_NS, type Op, host } from "../../linux/ops.ts";
 import type { BridgeNetwork, NetworkSubnet } from "../model.ts";
@@ -161,9 +161,7 @@ export function planConfigureBridge(
     netlinkOp(NETLINK_ROUTE, HOST_NS, [
       ...surplus.map((a) => delAddress(index, a)),
       ...s.addresses.filter((a) => !has.includes(a)).map((a) => newAddress(index, a)),
-      ...routeless.map((a) =>
-        newRoute({ destination: networkOf(a), index, source: a.split("/")[0] as string }),
-      ),
+      ...routeless.map((a) => prefixRoute(index, a)),
       setLink({ index }, { ...(s.isForeign ? {} : { mac: s.mac, mtu: s.mtu }), isUp: true }),
     ]),
   ];

@@ -379,7 +379,16 @@ export const CHAINS: readonly { chain: Chain; rules: readonly Rule[] }[] = [
   },
   {
     chain: { name: "prerouting", hook: { type: "nat", hook: "prerouting", priority: -100 } },
-    rules: [rule("", toLocalAddress(), verdict({ jump: "publish" }))],
+    rules: [
+      // Where bridges pass packets through the firewall (br_netfilter), a translated one would not leave its bridge any more,
+      // whose ports do not reach each other: the daemon's sockets carry what comes from there.
+      rule(
+        "translated by no bridge that keeps its ports apart",
+        deviceIn("iifname", SETS.apart.name),
+        verdict("return"),
+      ),
+      rule("", toLocalAddress(), verdict({ jump: "publish" })),
+    ],
   },
   {
     chain: { name: "output", hook: { type: "nat", hook: "output", priority: -100 } },

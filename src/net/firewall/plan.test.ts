@@ -59,6 +59,7 @@ test("the rules do not depend on networks and ports, only elements do", () => {
     bridges: 2,
     internal: 1,
     neighbours: 1,
+    apart: 0,
     trusted: 1,
     routed: 0,
     routed6: 1,

@@ -84,6 +84,7 @@ export function networkElements(n: FirewallNetwork): SetElements {
     bridges: [device],
     ...(n.internal ? { internal: [device] } : {}),
     ...(n.icc ? { neighbours: [{ key: [n.bridgeName, n.bridgeName] }] } : {}),
+    ...(n.icc || n.internal ? {} : { apart: [device] }),
     ...(trustedInterfaces.length === 0
       ? {}
       : { trusted: trustedInterfaces.map((name) => ({ key: [name, n.bridgeName] })) }),

@@ -38,6 +38,8 @@ export const SETS = {
   internal: { name: "internal", key: ["ifname"] },
   /** From which bridge into which: each into itself, unless icc is off. */
   neighbours: { name: "neighbours", key: ["ifname", "ifname"] },
+  /** Bridges with a way out whose ports do not reach each other. */
+  apart: { name: "apart", key: ["ifname"] },
   /** Devices of the host and the bridges whose published ports they reach by the containers' own addresses. */
   trusted: { name: "trusted", key: ["ifname", "ifname"] },
   /** Bridges by gateway mode. */

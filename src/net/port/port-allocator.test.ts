@@ -31,6 +31,15 @@ test("socketInodes finds listening and bound sockets of a port in procfs text", 
   assert.deepEqual(socketInodes("", "tcp", 80), []);
 });
 
+test("a process that may open no more files says so", async () => {
+  const hold = () => Promise.reject(Object.assign(new Error("bind"), { code: "EMFILE" }));
+  const ports = new PortAllocator({ hasIpv6: false, hold });
+  await assert.rejects(ports.lease([request({ hostPort: 8080 })], web), {
+    code: "port.bind-failed",
+    message: /^failed to bind host port for 0\.0\.0\.0:8080:127\.0\.0\.1:80\/tcp: too many open files, /,
+  });
+});
+
 inOwnNamespace(import.meta.filename, () => {
   const ports = new PortAllocator({ hasIpv6: true, ephemeral: [40000, 40003] });
 

@@ -252,6 +252,7 @@ const BIND_ERRORS: Readonly<Record<string, string>> = table({
   EADDRINUSE: "address already in use",
   EADDRNOTAVAIL: "cannot assign requested address",
   EACCES: "permission denied",
+  EMFILE: "too many open files, of which the daemon has one for each port and family (raise its LimitNOFILE)",
 });
 
 function bindFault(error: unknown, grant: Grant | undefined, request: PortRequest, owner: PortOwner): Fault {

@@ -3,6 +3,7 @@
 // ../firewall/ruleset.ts) are carried to the container from here. What nftables translates never reaches it.
 // Invariant: half-closes pass through in both directions; an error on one side ends both.
 
+import { closeSync, openSync } from "node:fs";
 import { type Server, type Socket, connect, createServer } from "node:net";
 import { parsePrefix, prefixContains } from "../../linux/netlink/address.ts";
 import type { PortProto } from "../model.ts";
@@ -51,13 +52,25 @@ export function holdTcpPort(
     else client.destroy();
   });
   return new Promise((resolve, reject) => {
-    server.once("error", reject);
+    const refuse = (error: Error): void => reject(withCode(error));
+    server.once("error", refuse);
     server.listen({ host: ip, port, ipv6Only: true, exclusive: true }, () => {
-      server.off("error", reject);
+      server.off("error", refuse);
       server.on("error", () => undefined); // ignored: a failed accept concerns one client
       resolve({ close: () => closeAll(server, open) });
     });
   });
+}
+
+/** bun: listen() for which there is no descriptor left fails without a code. */
+function withCode(error: NodeJS.ErrnoException): Error {
+  if (error.code !== undefined) return error;
+  try {
+    closeSync(openSync("/dev/null", "r"));
+    return error;
+  } catch (cause) {
+    return cause as Error;
+  }
 }
 
 /** Copies both ways; both are in `open` while they are. */

@@ -3,7 +3,6 @@
 import type { InputOf } from "../../../api/contract.ts";
 import type * as operations from "../../../api/operations/network.ts";
 import { Fault, messageOf } from "../../../lib/errors.ts";
-import { host, type Op } from "../../../linux/ops.ts";
 import type { PortRequest } from "../../../net/model.ts";
 import { type DefaultRoute, openHostNamespace, planRouteChange } from "../../../net/sandbox/endpoint.ts";
 import { withHosts, withoutHosts } from "../../../net/sandbox/hosts-edit.ts";
@@ -22,11 +21,12 @@ import { withoutAttached } from "./release.ts";
 import { rewriteResolvConf } from "./resolv-conf.ts";
 import {
   attachedTo,
+  enterNamespace,
   gatewaysOf,
   interfaceName,
   NETNS,
-  networkOf,
   type Place,
+  placesOf,
   publisherOf,
   wantedPorts,
   withHolderName,
@@ -91,11 +91,6 @@ const beingRemoved = (id: string): Fault =>
     { code: "container.removing" },
   );
 
-/** The places of a running container, with what they have. */
-function placesOf(context: ContainerContext, endpoints: readonly NetworkEndpoint[]): Place[] {
-  return endpoints.map((endpoint) => ({ endpoint, network: networkOf(context.networks, endpoint) }));
-}
-
 async function joinLive(
   context: ContainerContext,
   live: LiveContainer,
@@ -105,7 +100,7 @@ async function joinLive(
   const joined = { ...record, endpoints: [...record.endpoints, place.endpoint] };
   // First, since it may fail, and harms nobody when what follows fails.
   if (live.run !== null) await joinNameService(context, joined, live.run);
-  const before = placesOf(context, record.endpoints);
+  const before = placesOf(context.networks, record.endpoints);
   const after = [...before, place];
   const move = await beginMove(context, record, { before, after });
   const names = record.endpoints.map((e) => e.attached?.ifName ?? "eth0");
@@ -115,7 +110,7 @@ async function joinLive(
     const wish = wishOf(record, place, { ifName, gateways: gatewaysOf(after), ports: move.ports });
     planned = await context.networks.planAttach(wish, NETNS);
     await context.keel.run([
-      ...enterNamespace(record),
+      enterNamespace(record),
       openHostNamespace(),
       ...planRouteChange(NETNS, { remove: move.lostRoutes, add: [] }),
       ...planned.ops,
@@ -148,10 +143,6 @@ async function putEndpoints(
   const latest = context.table.find(id);
   await context.table.put({ ...latest, endpoints: change(latest.endpoints) });
 }
-
-const enterNamespace = (record: ContainerRecord): Op[] => [
-  host.netnsOpen(NETNS, `/proc/${record.state.pid}/ns/net`),
-];
 
 /** What a change of the networks does to default routes and ports of the endpoints that stay. */
 interface Move {
@@ -282,8 +273,8 @@ async function leaveLive(
   const attached = leaving.attached as AttachedEndpoint;
   const staying = record.endpoints.filter((e) => e !== leaving);
   const [old, next] = [
-    gatewaysOf(placesOf(context, record.endpoints)),
-    gatewaysOf(placesOf(context, staying)),
+    gatewaysOf(placesOf(context.networks, record.endpoints)),
+    gatewaysOf(placesOf(context.networks, staying)),
   ];
   await context.networks.detach(attached, { netns: `/proc/${record.state.pid}/ns/net` });
   const known = routesOf(old);
@@ -291,7 +282,7 @@ async function leaveLive(
     (r) => !known.some((k) => k.ifName === r.ifName && k.gateway === r.gateway),
   );
   const ops = planRouteChange(NETNS, { remove: [], add: gained });
-  if (ops.length > 0) await context.keel.run([...enterNamespace(record), ...ops]);
+  if (ops.length > 0) await context.keel.run([enterNamespace(record), ...ops]);
   const ports = attached.ports.filter((p) => p.hostPort !== 0);
   const heir = publisherOf(next)?.endpoint;
   const isHeir = (e: NetworkEndpoint): boolean =>

@@ -6,7 +6,7 @@ import type { PublishedPort } from "../../../net/model.ts";
 import { type ContainerContext, publish } from "../context.ts";
 import { parsePortKey, portRequests } from "../ports.ts";
 import { type ContainerRecord, isRunning } from "../record.ts";
-import { gatewaysOf, networkOf, publisherOf, withHolderName } from "./sandbox.ts";
+import { gatewaysOf, placesOf, publisherOf, withHolderName } from "./sandbox.ts";
 
 /** Bindings by container port; of removed ones "" stands for any host address or port. */
 export interface PublishChange {
@@ -62,11 +62,7 @@ export async function updatePorts(
 }
 
 function publisherEndpoint(context: ContainerContext, record: ContainerRecord) {
-  const places = record.endpoints.map((endpoint) => ({
-    endpoint,
-    network: networkOf(context.networks, endpoint),
-  }));
-  return publisherOf(gatewaysOf(places))?.endpoint;
+  return publisherOf(gatewaysOf(placesOf(context.networks, record.endpoints)))?.endpoint;
 }
 
 /** Returns what a change comes to, given what is published now (nothing between runs). Pure; fails as updatePorts does. */

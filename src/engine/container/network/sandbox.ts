@@ -61,7 +61,7 @@ export function networkOf(networks: Pick<NetworkService, "find">, e: NetworkEndp
 }
 
 function attachWishes(networks: NetworkService, record: ContainerRecord): AttachWish[] {
-  const found = record.endpoints.map((endpoint) => ({ endpoint, network: networkOf(networks, endpoint) }));
+  const found = placesOf(networks, record.endpoints);
   const gateways = gatewaysOf(found);
   const names: string[] = [];
   return found.map(({ endpoint, network }) => {
@@ -76,6 +76,16 @@ export interface Place {
   endpoint: NetworkEndpoint;
   network: NetworkRecord;
 }
+
+/** Returns the places of a container. Fails with notFound. */
+export const placesOf = (
+  networks: Pick<NetworkService, "find">,
+  endpoints: readonly NetworkEndpoint[],
+): Place[] => endpoints.map((endpoint) => ({ endpoint, network: networkOf(networks, endpoint) }));
+
+/** The operation that opens the network namespace of a running container, into `NETNS`. */
+export const enterNamespace = (record: ContainerRecord): Op =>
+  host.netnsOpen(NETNS, `/proc/${record.state.pid}/ns/net`);
 
 /** Returns which of a container's networks give the default routes. */
 export function gatewaysOf(places: readonly Place[]): GatewayChoice<Place> {

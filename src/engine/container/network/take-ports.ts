@@ -4,7 +4,7 @@
 import { Fault } from "../../../lib/errors.ts";
 import { type ContainerContext, publish } from "../context.ts";
 import { type ContainerRecord, isRunning, type NetworkEndpoint } from "../record.ts";
-import { gatewaysOf, networkOf, publisherOf } from "./sandbox.ts";
+import { gatewaysOf, placesOf, publisherOf } from "./sandbox.ts";
 
 /** Takes the ports over. Fails with notFound, and with conflict where either does not run or the taker has ports. */
 export async function takePorts(context: ContainerContext, takerId: string, giverId: string): Promise<void> {
@@ -45,11 +45,7 @@ async function move(context: ContainerContext, takerId: string, giverId: string)
 }
 
 function publisherEndpoint(context: ContainerContext, record: ContainerRecord): NetworkEndpoint | undefined {
-  const places = record.endpoints.map((endpoint) => ({
-    endpoint,
-    network: networkOf(context.networks, endpoint),
-  }));
-  return publisherOf(gatewaysOf(places))?.endpoint;
+  return publisherOf(gatewaysOf(placesOf(context.networks, record.endpoints)))?.endpoint;
 }
 
 function refusal(message: string): Fault {
