@@ -145,11 +145,16 @@ static int open_root(struct container *c, const char *target, struct fault *f)
 	return c->root < 0 ? fault_set(f, errno, "open", target, NULL) : 0;
 }
 
-static int prepare_root(struct container *c, const char *target, struct fault *f)
+static int check_no_root(struct container *c, const char *target, struct fault *f)
 {
 	if (c->root >= 0 || c->is_pivoted)
 		return fault_set(f, EINVAL, "root", target, "there is a root already");
-	int rc = detach_propagation(c, f);
+	return detach_propagation(c, f);
+}
+
+static int prepare_root(struct container *c, const char *target, struct fault *f)
+{
+	int rc = check_no_root(c, target, f);
 	return rc < 0 ? rc : make_parent_private(target, f);
 }
 
@@ -162,12 +167,16 @@ int root_id_mapped(struct container *c, const char *path, const char *uids, cons
 
 int root_bind(struct container *c, const char *source, const char *target, struct fault *f)
 {
-	int rc = prepare_root(c, target, f);
+	int rc = check_no_root(c, target, f);
 	if (rc < 0)
 		return rc;
+	// Before the parent of the target, which may be the source's mount, becomes private: the clone keeps the source's master.
 	CLEAN_FD int tree = open_tree(AT_FDCWD, source, CLONE_TREE | AT_RECURSIVE);
 	if (tree < 0)
 		return fault_set(f, errno, "open_tree", source, NULL);
+	rc = make_parent_private(target, f);
+	if (rc < 0)
+		return rc;
 	CLEAN_FD int dest = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dest < 0)
 		return fault_set(f, errno, "open", target, NULL);

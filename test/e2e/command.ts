@@ -16,12 +16,13 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly input?: string | Uint8Array;
-  /** Milliseconds until the program is killed and the call fails; 30 000 when absent, more in an emulated machine. */
+  /** Milliseconds until the program is killed and the call fails; 30 000 when absent, and more in an emulated machine. */
   readonly timeoutMs?: number;
 }
 
 /** An emulated machine (tools/vm.ts) needs more time for everything. */
-const DEFAULT_TIMEOUT_MS = 30_000 * Number(process.env["BERTH_TEST_SLOWNESS"] ?? 1);
+const SLOWNESS = Number(process.env["BERTH_TEST_SLOWNESS"] ?? 1);
+const DEFAULT_TIMEOUT_MS = 30_000;
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
   SIGHUP: 1,
   SIGINT: 2,
@@ -57,7 +58,7 @@ export class Live {
     this.#child.stdin.on("error", () => {}); // ignored: a program may end without reading what it was given
     this.#collect(this.#child.stdout, this.#stdout);
     this.#collect(this.#child.stderr, this.#stderr);
-    this.ended = this.#wait(argv, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    this.ended = this.#wait(argv, (options.timeoutMs ?? DEFAULT_TIMEOUT_MS) * SLOWNESS);
     this.ended.catch(() => {}); // ignored: whoever awaits it hears of it
   }
 
@@ -111,7 +112,8 @@ export class Live {
   }
 
   /** Resolves when `pattern` is in standard output or standard error; fails when the program ends without it. */
-  async prints(pattern: RegExp | string, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<void> {
+  async prints(pattern: RegExp | string, limitMs = DEFAULT_TIMEOUT_MS): Promise<void> {
+    const timeoutMs = limitMs * SLOWNESS;
     const isThere = (): boolean =>
       [this.output, this.errors].some((text) =>
         typeof pattern === "string" ? text.includes(pattern) : pattern.test(text),

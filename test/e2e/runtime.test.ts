@@ -445,6 +445,17 @@ each("the debug log tells the flags of the filter", async () => {
   }
 });
 
+each("a root that is a slave has the master of the bundle's mount", async () => {
+  await bed.configure((spec) => {
+    spec.process.args = ["grep", "-o", " / / .* - \\| /[^ ]*rootfs / .* - ", "/proc/self/mountinfo"];
+    spec.linux.rootfsPropagation = "slave";
+  });
+  const shared = ["unshare", "--mount", "sh", "-ec", 'mount --make-rshared /; exec "$@"', "sh"];
+  const { stdout, stderr } = await run([...shared, ...bed.argv(["run", "rt-slave"])], { cwd: bed.bundle });
+  assert.match(stdout, /master:\d+/, stderr);
+  assert.doesNotMatch(stdout, /shared:/);
+});
+
 each("the debug log tells what is done, and no environment", async () => {
   await bed.configure((spec) => {
     spec.process.args = ["sleep", "1000"];

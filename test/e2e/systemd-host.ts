@@ -1,7 +1,7 @@
 // A machine whose init is systemd, as far as `--systemd-cgroup` is concerned: the real systemd as the first process of new pid, mount, cgroup, ipc
 // and uts namespaces, with a small root of bind mounts, cgroups of its own and no units but one that says when it is up.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +14,7 @@ export const isUnified = host.mode === "unified";
 
 /** The new root, with what the machine's programs need, in which only /run, /tmp, /var and `shared` can be written to. */
 const script = (dir: string, shared: readonly string[]) => `set -e
+echo forked
 read -r go < ${dir}/go
 mount --make-rprivate /
 mount -t tmpfs tmpfs ${dir}/root
@@ -25,6 +26,7 @@ mkdir proc dev sys run tmp var old
 mount -t proc proc proc
 mount --bind proc/sys proc/sys && mount -o remount,bind,ro proc/sys
 mount --rbind /dev dev
+mount --bind /dev/null dev/console
 mount --rbind /sys sys
 mount -t tmpfs tmpfs sys/fs/cgroup
 ${cgroupMounts()}
@@ -95,8 +97,12 @@ function removeTree(dir: string): void {
   rmdirSync(dir);
 }
 
-/** Where systemd itself is: with its children's controllers a cgroup of version 2 has no processes of its own. */
-const initScopeIn = (dir: string) => (existsSync(join(dir, "init.scope")) ? join(dir, "init.scope") : dir);
+/**
+ * Goes to where systemd itself is: with its children's controllers a cgroup of version 2 has no processes of its own. In hierarchies
+ * of version 1 it may be anywhere at any time.
+ */
+const joining = (dir: string) =>
+  `echo $$ 2>/dev/null >${dir}/init.scope/cgroup.procs || echo $$ >${dir}/cgroup.procs`;
 
 export class SystemdHost implements AsyncDisposable {
   readonly #dir: string;
@@ -125,14 +131,15 @@ echo $!; wait`;
     const machine = new SystemdHost(dir, cgroups, live);
     try {
       const down = live.ended.then(() => assert.fail(`systemd does not start: ${live.output}`));
-      await Promise.race([down, live.prints("\n")]);
+      // its namespaces are there: until then it would take what it is moved to for its root
+      await Promise.race([down, live.prints(/\d+\n[^]*forked|forked\n[^]*\d+\n/)]);
+      const outside = Number(/\d+/.exec(live.output)?.[0]);
       // in version 2 a cgroup with processes gives its children no controllers: those that only started the machine leave
       if (host.v2)
-        for (const pid of [live.pid, live.output.trim()])
+        for (const pid of [live.pid, outside])
           writeFileSync(join(host.v2.mountpoint, "cgroup.procs"), String(pid));
       await writeFile(join(dir, "go"), "go\n");
       await Promise.race([down, run(["cat", join(dir, "up")])]);
-      const [outside] = live.output.split("\n");
       const children = await readFile(`/proc/${outside}/task/${outside}/children`, "utf8");
       machine.#pid = Number(children.trim());
     } catch (error) {
@@ -145,7 +152,7 @@ echo $!; wait`;
   /** Runs a program there, in a cgroup of that machine's: systemd cannot move a process that is in none. */
   call(argv: readonly string[], options: CommandOptions = {}): Promise<Outcome> {
     const { cwd = "/", ...rest } = options;
-    const joined = this.#cgroups.map((dir) => `echo $$ > ${initScopeIn(dir)}/cgroup.procs`).join("; ");
+    const joined = this.#cgroups.map(joining).join("; ");
     const there = 'cd "$1" && shift && exec "$@"';
     const enter = `${joined}; exec nsenter -t ${this.#pid} -a -- sh -c '${there}' sh "$@"`;
     return run(["sh", "-ec", enter, "sh", cwd, ...argv], rest);

@@ -78,7 +78,7 @@ async function launch(call: Invocation, claimed: Claimed, flags: RestoreFlags): 
   const { host, scope, cgroup } = await planPlace(call, spec, dir.id);
   for (const warning of cgroup.warnings) call.log.warn(warning);
   const ops = [...cgroup.create, restoreOp(claimed, flags, { host, cgroup })];
-  const { outcome, foreground } = await inScope(scope, host, async () => {
+  const { outcome, foreground } = await inScope(scope, async () => {
     if (flags.detach) return { outcome: runOps(ops, dir.path), foreground: undefined };
     const stays = await runForeground(ops, dir.path);
     return { outcome: stays.outcome, foreground: stays };

@@ -120,7 +120,7 @@ interface Claimed {
 
 async function launch(call: Invocation, options: CreateOptions, claimed: Claimed): Promise<Created> {
   const { dir, bundle, spec } = claimed;
-  const { host, scope, cgroup } = await planPlace(call, spec, options.id);
+  const { scope, cgroup } = await planPlace(call, spec, options.id);
   const named = { id: options.id, bundle, spec };
   keepFilters();
   const planned = planBundle({
@@ -140,7 +140,7 @@ async function launch(call: Invocation, options: CreateOptions, claimed: Claimed
   for (const [code, , flags] of planned.plan.ops)
     if (code === OPCODES.seccomp || code === OPCODES.seccompNotify)
       call.log.debug(`seccomp filter flags: ${String(flags)}`); // compat: runc's words
-  const { outcome, foreground } = await inScope(scope, host, () => runLaunch(options, claimed, planned));
+  const { outcome, foreground } = await inScope(scope, () => runLaunch(options, claimed, planned));
   const [pid, startTicks, warnings] = asList(outcome.results.at(-1)) as [Reply, Reply, Reply];
   for (const warning of asList(warnings)) call.log.warn(asText(warning));
   call.log.debug(`process ${asNumber(pid)} waits to be started`);

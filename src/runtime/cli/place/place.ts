@@ -19,9 +19,9 @@ export interface Place {
 /** Decides. Throws Fault. */
 export async function planPlace(call: Invocation, spec: OciSpec, id: string): Promise<Place> {
   const rootless = isRootless(call.rootless);
-  const host = hierarchiesOf(rootless);
   const systemd = call.usesSystemd ? await import("../systemd/scope.ts") : undefined;
-  const scope = systemd?.planScope(host, spec, id);
+  const scope = await systemd?.planScope(spec, id);
+  const host = scope?.host ?? hierarchiesOf(rootless);
   const limits = spec.linux?.resources ?? {};
   const cgroup = planBundleCgroup(host, {
     cgroupsPath: spec.linux?.cgroupsPath,
@@ -30,23 +30,14 @@ export async function planPlace(call: Invocation, spec: OciSpec, id: string): Pr
     ...(scope ? { paths: scope.paths } : {}),
   });
   if (rootless) refuseLostLimits(cgroup.paths, limits);
-  if (scope === undefined)
-    return {
-      host,
-      cgroup: rootless ? { ...cgroup, create: withOptionalDevices(cgroup.create) } : cgroup,
-      scope,
-    };
+  const all = rootless ? withOptionalDevices(cgroup.create) : cgroup.create;
   // what is there when it fails is the scope's, and goes with it
-  const create = cgroup.create.filter(([code]) => code !== OPCODES.onFailure);
+  const create = scope ? all.filter(([code]) => code !== OPCODES.onFailure) : all;
   return { host, cgroup: { ...cgroup, create }, scope };
 }
 
 /** Runs `body`, which puts processes there. */
-export async function inScope<T>(
-  scope: Scope | undefined,
-  host: CgroupHost,
-  body: () => Promise<T>,
-): Promise<T> {
+export async function inScope<T>(scope: Scope | undefined, body: () => Promise<T>): Promise<T> {
   if (scope === undefined) return await body();
-  return await (await import("../systemd/scope.ts")).inScope(scope, host, body);
+  return await (await import("../systemd/scope.ts")).inScope(scope, body);
 }

@@ -3,9 +3,16 @@
 // A scope begins with a process. A process of keel's that waits for a request keeps it until the container's own is in it, and then ends.
 
 import { Fault } from "../../../lib/errors.ts";
-import { type CgroupHost, type CgroupPaths, isOrdinaryUser } from "../../../linux/cgroupfs/hierarchy.ts";
+import {
+  type CgroupHost,
+  type CgroupPaths,
+  delegatedHost,
+  isOrdinaryUser,
+  loadCgroupHost,
+} from "../../../linux/cgroupfs/hierarchy.ts";
+import { readProcText } from "../../../linux/procfs/read.ts";
 import { removeCgroup } from "../life/cgroup-end.ts";
-import { deviceRules, hasSystemd } from "../life/cgroups.ts";
+import { deviceRules, hasSystemd, parseOwnCgroups } from "../life/cgroups.ts";
 import { placeholder } from "../life/keel-run.ts";
 import type { OciResources, OciSpec } from "../../spec/oci.ts";
 import { annotatedProperties } from "./annotations.ts";
@@ -17,12 +24,14 @@ export { withSystemdQuota } from "./properties.ts";
 
 export interface Scope {
   unit: Unit;
+  /** The hierarchies that it is in. */
+  host: CgroupHost;
   paths: CgroupPaths;
   spec: OciSpec;
   id: string;
 }
 
-/** Throws Fault where systemd is not the machine's init, or we may not ask it. */
+/** Throws Fault where systemd is not the machine's init. */
 function requireSystemd(): void {
   if (!hasSystemd())
     throw new Fault(
@@ -30,27 +39,38 @@ function requireSystemd(): void {
       "systemd cgroup flag passed, but systemd support for managing cgroups is not available: systemd is not this machine's init",
       { code: "runtime.systemd-cgroup" },
     );
-  if (isOrdinaryUser())
-    throw new Fault(
-      "notImplemented",
-      "--systemd-cgroup needs root: a user's own systemd is not asked by this version",
-      { code: "runtime.systemd-cgroup" },
-    );
 }
 
-/** Decides. Throws Fault for a cgroupsPath or annotations that do not make a unit. */
-export function planScope(host: CgroupHost, spec: OciSpec, id: string): Scope {
+/** Decides; an ordinary user's scope is the user's own systemd's. Throws Fault for a cgroupsPath or annotations that do not make a unit. */
+export async function planScope(spec: OciSpec, id: string): Promise<Scope> {
   requireSystemd();
-  const unit = unitOf(spec.linux?.cgroupsPath, id, false);
+  const isUser = isOrdinaryUser();
+  const unit = unitOf(spec.linux?.cgroupsPath, id, isUser);
   annotatedProperties(spec.annotations ?? {});
-  return { unit, paths: unitPaths(host, unit, ""), spec, id };
+  const host = isUser ? await userHost() : loadCgroupHost(() => true);
+  return { unit, host, paths: unitPaths(host, unit, ""), spec, id };
+}
+
+/** What is the user's to give: the cgroup of version 2 in which the user's systemd is. Throws Fault where we are not in it. */
+async function userHost(): Promise<CgroupHost> {
+  const { v2 } = loadCgroupHost(() => true);
+  const base = await withManager(true, (manager) => manager.controlGroup());
+  const own = parseOwnCgroups(readProcText("/proc/self/cgroup")).get("") ?? "/";
+  // the kernel lets a user move processes within what is the user's only
+  if (!v2 || base === "" || !own.startsWith(`${base}/`))
+    throw new Fault(
+      "forbidden",
+      `--systemd-cgroup of an ordinary user has to be called from one of the user's own units (cgroup ${own} is not in ${base || "/"}): systemd-run --user --scope …`,
+      { code: "runtime.systemd-cgroup" },
+    );
+  return delegatedHost(v2.mountpoint + base, readProcText);
 }
 
 /** Runs `body`, which puts processes into the scope's cgroups, in a scope that is there. When it fails the scope is gone, too. */
-export async function inScope<T>(scope: Scope, host: CgroupHost, body: () => Promise<T>): Promise<T> {
+export async function inScope<T>(scope: Scope, body: () => Promise<T>): Promise<T> {
   const holder = await placeholder();
   try {
-    await start(scope, host, holder.pid);
+    await start(scope, holder.pid);
     try {
       return await body();
     } catch (error) {
@@ -64,15 +84,18 @@ export async function inScope<T>(scope: Scope, host: CgroupHost, body: () => Pro
   }
 }
 
-async function start({ unit, spec, id }: Scope, host: CgroupHost, pid: number): Promise<void> {
+async function start({ unit, host, spec, id }: Scope, pid: number): Promise<void> {
   const isUnified = host.mode === "unified";
   const resources = spec.linux?.resources ?? {};
-  await withManager(false, async (manager) => {
+  const { devices: rules = [], ...limits } = resources;
+  const isUser = isOrdinaryUser();
+  await withManager(isUser, async (manager) => {
     const kind = { version: await manager.version(), isUnified };
-    const devices = deviceRules(resources.devices ?? []);
+    // a user's systemd may not load programs
+    const devices = isUser ? {} : { devices: deviceRules(rules) };
     await manager.startTransient(unit.name, [
       ...scopeProperties(unit.slice, `berth container ${id}`, pid, isUnified),
-      ...limitProperties({ ...resources, devices }, kind),
+      ...limitProperties({ ...limits, ...devices }, kind),
       ...oomProperties(resources, kind),
       ...annotatedProperties(spec.annotations ?? {}),
     ]);
@@ -81,8 +104,9 @@ async function start({ unit, spec, id }: Scope, host: CgroupHost, pid: number): 
 
 /** Tells systemd of other limits, before the files are written. */
 export async function updateScope(unit: string, host: CgroupHost, change: OciResources): Promise<void> {
-  await withManager(false, async (manager) => {
-    const kind = { version: await manager.version(), isUnified: host.mode === "unified" };
+  const isUser = isOrdinaryUser();
+  await withManager(isUser, async (manager) => {
+    const kind = { version: await manager.version(), isUnified: isUser || host.mode === "unified" };
     const { devices: _, ...limits } = change;
     const properties = limitProperties(limits, kind);
     if (properties.length > 0) await manager.setProperties(unit, properties);
@@ -90,5 +114,5 @@ export async function updateScope(unit: string, host: CgroupHost, change: OciRes
 }
 
 export async function stopScope(unit: string): Promise<void> {
-  await withManager(false, (manager) => manager.stop(unit));
+  await withManager(isOrdinaryUser(), (manager) => manager.stop(unit));
 }
