@@ -133,6 +133,17 @@ test("a container is a scope of systemd's, with its limits, and gone with it", a
   await gone(unit);
 });
 
+test("no program is refused a device while systemd is told of other limits", async () => {
+  await started("sd-devices", (spec) => {
+    spec.root = { path: "rootfs", readonly: false };
+    spec.process.args = ["sh", "-c", "while echo x >/dev/null; do :; done; echo lost >/lost; sleep 1000"];
+  });
+  for (let limit = 20; limit < 30; limit++) await ok(["update", "--pids-limit", String(limit), "sd-devices"]);
+  const { stdout } = await call(["exec", "sd-devices", "sh", "-c", "cat /lost 2>&1 || true"]);
+  assert.match(stdout, /No such file/);
+  await ok(["delete", "--force", "sd-devices"]);
+});
+
 test("without a cgroupsPath the unit has the container's name; one that has ended is deleted all the same", async () => {
   await started("sd-two", (spec) => {
     delete spec.linux.cgroupsPath;

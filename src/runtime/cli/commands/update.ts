@@ -2,7 +2,10 @@
 
 import { readFileSync } from "node:fs";
 import { int, string } from "../../../lib/flags/spec.ts";
-import { loadCgroupHost } from "../../../linux/cgroupfs/hierarchy.ts";
+import { readFreezerState } from "../../../linux/cgroupfs/freezer-state.ts";
+import { freezeCgroup, thawCgroup } from "../../../linux/cgroupfs/freezer.ts";
+import { type CgroupPaths, loadCgroupHost } from "../../../linux/cgroupfs/hierarchy.ts";
+import type { Op } from "../../../linux/ops.ts";
 import { planCgroupUpdate } from "../../cgroup/plan.ts";
 import { parseResources } from "../../spec/bundle/parse.ts";
 import { command } from "../invocation.ts";
@@ -77,7 +80,8 @@ export const update = command({
       );
       const ops = plans.flatMap((plan) => plan.ops);
       const warnings = plans.flatMap((plan) => plan.warnings);
-      if (unit !== undefined) await systemd?.updateScope(unit, host, whole);
+      if (unit !== undefined)
+        await whileFrozen(dir, paths, async () => systemd?.updateScope(unit, host, whole));
       for (const warning of warnings) call.log.warn(warning);
       for (const warning of runOps(ops, dir.path).warnings) call.log.warn(warning);
       dir.save({
@@ -88,3 +92,18 @@ export const update = command({
     return 0;
   },
 });
+
+/**
+ * Runs `body`, in which systemd sets the device rules of a cgroup of version 1 anew, with its processes frozen.
+ * compat: runc does so, because for a moment nothing is allowed.
+ */
+async function whileFrozen(dir: ContainerDir, paths: CgroupPaths, body: () => Promise<void>): Promise<void> {
+  if (paths.v1["devices"] === undefined || readFreezerState(paths) !== "thawed") return await body();
+  const run = async (ops: readonly Op[]) => runOps(ops, dir.path);
+  await freezeCgroup(run, paths);
+  try {
+    await body();
+  } finally {
+    await thawCgroup(run, paths);
+  }
+}

@@ -261,11 +261,15 @@ describe("a foreign config.json", () => {
     assert.deepEqual(warnings, ["ignoring unknown or unavailable capabilities: [CAP_FLY]"]);
   });
 
-  test("a field in other capitals is taken, one by its own name counts", () => {
+  test("a field in other capitals is taken, and added to what is there by its own name", () => {
     const cpus = (resources: object) => taken("linux.resources", resources).spec.linux?.resources?.cpu;
     assert.deepEqual(cpus({ CPU: { Cpus: "0", MEMS: "1" } }), { cpus: "0", mems: "1" });
-    assert.deepEqual(cpus({ CPU: { cpus: "0" }, cpu: { cpus: "1" } }), { cpus: "1" });
-    assert.deepEqual(taken("Hostname", "other").spec.hostname, "box");
+    assert.deepEqual(cpus({ cpu: { shares: 2, mems: "0" }, CPU: { Cpus: "0", mems: "1" } }), {
+      shares: 2,
+      cpus: "0",
+      mems: "1",
+    });
+    assert.deepEqual(taken("Hostname", "other").spec.hostname, "other");
     assert.match(refused("linux.resources", { CPU: { Cpus: "x" } }), /linux\.resources\.cpu\.cpus: invalid/);
   });
 

@@ -106,7 +106,7 @@ export function record<T>(item: Shape<T>, key: Shape<string> = text): Shape<Reco
 
 /**
  * Returns the shape of an object with the fields of T.
- * compat: a field that is not there by its name is looked for in other capitals, as runc's JSON does (`Cpus` for `cpus`).
+ * compat: a field may have other capitals, as in runc's JSON (`Cpus` for `cpus`).
  */
 export function object<T extends object>(fields: Fields<T>): Shape<T> {
   const known = Object.entries(fields) as [
@@ -134,13 +134,20 @@ function named(
   fields: object,
   names: ReadonlyMap<string, string>,
 ): Record<string, unknown> {
-  let result = found;
-  for (const key of Object.keys(found)) {
-    if (Object.hasOwn(fields, key)) continue;
-    const name = names.get(key.toLowerCase());
-    if (name !== undefined && !Object.hasOwn(found, name)) result = { ...result, [name]: found[key] };
+  const isOther = (key: string) => !Object.hasOwn(fields, key) && names.has(key.toLowerCase());
+  if (!Object.keys(found).some(isOther)) return found;
+  const result: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(found)) {
+    const name = isOther(key) ? (names.get(key.toLowerCase()) ?? key) : key;
+    if (Object.hasOwn(fields, name)) result[name] = merged(result[name], value);
   }
   return result;
+}
+
+/** The same field twice: the later value counts, of objects each field. */
+function merged(first: unknown, second: unknown): unknown {
+  const isObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject(first) && isObject(second) ? { ...(first as object), ...(second as object) } : second;
 }
 
 function setIfAny(target: Record<string, unknown>, name: string, value: unknown): void {
