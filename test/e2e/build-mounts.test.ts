@@ -1,9 +1,9 @@
 // RUN --mount and COPY's newer flags in real containers: what is mounted is there, and leaves no trace in the image.
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
+import { withContext } from "./context.ts";
 import { clients, TestDaemon } from "./harness.ts";
 
 let daemon: TestDaemon;
@@ -12,22 +12,6 @@ before(async () => {
 });
 afterEach(() => daemon.removeContainers());
 after(() => daemon.close());
-
-async function withContext<T>(
-  files: Readonly<Record<string, string>>,
-  use: (dir: string) => Promise<T>,
-): Promise<T> {
-  const dir = await mkdtemp(join(tmpdir(), "berth-e2e-mounts-"));
-  try {
-    for (const [name, content] of Object.entries(files)) {
-      await mkdir(dirname(join(dir, name)), { recursive: true });
-      await writeFile(join(dir, name), content);
-    }
-    return await use(dir);
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
-}
 
 const MOUNTS = `FROM busybox AS made
 RUN mkdir /o && echo from-stage > /o/f && ln -s /o /l

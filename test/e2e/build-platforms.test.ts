@@ -1,10 +1,10 @@
 // Builds for several platforms, and what is attested of an image: indexes in a registry and in OCI layouts.
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { run } from "./command.ts";
+import { withContext } from "./context.ts";
 import { type Client, clients, TestDaemon } from "./harness.ts";
 import { TestRegistry } from "./registry.ts";
 
@@ -22,18 +22,12 @@ after(async () => {
   await daemon.close();
 });
 
-async function withContext(files: Readonly<Record<string, string>>, use: () => Promise<void>): Promise<void> {
-  dir = await mkdtemp(join(tmpdir(), "berth-e2e-platforms-"));
-  try {
-    for (const [name, content] of Object.entries(files)) {
-      await mkdir(dirname(join(dir, name)), { recursive: true });
-      await writeFile(join(dir, name), content);
-    }
-    await use();
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
-}
+/** The context of the test that runs. */
+const inContext = (files: Readonly<Record<string, string>>, use: () => Promise<void>): Promise<void> =>
+  withContext(files, (made) => {
+    dir = made;
+    return use();
+  });
 
 const build = (...args: string[]) => daemon.run(berth, ["build", "--progress=plain", ...args, dir]);
 
@@ -76,7 +70,7 @@ const DOCKERFILE =
   "FROM --platform=$BUILDPLATFORM busybox AS make\nARG TARGETARCH\nRUN echo for $TARGETARCH > /made\nFROM scratch\nCOPY --from=make /made /made\n";
 
 test("a build for two platforms is pushed as an index, and each is pulled and built upon by its platform", () =>
-  withContext({ Dockerfile: DOCKERFILE }, async () => {
+  inContext({ Dockerfile: DOCKERFILE }, async () => {
     const name = `${registry.address}/two:1`;
     const said = await built("--platform", FOR_TWO, "-t", name, "--push");
     assert.match(said, /\[linux\/arm64 make 2\/2\] RUN echo for/);
@@ -103,7 +97,7 @@ test("a build for two platforms is pushed as an index, and each is pulled and bu
   }));
 
 test("an OCI layout holds an index with all images; directories hold one for each platform", () =>
-  withContext({ Dockerfile: DOCKERFILE }, async () => {
+  inContext({ Dockerfile: DOCKERFILE }, async () => {
     const archive = join(dir, "out.tar");
     await built("--platform", FOR_TWO, "-t", "laid:1", "--output", `type=oci,dest=${archive}`);
     const layout = join(dir, "layout");
@@ -135,7 +129,7 @@ test("an OCI layout holds an index with all images; directories hold one for eac
   }));
 
 test("the daemon keeps the images of all platforms under their name, and builds on each", () =>
-  withContext({ Dockerfile: DOCKERFILE }, async () => {
+  inContext({ Dockerfile: DOCKERFILE }, async () => {
     await built("--platform", FOR_TWO, "-t", "kept:1");
     const architecture = async (...args: string[]) =>
       (await daemon.text(berth, ["image", "inspect", "-f", "{{.Architecture}}", ...args, "kept:1"])).trim();
@@ -150,7 +144,7 @@ test("the daemon keeps the images of all platforms under their name, and builds 
   }));
 
 test("what cannot hold several platforms is refused before anything is built", () =>
-  withContext({ Dockerfile: DOCKERFILE }, async () => {
+  inContext({ Dockerfile: DOCKERFILE }, async () => {
     const refused = async (pattern: RegExp, ...args: string[]) => {
       const { status, stderr } = await build("--platform", FOR_TWO, ...args);
       assert.equal(status, 1);
@@ -166,7 +160,7 @@ test("what cannot hold several platforms is refused before anything is built", (
   }));
 
 test("a command for a platform that nothing here can run says so", () =>
-  withContext({ Dockerfile: "FROM scratch\nCOPY sh /bin/sh\nRUN true\n" }, async () => {
+  inContext({ Dockerfile: "FROM scratch\nCOPY sh /bin/sh\nRUN true\n" }, async () => {
     // An ELF header for a machine that no interpreter is registered for.
     const header = Buffer.alloc(64);
     header.write("\x7fELF\x02\x01\x01", "latin1");
@@ -180,7 +174,7 @@ test("a command for a platform that nothing here can run says so", () =>
   }));
 
 test("provenance and an SBOM are attached to what is pushed, as attestation manifests", () =>
-  withContext(
+  inContext(
     {
       Dockerfile:
         "FROM busybox\nARG WHO\nCOPY status /var/lib/dpkg/status\nRUN --mount=type=secret,id=token test -s /run/secrets/token && echo $WHO > /who\n",

@@ -2,10 +2,9 @@
 // Docker's client with BuildKit built in, and from a client that speaks the control service as buildx does.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { createClient } from "../../src/api/client.ts";
 import { buildControl } from "../../src/api/operations/build.ts";
@@ -29,6 +28,7 @@ import {
 } from "../../src/lib/build-protocol/control.ts";
 import { GrpcClient } from "../../src/lib/grpc/client.ts";
 import { run } from "./command.ts";
+import { withContext } from "./context.ts";
 import { type Client, clients, TestDaemon } from "./harness.ts";
 
 let daemon: TestDaemon;
@@ -37,22 +37,6 @@ before(async () => {
 });
 afterEach(() => daemon.removeContainers());
 after(() => daemon.close());
-
-async function withContext<T>(
-  files: Readonly<Record<string, string>>,
-  use: (dir: string) => Promise<T>,
-): Promise<T> {
-  const dir = await mkdtemp(join(tmpdir(), "berth-e2e-session-"));
-  try {
-    for (const [name, content] of Object.entries(files)) {
-      await mkdir(dirname(join(dir, name)), { recursive: true });
-      await writeFile(join(dir, name), content);
-    }
-    return await use(dir);
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
-}
 
 const [berth] = clients as readonly [Client];
 /** Debian's client has BuildKit built in; newer ones need a plugin for it. */

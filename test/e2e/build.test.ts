@@ -1,10 +1,10 @@
 // Builds: every instruction of the walking skeleton, the cache, the context, and what a build says when it fails.
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, symlink, writeFile, readdir } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { symlink, writeFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { run } from "./command.ts";
+import { withContext } from "./context.ts";
 import { clients, TestDaemon } from "./harness.ts";
 
 let daemon: TestDaemon;
@@ -13,23 +13,6 @@ before(async () => {
 });
 afterEach(() => daemon.removeContainers());
 after(() => daemon.close());
-
-/** A build context on disk, from file names to contents. */
-async function withContext<T>(
-  files: Readonly<Record<string, string>>,
-  use: (dir: string) => Promise<T>,
-): Promise<T> {
-  const dir = await mkdtemp(join(tmpdir(), "berth-e2e-context-"));
-  try {
-    for (const [name, content] of Object.entries(files)) {
-      await mkdir(dirname(join(dir, name)), { recursive: true });
-      await writeFile(join(dir, name), content);
-    }
-    return await use(dir);
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
-}
 
 const DOCKERFILE = `# all instructions of the skeleton
 FROM busybox

@@ -2,7 +2,6 @@
 // known results from the cache. What goes wrong first is what the build fails with; everything else is stopped and
 // waited for, so that no draft, session or container is left when the promise settles.
 
-import { availableParallelism } from "node:os";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { hostPlatform, type Platform } from "../../oci/platform.ts";
@@ -11,28 +10,16 @@ import { recordFromImages } from "../cache/from-images.ts";
 import type { ImportedRecord, ImportingCache } from "../cache/imported.ts";
 import { keyOf } from "../cache/key.ts";
 import type { Contexts } from "../context/contexts.ts";
-import { isUrl } from "../context/download.ts";
-import { isGitSource } from "../../lib/git/git-ref.ts";
 import { withPlace } from "../dockerfile/syntax-error.ts";
 import type { BuildEvent, StepRef } from "../events.ts";
 import type { Explainer } from "../explain/explainer.ts";
-import { BASE, digested, type StepInputs } from "../explain/inputs.ts";
-import { LayerTree } from "../files/layer-tree.ts";
-import { EMPTY_TREE } from "../files/source-tree.ts";
+import { digested } from "../explain/inputs.ts";
 import { BUILDKIT_COMMENT, type Dialect } from "../graph/dialect.ts";
-import {
-  type BuildGraph,
-  type CopyOp,
-  type FileSource,
-  type RunOp,
-  sourcesOf,
-  type Vertex,
-} from "../graph/vertex.ts";
+import { type BuildGraph, sourcesOf, type Vertex } from "../graph/vertex.ts";
 import type { BuildResult, BuiltStep, StateBefore } from "../request.ts";
 import { clampTimes } from "./clamp-times.ts";
-import { executeCopy, inputsOfCopy, keyOfCopy, prepareCopy } from "./copy-step.ts";
 import { waitFor } from "./flights.ts";
-import { type OpenedSource, prepareMounts } from "./mounts.ts";
+import { type Execution, StepPreparer } from "./prepare-step.ts";
 import type {
   BuildClient,
   BuildPorts,
@@ -49,9 +36,7 @@ import {
   type StepResult,
   withSteps,
 } from "./result.ts";
-import { executeRun, inputsOfRun, type RunSettings } from "./run-step.ts";
-import { Semaphore } from "./semaphore.ts";
-import { makeWorkdir } from "./workdir-step.ts";
+import type { RunSettings } from "./run-step.ts";
 
 export interface SolveOptions {
   readonly graph: BuildGraph;
@@ -83,18 +68,6 @@ export interface SolveOptions {
   readonly signal: AbortSignal;
 }
 
-/** A step on its way: how it is looked up and how it is done. */
-interface Execution {
-  readonly key: string;
-  /** What the key is made of, piece by piece; empty for what touches no file. */
-  readonly inputs: StepInputs;
-  readonly createdBy: string | undefined;
-  /** The step is a layer even when it changes no file. */
-  readonly keepsEmpty: boolean;
-  /** Changes the draft; absent for steps that touch no file. */
-  readonly change?: (draft: LayerDraft) => Promise<void>;
-}
-
 /** The target's image, and the steps on the way to it. */
 export type Solved = Pick<BuildResult, "imageId" | "steps">;
 
@@ -107,8 +80,6 @@ interface Made {
   readonly layer: LayerId | undefined;
 }
 
-const NOTHING: OpenedSource = { tree: EMPTY_TREE, top: undefined, identity: undefined };
-
 class Solver {
   private readonly options: SolveOptions;
   private readonly abort = new AbortController();
@@ -116,18 +87,19 @@ class Solver {
   private readonly results: Promise<StepResult>[] = [];
   /** Records in the making, by key, so that equal steps of parallel stages are done once. */
   private readonly inFlight = new Map<string, Promise<Made>>();
-  private readonly runs = new Semaphore(Math.max(2, availableParallelism()));
   /** Steps that were done or found, in that order. */
   private readonly steps: Omit<BuiltStep, "isOfTarget">[] = [];
   /** Images of steps, stored while the build goes on. */
   private readonly stored: Promise<unknown>[] = [];
   private readonly signal: AbortSignal;
+  private readonly preparer: StepPreparer;
   /** What went wrong first; what follows from it is only "cancelled". */
   private firstFailure: { error: unknown } | undefined;
 
   constructor(options: SolveOptions) {
     this.options = options;
     this.signal = AbortSignal.any([options.signal, this.abort.signal]);
+    this.preparer = new StepPreparer(options, { signal: this.signal, resultOf: (id) => this.results[id] });
   }
 
   async run(): Promise<Solved> {
@@ -242,7 +214,7 @@ class Solver {
 
   private async execute(vertex: Vertex, parent: StepResult): Promise<StepResult> {
     await using stack = new AsyncDisposableStack();
-    const execution = await this.prepare(vertex, parent, stack);
+    const execution = await this.preparer.prepare(vertex, parent, stack);
     const { key, createdBy } = execution;
     const { record, layer, isCached } = await this.record(vertex, parent, execution);
     const at: StepRef = { stage: vertex.stage, step: vertex.step };
@@ -295,114 +267,6 @@ class Solver {
       ...how,
       ...(result.parentId === "" || !this.keepsStepImages ? {} : { parentId: result.parentId }),
     });
-  }
-
-  private async prepare(vertex: Vertex, parent: StepResult, stack: AsyncDisposableStack): Promise<Execution> {
-    const { op } = vertex;
-    const { chainId } = parent.files;
-    switch (op.kind) {
-      case "run":
-        return this.prepareRun(vertex, op, parent, stack);
-      case "copy":
-        return this.prepareCopyStep(op, parent, stack);
-      case "workdir":
-        return {
-          ...this.keyed(op.path !== "/", "workdir", [chainId, op.path, op.user]),
-          inputs: { [BASE]: chainId, "the directory": op.path, "the user": op.user },
-          createdBy: op.createdBy,
-          change: (draft) => makeWorkdir(draft, op),
-        };
-      case "config":
-        for (const message of op.notes) {
-          this.options.emit({ type: "note", at: { stage: vertex.stage, step: vertex.step }, message });
-        }
-        return {
-          key: keyOf("config", [parent.key, op.createdBy]),
-          inputs: {},
-          createdBy: op.createdBy,
-          keepsEmpty: false,
-        };
-      default:
-        throw new Fault("system", `a step of kind ${op.kind} cannot follow another`);
-    }
-  }
-
-  private async prepareRun(
-    vertex: Vertex,
-    op: RunOp,
-    parent: StepResult,
-    stack: AsyncDisposableStack,
-  ): Promise<Execution> {
-    const { ports, client } = this.options;
-    const mounts = await prepareMounts(op.mounts, {
-      ports,
-      client,
-      open: (source) => this.open(source, stack),
-      signal: this.signal,
-    });
-    const parts = [op.args, op.keyEnv, op.cwd, op.user, op.network, op.files, mounts.key, op.isInsecure];
-    if (op.devices.length > 0) parts.push(op.devices);
-    const { keepsEmpty, key } = this.keyed(true, "run", [parent.files.chainId, ...parts]);
-    const { os, architecture, variant } = parent.image;
-    const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) };
-    const step = { vertex, op, mounts, settings: this.options.run, platform };
-    return {
-      key,
-      inputs: inputsOfRun(op, mounts, parent.files.chainId),
-      createdBy: op.createdBy,
-      keepsEmpty,
-      change: (draft) =>
-        this.runs.run(() => executeRun(step, draft, { ports, emit: this.options.emit, signal: this.signal })),
-    };
-  }
-
-  /** A step that may be an empty layer is another one than the same step without a layer. */
-  private keyed(mayBeEmpty: boolean, kind: string, parts: readonly unknown[]) {
-    const keepsEmpty = mayBeEmpty && this.options.dialect === "buildkit";
-    const { rewritesTimes, epochSec } = this.options;
-    const times = rewritesTimes && epochSec !== undefined ? [{ epochSec }] : [];
-    return { keepsEmpty, key: keyOf(keepsEmpty ? `${kind}-layer` : kind, [...parts, ...times]) };
-  }
-
-  private async prepareCopyStep(
-    op: CopyOp,
-    parent: StepResult,
-    stack: AsyncDisposableStack,
-  ): Promise<Execution> {
-    const { contexts, ports } = this.options;
-    const isRemoteOnly = op.verb === "ADD" && op.sources.every((s) => isUrl(s) || isGitSource(s));
-    const source = isRemoteOnly ? NOTHING : await this.open(op.source, stack);
-    const copy = await prepareCopy(op, {
-      tree: source.tree,
-      identity: source.identity,
-      contexts,
-      cache: ports.cache,
-      signal: this.signal,
-      now: ports.now,
-    });
-    const { keepsEmpty, key } = this.keyed(true, "copy", [keyOfCopy(copy, parent.files.chainId)]);
-    return {
-      key,
-      inputs: inputsOfCopy(copy, parent.files.chainId),
-      createdBy: copy.createdBy,
-      keepsEmpty,
-      change: async (draft) => {
-        await using session = await draft.openFs();
-        await executeCopy(copy, session);
-      },
-    };
-  }
-
-  /** Opens what files are taken from; it stays open as long as the stack. */
-  private async open(source: FileSource, stack: AsyncDisposableStack): Promise<OpenedSource> {
-    if (typeof source === "string")
-      return { tree: await this.options.contexts.open(source), top: undefined, identity: undefined };
-    const { files } = (await this.results[source]) as StepResult;
-    const top = files.layers.at(-1);
-    if (top === undefined) return { tree: EMPTY_TREE, top, identity: files.chainId };
-    const session = await this.options.ports.layers.openView(top);
-    stack.use(session);
-    return { tree: new LayerTree(session), top, identity: files.chainId };
   }
 
   /** Finds what a step makes, or does it; a step that another stage or another build is doing right now is waited for. */
