@@ -26,6 +26,8 @@ export interface AttendOptions {
   readonly exitCodeFrom: string;
   /** Subscribes to interruptions; returns what unsubscribes. */
   readonly onInterrupt: (handler: () => void) => () => void;
+  /** Subscribes to the wish to leave the containers running. */
+  readonly onDetach?: (handler: () => void) => void;
   readonly write: (text: string) => void;
   /** Work that goes on beside, such as watching files; it ends with the signal. */
   readonly beside?: (signal: AbortSignal) => Promise<void>;
@@ -80,6 +82,7 @@ class Attendance {
     if (names.length > 0) this.#options.write(`Attaching to ${names.join(", ")}\n`);
     await Promise.all(own.map((container) => this.#attach(container)));
     const unsubscribe = this.#options.onInterrupt(() => this.#interrupt());
+    this.#options.onDetach?.(() => this.#abort.abort());
     const watching = this.#watch(events);
     const beside = this.#options.beside?.(this.#abort.signal);
     try {
@@ -88,6 +91,7 @@ class Attendance {
       await watching;
       await this.#stopping;
       await Promise.all(this.#outputs);
+      this.#abort.abort(); // nothing is left beside which to go on
       await beside;
     } finally {
       unsubscribe();

@@ -5,28 +5,36 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import type { Project } from "../model/project.ts";
 import { loadProject } from "./load.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "berth-compose-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
-/** Loads files and returns the complaint, with the directory left out. */
-async function complaint(...texts: string[]): Promise<string> {
-  const files = texts.map((text, index) => {
+function written(...texts: string[]): string[] {
+  return texts.map((text, index) => {
     const path = join(directory, `${index}.yaml`);
     writeFileSync(path, text);
     return path;
   });
+}
+
+function load(files: readonly string[]): Promise<Project> {
+  return loadProject({
+    files,
+    envFiles: [],
+    projectDirectory: "",
+    name: "p",
+    profiles: [],
+    processEnvironment: {},
+    warn: () => {},
+  });
+}
+
+/** Loads files and returns the complaint, with the directory left out. */
+async function complaint(...texts: string[]): Promise<string> {
   try {
-    await loadProject({
-      files,
-      envFiles: [],
-      projectDirectory: "",
-      name: "p",
-      profiles: [],
-      processEnvironment: {},
-      warn: () => {},
-    });
+    await load(written(...texts));
   } catch (error) {
     return (error as Error).message.replaceAll(`${directory}/`, "");
   }
@@ -141,6 +149,15 @@ test("what an override file makes wrong is shown in that file", async () => {
     await complaint(base, over),
     "1.yaml:3:5: services.web.network_mode: declares mutually exclusive `network_mode` and `networks`",
   );
+});
+
+test("what two files add to a set is in it once", async () => {
+  const first = "services:\n  web: {image: x, security_opt: [no-new-privileges], group_add: [a]}\n";
+  const second = "services:\n  web: {security_opt: [no-new-privileges, label=disable], group_add: [a, b]}\n";
+  const files = written(first, second);
+  const { web } = (await load(files)).services;
+  assert.deepEqual(web?.security_opt, ["no-new-privileges", "label=disable"]);
+  assert.deepEqual(web?.group_add, ["a", "b"]);
 });
 
 test("aliases that unfold without end are refused", async () => {

@@ -16,6 +16,8 @@ export class ComposeSession {
   readonly session: Session;
   readonly flags: ComposeFlags;
   isDryRun: boolean;
+  /** Runs what writes to the terminal; whoever draws there meanwhile takes its part away and puts it back. */
+  around: (write: () => void) => void = (write) => write();
   readonly #started = Date.now();
   readonly #isTty: boolean = process.stderr.isTTY === true;
 
@@ -136,7 +138,7 @@ export class ComposeSession {
       isDryRun: this.isDryRun,
       isAttached,
       size: terminalSize,
-      write: printError,
+      write: (text) => this.around(() => printError(text)),
     });
     if (progress === undefined)
       throw complain(`unsupported --progress value ${JSON.stringify(flags.progress)}`);

@@ -11,7 +11,9 @@ import { print, writeAll } from "../../../output.ts";
 import { creationFlags, creationOptions, selectedProject, timeoutFlag, withScales } from "../creation.ts";
 import { defineComposeCommand } from "../define.ts";
 import { onInterrupt } from "../interrupt.ts";
+import { Menu } from "../menu.ts";
 import type { ComposeSession } from "../session.ts";
+import { WatchSwitch } from "../watch-switch.ts";
 
 const flags = {
   ...creationFlags,
@@ -28,7 +30,9 @@ const flags = {
   "exit-code-from": string(
     "Return the exit code of the selected service container. Implies --abort-on-container-exit",
   ),
-  menu: bool("Enable interactive shortcuts (there are none)", { hidden: true }),
+  menu: bool("Enable interactive shortcuts when running attached on a terminal. Also by COMPOSE_MENU.", {
+    initial: !["0", "f", "false"].includes((process.env["COMPOSE_MENU"] ?? "").toLowerCase()),
+  }),
   "no-attach": list("Do not attach (stream logs) to the specified services", { type: "stringArray" }),
   "no-color": bool("Produce monochrome output"),
   "no-deps": bool("Don't start linked services"),
@@ -104,7 +108,6 @@ function refuseContradictions(flags: Flags): void {
     throw complain("--abort-on-container-failure cannot be combined with --abort-on-container-exit");
   if (flags.attach.length > 0 && flags["attach-dependencies"])
     throw complain("cannot combine --attach and --attach-dependencies");
-  if (flags.menu) throw complain("--menu is not supported");
 }
 
 interface Attended {
@@ -128,29 +131,66 @@ async function attend({
 }: Attended): Promise<number> {
   const { attendProject } = await import("../../../../compose/execute/attended.ts");
   const { LogPrinter } = await import("../../../../compose/logs/printer.ts");
+  const { watchFiles } = await import("./watch.ts");
   const shown = shownServices(project, services, flags);
+  const watcher = new WatchSwitch((signal) =>
+    watchFiles({ work, project, services, signal, isQuiet: flags["quiet-build"] }),
+  );
+  let detach = (): void => {};
+  const menu = hasMenu(compose, flags)
+    ? new Menu({
+        detach: () => detach(),
+        toggleWatch: () => toggleWatch(project, watcher),
+        isWatching: () => watcher.isOn,
+      })
+    : undefined;
+  compose.around = (write) => (menu === undefined ? write() : menu.around(write));
   const printer = new LogPrinter({
     hasColor: compose.hasColor && !flags["no-color"],
     hasPrefix: !flags["no-log-prefix"],
     hasTimestamps: flags.timestamps,
-    write: writeAll,
+    write: (fd, text) => compose.around(() => writeAll(fd, text)),
   });
-  return attendProject(work, project, {
-    containers,
-    shown,
-    printer,
-    timeoutSeconds,
-    onExit: onExit(flags),
-    exitCodeFrom: flags["exit-code-from"],
-    onInterrupt,
-    write: print,
-    ...(flags.watch ? { beside: (signal) => watch(signal) } : {}),
-  });
-
-  async function watch(signal: AbortSignal): Promise<void> {
-    const { watchFiles } = await import("./watch.ts");
-    await watchFiles({ work, project, services, signal, isQuiet: flags["quiet-build"] });
+  if (flags.watch) watcher.toggle();
+  try {
+    return await attendProject(work, project, {
+      containers,
+      shown,
+      printer,
+      timeoutSeconds,
+      onExit: onExit(flags),
+      exitCodeFrom: flags["exit-code-from"],
+      onInterrupt(handler) {
+        const unsubscribe = onInterrupt(() => {
+          menu?.close();
+          handler();
+        });
+        menu?.open();
+        return unsubscribe;
+      },
+      onDetach: (handler) => void (detach = handler),
+      write: (text) => compose.around(() => print(text)),
+      beside: (signal) => watcher.until(signal),
+    });
+  } finally {
+    menu?.close();
   }
+}
+
+/** A menu is for people: both ends have to be a terminal that may be drawn on. */
+function hasMenu(compose: ComposeSession, flags: Flags): boolean {
+  return (
+    flags.menu && process.stdin.isTTY === true && process.stdout.isTTY === true && compose.ansi !== "never"
+  );
+}
+
+function toggleWatch(project: Project, watcher: WatchSwitch): string | undefined {
+  const isConfigured = Object.values(project.services).some(
+    ({ develop }) => (develop?.watch ?? []).length > 0,
+  );
+  if (!isConfigured) return "no service says what to watch (develop.watch)";
+  watcher.toggle();
+  return undefined;
 }
 
 /** Services whose output is shown: those named, or all; services may ask to be left out. */
