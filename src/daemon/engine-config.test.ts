@@ -50,6 +50,17 @@ test("flags say the same as the file", () => {
   assert.deepEqual([found.metricsAddress, found.oomScoreAdjust], ["127.0.0.1:9323", -500]);
 });
 
+test("directories of CDI specifications: the usual ones, those that are named, or none", () => {
+  const dirs = (file: Readonly<Record<string, unknown>>, argv: readonly string[] = []) =>
+    config(file, argv).cdiSpecDirs;
+  assert.deepEqual(dirs({}), ["/etc/cdi", "/var/run/cdi"]);
+  assert.deepEqual(dirs({ "cdi-spec-dirs": ["/a", "/b"] }), ["/a", "/b"]);
+  assert.deepEqual(dirs({}, ["--cdi-spec-dir", "/c"]), ["/c"]);
+  assert.deepEqual(dirs({ "cdi-spec-dirs": [""] }), []);
+  assert.deepEqual(dirs({ features: { cdi: false } }), []);
+  assert.deepEqual(dirs({ features: { cdi: true } }), ["/etc/cdi", "/var/run/cdi"]);
+});
+
 const REFUSED: readonly (readonly [file: Readonly<Record<string, unknown>>, why: RegExp])[] = [
   [{ "storage-driver": "btrfs" }, /storage driver btrfs/],
   [{ iptables: false }, /iptables: false/],
@@ -58,6 +69,7 @@ const REFUSED: readonly (readonly [file: Readonly<Record<string, unknown>>, why:
   [{ "exec-opts": ["native.cgroupdriver=other"] }, /native.cgroupdriver option other not supported/],
   [{ "exec-opts": ["x=y"] }, /unknown option "x=y"/],
   [{ "log-format": "xml" }, /invalid log format "xml"/],
+  [{ "cdi-spec-dirs": ["cdi"] }, /invalid cdi-spec-dir "cdi": use an absolute path/],
   [{ labels: ["bare"] }, /labels are written key=value/],
   [{ labels: "a=b" }, /"labels" in the configuration file must be a list of strings/],
   [{ experimental: "yes" }, /"experimental" in the configuration file must be true or false/],
