@@ -16,8 +16,19 @@ export interface Token {
   readonly text: string;
   /** Milliseconds since the epoch. */
   readonly endsAtMs: number;
+  /** What the service takes from now on in place of the password, where it was asked for that and gives it. */
+  readonly identityToken?: string;
 }
 
+/** What a token is for. */
+export interface TokenQuestion {
+  readonly scope: string;
+  readonly auth: RegistryAuth | undefined;
+  /** An identity token is asked for, too. */
+  readonly wantsIdentity: boolean;
+}
+
+const CLIENT_ID = "berth";
 /** compat: what a token lives when its service does not say. */
 const DEFAULT_SECONDS = 60;
 /** A token that ends within this time may not live until the request is read. */
@@ -26,8 +37,7 @@ const MARGIN_MS = 10_000;
 /** Asks a token service; `get` makes the request with the settings of the service's host. */
 export async function fetchToken(
   parameters: ReadonlyMap<string, string>,
-  scope: string,
-  auth: RegistryAuth | undefined,
+  question: TokenQuestion,
   get: (url: URL, init: RequestInit) => Promise<Response>,
 ): Promise<Token> {
   const realm = parameters.get("realm") ?? "";
@@ -37,9 +47,10 @@ export async function fetchToken(
       code: "registry.protocol",
     });
   const service = parameters.get("service") ?? "";
+  const { scope, auth } = question;
   const response = await (auth?.identityToken
     ? get(url, { method: "POST", body: refreshForm(auth.identityToken, service, scope) })
-    : get(withQuestion(url, service, scope, auth), { headers: basicHeaders(auth) }));
+    : get(withQuestion(url, service, question), { headers: basicHeaders(auth) }));
   if (!response.ok) throw await faultOf(response, realm);
   return tokenOf(await readText(response));
 }
@@ -50,20 +61,24 @@ function refreshForm(identityToken: string, service: string, scope: string): URL
     refresh_token: identityToken,
     service,
     scope,
-    client_id: "berth",
+    client_id: CLIENT_ID,
   });
 }
 
-function withQuestion(realm: URL, service: string, scope: string, auth: RegistryAuth | undefined): URL {
+function withQuestion(realm: URL, service: string, { scope, auth, wantsIdentity }: TokenQuestion): URL {
   const url = new URL(realm);
   if (service !== "") url.searchParams.set("service", service);
   for (const one of scope.split(" ").filter((text) => text !== "")) url.searchParams.append("scope", one);
   if (auth?.username !== undefined) url.searchParams.set("account", auth.username);
+  if (wantsIdentity) {
+    url.searchParams.set("offline_token", "true");
+    url.searchParams.set("client_id", CLIENT_ID);
+  }
   return url;
 }
 
 function tokenOf(text: string): Token {
-  let body: { token?: unknown; access_token?: unknown; expires_in?: unknown };
+  let body: { token?: unknown; access_token?: unknown; expires_in?: unknown; refresh_token?: unknown };
   try {
     body = JSON.parse(text) as typeof body;
   } catch (cause) {
@@ -79,7 +94,13 @@ function tokenOf(text: string): Token {
     });
   const seconds =
     typeof body.expires_in === "number" ? Math.max(body.expires_in, DEFAULT_SECONDS) : DEFAULT_SECONDS;
-  return { text: token, endsAtMs: Date.now() + seconds * 1000 };
+  const { refresh_token: identity } = body;
+  const isGiven = typeof identity === "string" && identity !== "";
+  return {
+    text: token,
+    endsAtMs: Date.now() + seconds * 1000,
+    ...(isGiven ? { identityToken: identity } : {}),
+  };
 }
 
 export const isFresh = (token: Token): boolean => token.endsAtMs - MARGIN_MS > Date.now();

@@ -19,6 +19,8 @@ export interface RegistryOptions {
   readonly isInsecure?: boolean;
   /** Directories with certificates by host, as Docker's certs.d; the first that has some for a host counts. */
   readonly certsDirs?: readonly string[];
+  /** Token services are asked for an identity token, too. */
+  readonly wantsIdentity?: boolean;
 }
 
 /** Returns whether plain HTTP may be tried: only for this host itself, as Docker does by default. */
@@ -92,6 +94,11 @@ export class RegistryTransport {
     const known = await this.#known(scope);
     if (known !== undefined || challenge === undefined) return known;
     return this.#renew(challenge, scope, signal);
+  }
+
+  /** What the token service has given to be used in place of the password, if that was wanted. */
+  async identityToken(scope: string): Promise<string | undefined> {
+    return (await this.#authorization.get(scope))?.identityToken;
   }
 
   async #attempt(
@@ -174,7 +181,8 @@ export class RegistryTransport {
       return forEver(basic(this.#auth));
     if (challenge?.scheme !== "bearer")
       throw new Fault("unauthorized", "no basic auth credentials", { code: "registry.unauthorized" });
-    const token = await fetchToken(challenge.parameters, scope, this.#auth, (url, init) =>
+    const question = { scope, auth: this.#auth, wantsIdentity: this.#options.wantsIdentity === true };
+    const token = await fetchToken(challenge.parameters, question, (url, init) =>
       this.#fetch(url, signal === undefined ? init : { ...init, signal }),
     );
     return { ...token, text: `Bearer ${token.text}` };

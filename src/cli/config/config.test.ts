@@ -138,7 +138,7 @@ test("credential helpers are asked over stdin and stdout", async () => {
   const store = join(dir, "store");
   writeFileSync(
     helper,
-    `#!/bin/sh\ncase $1 in get) read key; [ "$key" = reg ] && echo '{"Username":"u","Secret":"s"}' || { echo credentials not found in native keychain; exit 1; };; store) cat >${store};; esac\n`,
+    `#!/bin/sh\ncase $1 in get) read key; [ "$key" = reg ] && echo '{"Username":"u","Secret":"s"}' || { echo credentials not found in native keychain; exit 1; };; store) cat >${store};; *) exit 1;; esac\n`,
   );
   chmodSync(helper, 0o755);
   process.env["PATH"] = `${dir}:${saved["PATH"]}`;
@@ -147,10 +147,19 @@ test("credential helpers are asked over stdin and stdout", async () => {
   assert.deepEqual(credentialsFor(config, "none"), {});
   assert.equal(await storeCredentials(dir, config, "reg", { username: "a", password: "b" }), false);
   assert.deepEqual(JSON.parse(readFileSync(store, "utf8")), { ServerURL: "reg", Username: "a", Secret: "b" });
-  assert.throws(
-    () => credentialsFor({ credsStore: "missing" }, "reg"),
-    /executable file not found in \$PATH/,
+  // This helper cannot list; the other can, and knows more than config.json.
+  const everything = { reg: { username: "u", password: "s", serveraddress: "reg" } };
+  assert.deepEqual(allCredentials({ credsStore: "fake", auths: { reg: {}, none: {} } }), everything);
+  const script =
+    '#!/bin/sh\nif [ $1 = list ]; then echo \'{"reg":"u"}\'; else exec docker-credential-fake $1; fi\n';
+  writeFileSync(join(dir, "docker-credential-lister"), script, { mode: 0o755 });
+  assert.deepEqual(allCredentials({ credsStore: "lister", auths: {} }), everything);
+  const missing = { credsStore: "missing" };
+  await assert.rejects(
+    storeCredentials(dir, missing, "reg", {}),
+    /docker-credential-missing": executable file not found in \$PATH/,
   );
+  assert.deepEqual(credentialsFor(missing, "reg"), {}, "what needs no login goes on");
 });
 
 test("proxies become variables unless the user set them", () => {

@@ -4,6 +4,7 @@
 import { spawnSync } from "node:child_process";
 import type { AuthConfig } from "../../api/contract.ts";
 import { Fault } from "../../lib/errors.ts";
+import { printError } from "../output.ts";
 import { type ConfigFile, updateConfigFile } from "./config-file.ts";
 
 /** Docker Hub's key in config.json, kept by Docker for history's sake. */
@@ -19,23 +20,38 @@ export function hostOfKey(key: string): string {
   return key.replace(/^https?:\/\//, "").split("/", 1)[0] ?? key;
 }
 
-/** Returns the credentials for a registry, empty when there are none. Throws a Fault when a helper fails. */
+/** Returns the credentials for a registry, empty when there are none. A helper that fails is warned of. */
 export function credentialsFor(config: ConfigFile, domain: string): AuthConfig {
   const key = serverKey(domain);
   const helper = helperFor(config, key);
-  if (helper !== undefined) return fromHelper(helper, key);
+  if (helper !== undefined) return orNone(() => fromHelper(helper, key));
   const auths = config.auths ?? {};
   const match =
     auths[key] === undefined ? Object.keys(auths).find((name) => hostOfKey(name) === hostOfKey(key)) : key;
   return match === undefined ? {} : decodeStored(match, auths[match] ?? {});
 }
 
-/** Returns every registry's credentials by key, as X-Registry-Config carries them. */
+/** compat: what needs no login goes on without it; Docker does not even say why. */
+function orNone<T extends object>(ask: () => T): T | Record<string, never> {
+  try {
+    return ask();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    printError(`WARNING: going on without a login: ${error.message}\n`);
+    return {};
+  }
+}
+
+/** Returns every registry's credentials by key, as X-Registry-Config carries them. A helper that fails is warned of. */
 export function allCredentials(config: ConfigFile): Record<string, AuthConfig> {
+  return orNone(() => collectCredentials(config));
+}
+
+function collectCredentials(config: ConfigFile): Record<string, AuthConfig> {
   const all: Record<string, AuthConfig> = {};
-  for (const [key, stored] of Object.entries(config.auths ?? {})) {
-    const found =
-      config.credsStore === undefined ? decodeStored(key, stored) : fromHelper(config.credsStore, key);
+  const { credsStore: store, auths = {} } = config;
+  for (const key of store ? keysIn(store, auths) : Object.keys(auths)) {
+    const found = store ? fromHelper(store, key) : decodeStored(key, auths[key] ?? {});
     if (Object.keys(found).length > 0) all[key] = found;
   }
   for (const [key, helper] of Object.entries(config.credHelpers ?? {})) {
@@ -71,7 +87,17 @@ interface HelperAnswer {
   readonly Secret?: string;
 }
 
-function runHelper(helper: string, verb: "get" | "store" | "erase", input: string): string {
+/** What is in a store, whoever put it there. */
+function keysIn(store: string, auths: NonNullable<ConfigFile["auths"]>): string[] {
+  try {
+    return Object.keys(JSON.parse(runHelper(store, "list", "unused") || "{}") as Record<string, string>);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return Object.keys(auths); // ignored: not every helper can list, and this is what `login` has put there
+  }
+}
+
+function runHelper(helper: string, verb: "get" | "store" | "erase" | "list", input: string): string {
   const program = `docker-credential-${helper}`;
   const { status, stdout, error } = spawnSync(program, [verb], {
     input,

@@ -3,11 +3,13 @@ import type { ProgressSink, UploadBody } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
 import type { imageCreate } from "../../api/operations/image.ts";
 import { applyConfigChanges } from "../../build/graph/config-changes.ts";
-import { Fault } from "../../lib/errors.ts";
+import { Fault, messageOf } from "../../lib/errors.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import { encodeImageConfig, imageIdOf } from "../../oci/image-config.ts";
 import { hostPlatform, parsePlatform } from "../../oci/platform.ts";
 import { parseReference, type Reference, withDefaultTag, withTag } from "../../oci/reference.ts";
+import { readText } from "../../registry/answers.ts";
+import { progressReporter } from "./progress.ts";
 import type { ImageRecord } from "./record.ts";
 import type { ImageContext } from "./service.ts";
 
@@ -29,14 +31,20 @@ export async function importImage(
         code: "image.no-source",
       },
     );
-  const archive = source === "-" ? body : await download(source, signal);
+  const archive = source === "-" ? { stream: body } : await download(source, out, signal);
   const created = formatNano(nowNano());
   const config = applyConfigChanges({}, input.changes);
   const comment = input.message ?? `Imported from ${source}`;
   using lease = context.layers.lease();
   const history = { created, comment };
   // As in a pull.
-  const layer = await context.layers.unpack(archive, null, { history, signal, lease, durable: false });
+  const layer = await context.layers.unpack(archive.stream, null, {
+    history,
+    signal,
+    lease,
+    durable: false,
+    ...("onProgress" in archive ? { onProgress: archive.onProgress } : {}),
+  });
   const platform = input.platform === undefined ? hostPlatform() : parsePlatform(input.platform);
   const bytes = encodeImageConfig({
     architecture: platform.architecture,
@@ -79,22 +87,36 @@ const KIND_OF_STATUS = {
   404: "notFound",
 } as const;
 
-async function download(source: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+/** What is shown of an answer that refuses. */
+const MAX_REFUSAL_TEXT = 1000;
+
+interface Download {
+  readonly stream: AsyncIterable<Uint8Array>;
+  readonly onProgress: (bytes: number) => void;
+}
+
+async function download(source: string, out: ProgressSink, signal: AbortSignal): Promise<Download> {
   const url = URL.parse(/^https?:\/\//.test(source) ? source : `http://${source}`);
   // A host with an escape in it is a path that lost its way.
   if (url === null || /^(https?:\/\/)?[^/]*%/.test(source))
     throw new Fault("invalidParameter", `invalid source: ${source}`, { code: "image.import-source" });
   try {
     const response = await fetch(url, { signal });
-    if (!response.ok || response.body === null)
-      throw new Fault(
-        KIND_OF_STATUS[response.status as keyof typeof KIND_OF_STATUS] ?? "system",
-        `failed to GET ${url} with status ${response.status} ${response.statusText}`,
-        { code: "image.import-source" },
-      );
-    return response.body;
+    if (!response.ok || response.body === null) throw await refusal(url, response);
+    await out.write({ status: `Downloading from ${url}` });
+    const totalBytes = Number(response.headers.get("content-length") ?? 0);
+    return { stream: response.body, onProgress: progressReporter(out, undefined, "Importing", totalBytes) };
   } catch (error) {
     if (error instanceof Fault) throw error;
-    throw new Fault("unavailable", `cannot download ${source}`, { cause: error });
+    throw new Fault("unavailable", `Get "${url}": ${messageOf(error)}`, { cause: error });
   }
+}
+
+async function refusal(url: URL, response: Response): Promise<Fault> {
+  const text = (await readText(response)).slice(0, MAX_REFUSAL_TEXT);
+  return new Fault(
+    KIND_OF_STATUS[response.status as keyof typeof KIND_OF_STATUS] ?? "system",
+    `failed to GET ${url} with status ${response.status} ${response.statusText}: ${text}`,
+    { code: "image.import-source" },
+  );
 }

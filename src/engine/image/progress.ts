@@ -3,10 +3,10 @@ import type { ProgressSink } from "../../api/call.ts";
 
 const INTERVAL_MS = 100;
 
-/** Returns what reports `bytes` of `total` as `status` of the layer `id`; the last byte is always reported. */
+/** Returns what reports `bytes` of `total` as `status` of the layer `id`, if it has one; the last byte is always reported. */
 export function progressReporter(
   out: ProgressSink,
-  id: string,
+  id: string | undefined,
   status: string,
   total: number,
 ): (bytes: number) => void {
@@ -15,6 +15,6 @@ export function progressReporter(
     const now = Date.now();
     if (now - last < INTERVAL_MS && current < total) return;
     last = now;
-    void out.write({ status, progressDetail: { current, total }, id });
+    void out.write({ status, progressDetail: { current, total }, ...(id === undefined ? {} : { id }) });
   };
 }

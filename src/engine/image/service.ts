@@ -443,11 +443,15 @@ export class ImageService {
     };
   }
 
-  /** Whether a registry takes these credentials. Fails with unauthorized, invalidParameter, unavailable. */
-  async login(auth: AuthConfigRequest, signal: AbortSignal): Promise<void> {
+  /**
+   * Whether a registry takes these credentials. Returns the identity token that it wants to see in their place, if any. Fails with
+   * unauthorized, invalidParameter, unavailable.
+   */
+  async login(auth: AuthConfigRequest, signal: AbortSignal): Promise<string | undefined> {
     const address = (auth.serveraddress || "docker.io").replace(/^https?:\/\//, "").replace(/\/.*$/, "");
     const domain = address === "index.docker.io" ? "docker.io" : address;
-    await checkLogin(domain, credentialsOf(auth) ?? {}, optionsFor(this.#context.registries, domain), signal);
+    const options = optionsFor(this.#context.registries, domain);
+    return checkLogin(domain, credentialsOf(auth) ?? {}, options, signal);
   }
 
   /**

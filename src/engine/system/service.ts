@@ -129,8 +129,8 @@ export class SystemService {
 
   /** SystemAuth: whether a registry takes a name and password (`docker login`). */
   async auth(input: InputOf<typeof systemAuth>, call: Call): Promise<AuthResponse> {
-    await this.#deps.images.login(input.body ?? {}, call.signal);
-    return { Status: "Login Succeeded", IdentityToken: "" };
+    const identity = await this.#deps.images.login(input.body ?? {}, call.signal);
+    return { Status: "Login Succeeded", IdentityToken: identity ?? "" };
   }
 
   async info(): Promise<SystemInfo> {

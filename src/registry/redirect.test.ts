@@ -1,0 +1,75 @@
+// Credentials are for the registry: wherever it sends its client to, they do not come along.
+import assert from "node:assert/strict";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import { RegistryTransport } from "./transport.ts";
+import type { RegistryAuth } from "./tokens.ts";
+
+async function listen(answer: (q: IncomingMessage, r: ServerResponse) => void) {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** Where blobs are kept: takes everything, and remembers what it was shown. */
+async function storage(seen: (string | undefined)[]) {
+  return listen((q, r) => {
+    seen.push(q.headers.authorization, q.headers.cookie);
+    q.resume().on("end", () => r.end("content"));
+  });
+}
+
+/** A registry that wants a login of the given kind and sends everybody with one to `target`. */
+async function registry(kind: "basic" | "bearer", target: () => string, seen: (string | undefined)[]) {
+  return listen((q, r) => {
+    const base = `http://${q.headers.host}`;
+    if (q.url?.startsWith("/token")) return void r.end(JSON.stringify({ token: "TOKEN" }));
+    const { authorization } = q.headers;
+    if (authorization === undefined) {
+      const challenge = kind === "basic" ? 'Basic realm="r"' : `Bearer realm="${base}/token"`;
+      return void r.writeHead(401, { "WWW-Authenticate": challenge }).end();
+    }
+    seen.push(authorization);
+    if (q.method === "POST")
+      return void q.resume().on("end", () => r.writeHead(202, { Location: target() }).end());
+    r.writeHead(307, { Location: target() }).end();
+  });
+}
+
+const LOGINS = {
+  basic: { username: "me", password: "secret" },
+  bearer: { username: "me", password: "secret" },
+  given: { registryToken: "GIVEN" },
+} satisfies Record<string, RegistryAuth>;
+
+for (const [kind, auth] of Object.entries(LOGINS))
+  for (const host of ["127.0.0.1", "localhost"])
+    test(`a redirect to another port of ${host} carries no login (${kind})`, async () => {
+      const shown: (string | undefined)[] = [];
+      const atRegistry: (string | undefined)[] = [];
+      await using other = await storage(shown);
+      await using own = await registry(
+        kind === "basic" ? "basic" : "bearer",
+        () => `http://${host}:${other.port}/blob?signature=1`,
+        atRegistry,
+      );
+      const transport = new RegistryTransport(`127.0.0.1:${own.port}`, auth);
+      // The first request is challenged, the second one has the login from the start.
+      for (let i = 0; i < 2; i++) {
+        const response = await transport.send("a/blobs/x", "repository:a:pull", {});
+        assert.equal(await response.text(), "content");
+      }
+      const upload = await transport.send("a/blobs/uploads/", "repository:a:push", { method: "POST" }, [202]);
+      const target = new URL(upload.headers.get("location") ?? "");
+      await transport.send(target, "repository:a:push", { method: "PUT", body: "content" });
+      assert.equal(atRegistry.length, 3, "the registry itself had it each time");
+      assert.ok(atRegistry.every((text) => /^(Basic bWU6c2VjcmV0|Bearer (TOKEN|GIVEN))$/.test(text ?? "")));
+      assert.deepEqual(shown, Array(6).fill(undefined));
+    });
