@@ -1,13 +1,14 @@
 // `berth registry serve` as others see it: the docker client over our daemon, skopeo, podman and buildah push to it and pull from it, with
 // TLS, passwords and client certificates; and as a cache of Debian's registry.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import type { Live } from "./command.ts";
+import { Live, run } from "./command.ts";
 import { clients, TestDaemon } from "./harness.ts";
 import { makeCertificates, startOwnRegistry, stopRegistry, writeHtpasswd } from "./own-registry.ts";
-import { TestRegistry } from "./registry.ts";
+import { digestOf, TestRegistry } from "./registry.ts";
 
 const SECURE = "localhost:5443";
 const MUTUAL = "localhost:5444";
@@ -206,6 +207,44 @@ describe("registry serve", () => {
       /Digest: sha256:/,
     );
     await daemon.berth("rmi", image);
+  });
+
+  test("an upload survives kill -9 in the middle of a chunk", async () => {
+    const dir = daemon.path("killed");
+    const options = { port: 5056 };
+    let server = await startOwnRegistry(dir, daemon.network, options);
+    const bytes = randomBytes(5 << 20);
+    const digest = digestOf(bytes);
+    const curl = async (args: string[], input?: Uint8Array): Promise<string> => {
+      const argv = daemon.network.wrap(["curl", "-sSf", "-D", "-", "-o", "/dev/null", ...args]);
+      const { status, stdout, stderr } = await run(argv, input === undefined ? {} : { input });
+      assert.equal(status, 0, `${args.join(" ")}: ${stderr}`);
+      return stdout;
+    };
+    const takenBy = async (url: string): Promise<number> =>
+      Number(/^Range: 0-(\d+)/im.exec(await curl([url]))?.[1]) + 1;
+    const begun = await curl(["-X", "POST", "http://127.0.0.1:5056/v2/app/blobs/uploads/"]);
+    const upload = `http://127.0.0.1:5056${/^Location: (\S+)/im.exec(begun)?.[1]}`;
+    const patch = ["-X", "PATCH", "-H", "Content-Type: application/octet-stream", "-T", "-", upload];
+    await curl(patch, bytes.subarray(0, 1 << 20));
+    const cut = new Live(daemon.network.wrap(["curl", "-sS", ...patch]));
+    cut.stdin.write(bytes.subarray(1 << 20, 4 << 20));
+    // More than the first chunk is on its way to the disk when the server is killed.
+    while ((await takenBy(upload)) <= 2 << 20);
+    server.kill("SIGKILL");
+    await server.ended;
+    cut.stdin.end();
+    await cut.ended;
+
+    server = await startOwnRegistry(dir, daemon.network, options);
+    const taken = await takenBy(upload);
+    assert.ok(taken > 2 << 20 && taken <= 4 << 20, `${taken}`);
+    await curl(patch, bytes.subarray(taken));
+    assert.match(await curl(["-X", "PUT", `${upload}?digest=${digest}`]), / 201 Created/);
+    const pulled = daemon.path("pulled");
+    await other("curl", "-sSf", "-o", pulled, `http://127.0.0.1:5056/v2/app/blobs/${digest}`);
+    assert.equal(digestOf(await readFile(pulled)), digest);
+    await stopRegistry(server);
   });
 
   test("a second server on the same directory is refused", async () => {

@@ -118,7 +118,7 @@ describe("sources on the web", () => {
       assert.match(shown[0] ?? "", /^NAME +DESCRIPTION +STARS +OFFICIAL/);
       assert.match(
         shown[1] ?? "",
-        /^nginx +Official build of Nginx\. A second line that ma… +21000 +\[OK\]$/,
+        /^nginx +Official build of Nginx\. A second line that … +21000 +\[OK\]$/,
       );
       assert.equal(shown.length, 2);
       assert.match(server.output, /^GET \/v1\/search\?q=nginx&n=1 -$/m);

@@ -1,7 +1,8 @@
 // Blobs: handing them out, in whole or in part, and taking them in one piece, in chunks, or from another repository.
 import { randomUUID } from "node:crypto";
-import { type Digest, isDigest } from "../../oci/digest.ts";
+import { type Digest, type DigestAlgorithm, isDigest } from "../../oci/digest.ts";
 import type { ContentStore, Ingestion } from "../../storage/content/types.ts";
+import type { RecordStore, Table } from "../../storage/meta/types.ts";
 import type { Catalog } from "./catalog.ts";
 import { Refusal } from "./errors.ts";
 import type { Exchange, Headers } from "./exchange.ts";
@@ -50,20 +51,53 @@ function rangeOf(header: string | undefined, sizeBytes: number): { start: number
   });
 }
 
+/** Of an upload under way, by its id (table `uploads`); its bytes are in the content store, under the same key. */
+interface UploadRecord {
+  readonly version: 1;
+  readonly name: string;
+  readonly algorithm: DigestAlgorithm;
+}
+
 /** An upload under way. */
 interface Upload {
   readonly name: string;
   readonly ingestion: Ingestion;
-  lastUsedMs: number;
   isBusy: boolean;
 }
 
 export class Uploads {
   readonly #catalog: Catalog;
+  readonly #store: RecordStore;
+  readonly #records: Table<UploadRecord>;
   readonly #uploads = new Map<string, Upload>();
 
-  constructor(catalog: Catalog) {
+  private constructor(catalog: Catalog, store: RecordStore) {
     this.#catalog = catalog;
+    this.#store = store;
+    this.#records = store.table<UploadRecord>("uploads");
+  }
+
+  /** Finds the uploads that an earlier server began. */
+  static async open(catalog: Catalog, store: RecordStore): Promise<Uploads> {
+    const uploads = new Uploads(catalog, store);
+    for (const [id, { name, algorithm }] of uploads.#records.entries()) {
+      const ingestion = await catalog.content.resume(id, { algorithm });
+      if (ingestion !== undefined) uploads.#uploads.set(id, { name, ingestion, isBusy: false });
+    }
+    const lost = [...uploads.#records.keys()].filter((id) => !uploads.#uploads.has(id));
+    if (lost.length > 0) await store.commit(lost.map((id) => uploads.#records.remove(id)));
+    await catalog.content.retain(new Set(uploads.#uploads.keys()));
+    return uploads;
+  }
+
+  /** Ends an upload by `end`, which takes its bytes away; a crash in between leaves a record without bytes. */
+  async #end<T>(id: string, end: () => Promise<T>): Promise<T> {
+    this.#uploads.delete(id);
+    try {
+      return await end();
+    } finally {
+      await this.#store.commit([this.#records.remove(id)], { durable: false });
+    }
   }
 
   /** POST: a mount, a blob in one piece, or the beginning of an upload. */
@@ -86,9 +120,11 @@ export class Uploads {
       return created(exchange, name, digest);
     }
     const algorithm = query.get("digest-algorithm") === "sha512" ? "sha512" : "sha256";
-    const ingestion = await this.#catalog.content.begin({ algorithm });
     const id = randomUUID();
-    this.#uploads.set(id, { name, ingestion, lastUsedMs: Date.now(), isBusy: false });
+    const ingestion = await this.#catalog.content.begin({ algorithm, key: id });
+    // Not durable: what a crash of the machine takes with it is begun anew.
+    await this.#store.commit([this.#records.put(id, { version: 1, name, algorithm })], { durable: false });
+    this.#uploads.set(id, { name, ingestion, isBusy: false });
     exchange.send(202, this.#progress(name, id, 0));
   }
 
@@ -129,8 +165,7 @@ export class Uploads {
     const upload = this.#find(name, id);
     const digest = wantedDigest(exchange.query.get("digest") ?? "");
     await this.#take(exchange, upload, name, id);
-    this.#uploads.delete(id);
-    await this.#catalog.addBlob(name, () => upload.ingestion.finish({ digest }));
+    await this.#end(id, () => this.#catalog.addBlob(name, () => upload.ingestion.finish({ digest })));
     created(exchange, name, digest);
   }
 
@@ -146,7 +181,6 @@ export class Uploads {
       await upload.ingestion.append(exchange.body);
     } finally {
       upload.isBusy = false;
-      upload.lastUsedMs = Date.now();
     }
   }
 
@@ -154,17 +188,15 @@ export class Uploads {
   async cancel(exchange: Exchange, name: string, id: string): Promise<void> {
     const upload = this.#find(name, id);
     if (upload.isBusy) throw new Refusal("BLOB_UPLOAD_INVALID", "another request is sending to this upload");
-    this.#uploads.delete(id);
-    await upload.ingestion.cancel();
+    await this.#end(id, () => upload.ingestion.cancel());
     exchange.send(204);
   }
 
   /** Gives up what nobody has gone on with since `beforeMs`, a day ago when absent. */
   async expire(beforeMs: number = Date.now() - ABANDONED_MS): Promise<void> {
     for (const [id, upload] of this.#uploads) {
-      if (upload.isBusy || upload.lastUsedMs > beforeMs) continue;
-      this.#uploads.delete(id);
-      await upload.ingestion.cancel();
+      if (upload.isBusy || upload.ingestion.changedAtMs > beforeMs) continue;
+      await this.#end(id, () => upload.ingestion.cancel());
     }
   }
 }

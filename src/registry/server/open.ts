@@ -41,8 +41,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
   stack.use(meta);
   const content = await FileContentStore.open(join(options.root, "content"));
   const catalog = new Catalog(meta, content);
-  const uploads = new Uploads(catalog);
-  stack.defer(() => uploads.expire(Number.POSITIVE_INFINITY));
+  const uploads = await Uploads.open(catalog, meta);
   const closing = new AbortController();
   stack.defer(() => closing.abort());
   const { upstream } = options;

@@ -254,6 +254,48 @@ test("what was pushed is there after a restart; what nobody needs goes, what is 
   assert.deepEqual(await readdir(join(root, "content/ingest")), []);
 });
 
+test("an upload goes on after a restart, for its repository, from where it was, or is cancelled", async () => {
+  const root = await freshDir();
+  const bytes = randomBytes(3000);
+  const digest = digestOf(bytes);
+  const places: string[] = [];
+  {
+    await using r = await start({ root });
+    for (const name of ["a/b", "a/b", "other"]) {
+      const begun = await fetch(`${r.url}/${name}/blobs/uploads/`, { method: "POST" });
+      places.push((begun.headers.get("location") ?? "").replace(/^\/v2/, ""));
+      const sent = await fetch(`${r.url}${places.at(-1)}`, {
+        method: "PATCH",
+        body: bytes.subarray(0, 1000),
+      });
+      assert.equal(sent.headers.get("range"), "0-999");
+    }
+  }
+  await writeFile(join(root, "content/resumable/of-nobody"), "left by a crash");
+  await rm(join(root, "content/resumable", places[2]?.split("/").at(-1) ?? ""));
+  await using r = await start({ root });
+  const [place = "", second = "", lost = ""] = places.map((path) => r.url + path);
+  const status = await fetch(place);
+  assert.deepEqual([status.status, status.headers.get("range")], [204, "0-999"]);
+  assert.equal((await fetch(lost)).status, 404, "bytes that are lost are no upload");
+  const elsewhere = await fetch(place.replace("/a/b/", "/other/"));
+  assert.deepEqual([elsewhere.status, await codeOf(elsewhere)], [404, "BLOB_UPLOAD_UNKNOWN"]);
+  const patch = (from: number) =>
+    fetch(place, {
+      method: "PATCH",
+      body: bytes.subarray(from),
+      headers: { "Content-Range": `${from}-${bytes.length - 1}` },
+    });
+  assert.equal((await patch(2000)).status, 416);
+  assert.equal((await patch(1000)).status, 202);
+  assert.equal((await fetch(`${place}?digest=${digest}`, { method: "PUT" })).status, 201);
+  const pulled = await fetch(`${r.url}/a/b/blobs/${digest}`);
+  assert.ok(Buffer.from(await pulled.arrayBuffer()).equals(bytes));
+  assert.equal((await fetch(second, { method: "DELETE" })).status, 204);
+  assert.equal((await fetch(second)).status, 404);
+  assert.deepEqual(await readdir(join(root, "content/resumable")), []);
+});
+
 test("htpasswd lets in who knows the password, and asks the others for it", async () => {
   const dir = await freshDir();
   const hash = await (

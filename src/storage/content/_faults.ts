@@ -14,3 +14,7 @@ export function missing(digest: Digest): Fault {
     detail: { digest },
   });
 }
+
+export function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}

@@ -1,9 +1,10 @@
 // A blob under way: a file that grows by what is appended and becomes a blob when its digest is known. What a source brought before
-// it failed stays, so that the rest can follow.
+// it failed stays, so that the rest can follow,
+// also after a restart where the file has a name that the next process knows.
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, rm } from "node:fs/promises";
+import { type FileHandle, open, rm, stat } from "node:fs/promises";
 import { algorithmOf, type Digest, type DigestAlgorithm, Digester } from "../../oci/digest.ts";
-import { differs } from "./_faults.ts";
+import { differs, isMissing } from "./_faults.ts";
 import type { BlobInfo, Expected, Ingestion } from "./types.ts";
 
 const READ_BYTES = 256 << 10;
@@ -20,24 +21,54 @@ export interface FileIngestionOptions {
 
 export class FileIngestion implements Ingestion {
   readonly #options: FileIngestionOptions;
-  readonly #file: FileHandle;
-  readonly #digester: Digester;
+  #digester: Digester;
+  #sizeBytes: number;
+  #changedAtMs: number;
 
-  private constructor(options: FileIngestionOptions, file: FileHandle) {
+  private constructor(options: FileIngestionOptions, { sizeBytes = 0, changedAtMs = Date.now() } = {}) {
     this.#options = options;
-    this.#file = file;
     this.#digester = new Digester(options.algorithm);
+    this.#sizeBytes = sizeBytes;
+    this.#changedAtMs = changedAtMs;
   }
 
   static async begin(options: FileIngestionOptions): Promise<FileIngestion> {
-    return new FileIngestion(options, await open(options.path, "wx", 0o600));
+    await (await open(options.path, "wx", 0o600)).close();
+    return new FileIngestion(options);
+  }
+
+  /** Goes on with a file that is there; undefined when it is not. */
+  static async resume(options: FileIngestionOptions): Promise<FileIngestion | undefined> {
+    try {
+      const { size, mtimeMs } = await stat(options.path);
+      return new FileIngestion(options, { sizeBytes: size, changedAtMs: mtimeMs });
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
   }
 
   get sizeBytes(): number {
-    return this.#digester.sizeBytes;
+    return this.#sizeBytes;
+  }
+
+  get changedAtMs(): number {
+    return this.#changedAtMs;
   }
 
   async append(source: AsyncIterable<Uint8Array>): Promise<void> {
+    await this.#catchUp();
+    const file = await open(this.#options.path, "r+");
+    try {
+      await this.#write(file, source);
+      if (this.#options.isDurable) await file.sync();
+    } finally {
+      this.#changedAtMs = Date.now();
+      await file.close();
+    }
+  }
+
+  async #write(file: FileHandle, source: AsyncIterable<Uint8Array>): Promise<void> {
     let parts: Uint8Array[] = [];
     let size = 0;
     const flush = async (): Promise<void> => {
@@ -46,8 +77,7 @@ export class FileIngestion implements Ingestion {
       const bytes = parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
       parts = [];
       size = 0;
-      this.#digester.update(bytes);
-      for (let at = 0; at < bytes.length; ) at += (await this.#file.write(bytes, at)).bytesWritten;
+      await this.#writeAll(file, bytes);
     };
     try {
       for await (const chunk of source) {
@@ -60,15 +90,39 @@ export class FileIngestion implements Ingestion {
     }
   }
 
+  /** What a full disk has not taken does not count: size and digest are always those of the file. */
+  async #writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesWritten } = await file.write(bytes, at, bytes.length - at, this.#sizeBytes);
+      this.#digester.update(bytes.subarray(at, at + bytesWritten));
+      this.#sizeBytes += bytesWritten;
+      at += bytesWritten;
+    }
+  }
+
+  /** Reads what an earlier process has left. */
+  async #catchUp(): Promise<void> {
+    if (this.#digester.sizeBytes === this.#sizeBytes) return;
+    this.#digester = await this.#read(this.#options.algorithm);
+  }
+
+  async #read(algorithm: DigestAlgorithm): Promise<Digester> {
+    const digester = new Digester(algorithm);
+    if (this.#sizeBytes === 0) return digester;
+    const range = { start: 0, end: this.#sizeBytes - 1, highWaterMark: READ_BYTES };
+    const stream = createReadStream(this.#options.path, range);
+    for await (const chunk of stream as AsyncIterable<Uint8Array>) digester.update(chunk);
+    return digester;
+  }
+
   async finish(expected: Expected = {}): Promise<BlobInfo> {
     try {
+      await this.#catchUp();
       if (expected.sizeBytes !== undefined && this.sizeBytes !== expected.sizeBytes)
         throw differs(`${this.sizeBytes} bytes`, `${expected.sizeBytes} bytes`);
       const digest = await this.#digestAs(expected.digest);
       if (expected.digest !== undefined && digest !== expected.digest)
         throw differs(`digest ${digest}`, expected.digest);
-      if (this.#options.isDurable) await this.#file.sync();
-      await this.#file.close();
       return await this.#options.keep(digest);
     } finally {
       await this.cancel();
@@ -77,16 +131,11 @@ export class FileIngestion implements Ingestion {
 
   /** The digest in the algorithm of `expected`; the file is read again where another one was computed on the way. */
   async #digestAs(expected: Digest | undefined): Promise<Digest> {
-    if (expected === undefined || algorithmOf(expected) === this.#options.algorithm)
-      return this.#digester.finish();
-    const digester = new Digester(algorithmOf(expected));
-    const stream = createReadStream(this.#options.path, { highWaterMark: READ_BYTES });
-    for await (const chunk of stream as AsyncIterable<Uint8Array>) digester.update(chunk);
-    return digester.finish();
+    const isOther = expected !== undefined && algorithmOf(expected) !== this.#options.algorithm;
+    return (isOther ? await this.#read(algorithmOf(expected)) : this.#digester).finish();
   }
 
   async cancel(): Promise<void> {
-    await this.#file.close();
     await rm(this.#options.path, { force: true });
   }
 }

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { randomBytes, randomUUID } from "node:crypto";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -51,6 +53,49 @@ describe("FileContentStore", () => {
     await assert.rejects(store.read(digest, 100), (e) => e instanceof Fault && e.kind === "dataLoss");
     await store.ingest(one("good"));
     assert.equal(Buffer.from(await store.read(digest, 100)).toString(), "good");
+  });
+
+  test("what has a key is gone on with by the next process, and only as long as somebody knows it", async () => {
+    const dir = await freshDir();
+    const [key, other] = [randomUUID(), randomUUID()];
+    const first = await FileContentStore.open(dir);
+    await (await first.begin({ key, algorithm: "sha512" })).append(one("begin "));
+    await (await first.begin({ key: other })).append(one("of no interest"));
+    const second = await FileContentStore.open(dir);
+    const resumed = await second.resume(key, { algorithm: "sha512" });
+    assert.equal(resumed?.sizeBytes, 6);
+    await second.retain(new Set([key]));
+    assert.equal(await second.resume(other), undefined);
+    await resumed?.append(one("end"));
+    const digest = digestOf("begin end", "sha512");
+    assert.equal((await resumed?.finish({ digest }))?.sizeBytes, 9);
+    assert.equal(Buffer.from(await second.read(digest, 100)).toString(), "begin end");
+    assert.equal(await second.resume(key), undefined);
+    assert.throws(() => void second.resume("../../etc/passwd"), Fault);
+  });
+
+  test("what a disk has not taken is not there: the same blob goes on when there is room again", async () => {
+    const dir = await freshDir();
+    const mounted = (...args: string[]): void =>
+      assert.equal(spawnSync("mount", [...args, dir]).status, 0, args.join(" "));
+    mounted("-t", "tmpfs", "-o", "size=1m", "tmpfs");
+    try {
+      const store = await FileContentStore.open(dir);
+      const bytes = randomBytes(3 << 20);
+      const ingestion = await store.begin();
+      await assert.rejects(
+        ingestion.append(ReadableStream.from([bytes]) as AsyncIterable<Uint8Array>),
+        (e) => (e as NodeJS.ErrnoException).code === "ENOSPC",
+      );
+      const { sizeBytes } = ingestion;
+      assert.ok(sizeBytes > 0 && sizeBytes <= 1 << 20, `${sizeBytes}`);
+      mounted("-o", "remount,size=8m");
+      await ingestion.append(ReadableStream.from([bytes.subarray(sizeBytes)]) as AsyncIterable<Uint8Array>);
+      const { digest } = await ingestion.finish({ digest: digestOf(bytes) });
+      assert.ok(Buffer.from(await store.read(digest, bytes.length)).equals(bytes));
+    } finally {
+      assert.equal(spawnSync("umount", [dir]).status, 0);
+    }
   });
 
   test("never makes a path from something that is no digest", async () => {

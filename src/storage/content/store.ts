@@ -1,15 +1,15 @@
-// Blobs in files: <dir>/<algorithm>/<hex>, and <dir>/ingest/ for those under way. A blob appears under its digest
+// Blobs in files: <dir>/<algorithm>/<hex>, <dir>/ingest/ for those under way, <dir>/resumable/<key> for those that outlive the process. A blob appears under its digest
 // complete, verified and flushed, or not at all; it is never changed afterwards. What nobody refers to is removed
 // by storage/gc. Paths are made from validated digests only.
 
 import { createReadStream } from "node:fs";
 import { mkdir, open, opendir, readdir, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Fault } from "../../lib/errors.ts";
 import { randomHex } from "../../lib/id.ts";
 import { algorithmOf, type Digest, digestOf, hexOf, isDigest } from "../../oci/digest.ts";
-import { differs, missing } from "./_faults.ts";
-import { FileIngestion } from "./_ingestion.ts";
+import { differs, isMissing, missing } from "./_faults.ts";
+import { FileIngestion, type FileIngestionOptions } from "./_ingestion.ts";
 import type {
   BlobInfo,
   ContentStore,
@@ -22,6 +22,7 @@ import type {
 
 const ALGORITHMS = ["sha256", "sha512"] as const;
 const READ_BYTES = 256 << 10;
+const KEY = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** See the top of the file. */
 export class FileContentStore implements ContentStore {
@@ -46,14 +47,36 @@ export class FileContentStore implements ContentStore {
     return join(this.#dir, algorithmOf(digest), hexOf(digest));
   }
 
-  begin({ algorithm = "sha256", durable = true }: IngestionOptions = {}): Promise<Ingestion> {
-    const path = join(this.#dir, "ingest", randomHex());
-    return FileIngestion.begin({
-      path,
-      algorithm,
-      isDurable: durable,
-      keep: (digest) => this.#keep(path, digest, durable),
+  async begin({ key, ...options }: IngestionOptions = {}): Promise<Ingestion> {
+    const path = key === undefined ? join(this.#dir, "ingest", randomHex()) : this.#resumablePath(key);
+    if (key !== undefined) await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    return FileIngestion.begin(this.#ingestionAt(path, options));
+  }
+
+  resume(key: string, options: Omit<IngestionOptions, "key"> = {}): Promise<Ingestion | undefined> {
+    return FileIngestion.resume(this.#ingestionAt(this.#resumablePath(key), options));
+  }
+
+  #ingestionAt(
+    path: string,
+    { algorithm = "sha256", durable = true }: IngestionOptions,
+  ): FileIngestionOptions {
+    const keep = (digest: Digest): Promise<BlobInfo> => this.#keep(path, digest, durable);
+    return { path, algorithm, isDurable: durable, keep };
+  }
+
+  #resumablePath(key: string): string {
+    if (!KEY.test(key)) throw new Fault("invalidParameter", `invalid key of an upload: ${key.slice(0, 100)}`);
+    return join(this.#dir, "resumable", key);
+  }
+
+  async retain(keys: ReadonlySet<string>): Promise<void> {
+    const dir = join(this.#dir, "resumable");
+    const names = await readdir(dir).catch((error: unknown) => {
+      if (isMissing(error)) return [];
+      throw error;
     });
+    for (const name of names) if (!keys.has(name)) await rm(join(dir, name), { force: true });
   }
 
   async ingest(
@@ -156,10 +179,6 @@ async function* watched(
     yield chunk;
     options.onProgress?.(sizeBytes);
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "ENOENT";
 }
 
 async function syncDir(dir: string): Promise<void> {

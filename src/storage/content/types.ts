@@ -37,13 +37,17 @@ export interface IngestionOptions {
   algorithm?: DigestAlgorithm;
   /** As of IngestOptions. */
   durable?: boolean;
+  /** Under this key (a UUID) it can be resumed after a restart, and is kept until it ends, or `retain` does not name it. */
+  key?: string;
 }
 
 /** A blob under way. Calls must not overlap; it ends with finish or cancel. */
 export interface Ingestion {
   /** Taken so far. */
   readonly sizeBytes: number;
-  /** Adds what `source` yields; when that fails, what came before stays. */
+  /** When something was added last, milliseconds since the epoch. */
+  readonly changedAtMs: number;
+  /** Adds what `source` yields, and flushes it to disk; when that fails, what came before stays. */
   append(source: AsyncIterable<Uint8Array>): Promise<void>;
   /** Stores the blob. Fails with dataLoss when it is not what was expected, and then leaves nothing. */
   finish(expected?: Expected): Promise<BlobInfo>;
@@ -53,6 +57,10 @@ export interface Ingestion {
 export interface ContentStore {
   /** Begins a blob that comes in pieces. */
   begin(options?: IngestionOptions): Promise<Ingestion>;
+  /** Goes on with what was begun under a key; undefined when that is not there. */
+  resume(key: string, options?: Omit<IngestionOptions, "key">): Promise<Ingestion | undefined>;
+  /** Removes what was begun under other keys. */
+  retain(keys: ReadonlySet<string>): Promise<void>;
   /** Stores everything `source` yields under its digest. A blob that is there already is shared. */
   ingest(source: AsyncIterable<Uint8Array>, expected?: Expected, options?: IngestOptions): Promise<BlobInfo>;
   /** Returns facts about a blob, undefined when it is not there. */
