@@ -82,6 +82,7 @@ export interface ImagePort {
   list?: Answer<typeof image.imageList>;
   inspect?: Answer<typeof image.imageInspect>;
   history?: Answer<typeof image.imageHistory>;
+  attestations?: Answer<typeof image.imageAttestations>;
   diff?: Answer<typeof image.imageDiff>;
   pull?(input: InputOf<typeof image.imageCreate>, out: ProgressSink, call: Call): Promise<void>;
   import?(

@@ -45,6 +45,21 @@ export const imageHistory = operation({
   errors: [404],
 });
 
+/** What was said about an image where it was pulled from: in-toto statements, with their text where `statement` is set. */
+export const imageAttestations = operation({
+  name: "ImageAttestations",
+  method: "GET",
+  path: "/images/{name}/attestations",
+  since: "1.56",
+  query: {
+    platform: { kind: "texts", wire: "platform" },
+    type: { kind: "texts", wire: "type" },
+    statement: "bool",
+  },
+  success: json(async () => (await schemas()).imageAttestations),
+  errors: [404],
+});
+
 /** How the files of `name` become those of `to`: an extension. */
 export const imageDiff = operation({
   name: "ImageDiff",

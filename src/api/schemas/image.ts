@@ -107,6 +107,15 @@ export const imageHistory = list(
   }),
 );
 
+export const imageAttestations = list(
+  struct("image.AttestationStatement", {
+    Descriptor: descriptor,
+    /** Such as https://slsa.dev/provenance/v0.2. */
+    PredicateType: text,
+    Statement: optional(anyValue),
+  }),
+);
+
 /** What makes one image's files another's: an extension. Kinds are those of FilesystemChange, Size is by how much a file grows. */
 export const imageDiff = nullable(list(struct("image.DiffItem", { Kind: uint8, Path: text, Size: int64 })));
 
@@ -142,6 +151,7 @@ export type ImageConfig = Output<typeof imageConfig>;
 export type ImageManifest = Output<typeof imageManifest>;
 export type ImageInspect = Output<typeof imageInspect>;
 export type ImageSummary = Output<typeof imageSummary>;
+export type ImageAttestations = Output<typeof imageAttestations>;
 export type ImageHistory = Output<typeof imageHistory>;
 export type ImageDiff = Output<typeof imageDiff>;
 export type ImageDeleted = Output<typeof imageDeleted>;

@@ -2,7 +2,7 @@
 // What a host has built itself has none until it is pushed.
 import type { Descriptor as ApiDescriptor, OciPlatform } from "../../api/schemas/descriptor.ts";
 import type { ImageManifest } from "../../api/schemas/image.ts";
-import { digestOf } from "../../oci/digest.ts";
+import { type Digest, digestOf } from "../../oci/digest.ts";
 import { type Descriptor, type Index, type Manifest, parseManifest } from "../../oci/manifest.ts";
 import type { Platform } from "../../oci/platform.ts";
 import type { ResolvedManifest } from "../../registry/repository.ts";
@@ -10,7 +10,13 @@ import { configOf, type ImageRecord } from "./record.ts";
 
 /** How BuildKit marks what says something about another manifest of the list. */
 const REFERENCE_TYPE = "vnd.docker.reference.type";
+const ATTESTATION = "attestation-manifest";
 const REFERENCE_DIGEST = "vnd.docker.reference.digest";
+
+/** Whether an entry of a list is about another one of its entries. */
+export function isAttestationOf({ annotations }: Descriptor, image: Digest): boolean {
+  return annotations?.[REFERENCE_TYPE] === ATTESTATION && annotations[REFERENCE_DIGEST] === image;
+}
 
 /** Returns what a record keeps of how an image came. */
 export function manifestsKept(resolved: ResolvedManifest): Pick<ImageRecord, "manifest" | "index"> {
@@ -49,10 +55,29 @@ export function manifestsOf(
         return [[available.ID, available] as const];
       }),
   );
+  const attested = attestedBytes(all.filter((i) => hasSameIndex(i, image)));
   return indexOf(image).map((d) => {
     const available = here.get(d.digest);
-    return available === undefined ? elsewhere(d) : { ...available, Descriptor: shown(d) };
+    if (available !== undefined) return { ...available, Descriptor: shown(d) };
+    const bytes = attested.get(d.digest);
+    const other = elsewhere(d);
+    return bytes === undefined
+      ? other
+      : { ...other, Available: true, Size: { Content: bytes, Total: bytes } };
   });
+}
+
+/** The attestation manifests that are here, with the bytes of what they consist of. */
+function attestedBytes(images: readonly ImageRecord[]): ReadonlyMap<Digest, number> {
+  const kept = images.flatMap((i) => i.attestations ?? []);
+  return new Map(
+    kept.map(({ mediaType, text }) => {
+      const bytes = Buffer.from(text);
+      const { config, layers } = parseManifest(bytes, mediaType) as Manifest;
+      const content = [config, ...layers].reduce((sum, d) => sum + d.sizeBytes, bytes.length);
+      return [digestOf(bytes), content];
+    }),
+  );
 }
 
 /** The entries of the list that an image came from; none when it came from none. */
@@ -93,7 +118,7 @@ function availableOf(
 }
 
 function elsewhere(d: Descriptor): ImageManifest {
-  const isAttestation = d.annotations?.[REFERENCE_TYPE] === "attestation-manifest";
+  const isAttestation = d.annotations?.[REFERENCE_TYPE] === ATTESTATION;
   const common = {
     ID: d.digest,
     Descriptor: shown(d),
@@ -111,7 +136,8 @@ function elsewhere(d: Descriptor): ImageManifest {
   return { ...common, Kind: "image", ImageData: data };
 }
 
-function shown(d: Descriptor): ApiDescriptor {
+/** A descriptor as the API prints it. */
+export function shown(d: Descriptor): ApiDescriptor {
   return {
     mediaType: d.mediaType,
     digest: d.digest,

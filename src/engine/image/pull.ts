@@ -24,10 +24,11 @@ import {
   type Reference,
   withTag,
 } from "../../oci/reference.ts";
-import { type Digest, parseDigest } from "../../oci/digest.ts";
+import { type Digest, digestOf, parseDigest } from "../../oci/digest.ts";
 import { RegistryRepository } from "../../registry/repository.ts";
 import type { LayerLease } from "../../storage/layer/holds.ts";
 import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
+import { pullAttestations } from "./attestations.ts";
 import { credentialsOf } from "./credentials.ts";
 import { hasSameIndex, manifestsKept } from "./manifests.ts";
 import { progressReporter } from "./progress.ts";
@@ -118,10 +119,13 @@ async function pullReference(pull: Pull, reference: Reference): Promise<ImageId>
   const id = imageIdOf(configBytes);
   using lease = context.layers.lease();
   const layers = await pullLayers(context, repository, resolved.manifest.layers, config, lease, out, signal);
+  const digestOfImage = digestOf(resolved.bytes);
+  const about = await pullAttestations(context.content, repository, { ...resolved, digestOfImage }, signal);
   const repoDigest = `${canonicalName(reference)}@${resolved.digest}`;
   const image: ImageRecord = {
     ...recordOf(id, configBytes, layers, repoDigest),
     ...manifestsKept(resolved),
+    ...about,
     isIntermediate: isNameless,
   };
   const names = reference.digest === undefined && !isNameless ? [reference] : [];

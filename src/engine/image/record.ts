@@ -17,6 +17,8 @@ export interface ImageRecord {
   readonly manifest?: { readonly mediaType: string; readonly text: string };
   /** The list that this manifest was taken from, byte for byte. */
   readonly index?: { readonly mediaType: string; readonly text: string };
+  /** The manifests of the list with statements about this one, byte for byte; the statements are blobs. */
+  readonly attestations?: readonly { readonly mediaType: string; readonly text: string }[];
   /** Image that it was built on, "" when unknown. */
   readonly parentId: string;
   /** A build step's image: shown only by `images -a`. */

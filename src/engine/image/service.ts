@@ -7,6 +7,7 @@ import type { AuthConfigRequest } from "../../api/schemas/system.ts";
 import type {
   DistributionInspect,
   ImageDeleted,
+  ImageAttestations,
   ImageDiff,
   ImageHistory,
   ImageInspect,
@@ -37,6 +38,7 @@ import { graphData } from "../graph-data.ts";
 import { type ImageUser, planDelete } from "./remove/delete.ts";
 import { importImage } from "./import.ts";
 import { type HistoryImage, type ImageFacts, historyOf, inspectOf, summaryOf } from "./inspect.ts";
+import { listAttestations, statementsOf } from "./attestations.ts";
 import { selectImages } from "./list.ts";
 import { ImageKeeper } from "./remove/keep.ts";
 import { loadImages } from "./load.ts";
@@ -243,6 +245,15 @@ export class ImageService {
     return historyOf(lineage, this.#layersOf(image));
   }
 
+  /** What was said about an image where it was pulled from. */
+  async attestations(input: Input<"imageAttestations">): Promise<ImageAttestations> {
+    const { name, platform, type, statement } = input;
+    if (platform.length > 1)
+      throw new Fault("invalidParameter", "only one platform is supported", { code: "platform.invalid" });
+    const image = this.#findFor(name, platform[0]);
+    return listAttestations(this.#context.content, image, { types: type, isWhole: statement });
+  }
+
   /** How the files of one image become those of another. */
   async diff(input: Input<"imageDiff">): Promise<ImageDiff> {
     if (!input.to)
@@ -372,7 +383,9 @@ export class ImageService {
    */
   async sweep(storedBeforeMs: number): Promise<number> {
     const { layers, content, pushed, table } = this.#context;
-    const swept = await sweep({ layers, content }, { neededBlobs: new Set(), storedBeforeMs });
+    const images = [...table.all(), ...this.#keeper.images];
+    const neededBlobs = new Set(images.flatMap((image) => statementsOf(image).map((s) => s.digest)));
+    const swept = await sweep({ layers, content }, { neededBlobs, storedBeforeMs });
     if (swept.layers.length > 0) await table.commit(swept.layers.map((l) => pushed.forgetChange(l.diffId)));
     return swept.reclaimedBytes;
   }

@@ -323,9 +323,14 @@ function parsed(text: string): Reference | undefined {
 }
 
 /** How an image came, for a record that knows nothing of it. */
-function cameAs({ manifest, index }: ImageRecord): Pick<ImageRecord, "manifest" | "index"> {
+function cameAs({
+  manifest,
+  index,
+  attestations,
+}: ImageRecord): Pick<ImageRecord, "manifest" | "index" | "attestations"> {
   return {
     ...(manifest === undefined ? {} : { manifest }),
     ...(index === undefined ? {} : { index }),
+    ...(attestations === undefined ? {} : { attestations }),
   };
 }

@@ -28,6 +28,7 @@ export function imageRoutes(port: ImagePort): Route[] {
     answer(operations.imageList, port.list?.bind(port)),
     answer(operations.imageInspect, port.inspect?.bind(port)),
     answer(operations.imageHistory, port.history?.bind(port)),
+    answer(operations.imageAttestations, port.attestations?.bind(port)),
     answer(operations.imageDiff, port.diff?.bind(port)),
     uploadProgress(operations.imageCreate, pullOrImport(port)),
     progress(operations.imagePush, port.push?.bind(port)),

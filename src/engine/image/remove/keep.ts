@@ -6,6 +6,7 @@ import type { Change } from "../../../storage/meta/types.ts";
 import type { EventBus } from "../../event/bus.ts";
 import type { KeptOwner, KeptRecord, Restored } from "../../kept/record.ts";
 import type { KeptStore } from "../../kept/store.ts";
+import type { ImageRecord } from "../record.ts";
 import type { ImageLoss, ImageTable } from "../table.ts";
 
 export interface ImageKeeperOptions {
@@ -82,6 +83,11 @@ export class ImageKeeper implements KeptOwner {
 
   async measure(kept: KeptRecord): Promise<number> {
     return this.#bytesOf(onlyKept(this.#options.layers, [kept]));
+  }
+
+  /** The images that are kept. */
+  get images(): readonly ImageRecord[] {
+    return this.#options.kept.of("image").flatMap((kept) => contentOf(kept).images);
   }
 
   /** Bytes of the layers that are there only because removed images are kept. */
