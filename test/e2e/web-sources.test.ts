@@ -116,10 +116,7 @@ describe("sources on the web", () => {
       assert.equal(found, "nginx 21000 [OK]\nme/nginx 3 ");
       const shown = (await text("search", "--limit", "1", `${HOST}/nginx`)).split("\n");
       assert.match(shown[0] ?? "", /^NAME +DESCRIPTION +STARS +OFFICIAL/);
-      assert.match(
-        shown[1] ?? "",
-        /^nginx +Official build of Nginx\. A second line that … +21000 +\[OK\]$/,
-      );
+      assert.match(shown[1] ?? "", /^nginx +Official build of Nginx\. A second line that … +21000 +\[OK\]$/);
       assert.equal(shown.length, 2);
       assert.match(server.output, /^GET \/v1\/search\?q=nginx&n=1 -$/m);
       const official = await text(
