@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <termios.h>
 #include <unistd.h>
 
 // Opens the multiplexer and makes sure that it is one: what an image has below /dev/pts is its own business.
@@ -42,6 +43,16 @@ static int bind_console(struct container *c, int slave, struct fault *f)
 	return at < 0 ? at : mount_over(tree, at, "/dev/console", f);
 }
 
+// compat: who does not show the output on a terminal gets it without carriage returns.
+void console_clear_returns(int master)
+{
+	struct termios t;
+	if (tcgetattr(master, &t) == 0) {
+		t.c_oflag &= ~(tcflag_t)ONLCR;
+		tcsetattr(master, TCSANOW, &t);
+	}
+}
+
 int console_open(struct container *c, struct fault *f)
 {
 	int unlock = 0;
@@ -64,6 +75,8 @@ int console_open(struct container *c, struct fault *f)
 		if (rc < 0)
 			return rc;
 	}
+	if (c->is_relayed) // here: the program must not be faster
+		console_clear_returns(master);
 	container_note(c, NOTE_PTY, NULL, master);
 	if (ioctl(slave, TIOCSCTTY, 0) < 0)
 		return fault_set(f, errno, "console", "TIOCSCTTY", NULL);

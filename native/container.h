@@ -34,6 +34,7 @@ struct container {
 	int start_fifo;   // of `awaitStart`, -1 for none
 	unsigned preserved; // descriptors behind stdio that the program inherits
 	bool is_tty;
+	bool is_relayed; // who shows the terminal adds carriage returns where they are wanted
 	unsigned rows, columns;
 	int root;      // O_PATH of the container's root, -1 until a root operation or exec's setns
 	int host_proc; // O_PATH of a procfs that the container cannot have prepared
@@ -103,6 +104,7 @@ int make_directory(struct container *c, const char *path, int64_t mode, int64_t 
 
 // console.c
 int console_open(struct container *c, struct fault *f);
+void console_clear_returns(int master);
 
 // mountopts.c: what is mounted at `path` already
 int mount_attributes(struct container *c, const char *path, int64_t set, int64_t clear, bool recursive, struct fault *f);

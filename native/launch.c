@@ -297,6 +297,7 @@ int launch_container(struct reader *args, const int regs[HOST_REGISTERS], struct
 	launch_prepare(l.flags);
 	process_init(p, "", shim.plan.flags);
 	p->inherits_stdio = true;
+	p->is_relayed = !l.console[0];
 	return see_through(p, &l, spawn_container(p, f), result, f);
 }
 
@@ -338,6 +339,7 @@ int launch_exec(struct reader *args, struct writer *result, struct fault *f)
 	launch_prepare(l.flags);
 	process_init(&p, plan.id, plan.flags);
 	p.inherits_stdio = true;
+	p.is_relayed = !l.console[0];
 	return see_through(&p, &l, spawn_exec(&p, &plan, f), result, f);
 }
 

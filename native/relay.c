@@ -2,6 +2,7 @@
 // terminal that is not read from holds nothing up, since we read input only while nothing waits to be written.
 #include "launch.h"
 
+#include "container.h"
 #include "fault.h"
 
 #include <errno.h>
@@ -23,16 +24,6 @@ static struct {
 	char input[4096]; // read from stdin and not yet taken by the terminal
 	size_t at, size;
 } relay;
-
-// compat: who does not show the output on a terminal gets it without carriage returns.
-static void clear_carriage_returns(void)
-{
-	struct termios t;
-	if (tcgetattr(relay.master, &t) == 0) {
-		t.c_oflag &= ~(tcflag_t)ONLCR;
-		tcsetattr(relay.master, TCSANOW, &t);
-	}
-}
 
 static void copy_size(void)
 {
@@ -156,7 +147,7 @@ int relay_run(int pid, int master)
 	CLEAN_FD int signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
 	relay.master = master;
 	if (master >= 0) {
-		clear_carriage_returns();
+		console_clear_returns(master); // of a restored terminal
 		make_raw();
 	}
 	serve(pid, signals, &status);

@@ -81,6 +81,7 @@ struct client;
 struct process {
 	struct process *next;
 	char id[MAX_ID]; // of the exec, "" for the container
+	bool is_relayed; // its terminal is shown on our stdio (launch.c)
 	bool inherits_stdio; // has our own stdin, stdout and stderr instead of pipes (launch.c)
 	bool is_tty, has_stdin, closes_stdin; // closes_stdin: the end of a client's input is the end of stdin
 	enum phase phase;

@@ -293,6 +293,7 @@ static void container_init(struct container *c, const struct child *child)
 		.chan = child->chan,
 		.is_exec = child->is_exec,
 		.is_tty = child->process->is_tty,
+		.is_relayed = child->process->is_relayed,
 		.rows = child->rows,
 		.columns = child->columns,
 		.root = -1,

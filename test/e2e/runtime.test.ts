@@ -445,6 +445,17 @@ each("the debug log tells the flags of the filter", async () => {
   }
 });
 
+each("what a terminal shows has no carriage returns, from its first line on", async () => {
+  await bed.configure((spec) => {
+    spec.process.terminal = true;
+    spec.process.args = ["echo", "first"];
+  });
+  for (let i = 0; i < 20; i++) {
+    const { stdout, stderr } = await bed.call(["run", "rt-lines"]);
+    assert.equal(stdout, "first\n", stderr);
+  }
+});
+
 each("a root that is a slave has the master of the bundle's mount", async () => {
   await bed.configure((spec) => {
     spec.process.args = ["grep", "-o", " / / .* - \\| /[^ ]*rootfs / .* - ", "/proc/self/mountinfo"];
