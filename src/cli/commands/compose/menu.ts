@@ -1,6 +1,7 @@
 // The line of keys below the output of `up` on a terminal: w switches the watching of files on and off, d leaves the containers
 // running and ends the command. The line is taken away before anything is written and put back after it.
 
+import { readFileSync } from "node:fs";
 import { print } from "../../output.ts";
 
 export interface MenuOptions {
@@ -29,8 +30,9 @@ export class Menu {
     this.#options = options;
   }
 
-  /** Takes the terminal and shows the line. */
+  /** Takes the terminal and shows the line, unless the terminal is another's. */
   open(): void {
+    if (!isInForeground()) return;
     const { stdin } = process;
     stdin.setRawMode(true);
     stdin.on("data", this.#onData);
@@ -82,4 +84,13 @@ export class Menu {
       process.kill(process.pid, "SIGTSTP");
     } else if (char === "\r") this.around(() => print("\n"));
   }
+}
+
+/** Whether the terminal is this job's: the kernel stops one in the background that changes the terminal (`up &`). */
+function isInForeground(): boolean {
+  // proc(5): pid (command) state ppid group session tty group-in-the-foreground …
+  const fields = readFileSync("/proc/self/stat", "utf8")
+    .replace(/^.*\) /s, "")
+    .split(" ");
+  return fields[2] === fields[5];
 }
