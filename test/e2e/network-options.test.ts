@@ -57,7 +57,7 @@ async function serve(name: string, ...flags: string[]): Promise<void> {
 }
 /** What a client gets from a server, "" when nobody answers. */
 async function fetched(url: string, from: NetworkNamespace = daemon.network): Promise<string> {
-  return (await from.run(["curl", "-gs", "--max-time", "1", url])).stdout.trim();
+  return (await from.run(["curl", "-gs", "--max-time", "2", url])).stdout.trim();
 }
 
 describe("IPv6", () => {

@@ -54,7 +54,7 @@ async function serve(name: string, ...flags: string[]): Promise<void> {
 /** What a client gets, "" when it is not let in. */
 async function fetched(from: NetworkNamespace, source: string, url: string): Promise<string> {
   const flags = source === "" ? [] : ["--interface", source];
-  return (await from.run(["curl", "-gs", "--max-time", "1", ...flags, url])).stdout.trim();
+  return (await from.run(["curl", "-gs", "--max-time", "2", ...flags, url])).stdout.trim();
 }
 
 /** Which of the machine's addresses get in, and whether the host does by each way. */
