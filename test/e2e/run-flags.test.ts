@@ -245,7 +245,10 @@ const REFUSED: readonly (readonly [flags: readonly string[], says: RegExp])[] = 
     ["--gpus", "driver=nvidia,capabilities=utility"],
     /could not select device driver "nvidia" with capabilities: \[\[utility gpu\]\]/,
   ],
-  [["--device", "vendor.com/class=x"], /CDI device injection failed: unresolvable CDI devices vendor.com\/class=x/],
+  [
+    ["--device", "vendor.com/class=x"],
+    /CDI device injection failed: unresolvable CDI devices vendor.com\/class=x/,
+  ],
   [["--pid", "private"], /--pid: invalid PID mode/],
   [["--ipc", "nosuch"], /invalid IPC mode: nosuch/],
   [["--userns", "private"], /--userns: invalid USER mode/],
