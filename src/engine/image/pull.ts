@@ -118,9 +118,11 @@ async function pullReference(pull: Pull, reference: Reference): Promise<ImageId>
   const config = parseImageConfig(configBytes);
   const id = imageIdOf(configBytes);
   using lease = context.layers.lease();
-  const layers = await pullLayers(context, repository, resolved.manifest.layers, config, lease, out, signal);
   const digestOfImage = digestOf(resolved.bytes);
-  const about = await pullAttestations(context.content, repository, { ...resolved, digestOfImage }, signal);
+  const [layers, about] = await Promise.all([
+    pullLayers(context, repository, resolved.manifest.layers, config, lease, out, signal),
+    pullAttestations(context.content, repository, { ...resolved, digestOfImage }, signal),
+  ]);
   const repoDigest = `${canonicalName(reference)}@${resolved.digest}`;
   const image: ImageRecord = {
     ...recordOf(id, configBytes, layers, repoDigest),

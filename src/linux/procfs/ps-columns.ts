@@ -42,10 +42,12 @@ export interface PsColumn {
   sortsAsNumber?: boolean;
 }
 
-/** Makes a row; undefined when the process is gone. */
+const directoryOf = ({ pid, tid }: Pick<PsRow, "pid" | "tid">): string =>
+  tid === pid ? `/proc/${pid}` : `/proc/${pid}/task/${tid}`;
+
+/** Makes a row. */
 export function psRow(pid: number, stat: ProcessStat, context: PsContext, tid = pid): PsRow {
   let status: ReadonlyMap<string, string> | undefined;
-  const directory = tid === pid ? `/proc/${pid}` : `/proc/${pid}/task/${tid}`;
   return {
     pid,
     tid,
@@ -53,7 +55,7 @@ export function psRow(pid: number, stat: ProcessStat, context: PsContext, tid = 
     context,
     indent: "",
     status: () => {
-      status ??= readProcessStatus(directory) ?? new Map();
+      status ??= readProcessStatus(directoryOf({ pid, tid })) ?? new Map();
       return status;
     },
   };
@@ -197,7 +199,7 @@ function kibOf(row: PsRow, key: string): number {
 }
 
 function waitChannel(row: PsRow): string {
-  const text = readProcTextIfPresent(`/proc/${row.pid}/wchan`)?.trim() ?? "";
+  const text = readProcTextIfPresent(`${directoryOf(row)}/wchan`)?.trim() ?? "";
   return text === "" || text === "0" ? "-" : text;
 }
 

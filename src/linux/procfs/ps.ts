@@ -63,9 +63,8 @@ function readRows(pids: readonly number[], options: PsOptions, context: PsContex
 
 function threadsOf(pid: number): number[] {
   try {
-    return readdirSync(`/proc/${pid}/task`)
-      .map(Number)
-      .sort((a, b) => a - b);
+    // In the kernel's order, which is that of their creation and not of their numbers.
+    return readdirSync(`/proc/${pid}/task`).map(Number);
   } catch {
     return []; // ignored: the process is gone
   }
