@@ -116,6 +116,23 @@ test("a removed volume comes back with its content, also under another name", as
   await text("volume", "rm", "heap", "heap2");
 });
 
+test("volume restore brings back volumes by their names, and nothing else", async () => {
+  await text("volume", "create", "--label", "why=this", "lost1");
+  await text("run", "--rm", "-v", "lost2:/data", "busybox", "sh", "-c", "echo kept >/data/row");
+  await text("volume", "rm", "lost1", "lost2");
+  const { status, stdout, stderr } = await daemon.run(berth, ["volume", "restore", "lost1", "lost2"]);
+  assert.deepEqual([status, stdout], [0, "lost1\nlost2\n"], stderr);
+  assert.equal(await text("volume", "inspect", "-f", "{{.Labels.why}}", "lost1"), "this");
+  assert.equal(await text("run", "--rm", "-v", "lost2:/data", "busybox", "cat", "/data/row"), "kept");
+  const again = await daemon.run(berth, ["volume", "restore", "lost1"]);
+  assert.equal(again.status, 1);
+  assert.match(again.stderr, /nothing that was removed and is kept is called lost1/);
+  await text("create", "--name", "lost3", "busybox", "true");
+  await text("rm", "lost3");
+  assert.equal((await daemon.run(berth, ["volume", "restore", "lost3"])).status, 1);
+  await text("volume", "rm", "lost1", "lost2");
+});
+
 test("a removed image comes back with its names, and keeps its layers until then", async () => {
   await daemon.importImage("app:1");
   await text("run", "--name", "maker", "app:1", "sh", "-c", "echo more > /more");

@@ -275,6 +275,7 @@ export const verbs: readonly VerbEntry[] = [
   ),
   volume("ls", "List volumes", () => import("./volume/ls.ts"), { aliases: ["list"] }),
   volume("prune", "Remove unused local volumes", () => import("./volume/prune.ts")),
+  volume("restore", "Bring back removed volumes", () => import("./volume/restore.ts")),
   volume("rm", "Remove one or more volumes", () => import("./volume/rm.ts"), { aliases: ["remove"] }),
   volume(
     "snapshot",

@@ -1,12 +1,12 @@
-import { keptList, keptRestore } from "../../api/operations/kept.ts";
+import { keptList } from "../../api/operations/kept.ts";
 import type { KeptItem } from "../../api/schemas/kept.ts";
 import { bool, string } from "../../lib/flags/spec.ts";
 import { anyArgs, defineCommand } from "../command.ts";
-import { complain, runEach } from "../each.ts";
+import { complain } from "../each.ts";
 import { since } from "../explain/explanation.ts";
 import { humanSize } from "../../lib/units/size.ts";
 import { type Formatter, printList } from "../format/list.ts";
-import { print, printError } from "../output.ts";
+import { bringBack, findKept } from "../kept.ts";
 
 const columns: Formatter<KeptItem> = {
   type: "*undo.context",
@@ -53,40 +53,14 @@ export const command = defineCommand({
     const wanted = flags.all
       ? items
       : args.length > 0
-        ? args.map((text) => find(items, text))
+        ? args.map((text) => findKept(items, text, "undo --list"))
         : latest(items);
     if (wanted.length === 0) throw complain("nothing that was removed is kept");
-    if (flags.name !== "" && wanted.length > 1) throw complain("--name is for one container or volume");
-    await runEach(
-      // A container takes its volumes along: they may be back by then.
-      [...wanted].sort((a, b) => KINDS.indexOf(a.Kind) - KINDS.indexOf(b.Kind)).map((item) => item.Id),
-      async (id) => {
-        const { Kind, Name, Warnings } = await client.call(keptRestore, {
-          id,
-          name: flags.name === "" ? undefined : flags.name,
-        });
-        print(`${Kind} ${Name}\n`);
-        for (const warning of Warnings) printError(`WARNING: ${Name}: ${warning}\n`);
-      },
-      { isSilent: true },
-    );
+    await bringBack(client, wanted, { name: flags.name, tell: (kind, name) => `${kind} ${name}` });
   },
 });
-
-/** What others need comes first. */
-const KINDS = ["image", "volume", "container"];
 
 /** What the latest request that removed something has removed. */
 function latest(items: readonly KeptItem[]): KeptItem[] {
   return items.filter((item) => item.Group === items[0]?.Group);
-}
-
-/** The newest of that name, or the one whose id begins so. */
-function find(items: readonly KeptItem[], text: string): KeptItem {
-  const found =
-    items.find((item) => item.Name === text || item.Name === `${text}:latest`) ??
-    items.find((item) => item.Id.startsWith(text));
-  if (found === undefined)
-    throw complain(`nothing that was removed and is kept is called ${text}: \`undo --list\` shows what is`);
-  return found;
 }
