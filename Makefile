@@ -4,7 +4,7 @@
 # make security  the attack suite; make security-weakened  the same against builds without the defences: every attack has to succeed
 # make test-vm  the tests that depend on the kernel, in an emulated machine with cgroup v2 alone and AppArmor (VM_TESTS=file...)
 # make compat  foreign clients with a day's work each: dockerode, testcontainers, docker-py, docker-compose 1.29, the devcontainer command (needs npm's registry)
-# make test-real  applications of Debian's packages: MariaDB through crashes, Compose projects by three tools on two engines (needs a Debian mirror; minutes)
+# make test-real  applications of Debian's packages: MariaDB through crashes, Compose projects by three tools on two engines, a rolling change under wrk (needs a Debian mirror; minutes)
 # make bench   latency, and load and pull of images, beside Docker Engine in the same run
 # make compare-build  150 Dockerfiles built by Docker's two builders and by Berth: the same configuration, history and files
 # make build   dist/berth, dist/berth-runtime;   make install  puts it into $(PREFIX)/bin, with manual, completions, systemd units;   make clean
