@@ -38,19 +38,18 @@ function load(e: Engine, host: string, isKept: boolean): number {
   return Number(/Requests\/sec:\s+([\d.]+)/.exec(shown)?.[1] ?? 0);
 }
 
-/** Starts the server, the machine's bun under its own libraries, and returns the container's address. */
-function startServer(e: Engine): string {
+/**
+ * Starts the server, the machine's bun under its own libraries, and returns the container's address. Each way has a server of
+ * its own: what comes through loopback has the bridge's address for the container, as what comes directly, and would meet the
+ * closed connections of the other way there.
+ */
+function startServer(e: Engine, name: string, ...published: string[]): string {
   const bun = spawnSync(join(ROOT, "tools/bun"), ["-e", "console.log(process.execPath)"], {
     encoding: "utf8",
   });
   const argv = ["chroot", "/host", bun.stdout.trim(), "-e", SERVER];
-  e.cli(["run", "-d", "--name", "server", "-v", "/:/host:ro", "-p", `${PORT}:80`, "bench", ...argv]);
-  const address = e.cli([
-    "inspect",
-    "-f",
-    '{{(index .NetworkSettings.Networks "bridge").IPAddress}}',
-    "server",
-  ]);
+  e.cli(["run", "-d", "--name", name, "-v", "/:/host:ro", ...published, "bench", ...argv]);
+  const address = e.cli(["inspect", "-f", '{{(index .NetworkSettings.Networks "bridge").IPAddress}}', name]);
   const url = `http://${address.trim()}/`;
   onHost(
     e,
@@ -69,7 +68,10 @@ function startServer(e: Engine): string {
 }
 
 function throughput(engines: Engine[]): void {
-  const servers = engines.map((e) => ({ e, direct: startServer(e) }));
+  const servers = engines.map((e) => {
+    startServer(e, "published", "-p", `${PORT}:80`);
+    return { e, direct: startServer(e, "direct") };
+  });
   console.log(
     `| requests per second, ${CONNECTIONS} connections, median of ${ROUNDS} | directly | through loopback | of direct |`,
   );
@@ -88,7 +90,7 @@ function throughput(engines: Engine[]): void {
       console.log(`| ${e.name}, ${what} | ${direct.toFixed(0)} | ${loopback.toFixed(0)} | ${share} % |`);
     }
   }
-  for (const e of engines) e.cli(["rm", "-f", "server"]);
+  for (const e of engines) e.cli(["rm", "-f", "published", "direct"]);
 }
 
 /** Gbit/s of one iperf3 stream; `run` runs its client. */
