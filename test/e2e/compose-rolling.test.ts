@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 import { ComposeProject } from "./compose-project.ts";
 import { run } from "./command.ts";
 import { TestDaemon } from "./harness.ts";
+import { rollingService } from "./rolling-service.ts";
 
 let daemon: TestDaemon;
 before(async () => {
@@ -11,28 +12,18 @@ before(async () => {
 });
 after(() => daemon.close());
 
-const service = (word: string): string => `services:
-  web:
-    image: busybox
-    init: true
-    stop_grace_period: 1s
-    command: [sh, -c, "mkdir /www; echo ${word} >/www/index.html; exec httpd -f -p 80 -h /www"]
-    ports: ["127.0.0.1:18090:80"]
-    healthcheck: {test: "wget -qO- http://127.0.0.1/ >/dev/null", interval: 200ms, retries: 20}
-`;
-
 /** Asks again and again until the file is gone; prints every answer, and "failed" for none. */
 const asker = (stop: string): string =>
   `while [ -e ${stop} ]; do curl -s --max-time 5 http://127.0.0.1:18090/ || echo failed; done`;
 
 test("no request fails while a published service is replaced, and the new one has its ports afterwards", async () => {
-  const project = new ComposeProject(daemon, "rolling", { "compose.yaml": service("old"), going: "" });
+  const project = new ComposeProject(daemon, "rolling", { "compose.yaml": rollingService("old"), going: "" });
   await project.compose("up", "-d", "--wait");
   const before = (await project.ids())["rolling-web-1"];
   const askers = [1, 2, 3].map(() =>
     run(daemon.network.wrap(["sh", "-c", asker(`${project.directory}/going`)]), { timeoutMs: 120_000 }),
   );
-  project.write("compose.yaml", service("new"));
+  project.write("compose.yaml", rollingService("new"));
   await project.compose("up", "-d", "--rolling");
   await run(["rm", `${project.directory}/going`]);
   const answers = (await Promise.all(askers)).flatMap(({ stdout }) => stdout.trim().split("\n"));
@@ -55,10 +46,10 @@ test("no request fails while a published service is replaced, and the new one ha
 });
 
 test("a new version that does not come up leaves the old one serving", async () => {
-  const project = new ComposeProject(daemon, "failing", { "compose.yaml": service("old") });
+  const project = new ComposeProject(daemon, "failing", { "compose.yaml": rollingService("old") });
   await project.compose("up", "-d", "--wait");
   const before = (await project.ids())["failing-web-1"];
-  project.write("compose.yaml", service("new").replace("exec httpd", "exit 3; exec httpd"));
+  project.write("compose.yaml", rollingService("new").replace("exec httpd", "exit 3; exec httpd"));
   const { status, stderr } = await project.run(["up", "-d", "--rolling"]);
   assert.equal(status, 1);
   assert.match(stderr, /exited \(3\)/);

@@ -1,5 +1,6 @@
 // A network namespace of a test's own: its ports, bridge and nftables are nobody else's. A process that reads its standard
 // input holds it, so that it goes away with the test whatever happens.
+import assert from "node:assert/strict";
 import { Live, type CommandOptions, type Outcome, run } from "./command.ts";
 
 export class NetworkNamespace {
@@ -44,4 +45,35 @@ async function hold(): Promise<Live> {
   const holder = new Live(["unshare", "--net", "sh", "-c", script], { timeoutMs: 24 * 3600_000 });
   await holder.prints("ready");
   return holder;
+}
+
+/** Runs ip(8) in a namespace; it has to succeed. */
+export async function ip(namespace: NetworkNamespace, ...args: string[]): Promise<string> {
+  const done = await namespace.run(["ip", ...args]);
+  assert.equal(done.status, 0, `ip ${args.join(" ")}: ${done.stderr}`);
+  return done.stdout;
+}
+
+/**
+ * Returns a machine outside, joined to the namespace by its device wan0: 10.99.0.1 and fd99::1 there, the addresses that end in `hosts`
+ * on eth0 outside. Its owner removes wan0 and closes it.
+ */
+export async function connectOutside(
+  inner: NetworkNamespace,
+  hosts: readonly number[] = [2],
+): Promise<NetworkNamespace> {
+  const outside = await NetworkNamespace.make();
+  const peer = ["peer", "name", "eth0", "netns", String(outside.pid)];
+  await ip(inner, "link", "add", "wan0", "type", "veth", ...peer);
+  for (const [namespace, device, own] of [
+    [inner, "wan0", [1]],
+    [outside, "eth0", hosts],
+  ] as const) {
+    for (const host of own) {
+      await ip(namespace, "addr", "add", `10.99.0.${host}/24`, "dev", device);
+      await ip(namespace, "addr", "add", `fd99::${host}/64`, "dev", device, "nodad");
+    }
+    await ip(namespace, "link", "set", device, "up");
+  }
+  return outside;
 }

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { Live } from "./command.ts";
 import { type Client, clients, TestDaemon } from "./harness.ts";
-import { NetworkNamespace } from "./namespace.ts";
+import { connectOutside, ip, type NetworkNamespace } from "./namespace.ts";
 
 const first = clients[0] as Client;
 /** systemd-resolved's own address. */
@@ -16,11 +16,6 @@ let daemon: TestDaemon;
 let outside: NetworkNamespace;
 /** Holds the host's resolv.conf and the one that systemd-resolved writes. */
 let etc: string;
-
-const ip = async (namespace: NetworkNamespace, ...args: string[]): Promise<void> => {
-  const done = await namespace.run(["ip", ...args]);
-  assert.equal(done.status, 0, `ip ${args.join(" ")}: ${done.stderr}`);
-};
 
 before(async () => {
   etc = await mkdtemp(join(tmpdir(), "berth-e2e-etc-"));
@@ -32,29 +27,8 @@ before(async () => {
   daemon = await TestDaemon.start({
     wrap: (argv) => ["unshare", "--mount", "sh", "-c", script, etc, ...argv],
   });
-  outside = await NetworkNamespace.make();
-  await ip(
-    daemon.network,
-    "link",
-    "add",
-    "wan0",
-    "type",
-    "veth",
-    "peer",
-    "name",
-    "eth0",
-    "netns",
-    `${outside.pid}`,
-  );
+  outside = await connectOutside(daemon.network);
   daemon.otherLinks.push("wan0");
-  for (const [namespace, device, host] of [
-    [daemon.network, "wan0", 1],
-    [outside, "eth0", 2],
-  ] as const) {
-    await ip(namespace, "addr", "add", `10.99.0.${host}/24`, "dev", device);
-    await ip(namespace, "addr", "add", `fd99::${host}/64`, "dev", device, "nodad");
-    await ip(namespace, "link", "set", device, "up");
-  }
 });
 afterEach(async () => {
   await daemon.removeContainers();

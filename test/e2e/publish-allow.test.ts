@@ -3,33 +3,16 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { type Client, clients, TestDaemon } from "./harness.ts";
-import { NetworkNamespace } from "./namespace.ts";
+import { connectOutside, ip, type NetworkNamespace } from "./namespace.ts";
 
 const first = clients[0] as Client;
 let daemon: TestDaemon;
 let outside: NetworkNamespace;
 
-const ip = async (namespace: NetworkNamespace, ...args: string[]): Promise<void> => {
-  const done = await namespace.run(["ip", ...args]);
-  assert.equal(done.status, 0, `ip ${args.join(" ")}: ${done.stderr}`);
-};
-
 before(async () => {
   daemon = await TestDaemon.start({ config: { "publish-allow": ["10.99.0.2/32", "fd99::2/128"] } });
-  outside = await NetworkNamespace.make();
-  const pid = String(outside.pid);
-  await ip(daemon.network, "link", "add", "wan0", "type", "veth", "peer", "name", "eth0", "netns", pid);
+  outside = await connectOutside(daemon.network, [2, 3]);
   daemon.otherLinks.push("wan0");
-  for (const [namespace, device, hosts] of [
-    [daemon.network, "wan0", [1]],
-    [outside, "eth0", [2, 3]],
-  ] as const) {
-    for (const host of hosts) {
-      await ip(namespace, "addr", "add", `10.99.0.${host}/24`, "dev", device);
-      await ip(namespace, "addr", "add", `fd99::${host}/64`, "dev", device, "nodad");
-    }
-    await ip(namespace, "link", "set", device, "up");
-  }
 });
 afterEach(async () => {
   await daemon.removeContainers();

@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 import { Live } from "../e2e/command.ts";
 import { ComposeProject } from "../e2e/compose-project.ts";
 import { TestDaemon } from "../e2e/harness.ts";
+import { rollingService } from "../e2e/rolling-service.ts";
 
 const URL = "http://127.0.0.1:18090/";
 let daemon: TestDaemon;
@@ -12,26 +13,16 @@ before(async () => {
 });
 after(() => daemon.close());
 
-const service = (word: string): string => `services:
-  web:
-    image: busybox
-    init: true
-    stop_grace_period: 2s
-    command: [sh, -c, "mkdir /www; echo ${word} >/www/index.html; exec httpd -f -p 80 -h /www"]
-    ports: ["127.0.0.1:18090:80"]
-    healthcheck: {test: "wget -qO- ${URL.replace(":18090", "")} >/dev/null", interval: 200ms, retries: 20}
-`;
-
 for (const headers of [[], ["-H", "Connection: close"]])
   test(`no request of wrk's fails while a service is replaced three times (${headers.at(-1) ?? "connections kept"})`, async () => {
-    const project = new ComposeProject(daemon, "wrk", { "compose.yaml": service("first") });
+    const project = new ComposeProject(daemon, "wrk", { "compose.yaml": rollingService("first") });
     await project.compose("up", "-d", "--wait");
     const load = new Live(daemon.network.wrap(["wrk", "-t", "2", "-c", "8", "-d", "15", ...headers, URL]), {
       timeoutMs: 120_000,
     });
     const rolled = [];
     for (const word of ["second", "third", "fourth"]) {
-      project.write("compose.yaml", service(word));
+      project.write("compose.yaml", rollingService(word));
       await project.compose("up", "-d", "--rolling");
       rolled.push(word);
     }
