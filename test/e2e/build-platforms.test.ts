@@ -219,8 +219,37 @@ test("provenance and an SBOM are attached to what is pushed, as attestation mani
       // Clients that know nothing of it take the image.
       assert.equal((await daemon.run(berth, ["rmi", name])).status, 0);
       assert.equal((await daemon.text(berth, ["run", "--rm", name, "cat", "/who"])).trim(), "me");
-      const alone = await build("--provenance", "-t", "kept");
+      const alone = await build("--provenance", "--output", "files");
       assert.match(alone.stderr, /name such an output/);
       assert.equal(alone.status, 1);
     },
   ));
+
+test("what is attested of an image that stays in the daemon is kept with it, the latest build's", () =>
+  inContext({ Dockerfile: "FROM busybox\nARG WHO\nRUN echo same > /file\n" }, async () => {
+    interface Listed {
+      PredicateType: string;
+      Statement: { predicate: unknown; subject: { name: string }[] };
+    }
+    const listed = async (): Promise<Listed[]> => {
+      const { status, body } = await daemon.request(
+        "GET",
+        "/v1.56/images/kept:1/attestations?statement=true",
+      );
+      assert.equal(status, 200);
+      return body as Listed[];
+    };
+    const args = ["--provenance=mode=max", "--sbom", "-t", "kept:1"];
+    await built(...args, "--build-arg", "WHO=one");
+    await built(...args, "--build-arg", "WHO=two");
+    const both = await listed();
+    assert.deepEqual(
+      both.map((s) => s.PredicateType),
+      ["https://spdx.dev/Document", "https://slsa.dev/provenance/v0.2"],
+    );
+    assert.match(JSON.stringify(both[1]?.Statement.predicate), /"build-arg:WHO":"two"/);
+    assert.equal(both[1]?.Statement.subject[0]?.name, "pkg:docker/kept@1?platform=linux%2Famd64");
+    await daemon.kill();
+    await daemon.up();
+    assert.deepEqual(await listed(), both);
+  }));

@@ -476,6 +476,68 @@ secrets:
   assert.match(failed.stderr, /failed to open \/nowhere: no such file or directory/);
 });
 
+test("an image of a service is the context of another's build, whose provenance is kept", async () => {
+  const project = make(
+    "contexts",
+    `services:
+  web:
+    build:
+      dockerfile_inline: |
+        FROM base
+        RUN cat /word >/copy
+        CMD ["cat", "/copy"]
+      additional_contexts: {base: "service:base"}
+      provenance: mode=max
+  base:
+    profiles: [none]
+    build:
+      dockerfile_inline: |
+        FROM busybox
+        COPY word /word
+`,
+    { word: "one\n" },
+  );
+  const first = await project.run(["up", "--build"]);
+  assert.match(first.stdout, /^web-1 {2}\| one$/m, first.stderr);
+  project.write("word", "two\n");
+  const { status, stderr } = await project.run(["build", "web"]);
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /^web \| #\d+ /m);
+  assert.match((await project.run(["up"])).stdout, /^web-1 {2}\| two$/m);
+  const { body } = await daemon.request("GET", "/v1.56/images/contexts-web/attestations?statement=true");
+  const [{ PredicateType, Statement }] = body as [
+    { PredicateType: string; Statement: { subject: unknown[] } },
+  ];
+  assert.equal(PredicateType, "https://slsa.dev/provenance/v0.2");
+  assert.equal(Statement.subject.length, 1);
+  project.write("compose.yaml", "services: {a: {build: {additional_contexts: {x: 'service:a'}}}}");
+  const cyclic = await project.run(["build"]);
+  assert.deepEqual([cyclic.status, /builds need each other: a -> a/.test(cyclic.stderr)], [1, true]);
+});
+
+test("build checks Dockerfiles, and prints what it would do as a file of bake", async () => {
+  const project = make(
+    "checked",
+    "services:\n  good: {build: good}\n  bad: {image: 'bad:1', build: {context: bad, platforms: [linux/amd64, linux/arm64]}}\n",
+    { "good/Dockerfile": "FROM busybox\n", "bad/Dockerfile": "FROM busybox\nMAINTAINER x\n" },
+  );
+  assert.equal(await project.compose("build", "--check", "good"), "Check complete, no warnings found.");
+  const all = await project.run(["build", "--check"]);
+  assert.equal(all.status, 1);
+  assert.match(
+    all.stdout,
+    /^bad\n\nCheck complete, 1 warning has been found!\n\nWARNING: MaintainerDeprecated /m,
+  );
+  assert.match(all.stdout, /^good\n\nCheck complete, no warnings found.\n/m);
+  const printed = JSON.parse(await project.compose("build", "--print", "--push", "--no-cache")) as {
+    target: Record<string, { output: string[]; "no-cache": boolean }>;
+  };
+  assert.deepEqual(printed.target["bad"]?.output, ["type=image,push=true"]);
+  assert.deepEqual(printed.target["good"]?.output, ["type=docker"]);
+  assert.equal(printed.target["good"]?.["no-cache"], true);
+  assert.equal((await daemon.request("GET", "/images/bad:1/json")).status, 404);
+});
+
 test("watch brings changed files into the container and rebuilds what has to be built", async () => {
   const project = make(
     "watched",

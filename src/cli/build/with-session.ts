@@ -34,7 +34,17 @@ import { openSession } from "./session/session.ts";
 
 type SolveInput = Partial<ReturnType<typeof solveRequest.decode>>;
 
-async function openView(flags: BuildFlags): Promise<BuildView | undefined> {
+/** Where a build tells of itself. */
+export interface BuildReport {
+  /** Takes the progress and what went wrong. */
+  readonly write: (text: string) => void;
+  /** Takes what `--check` found. */
+  readonly onChecked: (found: { readonly text: string; readonly exitCode: number }) => void;
+}
+
+const TERMINAL: BuildReport = { write: printError, onChecked: printChecks };
+
+async function openView(flags: BuildFlags, write: (text: string) => void): Promise<BuildView | undefined> {
   if (flags.quiet || flags.progress === "quiet") return undefined;
   const isTty = await isTerminal(2);
   switch (flags.progress) {
@@ -47,11 +57,11 @@ async function openView(flags: BuildFlags): Promise<BuildView | undefined> {
         const { columns, rows } = process.stderr;
         return new LiveView({ write: printError, columns: columns || 80, rows: rows || 24 });
       }
-      return new PlainView(printError);
+      return new PlainView(write);
     case "plain":
-      return new PlainView(printError);
+      return new PlainView(write);
     case "rawjson":
-      return new JsonView(printError);
+      return new JsonView(write);
     default:
       throw complain(`unsupported progress mode: ${flags.progress}`);
   }
@@ -102,10 +112,10 @@ async function solve(
 }
 
 /** Tells what went wrong, with the lines of the Dockerfile that it is about. */
-function explain(error: unknown): unknown {
+function explain(error: unknown, write: (text: string) => void): unknown {
   if (!(error instanceof Fault) || error.code !== "grpc.status") return error;
   const source = sourceOf(error);
-  if (source !== undefined) printError(excerptOf(source));
+  if (source !== undefined) write(excerptOf(source));
   return exitWith(1, `ERROR: failed to solve: ${error.message}`);
 }
 
@@ -118,14 +128,19 @@ function writeMetadata(path: string, response: Readonly<Record<string, string>>)
   }
 }
 
-function printChecks(json: string): void {
-  const { text, exitCode } = describeChecks(json);
+function printChecks({ text, exitCode }: { readonly text: string; readonly exitCode: number }): void {
   print(text);
   if (exitCode !== 0) throw exitWith(exitCode);
 }
 
 /** Builds and prints. Throws Faults; a build that failed is exit code 1. */
-export async function buildWithSession(session: Session, path: string, flags: BuildFlags): Promise<void> {
+export async function buildWithSession(
+  session: Session,
+  path: string,
+  flags: BuildFlags,
+  given: Partial<BuildReport> = {},
+): Promise<void> {
+  const report = { ...TERMINAL, ...given };
   if (flags.squash) throw complain("--squash is not supported: a build's layers stay as they are");
   const outputs = parseOutputs(flags);
   const secrets = flags.secret.map(parseSecret);
@@ -135,7 +150,7 @@ export async function buildWithSession(session: Session, path: string, flags: Bu
   await using inputs = await prepareInputs(path, flags);
   if (flags.iidfile !== "") rmSync(flags.iidfile, { force: true });
   const [client, config] = await Promise.all([session.client(), session.config()]);
-  const view = await openView(flags);
+  const view = await openView(flags, report.write);
   const open = await openSession(client, {
     directories: inputs.directories,
     uploads: inputs.uploads,
@@ -154,7 +169,7 @@ export async function buildWithSession(session: Session, path: string, flags: Bu
     });
     const response = await solve(client, input, view);
     view?.end();
-    if (flags.check) return printChecks(response["result.json"] ?? "{}");
+    if (flags.check) return report.onChecked(describeChecks(response["result.json"] ?? "{}"));
     caches.finish(response);
     finishLayouts(outputs, response);
     const imageId = response["containerimage.config.digest"] ?? "";
@@ -163,7 +178,7 @@ export async function buildWithSession(session: Session, path: string, flags: Bu
     if (flags["metadata-file"] !== "") writeMetadata(flags["metadata-file"], response);
   } catch (error) {
     view?.end();
-    const told = explain(error);
+    const told = explain(error, report.write);
     if (flags.debug && error instanceof Fault) {
       const { debugShell } = await import("./debug.ts");
       await debugShell(session, error);

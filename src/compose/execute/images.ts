@@ -1,13 +1,13 @@
 // Images of services: which are there, pulling those that are not, building those that are built.
 
-import { imageCreate, imageInspect, imagePush } from "../../api/operations/image.ts";
-import type { ProgressLine } from "../../api/schemas/progress.ts";
-import { Fault } from "../../lib/errors.ts";
+import { imageCreate, imageInspect } from "../../api/operations/image.ts";
 import { canonicalName, parseReference, withDefaultTag } from "../../oci/reference.ts";
 import { imageOf, type Project, type Service } from "../model/project.ts";
 import { orNothing } from "../observe/observe.ts";
 import { parseLongDuration } from "../schema/duration.ts";
-import { type BuildOptions, buildServices } from "./build.ts";
+import { buildServices } from "./build/services.ts";
+import type { BuildOptions } from "./build/settings.ts";
+import { transfer } from "./transfer.ts";
 import { allDone, type Work } from "./work.ts";
 
 export interface LocalImage {
@@ -127,58 +127,4 @@ export async function pullImage(work: Work, image: string, options: PullOptions)
       registryAuth: work.ports.registryAuth(image),
     });
   await transfer(work, image, { verb: "Pulling", done: "Pulled", isQuiet: options.isQuiet }, open);
-}
-
-/** Pushes an image. Throws a Fault when that fails. */
-export async function pushImage(work: Work, image: string, isQuiet: boolean): Promise<void> {
-  const reference = withDefaultTag(parseReference(image));
-  const open = () =>
-    work.client.stream(imagePush, {
-      name: canonicalName(reference),
-      tag: reference.tag,
-      registryAuth: work.ports.registryAuth(image),
-    });
-  await transfer(work, image, { verb: "Pushing", done: "Pushed", isQuiet }, open);
-}
-
-interface TransferWords {
-  readonly verb: string;
-  readonly done: string;
-  readonly isQuiet: boolean;
-}
-
-async function transfer(
-  { progress, limit }: Work,
-  image: string,
-  { verb, done, isQuiet }: TransferWords,
-  open: () => Promise<AsyncIterable<ProgressLine>>,
-): Promise<void> {
-  const id = `Image ${image}`;
-  progress.on({ id, text: verb, status: "working" });
-  try {
-    await limit.run(async () => {
-      for await (const line of await open()) {
-        const failure = line.errorDetail?.message ?? line.error;
-        if (failure !== undefined && failure !== "")
-          throw new Fault("system", failure, { code: "daemon.error", detail: { image } });
-        if (!isQuiet && line.id !== undefined && line.status !== undefined) showLayer(id, line);
-      }
-    });
-  } catch (error) {
-    progress.on({ id, text: "Error", status: "error", details: (error as Error).message });
-    throw error;
-  }
-  progress.on({ id, text: done, status: "done" });
-
-  function showLayer(parent: string, { id: layer = "", status = "", progressDetail }: ProgressLine): void {
-    const isDone = /complete|Already exists|Pushed|Mounted from|Layer already/.test(status);
-    progress.on({
-      id: layer,
-      parent,
-      text: status,
-      status: isDone && status !== "Download complete" ? "done" : "working",
-      ...(progressDetail?.current === undefined ? {} : { current: progressDetail.current }),
-      ...(progressDetail?.total === undefined ? {} : { total: progressDetail.total }),
-    });
-  }
 }

@@ -17,7 +17,9 @@ export interface Ports {
     readonly dockerfile: string;
   };
   /** Builds as the command `build` does with these options, for what the build operation alone cannot do. */
-  buildWithSession(context: string, options: readonly string[]): Promise<void>;
+  buildWithSession(context: string, options: readonly string[], write: (text: string) => void): Promise<void>;
+  /** Checks a Dockerfile as the command `build --check` does. */
+  checkBuild(context: string, options: readonly string[]): Promise<{ text: string; isGood: boolean }>;
   /** Credentials for the registry of an image. */
   registryAuth(image: string): AuthConfig;
   /** Credentials by registry. */

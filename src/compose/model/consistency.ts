@@ -4,6 +4,7 @@
 import type { Problem } from "../tree/problem.ts";
 import { positionOf } from "../tree/node.ts";
 import { didYouMean } from "../tree/suggest.ts";
+import { anyService, contextService } from "./build-contexts.ts";
 import { findCycle } from "./graph.ts";
 import { type Project, type Service, scaleOf, sortedEntries } from "./project.ts";
 
@@ -72,10 +73,10 @@ function checkBuild(project: Project, service: Service, findings: Findings): voi
       "declares mutually exclusive dockerfile and dockerfile_inline",
     );
   for (const [name, context] of Object.entries(build.additional_contexts ?? {})) {
-    if (!context.startsWith("service:")) continue;
-    const target = context.slice("service:".length);
+    const target = contextService(context);
+    if (target === undefined) continue;
     const at = [...path, "additional_contexts", name];
-    const other = project.services[target];
+    const other = anyService(project, target);
     if (other === undefined)
       findings.addUnknown(
         at,

@@ -2,6 +2,7 @@
 
 import { Fault } from "../../lib/errors.ts";
 import { didYouMean } from "../tree/suggest.ts";
+import { withContextServices } from "./build-contexts.ts";
 import { dependentsOf } from "./graph.ts";
 import type { Project, Service } from "./project.ts";
 
@@ -75,6 +76,7 @@ export function noSuchService(project: Project, name: string): Fault {
 /** Returns the project without the networks, volumes, … that none of its services uses. */
 export function withoutUnused(project: Project): Project {
   const services = Object.values(project.services);
+  const built = withContextServices(project, services);
   const only = <T>(
     specs: Readonly<Record<string, T>>,
     used: readonly (string | undefined)[],
@@ -93,9 +95,10 @@ export function withoutUnused(project: Project): Project {
     ),
     secrets: only(
       project.secrets,
-      services.flatMap((service) =>
-        [...(service.secrets ?? []), ...(service.build?.secrets ?? [])].map(({ source }) => source),
-      ),
+      [
+        ...services.flatMap((service) => service.secrets ?? []),
+        ...built.flatMap((service) => service.build?.secrets ?? []),
+      ].map(({ source }) => source),
     ),
     configs: only(
       project.configs,

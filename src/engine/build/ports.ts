@@ -3,6 +3,7 @@ import type { ImageSource, LayerSink, SourceImage } from "../../build/solver/por
 import { Fault } from "../../lib/errors.ts";
 import type { FsSession, Keel } from "../../linux/keel.ts";
 import type { RootSource } from "../../linux/ops.ts";
+import { isDigest } from "../../oci/digest.ts";
 import { imageIdOf } from "../../oci/image-config.ts";
 import { type Platform, platformDistance } from "../../oci/platform.ts";
 import { parseReference, withDefaultTag } from "../../oci/reference.ts";
@@ -24,7 +25,12 @@ export function sourceImageOf(image: ImageRecord, name: string): SourceImage {
 export function imageSource(images: ImageService, layers: LayerStore): ImageSource {
   return {
     async resolve(request) {
-      const local = request.pull ? undefined : localImage(images, request.reference, request.platform);
+      // An id means an image that is here: there is nothing newer of it in any registry.
+      const isId = isDigest(request.reference);
+      const local =
+        request.pull && !isId ? undefined : localImage(images, request.reference, request.platform);
+      if (local === undefined && isId)
+        throw new Fault("notFound", `no such image: ${request.reference}`, { code: "image.not-found" });
       if (local !== undefined && isFor(local, request.platform))
         return sourceImageOf(local, request.reference);
       const reference = withDefaultTag(parseReference(request.reference));

@@ -1,13 +1,13 @@
-// What a list says about one of its images: in-toto statements (provenance, bills of materials) in attestation manifests, as BuildKit
-// pushes them. A pull brings those about the image that it pulls: the manifests into the image's record, the statements as blobs, which
+// What is said about an image: in-toto statements (provenance, bills of materials) in attestation manifests, as BuildKit pushes them. A pull
+// brings those about the image that it pulls, a build makes them: the manifests are in the image's record, the statements are blobs, which
 // the sweep takes when no image has them any more. Statements are large and read only when somebody asks.
 import type { ImageAttestations } from "../../api/schemas/image.ts";
 import { Fault } from "../../lib/errors.ts";
-import type { Digest } from "../../oci/digest.ts";
+import { type Digest, digestOf } from "../../oci/digest.ts";
 import { type Descriptor, parseManifest } from "../../oci/manifest.ts";
 import type { RegistryRepository, ResolvedManifest } from "../../registry/repository.ts";
 import type { ContentStore } from "../../storage/content/types.ts";
-import { isAttestationOf, shown } from "./manifests.ts";
+import { indexOf, isAttestationOf, shown } from "./manifests.ts";
 import type { ImageRecord } from "./record.ts";
 
 const STATEMENT_TYPE = "application/vnd.in-toto+json";
@@ -66,6 +66,31 @@ async function pullOne(
 
 const notTaken = (digest: Digest, why: string): Fault =>
   new Fault("invalidParameter", `attestation ${digest} ${why}`, { code: "image.attestation" });
+
+/** An attestation manifest that was made here, with its statements. */
+export interface MadeAttestation {
+  readonly manifest: Kept[number];
+  readonly statements: readonly { readonly digest: Digest; readonly bytes: Uint8Array }[];
+}
+
+/** Stores the statements and returns the image's attestations: those that came with its list, and this one instead of earlier builds'. */
+export async function keepAttestation(
+  content: ContentStore,
+  current: () => ImageRecord,
+  { manifest, statements }: MadeAttestation,
+  signal: AbortSignal,
+): Promise<Kept> {
+  for (const { digest, bytes } of statements)
+    await content.ingest(once(bytes), { digest, sizeBytes: bytes.length }, { signal });
+  const image = current();
+  const listed = new Set(indexOf(image).map((d) => d.digest));
+  const came = (image.attestations ?? []).filter(({ text }) => listed.has(digestOf(Buffer.from(text))));
+  return [...came, manifest];
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
 
 function statementsIn({ mediaType, text }: Kept[number]): readonly Descriptor[] {
   const parsed = parseManifest(Buffer.from(text), mediaType);

@@ -38,7 +38,7 @@ import { graphData } from "../graph-data.ts";
 import { type ImageUser, planDelete } from "./remove/delete.ts";
 import { importImage } from "./import.ts";
 import { type HistoryImage, type ImageFacts, historyOf, inspectOf, summaryOf } from "./inspect.ts";
-import { listAttestations, statementsOf } from "./attestations.ts";
+import { keepAttestation, listAttestations, type MadeAttestation, statementsOf } from "./attestations.ts";
 import { selectImages } from "./list.ts";
 import { ImageKeeper } from "./remove/keep.ts";
 import { loadImages } from "./load.ts";
@@ -245,7 +245,14 @@ export class ImageService {
     return historyOf(lineage, this.#layersOf(image));
   }
 
-  /** What was said about an image where it was pulled from. */
+  /** Keeps what a build says about its image. */
+  async attest(id: string, made: MadeAttestation, signal: AbortSignal): Promise<void> {
+    const { content, table } = this.#context;
+    const attestations = await keepAttestation(content, () => this.find(id), made, signal);
+    await table.commit([table.putChange({ ...this.find(id), attestations })]);
+  }
+
+  /** What was said about an image where it was pulled from, or built. */
   async attestations(input: Input<"imageAttestations">): Promise<ImageAttestations> {
     const { name, platform, type, statement } = input;
     if (platform.length > 1)

@@ -151,6 +151,8 @@ export class SystemService {
         ["Backing Filesystem", "extfs"],
         ["Supports d_type", "true"],
         ["Native Overlay Diff", "true"],
+        // compat: how buildx learns that the store keeps images of several platforms and what is attested of them.
+        ["driver-type", "io.containerd.snapshotter.v1"],
       ],
       Plugins: {
         Volume: [...this.#deps.volumes.driverNames],

@@ -5,6 +5,7 @@ import type { Ports } from "../../../compose/execute/work.ts";
 import { parseReference } from "../../../oci/reference.ts";
 import { locateContext } from "../../build/locate.ts";
 import { packContext } from "../../build/pack.ts";
+import type { BuildReport } from "../../build/with-session.ts";
 import { type ConfigFile } from "../../config/config-file.ts";
 import { allCredentials, credentialsFor } from "../../config/credentials.ts";
 import { proxyVariables } from "../../config/proxies.ts";
@@ -25,17 +26,34 @@ export function composePorts(session: Session, config: ConfigFile, client: Clien
       const extra = new Map([[OUTSIDE, content ?? new Uint8Array(0)]]);
       return { body: packContext({ directory, dockerfile: OUTSIDE, extra }), dockerfile: OUTSIDE };
     },
-    async buildWithSession(context, options) {
-      const [{ buildFlags }, { buildWithSession }, { parseFlags }] = await Promise.all([
-        import("../../build/flags.ts"),
-        import("../../build/with-session.ts"),
-        import("../../../lib/flags/parse.ts"),
-      ]);
-      await buildWithSession(session, context, parseFlags(buildFlags, options).values);
+    buildWithSession: (context, options, write) => build(session, context, options, { write }),
+    async checkBuild(context, options) {
+      let found = { text: "", isGood: true };
+      await build(session, context, [...options, "--check", "--progress=quiet"], {
+        write: () => {},
+        onChecked: ({ text, exitCode }) => {
+          found = { text, isGood: exitCode === 0 };
+        },
+      });
+      return found;
     },
     registryAuth: (image) => credentialsFor(config, parseReference(image).domain),
     registryConfig: () => allCredentials(config),
     proxies: () => proxyVariables(config, client.host, new Set()),
     write: printError,
   };
+}
+
+async function build(
+  session: Session,
+  context: string,
+  options: readonly string[],
+  report: Partial<BuildReport>,
+): Promise<void> {
+  const [{ buildFlags }, { buildWithSession }, { parseFlags }] = await Promise.all([
+    import("../../build/flags.ts"),
+    import("../../build/with-session.ts"),
+    import("../../../lib/flags/parse.ts"),
+  ]);
+  await buildWithSession(session, context, parseFlags(buildFlags, options).values, report);
 }

@@ -28,12 +28,19 @@ export interface Document {
   readonly bytes: Uint8Array;
 }
 
+export interface AttestationDocuments {
+  readonly manifest: Document;
+  readonly statements: readonly Document[];
+}
+
 export interface IndexDocuments {
   /** What manifests refer to, without the layers. */
   readonly blobs: readonly Document[];
   readonly manifests: readonly Document[];
   /** Of the images alone, in their order. */
   readonly imageManifests: readonly Digest[];
+  /** What is attested of each, in their order. */
+  readonly attested: readonly (AttestationDocuments | undefined)[];
   readonly index: Document;
 }
 
@@ -65,8 +72,11 @@ function manifestOf(config: Document, layers: readonly Descriptor[]): Document {
 }
 
 /** Returns the statements as layers of a manifest whose configuration says that nothing can be run. */
-function attestationOf(image: IndexedImage, subject: Digest): { blobs: Document[]; manifest: Document } {
-  const layers = image.attestations.map(({ predicateType, statement }): Document => {
+function attestationOf(
+  image: IndexedImage,
+  subject: Digest,
+): AttestationDocuments & { readonly config: Document } {
+  const statements = image.attestations.map(({ predicateType, statement }): Document => {
     const { descriptor, bytes } = documentOf(jsonOf(statement(subject)), IN_TOTO);
     return {
       bytes,
@@ -77,32 +87,35 @@ function attestationOf(image: IndexedImage, subject: Digest): { blobs: Document[
     jsonOf({
       ...UNKNOWN,
       config: {},
-      rootfs: { type: "layers", diff_ids: layers.map((l) => l.descriptor.digest) },
+      rootfs: { type: "layers", diff_ids: statements.map((s) => s.descriptor.digest) },
     }),
     MEDIA_TYPES.ociConfig,
   );
   const manifest = manifestOf(
     config,
-    layers.map((l) => l.descriptor),
+    statements.map((s) => s.descriptor),
   );
-  return { blobs: [config, ...layers], manifest };
+  return { config, statements, manifest };
 }
 
 /** Makes the documents. Images come first in the index, then what is attested of each. */
 export function makeIndex(images: readonly IndexedImage[]): IndexDocuments {
   const blobs: Document[] = [];
   const manifests: Document[] = [];
-  const attested: Descriptor[] = [];
+  const attested: (AttestationDocuments | undefined)[] = [];
+  const statementEntries: Descriptor[] = [];
   const listed = images.map((image): Descriptor => {
     const config = documentOf(Buffer.from(image.configText), MEDIA_TYPES.ociConfig);
     const manifest = manifestOf(config, image.layers.map(asOci));
     blobs.push(config);
     manifests.push(manifest);
-    if (image.attestations.length > 0) {
-      const about = attestationOf(image, manifest.descriptor.digest);
-      blobs.push(...about.blobs);
+    const about =
+      image.attestations.length === 0 ? undefined : attestationOf(image, manifest.descriptor.digest);
+    attested.push(about);
+    if (about !== undefined) {
+      blobs.push(about.config, ...about.statements);
       manifests.push(about.manifest);
-      attested.push({
+      statementEntries.push({
         ...about.manifest.descriptor,
         annotations: {
           "vnd.docker.reference.digest": manifest.descriptor.digest,
@@ -114,11 +127,12 @@ export function makeIndex(images: readonly IndexedImage[]): IndexDocuments {
     return { ...manifest.descriptor, platform: image.platform };
   });
   const mediaType = MEDIA_TYPES.ociIndex;
-  const index = encodeManifest({ kind: "index", mediaType, manifests: [...listed, ...attested] });
+  const index = encodeManifest({ kind: "index", mediaType, manifests: [...listed, ...statementEntries] });
   return {
     blobs,
     manifests,
     imageManifests: listed.map((d) => d.digest),
+    attested,
     index: documentOf(index, mediaType),
   };
 }

@@ -21,7 +21,7 @@ import { loginOf } from "../logins.ts";
 import { type BuildRunner, tagOf } from "../runner.ts";
 import { packIndex, plainLayer } from "./archive.ts";
 import { attest, attests, type AttestWishes } from "./attestations.ts";
-import { makeIndex } from "./documents.ts";
+import { type IndexDocuments, makeIndex } from "./documents.ts";
 import { EXPORT_STORE, writeLayout } from "./layout.ts";
 import type { BuiltImage, Outcome } from "./outcome.ts";
 import { type IndexEntry, pushIndex } from "./push-index.ts";
@@ -77,11 +77,11 @@ export function checkOutputs(outputs: readonly Output[], wishes: AttestWishes, p
     if (platforms > 1 && type === "docker")
       throw refuse("invalidParameter", "docker exporter does not currently support exporting manifest lists");
   }
-  const carries = (output: Output): boolean => pushes(output) || output.type === "oci";
-  if (wishes.isExplicit && !outputs.some(carries))
+  const carries = (output: Output): boolean => IN_DAEMON.has(output.type) || output.type === "oci";
+  if (wishes.isExplicit && outputs.length > 0 && !outputs.some(carries))
     throw refuse(
       "invalidParameter",
-      "provenance and SBOM are kept with an image that is pushed (--push) or written as an OCI layout (--output type=oci,dest=FILE): name such an output",
+      "provenance and SBOM are kept with an image in the daemon (--load), one that is pushed (--push) or an OCI layout (--output type=oci,dest=FILE): name such an output",
     );
 }
 
@@ -101,15 +101,45 @@ async function nameAndPush(
   const imageIds = run.outcome.map((built) => built.imageId);
   await context.runner.name(imageIds, references, run.onEvent);
   const named = names.length === 0 ? {} : { "image.name": references.map(canonicalString).join(",") };
-  if (!pushes(output)) return named;
+  if (!pushes(output)) {
+    await keepStatements(context, references, run);
+    return named;
+  }
   if (names.length === 0) throw refuse("invalidParameter", "tag is needed when pushing to registry");
   if (!needsIndex(run)) {
     for (const reference of references) await push(context, reference, run);
     return named;
   }
-  const digests = [];
-  for (const reference of references) digests.push(await pushAsIndex(context, references, reference, run));
-  return { ...named, "containerimage.digest": digests[0] ?? "" };
+  const pushed = [];
+  for (const reference of references) pushed.push(await pushAsIndex(context, references, reference, run));
+  const [first] = pushed;
+  if (first !== undefined) await keepAttested(context, run, first);
+  return { ...named, "containerimage.digest": first?.index.descriptor.digest ?? "" };
+}
+
+/** Keeps what is attested of images that stay here: of the manifests that they would have with layers as they are. */
+async function keepStatements(
+  context: OutputContext,
+  names: readonly Reference[],
+  run: OutputRun,
+): Promise<void> {
+  if (!attests(run.wishes)) return;
+  await keepAttested(context, run, plainIndex(context, await entriesOf(context, names, run)));
+}
+
+async function keepAttested(
+  { images }: OutputContext,
+  { outcome, signal }: OutputRun,
+  { attested }: IndexDocuments,
+): Promise<void> {
+  for (const [index, { imageId }] of outcome.entries()) {
+    const about = attested[index];
+    if (about === undefined) continue;
+    const { descriptor, bytes } = about.manifest;
+    const manifest = { mediaType: descriptor.mediaType, text: Buffer.from(bytes).toString("utf8") };
+    const statements = about.statements.map((s) => ({ digest: s.descriptor.digest, bytes: s.bytes }));
+    await images.attest(imageId, { manifest, statements }, signal);
+  }
 }
 
 /** Returns the images with what is attested of them. */
@@ -132,7 +162,7 @@ async function pushAsIndex(
   names: readonly Reference[],
   reference: Reference,
   run: OutputRun,
-): Promise<string> {
+): Promise<IndexDocuments> {
   run.onEvent({ type: "exporting", what: `pushing ${familiarString(reference)}` });
   const auth = await loginOf(run.session.credentials(reference.domain));
   const out = { write: (line: object) => Promise.resolve(refuseFailure(line)) };
@@ -141,8 +171,7 @@ async function pushAsIndex(
     signal: run.signal,
   });
   const entries = await entriesOf(context, names, run);
-  const { index } = await pushIndex(push, reference.tag ?? DEFAULT_TAG, entries);
-  return index.descriptor.digest;
+  return pushIndex(push, reference.tag ?? DEFAULT_TAG, entries);
 }
 
 async function push(context: OutputContext, reference: Reference, run: OutputRun): Promise<void> {
@@ -224,6 +253,23 @@ async function giveArchive(
   return {};
 }
 
+function layersOf({ layers }: OutputContext, { image }: IndexEntry): LayerRecord[] {
+  const top = image.layers.at(-1);
+  return top === undefined ? [] : layers.chain(top).toReversed();
+}
+
+/** Makes the documents of images whose layers are not compressed. */
+function plainIndex(context: OutputContext, entries: readonly IndexEntry[]): IndexDocuments {
+  return makeIndex(
+    entries.map((entry) => ({
+      platform: entry.platform,
+      configText: entry.image.configText,
+      layers: layersOf(context, entry).map(plainLayer),
+      attestations: entry.attestations,
+    })),
+  );
+}
+
 async function giveIndex(
   context: OutputContext,
   names: readonly Reference[],
@@ -231,20 +277,9 @@ async function giveIndex(
   run: OutputRun,
 ): Promise<Record<string, string>> {
   const entries = await entriesOf(context, names, run);
-  const layersOf = (entry: IndexEntry): LayerRecord[] => {
-    const top = entry.image.layers.at(-1);
-    return top === undefined ? [] : context.layers.chain(top).toReversed();
-  };
-  const documents = makeIndex(
-    entries.map((entry) => ({
-      platform: entry.platform,
-      configText: entry.image.configText,
-      layers: layersOf(entry).map(plainLayer),
-      attestations: entry.attestations,
-    })),
-  );
+  const documents = plainIndex(context, entries);
   const { session, signal } = run;
-  const layers = entries.flatMap(layersOf);
+  const layers = entries.flatMap((entry) => layersOf(context, entry));
   if (!isDirectory(output)) {
     const archive = packIndex(context.layers, layers, documents, { names, signal });
     await session.sendFile(archive, output.index, signal);

@@ -13,7 +13,7 @@ export const command = defineComposeCommand({
   },
   async run(compose, { flags, args }) {
     const project = await selectedProject(compose, args, flags["include-deps"] ? "dependencies" : "none");
-    const { pushImage } = await import("../../../../compose/execute/images.ts");
+    const { pushImage } = await import("../../../../compose/execute/push.ts");
     const { allDone } = await import("../../../../compose/execute/work.ts");
     const work = await compose.work();
     await compose.during(work, "push", async () => {

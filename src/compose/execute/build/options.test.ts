@@ -5,24 +5,29 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { BuildSpec, Project } from "../model/project.ts";
-import { buildOptions, needsSession } from "./build-options.ts";
+import type { BuildSpec, Project } from "../../model/project.ts";
+import { buildOptions, needsSession } from "./options.ts";
+import type { BuildSettings } from "./settings.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "berth-compose-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
-const settings = {
+const settings: BuildSettings = {
   tags: ["p-a"],
   args: { A: "1", B: null },
   labels: { l: "x" },
   extraHosts: ["h:1.2.3.4"],
   noCache: true,
   pull: false,
-  platform: undefined,
+  push: false,
+  platforms: [],
   memory: 1024,
-  dockerfile: "/c/Dockerfile",
+  ssh: {},
+  provenance: "",
+  sbom: "",
   isQuiet: false,
 };
+const input = { directory, dockerfile: "/c/Dockerfile", images: new Map([["base", "sha256:1"]]) };
 const project = {
   secrets: {
     file: { file: "/a,b/key" },
@@ -32,9 +37,20 @@ const project = {
 } as unknown as Project;
 
 test("only what the build operation cannot do needs the session", () => {
-  assert.equal(needsSession({ context: ".", target: "x", cache_from: ["y"], secrets: [] }), false);
-  assert.equal(needsSession({ secrets: [{ source: "file" }] }), true);
-  assert.equal(needsSession({ additional_contexts: { a: "./a" } }), true);
+  const needs = (build: BuildSpec, more: Partial<BuildSettings> = {}): boolean =>
+    needsSession(build, { ...settings, ...more });
+  assert.equal(
+    needs({ context: ".", target: "x", cache_from: ["y"], secrets: [], privileged: false }),
+    false,
+  );
+  assert.equal(needs({}, { platforms: ["linux/amd64"] }), false);
+  assert.equal(needs({ secrets: [{ source: "file" }] }), true);
+  assert.equal(needs({ additional_contexts: { a: "./a" } }), true);
+  assert.equal(needs({ privileged: true }), true);
+  assert.equal(needs({ sbom: "true" }), true);
+  assert.equal(needs({}, { ssh: { default: null } }), true);
+  assert.equal(needs({}, { provenance: "mode=max" }), true);
+  assert.equal(needs({}, { platforms: ["linux/amd64", "linux/arm64"] }), true);
 });
 
 test("every field is an option", () => {
@@ -48,9 +64,13 @@ test("every field is an option", () => {
     no_cache_filter: ["s"],
     entitlements: ["network.host"],
     ssh: { default: null, key: "/socket" },
-    additional_contexts: { res: "/res" },
+    additional_contexts: { res: "/res", other: "service:base" },
+    privileged: true,
+    provenance: "mode=max",
+    sbom: "true",
   };
-  assert.deepEqual(buildOptions(project, build, settings, directory), [
+  const more = { ...settings, push: true, ssh: { mine: "/mine" }, platforms: ["linux/amd64", "linux/arm64"] };
+  assert.deepEqual(buildOptions(project, build, more, input), [
     "--progress=plain",
     "--file=/c/Dockerfile",
     "--tag=p-a",
@@ -59,6 +79,8 @@ test("every field is an option", () => {
     "--label=l=x",
     "--add-host=h:1.2.3.4",
     "--no-cache",
+    "--push",
+    "--platform=linux/amd64,linux/arm64",
     "--memory=1024",
     "--target=t",
     "--network=host",
@@ -69,15 +91,20 @@ test("every field is an option", () => {
     "--cache-to=type=inline",
     "--no-cache-filter=s",
     "--allow=network.host",
+    "--allow=security.insecure",
+    "--attest=type=provenance,mode=max",
+    "--attest=type=sbom",
     "--ssh=default",
     "--ssh=key=/socket",
+    "--ssh=mine=/mine",
     "--build-context=res=/res",
+    "--build-context=other=docker-image://sha256:1",
   ]);
 });
 
 test("a secret is a file, or what a variable holds in one that only the user reads", () => {
   const secrets = [{ source: "file" }, { source: "variable", target: "token" }];
-  const options = buildOptions(project, { secrets }, settings, directory);
+  const options = buildOptions(project, { secrets }, settings, input);
   const path = join(directory, "secret-1");
   assert.deepEqual(options.slice(-2), ['--secret=id=file,"src=/a,b/key"', `--secret=id=token,src=${path}`]);
   assert.equal(readFileSync(path, "utf8"), "from a variable");
@@ -85,7 +112,7 @@ test("a secret is a file, or what a variable holds in one that only the user rea
 });
 
 test("a secret of a variable that is not set is refused", () => {
-  assert.throws(() => buildOptions(project, { secrets: [{ source: "unset" }] }, settings, directory), {
+  assert.throws(() => buildOptions(project, { secrets: [{ source: "unset" }] }, settings, input), {
     message: 'environment variable "NOWHERE" required by secret "unset" is not set',
   });
 });
