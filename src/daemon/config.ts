@@ -57,7 +57,7 @@ export interface DaemonConfig {
   readonly logLevel: string;
   readonly registryMirrors: readonly string[];
   readonly insecureRegistries: readonly string[];
-  /** Parent of the containers' cgroups. */
+  /** Parent of the containers' cgroups, with systemd a slice; "" for the usual one. */
   readonly cgroupParent: string;
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;
@@ -102,7 +102,7 @@ export const DAEMON_FLAGS = {
   debug: bool("Enable debug mode", { short: "D" }),
   "registry-mirror": list("Preferred mirror of Docker Hub, or HOST=URL for another registry's"),
   "insecure-registry": list("Enable insecure registry communication"),
-  "cgroup-parent": string("Set parent cgroup for all containers", { initial: "/docker" }),
+  "cgroup-parent": string("Set parent cgroup for all containers"),
   "log-driver": string("Default driver for container logs", { initial: "json-file" }),
   "log-opt": list("Default log driver options for containers"),
   ...CONTAINER_FLAGS,

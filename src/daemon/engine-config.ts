@@ -24,6 +24,8 @@ export interface EngineConfig {
   /** Directories of CDI specifications; none: there are no CDI devices. */
   readonly cdiSpecDirs: readonly string[];
   readonly oomScoreAdjust: number;
+  /** Who makes containers' cgroups. */
+  readonly cgroupDriver: "cgroupfs" | "systemd";
   /** What was asked for and is left undone, in sentences. */
   readonly warnings: readonly string[];
 }
@@ -126,6 +128,7 @@ export function engineConfigOf(file: ConfigFile, flags: Flags): EngineConfig {
     hostGatewayIps,
     cdiSpecDirs: cdiSpecDirsOf(read, file["features"]),
     oomScoreAdjust: read.number("oom-score-adjust"),
+    cgroupDriver: cgroupDriverOf(read.texts("exec-opt", "exec-opts")),
     warnings: leftUndone(read, file["features"]),
   };
 }
@@ -182,12 +185,19 @@ function refuseWhatCannotBe(read: Settings): void {
   for (const key of ["cpu-rt-period", "cpu-rt-runtime"] as const)
     if (read.number(key) !== 0)
       throw invalid(`${key}: real-time scheduling of the daemon's cgroup is not supported`);
-  for (const option of read.texts("exec-opt", "exec-opts")) {
+}
+
+/** The last one counts. */
+function cgroupDriverOf(options: readonly string[]): EngineConfig["cgroupDriver"] {
+  let driver: EngineConfig["cgroupDriver"] = "cgroupfs";
+  for (const option of options) {
     const [name, value] = option.split("=", 2);
     if (name !== "native.cgroupdriver") throw invalid(`exec-opts: unknown option ${JSON.stringify(option)}`);
     if (value !== "cgroupfs" && value !== "systemd")
       throw invalid(`exec-opts: native.cgroupdriver option ${value} not supported: use cgroupfs or systemd`);
+    driver = value;
   }
+  return driver;
 }
 
 /** compat: a directory of the name "" is how dockerd is told to have none. */
@@ -207,10 +217,6 @@ function leftUndone(read: Settings, features: unknown): string[] {
   const isAsked = (asked: boolean, text: string) => {
     if (asked) warnings.push(text);
   };
-  isAsked(
-    read.texts("exec-opt", "exec-opts").includes("native.cgroupdriver=systemd"),
-    "native.cgroupdriver=systemd: cgroups are made without systemd here",
-  );
   isAsked(
     read.texts("storage-opt", "storage-opts").length > 0,
     "storage-opts are for Docker's storage drivers: ignored",

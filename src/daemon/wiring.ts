@@ -65,10 +65,11 @@ import { MacvlanDriver } from "../net/macvlan-driver.ts";
 import { hasAppArmor, loadDefaultProfile } from "../runtime/apparmor/load.ts";
 import { loadCdiDevices } from "../runtime/cdi/load.ts";
 import { delegateControllers } from "../runtime/cgroup/delegation.ts";
-import { planCgroupParentRemoval } from "../runtime/cgroup/plan.ts";
+import { DEFAULT_CGROUP_PARENT, planCgroupParentRemoval } from "../runtime/cgroup/plan.ts";
 import { READONLY_PATHS } from "../runtime/spec/defaults.ts";
 import { defaultMaskedPaths } from "../runtime/spec/generate.ts";
 import { loadSpecHost } from "../runtime/spec/host.ts";
+import { SystemdDriver } from "../runtime/systemd/driver.ts";
 import { AuditLog } from "../server/access/audit.ts";
 import { Authorization } from "../server/access/authz.ts";
 import type { Gate } from "../server/access/gate.ts";
@@ -123,6 +124,8 @@ interface DaemonRecord {
 /** Opens the stores, finds what runs, and returns the daemon, not yet listening. `onLost` is called when keel is gone. */
 export async function openDaemon(config: OpenConfig, log: Log, onLost: () => void): Promise<Daemon> {
   checkDefaultLog(config.logDriver, config.logOptions);
+  const systemd =
+    config.engine.cgroupDriver === "systemd" ? await SystemdDriver.open(config.cgroupParent) : undefined;
   await loadDefaultProfile((line) => log("warn", line));
   await using stack = new AsyncDisposableStack();
   await mkdir(config.dataRoot, { recursive: true, mode: 0o710 });
@@ -228,8 +231,8 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     kept,
     log: (line) => log("warn", line),
   });
-  const cgroups = loadCgroupHost();
-  if (await delegateControllers(cgroups, (ops) => keel.run(ops)))
+  const cgroups = systemd?.host ?? loadCgroupHost();
+  if (systemd === undefined && (await delegateControllers(cgroups, (ops) => keel.run(ops))))
     log("info", "moved the processes of this cgroup into a leaf, so that containers get its controllers");
   const engineDefaults = engineDefaultsOf(config.containers, cgroups.mode === "unified");
   const background = new Background(log);
@@ -253,7 +256,8 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     events,
     kept,
     cgroups,
-    cgroupParent: config.cgroupParent,
+    cgroupParent: config.cgroupParent || DEFAULT_CGROUP_PARENT,
+    systemd,
     idMap: config.idMap,
     projectIds: new ProjectIds(0x43_000000, () =>
       [...table.all(), ...keptContainers(kept)].map((r) => r.projectId),
@@ -361,7 +365,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       seccompProfile: config.security.seccompProfile,
       hasNoNewPrivileges: config.security.defaults.noNewPrivileges,
       isRemapped: config.idMap !== undefined,
-      hasCgroups: cgroups.mode !== "none",
+      cgroupDriver: cgroups.mode === "none" ? "none" : config.engine.cgroupDriver,
       isRootless: config.rootless !== undefined,
       registries,
       hasAppArmor: hasAppArmor(),
@@ -471,7 +475,8 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
       await logs.close();
       const isIdle = containers.runningCount === 0;
       await networks.close({ remove: isIdle });
-      if (isIdle) await removeCgroupParent(keel, cgroups, config.cgroupParent);
+      // Slices are systemd's.
+      if (isIdle && systemd === undefined) await removeCgroupParent(keel, cgroups, context.cgroupParent);
       leavesNothing = isIdle;
       // No container runs: what a shim wrote at the last moment is nobody's any more.
       if (isIdle) await rm(join(config.execRoot, "c"), { recursive: true, force: true });

@@ -47,6 +47,8 @@ export interface DaemonOptions {
   readonly network?: NetworkNamespace;
   /** Puts a command in front of the daemon's: what changes its view of the host. */
   readonly wrap?: (argv: string[]) => string[];
+  /** Where its own directory is made; among the machine's temporary files when absent. */
+  readonly parent?: string;
   /** Where its data are below its own directory, `data` unless it puts a level between. */
   readonly dataDir?: string;
   /** Milliseconds that one run may last; 600 000 when absent. */
@@ -85,7 +87,7 @@ export class TestDaemon {
 
   /** Starts a daemon and gives it the image `busybox`. */
   static async start(options: DaemonOptions = {}): Promise<TestDaemon> {
-    const dir = await mkdtemp(join(tmpdir(), "berth-e2e-"));
+    const dir = await mkdtemp(join(options.parent ?? tmpdir(), "berth-e2e-"));
     await writeFile(join(dir, "daemon.json"), JSON.stringify(options.config ?? {}));
     const daemon = new TestDaemon(dir, options.network ?? (await NetworkNamespace.make()), options);
     await daemon.up();

@@ -5,8 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadCgroupHost } from "../../src/linux/cgroupfs/hierarchy.ts";
-import { parseOwnCgroups } from "../../src/runtime/cli/life/cgroups.ts";
+import { loadCgroupHost, parseOwnCgroups } from "../../src/linux/cgroupfs/hierarchy.ts";
 import { type CommandOptions, Live, type Outcome, run } from "./command.ts";
 
 const host = loadCgroupHost();
@@ -104,6 +103,10 @@ function removeTree(dir: string): void {
 const joining = (dir: string) =>
   `echo $$ 2>/dev/null >${dir}/init.scope/cgroup.procs || echo $$ >${dir}/cgroup.procs`;
 
+/** nsenter stays as the parent of what it starts in a pid namespace, and passes no signal on. */
+const PASSING_SIGNALS = `trap 'kill -TERM $(cat /proc/$n/task/$n/children)' TERM; "$@" & n=$!
+wait $n; code=$?; if [ $code -gt 128 ]; then wait $n; code=$?; fi; exit $code`;
+
 export class SystemdHost implements AsyncDisposable {
   readonly #dir: string;
   readonly #cgroups: readonly string[];
@@ -156,6 +159,18 @@ echo $!; wait`;
     const there = 'cd "$1" && shift && exec "$@"';
     const enter = `${joined}; exec nsenter -t ${this.#pid} -a -- sh -c '${there}' sh "$@"`;
     return run(["sh", "-ec", enter, "sh", cwd, ...argv], rest);
+  }
+
+  /** Returns the command that runs a daemon there, in the caller's network, whose settings it may change; SIGTERM reaches it. */
+  daemon(argv: readonly string[]): string[] {
+    const namespaces = ["--pid", "--mount", "--ipc", "--uts", "--cgroup"];
+    const there = 'umount /proc/sys; exec "$@"';
+    const enter = [
+      ...["nsenter", `--target=${this.#pid}`, ...namespaces, "--"],
+      ...["unshare", "--mount", "--propagation", "slave", "sh", "-ec", there, "sh", ...argv],
+    ];
+    const joined = this.#cgroups.map(joining).join("; ");
+    return ["sh", "-c", `${joined}; ${PASSING_SIGNALS}`, "sh", ...enter];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

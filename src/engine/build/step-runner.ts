@@ -20,18 +20,19 @@ import {
 import { hostnameFile, hostsFile } from "../../net/sandbox/hosts-file.ts";
 import { withCdiDevices } from "../../runtime/cdi/inject.ts";
 import { loadCdiDevices } from "../../runtime/cdi/load.ts";
-import { type CgroupRequest, containerCgroup, planCgroup } from "../../runtime/cgroup/plan.ts";
+import { type CgroupPlan, containerCgroup, planCgroup } from "../../runtime/cgroup/plan.ts";
 import { planContainer } from "../../runtime/plan/plan.ts";
 import { makeUserns, USERNS } from "../../runtime/plan/userns.ts";
 import { connectShim, openAttach, openShimEvents, type ShimExit } from "../../runtime/shim/client.ts";
 import { generateSpec } from "../../runtime/spec/generate.ts";
 import { loadSpecHost } from "../../runtime/spec/host.ts";
-import type { OciSpec } from "../../runtime/spec/oci.ts";
+import type { OciResources, OciSpec } from "../../runtime/spec/oci.ts";
 import type { SpecBind, SpecResources } from "../../runtime/spec/input.ts";
 import type { ContainerContext } from "../container/context.ts";
 import { endpointOf } from "../container/network/endpoints.ts";
 import { startNameService } from "../container/network/name-service.ts";
 import { attachedTo } from "../container/network/sandbox.ts";
+import { adoptScope, type CgroupPlace, endScope, newCgroupPlace } from "../container/run/cgroup.ts";
 import { lastExit } from "../container/run/lost.ts";
 import { killShim } from "../container/run/start.ts";
 import { isPredefined } from "../network/record.ts";
@@ -49,6 +50,7 @@ type Context = Pick<
   | "networks"
   | "cgroups"
   | "cgroupParent"
+  | "systemd"
   | "paths"
   | "log"
   | "idMap"
@@ -82,12 +84,19 @@ export class ContainerStepRunner implements StepRunner {
     const files = await writeStepFiles(request, dir, endpoint, this.#context.nameService.defaults);
     const mounts = await makeStepMounts(request.mounts, dir, stack);
     for (const w of files.warnings) this.#warn(request, w);
-    const { ops, stateDir, socketPath } = await this.#plan(request, { files, mounts, endpoint });
+    const place = this.#cgroup(request);
+    const { ops, stateDir, socketPath, ...scope } = await this.#plan(request, place, {
+      files,
+      mounts,
+      endpoint,
+    });
     request.signal.throwIfAborted();
     const { results } = await this.#context.keel.run(ops);
     stack.defer(() => rm(stateDir, { recursive: true, force: true }));
+    stack.defer(() => endScope(this.#context, place));
+    const [, pid] = results.at(-1) as [shimPid: number, pid: number];
+    await orEnded(socketPath, adoptScope(this.#context, place, { pid, ...scope }));
     if (endpoint !== null && !isPredefined(endpoint.network.name)) {
-      const [, pid] = results.at(-1) as [shimPid: number, pid: number];
       stack.defer(() => this.#context.nameService.names.remove(request.containerId));
       await this.#giveNames(request, endpoint, { pid, socketPath });
     }
@@ -130,26 +139,22 @@ export class ContainerStepRunner implements StepRunner {
       hostConfig: { Dns: [], DnsSearch: [], DnsOptions: [] },
       endpoints: [attachedTo(endpointOf(endpoint.network, {}), endpoint)],
     });
-    try {
-      await startNameService(this.#context, id, place);
-    } catch (error) {
-      await killShim(place.socketPath); // it waits at its barrier
-      throw error;
-    }
+    await orEnded(place.socketPath, startNameService(this.#context, id, place));
   }
 
   #warn(request: StepRequest, warning: string): void {
     this.#context.log("warn", `build step ${request.containerId.slice(0, 12)}: ${warning}`);
   }
 
-  #cgroup(request: StepRequest): CgroupRequest {
-    return { parent: request.limits.cgroupParent || this.#context.cgroupParent, id: request.containerId };
+  #cgroup(request: StepRequest): CgroupPlace {
+    return newCgroupPlace(this.#context, request.limits.cgroupParent, request.containerId);
   }
 
   async #plan(
     request: StepRequest,
+    place: CgroupPlace,
     { files, mounts, endpoint }: { files: StepFiles; mounts: StepMounts; endpoint: PlannedEndpoint | null },
-  ): Promise<{ ops: Op[]; stateDir: string; socketPath: string }> {
+  ): Promise<{ ops: Op[]; stateDir: string; socketPath: string; resources: OciResources; plan: CgroupPlan }> {
     const { paths, cgroups } = this.#context;
     const isHost = request.network === "host";
     const idMap = this.#idMapOf(request);
@@ -173,7 +178,9 @@ export class ContainerStepRunner implements StepRunner {
       namespaces: { net: isHost ? { kind: "host" } : { kind: "private" } },
     });
     const spec = await this.#withDevices(generated.spec, request.devices);
-    const resources = spec.linux?.resources;
+    const asked = spec.linux?.resources ?? {};
+    const resources = this.#context.systemd?.limits(asked) ?? asked;
+    const cgroup = planCgroup(cgroups, { ...place, resources });
     const stateDir = paths.stateDir(request.containerId);
     const plan = planContainer({
       id: request.containerId,
@@ -184,10 +191,7 @@ export class ContainerStepRunner implements StepRunner {
       stateDir,
       log: { kind: "none" },
       ...(isHost ? {} : { netns: NETNS }),
-      cgroup: planCgroup(cgroups, {
-        ...this.#cgroup(request),
-        ...(resources === undefined ? {} : { resources }),
-      }),
+      cgroup,
       hasBarrier: true,
       isUsernsMade: true,
     });
@@ -200,6 +204,8 @@ export class ContainerStepRunner implements StepRunner {
       ops: [...userns, ...network, ...plan.hostOps, host.shim(plan.shim)],
       stateDir,
       socketPath: paths.socket(request.containerId),
+      resources,
+      plan: cgroup,
     };
   }
 
@@ -249,6 +255,16 @@ export class ContainerStepRunner implements StepRunner {
       stream.destroy();
       shim.close();
     }
+  }
+}
+
+/** Waits for a part of the start; when it fails the shim ends, which waits at its barrier. */
+async function orEnded(socketPath: string, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    await killShim(socketPath);
+    throw error;
   }
 }
 

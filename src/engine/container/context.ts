@@ -6,6 +6,7 @@ import type { ProjectIds } from "../../storage/project-quota.ts";
 import type { IdMap } from "../../linux/idmap.ts";
 import type { Keel } from "../../linux/keel.ts";
 import type { SpecInput } from "../../runtime/spec/input.ts";
+import type { SystemdDriver } from "../../runtime/systemd/driver.ts";
 import type { LayerStore } from "../../storage/layer/store.ts";
 import type { EventBus } from "../event/bus.ts";
 import type { KeptStore } from "../kept/store.ts";
@@ -40,6 +41,8 @@ export interface ContainerContext {
   readonly cgroups: CgroupHost;
   /** Parent of the containers' cgroups that ask for none, such as /docker. */
   readonly cgroupParent: string;
+  /** Where systemd is to know of the containers' cgroups, which are scopes of its then. */
+  readonly systemd: SystemdDriver | undefined;
   readonly defaults: ContainerDefaults;
   readonly security: SecurityDefaults;
   /** Of the user namespaces that containers get which do not ask for the host's (`userns-remap`); undefined: none do. */

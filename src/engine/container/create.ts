@@ -37,6 +37,7 @@ import { linksOf } from "./network/links.ts";
 import { networkOf } from "./network/sandbox.ts";
 import { type ContainerRecord, NEVER_RAN } from "./record.ts";
 import { parseSignal } from "./signals.ts";
+import { newCgroupPlace } from "./run/cgroup.ts";
 import { specInputOf } from "./run/spec-input.ts";
 import { planLog } from "./log/plan.ts";
 
@@ -60,6 +61,7 @@ export async function createContainer(
   if (input.platform) parsePlatform(input.platform);
   const image = context.images.resolve(body.Image ?? "", input.platform);
   const id = newId();
+  newCgroupPlace(context, settled.hostConfig.CgroupParent, id); // a parent that cannot be is refused
   const hostConfig = withJoinedIds(
     settled.hostConfig,
     (other) => asParameter(() => context.table.find(other)).id,

@@ -17,6 +17,7 @@ import type { IdMap } from "../../linux/idmap.ts";
 import type { EndpointRecord } from "../../net/model.ts";
 import type { LayerId } from "../../storage/layer/types.ts";
 import type { MountRecord } from "./mounts/record.ts";
+import type { CgroupPlace } from "./run/cgroup.ts";
 import type { ExternalRuntime } from "./runtime/runtimes.ts";
 
 /**
@@ -133,6 +134,8 @@ export interface ContainerRecord {
   readonly hasOwnRange?: boolean;
   /** The runtime that makes its processes, as the latest start found it; absent: our own. */
   readonly external?: ExternalRuntime;
+  /** Where the latest start made its cgroup. */
+  readonly cgroup?: CgroupPlace;
   /** By destination; absent without any. */
   readonly mounts?: readonly MountRecord[];
   readonly state: RunState;

@@ -36,8 +36,8 @@ export interface SystemFacts {
   readonly minApiVersion: string;
   readonly dataRoot: string;
   readonly cgroupVersion: "1" | "2";
-  /** Containers have cgroups of their own. */
-  readonly hasCgroups: boolean;
+  /** Who makes containers' cgroups; "none": they have none. */
+  readonly cgroupDriver: "cgroupfs" | "systemd" | "none";
   readonly features: CgroupFeatures;
   /** `builtin`, or the path of the profile that containers get which name none. */
   readonly seccompProfile: string;
@@ -175,7 +175,7 @@ export class SystemService {
       NGoroutines: 0,
       SystemTime: formatNano(nowNano()),
       LoggingDriver: f.logDriver,
-      CgroupDriver: f.hasCgroups ? "cgroupfs" : "none",
+      CgroupDriver: f.cgroupDriver,
       CgroupVersion: f.cgroupVersion,
       NEventsListener: this.#deps.events.readerCount,
       KernelVersion: release(),
@@ -248,10 +248,10 @@ export class SystemService {
   }
 
   #warnings(cdiProblems: CdiCatalogue["problems"]): string[] | null {
-    const { isRootless, hasCgroups } = this.#facts;
+    const { isRootless, cgroupDriver } = this.#facts;
     const warnings = this.#deps.containers.logWarnings() ?? [];
     // compat: moby's sentence.
-    if (isRootless && !hasCgroups)
+    if (isRootless && cgroupDriver === "none")
       warnings.push(
         "WARNING: Running in rootless-mode without cgroups. Systemd is required to enable cgroups in rootless-mode.",
       );

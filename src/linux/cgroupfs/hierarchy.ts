@@ -61,7 +61,11 @@ export const DELEGATED_CGROUP = "BERTH_CGROUP";
  */
 export function loadCgroupHost(isOurs: (mount: MountInfo) => boolean = defaultOurs()): CgroupHost {
   const delegated = process.env[DELEGATED_CGROUP];
-  if (delegated) return delegatedHost(delegated, readProcText);
+  return delegated ? delegatedHost(delegated, readProcText) : machineCgroupHost(isOurs);
+}
+
+/** The same without regard to what was delegated. */
+export function machineCgroupHost(isOurs: (mount: MountInfo) => boolean = () => true): CgroupHost {
   const mounts = parseMountInfo(cgroupLines(readProcText("/proc/self/mountinfo"))).filter(isOurs);
   return cgroupHostOf(mounts, (path) => readProcText(path));
 }
@@ -79,6 +83,17 @@ function cgroupLines(mountinfo: string): string {
     .split("\n")
     .filter((line) => line.includes(" - cgroup"))
     .join("\n");
+}
+
+/** Our own cgroup per hierarchy (`memory`, `name=systemd`, "" for version 2), as /proc/self/cgroup tells it. */
+export function parseOwnCgroups(text: string): Map<string, string> {
+  const own = new Map<string, string>();
+  for (const line of text.split("\n")) {
+    const [, controllers = "", ...path] = line.split(":");
+    if (path.length === 0) continue;
+    for (const controller of controllers.split(",")) own.set(controller, path.join(":"));
+  }
+  return own;
 }
 
 /** A delegated directory takes the place of the whole tree. */

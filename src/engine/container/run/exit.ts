@@ -13,6 +13,7 @@ import { releaseEndpoints, withoutAttached } from "../network/release.ts";
 import type { ContainerRecord } from "../record.ts";
 import { removeStopped } from "../remove.ts";
 import type { LiveContainer, Run } from "../table.ts";
+import { endScope } from "./cgroup.ts";
 import { nextDelayMs, wantsRestart } from "./restart-policy.ts";
 
 /** How a container is started again; the service provides it. */
@@ -40,6 +41,7 @@ export async function settleExit(
     return;
   }
   for (const execId of live.execIds) live.execEnded(execId, 137);
+  await endScope(context, before.cgroup); // before another run may have its name
   await releaseEndpoints(context, before);
   await releaseMounts(context, before);
   await rm(context.paths.stateDir(live.id), { recursive: true, force: true });

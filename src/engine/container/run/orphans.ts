@@ -4,7 +4,7 @@ import { readdir, rm } from "node:fs/promises";
 import { containerCgroup } from "../../../runtime/cgroup/plan.ts";
 import type { ContainerContext } from "../context.ts";
 import { isRunning } from "../record.ts";
-import { cgroupOf } from "./cgroup.ts";
+import { endScope, newCgroupPlace } from "./cgroup.ts";
 import { lastExit } from "./lost.ts";
 import { killShim } from "./start.ts";
 
@@ -22,13 +22,9 @@ function isKnownToRun(context: ContainerContext, id: string): boolean {
 async function endOrphan(context: ContainerContext, id: string): Promise<void> {
   const record = context.table.get(id);
   await killShim(context.paths.socket(id));
-  await lastExit(
-    context,
-    id,
-    record === undefined
-      ? containerCgroup(context.cgroups, { parent: context.cgroupParent, id })
-      : cgroupOf(context, record),
-  );
+  const place = newCgroupPlace(context, record?.hostConfig.CgroupParent, id);
+  await lastExit(context, id, containerCgroup(context.cgroups, place));
+  await endScope(context, place);
   await rm(context.paths.stateDir(id), { recursive: true, force: true });
   context.log(
     "info",

@@ -13,17 +13,17 @@ import {
   type ShimPlan,
 } from "../../../linux/ops.ts";
 import { loadDefaultProfile } from "../../../runtime/apparmor/load.ts";
-import { planCgroup } from "../../../runtime/cgroup/plan.ts";
+import { type CgroupPlan, planCgroup } from "../../../runtime/cgroup/plan.ts";
 import { planHealth } from "../../../runtime/health/plan.ts";
 import type { PlanInput } from "../../../runtime/plan/input.ts";
 import { planContainer } from "../../../runtime/plan/plan.ts";
 import { connectShim, listenToShim, openShimEvents, type ShimExit } from "../../../runtime/shim/client.ts";
 import { generateSpec } from "../../../runtime/spec/generate.ts";
 import type { SpecInput } from "../../../runtime/spec/input.ts";
-import type { OciSpec } from "../../../runtime/spec/oci.ts";
+import type { OciResources, OciSpec } from "../../../runtime/spec/oci.ts";
 import type { UpperDirs } from "../../../storage/layer/types.ts";
 import type { PlannedEndpoint } from "../../network/service.ts";
-import { cgroupOf, cgroupRequest } from "./cgroup.ts";
+import { adoptScope, cgroupOf, endScope, newCgroupPlace } from "./cgroup.ts";
 import { type ContainerContext, publish } from "../context.ts";
 import { writeEtcFiles } from "./etc-files.ts";
 import { checkOf } from "../health/config.ts";
@@ -107,7 +107,7 @@ async function launchOrRecord(
   live.isRestartCalledOff = false;
   live.isForced = false;
   try {
-    const current = withRuntime(context, record);
+    const current = withCgroup(context, withRuntime(context, record));
     await launch(context, live, current, onExit, state).catch(async (error: unknown) => {
       if (!lacksDefaultProfile(error)) throw error;
       await loadDefaultProfile((text) => context.log("warn", text));
@@ -119,15 +119,24 @@ async function launchOrRecord(
 }
 
 /** Looked up again at each start: the daemon's configuration may have changed. */
-function withRuntime({ defaults }: ContainerContext, record: ContainerRecord): ContainerRecord {
+function withRuntime({ defaults, systemd }: ContainerContext, record: ContainerRecord): ContainerRecord {
   const external = record.external === undefined ? null : defaults.runtimes.choose(record.external.name);
-  return external === null ? record : { ...record, external };
+  if (external === null) return record;
+  const command = [...external.command, ...(systemd === undefined ? [] : ["--systemd-cgroup"])];
+  return { ...record, external: { ...external, command } };
+}
+
+/** A record with its place. */
+type PlacedRecord = ContainerRecord & Required<Pick<ContainerRecord, "cgroup">>;
+
+function withCgroup(context: ContainerContext, record: ContainerRecord): PlacedRecord {
+  return { ...record, cgroup: newCgroupPlace(context, record.hostConfig.CgroupParent, record.id) };
 }
 
 async function launch(
   context: ContainerContext,
   live: LiveContainer,
-  record: ContainerRecord,
+  record: PlacedRecord,
   onExit: OnExit,
   state: Partial<RunState>,
 ): Promise<void> {
@@ -158,7 +167,9 @@ async function launch(
   const [, pid, notes] = results.at(-1) as [shimPid: number, pid: number, warnings: string[]];
   for (const warning of [...shimPlan.warnings, ...notes])
     context.log("warn", `container ${record.id.slice(0, 12)}: ${warning}`);
+  undo.defer(() => endScope(context, record.cgroup));
   undo.defer(() => abandon(context, record.id));
+  if (record.external === undefined) await adoptScope(context, record.cgroup, { pid, ...shimPlan });
   live.health = watchHealth(context, record, { isNew: true });
   undo.defer(() => {
     live.health = null;
@@ -190,7 +201,11 @@ async function launch(
       health: live.health?.current ?? null,
       ...state,
     },
-    { endpoints, ...(record.external === undefined ? {} : { external: record.external }) },
+    {
+      endpoints,
+      cgroup: record.cgroup,
+      ...(record.external === undefined ? {} : { external: record.external }),
+    },
   );
   await tellParents(context, started);
   context.logs.started(started);
@@ -200,7 +215,7 @@ async function launch(
 
 async function planShim(
   context: ContainerContext,
-  record: ContainerRecord,
+  record: PlacedRecord,
   {
     dirs,
     log,
@@ -214,7 +229,7 @@ async function planShim(
     places: VolumePlaces;
     userns: UsernsStart;
   },
-): Promise<{ ops: Op[]; warnings: string[] }> {
+): Promise<{ ops: Op[]; warnings: string[]; resources: OciResources; plan: CgroupPlan }> {
   const { paths, layers } = context;
   const idMaps = await mountIdMaps(context, record, places);
   const mounts = specMounts(record, (m) => layers.overlayOf(m.layer ?? null), places, idMaps);
@@ -225,11 +240,9 @@ async function planShim(
   const requests = record.hostConfig.DeviceRequests ?? [];
   const equipped = await withRequestedDevices(generated.spec, requests, context.cdiSpecDirs);
   const spec = external === undefined ? equipped : await specForRuntime(context, record, equipped);
-  const resources = spec.linux?.resources;
-  const cgroup = planCgroup(context.cgroups, {
-    ...cgroupRequest(context, record),
-    ...(resources === undefined ? {} : { resources }),
-  });
+  const asked = spec.linux?.resources ?? {};
+  const resources = context.systemd?.limits(asked) ?? asked;
+  const cgroup = planCgroup(context.cgroups, { ...record.cgroup, resources });
   const planInput: PlanInput = {
     id: record.id,
     spec,
@@ -255,6 +268,8 @@ async function planShim(
   return {
     ops: [...plan.hostOps, host.shim(plan.shim)],
     warnings: [...generated.warnings, ...cgroup.warnings, ...plan.warnings],
+    resources,
+    plan: cgroup,
   };
 }
 

@@ -12,7 +12,7 @@ import { limitsOf, withLimits } from "../host-config/limits.ts";
 import { completeResources } from "../host-config/resources.ts";
 import { type ContainerRecord, isRunning } from "../record.ts";
 import { externalOf, updateExternal } from "../runtime/external.ts";
-import { cgroupOf } from "./cgroup.ts";
+import { cgroupOf, updateScope } from "./cgroup.ts";
 
 /** Limits that a request changes where it gives something else than zero, as Docker does. */
 const LIMITS = [
@@ -112,11 +112,16 @@ export async function updateContainer(
     const wished = updatedConfig(record.hostConfig, request);
     const limits = validateResources(limitsOf(wished), host, []);
     if (isRunning(record)) {
-      const resources = generateResources(limits, [], host);
+      const asked = generateResources(limits, [], host);
+      const resources = context.systemd?.limits(asked) ?? asked;
+      const paths = cgroupOf(context, record);
       const external = externalOf(context, record);
-      const plan = planCgroupUpdate(context.cgroups, cgroupOf(context, record), resources);
+      const plan = planCgroupUpdate(context.cgroups, paths, resources);
       if (external !== undefined) await updateExternal(context, external, resources);
-      else await context.keel.run(plan.ops);
+      else {
+        await updateScope(context, record.cgroup, paths, resources);
+        await context.keel.run(plan.ops);
+      }
       warnings.push(...plan.warnings);
     }
     const hostConfig = withLimits(wished, limits);

@@ -4,6 +4,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../../lib/errors.ts";
 import { cleanCgroupPath } from "../../../linux/cgroupfs/hierarchy.ts";
+import type { CgroupPlace } from "../run/cgroup.ts";
 import type { FsSession } from "../../../linux/keel.ts";
 import { type ExecPlan, fs } from "../../../linux/ops.ts";
 import { callRuntime, externalFailure } from "../../../runtime/external/call.ts";
@@ -17,7 +18,6 @@ import type { OciProcess, OciResources, OciSpec } from "../../../runtime/spec/oc
 import type { ContainerContext } from "../context.ts";
 import { checkOf } from "../health/config.ts";
 import type { ContainerRecord } from "../record.ts";
-import { cgroupRequest } from "../run/cgroup.ts";
 import type { ExternalRuntime } from "./runtimes.ts";
 
 /** Returns a container as its external runtime knows it; undefined where our own makes its processes. */
@@ -69,7 +69,7 @@ export async function specForRuntime(
 /** Plans the start of a container by its runtime. */
 export async function planExternal(
   context: ContainerContext,
-  record: ContainerRecord & { readonly external: ExternalRuntime },
+  record: ContainerRecord & { readonly external: ExternalRuntime; readonly cgroup: CgroupPlace },
   input: PlanInput,
 ): Promise<ContainerPlan> {
   const log = startLog(context, record.id);
@@ -78,8 +78,10 @@ export async function planExternal(
   const command = probeCommand(checkOf(record.config)?.test ?? [], record.config.Shell);
   const { spec } = input;
   const probe = command === null ? undefined : execProcess(spec, { execId: "", args: command });
-  const { parent = "", id } = cgroupRequest(context, record);
-  const linux = { ...spec.linux, cgroupsPath: `${cleanCgroupPath(parent)}/${id}` };
+  const { parent, id, slice } = record.cgroup;
+  const cgroupsPath =
+    slice === undefined ? `${cleanCgroupPath(parent)}/${id}` : `${slice}:docker:${record.id}`;
+  const linux = { ...spec.linux, cgroupsPath };
   return planExternalContainer({ ...input, spec: { ...spec, linux }, probe }, runtime, log);
 }
 

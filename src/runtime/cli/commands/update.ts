@@ -69,7 +69,7 @@ export const update = command({
       // in version 2 quota and period are one file
       const whole = steps.reduce((all, step) => ({ ...all, ...step, cpu: { ...all.cpu, ...step.cpu } }), {});
       const { unit } = state.cgroup;
-      const systemd = unit === undefined ? undefined : await import("../systemd/scope.ts");
+      const systemd = unit === undefined ? undefined : await import("../../systemd/scope.ts");
       const quota = systemd?.withSystemdQuota(whole).cpu?.quota;
       const plans = (paths.v2 !== "" && Object.keys(paths.v1).length === 0 ? [whole] : steps).map((step) =>
         planCgroupUpdate(

@@ -1,11 +1,16 @@
 // Where a bundle's container is put: linux.cgroupsPath by runc's rules, relative to our own cgroup in each hierarchy where it is not
 // absolute, and absent the container's id. An existing cgroup is joined when nobody is in it. Limits are runtime/cgroup's.
 
-import { existsSync, lstatSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { Fault } from "../../../lib/errors.ts";
 import { readFreezerState } from "../../../linux/cgroupfs/freezer-state.ts";
-import { type CgroupHost, type CgroupPaths, cleanCgroupPath } from "../../../linux/cgroupfs/hierarchy.ts";
+import {
+  type CgroupHost,
+  type CgroupPaths,
+  cleanCgroupPath,
+  parseOwnCgroups,
+} from "../../../linux/cgroupfs/hierarchy.ts";
 import { oomFileOf } from "../../../linux/cgroupfs/stats.ts";
 import { host as hostOp, type Op } from "../../../linux/ops.ts";
 import { readProcTextIfPresent } from "../../../linux/procfs/read.ts";
@@ -15,17 +20,6 @@ import { planParentV2, planResourcesV2 } from "../../cgroup/v2.ts";
 import { defaultDeviceRules } from "../../spec/defaults.ts";
 import type { OciDeviceRule, OciResources } from "../../spec/oci.ts";
 import { cgroupDirs, pidsIn } from "./cgroup-end.ts";
-
-/** Our own cgroup per hierarchy (`memory`, `name=systemd`, "" for version 2), as /proc/self/cgroup tells it. */
-export function parseOwnCgroups(text: string): Map<string, string> {
-  const own = new Map<string, string>();
-  for (const line of text.split("\n")) {
-    const [, controllers = "", ...path] = line.split(":");
-    if (path.length === 0) continue;
-    for (const controller of controllers.split(",")) own.set(controller, path.join(":"));
-  }
-  return own;
-}
 
 /** Returns the directories of the container's cgroup. */
 export function bundleCgroup(
@@ -134,9 +128,4 @@ function viewsOf(host: CgroupHost, paths: CgroupPaths): CgroupView[] {
     const dir = paths.v1[h.name === "" ? (h.controllers[0] ?? "") : data] ?? "";
     return { version: 1, name: h.mountpoint.slice(h.mountpoint.lastIndexOf("/") + 1), data, dir };
   });
-}
-
-/** Whether systemd is the machine's init (sd_booted(3)): what `--systemd-cgroup` needs. */
-export function hasSystemd(): boolean {
-  return lstatSync("/run/systemd/system", { throwIfNoEntry: false })?.isDirectory() === true;
 }

@@ -71,7 +71,7 @@ export async function destroyContainer(dir: ContainerDir, state: ContainerState)
   awaitEnd(state);
   if (!hasOwnPids(state)) signalAll(state, SIGKILL);
   const { unit } = state.cgroup;
-  if (unit !== undefined) await (await import("../systemd/scope.ts")).stopScope(unit);
+  if (unit !== undefined) await (await import("../../systemd/scope.ts")).stopScope(unit);
   removeCgroup(state.cgroup.paths);
   dir.remove();
   await runHooks(state.spec.hooks?.poststop ?? [], "poststop", state, "stopped");

@@ -5,7 +5,7 @@ import { OPCODES } from "../../../linux/ops.ts";
 import type { CgroupPlan } from "../../cgroup/plan.ts";
 import type { OciSpec } from "../../spec/oci.ts";
 import type { Invocation } from "../invocation.ts";
-import type { Scope } from "../systemd/scope.ts";
+import type { Scope } from "./scope.ts";
 import { planBundleCgroup } from "../life/cgroups.ts";
 import { hierarchiesOf, isRootless, refuseLostLimits, withOptionalDevices } from "./rootless.ts";
 
@@ -19,7 +19,7 @@ export interface Place {
 /** Decides. Throws Fault. */
 export async function planPlace(call: Invocation, spec: OciSpec, id: string): Promise<Place> {
   const rootless = isRootless(call.rootless);
-  const systemd = call.usesSystemd ? await import("../systemd/scope.ts") : undefined;
+  const systemd = call.usesSystemd ? await import("./scope.ts") : undefined;
   const scope = await systemd?.planScope(spec, id);
   const host = scope?.host ?? hierarchiesOf(rootless);
   const limits = spec.linux?.resources ?? {};
@@ -39,5 +39,5 @@ export async function planPlace(call: Invocation, spec: OciSpec, id: string): Pr
 /** Runs `body`, which puts processes there. */
 export async function inScope<T>(scope: Scope | undefined, body: () => Promise<T>): Promise<T> {
   if (scope === undefined) return await body();
-  return await (await import("../systemd/scope.ts")).inScope(scope, body);
+  return await (await import("./scope.ts")).inScope(scope, body);
 }

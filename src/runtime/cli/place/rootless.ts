@@ -10,12 +10,12 @@ import {
   isOrdinaryUser,
   isWritable,
   loadCgroupHost,
+  parseOwnCgroups,
 } from "../../../linux/cgroupfs/hierarchy.ts";
 import { OPCODES, type Op } from "../../../linux/ops.ts";
 import type { MountInfo } from "../../../linux/procfs/mountinfo.ts";
 import { readProcTextIfPresent } from "../../../linux/procfs/read.ts";
 import type { OciResources } from "../../spec/oci.ts";
-import { parseOwnCgroups } from "../life/cgroups.ts";
 
 /** Returns what `--rootless` says: `auto` is anybody but the machine's root. Throws Fault for what says nothing. */
 export function isRootless(text: string): boolean {

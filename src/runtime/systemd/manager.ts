@@ -2,9 +2,9 @@
 // comes first: it is there without a bus.
 
 import { existsSync } from "node:fs";
-import { Fault, messageOf } from "../../../lib/errors.ts";
-import { DbusConnection } from "../../../lib/dbus/connection.ts";
-import { type DbusValue, Variant } from "../../../lib/dbus/value.ts";
+import { Fault, messageOf } from "../../lib/errors.ts";
+import { DbusConnection } from "../../lib/dbus/connection.ts";
+import { type DbusValue, Variant } from "../../lib/dbus/value.ts";
 import type { Property } from "./annotations.ts";
 
 const NAME = "org.freedesktop.systemd1";

@@ -1,12 +1,12 @@
 // Limits as properties of a systemd unit (org.freedesktop.systemd1(5), systemd.resource-control(5)). systemd writes them into the unit's cgroups
 // again whenever it likes, so that what it is not told would be lost; the files are written by us as well, since it knows only a part.
 
-import { type DbusValue, Variant } from "../../../lib/dbus/value.ts";
-import { cpuWeightOfShares, swapMaxOf } from "../../cgroup/convert.ts";
-import { devicePolicyOf, type DeviceException } from "../../cgroup/devices.ts";
-import { maskOfIds, parseIdList } from "../../spec/id-list.ts";
-import type { OciCpu, OciDeviceRule, OciResources } from "../../spec/oci.ts";
-import { table } from "../../../lib/table.ts";
+import { type DbusValue, Variant } from "../../lib/dbus/value.ts";
+import { cpuWeightOfShares, swapMaxOf } from "../cgroup/convert.ts";
+import { devicePolicyOf, type DeviceException } from "../cgroup/devices.ts";
+import { maskOfIds, parseIdList } from "../spec/id-list.ts";
+import type { OciCpu, OciDeviceRule, OciResources } from "../spec/oci.ts";
+import { table } from "../../lib/table.ts";
 import type { Property } from "./annotations.ts";
 
 export interface Manager {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CgroupHost } from "../../../linux/cgroupfs/hierarchy.ts";
-import type { OciResources } from "../../spec/oci.ts";
+import type { CgroupHost } from "../../linux/cgroupfs/hierarchy.ts";
+import type { OciResources } from "../spec/oci.ts";
 import { annotatedProperties, parseGVariant, type Property } from "./annotations.ts";
 import { limitProperties, oomProperties, withSystemdQuota } from "./properties.ts";
 import { expandSlice, unitOf, unitPaths } from "./unit.ts";
@@ -42,8 +42,8 @@ test("a unit's directories are in every hierarchy", () => {
     ],
     v2: { mountpoint: "/c/unified", controllers: [] },
   };
-  const path = "/u/a.slice/a-b.slice/p-n.scope";
-  assert.deepEqual(unitPaths(host, { name: "p-n.scope", slice: "a-b.slice" }, "/u"), {
+  const path = "/a.slice/a-b.slice/p-n.scope";
+  assert.deepEqual(unitPaths(host, { name: "p-n.scope", slice: "a-b.slice" }), {
     v1: { cpu: `/c/cpu${path}`, cpuacct: `/c/cpu${path}`, "name=systemd": `/c/systemd${path}` },
     v2: `/c/unified${path}`,
   });

@@ -1,10 +1,10 @@
 // Properties of the unit that a bundle asks for: `org.systemd.property.NAME`, whose value is written as GVariant text (glib's "GVariant Text
 // Format"), as runc and crun read it: numbers, booleans, texts and lists of them, with a type in front where they are not what they look like.
 
-import { Fault, messageOf } from "../../../lib/errors.ts";
-import { parseSignature } from "../../../lib/dbus/signature.ts";
-import { type DbusValue, encodeValues, Variant } from "../../../lib/dbus/value.ts";
-import { table } from "../../../lib/table.ts";
+import { Fault, messageOf } from "../../lib/errors.ts";
+import { parseSignature } from "../../lib/dbus/signature.ts";
+import { type DbusValue, encodeValues, Variant } from "../../lib/dbus/value.ts";
+import { table } from "../../lib/table.ts";
 import { invalid } from "./unit.ts";
 
 export type Property = readonly [name: string, value: Variant];

@@ -4,8 +4,8 @@
 //   slice:prefix:name        prefix-name.scope      slice
 //   (none), container box    berth-box.scope        system.slice, of a user's manager user.slice
 
-import { Fault } from "../../../lib/errors.ts";
-import type { CgroupHost, CgroupPaths } from "../../../linux/cgroupfs/hierarchy.ts";
+import { Fault } from "../../lib/errors.ts";
+import { type CgroupHost, type CgroupPaths, cgroupPathsOf } from "../../linux/cgroupfs/hierarchy.ts";
 
 export interface Unit {
   /** `libpod-123.scope` */
@@ -41,13 +41,9 @@ export function expandSlice(slice: string): string {
   return parts.map((_, i) => `/${parts.slice(0, i + 1).join("-")}.slice`).join("");
 }
 
-/** Returns the unit's directories. `base`: the manager's own cgroup, "" for that of the machine. */
-export function unitPaths(host: CgroupHost, { name, slice }: Unit, base: string): CgroupPaths {
-  const path = `${base === "/" ? "" : base}${expandSlice(slice)}/${name}`;
-  const v1 = host.v1.flatMap(({ controllers, name: hierarchy, mountpoint }) =>
-    (hierarchy === "" ? controllers : [`name=${hierarchy}`]).map((key) => [key, mountpoint + path] as const),
-  );
-  return { v1: Object.fromEntries(v1), v2: host.v2 ? host.v2.mountpoint + path : "" };
+/** Returns the unit's directories, in every hierarchy. */
+export function unitPaths(host: CgroupHost, { name, slice }: Unit): CgroupPaths {
+  return cgroupPathsOf(host, `${expandSlice(slice)}/${name}`, { usesV2: true });
 }
 
 export function invalid(message: string): Fault {
