@@ -6,20 +6,18 @@ import type { Material } from "./attest/provenance.ts";
 import { withImported } from "./cache/imported.ts";
 import { formatPlatform, hostPlatform, type Platform, platformDistance } from "../oci/platform.ts";
 import { openContexts, type OpenedContexts } from "./context/contexts.ts";
-import { isReference, type LintOptions, type LintResult, lintDockerfile } from "./dockerfile/lint.ts";
-import { findingOf, type LintFinding } from "./dockerfile/lint-rules.ts";
-import { type ParsedDockerfile, parseDockerfile } from "./dockerfile/parse.ts";
-import { groupStages, type StagedDockerfile } from "./dockerfile/stages.ts";
+import { type LintResult, lintDockerfile } from "./dockerfile/lint.ts";
+import { findingOf } from "./dockerfile/lint-rules.ts";
+import type { StagedDockerfile } from "./dockerfile/stages.ts";
 import type { BuildEvent } from "./events.ts";
 import { Explainer } from "./explain/explainer.ts";
-import type { Dialect } from "./graph/dialect.ts";
 import type { BuildGraph } from "./graph/vertex.ts";
-import { BuildArgs, platformArgs } from "./graph/args.ts";
 import { declareMetaArgs, type Outline, outlineBuild } from "./graph/outline.ts";
 import { contextPaths } from "./graph/context-paths.ts";
 import { plannedSteps } from "./graph/planned-steps.ts";
 import { NamedContexts, parseLayoutReference } from "./graph/named-contexts.ts";
 import { type ImageResolver, planBuild } from "./graph/plan.ts";
+import { argsOf, lintOptions, readOpened } from "./read-dockerfile.ts";
 import type { BuildRequest, BuildResult } from "./request.ts";
 import { removeScratch } from "./solver/scratch.ts";
 import type { BuildPorts, SourceImage } from "./solver/ports.ts";
@@ -31,34 +29,6 @@ export interface BuildOptions {
   readonly onEvent: (event: BuildEvent) => void;
 }
 
-/** Reads the Dockerfile of opened contexts. Throws Fault `dockerfile.*` with Docker's texts. */
-function parse(
-  context: OpenedContexts,
-  dialect: Dialect,
-): { parsed: ParsedDockerfile; file: StagedDockerfile } {
-  const name = context.dockerfileName;
-  if (context.dockerfile === "") {
-    throw new Fault("invalidParameter", `the Dockerfile (${name}) cannot be empty`, {
-      code: "dockerfile.empty",
-    });
-  }
-  try {
-    const parsed = parseDockerfile(context.dockerfile);
-    // compat: BuildKit only warns of a name that two stages have.
-    return { parsed, file: groupStages(parsed, { allowsSameNames: dialect === "buildkit" }) };
-  } catch (error) {
-    // compat: what the instructions' parser says stands alone, what the line reader says is introduced.
-    const isBare =
-      error instanceof Fault &&
-      /^(?:dockerfile parse error|no build stage|.* stage name already)/.test(error.message);
-    if (!(error instanceof Fault) || isBare) throw error;
-    throw new Fault(error.kind, `failed to parse ${name}: ${error.message}`, {
-      code: error.code,
-      detail: error.detail,
-    });
-  }
-}
-
 /** Tells what the checks have found. Throws Fault `dockerfile.lint` where the Dockerfile wants that to be an error. */
 function warn({ findings, isError }: LintResult, onEvent: (event: BuildEvent) => void): void {
   for (const { rule, message, line, url, description } of findings)
@@ -68,28 +38,6 @@ function warn({ findings, isError }: LintResult, onEvent: (event: BuildEvent) =>
     throw new Fault("invalidParameter", `lint violation found for rules: ${rules.join(", ")}`, {
       code: "dockerfile.lint",
     });
-}
-
-/** Finds out what the images set that stages start from, as far as they are here. */
-async function lintOptions(
-  { ignored }: OpenedContexts,
-  file: StagedDockerfile,
-  images: BuildPorts["images"],
-): Promise<LintOptions> {
-  const known = new Map<string, readonly string[]>();
-  await Promise.all(
-    file.stages.map(async ({ from: { base } }) => {
-      if (!isReference(base)) return; // named by an argument: what it sets is not known before the build
-      const image = await images.findLocal(base);
-      const env = image?.config.config.env ?? [];
-      if (image !== undefined)
-        known.set(
-          base,
-          env.map((entry) => entry.split("=", 1)[0] as string),
-        );
-    }),
-  );
-  return { ignored, imageVariables: (reference) => known.get(reference) };
 }
 
 /** compat: BuildKit's warning of a base image for another platform than the build's. */
@@ -104,29 +52,6 @@ function warnOfPlatforms(graph: BuildGraph, target: Platform, onEvent: (event: B
     const message = `Base image ${op.image.name} was pulled with platform "${formatPlatform(platform)}", expected "${formatPlatform(wanted)}" for current build`;
     warn({ findings: [findingOf("InvalidBaseImagePlatform", message, lines)], isError: false }, onEvent);
   }
-}
-
-/** What `--check` finds in a Dockerfile, and the file itself. */
-export interface CheckedDockerfile {
-  readonly name: string;
-  readonly text: string;
-  readonly findings: readonly LintFinding[];
-}
-
-/** Checks the Dockerfile of a request and builds nothing. Throws Fault `dockerfile.*`. */
-export async function checkDockerfile(
-  request: BuildRequest,
-  ports: Pick<BuildPorts, "makeScratch" | "images">,
-  signal: AbortSignal,
-): Promise<CheckedDockerfile> {
-  await using stack = new AsyncDisposableStack();
-  const directory = await ports.makeScratch();
-  stack.defer(() => removeScratch(directory));
-  const opened = await openContexts(request, directory, signal);
-  stack.defer(() => opened.close());
-  const { parsed, file } = parse(opened, "buildkit");
-  const { findings } = lintDockerfile(parsed, await lintOptions(opened, file, ports.images));
-  return { name: opened.dockerfileName, text: opened.dockerfile, findings };
 }
 
 /** Asks for each image once, whatever the number of stages that name it. */
@@ -182,14 +107,6 @@ class Resolver {
     this.stop.abort(new Fault("cancelled", "the build is over", { code: "build.cancelled" }));
     await Promise.allSettled(this.known.values());
   }
-}
-
-function makeArgs(request: BuildRequest): BuildArgs {
-  const host: Platform = hostPlatform();
-  // compat: the classic builder knows no arguments of the platform.
-  const known =
-    request.dialect === "buildkit" ? platformArgs(request.platform ?? host, host) : new Map<string, string>();
-  return new BuildArgs(request.buildArgs ?? {}, known);
 }
 
 function announce(file: StagedDockerfile, outline: Outline, onEvent: (event: BuildEvent) => void): void {
@@ -289,13 +206,13 @@ async function buildOpened(
 ): Promise<BuildResult> {
   const contexts = new NamedContexts(request.contexts);
   const dialect = request.dialect ?? "classic";
-  const { parsed, file: staged } = parse(opened, dialect);
+  const { parsed, file: staged } = readOpened(opened, dialect);
   const file = contexts.replaceStages(staged);
   // compat: the classic builder's output knows no checks, only the reader's own remarks.
   if (dialect === "classic")
     for (const message of file.warnings) options.onEvent({ type: "warning", message });
   else warn(lintDockerfile(parsed, await lintOptions(opened, staged, ports.images)), options.onEvent);
-  const args = makeArgs(request);
+  const args = argsOf(request);
   declareMetaArgs(file, args);
   const labels = request.labels ?? {};
   const outline = outlineBuild(file, args, {

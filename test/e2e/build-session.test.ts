@@ -280,6 +280,27 @@ test("--check judges the Dockerfile and builds nothing", () =>
     assert.match(clean.stdout + clean.stderr, /Check complete, no warnings found\./);
   }));
 
+test("--call tells what a Dockerfile takes and which targets it has", () =>
+  withContext(
+    { Dockerfile: "# one the first\nFROM nowhere.invalid/x AS one\n# A an argument\nARG A=1\nFROM one\n" },
+    async (dir) => {
+      const call = async (...args: string[]): Promise<string> => {
+        const { status, stdout, stderr } = await daemon.run(berth, ["build", ...args, dir]);
+        assert.equal(status, 0, stderr);
+        return stdout;
+      };
+      assert.equal(await call("--call=targets"), "TARGET    DESCRIPTION\none       the first\n(default) \n");
+      assert.equal(
+        await call("--call=outline", "--build-arg", "A=2", "--target", "one"),
+        "TARGET:      one\nDESCRIPTION: the first\n\nBUILD ARG   VALUE   DESCRIPTION\nA           2       an argument\n\n",
+      );
+      assert.equal(JSON.parse(await call("--call=targets,format=json")).targets.length, 2);
+      const unknown = await daemon.run(berth, ["build", "--call=nothing", dir]);
+      assert.match(unknown.stderr, /--call nothing is not known/);
+      assert.notEqual(unknown.status, 0);
+    },
+  ));
+
 test("the build cache is listed and pruned through the control service, as buildx does", () =>
   withContext(
     { Dockerfile: "FROM busybox\nRUN --mount=type=cache,target=/c echo 1 > /c/x\n" },

@@ -3,6 +3,7 @@
 import { complain } from "../each.ts";
 import { toRecord } from "../options/env.ts";
 import { attestAttrs } from "./attest.ts";
+import { callOf } from "./call.ts";
 import { type BuildFlags, buildArguments } from "./flags.ts";
 import type { PreparedInputs } from "./session/inputs.ts";
 
@@ -53,13 +54,14 @@ export function frontendAttrs(
   const ulimits = (flags.ulimit as readonly Ulimit[]).map(
     ({ Name, Soft, Hard }) => `${Name}=${Soft}:${Hard}`,
   );
+  const call = callOf(flags);
   return {
     ...inputs.attrs,
     ...epoch(),
     ...attestAttrs(flags),
     ...(flags.debug ? { "berth-debug": "true" } : {}),
     ...(flags.explain ? { "berth-explain": "true" } : {}),
-    ...(flags.check ? { requestid: "frontend.lint" } : {}),
+    ...(call === undefined ? {} : { requestid: call.request }),
     ...args(flags, proxies),
     ...prefixed("label:", toRecord(flags.label)),
     ...noCache(flags),

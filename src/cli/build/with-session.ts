@@ -23,7 +23,7 @@ import { type BuildView, JsonView, PlainView } from "../progress/build-plain.ts"
 import type { Session } from "../session.ts";
 import { isTerminal } from "../terminal/tty.ts";
 import { PreparedCaches } from "./cache.ts";
-import { describeChecks } from "./check.ts";
+import { answerOf, callOf } from "./call.ts";
 import { proxiesOf, writeImageId } from "./classic.ts";
 import type { BuildFlags } from "./flags.ts";
 import { frontendAttrs } from "./frontend-attrs.ts";
@@ -38,11 +38,11 @@ type SolveInput = Partial<ReturnType<typeof solveRequest.decode>>;
 export interface BuildReport {
   /** Takes the progress and what went wrong. */
   readonly write: (text: string) => void;
-  /** Takes what `--check` found. */
-  readonly onChecked: (found: { readonly text: string; readonly exitCode: number }) => void;
+  /** Takes what was asked of the Dockerfile instead of a build. */
+  readonly onAnswer: (answer: { readonly text: string; readonly exitCode: number }) => void;
 }
 
-const TERMINAL: BuildReport = { write: printError, onChecked: printChecks };
+const TERMINAL: BuildReport = { write: printError, onAnswer: printAnswer };
 
 async function openView(flags: BuildFlags, write: (text: string) => void): Promise<BuildView | undefined> {
   if (flags.quiet || flags.progress === "quiet") return undefined;
@@ -128,7 +128,7 @@ function writeMetadata(path: string, response: Readonly<Record<string, string>>)
   }
 }
 
-function printChecks({ text, exitCode }: { readonly text: string; readonly exitCode: number }): void {
+function printAnswer({ text, exitCode }: { readonly text: string; readonly exitCode: number }): void {
   print(text);
   if (exitCode !== 0) throw exitWith(exitCode);
 }
@@ -142,6 +142,7 @@ export async function buildWithSession(
 ): Promise<void> {
   const report = { ...TERMINAL, ...given };
   if (flags.squash) throw complain("--squash is not supported: a build's layers stay as they are");
+  const call = callOf(flags);
   const outputs = parseOutputs(flags);
   const secrets = flags.secret.map(parseSecret);
   checkSecrets(secrets);
@@ -169,7 +170,7 @@ export async function buildWithSession(
     });
     const response = await solve(client, input, view);
     view?.end();
-    if (flags.check) return report.onChecked(describeChecks(response["result.json"] ?? "{}"));
+    if (call !== undefined) return report.onAnswer(answerOf(call, response));
     caches.finish(response);
     finishLayouts(outputs, response);
     const imageId = response["containerimage.config.digest"] ?? "";

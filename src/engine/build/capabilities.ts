@@ -13,6 +13,8 @@ export const FRONTEND_CAPS = [
   "importcaches",
   "proto.refarray",
   "frontend.caps",
+  "frontend.inputs",
+  "reference.output",
   "gateway.solve.metadata",
   "gateway.solve.evaluate",
   "gateway.evaluate",

@@ -36,7 +36,7 @@ import { formatNano, nowNano } from "../../lib/time.ts";
 import { formatPlatform, hostPlatform, type Platform } from "../../oci/platform.ts";
 import { faultForBuildKit } from "./explain.ts";
 import { imageFromLayout } from "./layout.ts";
-import { lintAnswer } from "./lint-answer.ts";
+import { answerTo } from "./answers/answer.ts";
 import { loginOf } from "./logins.ts";
 import { sourceImageOf } from "./ports.ts";
 import { tagOf } from "./runner.ts";
@@ -55,9 +55,11 @@ import {
   type OutputRun,
   pushCache,
 } from "./output/outputs.ts";
+import { definitionOf, withInputs } from "./result-definition.ts";
 import type { SessionTable } from "./sessions.ts";
 
 type Attrs = Readonly<Record<string, string>>;
+type Inputs = Readonly<Record<string, Uint8Array>>;
 type GatewayInput = ReturnType<typeof gatewaySolveRequest.decode>;
 
 export interface ControlOptions extends OutputContext {
@@ -134,7 +136,7 @@ export class Control {
     try {
       const isDirect = FRONTENDS.has(input.frontend);
       if (isDirect && input.frontendAttrs["requestid"] !== undefined)
-        return { exporterResponse: await this.#check(build, input.frontendAttrs) };
+        return { exporterResponse: await this.#answer(build, input.frontendAttrs) };
       const outcome = isDirect ? await this.#run(build, input.frontendAttrs) : await build.returned.promise;
       return { exporterResponse: outcome === undefined ? {} : await this.#export(build, outcome) };
     } finally {
@@ -180,24 +182,23 @@ export class Control {
         code: "build.frontend",
       });
     if (input.frontendOpt["requestid"] !== undefined) {
-      const answer = Object.entries(await this.#check(build, input.frontendOpt));
+      const answer = Object.entries(await this.#answer(build, input.frontendOpt));
       const metadata = Object.fromEntries(answer.map(([name, text]) => [name, Buffer.from(text)]));
       return { result: { ref: { id: "" }, metadata } };
     }
-    const outcome = await this.#run(build, input.frontendOpt);
+    const outcome = await this.#run(build, input.frontendOpt, input.frontendInputs);
     const id = newId();
     build.results.set(id, outcome);
-    return { ref: id, result: outcome.length === 1 ? { ref: { id } } : severalOf(id, outcome) };
+    const [first, ...more] = outcome;
+    const result = { ref: { id, definition: definitionOf(first.imageId) } };
+    return { ref: id, result: more.length === 0 ? result : severalOf(id, outcome) };
   }
 
   /** Answers a request to the frontend that is no build. */
-  async #check(build: ControlBuild, attrs: Attrs): Promise<Record<string, string>> {
-    const wanted = attrs["requestid"] ?? "";
-    if (wanted !== "frontend.lint")
-      throw new Fault("notImplemented", `request "${wanted}" is not supported`, { code: "build.request" });
-    const request = await this.#requestOf(build, attrs);
+  async #answer(build: ControlBuild, attrs: Attrs): Promise<Record<string, string>> {
     try {
-      return lintAnswer(await this.#options.runner.check(request, build.abort.signal));
+      const request = await this.#requestOf(build, attrs, platformsOfAttrs(attrs)[0]);
+      return await answerTo(attrs["requestid"] ?? "", this.#options.runner, request, build.abort.signal);
     } catch (error) {
       throw error instanceof Fault ? faultForBuildKit(error) : error;
     }
@@ -263,7 +264,7 @@ export class Control {
   }
 
   /** Builds for all platforms at the same time; the first failure stops the others. */
-  async #run(build: ControlBuild, attrs: Attrs): Promise<Outcome> {
+  async #run(build: ControlBuild, attrs: Attrs, inputs: Inputs = {}): Promise<Outcome> {
     const platforms = platformsOfAttrs(attrs);
     checkOutputs(build.outputs, attestWishesOf(attrs), platforms.length);
     if (platforms.length > 1 && UPLOAD.test(attrs["context"] ?? ""))
@@ -276,7 +277,10 @@ export class Control {
     const stop = new AbortController();
     const signal = AbortSignal.any([build.abort.signal, stop.signal]);
     const isOne = wanted.length === 1;
-    const runs = wanted.map((platform) => this.#runFor(build, attrs, { platform, signal, isOne }));
+    const runs = wanted.map((platform) => {
+      const resolved = withInputs(attrs, inputs, platform ?? hostPlatform());
+      return this.#runFor(build, resolved, { platform, signal, isOne });
+    });
     try {
       return (await Promise.all(runs)) as [BuiltImage, ...BuiltImage[]];
     } catch (error) {
@@ -356,8 +360,11 @@ function stepsOnce(steps: readonly BuiltStep[]): BuiltStep[] {
 /** compat: the frontend's result for several platforms: a reference for each, here to the same outcome. */
 function severalOf(id: string, outcome: Outcome) {
   const named = outcome.map(({ platform }) => ({ ID: formatPlatform(platform), Platform: { ...platform } }));
+  const refs = outcome.map(
+    ({ platform, imageId }) => [formatPlatform(platform), { id, definition: definitionOf(imageId) }] as const,
+  );
   return {
-    refs: { refs: Object.fromEntries(named.map(({ ID }) => [ID, { id }])) },
+    refs: { refs: Object.fromEntries(refs) },
     metadata: { "refs.platforms": Buffer.from(JSON.stringify({ Platforms: named })) },
   };
 }

@@ -1,8 +1,14 @@
 // Runs one build on the daemon's ports and names the result; which client asked, and how it is answered, is not known here.
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
-import { buildImage, type CheckedDockerfile, checkDockerfile } from "../../build/build-image.ts";
+import { buildImage } from "../../build/build-image.ts";
 import type { BuildEvent } from "../../build/events.ts";
+import {
+  type CheckedDockerfile,
+  checkDockerfile,
+  type DescribedDockerfile,
+  describeDockerfile,
+} from "../../build/read-dockerfile.ts";
 import type { BuildRequest, BuildResult } from "../../build/request.ts";
 import { StepFlights } from "../../build/solver/flights.ts";
 import type { BuildPorts } from "../../build/solver/ports.ts";
@@ -63,6 +69,11 @@ export class BuildRunner {
   /** Checks a request's Dockerfile and builds nothing. */
   check(request: BuildRequest, signal: AbortSignal): Promise<CheckedDockerfile> {
     return checkDockerfile(request, this.#ports(), signal);
+  }
+
+  /** Describes a request's Dockerfile and builds nothing. */
+  describe(request: BuildRequest, signal: AbortSignal): Promise<DescribedDockerfile> {
+    return describeDockerfile(request, this.#ports(), signal);
   }
 
   /** Gives an image, or one for each of several platforms, its names. */

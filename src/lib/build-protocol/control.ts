@@ -155,7 +155,7 @@ export const pongResponse = message({
   llbCaps: list(sub(2, () => apiCap)),
   workers: list(sub(3, () => worker)),
 });
-const ref = message({ id: text(1) });
+const ref = message({ id: text(1), definition: bytes(2) });
 const refMap = message({
   refs: map(
     1,
@@ -173,6 +173,8 @@ export const gatewaySolveRequest = message({
   frontendOpt: map(3, text(2)),
   allowsResult: boolean(5),
   cacheImports: list(sub(12, () => cacheEntry)),
+  /** Definitions by name. */
+  frontendInputs: map(13, bytes(2)),
   evaluates: boolean(14),
 });
 export const gatewaySolveResponse = message({ ref: text(1), result: sub(3, () => result) });

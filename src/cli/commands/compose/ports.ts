@@ -31,7 +31,7 @@ export function composePorts(session: Session, config: ConfigFile, client: Clien
       let found = { text: "", isGood: true };
       await build(session, context, [...options, "--check", "--progress=quiet"], {
         write: () => {},
-        onChecked: ({ text, exitCode }) => {
+        onAnswer: ({ text, exitCode }) => {
           found = { text, isGood: exitCode === 0 };
         },
       });

@@ -1,5 +1,5 @@
 // What `--check` found, as the document that clients with BuildKit read and print.
-import type { CheckedDockerfile } from "../../build/build-image.ts";
+import type { CheckedDockerfile } from "../../../build/read-dockerfile.ts";
 
 /** Returns the answer of the frontend's `lint` request, by the names of its parts. */
 export function lintAnswer({ name, text, findings }: CheckedDockerfile): Record<string, string> {
