@@ -5,7 +5,7 @@
 # make test-vm  the tests that depend on the kernel, in an emulated machine with cgroup v2 alone and AppArmor (VM_TESTS=file...)
 # make compat  foreign clients with a day's work each: dockerode, testcontainers, docker-py, docker-compose 1.29, the devcontainer command (needs npm's registry)
 # make test-real  applications of Debian's packages: MariaDB through crashes, Compose projects by three tools on two engines, a rolling change under wrk (needs a Debian mirror; minutes)
-# make bench   latency, and load and pull of images, beside Docker Engine in the same run
+# make bench   everything that has a number, beside Docker Engine, podman and other runtimes in the same run (QUICK=1; ROWS=exec,ps)
 # make compare-build  150 Dockerfiles built by Docker's two builders and by Berth: the same configuration, history and files
 # make build   dist/berth, dist/berth-runtime;   make install  puts it into $(PREFIX)/bin, with manual, completions, systemd units;   make clean
 
@@ -18,7 +18,7 @@ VERSION := $(shell sed -n 's/.*"version": "\(.*\)",/\1/p' package.json)
 COMMIT := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 SOURCES = $(shell find src -name '*.ts' ! -name '*.test.ts')
 # With ./ in front bun takes them as paths, else as patterns to look for in the whole tree.
-TESTS ?= ./src ./tools
+TESTS ?= ./src ./tools ./bench
 
 .PHONY: build demo test test-vm test-real unit e2e compat check bench install uninstall clean acceptance acceptance-images fuzz compare-build security security-weakened
 
@@ -101,10 +101,7 @@ test-real:
 bench:
 	@tools/install-packages bench
 	@$(MAKE) -s build
-	$(BUN) bench/latency.ts
-	$(BUN) bench/images.ts
-	$(BUN) bench/runtime.ts
-	$(BUN) bench/network.ts
+	$(BUN) bench/main.ts
 
 compare-build:
 	@tools/install-packages bench

@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { startBerth, startDocker } from "../../bench/engines.ts";
+import { openDaemons } from "../../bench/field/engines.ts";
 import { baseImageTar } from "../e2e/base-image.ts";
 import { CONTEXTS, type Context, type FileSpec } from "./contexts.ts";
 import { differences, type Facts, factsOf } from "./image-facts.ts";
@@ -158,10 +158,10 @@ async function compare(
 
 async function main(words: readonly string[]): Promise<number> {
   await using stack = new AsyncDisposableStack();
-  const hosts = {
-    docker: process.env["COMPARE_DOCKER"] ?? stack.use(await startDocker()).host,
-    berth: process.env["COMPARE_BERTH"] ?? stack.use(await startBerth()).host,
-  };
+  const given = { docker: process.env["COMPARE_DOCKER"], berth: process.env["COMPARE_BERTH"] };
+  const own = given.docker && given.berth ? [] : stack.use(await openDaemons()).contenders;
+  const hostOf = (kind: string): string => own.find((e) => e.kind === kind)?.host ?? "";
+  const hosts = { docker: given.docker ?? hostOf("docker"), berth: given.berth ?? hostOf("berth") };
   const base = await baseImageTar();
   for (const host of Object.values(hosts)) await must(host, ["import", "-c", 'CMD ["sh"]', "-", BASE], base);
   const chosen = CONTEXTS.filter((c) => words.length === 0 || words.some((word) => c.name.includes(word)));

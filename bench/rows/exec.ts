@@ -1,0 +1,19 @@
+// A process in a container that runs.
+import { type Engine, openEngines } from "../field/engines.ts";
+import { type Group, timed } from "./row.ts";
+
+export const exec: Group<Engine> = {
+  name: "exec",
+  open: openEngines,
+  setUp: (e) => void e.cli(["run", "-d", "--name", "resident", "bench", "sleep", "3600"]),
+  rows: [
+    {
+      name: "exec",
+      what: "`exec` of `true`",
+      unit: "ms",
+      goal: { faster: 5 },
+      rounds: { full: 31, quick: 7 },
+      sample: (e) => timed(() => e.cli(["exec", "resident", "true"])),
+    },
+  ],
+};
