@@ -101,7 +101,7 @@ function rate(
   const { from, connections = CONNECTIONS, isKept = true } = options;
   const flags = ["-t1", `-c${connections}`, "-d1s", ...(isKept ? [] : ["-H", "Connection: close"])];
   const shown = e.room.onNetwork(["wrk", ...flags, `http://${host}/`], from);
-  if (/Socket errors|Non-2xx/.test(shown)) process.stderr.write(`${e.name} ${host}: ${shown}`);
+  if (/(?:connect|timeout) [1-9]|Non-2xx/.test(shown)) process.stderr.write(`${e.name} ${host}: ${shown}`);
   return Number(/Requests\/sec:\s+([\d.]+)/.exec(shown)?.[1] ?? 0);
 }
 
