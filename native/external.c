@@ -144,7 +144,8 @@ static int finish(const struct container *c, const char *op, struct fault *f)
 
 int runtime_start(struct container *c, struct reader *argv, struct reader *env, struct fault *f)
 {
-	int rc = call("runtimeStart", argv, env, f);
+	// A restored container runs already.
+	int rc = argv->left == 0 ? 0 : call("runtimeStart", argv, env, f);
 	return rc < 0 ? rc : finish(c, "runtimeStart", f);
 }
 

@@ -5,6 +5,7 @@ import type { ConfiguredRuntime, RuntimeSettings } from "../engine/container/run
 import { Runtimes } from "../engine/container/runtime/runtimes.ts";
 import { Fault } from "../lib/errors.ts";
 import { type FlagValues, list, string } from "../lib/flags/spec.ts";
+import { ownCommand } from "./own-command.ts";
 
 export const RUNTIME_FLAGS = {
   "add-runtime": list("Register an additional OCI compatible runtime"),
@@ -36,7 +37,7 @@ export function runtimeSettingsOf(
   const defaultName = file["default-runtime"] ?? flags["default-runtime"];
   if (typeof defaultName !== "string")
     throw invalid('"default-runtime" in the configuration file must be a string');
-  const settings = { configured, defaultName, find };
+  const settings = { configured, defaultName, ownCommand: [...ownCommand(), "runtime"], find };
   try {
     if (defaultName !== "") new Runtimes(settings).choose(defaultName);
   } catch {

@@ -67,10 +67,12 @@ describe("parameters", () => {
   test("names with slashes, colons and digests find their route", () => {
     const name = "reg.example:5000/a/b:tag";
     for (const operation of ALL_OPERATIONS.filter((each) => each.path.includes("{"))) {
-      const key = /\{(\w+)\}/.exec(operation.path)?.[1] ?? "";
+      const [first = "", ...others] = [...operation.path.matchAll(/\{(\w+)\}/g)].map(([, key]) => key ?? "");
       const sizes = operation.name.endsWith("Resize") ? { height: 1, width: 2 } : {};
-      const input = roundTrip(operation, { [key]: name, ...sizes }) as Record<string, unknown>;
-      assert.equal(input[key], name, operation.name);
+      const rest = Object.fromEntries(others.map((key) => [key, "last"]));
+      const input = roundTrip(operation, { [first]: name, ...rest, ...sizes }) as Record<string, unknown>;
+      assert.equal(input[first], name, operation.name);
+      for (const key of others) assert.equal(input[key], "last", operation.name);
     }
   });
 

@@ -45,6 +45,9 @@ export interface ContainerPort {
   resize?: Answer<typeof container.containerResize>;
   /** Throws Fault(notModified) when already running. */
   start?: Answer<typeof container.containerStart>;
+  checkpoint?: Answer<typeof container.containerCheckpoint>;
+  checkpoints?: Answer<typeof container.containerCheckpoints>;
+  deleteCheckpoint?: Answer<typeof container.containerCheckpointDelete>;
   /** Throws Fault(notModified) when already stopped. */
   stop?: Answer<typeof container.containerStop>;
   restart?: Answer<typeof container.containerRestart>;

@@ -1,5 +1,5 @@
-// Finds the route of a request. Paths have at most one parameter, which may contain slashes (image names), so a route is
-// an exact path, or a prefix and a suffix around the parameter; longer suffixes are tried first, as are exact paths.
+// Finds the route of a request. A path's parameter may contain slashes (image names), so a route is an exact path, or a prefix and a
+// suffix around the parameter; longer suffixes are tried first, as are exact paths. A second parameter is the last segment.
 
 import type { OperationSpec } from "../api/contract.ts";
 
@@ -9,15 +9,17 @@ export interface Routable {
 
 export interface RouteMatch<R> {
   readonly route: R;
-  /** Decoded path parameter by name, empty when the path has none. */
+  /** Decoded path parameters by name. */
   readonly params: Readonly<Record<string, string>>;
 }
 
 interface Pattern<R> {
   readonly route: R;
   readonly prefix: string;
+  /** Behind the parameter; before the second where there is one. */
   readonly suffix: string;
   readonly name: string;
+  readonly last: string | undefined;
 }
 
 export interface Router<R> {
@@ -26,9 +28,23 @@ export interface Router<R> {
 }
 
 function patternOf<R extends Routable>(route: R): Pattern<R> | undefined {
-  const parts = /^(.*)\{(\w+)\}(.*)$/.exec(route.operation.path);
+  const parts = /^([^{]*)\{(\w+)\}([^{]*)(?:\{(\w+)\})?$/.exec(route.operation.path);
   if (parts === null) return undefined;
-  return { route, prefix: parts[1] ?? "", name: parts[2] ?? "", suffix: parts[3] ?? "" };
+  const [, prefix = "", name = "", suffix = "", last] = parts;
+  return { route, prefix, name, suffix, last };
+}
+
+/** Returns the parameters of a path that begins with the pattern's prefix, undefined when the rest is another's. */
+function paramsOf(
+  { prefix, suffix, name, last }: Pattern<unknown>,
+  path: string,
+): Record<string, string> | undefined {
+  const end = last === undefined ? path.length : path.lastIndexOf("/") + 1;
+  const at = end - suffix.length;
+  if (at <= prefix.length || !path.slice(0, end).endsWith(suffix)) return undefined;
+  const params = { [name]: path.slice(prefix.length, at) };
+  if (last === undefined) return params;
+  return end === path.length ? undefined : { ...params, [last]: path.slice(end) };
 }
 
 /** What may stand before a parameter: one segment of the path, or two. */
@@ -58,9 +74,8 @@ export function createRouter<R extends Routable>(routes: readonly R[]): Router<R
       if (route !== undefined) return { route, params: {} };
       for (const prefix of prefixesOf(path)) {
         for (const pattern of patterns.get(`${method} ${prefix}`) ?? []) {
-          const end = path.length - pattern.suffix.length;
-          if (end <= prefix.length || !path.endsWith(pattern.suffix)) continue;
-          return { route: pattern.route, params: { [pattern.name]: path.slice(prefix.length, end) } };
+          const params = paramsOf(pattern, path);
+          if (params !== undefined) return { route: pattern.route, params };
         }
       }
       return undefined;

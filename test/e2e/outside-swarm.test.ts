@@ -23,11 +23,6 @@ const CASES: readonly (readonly [args: string, stdout: string, stderr: RegExp | 
   ["plugin inspect it", "[]\n", 'Error response from daemon: plugin "it" not found\n'],
   ["plugin rm it", "", 'Error response from daemon: plugin "it" not found\n'],
   ["plugin enable it", "", 'Error response from daemon: plugin "it" not found\n'],
-  [
-    "checkpoint ls it",
-    "",
-    /checkpoint ls is only supported on a Docker daemon with experimental features enabled/,
-  ],
 ];
 
 for (const client of clients)

@@ -49,9 +49,9 @@ async function gone(id: string): Promise<void> {
 /** A file of the container's that says how far its program has come. */
 const mark = () => join(bed.rootfs, "tmp/mark");
 
-/** Waits at a fifo for each line, so that nothing of it depends on time. */
+/** Waits at a fifo for each line, so that nothing of it depends on time; it has both ends: another writer's end is not the end. */
 const PROGRAM =
-  "mkfifo /tmp/in; n=0; while read line < /tmp/in; do n=$((n+1)); echo $n $line > /tmp/mark; done";
+  "mkfifo /tmp/in; exec 3<>/tmp/in; n=0; while read line <&3; do n=$((n+1)); echo $n $line > /tmp/mark; done";
 
 async function say(line: string, expected: string): Promise<void> {
   const said = await run(["sh", "-c", 'echo "$2" > "$1"', "sh", join(bed.rootfs, "tmp/in"), line]);

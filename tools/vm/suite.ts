@@ -26,6 +26,7 @@ const TESTS = [
   "src/runtime/shim/*.test.ts",
   "test/vm/*.test.ts",
   "test/vm/selinux/*.test.ts",
+  "test/e2e/checkpoint.test.ts",
   "test/e2e/container-defaults.test.ts",
   "test/e2e/exec.test.ts",
   "test/e2e/external-runtime.test.ts",

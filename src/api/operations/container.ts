@@ -118,6 +118,33 @@ export const containerStart = operation({
   errors: [304, 404, 409],
 });
 
+export const containerCheckpoint = operation({
+  name: "ContainerCheckpoint",
+  method: "POST",
+  path: "/containers/{id}/checkpoints",
+  body: jsonBody(async () => (await schemas()).checkpointCreateRequest),
+  success: empty(201),
+  errors: [404, 409],
+});
+
+export const containerCheckpoints = operation({
+  name: "ContainerCheckpoints",
+  method: "GET",
+  path: "/containers/{id}/checkpoints",
+  query: { dir: "text" },
+  success: json(async () => (await schemas()).checkpoints),
+  errors: [404],
+});
+
+export const containerCheckpointDelete = operation({
+  name: "ContainerCheckpointDelete",
+  method: "DELETE",
+  path: "/containers/{id}/checkpoints/{checkpoint}",
+  query: { dir: "text" },
+  success: empty(204),
+  errors: [404],
+});
+
 export const containerStop = operation({
   name: "ContainerStop",
   method: "POST",

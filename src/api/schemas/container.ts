@@ -243,6 +243,15 @@ export const filesystemChanges = nullable(
   list(struct("container.FilesystemChange", { Kind: uint8, Path: text })),
 );
 
+/** Not in Docker's description of the API, but in its client and engine. */
+export const checkpointCreateRequest = struct("checkpoint.CreateRequest", {
+  CheckpointID: text,
+  CheckpointDir: text,
+  Exit: bool,
+});
+
+export const checkpoints = list(struct("checkpoint.Summary", { Name: text }));
+
 /** Metadata of a path in a container; `mode` is Go's os.FileMode bits, not the kernel's. */
 export const pathStat = struct("container.PathStat", {
   name: text,
@@ -274,6 +283,7 @@ export type PortSummary = Output<typeof portSummary>;
 export type ContainerSummary = Output<typeof containerSummary>;
 export type ContainerWait = Output<typeof containerWait>;
 export type ContainerTop = Output<typeof containerTop>;
+export type Checkpoints = Output<typeof checkpoints>;
 export type FilesystemChanges = Output<typeof filesystemChanges>;
 export type PathStat = Output<typeof pathStat>;
 export type ContainersPrune = Output<typeof containersPrune>;

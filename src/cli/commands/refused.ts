@@ -15,14 +15,6 @@ function refused(reason: (session: Session, path: string) => Promise<string>): C
   });
 }
 
-/** Checkpoints of running containers. */
-export const checkpoint = refused(async (session, path) => {
-  const headers = await (await session.client()).ping();
-  return headers.get("docker-experimental") === "true"
-    ? `${path}: checkpoints are not supported by this client`
-    : `${path} is only supported on a Docker daemon with experimental features enabled`;
-});
-
 /** Notary's signatures, which Docker has retired. */
 export const trust = refused(
   async (_, path) =>

@@ -78,6 +78,7 @@ const explain = verb("explain");
 const builder = verb("builder");
 const buildx = verb("buildx");
 const manifest = verb("manifest");
+const checkpoint = verb("checkpoint");
 const plugin = verb("plugin");
 
 /** The verbs of a noun that share one piece of code. */
@@ -373,15 +374,15 @@ export const verbs: readonly VerbEntry[] = [
   ...SWARM_NOUNS.flatMap((noun) =>
     verbsOf(noun.name, noun.verbs, async (name) => (await import("./swarm/outside.ts")).outsideOfSwarm(name)),
   ),
-  ...verbsOf(
-    "checkpoint",
-    [
-      ["create", "Create a checkpoint from a running container"],
-      ["ls", "List checkpoints for a container"],
-      ["rm", "Remove a checkpoint"],
-    ],
-    async () => (await import("./refused.ts")).checkpoint,
+  checkpoint(
+    "create",
+    "Create a checkpoint from a running container",
+    () => import("./checkpoint/create.ts"),
   ),
+  checkpoint("ls", "List checkpoints for a container", () => import("./checkpoint/ls.ts"), {
+    aliases: ["list"],
+  }),
+  checkpoint("rm", "Remove a checkpoint", () => import("./checkpoint/rm.ts"), { aliases: ["remove"] }),
   ...verbsOf(
     "trust",
     [

@@ -14,6 +14,7 @@ import { DELEGATED_CGROUP } from "../../linux/cgroupfs/hierarchy.ts";
 import { loadAccountFiles } from "../../linux/subid.ts";
 import type { DaemonConfig } from "../config.ts";
 import { unpackKeel } from "../../linux/keel-program.ts";
+import { ownCommand } from "../own-command.ts";
 import { takePidfile } from "../pidfile.ts";
 import { ROOTLESS_UID } from "../places.ts";
 import { claimCgroup } from "./cgroup.ts";
@@ -111,12 +112,6 @@ async function runInside(
   passSignals(child);
   const [status] = (await once(child, "exit")) as [number | null];
   return status ?? 1;
-}
-
-/** How this program is started again: alone when it is the executable, by its interpreter from the sources. */
-function ownCommand(): string[] {
-  const script = process.argv[1] ?? "";
-  return script.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, script];
 }
 
 function passSignals(child: ChildProcess): void {

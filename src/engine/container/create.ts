@@ -38,7 +38,7 @@ import { networkOf } from "./network/sandbox.ts";
 import { type ContainerRecord, NEVER_RAN } from "./record.ts";
 import { parseSignal } from "./signals.ts";
 import { newCgroupPlace } from "./run/cgroup.ts";
-import { specInputOf } from "./run/spec-input.ts";
+import { specInputOf } from "./spec/input.ts";
 import { planLog } from "./log/plan.ts";
 
 type CreateInput = InputOf<typeof containerCreate>;

@@ -9,7 +9,7 @@
 //                   └─ files that cannot be removed → dead
 //
 // The request is kept in the words of the API, completed with the image's defaults, because `inspect` shows it
-// again word for word; what the engine acts on is derived from it (spec-input.ts). A record is never changed in
+// again word for word; what the engine acts on is derived from it (spec/input.ts). A record is never changed in
 // place: a new one is committed for its id.
 import type { ContainerConfig } from "../../api/schemas/container.ts";
 import type { HostConfig } from "../../api/schemas/host-config.ts";
@@ -133,7 +133,7 @@ export interface ContainerRecord {
   /** No other container has these ids: its volumes, which others may use, keep the container's own ids on the disk. */
   readonly hasOwnRange?: boolean;
   /** The runtime that makes its processes, as the latest start found it; absent: our own. */
-  readonly external?: ExternalRuntime;
+  readonly external?: ExternalRuntime | undefined;
   /** Where the latest start made its cgroup. */
   readonly cgroup?: CgroupPlace;
   /** By destination; absent without any. */

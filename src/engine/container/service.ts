@@ -12,6 +12,7 @@ import type {
 import type { Filters, InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/container.ts";
 import type {
+  Checkpoints,
   CommitResponse,
   ContainerCreateResponse,
   ContainerInspect,
@@ -29,6 +30,8 @@ import { listFamily } from "../../linux/procfs/family.ts";
 import { psTable } from "../../linux/procfs/ps.ts";
 import { attach } from "./attach.ts";
 import { cgroupOf } from "./run/cgroup.ts";
+import { checkpointsOf, createCheckpoint } from "./checkpoint/create.ts";
+import { findCheckpointDir, listCheckpoints, removeCheckpoint } from "./checkpoint/places.ts";
 import { commitContainer } from "./commit.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { createContainer } from "./create.ts";
@@ -111,8 +114,8 @@ export class ContainerService {
     return settleExit(this.#context, live, run, exit, { restart: this.#restart, onSettled });
   };
 
-  readonly #start = (live: LiveContainer): Promise<void> =>
-    live.lane.run(() => startContainer(this.#context, live, this.#onExit));
+  readonly #start = (live: LiveContainer, checkpoint?: string): Promise<void> =>
+    live.lane.run(() => startContainer(this.#context, live, this.#onExit, checkpoint));
 
   /** A start by the restart policy. */
   readonly #restart = (live: LiveContainer): Promise<void> =>
@@ -143,18 +146,32 @@ export class ContainerService {
   }
 
   async start(input: Input<"containerStart">): Promise<void> {
-    if (input.checkpoint !== undefined)
-      throw new Fault("notImplemented", "checkpoints are not supported by this version", {
-        code: "container.checkpoint",
-      });
-    await this.#startByUser(this.#find(input.id).live);
+    const { record, live } = this.#find(input.id);
+    const { checkpoint = "", checkpointDir = "" } = input;
+    if (checkpoint === "") return this.#startByUser(live);
+    const owner = checkpointsOf(this.#context, record, input.id);
+    await this.#startByUser(live, await findCheckpointDir(owner, checkpointDir, checkpoint));
+  }
+
+  async checkpoint(input: Input<"containerCheckpoint">): Promise<void> {
+    await createCheckpoint(this.#context, this.#find(input.id).live, input.id, input.body);
+  }
+
+  async checkpoints(input: Input<"containerCheckpoints">): Promise<Checkpoints> {
+    const owner = checkpointsOf(this.#context, this.#find(input.id).record, input.id);
+    return (await listCheckpoints(owner, input.dir ?? "")).map((Name) => ({ Name }));
+  }
+
+  async deleteCheckpoint(input: Input<"containerCheckpointDelete">): Promise<void> {
+    const owner = checkpointsOf(this.#context, this.#find(input.id).record, input.id);
+    await removeCheckpoint(owner, input.dir ?? "", input.checkpoint);
   }
 
   /** A `--rm` container whose start fails is removed, as if it had ended. */
-  async #startByUser(live: LiveContainer): Promise<void> {
+  async #startByUser(live: LiveContainer, checkpoint?: string): Promise<void> {
     const { hostConfig } = this.#context.table.find(live.id);
     try {
-      await this.#start(live);
+      await this.#start(live, checkpoint);
     } catch (error) {
       const wasTried = !(error instanceof Fault && START_REFUSALS.includes(error.code));
       if (wasTried && hostConfig.AutoRemove)

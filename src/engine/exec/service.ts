@@ -15,7 +15,7 @@ import { generateSpec } from "../../runtime/spec/generate.ts";
 import { type ContainerContext, publish } from "../container/context.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { currentEnvironment } from "../container/network/links.ts";
-import { specInputOf } from "../container/run/spec-input.ts";
+import { specInputOf } from "../container/spec/input.ts";
 import { externalOf, withExternalExec } from "../container/runtime/external.ts";
 import { settlesWithin } from "../container/run/force.ts";
 import { terminalSide } from "../container/run/resize.ts";

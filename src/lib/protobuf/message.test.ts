@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Fault } from "../errors.ts";
-import { boolean, bytes, explicit, integer, list, map, message, sub, text } from "./message.ts";
+import { boolean, bytes, explicit, integer, list, map, message, numberBytes, sub, text } from "./message.ts";
 
 const plain = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
   fc.record(model, { noNullPrototype: true });
@@ -27,6 +27,14 @@ test("messages have proto3's bytes", () => {
   assert.deepEqual([...inner.encode({ size: -1 })], [0x10, ...Array.from({ length: 9 }, () => 0xff), 0x01]);
   assert.equal(inner.decode(inner.encode({ size: -1 })).size, -1);
   assert.deepEqual([...outer.encode({ attrs: { a: "b" } })], [0x3a, 6, 0x0a, 1, 0x61, 0x12, 1, 0x62]);
+});
+
+test("a number can be overwritten where it is", () => {
+  const placed = message({ one: sub(1, () => message({ size: numberBytes(2) })) });
+  const whole = Uint8Array.of(0x0a, 3, 0x10, 0xac, 0x02);
+  placed.decode(whole).one?.size?.set([0x80, 0x00]);
+  assert.deepEqual([...whole], [0x0a, 3, 0x10, 0x80, 0x00]);
+  assert.deepEqual(placed.decode(Uint8Array.of(0x0a, 0)).one?.size?.length, 0);
 });
 
 test("what is explicit is written when it is zero, and only when it is given", () => {

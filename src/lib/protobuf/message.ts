@@ -81,6 +81,12 @@ class Reader {
     return Number(BigInt.asIntN(64, this.varint()));
   }
 
+  varintBytes(): Uint8Array {
+    const start = this.#at;
+    this.varint();
+    return this.#bytes.subarray(start, this.#at);
+  }
+
   bytes(): Uint8Array {
     const length = this.number();
     return this.take(length);
@@ -139,6 +145,12 @@ const TEXT: Kind<string> = {
   encode: (value) => (value === "" ? undefined : Buffer.from(value)),
   decode: (reader) => Buffer.from(reader.bytes()).toString("utf8"),
 };
+const NUMBER_BYTES: Kind<Uint8Array> = {
+  wire: 0,
+  zero: new Uint8Array(0),
+  encode: (value) => (value.length === 0 ? undefined : value),
+  decode: (reader) => reader.varintBytes(),
+};
 const BYTES: Kind<Uint8Array> = {
   wire: 2,
   zero: new Uint8Array(0),
@@ -172,6 +184,9 @@ export const integer = (number: number): Field<number> => single(number, INTEGER
 export const boolean = (number: number): Field<boolean> => single(number, BOOLEAN);
 export const text = (number: number): Field<string> => single(number, TEXT);
 export const bytes = (number: number): Field<Uint8Array> => single(number, BYTES);
+
+/** A number as its bytes in the message, where it can be overwritten; none when it is not there. */
+export const numberBytes = (number: number): Field<Uint8Array> => single(number, NUMBER_BYTES);
 
 /** proto2's optional: what is given is written although it is the zero value, and undefined when it is not there. */
 export function explicit<T>(field: Field<T>): Field<T | undefined> {

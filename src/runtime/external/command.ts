@@ -59,6 +59,20 @@ export function startArgv(container: RuntimeContainer, log: string): string[] {
   return runtimeArgv(container, log, ["start", container.id]);
 }
 
+/** A container that comes from images of criu's, `imageDir`, in the place of its program. */
+export function restoreArgv(
+  container: RuntimeContainer,
+  { log, imageDir }: { log: string; imageDir: string },
+): string[] {
+  const work = criuWorkDir(container.stateDir);
+  const images = ["--image-path", imageDir, "--work-path", work, "--manage-cgroups-mode", "ignore"];
+  const verb = ["restore", "--detach", "--bundle", bundleDir(container.stateDir), ...images];
+  return runtimeArgv(container, log, [...verb, ...consoleArgs(false), container.id]);
+}
+
+/** Where criu writes its log. */
+export const criuWorkDir = (stateDir: string): string => join(stateDir, "criu");
+
 /** The description of the process is the file `process.json` in the working directory. */
 export function execArgv(
   container: RuntimeContainer,

@@ -11,21 +11,18 @@ const runtime = { command: ["/bin/rt"], env: ["PATH=/bin"] };
 const host = fakeSpecHost({ cgroups: UNIFIED_HOST });
 const { spec } = generateSpec({ id: "c1", args: ["true"], env: [], tty: true, cwd: "/srv" }, host);
 const cgroup = planCgroup(host.cgroups, { id: "c1" }, () => undefined);
-const plan = planExternalContainer(
-  {
-    id: "c1",
-    spec,
-    root: { kind: "dir", path: "/root-of-it" },
-    rootTarget: "/run/root",
-    stateDir: "/run/c/c1",
-    log: { kind: "none" },
-    netns: 2,
-    cgroup,
-    hasBarrier: true,
-  },
-  runtime,
-  "/data/log",
-);
+const input = {
+  id: "c1",
+  spec,
+  root: { kind: "dir", path: "/root-of-it" },
+  rootTarget: "/run/root",
+  stateDir: "/run/c/c1",
+  log: { kind: "none" },
+  netns: 2,
+  cgroup,
+  hasBarrier: true,
+} as const;
+const plan = planExternalContainer(input, { runtime, log: "/data/log" });
 const words = (text: string) => text.split(" ")[0];
 
 test("the step mounts the root, calls create, waits, and calls start", () => {
@@ -45,6 +42,21 @@ test("the step mounts the root, calls create, waits, and calls start", () => {
     ...["create", "--bundle", "/run/c/c1/bundle", "--pid-file", "pid", "--console-socket", "tty", "c1"],
   ]);
   assert.deepEqual([plan.shim.isTty, plan.shim.joins], [true, [{ type: 0x40000000, reg: 2 }]]);
+});
+
+test("a container from a checkpoint is restored, and there is nothing to start then", () => {
+  const { ops } = planExternalContainer(input, {
+    runtime,
+    log: "/data/log",
+    checkpoint: "/data/cp/one",
+  }).shim;
+  const [create, barrier, start] = ops.slice(-3) as [number, string[]][];
+  const places = ["--image-path", "/data/cp/one", "--work-path", "/run/c/c1/criu"];
+  assert.deepEqual(create?.[1].slice(7), [
+    ...["restore", "--detach", "--bundle", "/run/c/c1/bundle", ...places, "--manage-cgroups-mode", "ignore"],
+    ...["--pid-file", "pid", "c1"],
+  ]);
+  assert.deepEqual([words(formatOp(barrier as never)), start?.[1]], ["barrier", []]);
 });
 
 test("the runtime makes the cgroups; it is asked to forget the container before they are removed", () => {

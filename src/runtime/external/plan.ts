@@ -21,6 +21,7 @@ import {
   deleteArgv,
   execArgv,
   type OciRuntime,
+  restoreArgv,
   type RuntimeContainer,
   startArgv,
 } from "./command.ts";
@@ -29,11 +30,19 @@ import { ociJson, plainProcess, planBundle } from "./config.ts";
 /** How long a runtime may take to forget a container. */
 const DELETE_MS = 30_000;
 
-/** Plans a container; its process has a user of numbers. `log` is where the runtime says why it fails. Throws as planContainer. */
+/** How a container comes to be. */
+export interface ExternalStart {
+  readonly runtime: OciRuntime;
+  /** Where the runtime says why it fails. */
+  readonly log: string;
+  /** Images of criu's that the container is restored from. */
+  readonly checkpoint?: string | undefined;
+}
+
+/** Plans a container; its process has a user of numbers. Throws as planContainer. */
 export function planExternalContainer(
   input: PlanInput & { readonly probe?: OciProcess | undefined },
-  runtime: OciRuntime,
-  log: string,
+  { runtime, log, checkpoint }: ExternalStart,
 ): ContainerPlan {
   const { spec, stateDir } = input;
   if (planUserns(spec) !== undefined)
@@ -47,6 +56,11 @@ export function planExternalContainer(
   const bundle = planBundle(spec, { ...input, dir, rootPath: input.rootTarget });
   const isTty = spec.process?.terminal === true;
   const forget = host.program(deleteArgv(container), runtime.env, "", DELETE_MS);
+  const create =
+    checkpoint === undefined
+      ? createArgv(container, { log, isTty })
+      : restoreArgv(container, { log, imageDir: checkpoint });
+  const start = checkpoint === undefined ? startArgv(container, log) : []; // restored, it runs
   const ops: Op[] = [
     inner.rootPropagation(planTreePropagation(spec)),
     inner.root(input.root, input.rootTarget),
@@ -54,9 +68,9 @@ export function planExternalContainer(
     inner.chdir(spec.process?.cwd ?? "/", { create: true }),
     inner.bundle(dir, bundle.netnsFile),
     ...bundle.parts,
-    inner.runtimeCreate(createArgv(container, { log, isTty }), runtime.env),
+    inner.runtimeCreate(create, runtime.env),
     inner.barrier(),
-    inner.runtimeStart(startArgv(container, log), runtime.env),
+    inner.runtimeStart(start, runtime.env),
   ];
   const shim = shimOf(input, planNamespaces(spec, input.netns), ops);
   return {

@@ -255,6 +255,14 @@ const joinNetwork: Rule = (input, scope) => {
   body["Container"] = scope.container(text(body["Container"]));
 };
 
+/** A directory of checkpoints may be any of the host's. */
+const withCheckpoint: Rule = (input, scope) => {
+  const dirs = [input["dir"], input["checkpointDir"], bodyOf(input)["CheckpointDir"]];
+  if (dirs.some((dir) => text(dir) !== "") && !scope.allows("binds"))
+    throw forbidden("a directory of checkpoints");
+  onContainer(input, scope);
+};
+
 const createVolume: Rule = (input, scope) => {
   const body = bodyOf(input);
   const isLocal = ["", "local"].includes(text(body["Driver"]));
@@ -292,13 +300,15 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
     "ContainerRename",
     "ContainerResize",
     "ContainerRestart",
-    "ContainerStart",
     "ContainerStats",
     "ContainerStop",
     "ContainerTop",
     "ContainerUnpause",
     "ContainerWait",
   ].map((name): [string, Rule] => [name, onContainer]),
+  ...["ContainerCheckpoint", "ContainerCheckpoints", "ContainerCheckpointDelete", "ContainerStart"].map(
+    (name): [string, Rule] => [name, withCheckpoint],
+  ),
   ["ExecInspect", onExec],
   ["ExecResize", onExec],
   ["ExecStart", onExec],

@@ -37,6 +37,8 @@ test("what a read-only socket does is known by name", () => {
   );
   const pausing = ALL_OPERATIONS.find((o) => o.name === "VolumeExport");
   assert.equal(pausing && isRead(pausing, { pause: true }), false);
+  const looking = ALL_OPERATIONS.find((o) => o.name === "ContainerCheckpoints");
+  assert.equal(looking && isRead(looking, { dir: "/etc" }), false);
 });
 
 test("operations without a rule are refused in a scope", () => {
@@ -77,6 +79,18 @@ test("references become ids, lists get a filter, what is made gets the labels", 
   const commit = { container: "mine", changes: ["CMD x"] };
   scope().narrow("ImageCommit", commit);
   assert.deepEqual(commit.changes, ["CMD x", 'LABEL "team"="ci"']);
+});
+
+test("a directory of checkpoints is a bind of the host's", () => {
+  const start = () => ({ id: "mine", checkpoint: "it", checkpointDir: "/x" });
+  assert.throws(() => scope().narrow("ContainerStart", start()), { kind: "forbidden" });
+  assert.doesNotThrow(() => scope("binds").narrow("ContainerStart", start()));
+  assert.doesNotThrow(() => scope().narrow("ContainerStart", { id: "mine", checkpoint: "it" }));
+  const body = { CheckpointID: "it", CheckpointDir: "/x" };
+  assert.throws(() => scope().narrow("ContainerCheckpoint", { id: "mine", body }), { kind: "forbidden" });
+  assert.throws(() => scope().narrow("ContainerCheckpoints", { id: "mine", dir: "/x" }), {
+    kind: "forbidden",
+  });
 });
 
 test("what is set of HostConfig is refused unless it is known to be harmless", () => {

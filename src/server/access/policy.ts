@@ -43,13 +43,14 @@ export class Policy implements Gate {
 
 /**
  * Whether an operation changes nothing. A connection that is taken over can carry input to a container and is none, whatever its
- * method; an export that pauses the users of a volume is none either.
+ * method; an export that pauses the users of a volume is none either, nor a look into a directory of the host's that the caller names.
  */
 export function isRead(
   { name, method, success }: OperationSpec,
   input: Readonly<Record<string, unknown>>,
 ): boolean {
   if (name === "ContainerWait") return true;
+  if (name === "ContainerCheckpoints" && input["dir"]) return false;
   return (method === "GET" || method === "HEAD") && success.kind !== "hijack" && input["pause"] !== true;
 }
 

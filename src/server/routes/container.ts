@@ -36,6 +36,8 @@ export function containerRoutes(port: ContainerPort): Route[] {
     jsonLines(operations.containerStats, port.stats?.bind(port), { isSingle: (input) => !input.stream }),
     answer(operations.containerResize, port.resize?.bind(port)),
     answer(operations.containerStart, port.start?.bind(port)),
+    answer(operations.containerCheckpoint, port.checkpoint?.bind(port)),
+    answer(operations.containerCheckpoints, port.checkpoints?.bind(port)),
     answer(operations.containerStop, port.stop?.bind(port)),
     answer(operations.containerRestart, port.restart?.bind(port)),
     answer(operations.containerKill, port.kill?.bind(port)),
@@ -47,6 +49,7 @@ export function containerRoutes(port: ContainerPort): Route[] {
     hijacked(operations.containerAttach, port.attach?.bind(port)),
     hijacked(operations.containerAttachWebsocket, attachWebsocket(port)),
     pendingAnswer(operations.containerWait, port.wait?.bind(port)),
+    answer(operations.containerCheckpointDelete, port.deleteCheckpoint?.bind(port)),
     answer(operations.containerDelete, port.delete?.bind(port)),
     answer(operations.containerArchiveInfo, port.archiveInfo?.bind(port)),
     archiveStream(

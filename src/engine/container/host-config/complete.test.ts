@@ -12,7 +12,7 @@ const defaults = {
   shmSizeBytes: 64 << 20,
   ulimits: [],
   hasInit: false,
-  runtimes: new Runtimes({ configured: {}, defaultName: "", find: () => undefined }),
+  runtimes: new Runtimes({ configured: {}, defaultName: "", ownCommand: [], find: () => undefined }),
   maskedPaths: ["/proc/kcore"],
   readonlyPaths: ["/proc/sys"],
 };

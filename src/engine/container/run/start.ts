@@ -18,8 +18,6 @@ import { planHealth } from "../../../runtime/health/plan.ts";
 import type { PlanInput } from "../../../runtime/plan/input.ts";
 import { planContainer } from "../../../runtime/plan/plan.ts";
 import { connectShim, listenToShim, openShimEvents, type ShimExit } from "../../../runtime/shim/client.ts";
-import { generateSpec } from "../../../runtime/spec/generate.ts";
-import type { SpecInput } from "../../../runtime/spec/input.ts";
 import type { OciResources, OciSpec } from "../../../runtime/spec/oci.ts";
 import type { UpperDirs } from "../../../storage/layer/types.ts";
 import type { PlannedEndpoint } from "../../network/service.ts";
@@ -28,25 +26,17 @@ import { type ContainerContext, publish } from "../context.ts";
 import { writeEtcFiles } from "./etc-files.ts";
 import { checkOf } from "../health/config.ts";
 import { watchHealth } from "../health/watch.ts";
-import { withRequestedDevices } from "./device-requests.ts";
 import { exitCodeOf, lacksDefaultProfile, startFault } from "./failure.ts";
 import { lastExit } from "./lost.ts";
-import { mountIdMaps } from "../mounts/idmap.ts";
-import { acquireMounts, releaseMounts, specMounts, type VolumePlaces } from "../mounts/use.ts";
-import { linkedEnvironment, tellParents } from "../network/links.ts";
+import { acquireMounts, releaseMounts, type VolumePlaces } from "../mounts/use.ts";
+import { tellParents } from "../network/links.ts";
 import { startNameService } from "../network/name-service.ts";
 import { hasNameService } from "../network/names.ts";
 import { attachedTo, planNetworks } from "../network/sandbox.ts";
 import { type ContainerRecord, type RunState } from "../record.ts";
-import {
-  externalOf,
-  planExternal,
-  planExternalProbe,
-  specForRuntime,
-  startFailure,
-} from "../runtime/external.ts";
-import { namespaceOwner, sharedShm } from "./join.ts";
-import { specInputOf } from "./spec-input.ts";
+import { externalOf, planExternal, planExternalProbe, startFailure } from "../runtime/external.ts";
+import { sharedShm } from "./join.ts";
+import { specOfRun } from "../spec/run.ts";
 import { isActive } from "./state.ts";
 import { planUserNamespace, type UsernsStart } from "./userns.ts";
 import type { LiveContainer, Run } from "../table.ts";
@@ -56,11 +46,15 @@ const SIGKILL = 9;
 /** What happens when a run has ended; exit.ts provides it, the service passes it in (the two would import each other). */
 export type OnExit = (live: LiveContainer, run: Run, exit: ShimExit, onSettled: () => void) => Promise<void>;
 
-/** Starts the container; fails with notModified when it runs, and with the reason when it cannot be started. In its lane. */
+/**
+ * Starts the container, from `checkpoint` (a directory of criu's images) when there is one; fails with notModified when it runs, and with
+ * the reason when it cannot be started. In its lane.
+ */
 export async function startContainer(
   context: ContainerContext,
   live: LiveContainer,
   onExit: OnExit,
+  checkpoint?: string,
 ): Promise<void> {
   const record = context.table.find(live.id);
   checkStartable(live, record);
@@ -68,7 +62,8 @@ export async function startContainer(
     throw new Fault("notModified", "container is already running", { code: "container.running" });
   // The restart policy begins anew.
   live.restartDelayMs = 0;
-  await launchOrRecord(context, live, record, onExit, { restartCount: 0, isStoppedByUser: false });
+  const state = { restartCount: 0, isStoppedByUser: false };
+  await launchOrRecord(context, live, record, { onExit, state, checkpoint });
 }
 
 /** Starts a container that waits for its restart; false when somebody else decided otherwise meanwhile. In its lane. */
@@ -80,7 +75,8 @@ export async function startAgain(
   const record = context.table.get(live.id);
   if (record?.state.status !== "restarting" || live.isRemoving) return false;
   // Counted when it has happened: whoever reads the number finds the traces of so many runs.
-  await launchOrRecord(context, live, record, onExit, { restartCount: record.state.restartCount + 1 });
+  const state = { restartCount: record.state.restartCount + 1 };
+  await launchOrRecord(context, live, record, { onExit, state });
   return true;
 }
 
@@ -96,32 +92,43 @@ function checkStartable(live: LiveContainer, record: ContainerRecord): void {
     });
 }
 
+interface Launch {
+  onExit: OnExit;
+  /** What the record says besides once the container runs. */
+  state: Partial<RunState>;
+  checkpoint?: string | undefined;
+}
+
 async function launchOrRecord(
   context: ContainerContext,
   live: LiveContainer,
   record: ContainerRecord,
-  onExit: OnExit,
-  state: Partial<RunState>,
+  start: Launch,
 ): Promise<void> {
   clearTimeout(live.restartTimer);
   live.isRestartCalledOff = false;
   live.isForced = false;
   try {
-    const current = withCgroup(context, withRuntime(context, record));
-    await launch(context, live, current, onExit, state).catch(async (error: unknown) => {
+    const current = withCgroup(context, withRuntime(context, record, start.checkpoint !== undefined));
+    await launch(context, live, current, start).catch(async (error: unknown) => {
       if (!lacksDefaultProfile(error)) throw error;
       await loadDefaultProfile((text) => context.log("warn", text));
-      await launch(context, live, current, onExit, state);
+      await launch(context, live, current, start);
     });
   } catch (error) {
     throw await recordFailure(context, record, await startFailure(context, record.id, error));
   }
 }
 
-/** Looked up again at each start: the daemon's configuration may have changed. */
-function withRuntime({ defaults, systemd }: ContainerContext, record: ContainerRecord): ContainerRecord {
-  const external = record.external === undefined ? null : defaults.runtimes.choose(record.external.name);
-  if (external === null) return record;
+/** Looked up again at each start: the daemon's configuration may have changed. Our own restores by its command line, as others do. */
+function withRuntime(
+  { defaults, systemd }: ContainerContext,
+  { external: known, ...record }: ContainerRecord,
+  isRestored: boolean,
+): ContainerRecord {
+  const chosen = known === undefined ? null : defaults.runtimes.choose(known.name);
+  const external = chosen ?? (isRestored ? defaults.runtimes.own : undefined);
+  if (external === undefined) return record;
   const command = [...external.command, ...(systemd === undefined ? [] : ["--systemd-cgroup"])];
   return { ...record, external: { ...external, command } };
 }
@@ -137,8 +144,7 @@ async function launch(
   context: ContainerContext,
   live: LiveContainer,
   record: PlacedRecord,
-  onExit: OnExit,
-  state: Partial<RunState>,
+  { onExit, state, checkpoint }: Launch,
 ): Promise<void> {
   await using undo = new AsyncDisposableStack();
   const plan = await planNetworks(context, record);
@@ -156,7 +162,14 @@ async function launch(
   const log = await context.logs.plan(record);
   const dirs = await context.layers.createUpper(record.id, record.idMap);
   const userns = planUserNamespace(context, record);
-  const shimPlan = await planShim(context, record, { dirs, log, netns: plan.netns, places, userns });
+  const shimPlan = await planShim(context, record, {
+    dirs,
+    log,
+    netns: plan.netns,
+    places,
+    userns,
+    checkpoint,
+  });
   const { results } = await context.keel
     .run([...userns.ops, ...plan.ops, ...shimPlan.ops])
     .catch((error: unknown) => {
@@ -201,11 +214,7 @@ async function launch(
       health: live.health?.current ?? null,
       ...state,
     },
-    {
-      endpoints,
-      cgroup: record.cgroup,
-      ...(record.external === undefined ? {} : { external: record.external }),
-    },
+    { endpoints, cgroup: record.cgroup, external: record.external },
   );
   await tellParents(context, started);
   context.logs.started(started);
@@ -222,24 +231,19 @@ async function planShim(
     netns,
     places,
     userns,
+    checkpoint,
   }: {
     dirs: UpperDirs;
     log: ShimPlan["log"];
     netns: Register | string | undefined;
     places: VolumePlaces;
     userns: UsernsStart;
+    checkpoint: string | undefined;
   },
 ): Promise<{ ops: Op[]; warnings: string[]; resources: OciResources; plan: CgroupPlan }> {
-  const { paths, layers } = context;
-  const idMaps = await mountIdMaps(context, record, places);
-  const mounts = specMounts(record, (m) => layers.overlayOf(m.layer ?? null), places, idMaps);
-  const input = specInputOf(record, paths, (other, kind) => namespaceOwner(context, other, kind), mounts);
-  const env = [...linkedEnvironment(context.table, record), ...input.env];
-  const generated = generateSpec({ ...input, ...context.security, env, ...joining(input, userns) });
+  const { paths } = context;
   const { external } = record;
-  const requests = record.hostConfig.DeviceRequests ?? [];
-  const equipped = await withRequestedDevices(generated.spec, requests, context.cdiSpecDirs);
-  const spec = external === undefined ? equipped : await specForRuntime(context, record, equipped);
+  const { spec, warnings } = await specOfRun(context, record, { places, userns });
   const asked = spec.linux?.resources ?? {};
   const resources = context.systemd?.limits(asked) ?? asked;
   const cgroup = planCgroup(context.cgroups, { ...record.cgroup, resources });
@@ -264,10 +268,10 @@ async function planShim(
   const plan =
     external === undefined
       ? planContainer(planInput)
-      : await planExternal(context, { ...record, external }, planInput);
+      : await planExternal(context, { ...record, external }, planInput, checkpoint);
   return {
     ops: [...plan.hostOps, host.shim(plan.shim)],
-    warnings: [...generated.warnings, ...cgroup.warnings, ...plan.warnings],
+    warnings: [...warnings, ...cgroup.warnings, ...plan.warnings],
     resources,
     plan: cgroup,
   };
@@ -280,10 +284,6 @@ function rootOf({ layers }: ContainerContext, record: ContainerRecord, dirs: Upp
     layers.containerRoot(layers.rootSource(record.layer, { upper, work })),
     record.idMap,
   );
-}
-
-function joining(input: SpecInput, { path }: UsernsStart): Pick<SpecInput, "namespaces"> {
-  return path === undefined ? {} : { namespaces: { ...input.namespaces, user: { kind: "path", path } } };
 }
 
 function healthPlanOf(context: ContainerContext, record: ContainerRecord, spec: OciSpec): HealthPlan | null {

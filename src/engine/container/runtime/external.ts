@@ -66,11 +66,12 @@ export async function specForRuntime(
   return await withUserOfNumbers(session, spec);
 }
 
-/** Plans the start of a container by its runtime. */
+/** Plans the start of a container by its runtime, from `checkpoint` where there is one. */
 export async function planExternal(
   context: ContainerContext,
   record: ContainerRecord & { readonly external: ExternalRuntime; readonly cgroup: CgroupPlace },
   input: PlanInput,
+  checkpoint?: string,
 ): Promise<ContainerPlan> {
   const log = startLog(context, record.id);
   await rm(log, { force: true });
@@ -82,7 +83,7 @@ export async function planExternal(
   const cgroupsPath =
     slice === undefined ? `${cleanCgroupPath(parent)}/${id}` : `${slice}:docker:${record.id}`;
   const linux = { ...spec.linux, cgroupsPath };
-  return planExternalContainer({ ...input, spec: { ...spec, linux }, probe }, runtime, log);
+  return planExternalContainer({ ...input, spec: { ...spec, linux }, probe }, { runtime, log, checkpoint });
 }
 
 /** Plans the program of a health check, whose files are made with the bundle. */

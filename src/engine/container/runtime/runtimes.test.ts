@@ -5,6 +5,7 @@ import { Runtimes, type RuntimeSettings } from "./runtimes.ts";
 const settings: RuntimeSettings = {
   configured: { fast: { path: "crun", runtimeArgs: ["--debug"] }, odd: { path: "/opt/odd" } },
   defaultName: "",
+  ownCommand: ["/bin/berth", "runtime"],
   find: (name) => (name === "crun" ? "/usr/bin/crun" : undefined),
 };
 const of = (more: Partial<RuntimeSettings> = {}) => new Runtimes({ ...settings, ...more });

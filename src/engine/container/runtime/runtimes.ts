@@ -27,13 +27,16 @@ export interface RuntimeSettings {
   readonly configured: Readonly<Record<string, ConfiguredRuntime>>;
   /** "" for our own. */
   readonly defaultName: string;
+  /** Our own, by its command line. */
+  readonly ownCommand: readonly string[];
   /** Returns the path of a program of PATH, undefined when there is none. */
   readonly find: (program: string) => string | undefined;
 }
 
 /** compat: Docker's name of whatever makes containers that ask for nothing. */
 const STOCK_NAME = "runc";
-const OWN_NAMES = ["berth", "io.containerd.runc.v2"];
+const OWN_NAME = "berth";
+const OWN_NAMES = [OWN_NAME, "io.containerd.runc.v2"];
 /** Programs that are known by name without being configured. */
 const KNOWN_PROGRAMS = ["runc", "crun"];
 /** What `info` shows in the place of a path for our own. */
@@ -49,6 +52,11 @@ export class Runtimes {
   /** What containers get that ask for none, as it is shown. */
   get defaultName(): string {
     return this.#settings.defaultName || STOCK_NAME;
+  }
+
+  /** Our own as an external one, for what it does by its command line: containers that come from a checkpoint. */
+  get own(): ExternalRuntime {
+    return { name: OWN_NAME, command: this.#settings.ownCommand };
   }
 
   /** Returns the runtime of a name, null for our own. Throws Fault invalidParameter for a name that means nothing here. */
