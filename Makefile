@@ -2,6 +2,7 @@
 # make test    every test: unit, native, end-to-end, foreign clients (installs what is missing)
 # make check   types, lint, format, import arrows, generated files, changelog
 # make security  the attack suite; make security-weakened  the same against builds without the defences: every attack has to succeed
+# make torture  the power cut at thousands of moments, a thousand kills and the like; writes docs/reliability.md (an hour)
 # make test-vm  the tests that depend on the kernel, in an emulated machine with cgroup v2 alone and AppArmor (VM_TESTS=file...)
 # make compat  foreign clients with a day's work each: dockerode, testcontainers, docker-py, docker-compose 1.29, the devcontainer command (needs npm's registry)
 # make test-real  applications of Debian's packages: MariaDB through crashes, Compose projects by three tools on two engines, a rolling change under wrk (needs a Debian mirror; minutes)
@@ -57,6 +58,7 @@ test:
 	$(BUN) tools/test.ts --timeout 60000 $(TESTS)
 	$(MAKE) -s e2e
 	$(MAKE) -s security
+	$(BUN) tools/test.ts --timeout 180000 ./test/torture
 
 test-vm:
 	@tools/install-packages vm

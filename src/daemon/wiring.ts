@@ -78,6 +78,7 @@ import { Policy, type PolicyConfig } from "../server/access/policy.ts";
 import { serveMetrics } from "../server/metrics.ts";
 import { createServer, type Server } from "../server/server.ts";
 import { FileContentStore } from "../storage/content/store.ts";
+import { type DiskIo, nodeDisk } from "../storage/disk.ts";
 import { LayerStore } from "../storage/layer/store.ts";
 import { MetaStore } from "../storage/meta/store.ts";
 import { ProjectIds } from "../storage/project-quota.ts";
@@ -121,15 +122,31 @@ interface DaemonRecord {
   readonly id: string;
 }
 
+/** What stands between the daemon and the machine, for those who watch it there or make it fail. */
+export interface MachinePorts {
+  readonly disk: DiskIo;
+  readonly around: (keel: Keel) => Keel;
+}
+
+const MACHINE: MachinePorts = { disk: nodeDisk, around: (keel) => keel };
+
 /** Opens the stores, finds what runs, and returns the daemon, not yet listening. `onLost` is called when keel is gone. */
-export async function openDaemon(config: OpenConfig, log: Log, onLost: () => void): Promise<Daemon> {
+export async function openDaemon(
+  config: OpenConfig,
+  log: Log,
+  onLost: () => void,
+  { disk, around }: MachinePorts = MACHINE,
+): Promise<Daemon> {
   checkDefaultLog(config.logDriver, config.logOptions);
   const systemd =
     config.engine.cgroupDriver === "systemd" ? await SystemdDriver.open(config.cgroupParent) : undefined;
   await loadDefaultProfile((line) => log("warn", line));
   await using stack = new AsyncDisposableStack();
-  await mkdir(config.dataRoot, { recursive: true, mode: 0o710 });
-  const meta = await MetaStore.open(join(config.dataRoot, "meta"), { log: (line) => log("info", line) });
+  await disk.makeDir(config.dataRoot, 0o710);
+  const meta = await MetaStore.open(join(config.dataRoot, "meta"), {
+    disk,
+    log: (line) => log("info", line),
+  });
   stack.defer(() => meta.close());
   // Under the lock of the data root, so that a successor never loses its directories to a predecessor that is just ending.
   let leavesNothing = true;
@@ -137,24 +154,26 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
     await mkdir(join(config.execRoot, name), { recursive: true, mode: 0o700 });
   stack.defer(() => (leavesNothing ? removeExecRoot(config.execRoot) : undefined));
   const keelPath = unpackKeel(config.execRoot);
-  const keel = await startKeel({ keelPath, socketPath: join(config.execRoot, "agent.sock"), onExit: onLost });
+  const socketPath = join(config.execRoot, "agent.sock");
+  const keel = around(await startKeel({ keelPath, socketPath, onExit: onLost }));
   stack.defer(() => keel.close());
   if (config.rootless !== undefined) {
     await keel.run(planInside(config.rootless));
     stack.use(await PortGate.open(config.rootless.gate));
   }
-  const content = await FileContentStore.open(join(config.dataRoot, "content"));
+  const content = await FileContentStore.open(join(config.dataRoot, "content"), disk);
   const layers = await LayerStore.open({
     dir: config.dataRoot,
     meta,
     content,
     keel,
+    disk,
     log: (line) => log("info", line),
     maxTarBytes: config.transfers.layerBytes,
   });
   stack.defer(() => layers.close());
   const events = new EventBus(
-    await EventHistory.open(join(config.dataRoot, "events"), (l) => log("warn", l)),
+    await EventHistory.open(join(config.dataRoot, "events"), (l) => log("warn", l), disk),
   );
   stack.defer(() => events.close());
   const owner = createHash("sha256").update(config.dataRoot).digest("hex").slice(0, 8);
@@ -219,6 +238,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
   const localVolumes = await LocalVolumes.open({
     dir: config.dataRoot,
     keel,
+    disk,
     owner: config.idMap === undefined ? undefined : outsideRoot(config.idMap),
     log: (line) => log("info", line),
   });
@@ -248,6 +268,7 @@ export async function openDaemon(config: OpenConfig, log: Log, onLost: () => voi
   const context: ContainerContext = {
     table,
     keel,
+    disk,
     layers,
     images,
     networks,

@@ -7,6 +7,7 @@ import type { IdMap } from "../../linux/idmap.ts";
 import type { Keel } from "../../linux/keel.ts";
 import type { SpecInput } from "../../runtime/spec/input.ts";
 import type { SystemdDriver } from "../../runtime/systemd/driver.ts";
+import type { DiskIo } from "../../storage/disk.ts";
 import type { LayerStore } from "../../storage/layer/store.ts";
 import type { EventBus } from "../event/bus.ts";
 import type { KeptStore } from "../kept/store.ts";
@@ -30,6 +31,8 @@ export interface SecurityDefaults extends Pick<SpecInput, "seccompProfile"> {
 export interface ContainerContext {
   readonly table: ContainerTable;
   readonly keel: Keel;
+  /** The data root's. */
+  readonly disk: DiskIo;
   readonly layers: LayerStore;
   readonly images: ImageService;
   readonly networks: NetworkService;

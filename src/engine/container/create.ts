@@ -1,5 +1,4 @@
 // Creates a container: request and image make a record, one commit, and the writable directories. No mount, no process.
-import { mkdir, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import type { Call } from "../../api/call.ts";
 import type { InputOf } from "../../api/contract.ts";
@@ -126,13 +125,13 @@ async function settle(
   try {
     const warnings = validate(context, record);
     await limitRoot(context, record, await context.layers.createUpper(record.id, record.idMap));
-    await mkdir(context.paths.dir(record.id), { recursive: true, mode: 0o710 });
+    await context.disk.makeDir(context.paths.dir(record.id), 0o710);
     await fillVolumes(context, record);
     await context.table.add(record, context.volumes.settle(mounts.pending));
     return warnings;
   } catch (error) {
     await context.layers.removeUpper(record.id);
-    await rm(context.paths.dir(record.id), { recursive: true, force: true });
+    await context.disk.removeTree(context.paths.dir(record.id));
     await mounts.abandon();
     throw error;
   }

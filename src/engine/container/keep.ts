@@ -2,7 +2,7 @@
 // and its layers stay. The directory moves first: a removal that a crash cuts short has a record without one, and either is
 // finished, or gets it back (recoverKept).
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rename } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../lib/errors.ts";
 import { host } from "../../linux/ops.ts";
@@ -26,9 +26,9 @@ export function keptContainers(kept: Pick<KeptStore, "of">): ContainerRecord[] {
 /** Moves a container's files out of the way, and says whether it did: not to another disk. They may have been moved already. */
 export async function keepFiles(context: ContainerContext, id: string): Promise<boolean> {
   if (!(await context.kept.accepts())) return false;
-  await mkdir(join(context.paths.dataRoot, "kept"), { recursive: true, mode: 0o700 });
+  await context.disk.makeDir(join(context.paths.dataRoot, "kept"));
   try {
-    await renameIfThere(context.paths.dir(id), keptDir(context, id));
+    await renameIfThere(context, context.paths.dir(id), keptDir(context, id));
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
@@ -36,9 +36,9 @@ export async function keepFiles(context: ContainerContext, id: string): Promise<
   }
 }
 
-async function renameIfThere(from: string, to: string): Promise<void> {
+async function renameIfThere({ disk }: ContainerContext, from: string, to: string): Promise<void> {
   try {
-    await rename(from, to);
+    await disk.rename(from, to);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
@@ -71,13 +71,13 @@ export async function recoverKept(context: ContainerContext): Promise<void> {
   for (const record of keptContainers(kept)) {
     hold(context, record);
     if (!existsSync(keptDir(context, record.id)))
-      await renameIfThere(paths.dir(record.id), keptDir(context, record.id));
+      await renameIfThere(context, paths.dir(record.id), keptDir(context, record.id));
   }
   for (const id of await readdir(join(paths.dataRoot, "kept")).catch(() => [])) {
     // ignored: nothing was ever kept
     if (kept.has(id)) continue;
     if (table.get(id) !== undefined && !existsSync(paths.dir(id)))
-      await rename(keptDir(context, id), paths.dir(id));
+      await context.disk.rename(keptDir(context, id), paths.dir(id));
     else await keel.run([host.remove(keptDir(context, id))]);
   }
 }
@@ -119,12 +119,12 @@ async function restoreContainer(
   using _ids = before.hasOwnRange && before.idMap ? context.idRanges.reserveAgain(before.idMap) : undefined;
   const volumes = await restoreVolumes(context, before);
   const warnings = [...volumes, ...lost(context, before)];
-  await rename(keptDir(context, before.id), paths.dir(before.id));
+  await context.disk.rename(keptDir(context, before.id), paths.dir(before.id));
   const record: ContainerRecord = { ...before, name: wanted, state: restedState(before) };
   try {
     await table.add(record, [context.kept.removeChange(kept)]);
   } catch (error) {
-    await rename(paths.dir(before.id), keptDir(context, before.id));
+    await context.disk.rename(paths.dir(before.id), keptDir(context, before.id));
     throw error;
   }
   for (const layer of layersOf(record)) context.layers.holds.release(layer, `kept:${record.id}`);

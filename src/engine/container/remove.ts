@@ -71,14 +71,16 @@ export async function removeStopped(
 ): Promise<void> {
   live.isRemoving = true;
   clearTimeout(live.restartTimer);
-  await context.table.putState(live.id, { status: "removing", error: "" });
+  // By this the next daemon knows a removal from a loss, if the power fails when the files are gone and the record is not.
+  const durable = !options.isKept && !record.hostConfig.AutoRemove;
+  await context.table.putState(live.id, { status: "removing", error: "" }, {}, { durable });
   await context.logs.release(live.id);
   let isKept = false;
   try {
     isKept = options.isKept === true && (await keepFiles(context, live.id));
     if (!isKept) {
       await context.layers.removeUpper(live.id);
-      await rm(context.paths.dir(live.id), { recursive: true, force: true });
+      await context.disk.removeTree(context.paths.dir(live.id));
     }
   } catch (error) {
     throw await recordDeath(context, live, error);

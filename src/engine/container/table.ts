@@ -223,16 +223,21 @@ export class ContainerTable {
     return record;
   }
 
-  /** Commits a change of the run state. Not flushed: after a power cut nothing runs anyway. */
+  /**
+   * Commits a change of the run state. By default it waits for the disk only where the next start of the machine depends on it:
+   * after a power cut what has no restart policy does not run anyway.
+   */
   async putState(
     id: string,
     state: Partial<RunState>,
     more: Partial<ContainerRecord> = {},
+    options?: CommitOptions,
   ): Promise<ContainerRecord> {
     const record = this.#records.get(id);
     if (record === undefined)
       throw new Fault("notFound", `No such container: ${id}`, { code: "container.not-found" });
-    return this.put({ ...record, ...more, state: { ...record.state, ...state } }, { durable: false });
+    const durable = options?.durable ?? record.hostConfig.RestartPolicy.Name !== "no";
+    return this.put({ ...record, ...more, state: { ...record.state, ...state } }, { durable });
   }
 
   /** Commits the removal of a container, and in the same step what becomes of its own elsewhere. */

@@ -1,5 +1,6 @@
 // The events that can still be asked for: the latest in memory, those before them in the journal, if there is one. Memory is
 // bounded by number and by size, since labels can be of any length; the journal bounds its files itself.
+import type { DiskIo } from "../../storage/disk.ts";
 import { Journal } from "../../storage/journal/journal.ts";
 import { decodeEvent, type EngineEvent, encodeEvent, type NewEvent } from "./event.ts";
 
@@ -27,8 +28,8 @@ export class EventHistory {
   }
 
   /** Opens the history kept in `dir`. */
-  static async open(dir: string, log: (line: string) => void): Promise<EventHistory> {
-    return new EventHistory(await Journal.open(dir, { log }));
+  static async open(dir: string, log: (line: string) => void, disk?: DiskIo): Promise<EventHistory> {
+    return new EventHistory(await Journal.open(dir, { log, ...(disk === undefined ? {} : { disk }) }));
   }
 
   /** Number of the latest event, 0 when there was none. */

@@ -2,8 +2,9 @@
 // it failed stays, so that the rest can follow,
 // also after a restart where the file has a name that the next process knows.
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, rm, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { algorithmOf, type Digest, type DigestAlgorithm, Digester } from "../../oci/digest.ts";
+import type { DiskFile, DiskIo } from "../disk.ts";
 import { differs, isMissing } from "./_faults.ts";
 import type { BlobInfo, Expected, Ingestion } from "./types.ts";
 
@@ -12,6 +13,7 @@ const READ_BYTES = 256 << 10;
 const WRITE_BYTES = 256 << 10;
 
 export interface FileIngestionOptions {
+  readonly disk: DiskIo;
   readonly path: string;
   readonly algorithm: DigestAlgorithm;
   readonly isDurable: boolean;
@@ -33,7 +35,7 @@ export class FileIngestion implements Ingestion {
   }
 
   static async begin(options: FileIngestionOptions): Promise<FileIngestion> {
-    await (await open(options.path, "wx", 0o600)).close();
+    await (await options.disk.open(options.path, { exclusive: true })).close();
     return new FileIngestion(options);
   }
 
@@ -58,17 +60,17 @@ export class FileIngestion implements Ingestion {
 
   async append(source: AsyncIterable<Uint8Array>): Promise<void> {
     await this.#catchUp();
-    const file = await open(this.#options.path, "r+");
+    const file = await this.#options.disk.open(this.#options.path);
     try {
       await this.#write(file, source);
-      if (this.#options.isDurable) await file.sync();
+      if (this.#options.isDurable) await file.datasync();
     } finally {
       this.#changedAtMs = Date.now();
       await file.close();
     }
   }
 
-  async #write(file: FileHandle, source: AsyncIterable<Uint8Array>): Promise<void> {
+  async #write(file: DiskFile, source: AsyncIterable<Uint8Array>): Promise<void> {
     let parts: Uint8Array[] = [];
     let size = 0;
     const flush = async (): Promise<void> => {
@@ -91,13 +93,15 @@ export class FileIngestion implements Ingestion {
   }
 
   /** What a full disk has not taken does not count: size and digest are always those of the file. */
-  async #writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length; ) {
-      const { bytesWritten } = await file.write(bytes, at, bytes.length - at, this.#sizeBytes);
-      this.#digester.update(bytes.subarray(at, at + bytesWritten));
-      this.#sizeBytes += bytesWritten;
-      at += bytesWritten;
+  async #writeAll(file: DiskFile, bytes: Uint8Array): Promise<void> {
+    try {
+      await file.write(bytes, this.#sizeBytes);
+    } catch (error) {
+      this.#sizeBytes = await this.#options.disk.size(this.#options.path);
+      throw error;
     }
+    this.#digester.update(bytes);
+    this.#sizeBytes += bytes.length;
   }
 
   /** Reads what an earlier process has left. */
@@ -136,6 +140,6 @@ export class FileIngestion implements Ingestion {
   }
 
   async cancel(): Promise<void> {
-    await rm(this.#options.path, { force: true });
+    await this.#options.disk.remove(this.#options.path);
   }
 }

@@ -3,11 +3,12 @@
 // by storage/gc. Paths are made from validated digests only.
 
 import { createReadStream } from "node:fs";
-import { mkdir, open, opendir, readdir, rename, rm, stat } from "node:fs/promises";
+import { opendir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Fault } from "../../lib/errors.ts";
 import { randomHex } from "../../lib/id.ts";
 import { algorithmOf, type Digest, digestOf, hexOf, isDigest } from "../../oci/digest.ts";
+import { type DiskIo, nodeDisk } from "../disk.ts";
 import { differs, isMissing, missing } from "./_faults.ts";
 import { FileIngestion, type FileIngestionOptions } from "./_ingestion.ts";
 import type {
@@ -27,18 +28,20 @@ const KEY = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** See the top of the file. */
 export class FileContentStore implements ContentStore {
   readonly #dir: string;
+  readonly #disk: DiskIo;
 
-  private constructor(dir: string) {
+  private constructor(dir: string, disk: DiskIo) {
     this.#dir = dir;
+    this.#disk = disk;
   }
 
   /** Opens the store, made when missing; what an earlier process left unfinished is removed. */
-  static async open(dir: string): Promise<FileContentStore> {
+  static async open(dir: string, disk: DiskIo = nodeDisk): Promise<FileContentStore> {
     const ingest = join(dir, "ingest");
-    await mkdir(ingest, { recursive: true, mode: 0o700 });
-    for (const algorithm of ALGORITHMS) await mkdir(join(dir, algorithm), { recursive: true, mode: 0o700 });
-    for (const name of await readdir(ingest)) await rm(join(ingest, name), { force: true });
-    return new FileContentStore(dir);
+    await disk.makeDir(ingest);
+    for (const algorithm of ALGORITHMS) await disk.makeDir(join(dir, algorithm));
+    for (const name of await disk.list(ingest)) await disk.remove(join(ingest, name));
+    return new FileContentStore(dir, disk);
   }
 
   #path(digest: Digest): string {
@@ -49,7 +52,7 @@ export class FileContentStore implements ContentStore {
 
   async begin({ key, ...options }: IngestionOptions = {}): Promise<Ingestion> {
     const path = key === undefined ? join(this.#dir, "ingest", randomHex()) : this.#resumablePath(key);
-    if (key !== undefined) await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    if (key !== undefined) await this.#disk.makeDir(dirname(path));
     return FileIngestion.begin(this.#ingestionAt(path, options));
   }
 
@@ -62,7 +65,7 @@ export class FileContentStore implements ContentStore {
     { algorithm = "sha256", durable = true }: IngestionOptions,
   ): FileIngestionOptions {
     const keep = (digest: Digest): Promise<BlobInfo> => this.#keep(path, digest, durable);
-    return { path, algorithm, isDurable: durable, keep };
+    return { disk: this.#disk, path, algorithm, isDurable: durable, keep };
   }
 
   #resumablePath(key: string): string {
@@ -72,11 +75,11 @@ export class FileContentStore implements ContentStore {
 
   async retain(keys: ReadonlySet<string>): Promise<void> {
     const dir = join(this.#dir, "resumable");
-    const names = await readdir(dir).catch((error: unknown) => {
+    const names = await this.#disk.list(dir).catch((error: unknown) => {
       if (isMissing(error)) return [];
       throw error;
     });
-    for (const name of names) if (!keys.has(name)) await rm(join(dir, name), { force: true });
+    for (const name of names) if (!keys.has(name)) await this.#disk.remove(join(dir, name));
   }
 
   async ingest(
@@ -100,8 +103,8 @@ export class FileContentStore implements ContentStore {
   async #keep(temporary: string, digest: Digest, isDurable: boolean): Promise<BlobInfo> {
     const path = this.#path(digest);
     // Replacing a blob by its equal also heals one whose file was damaged.
-    await rename(temporary, path);
-    if (isDurable) await syncDir(join(this.#dir, algorithmOf(digest)));
+    await this.#disk.rename(temporary, path);
+    if (isDurable) await this.#disk.syncDir(join(this.#dir, algorithmOf(digest)));
     return (await this.stat(digest)) as BlobInfo;
   }
 
@@ -149,7 +152,7 @@ export class FileContentStore implements ContentStore {
   }
 
   async remove(digest: Digest): Promise<void> {
-    await rm(this.#path(digest), { force: true });
+    await this.#disk.remove(this.#path(digest));
   }
 
   async *list(): AsyncGenerator<BlobInfo> {
@@ -178,14 +181,5 @@ async function* watched(
       throw differs(`more than ${expected.sizeBytes} bytes`, `${expected.sizeBytes} bytes`);
     yield chunk;
     options.onProgress?.(sizeBytes);
-  }
-}
-
-async function syncDir(dir: string): Promise<void> {
-  const handle = await open(dir, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

@@ -11,7 +11,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../lib/errors.ts";
-import { type DiskFile, type DiskIo, nodeDisk } from "../meta/disk.ts";
+import { type DiskFile, type DiskIo, nodeDisk } from "../disk.ts";
 import { encodeFrame, type Frame, scanFrames } from "../meta/frame.ts";
 
 export interface JournalOptions {

@@ -9,7 +9,7 @@
 // and a directory without record is the leftover of a crash. Records that were made without waiting for the flush
 // say so (`unflushed`) and are verified against their digest when the machine went down in between.
 
-import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { Fault, messageOf, SysError } from "../../lib/errors.ts";
 import { randomHex } from "../../lib/id.ts";
@@ -24,6 +24,7 @@ import { chainIdOf, type ChainId } from "../../oci/image-config.ts";
 import type { ContentStore } from "../content/types.ts";
 import type { RecordStore } from "../meta/types.ts";
 import { decompress } from "../../lib/compress/stream.ts";
+import { type DiskIo, nodeDisk } from "../disk.ts";
 import { SharedFlush } from "./_flush.ts";
 import { makeSkeleton, SKELETON_DIR } from "./_skeleton.ts";
 import { LayerCatalog } from "./catalog.ts";
@@ -54,6 +55,7 @@ export interface LayerStoreOptions {
   meta: RecordStore;
   content: ContentStore;
   keel: Keel;
+  disk?: DiskIo;
   /** Receives one line for everything that had to be repaired or failed in the background. */
   log?: (message: string) => void;
   /** Most that one layer's archive may have uncompressed. */
@@ -72,6 +74,7 @@ export class LayerStore {
   readonly #maxTarBytes: number;
   readonly #content: ContentStore;
   readonly #keel: Keel;
+  readonly #disk: DiskIo;
   readonly #log: (message: string) => void;
   readonly #catalog: LayerCatalog;
   readonly #trash: Trash;
@@ -89,6 +92,7 @@ export class LayerStore {
     this.#content = options.content;
     this.#maxTarBytes = options.maxTarBytes ?? Number.POSITIVE_INFINITY;
     this.#keel = options.keel;
+    this.#disk = options.disk ?? nodeDisk;
     this.#log = options.log ?? (() => undefined);
     this.#catalog = parts.catalog;
     this.#trash = parts.trash;
@@ -98,14 +102,15 @@ export class LayerStore {
 
   /** Opens the store, removes what a crash left and verifies what a crash of the machine may have damaged. */
   static async open(options: LayerStoreOptions): Promise<LayerStore> {
+    const { disk = nodeDisk, keel } = options;
     const layersDir = join(options.dir, "layers");
     for (const name of [".recipes", ".work", ".empty", ".mount"]) {
-      await mkdir(join(layersDir, name), { recursive: true, mode: name === ".empty" ? 0o755 : 0o700 });
+      await disk.makeDir(join(layersDir, name), name === ".empty" ? 0o755 : 0o700);
     }
     await makeSkeleton(join(layersDir, SKELETON_DIR));
-    await mkdir(join(options.dir, "containers"), { recursive: true, mode: 0o700 });
+    await disk.makeDir(join(options.dir, "containers"));
     const log = options.log ?? (() => undefined);
-    const trash = await Trash.open(join(options.dir, "trash"), options.keel, log);
+    const trash = await Trash.open(join(options.dir, "trash"), { keel, log, disk });
     const catalog = new LayerCatalog(options.meta, await readdir(layersDir));
     const bootId = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
     const store = new LayerStore(options, { catalog, trash, bootId });
@@ -123,7 +128,7 @@ export class LayerStore {
     }
     const recipes = join(this.#layersDir, ".recipes");
     for (const name of await readdir(recipes)) {
-      if (this.#catalog.get(name as LayerId) === undefined) await rm(join(recipes, name), { force: true });
+      if (this.#catalog.get(name as LayerId) === undefined) await this.#disk.remove(join(recipes, name));
     }
   }
 
@@ -207,7 +212,7 @@ export class LayerStore {
     if (parent instanceof Promise) parent.catch(() => undefined); // ignored: awaited below
     const work = await this.#makeWork();
     try {
-      await mkdir(join(work, "root"), { mode: 0o755 });
+      await this.#disk.makeDir(join(work, "root"), 0o755);
       const received = await this.#receiveInto(work, stream, parent, options);
       return await this.#publish(work, await parent, { ...options, ...received });
     } finally {
@@ -255,7 +260,7 @@ export class LayerStore {
 
   async #makeWork(): Promise<string> {
     const work = join(this.#layersDir, ".work", randomHex());
-    await mkdir(work, { mode: 0o700 });
+    await this.#disk.makeDir(work);
     return work;
   }
 
@@ -273,8 +278,8 @@ export class LayerStore {
         return existing;
       }
       const id = this.#catalog.nextId();
-      if (facts.tar.kind === "recipe") await rename(join(work, "recipe"), this.#recipePath(id));
-      await rename(join(work, "root"), this.#layerDir(id));
+      if (facts.tar.kind === "recipe") await this.#disk.rename(join(work, "recipe"), this.#recipePath(id));
+      await this.#disk.rename(join(work, "root"), this.#layerDir(id));
       try {
         const isDurable = facts.durable ?? true;
         if (isDurable) await this.#syncDisk();
@@ -325,7 +330,7 @@ export class LayerStore {
   async beginDiff(parent: LayerId | null): Promise<DiffDraft> {
     const release = this.#pin(parent);
     const work = await this.#makeWork();
-    await mkdir(join(work, "root"), { mode: 0o755 });
+    await this.#disk.makeDir(join(work, "root"), 0o755);
     return openDraft(work, parent, {
       rootSource: (upper, options) => this.rootSource(parent, upper, { options }),
       publish: (options) => this.#commitDraft(work, parent, options),
@@ -437,7 +442,7 @@ export class LayerStore {
   /** Makes a container's writable directories. */
   async createUpper(containerId: string, idMap?: IdMap): Promise<UpperDirs> {
     const dirs = this.upperOf(containerId, idMap);
-    await makeUpper(dirs);
+    await makeUpper(dirs, this.#disk);
     return dirs;
   }
 
@@ -516,7 +521,7 @@ export class LayerStore {
     await this.#catalog.remove(records);
     for (const { id } of records) {
       await this.#trash.throwAway(this.#layerDir(id));
-      await rm(this.#recipePath(id), { force: true });
+      await this.#disk.remove(this.#recipePath(id));
     }
   }
 

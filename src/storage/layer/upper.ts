@@ -1,11 +1,12 @@
 // The writable directories of containers: <data root>/containers/<id>/{upper,work}. The rest of a container's
 // directory belongs to its owner.
 
-import { chown, mkdir } from "node:fs/promises";
+import { chown } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Fault } from "../../lib/errors.ts";
 import { idMapTexts, invertIdMap, outsideRoot } from "../../linux/idmap.ts";
 import type { RootSource } from "../../linux/ops.ts";
+import type { DiskIo } from "../disk.ts";
 import type { Trash } from "../trash.ts";
 import type { UpperDirs } from "./types.ts";
 
@@ -18,9 +19,9 @@ export function upperDirs(containersDir: string, containerId: string): UpperDirs
   return { upper: join(dir, "upper"), work: join(dir, "work") };
 }
 
-export async function makeUpper(dirs: UpperDirs): Promise<void> {
-  await mkdir(dirs.upper, { recursive: true, mode: 0o755 });
-  await mkdir(dirs.work, { recursive: true, mode: 0o700 });
+export async function makeUpper(dirs: UpperDirs, disk: DiskIo): Promise<void> {
+  await disk.makeDir(dirs.upper, 0o755);
+  await disk.makeDir(dirs.work);
   if (dirs.idMap === undefined) return;
   const { uid, gid } = outsideRoot(dirs.idMap);
   for (const dir of [dirs.upper, dirs.work]) await chown(dir, uid, gid);

@@ -3,7 +3,7 @@
 // its own, and a write possibly in part. Directory operations of one directory survive in order, as with a journal.
 
 import { basename } from "node:path";
-import type { DiskFile, DiskIo } from "./disk.ts";
+import type { DiskFile, DiskIo } from "../disk.ts";
 
 /** Decides about operations that were not made stable: how much of it survives, from 0 to 1. */
 export type Fate = () => number;
@@ -50,7 +50,13 @@ export class RecordingDisk implements DiskIo {
     applyStep(step, this.#names, this.#content, 1);
   }
 
-  async makeDir(): Promise<void> {}
+  async makeDir(): Promise<boolean> {
+    return false;
+  }
+
+  async removeTree(): Promise<void> {
+    throw new Error("there is one directory");
+  }
 
   async list(): Promise<string[]> {
     return [...this.#names.keys()];

@@ -11,7 +11,7 @@
 
 import { join } from "node:path";
 import { messageOf } from "../../lib/errors.ts";
-import type { DiskIo } from "./disk.ts";
+import type { DiskIo } from "../disk.ts";
 import { type Frame, type Scan, scanFrames } from "./frame.ts";
 import { MemoryTable } from "./table.ts";
 

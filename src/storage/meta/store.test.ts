@@ -35,6 +35,22 @@ function openFake(disk: RecordingDisk, options: MetaStoreOptions = {}): Promise<
   return MetaStore.open("/meta", { disk, isLocking: false, ...options });
 }
 
+test("what nobody waits for is on the disk a moment later", async () => {
+  const disk = new RecordingDisk();
+  const store = await openFake(disk);
+  const table = store.table<Thing>("things");
+  await store.commit([table.put("lazy", { n: 1 })], { durable: false });
+  const left = (): Promise<MetaStore> =>
+    openFake(new RecordingDisk(disk.afterPowerCut(disk.steps.length, () => 0)));
+  assert.equal((await left()).table("things").has("lazy"), false);
+  await new Promise<void>((resolve) => {
+    disk.beforeStep = (kind) => kind === "datasync" && resolve();
+  });
+  await store.commit([]);
+  assert.equal((await left()).table("things").has("lazy"), true);
+  await store.close();
+});
+
 describe("MetaStore after a power cut", () => {
   interface Run {
     disk: RecordingDisk;

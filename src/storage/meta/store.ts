@@ -8,7 +8,7 @@
 
 import { join } from "node:path";
 import { Fault, messageOf } from "../../lib/errors.ts";
-import { type DiskFile, type DiskIo, nodeDisk } from "./disk.ts";
+import { type DiskFile, type DiskIo, nodeDisk } from "../disk.ts";
 import { encodeFrame, MAX_PAYLOAD_BYTES } from "./frame.ts";
 import { acquireLock, type Lock } from "./lock.ts";
 import {
@@ -46,6 +46,8 @@ interface Pending {
 
 const COMPACT_ABOVE_BYTES = 8 << 20;
 const SNAPSHOT_FRAME_BYTES = 256 << 10;
+/** How long what nobody waits for may stay off the disk. */
+const FLUSH_AFTER_MS = 1000;
 /** Most that one write takes; more commits wait for the next one. */
 const MAX_BATCH_BYTES = 8 << 20;
 
@@ -68,6 +70,7 @@ export class MetaStore implements RecordStore {
   #queue: Pending[] = [];
   #writer: Promise<void> | undefined;
   #compaction: Promise<void> | undefined;
+  #flushTimer: NodeJS.Timeout | undefined;
   /** The log cannot be trusted after a failed write: the next commit starts from a fresh snapshot. */
   #needsRewrite = false;
   #isClosed = false;
@@ -227,10 +230,18 @@ export class MetaStore implements RecordStore {
     if (bytes.length > 0) await this.#file.write(bytes, this.#fileEnd);
     this.#fileEnd += bytes.length;
     for (const pending of batch) if (!pending.isDurable) pending.resolve();
-    if (!batch.some((pending) => pending.isDurable)) return;
+    if (!batch.some((pending) => pending.isDurable)) return this.#flushSoon();
     await this.#file.datasync();
     this.#stable = (batch.at(-1) as Pending).sequence;
     for (const pending of batch) pending.resolve();
+  }
+
+  #flushSoon(): void {
+    this.#flushTimer ??= setTimeout(() => {
+      this.#flushTimer = undefined;
+      // ignored: a failure is logged, and is told to the next one who waits
+      if (this.#stable < this.#sequence) this.commit([]).catch(() => {});
+    }, FLUSH_AFTER_MS).unref();
   }
 
   /** Undoes a batch that did not reach the disk and everything that was built on it. */
@@ -325,6 +336,7 @@ export class MetaStore implements RecordStore {
   /** Waits for everything that was committed, then lets go of files and lock. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
+    clearTimeout(this.#flushTimer);
     await this.commit([]).catch(() => undefined); // ignored: whoever committed has been told
     this.#isClosed = true;
     await this.#writer;

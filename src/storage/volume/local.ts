@@ -3,13 +3,14 @@
 // rename into volumes/.trash, which no name can be. A volume with options of its own is mounted on its _data by the first
 // who uses it and unmounted after the last: in the host's view, because its users share it (a tmpfs has no other place),
 // and so that what copies from and to volumes finds it where `inspect` says it is.
-import { chmod, chown, mkdir, opendir, readdir, readFile, rename } from "node:fs/promises";
+import { chmod, chown, opendir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault, SysError } from "../../lib/errors.ts";
 import type { Owner } from "../../linux/idmap.ts";
 import type { FsSession, Keel } from "../../linux/keel.ts";
 import { host } from "../../linux/ops.ts";
 import { parseMountInfo } from "../../linux/procfs/mountinfo.ts";
+import { type DiskIo, nodeDisk } from "../disk.ts";
 import { limitDirectories } from "../project-quota.ts";
 import { Trash } from "../trash.ts";
 import { VolumeTrees } from "./snapshots.ts";
@@ -35,6 +36,7 @@ export interface LocalVolumesOptions {
   /** The data root. */
   readonly dir: string;
   readonly keel: Keel;
+  readonly disk?: DiskIo | undefined;
   /** Who new volumes belong to, the containers' root; the daemon's own user when absent. */
   readonly owner?: Owner | undefined;
   readonly log: (message: string) => void;
@@ -45,20 +47,22 @@ export class LocalVolumes {
   readonly #keel: Keel;
   readonly #trash: Trash;
   readonly #owner: Owner | undefined;
+  readonly #disk: DiskIo;
   readonly trees: VolumeTrees;
 
-  private constructor(dir: string, trash: Trash, { keel, owner }: LocalVolumesOptions) {
+  private constructor(dir: string, trash: Trash, { keel, owner, disk = nodeDisk }: LocalVolumesOptions) {
     this.#dir = dir;
     this.#keel = keel;
     this.#trash = trash;
     this.#owner = owner;
-    this.trees = new VolumeTrees(dir, keel, trash);
+    this.#disk = disk;
+    this.trees = new VolumeTrees(dir, { keel, trash, disk });
   }
 
   static async open(options: LocalVolumesOptions): Promise<LocalVolumes> {
     const dir = join(options.dir, "volumes");
-    await mkdir(dir, { recursive: true, mode: 0o701 });
-    const trash = await Trash.open(join(dir, ".trash"), options.keel, options.log);
+    await (options.disk ?? nodeDisk).makeDir(dir, 0o701);
+    const trash = await Trash.open(join(dir, ".trash"), options);
     const volumes = new LocalVolumes(dir, trash, options);
     await volumes.trees.clear();
     return volumes;
@@ -78,10 +82,10 @@ export class LocalVolumes {
   /** Makes the directories; what is there already stays. */
   async create(name: string): Promise<void> {
     checkName(name);
-    await mkdir(join(this.#dir, name), { recursive: true, mode: 0o701 });
+    await this.#disk.makeDir(join(this.#dir, name), 0o701);
     const data = this.path(name);
-    const made = await mkdir(data, { recursive: true, mode: 0o755 });
-    if (made !== undefined && this.#owner !== undefined) await chown(data, this.#owner.uid, this.#owner.gid);
+    const isNew = await this.#disk.makeDir(data, 0o755);
+    if (isNew && this.#owner !== undefined) await chown(data, this.#owner.uid, this.#owner.gid);
     await chmod(join(this.#dir, name), 0o701); // whatever the daemon's umask is
     await chmod(data, 0o755);
   }
@@ -101,14 +105,14 @@ export class LocalVolumes {
   /** Moves a volume's directory out of the way, where it stays under `id` until it is taken back or dropped. */
   async keep(name: string, id: string): Promise<void> {
     checkName(name);
-    await mkdir(join(this.#dir, ".kept"), { recursive: true, mode: 0o700 });
-    await rename(join(this.#dir, name), join(this.#dir, ".kept", id));
+    await this.#disk.makeDir(join(this.#dir, ".kept"));
+    await this.#disk.rename(join(this.#dir, name), join(this.#dir, ".kept", id));
   }
 
   /** Makes what was kept under `id` the volume `name` again, which nobody has. */
   async takeBack(id: string, name: string): Promise<void> {
     checkName(name);
-    await rename(join(this.#dir, ".kept", id), join(this.#dir, name));
+    await this.#disk.rename(join(this.#dir, ".kept", id), join(this.#dir, name));
   }
 
   async dropKept(id: string): Promise<void> {

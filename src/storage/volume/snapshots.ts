@@ -1,11 +1,12 @@
 // Where copies of volumes are: a tree in the making is in volumes/.new, which no volume can be called and which every start empties; a
 // snapshot is volumes/<name>/_snapshots/<snapshot> and goes with its volume. Each gets to its place by one rename, when it is complete
 // and on the disk. What is recorded of snapshots, and when, is the engine's.
-import { mkdir, rename, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { randomHex } from "../../lib/id.ts";
 import type { Keel } from "../../linux/keel.ts";
 import { fs, host } from "../../linux/ops.ts";
+import type { DiskIo } from "../disk.ts";
 import type { Trash } from "../trash.ts";
 import { treeBytes } from "../tree-size.ts";
 
@@ -18,12 +19,14 @@ export class VolumeTrees {
   readonly #dir: string;
   readonly #keel: Keel;
   readonly #trash: Trash;
+  readonly #disk: DiskIo;
 
   /** `dir` is that of all volumes. */
-  constructor(dir: string, keel: Keel, trash: Trash) {
+  constructor(dir: string, { keel, trash, disk }: { keel: Keel; trash: Trash; disk: DiskIo }) {
     this.#dir = dir;
     this.#keel = keel;
     this.#trash = trash;
+    this.#disk = disk;
   }
 
   /** Throws away what a crash has left half-copied. */
@@ -45,7 +48,7 @@ export class VolumeTrees {
     prepare: (path: string) => Promise<unknown> = async () => {},
   ): Promise<NewTree> {
     const path = join(this.#dir, ".new", randomHex());
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await this.#disk.makeDir(path);
     const tree = { path, [Symbol.asyncDispose]: () => this.#trash.throwAway(path) };
     try {
       await prepare(path);
@@ -72,8 +75,8 @@ export class VolumeTrees {
 
   /** Makes a tree a snapshot. */
   async place(tree: NewTree, volume: string, snapshot: string): Promise<void> {
-    await mkdir(join(this.#dir, volume, "_snapshots"), { recursive: true, mode: 0o700 });
-    await rename(tree.path, this.path(volume, snapshot));
+    await this.#disk.makeDir(join(this.#dir, volume, "_snapshots"));
+    await this.#disk.rename(tree.path, this.path(volume, snapshot));
   }
 
   async remove(volume: string, snapshot: string): Promise<void> {
@@ -84,7 +87,7 @@ export class VolumeTrees {
   async stage(tree: NewTree, volume: string): Promise<void> {
     const staged = join(this.#dir, volume, "_restored");
     await this.#trash.throwAway(staged);
-    await rename(tree.path, staged);
+    await this.#disk.rename(tree.path, staged);
   }
 
   /** Puts the staged tree in the place of the volume's data, which nobody has mounted; done already is fine. */
@@ -92,6 +95,6 @@ export class VolumeTrees {
     const staged = join(this.#dir, volume, "_restored");
     if ((await stat(staged).catch(() => undefined)) === undefined) return; // ignored: it was done before a crash
     await this.#trash.throwAway(join(this.#dir, volume, "_data"));
-    await rename(staged, join(this.#dir, volume, "_data"));
+    await this.#disk.rename(staged, join(this.#dir, volume, "_data"));
   }
 }

@@ -8,6 +8,7 @@ import { watchHealth } from "../health/watch.ts";
 import { volumeNames } from "../mounts/points.ts";
 import { resumeNameService } from "../network/name-service.ts";
 import { type ContainerRecord, isRunning } from "../record.ts";
+import { limitRoot } from "../host-config/root-size.ts";
 import { removeStopped } from "../remove.ts";
 import type { LiveContainer } from "../table.ts";
 import { cgroupOf } from "./cgroup.ts";
@@ -63,7 +64,7 @@ export async function restoreRuns(
     start,
   );
   if (stop !== undefined) await stopAll(context, adopted, stop);
-  await finishRemovals(context);
+  await repairContainers(context);
   context.logs.restore(context.table.all(), (id) => context.table.live(id));
   await startByPolicy(context, start);
 }
@@ -136,26 +137,37 @@ async function stopAll(
   await Promise.all(records.map(stopOne));
 }
 
-/** A removal throws the files away first: where they are gone it was all but done. `--rm` is not forgotten either. */
-async function finishRemovals(context: ContainerContext): Promise<void> {
+/** Finishes what was being removed, `--rm` among it, and makes the directories again that a power cut took: a name can be lost that no sync waited for. */
+async function repairContainers(context: ContainerContext): Promise<void> {
   for (const { id } of context.table.all()) {
     const live = context.table.live(id);
     await live.lane
-      .run(() => finishRemoval(context, live))
+      .run(() => repairContainer(context, live))
       .catch((error: unknown) => {
-        context.log("error", `container ${id.slice(0, 12)}: cannot be removed: ${messageOf(error)}`);
+        context.log("error", `container ${id.slice(0, 12)}: cannot be repaired: ${messageOf(error)}`);
       });
   }
 }
 
-async function finishRemoval(context: ContainerContext, live: LiveContainer): Promise<void> {
+async function repairContainer(context: ContainerContext, live: LiveContainer): Promise<void> {
   const record = context.table.get(live.id);
-  if (record === undefined) return;
-  const isGone = !existsSync(context.paths.dir(live.id));
-  const isLeaving = record.hostConfig.AutoRemove && !isRunning(record);
-  if (isGone || isLeaving)
-    await removeStopped(context, live, record, { volumes: record.hostConfig.AutoRemove });
-  else if (record.state.status === "removing") await context.table.putState(live.id, { status: "dead" });
+  if (record === undefined || isRunning(record)) return;
+  const { status } = record.state;
+  const dirs = context.layers.upperOf(live.id, record.idMap);
+  const hasFiles = existsSync(dirs.upper);
+  const isRemoved = status === "removing" || (status === "dead" && !hasFiles);
+  if (isRemoved || record.hostConfig.AutoRemove) {
+    // Whether it was to be kept is not known: what is whole is.
+    const isKept = hasFiles && !record.hostConfig.AutoRemove;
+    await removeStopped(context, live, record, { volumes: record.hostConfig.AutoRemove, isKept });
+  } else if (!hasFiles) {
+    await limitRoot(context, record, await context.layers.createUpper(live.id, record.idMap));
+    if (record.state.startedAt !== "")
+      context.log(
+        "warn",
+        `container ${live.id.slice(0, 12)}: its files were lost: it starts with its image's`,
+      );
+  }
 }
 
 /** Starts what a policy wants running; containers that join the namespaces of others come after these. */
