@@ -36,6 +36,7 @@ const TESTS = [
   "test/e2e/lifecycle.test.ts",
   "test/e2e/runtime-criu.test.ts",
   "test/e2e/runtime-systemd.test.ts",
+  "test/e2e/systemd-driver.test.ts",
   "test/e2e/stats.test.ts",
   "test/e2e/update.test.ts",
   "test/e2e/userns.test.ts",
