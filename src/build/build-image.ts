@@ -266,7 +266,7 @@ async function buildOpened(
         ? undefined
         : new Explainer({ history: ports.history, subject: request.subject, vertices: graph.vertices }),
     explains: request.explains ?? false,
-    keepsFailure: request.keepsFailure ?? false,
+    debugs: request.debugs ?? false,
     platform: request.platform,
     run: {
       extraHosts: request.extraHosts ?? [],

@@ -39,7 +39,7 @@ test("requestOfAttrs reads the options of the Dockerfile frontend", () => {
     },
     pull: true,
     explains: false,
-    keepsFailure: false,
+    debugs: false,
     localContext: { context: "context", dockerfile: "dockerfile" },
     dockerfile: "My.Dockerfile",
     target: "t",

@@ -78,7 +78,7 @@ export function requestOfAttrs(attrs: Attrs, platform?: Platform): BuildRequest 
     limits: limitsOf(attrs),
     pull: attrs["image-resolve-mode"] === "pull",
     explains: attrs["berth-explain"] === "true",
-    keepsFailure: attrs["berth-debug"] === "true",
+    debugs: attrs["berth-debug"] === "true",
     localContext: {
       context: attrs["contextkey"] || "context",
       dockerfile: attrs["dockerfilekey"] || "dockerfile",

@@ -44,8 +44,8 @@ export interface BuildRequest {
   readonly subject?: string;
   /** Say of every step why it was run. */
   readonly explains?: boolean;
-  /** When a step fails, keep the root before it as an image, and name it in the failure (`detail.before`). */
-  readonly keepsFailure?: boolean;
+  /** The user gets a shell where a step fails. */
+  readonly debugs?: boolean;
   /** Images that alone are asked for known results (the classic builder's `--cache-from`). */
   readonly cacheImages?: readonly string[];
   /** Images whose steps are known results as well, pulled where they are missing; one that cannot be had is passed over. */
@@ -71,19 +71,6 @@ export interface BuildRequest {
   readonly network?: string;
   readonly extraHosts?: readonly string[];
   readonly shmSizeBytes?: number;
-}
-
-/** The state in which a step failed, in a failure's `detail.before`. */
-export interface StateBefore {
-  /** Image of the root before the step, "" where there is nothing in it. */
-  readonly imageId: string;
-  /** The image is there for this alone. */
-  readonly isOwn: boolean;
-  readonly args: readonly string[];
-  readonly env: readonly string[];
-  readonly cwd: string;
-  readonly user: string;
-  readonly network: string;
 }
 
 /** A step that was done or found, as a cache elsewhere may want it. */

@@ -59,6 +59,7 @@ function client(secrets: Readonly<Record<string, string>>): BuildClient {
   return {
     secret: async (id) => (Object.hasOwn(secrets, id) ? Buffer.from(secrets[id] as string) : undefined),
     hasAgent: async (id) => id === "default",
+    openTerminal: async () => undefined,
     connectAgent: () => Promise.reject(new Error("nobody connects in this test")),
     sendDirectory: () => Promise.reject(new Error("no directory in this test")),
   };

@@ -440,3 +440,92 @@ test("--debug opens a shell with what the failing step found, and leaves nothing
       assert.match(nothing.stderr, /There is no state to open a shell in/);
     },
   ));
+
+test("the shell of --debug has the mounts, the network and the rights of the step", () =>
+  withContext(
+    {
+      Dockerfile: `FROM busybox AS lib
+RUN echo lib > /file
+FROM busybox
+RUN --mount=type=cache,target=/cache echo kept > /cache/old
+RUN --network=none --security=insecure --mount=type=cache,target=/cache --mount=type=secret,id=tok \\
+  --mount=type=secret,id=tok,env=TOK --mount=type=ssh --mount=type=bind,from=lib,target=/lib1 \\
+  --mount=type=bind,target=/context --mount=type=tmpfs,target=/scratch echo never > /never && exit 3
+`,
+      file: "of the context\n",
+      token: "a secret\n",
+    },
+    async (dir) => {
+      const socket = join(dir, "agent.sock");
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(socket, resolve));
+      const allowed = ["--allow", "security.insecure", "--ssh", `default=${socket}`];
+      const secret = ["--secret", `id=tok,src=${join(dir, "token")}`];
+      const debug = (...commands: string[]) =>
+        daemon.run(berth, ["build", "--debug", ...allowed, ...secret, dir], { input: commands.join("\n") });
+      try {
+        const first = await debug(
+          "cat /run/secrets/tok /cache/old /lib1/file /context/file",
+          'echo "$TOK"; test -S $SSH_AUTH_SOCK && echo agent',
+          "grep -c ' /scratch tmpfs' /proc/mounts",
+          "wc -l < /proc/net/route",
+          "mount -t tmpfs none /tmp && echo mounted",
+          "test -e /never || echo before",
+          "echo by hand > /cache/old",
+        );
+        assert.equal(first.status, 1);
+        const words = ["a secret", "kept", "lib", "of the context", "a secret", "", "agent"];
+        assert.deepEqual(first.stdout.trimEnd().split("\n"), [...words, "1", "1", "mounted", "before"]);
+        // The cache is the one that other builds have.
+        assert.equal((await debug("cat /cache/old")).stdout, "by hand\n");
+      } finally {
+        server.close();
+      }
+    },
+  ));
+
+test("the shell of --debug is on the user's terminal, and a user who is gone ends it", () => {
+  // A cache that one step at a time has: who does not leave it keeps the next from starting.
+  const cache = "--mount=type=cache,target=/only,sharing=locked";
+  return withContext(
+    { Dockerfile: `FROM busybox\nRUN echo word > /word\nRUN ${cache} exit 3\n` },
+    async (dir) => {
+      const live = daemon.onTerminal(berth, ["build", "--debug", dir]);
+      await live.prints("/ # ");
+      live.stdin.write("test -t 0 && cat /word /word | tr w W; exit\n");
+      await live.prints(/Word\r\nWord\r\n/);
+      const { status, stdout } = await live.ended;
+      assert.equal(status, 1);
+      assert.match(stdout, /ERROR: failed to solve: .*exit code: 3/);
+
+      const left = daemon.onTerminal(berth, ["build", "--debug", dir]);
+      await left.prints("/ # ");
+      left.kill("SIGKILL");
+      await left.ended;
+      const next = await daemon.run(berth, ["build", "--debug", dir], { input: "cat /word\n" });
+      assert.equal(next.stdout, "word\n");
+    },
+  );
+});
+
+for (const [way, env] of [
+  ["BuildKit's services", {}],
+  ["the classic operation", { DOCKER_BUILDKIT: "0" }],
+] as const)
+  test(`a build over ${way} ends with its client`, () =>
+    withContext(
+      {
+        Dockerfile:
+          "FROM busybox\nARG TIME\nRUN --mount=type=cache,target=/only,sharing=locked echo started && sleep $TIME\n",
+      },
+      async (dir) => {
+        const args = (time: string) => ["build", "--no-cache", "--build-arg", `TIME=${time}`, dir];
+        const live = daemon.live(berth, args("1000"), { env });
+        await live.prints(/^(?:#\d+ [\d.]+ )?started$/m);
+        live.kill("SIGKILL");
+        await live.ended;
+        // The cache is free when the step has ended.
+        const next = await daemon.run(berth, args("0"), { env });
+        assert.equal(next.status, 0, next.stderr);
+      },
+    ));

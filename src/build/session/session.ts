@@ -4,7 +4,7 @@
 import { Duplex } from "node:stream";
 import { Fault } from "../../lib/errors.ts";
 import { type ClientCall, GrpcClient } from "../../lib/grpc/client.ts";
-import type { BuildClient, SendOptions } from "../solver/ports.ts";
+import type { BuildClient, SendOptions, StepTerminal } from "../solver/ports.ts";
 import {
   agentRequest,
   bytesMessage,
@@ -19,6 +19,7 @@ import {
 import { CONTENT_METHODS } from "../../lib/build-protocol/content.ts";
 import { ClientContent } from "./content.ts";
 import { receiveFiles } from "./receive-files.ts";
+import { terminalOf } from "./terminal.ts";
 
 /** A piece of a file's content that is sent at once. */
 const PIECE_BYTES = 1 << 20;
@@ -123,6 +124,12 @@ export class Session implements BuildClient {
   async connectAgent(id: string): Promise<Duplex> {
     const metadata = sessionMetadata({ [SESSION_KEYS.agent]: [id] });
     return duplexOf(this.#client.start(SESSION_METHODS.forwardAgent, { metadata }));
+  }
+
+  async openTerminal(failure: string, signal: AbortSignal): Promise<StepTerminal | undefined> {
+    if (!this.#supports(SESSION_METHODS.debugShell)) return undefined;
+    const metadata = sessionMetadata({ [SESSION_KEYS.failure]: [failure] });
+    return terminalOf(this.#client.start(SESSION_METHODS.debugShell, { metadata, signal }));
   }
 
   async sendDirectory(name: string, options: SendOptions): Promise<void> {

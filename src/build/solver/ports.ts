@@ -157,6 +157,18 @@ export interface StepLimits {
   readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
 }
 
+/** A user in front of a step. */
+export interface StepTerminal {
+  readonly isTty: boolean;
+  /** 0 where it is not known. */
+  readonly rows: number;
+  readonly columns: number;
+  /** What the user types, and what he is shown: raw with a tty, else Docker's frames. */
+  readonly stream: Duplex;
+  /** Calls with every new size. */
+  onResize(listener: (rows: number, columns: number) => void): void;
+}
+
 export interface StepRequest {
   /** 64 hex digits chosen by the builder; its first twelve are shown as the step's container. */
   readonly containerId: string;
@@ -179,6 +191,8 @@ export interface StepRequest {
   readonly isInsecure: boolean;
   /** CDI devices, by id. */
   readonly devices: readonly string[];
+  /** The command is a user's: it reads what he types, and its output is his alone. */
+  readonly terminal?: StepTerminal;
   readonly onOutput: (stream: "stdout" | "stderr", bytes: Uint8Array) => void;
   /** Aborted: the process is killed, and `run` rejects. */
   readonly signal: AbortSignal;
@@ -245,6 +259,8 @@ export interface BuildClient {
   /** Whether the user lets steps use his ssh agent (or keys) under this name. */
   hasAgent(id: string): Promise<boolean>;
   connectAgent(id: string): Promise<Duplex>;
+  /** Returns the user's terminal for a shell where a step has failed with `failure`; undefined when he wants none. */
+  openTerminal(failure: string, signal: AbortSignal): Promise<StepTerminal | undefined>;
   /** Sends the files of a directory that the client knows by `name` into a tree. */
   sendDirectory(name: string, options: SendOptions): Promise<void>;
 }

@@ -13,7 +13,7 @@ import { executeCopy, inputsOfCopy, keyOfCopy, prepareCopy } from "./copy-step.t
 import { type OpenedSource, prepareMounts } from "./mounts.ts";
 import type { LayerDraft } from "./ports.ts";
 import type { StepResult } from "./result.ts";
-import { executeRun, inputsOfRun } from "./run-step.ts";
+import { executeRun, inputsOfRun, type RunStep } from "./run-step.ts";
 import { Semaphore } from "./semaphore.ts";
 import type { SolveOptions } from "./solve.ts";
 import { makeWorkdir } from "./workdir-step.ts";
@@ -85,19 +85,12 @@ export class StepPreparer {
     parent: StepResult,
     stack: AsyncDisposableStack,
   ): Promise<Execution> {
-    const { ports, client } = this.options;
-    const mounts = await prepareMounts(op.mounts, {
-      ports,
-      client,
-      open: (source) => this.open(source, stack),
-      signal: this.how.signal,
-    });
+    const { ports } = this.options;
+    const step = await this.runStep(vertex, op, parent, stack);
+    const { mounts } = step;
     const parts = [op.args, op.keyEnv, op.cwd, op.user, op.network, op.files, mounts.key, op.isInsecure];
     if (op.devices.length > 0) parts.push(op.devices);
     const { keepsEmpty, key } = this.keyed(true, "run", [parent.files.chainId, ...parts]);
-    const { os, architecture, variant } = parent.image;
-    const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) };
-    const step = { vertex, op, mounts, settings: this.options.run, platform };
     return {
       key,
       inputs: inputsOfRun(op, mounts, parent.files.chainId),
@@ -108,6 +101,25 @@ export class StepPreparer {
           executeRun(step, draft, { ports, emit: this.options.emit, signal: this.how.signal }),
         ),
     };
+  }
+
+  /** Opens what a command's mounts take their files from; it stays open as long as the stack. */
+  async runStep(
+    vertex: Vertex,
+    op: RunOp,
+    parent: StepResult,
+    stack: AsyncDisposableStack,
+  ): Promise<RunStep> {
+    const { ports, client } = this.options;
+    const mounts = await prepareMounts(op.mounts, {
+      ports,
+      client,
+      open: (source) => this.open(source, stack),
+      signal: this.how.signal,
+    });
+    const { os, architecture, variant } = parent.image;
+    const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) };
+    return { vertex, op, mounts, settings: this.options.run, platform };
   }
 
   /** A step that may be an empty layer is another one than the same step without a layer. */

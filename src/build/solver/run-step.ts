@@ -6,7 +6,7 @@ import { formatPlatform, hostPlatform, type Platform, platformDistance } from ".
 import type { BuildEvent, StepRef } from "../events.ts";
 import { BASE, environmentInputs, type StepInputs } from "../explain/inputs.ts";
 import type { RunOp, Vertex } from "../graph/vertex.ts";
-import type { PreparedMounts } from "./mounts.ts";
+import type { MadeMounts, PreparedMounts } from "./mounts.ts";
 import type { BuildPorts, LayerDraft, StepLimits, StepRequest } from "./ports.ts";
 
 /** What holds for every RUN of a build. */
@@ -51,17 +51,14 @@ export function inputsOfRun(op: RunOp, mounts: PreparedMounts, parentChain: stri
   };
 }
 
-/** Runs the command on a draft. Throws Fault `build.step-failed` when it ends with another code than 0. */
-export async function executeRun(step: RunStep, draft: LayerDraft, context: RunContext): Promise<void> {
-  const { vertex, op, settings } = step;
-  const { ports, emit, signal } = context;
-  signal.throwIfAborted();
-  const at: StepRef = { stage: vertex.stage, step: vertex.step };
+/** The container of a step, with everything that its command finds. */
+export function requestOf(
+  { op, settings }: RunStep,
+  draft: LayerDraft,
+  made: MadeMounts,
+): Omit<StepRequest, "onOutput" | "signal"> {
   const containerId = newId();
-  await using stack = new AsyncDisposableStack();
-  const made = await step.mounts.make(draft, stack);
-  emit({ type: "running", at, containerId });
-  const request: StepRequest = {
+  return {
     containerId,
     root: draft.root(),
     args: op.args,
@@ -75,9 +72,24 @@ export async function executeRun(step: RunStep, draft: LayerDraft, context: RunC
     mounts: made.mounts,
     isInsecure: op.isInsecure,
     devices: op.devices,
+  };
+}
+
+/** Runs the command on a draft. Throws Fault `build.step-failed` when it ends with another code than 0. */
+export async function executeRun(step: RunStep, draft: LayerDraft, context: RunContext): Promise<void> {
+  const { vertex, op } = step;
+  const { ports, emit, signal } = context;
+  signal.throwIfAborted();
+  const at: StepRef = { stage: vertex.stage, step: vertex.step };
+  await using stack = new AsyncDisposableStack();
+  const made = await step.mounts.make(draft, stack);
+  const request: StepRequest = {
+    ...requestOf(step, draft, made),
     onOutput: (stream, bytes) => emit({ type: "output", at, stream, bytes }),
     signal,
   };
+  const { containerId } = request;
+  emit({ type: "running", at, containerId });
   const { exitCode } = await ports.steps.run(request).catch((error: unknown) => {
     throw explainForeign(error, step.platform);
   });

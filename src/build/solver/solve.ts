@@ -16,7 +16,7 @@ import type { Explainer } from "../explain/explainer.ts";
 import { digested } from "../explain/inputs.ts";
 import { BUILDKIT_COMMENT, type Dialect } from "../graph/dialect.ts";
 import { type BuildGraph, sourcesOf, type Vertex } from "../graph/vertex.ts";
-import type { BuildResult, BuiltStep, StateBefore } from "../request.ts";
+import type { BuildResult, BuiltStep } from "../request.ts";
 import { clampTimes } from "./clamp-times.ts";
 import { waitFor } from "./flights.ts";
 import { type Execution, StepPreparer } from "./prepare-step.ts";
@@ -36,6 +36,8 @@ import {
   type StepResult,
   withSteps,
 } from "./result.ts";
+import { explainForBuildKit } from "../export/explain.ts";
+import { asRun, runDebugShell } from "./debug-step.ts";
 import type { RunSettings } from "./run-step.ts";
 
 export interface SolveOptions {
@@ -59,8 +61,8 @@ export interface SolveOptions {
   readonly explainer: Explainer | undefined;
   /** What it finds is told. */
   readonly explains: boolean;
-  /** The root before a failing step is kept as an image. */
-  readonly keepsFailure: boolean;
+  /** The user gets a shell where a step fails. */
+  readonly debugs: boolean;
   readonly platform: Platform | undefined;
   readonly run: RunSettings;
   readonly dialect: Dialect;
@@ -134,43 +136,42 @@ class Solver {
   /** Starts a step; it waits for its inputs, which have smaller numbers and so are started. */
   private start(vertex: Vertex): Promise<StepResult> {
     return this.solveVertex(vertex).catch(async (cause: unknown) => {
-      const error = await this.withState(vertex, withPlace(cause, "", vertex.lines));
+      const error = withPlace(cause, "", vertex.lines);
       // The first failure stops the others at once, not only when its promise is looked at.
-      if (this.firstFailure === undefined && error instanceof Fault)
+      const isFirst = this.firstFailure === undefined && error instanceof Fault;
+      if (isFirst)
         this.options.emit({
           type: "step-failed",
           at: { stage: vertex.stage, step: vertex.step },
           fault: error,
         });
-      throw this.fail(error);
+      const thrown = this.fail(error);
+      if (isFirst && error.kind !== "cancelled" && this.options.debugs) await this.debug(vertex, error);
+      throw thrown;
     });
   }
 
-  /** Returns the failure with the state that the step found, where that is wanted. */
-  private async withState(vertex: Vertex, error: unknown): Promise<unknown> {
-    const { keepsFailure } = this.options;
-    const isFirst = this.firstFailure === undefined && error instanceof Fault && error.kind !== "cancelled";
-    if (!keepsFailure || !isFirst || vertex.parent === undefined) return error;
-    // Behind a parent that failed itself there is no state.
-    const parent = await this.results[vertex.parent]?.catch(() => undefined);
-    if (parent === undefined || this.firstFailure !== undefined) return error;
-    const before = await this.stateBefore(vertex, parent);
-    const { kind, message, code, detail } = error;
-    return new Fault(kind, message, { code, detail: { ...detail, before }, cause: error.cause });
-  }
-
-  private async stateBefore({ op, config }: Vertex, parent: StepResult): Promise<StateBefore> {
-    const isOwn = parent.config !== undefined && parent.imageId !== "";
-    const imageId = isOwn ? await this.store(parent, { isIntermediate: true }) : parent.imageId;
-    const plain = {
-      args: [],
-      env: config.env ?? [],
-      cwd: config.workingDir ?? "/",
-      user: config.user ?? "",
-      network: "default",
-    };
-    const { args, env, cwd, user, network } = op.kind === "run" ? op : plain;
-    return { imageId, isOwn, args, env, cwd, user, network };
+  /** Lets the user look around in the state that a failed step found, until he leaves. */
+  private async debug(vertex: Vertex, failure: Fault): Promise<void> {
+    const { client, ports, signal, emit } = this.options;
+    // Behind a parent that failed itself there is no state, and nothing can be run in a root without files.
+    const parent =
+      vertex.parent === undefined ? undefined : await this.results[vertex.parent]?.catch(() => undefined);
+    const top = parent?.files.layers.at(-1);
+    if (parent === undefined || top === undefined) return;
+    try {
+      await using stack = new AsyncDisposableStack();
+      const terminal = await client?.openTerminal(explainForBuildKit(failure), signal);
+      if (terminal === undefined) return;
+      const draft = await ports.layers.beginDiff(top);
+      stack.defer(() => draft.discard());
+      // The build's own signal: that of its steps has been aborted.
+      const preparer = new StepPreparer(this.options, { signal, resultOf: (id) => this.results[id] });
+      const step = await preparer.runStep(vertex, asRun(vertex), parent, stack);
+      await runDebugShell(step, draft, terminal, { ports, signal });
+    } catch (error) {
+      emit({ type: "warning", message: `the shell has failed: ${messageOf(error)}` });
+    }
   }
 
   private async solveVertex(vertex: Vertex): Promise<StepResult> {

@@ -1,61 +1,66 @@
-// `build --debug`: when a step has failed, a shell in a container with the files, variables, directory and user that the step found.
-// What the step would have mounted (secrets, caches, the context) is not there.
+// `build --debug`: when a step has failed, the daemon asks for the user's terminal and connects it with a shell where the step was.
 
-import { imageDelete } from "../../api/operations/image.ts";
-import { stateOf } from "../../lib/build-protocol/source.ts";
-import type { Fault } from "../../lib/errors.ts";
+import { Duplex } from "node:stream";
+import { bytesMessage, SESSION_KEYS, terminalInput } from "../../lib/build-protocol/session.ts";
+import type { Method, ServerCall } from "../../lib/grpc/server.ts";
 import { printError } from "../output.ts";
-import { runVerb } from "../run-verb.ts";
-import type { Session } from "../session.ts";
-import { isTerminal } from "../terminal/tty.ts";
+import { attachTerminal } from "../terminal/attach.ts";
+import { followTerminalSize } from "../terminal/resize.ts";
+import { isTerminal, terminalSize } from "../terminal/tty.ts";
+import { metadataTexts } from "./session/directories.ts";
 
-interface State {
-  readonly imageId: string;
-  readonly isOwn: boolean;
-  readonly args: readonly string[];
-  readonly env: readonly string[];
-  readonly cwd: string;
-  readonly user: string;
-  readonly network: string;
+export interface DebugShell {
+  readonly method: Method;
+  /** Whether the daemon has asked for it. */
+  readonly isOpened: boolean;
 }
 
-/** The shell of a shell form command, which is known to be there. */
-function shellOf([shell = "", flag = "", ...rest]: readonly string[]): string {
-  return flag.startsWith("-") && rest.length === 1 ? shell : "/bin/sh";
+/** The call as the connection of a container's terminal. */
+function connectionOf({ messages }: ServerCall): Duplex {
+  const send = (input: Parameters<typeof terminalInput.encode>[0], done: (error?: Error) => void): void => {
+    messages.send(terminalInput.encode(input)).then(() => done(), done);
+  };
+  const socket = new Duplex({
+    allowHalfOpen: true,
+    read: () => undefined,
+    write: (data: Uint8Array, _, done) => send({ data }, done),
+    final: (done) => send({ isOver: true }, done),
+  });
+  const read = async (): Promise<void> => {
+    for await (const message of messages) socket.push(Uint8Array.from(bytesMessage.decode(message).data));
+    socket.push(null);
+  };
+  read().catch(() => socket.push(null)); // ignored: the shell is over
+  return socket;
 }
 
-function argvOf({ imageId, args, env, cwd, user, network }: State, isTty: boolean): string[] {
-  return [
-    ...["--rm", "-i", "--entrypoint", shellOf(args)],
-    ...(isTty ? ["-t"] : []),
-    ...(cwd === "" ? [] : ["-w", cwd]),
-    ...(user === "" ? [] : ["-u", user]),
-    ...(network === "default" ? [] : ["--network", network]),
-    ...env.flatMap((entry) => ["-e", entry]),
-    imageId,
-  ];
-}
-
-/** Opens the shell that a build's failure tells of and waits for its end; only says so where there is none to open. */
-export async function debugShell(session: Session, failure: Fault): Promise<void> {
-  const state = stateOf(failure) as State | undefined;
-  if (state === undefined || state.imageId === "") {
-    printError("There is no state to open a shell in: nothing was made before the failure.\n");
-    return;
-  }
-  printError(`${failure.message}\nA shell in the state before this step; leave it with "exit".\n`);
-  const isTty = (await isTerminal(0)) && (await isTerminal(1));
-  const load = () => import("../commands/container/run.ts");
-  const run = { noun: "container", name: "run", summary: "", load };
-  try {
-    await runVerb(session, run, `${session.program} run`, argvOf(state, isTty));
-  } finally {
-    if (state.isOwn) {
-      const client = await session.client();
-      // ignored: an image that something else uses meanwhile stays
-      await client
-        .call(imageDelete, { name: state.imageId, force: false, noprune: true, platforms: [] })
-        .catch(() => undefined);
+/** Returns the service that gives the terminal away. `begin` settles when everything before the failure has been shown. */
+export function debugShell(begin: () => Promise<void>): DebugShell {
+  let isOpened = false;
+  const method: Method = async (call) => {
+    isOpened = true;
+    await begin();
+    const [failure = ""] = metadataTexts(call.metadata, SESSION_KEYS.failure);
+    printError(`${failure}\nA shell in the state before this step; leave it with "exit".\n`);
+    const isTty = (await isTerminal(0)) && (await isTerminal(1));
+    const { height: rows, width: columns } = isTty ? await terminalSize() : { height: 0, width: 0 };
+    await call.messages.send(terminalInput.encode({ isTty, rows, columns }));
+    const stop = isTty
+      ? await followTerminalSize(({ height, width }) =>
+          call.messages.send(terminalInput.encode({ rows: height, columns: width })),
+        )
+      : () => undefined;
+    try {
+      const options = { isTty, stdin: true, stdout: true, stderr: true, detachKeys: "" };
+      await attachTerminal({ socket: connectionOf(call), isMultiplexed: undefined }, options);
+    } finally {
+      stop();
     }
-  }
+  };
+  return {
+    method,
+    get isOpened() {
+      return isOpened;
+    },
+  };
 }

@@ -19,12 +19,13 @@ import { complain } from "../each.ts";
 import { exitWith } from "../failure.ts";
 import { errnoText } from "../options/env.ts";
 import { print, printError } from "../output.ts";
-import { type BuildView, JsonView, PlainView } from "../progress/build-plain.ts";
+import { type BuildView, JsonView, PlainView, type Status } from "../progress/build-plain.ts";
 import type { Session } from "../session.ts";
 import { isTerminal } from "../terminal/tty.ts";
 import { PreparedCaches } from "./cache.ts";
 import { answerOf, callOf } from "./call.ts";
 import { proxiesOf, writeImageId } from "./classic.ts";
+import type { DebugShell } from "./debug.ts";
 import type { BuildFlags } from "./flags.ts";
 import { frontendAttrs } from "./frontend-attrs.ts";
 import { finishLayouts, outputStores, type ParsedOutput, parseOutputs, serveOutputs } from "./outputs.ts";
@@ -85,17 +86,53 @@ function solveInputOf(
   };
 }
 
-async function follow(client: GrpcClient, ref: string, view: BuildView | undefined): Promise<void> {
+/** A view until the user has the terminal; tells when a failure has been shown. */
+class ShownProgress {
+  readonly #view: BuildView | undefined;
+  readonly #failed = Promise.withResolvers<void>();
+  #isOver = false;
+
+  constructor(view: BuildView | undefined) {
+    this.#view = view;
+  }
+
+  push(status: Status): void {
+    if (!this.#isOver) this.#view?.push(status);
+    if (status.vertexes?.some(({ error }) => error !== "")) this.#failed.resolve();
+  }
+
+  /** Nothing more will come. */
+  close(): void {
+    this.#failed.resolve();
+  }
+
+  end(): void {
+    if (!this.#isOver) this.#view?.end();
+    this.#isOver = true;
+  }
+
+  /** Ends the view when the failure is in it. */
+  async endWithFailure(): Promise<void> {
+    await this.#failed.promise;
+    this.end();
+  }
+}
+
+async function follow(client: GrpcClient, ref: string, progress: ShownProgress): Promise<void> {
   const call = client.start(CONTROL_METHODS.status);
   await call.messages.send(statusRequest.encode({ ref }));
   call.end();
-  for await (const message of call.messages) view?.push(statusResponse.decode(message));
+  try {
+    for await (const message of call.messages) progress.push(statusResponse.decode(message));
+  } finally {
+    progress.close();
+  }
 }
 
 async function solve(
   client: Client,
   input: SolveInput,
-  view: BuildView | undefined,
+  progress: ShownProgress,
 ): Promise<Readonly<Record<string, string>>> {
   const { socket } = await client.hijack(buildControl, {});
   const grpc = new GrpcClient(socket);
@@ -103,7 +140,7 @@ async function solve(
     const types = { request: solveRequest, response: solveResponse };
     const solved = grpc.unary(CONTROL_METHODS.solve, types, input);
     solved.catch(() => undefined); // ignored: awaited below, when the progress is told
-    await follow(grpc, input.ref as string, view).catch(() => undefined); // ignored: what went wrong is Solve's answer
+    await follow(grpc, input.ref as string, progress).catch(() => undefined); // ignored: what went wrong is Solve's answer
     const { exporterResponse } = await solved;
     return exporterResponse;
   } finally {
@@ -117,6 +154,11 @@ function explain(error: unknown, write: (text: string) => void): unknown {
   const source = sourceOf(error);
   if (source !== undefined) write(excerptOf(source));
   return exitWith(1, `ERROR: failed to solve: ${error.message}`);
+}
+
+async function openDebug(progress: ShownProgress): Promise<DebugShell> {
+  const { debugShell } = await import("./debug.ts");
+  return debugShell(() => progress.endWithFailure());
 }
 
 function writeMetadata(path: string, response: Readonly<Record<string, string>>): void {
@@ -151,7 +193,8 @@ export async function buildWithSession(
   await using inputs = await prepareInputs(path, flags);
   if (flags.iidfile !== "") rmSync(flags.iidfile, { force: true });
   const [client, config] = await Promise.all([session.client(), session.config()]);
-  const view = await openView(flags, report.write);
+  const progress = new ShownProgress(await openView(flags, report.write));
+  const shell = flags.debug ? await openDebug(progress) : undefined;
   const open = await openSession(client, {
     directories: inputs.directories,
     uploads: inputs.uploads,
@@ -159,6 +202,7 @@ export async function buildWithSession(
     secrets,
     agents,
     config,
+    debugShell: shell?.method,
     outputs: serveOutputs(outputs),
     sharedKey: inputs.sharedKey,
   });
@@ -168,8 +212,8 @@ export async function buildWithSession(
       session: open.id,
       proxies: proxiesOf(config, client.host, flags),
     });
-    const response = await solve(client, input, view);
-    view?.end();
+    const response = await solve(client, input, progress);
+    progress.end();
     if (call !== undefined) return report.onAnswer(answerOf(call, response));
     caches.finish(response);
     finishLayouts(outputs, response);
@@ -178,12 +222,10 @@ export async function buildWithSession(
     if (flags.iidfile !== "") writeImageId(flags.iidfile, imageId);
     if (flags["metadata-file"] !== "") writeMetadata(flags["metadata-file"], response);
   } catch (error) {
-    view?.end();
+    progress.end();
     const told = explain(error, report.write);
-    if (flags.debug && error instanceof Fault) {
-      const { debugShell } = await import("./debug.ts");
-      await debugShell(session, error);
-    }
+    if (shell?.isOpened === false)
+      report.write("There is no state to open a shell in: nothing was made before the failure.\n");
     throw told;
   } finally {
     open.close();

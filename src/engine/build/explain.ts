@@ -1,16 +1,10 @@
 // Failures of builds in the words that clients with BuildKit know.
 import { explainForBuildKit } from "../../build/export/explain.ts";
-import { withSource, withState } from "../../lib/build-protocol/source.ts";
+import { withSource } from "../../lib/build-protocol/source.ts";
 import { Fault } from "../../lib/errors.ts";
 
 /** Returns a build's failure as a call's: in BuildKit's words, with the lines of the Dockerfile that it is about. */
 export function faultForBuildKit(fault: Fault): Fault {
-  const { before } = fault.detail as { before?: object };
-  const said = withLines(fault);
-  return before === undefined ? said : withState(said, before);
-}
-
-function withLines(fault: Fault): Fault {
   const { kind, code, detail, cause } = fault;
   const said = new Fault(kind, explainForBuildKit(fault), { code, detail, cause });
   const { line, endLine, dockerfile } = detail as {

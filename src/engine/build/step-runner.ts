@@ -2,7 +2,8 @@
 // shim as for any other container.
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { StepLimits, StepRequest, StepRunner } from "../../build/solver/ports.ts";
+import type { Duplex } from "node:stream";
+import type { StepLimits, StepRequest, StepRunner, StepTerminal } from "../../build/solver/ports.ts";
 import { Fault } from "../../lib/errors.ts";
 import { FrameDecoder } from "../../lib/frames.ts";
 import type { IdMap } from "../../linux/idmap.ts";
@@ -174,6 +175,7 @@ export class ContainerStepRunner implements StepRunner {
       privileged: request.isInsecure,
       resources: resourcesOf(request.limits),
       ulimits: request.limits.ulimits ?? [],
+      ...(request.terminal?.isTty === true ? { tty: true } : {}),
       etcFiles: files.etc,
       namespaces: { net: isHost ? { kind: "host" } : { kind: "private" } },
     });
@@ -190,6 +192,7 @@ export class ContainerStepRunner implements StepRunner {
       stageTarget: paths.stageTarget(),
       stateDir,
       log: { kind: "none" },
+      ...(request.terminal === undefined ? {} : withTerminal(request.terminal)),
       ...(isHost ? {} : { netns: NETNS }),
       cgroup,
       hasBarrier: true,
@@ -239,14 +242,22 @@ export class ContainerStepRunner implements StepRunner {
           ),
         ),
     });
-    const { stream } = await openAttach(socketPath, { stdout: true, stderr: true });
+    const { terminal } = request;
+    const hasInput = terminal === undefined ? {} : { stdin: true };
+    const { stream } = await openAttach(socketPath, { ...hasInput, stdout: true, stderr: true });
     const shim = await connectShim(socketPath);
     const kill = (): void => {
       shim.signal(SIGKILL, { all: true }).catch(() => {}); // ignored: it has ended by itself
     };
     request.signal.addEventListener("abort", kill, { once: true });
     try {
-      const output = forwardOutput(stream, request);
+      const output =
+        terminal === undefined ? forwardOutput(stream, request) : connectTerminal(stream, terminal);
+      terminal?.onResize((rows, columns) => {
+        shim.resize(null, rows, columns).catch(() => {}); // ignored: it has ended by itself
+      });
+      // A user who is gone needs no shell.
+      terminal?.stream.once("close", kill);
       await startStep(shim, request);
       await output;
       return await exit.promise;
@@ -286,6 +297,23 @@ async function startStep(shim: Awaited<ReturnType<typeof connectShim>>, request:
       cause: error,
     });
   }
+}
+
+/** The plan of a step that a user types to. */
+function withTerminal({ rows, columns }: StepTerminal) {
+  return { stdin: { isOpen: true, isOnce: true }, terminal: { rows, columns } };
+}
+
+/** Carries what the user types and what he is shown, until the step's output ends. */
+async function connectTerminal(stream: Duplex, { stream: user }: StepTerminal): Promise<void> {
+  user.on("error", () => user.destroy()); // "close" follows
+  // The step's end shows only in what is read, also when nobody looks any more.
+  user.once("close", () => stream.resume());
+  user.pipe(stream);
+  const shown = Promise.withResolvers<void>();
+  stream.once("close", () => shown.resolve());
+  stream.pipe(user);
+  await shown.promise;
 }
 
 async function forwardOutput(stream: AsyncIterable<Uint8Array>, request: StepRequest): Promise<void> {

@@ -1,6 +1,6 @@
 // The messages of BuildKit's session services, by which a client gives a build what only its machine has.
 
-import { bytes, integer, map, message, sub, text } from "../protobuf/message.ts";
+import { boolean, bytes, integer, map, message, sub, text } from "../protobuf/message.ts";
 
 export const SESSION_METHODS = {
   diffCopy: "/moby.filesync.v1.FileSync/DiffCopy",
@@ -10,6 +10,8 @@ export const SESSION_METHODS = {
   forwardAgent: "/moby.sshforward.v1.SSH/ForwardAgent",
   credentials: "/moby.filesync.v1.Auth/Credentials",
   pull: "/moby.upload.v1.Upload/Pull",
+  /** Berth's own: the user's terminal, for a shell where a step has failed. */
+  debugShell: "/berth.build.Debug/Shell",
   health: "/grpc.health.v1.Health/Check",
 } as const;
 
@@ -22,6 +24,7 @@ export const SESSION_KEYS = {
   exporter: "buildkit-attachable-exporter-id",
   agent: "buildkit.ssh.id",
   urlPath: "urlpath",
+  failure: "berth-failure",
 } as const;
 
 export const PACKET = { stat: 0, request: 1, data: 2, end: 3, error: 4 } as const;
@@ -48,5 +51,13 @@ export const secretResponse = message({ data: bytes(1) });
 export const agentRequest = message({ id: text(1) });
 export const credentialsRequest = message({ host: text(1) });
 export const credentialsResponse = message({ username: text(1), secret: text(2) });
+/** From the user: first what the terminal is, then what is typed, its end, and new sizes. */
+export const terminalInput = message({
+  data: bytes(1),
+  isOver: boolean(2),
+  isTty: boolean(3),
+  rows: integer(4),
+  columns: integer(5),
+});
 export const empty = message({});
 export const healthResponse = message({ status: integer(1) });

@@ -7,9 +7,6 @@ const TYPE_URL = "github.com/moby/buildkit/errdefs.Source+json";
 /** Lines shown before and after. */
 const CONTEXT_LINES = 2;
 
-/** What only Berth's own client reads: the state before the step that failed. */
-const STATE_URL = "berth/build.state+json";
-
 export interface SourceExcerpt {
   readonly filename: string;
   readonly content: string;
@@ -60,24 +57,6 @@ export function sourceOf(fault: Fault): SourceExcerpt | undefined {
   } catch {
     return undefined; // ignored: the failure is told without its lines
   }
-}
-
-/** Returns a fault like `fault` whose status tells of the state before the failing step. */
-export function withState(fault: Fault, state: object): Fault {
-  const details = (fault.detail["details"] as object[] | undefined) ?? [];
-  const told = { typeUrl: STATE_URL, value: Buffer.from(JSON.stringify(state)) };
-  return new Fault(fault.kind, fault.message, {
-    code: fault.code,
-    detail: { ...fault.detail, details: [...details, told] },
-    cause: fault.cause,
-  });
-}
-
-/** Returns the state that a failed call's status tells of. */
-export function stateOf(fault: Fault): unknown {
-  const details = fault.detail["details"] as readonly { typeUrl: string; value: Uint8Array }[] | undefined;
-  const found = details?.find((d) => d.typeUrl === STATE_URL);
-  return found === undefined ? undefined : JSON.parse(Buffer.from(found.value).toString("utf8"));
 }
 
 /** Returns the lines as BuildKit's clients show them. */

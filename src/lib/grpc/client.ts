@@ -38,7 +38,11 @@ export class GrpcClient {
     this.closed = closed.promise;
     this.#session.on("error", () => undefined); // ignored: the calls under way fail by themselves
     this.#session.on("close", () => closed.resolve());
-    connection.on("close", () => closed.resolve());
+    connection.on("close", () => {
+      closed.resolve();
+      if (!this.#session.destroyed) this.#session.destroy();
+    });
+    connection.on("end", () => connection.destroy());
     connection.resume(); // a hijacked connection comes paused
   }
 

@@ -66,11 +66,17 @@ async function serve(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   methods: Methods,
+  gone: AbortSignal,
 ): Promise<void> {
   const path = headers[":path"] ?? "";
   const abort = new AbortController();
   const messages = new MessageStream(stream);
   stream.on("close", () => abort.abort());
+  const fail = (): void => {
+    abort.abort();
+    messages.fail(new Fault("cancelled", "the caller is gone", { code: "grpc.gone" }));
+  };
+  gone.addEventListener("abort", fail, { once: true });
   let status: { code: number; text: string; details?: string } = { code: CODES.ok, text: "" };
   stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
   stream.on("wantTrailers", () => {
@@ -85,6 +91,7 @@ async function serve(
   } catch (error) {
     status = statusOf(error);
   }
+  gone.removeEventListener("abort", fail);
   if (!stream.destroyed) stream.end();
 }
 
@@ -98,11 +105,17 @@ export function serveGrpc(
     settings: { maxConcurrentStreams: 1000, initialWindowSize: 1 << 20 },
   });
   const closed = Promise.withResolvers<void>();
+  const gone = new AbortController();
   server.on("stream", (stream, headers) => {
-    serve(stream as ServerHttp2Stream, headers, methods).catch(onError);
+    serve(stream as ServerHttp2Stream, headers, methods, gone.signal).catch(onError);
   });
   server.on("sessionError", onError);
-  connection.on("close", () => closed.resolve());
+  connection.on("close", () => {
+    gone.abort();
+    closed.resolve();
+  });
+  // Nobody answers any more: HTTP/2 has no use for half of a connection, and its streams do not hear of its end.
+  connection.on("end", () => connection.destroy());
   connection.on("error", () => undefined); // ignored: `close` follows
   server.emit("connection", connection);
   connection.resume(); // a hijacked connection comes paused

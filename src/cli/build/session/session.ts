@@ -31,6 +31,8 @@ export interface SessionOptions {
   /** Sockets of ssh agents by name. */
   readonly agents: ReadonlyMap<string, string>;
   readonly config: ConfigFile;
+  /** Gives the terminal to a shell where a step has failed. */
+  readonly debugShell?: Method | undefined;
   /** Takes files that the build gives back. */
   readonly outputs?: Method | undefined;
   /** Equal for builds of one directory. */
@@ -76,6 +78,7 @@ function methodsOf(options: SessionOptions): Methods {
       : { [SESSION_METHODS.checkAgent]: agents.check, [SESSION_METHODS.forwardAgent]: agents.forward }),
     ...(options.uploads.size === 0 ? {} : { [SESSION_METHODS.pull]: uploads(options.uploads) }),
     ...(options.stores.size === 0 ? {} : serveContent(options.stores)),
+    ...(options.debugShell === undefined ? {} : { [SESSION_METHODS.debugShell]: options.debugShell }),
     ...(options.outputs === undefined ? {} : { [SESSION_METHODS.sendFile]: options.outputs }),
   };
 }
