@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -401,6 +403,30 @@ static int op_owner(struct host *h, struct reader *args, struct fault *f)
 	return 0;
 }
 
+static int op_socket_peer(struct host *h, struct reader *args, struct fault *f)
+{
+	int64_t pid = 0, fd = -1;
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+	wire_int(args, &pid);
+	wire_int(args, &fd);
+	if (pid <= 0 || pid > INT_MAX || fd < 0 || fd > INT_MAX)
+		return fault_set(f, EINVAL, "protocol", "socketPeer", "malformed request");
+	CLEAN_FD int process = pidfd_open((pid_t)pid, 0);
+	CLEAN_FD int sock = process < 0 ? -1 : pidfd_getfd(process, (int)fd, 0);
+	if (sock < 0)
+		return fault_set(f, errno, "pidfd_getfd", "", NULL);
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return fault_set(f, errno, "getsockopt", "SO_PEERCRED", NULL);
+	h->wrote = true;
+	write_open(h->results);
+	write_int(h->results, peer.pid);
+	write_int(h->results, peer.uid);
+	write_int(h->results, peer.gid);
+	write_close(h->results);
+	return 0;
+}
+
 static int op_project_quota(struct host *h, struct reader *args, struct fault *f)
 {
 	(void)h;
@@ -509,6 +535,7 @@ static const struct operation operations[] = {
 	{OP_UNMOUNT_HOST, "s", op_unmount_host},
 	{OP_PROJECT_QUOTA, "sii", op_project_quota},
 	{OP_OWNER, "s", op_owner},
+	{OP_SOCKET_PEER, "ii", op_socket_peer},
 	{OP_USERNS_NEW, "issss", op_userns_new},
 	{OP_CGROUP_DEVICES, "sbi", op_cgroup_devices},
 	{OP_USERNS_OPEN, "is", op_userns_open},

@@ -20,6 +20,7 @@ enum opcode {
 	OP_MOUNT_HOST = 15,
 	OP_UNMOUNT_HOST = 16,
 	OP_OWNER = 31,
+	OP_SOCKET_PEER = 32,
 	OP_PROJECT_QUOTA = 30,
 	OP_USERNS_NEW = 145,
 	OP_CGROUP_DEVICES = 17,
@@ -125,6 +126,7 @@ static inline const char *op_name(long long code)
 	case OP_MOUNT_HOST: return "mountHost";
 	case OP_UNMOUNT_HOST: return "unmountHost";
 	case OP_OWNER: return "owner";
+	case OP_SOCKET_PEER: return "socketPeer";
 	case OP_PROJECT_QUOTA: return "projectQuota";
 	case OP_USERNS_NEW: return "usernsNew";
 	case OP_CGROUP_DEVICES: return "cgroupDevices";

@@ -74,6 +74,7 @@ import { AuditLog } from "../server/access/audit.ts";
 import { Authorization } from "../server/access/authz.ts";
 import type { Gate } from "../server/access/gate.ts";
 import type { ScopeWorld } from "../server/access/label-scope.ts";
+import type { Peer } from "../server/access/peer.ts";
 import { Policy, type PolicyConfig } from "../server/access/policy.ts";
 import { serveMetrics } from "../server/metrics.ts";
 import { createServer, type Server } from "../server/server.ts";
@@ -414,7 +415,11 @@ export async function openDaemon(
   const audit =
     config.access.auditLog === ""
       ? undefined
-      : new AuditLog(config.access.auditLog, (line) => log("error", line));
+      : new AuditLog(
+          config.access.auditLog,
+          (fd) => peerOf(keel, fd),
+          (line) => log("error", line),
+        );
   if (audit !== undefined) stack.defer(() => audit.close());
   const exec = new ExecService(context);
   const server = createServer({
@@ -553,6 +558,13 @@ function openNameService(
   });
   table.observe((id, record) => (record === undefined ? names.remove(id) : names.update(record)));
   return { server: DnsServer.open({ names, policy, log: (line) => log("warn", line) }), names, defaults };
+}
+
+/** Who has connected to one of this process's unix sockets. */
+async function peerOf(keel: Keel, fd: number): Promise<Peer> {
+  const { results } = await keel.run([host.socketPeer(process.pid, fd)]);
+  const [pid, uid, gid] = results[0] as [pid: number, uid: number, gid: number];
+  return { pid, uid, gid };
 }
 
 async function daemonId(meta: MetaStore): Promise<string> {

@@ -36,6 +36,7 @@ export const OPCODES = {
   mountHost: 15,
   unmountHost: 16,
   owner: 31,
+  socketPeer: 32,
   projectQuota: 30,
   usernsNew: 145,
   cgroupDevices: 17,
@@ -229,6 +230,8 @@ export const host = {
   ],
   /** Yields [uid, gid] of what is at a path of the host's, symlinks followed. */
   owner: (path: string): Op => [O.owner, path],
+  /** Yields [process, user, group] of who is at the other end of a unix socket, the descriptor `fd` of the process `pid` (SO_PEERCRED, unix(7)). */
+  socketPeer: (pid: number, fd: number): Op => [O.socketPeer, pid, fd],
   /** Unmounts what is mounted at `target`, detached when it is busy; nothing mounted is fine. */
   unmount: (target: string): Op => [O.unmountHost, target],
   /**

@@ -335,13 +335,18 @@ test("the audit log tells who asked for what and how it was judged", async () =>
     .slice(before)
     .trim()
     .split("\n")
-    .map((line) => JSON.parse(line) as Record<string, string>);
+    .map((line) => JSON.parse(line) as Record<string, string> & { peer?: Record<string, number> });
   const denied = lines.find((l) => l["operation"] === "ContainerDelete");
   assert.deepEqual([denied?.["decision"], denied?.["socket"]], ["deny", `unix://${at("read")}`]);
   assert.match(denied?.["reason"] ?? "", /read-only/);
   const created = lines.find((l) => l["operation"] === "ContainerCreate");
   assert.equal(created?.["decision"], "allow");
   assert.match(created?.["uri"] ?? "", /name=noted/);
+  assert.deepEqual(
+    [created?.peer?.["uid"], created?.peer?.["gid"]],
+    [process.getuid?.(), process.getgid?.()],
+  );
+  assert.ok((created?.peer?.["pid"] ?? 0) > 1);
   assert.equal(statSync(log).mode & 0o777, 0o600);
 });
 

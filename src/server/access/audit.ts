@@ -5,16 +5,19 @@ import { closeSync, openSync, write } from "node:fs";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import { type Gate, type GatedRequest, tlsNameOf } from "./gate.ts";
+import { type LookupPeer, Peers } from "./peer.ts";
 
 /** Asked every few seconds by every client, and allowed to everybody. */
 const UNTOLD = ["SystemPing", "SystemPingHead"];
 
 export class AuditLog {
   readonly #fd: number;
+  readonly #peers: Peers;
   readonly #log: (message: string) => void;
 
   /** Throws Fault invalidParameter when the file cannot be written: a daemon that is to be watched does not run unwatched. */
-  constructor(path: string, log: (message: string) => void) {
+  constructor(path: string, lookupPeer: LookupPeer, log: (message: string) => void) {
+    this.#peers = new Peers(lookupPeer);
     try {
       this.#fd = openSync(path, "a", 0o600);
     } catch (error) {
@@ -47,10 +50,14 @@ export class AuditLog {
   async #write({ operation, req, socket }: GatedRequest, decision: string, reason: string): Promise<void> {
     if (UNTOLD.includes(operation.name)) return;
     const user = tlsNameOf(req);
+    const peer = await this.#peers.of(req);
+    const { remoteAddress } = req.socket;
     const line = JSON.stringify({
       time: formatNano(nowNano()),
       socket,
       ...(user === "" ? {} : { user }),
+      ...(peer === undefined ? {} : { peer }),
+      ...(remoteAddress === undefined ? {} : { address: remoteAddress }),
       operation: operation.name,
       method: req.method,
       uri: req.url,
