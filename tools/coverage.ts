@@ -29,7 +29,7 @@ const tests = execFileSync("git", ["ls-files", "test/e2e/*.test.ts"], { cwd: roo
 /** Tests of something else that use many commands. */
 const PASSING_BY = ["access.test.ts", "api.test.ts", "bad-input.test.ts"];
 const DESCRIPTION_TEST = "api-description.test.ts";
-/** An engine that is not part of a swarm says so, in Docker's words; managed plugins are refused. */
+/** An engine that is not part of a swarm says so, in Docker's words. */
 const ELSEWHERE = ["Swarm", "Node", "Service", "Task", "Secret", "Config"];
 
 /** Tests that the page names now, by the first cell of their row: they stay as long as they fit, so that a new test changes nothing. */
@@ -112,21 +112,14 @@ function operationRows(): string[][] {
   const described = api.map((o) => {
     const own = ours.get(keyOf(o));
     const isElsewhere = ELSEWHERE.includes(o.tag);
-    const isPlugin = o.tag === "Plugin" && o.name !== "PluginList";
-    const state =
-      own === undefined
-        ? "missing"
+    const state = own === undefined ? "missing" : isElsewhere ? "503, not part of a swarm" : "done";
+    const tested =
+      o.tag === "Plugin"
+        ? "managed-plugins.test.ts"
         : isElsewhere
-          ? "503, not part of a swarm"
-          : isPlugin
-            ? "refused: no managed plugins"
-            : "done";
-    const test =
-      own === undefined
-        ? "-"
-        : isElsewhere || o.tag === "Plugin"
           ? "outside-swarm.test.ts"
           : DESCRIPTION_TEST;
+    const test = own === undefined ? "-" : tested;
     return [o.name, o.method, o.path, own?.since ?? "", state, test];
   });
   const added = ALL_OPERATIONS.filter((o) => !theirs.has(keyOf(o))).map((o) => [
@@ -207,7 +200,7 @@ ${table(
 
 ## Operations of the API
 
-${count("done")} operations are done, ${count("missing")} missing; the others are those of swarms and managed plugins.
+${count("done")} operations are done, ${count("missing")} missing; the others are those of swarms.
 
 ${table(["operation", "method", "path", "since", "state", "test"], operations)}
 `;

@@ -6,12 +6,15 @@ import { print } from "./output.ts";
 
 /** Asks; anything but "y" ends the program without a word, with exit code 1, and a signal with 0: nothing was done. */
 export async function confirm(question: string): Promise<void> {
+  if (!(await isConfirmed(question))) throw exitWith(1);
+}
+
+/** Asks; true for "y". A signal ends the program with exit code 0. */
+export async function isConfirmed(question: string): Promise<boolean> {
   const answer = await answerTo(`${question} [y/N] `);
-  if (answer === undefined) {
-    print("\n");
-    throw exitWith(0);
-  }
-  if (answer.trim().toLowerCase() !== "y") throw exitWith(1);
+  if (answer !== undefined) return answer.trim().toLowerCase() === "y";
+  print("\n");
+  throw exitWith(0);
 }
 
 /** Asks and reads a line of stdin; undefined when a signal comes first. */
@@ -27,6 +30,8 @@ async function answerTo(question: string): Promise<string | undefined> {
   const { stdin } = process;
   stdin.on("data", take);
   for (const event of ["end", "error"] as const) stdin.once(event, () => resolve(text));
+  if (stdin.readableEnded) resolve(""); // it ended with an earlier answer
+  stdin.resume(); // after an earlier answer it stands still
   // Last, so that whoever has seen the question is heard.
   print(question);
   try {

@@ -43,12 +43,16 @@ import { KeptStore } from "../engine/kept/store.ts";
 import { NetworkDrivers } from "../engine/network/drivers.ts";
 import { NetworkService } from "../engine/network/service.ts";
 import { collectMetrics } from "../engine/system/metrics.ts";
+import { PluginPaths } from "../engine/plugin/context.ts";
+import { PluginService } from "../engine/plugin/service.ts";
 import { FactsService } from "../engine/system/facts.ts";
 import { SystemService } from "../engine/system/service.ts";
 import { VolumeCatalog } from "../engine/volume/catalog.ts";
 import { PluginDrivers } from "../engine/volume/plugin/drivers.ts";
 import { VolumeService } from "../engine/volume/service.ts";
 import { messageOf } from "../lib/errors.ts";
+import { PLUGIN_DIRS } from "../lib/plugin-protocol/locate.ts";
+import { FilePlugins, inOrder } from "../lib/plugin-protocol/lookup.ts";
 import { newId } from "../lib/id.ts";
 import { loadCgroupFeatures } from "../linux/cgroupfs/features.ts";
 import { type CgroupHost, loadCgroupHost } from "../linux/cgroupfs/hierarchy.ts";
@@ -244,23 +248,42 @@ export async function openDaemon(
     log: (line) => log("info", line),
   });
   stack.defer(() => localVolumes.close());
-  const volumes = new VolumeCatalog({
-    store: meta,
-    local: localVolumes,
-    plugins: new PluginDrivers({ log: (line) => log("info", line) }),
-    events,
-    kept,
-    log: (line) => log("warn", line),
-  });
   const cgroups = systemd?.host ?? loadCgroupHost();
   if (systemd === undefined && (await delegateControllers(cgroups, (ops) => keel.run(ops))))
     log("info", "moved the processes of this cgroup into a leaf, so that containers get its controllers");
   const engineDefaults = engineDefaultsOf(config.containers, cgroups.mode === "unified");
   const background = new Background(log);
   const paths = new ContainerPaths(config.dataRoot, config.execRoot, keelPath);
+  const plugins = await PluginService.open(
+    {
+      store: meta,
+      disk,
+      keel,
+      layers,
+      images: { content, registries, transfers },
+      events,
+      cgroups,
+      cgroupParent: config.cgroupParent || DEFAULT_CGROUP_PARENT,
+      systemd,
+      security: config.security.defaults,
+      paths: new PluginPaths(config.dataRoot, config.execRoot, paths),
+      log,
+    },
+    { stops: !config.liveRestore },
+  );
+  const pluginLookup = inOrder([plugins.lookup, new FilePlugins(PLUGIN_DIRS)]);
+  const volumes = new VolumeCatalog({
+    store: meta,
+    local: localVolumes,
+    plugins: new PluginDrivers({ lookup: pluginLookup, log: (line) => log("info", line) }),
+    events,
+    kept,
+    log: (line) => log("warn", line),
+  });
   const logs = new LogService({
     paths,
     keel,
+    plugins: plugins.lookup,
     journalSocket: process.env["BERTH_JOURNAL_SOCKET"] ?? JOURNAL_SOCKET,
     log,
     inBackground: (what, work) => background.run(what, work),
@@ -295,6 +318,7 @@ export async function openDaemon(
       maskedPaths: defaultMaskedPaths(loadSpecHost()),
       readonlyPaths: READONLY_PATHS,
       runtimes,
+      isLogPlugin: (name) => plugins.logPlugin(name) !== undefined,
     },
     hostGatewayIps: config.engine.hostGatewayIps,
     cdiSpecDirs: config.engine.cdiSpecDirs,
@@ -411,7 +435,16 @@ export async function openDaemon(
       stores: { table: imageTable, layers, content },
     },
   );
-  const authorization = new Authorization({ plugins: config.access.plugins });
+  const authorization = new Authorization({ plugins: config.access.plugins, lookup: pluginLookup });
+  plugins.setUsers({
+    isUsed: (name) =>
+      volumes.all().some((r) => r.driver === name) ||
+      table.all().some((r) => isRunning(r) && plugins.logPlugin(r.hostConfig.LogConfig.Type) === name),
+    // Else nobody could enable it again.
+    disabled: (name) => {
+      authorization.plugins = authorization.plugins.filter((p) => plugins.nameOf(p) !== name);
+    },
+  });
   const audit =
     config.access.auditLog === ""
       ? undefined
@@ -429,6 +462,7 @@ export async function openDaemon(
       image: images,
       network: networks,
       volume: volumeService,
+      plugin: plugins,
       build,
       system,
       kept: new KeptService(
@@ -499,11 +533,13 @@ export async function openDaemon(
       await containers.close({ stops: !result.isLiveRestore });
       await background.settled();
       await logs.close();
+      await plugins.close({ stops: !result.isLiveRestore });
       const isIdle = containers.runningCount === 0;
       await networks.close({ remove: isIdle });
+      leavesNothing = isIdle && plugins.runningCount === 0;
       // Slices are systemd's.
-      if (isIdle && systemd === undefined) await removeCgroupParent(keel, cgroups, context.cgroupParent);
-      leavesNothing = isIdle;
+      if (leavesNothing && systemd === undefined)
+        await removeCgroupParent(keel, cgroups, context.cgroupParent);
       // No container runs: what a shim wrote at the last moment is nobody's any more.
       if (isIdle) await rm(join(config.execRoot, "c"), { recursive: true, force: true });
       await resources.disposeAsync();
@@ -582,15 +618,15 @@ async function sweepContainerDirs(keel: Keel, dir: string, table: ContainerTable
     if (table.get(name) === undefined) await keel.run([host.remove(join(dir, name))]);
 }
 
-/** Removes what the daemon keeps in its exec root, and the directory itself, unless a container runs. */
+/** Removes what the daemon keeps in its exec root, and the directory itself, unless a container or a plugin runs. */
 async function removeExecRoot(dir: string): Promise<void> {
-  const runs = join(dir, "c");
-  if (existsSync(runs) && !(await removeEmpty(runs))) return;
+  for (const runs of [join(dir, "c"), join(dir, "p")])
+    if (existsSync(runs) && !(await removeEmpty(runs))) return;
   const ours = (await readdir(dir)).filter(
     (name) => name === "agent.sock" || /^keel-[0-9a-z]{8,}$/.test(name),
   );
   for (const name of ours) await rm(join(dir, name), { force: true });
-  for (const name of ["root", "stage", "steps"]) await removeEmpty(join(dir, name));
+  for (const name of ["root", "stage", "steps", "plugins"]) await removeEmpty(join(dir, name));
   await removeEmpty(dir);
 }
 

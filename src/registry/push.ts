@@ -4,7 +4,7 @@ import { Fault } from "../lib/errors.ts";
 import { type Digest, Digester, digestOf } from "../oci/digest.ts";
 import { ACCEPT_MANIFESTS } from "./repository.ts";
 import type { RegistryAuth } from "./tokens.ts";
-import { type RegistryOptions, RegistryTransport } from "./transport.ts";
+import { type RegistryOptions, RegistryTransport, scopeOf } from "./transport.ts";
 
 /** What a registry has under a digest. */
 export interface PushedBlob {
@@ -15,15 +15,17 @@ export interface PushedBlob {
 export class RepositoryWriter {
   readonly #transport: RegistryTransport;
   readonly #path: string;
+  readonly #options: RegistryOptions;
 
   /** As RegistryRepository's. */
   constructor(address: string, path: string, auth?: RegistryAuth, options: RegistryOptions = {}) {
     this.#transport = new RegistryTransport(address, auth, options);
     this.#path = path;
+    this.#options = options;
   }
 
   get #scope(): string {
-    return `repository:${this.#path}:pull,push`;
+    return scopeOf(this.#path, "pull,push", this.#options);
   }
 
   /** Whether the repository has a blob. Fails with unauthorized, forbidden, unavailable. */

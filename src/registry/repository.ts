@@ -16,7 +16,7 @@ import { downloadParallel } from "./parallel.ts";
 import type { OnWait, OpenBlob, RetryPolicy } from "./retry.ts";
 import { readBytes, readText } from "./answers.ts";
 import type { RegistryAuth } from "./tokens.ts";
-import { type RegistryOptions, RegistryTransport } from "./transport.ts";
+import { type RegistryOptions, RegistryTransport, scopeOf } from "./transport.ts";
 
 /** Every kind of manifest that is understood here. */
 export const ACCEPT_MANIFESTS = [
@@ -68,15 +68,17 @@ export interface BlobOptions {
 export class RegistryRepository {
   readonly #transport: RegistryTransport;
   readonly #path: string;
+  readonly #options: RegistryOptions;
 
   /** `address` is the registry's host[:port] or URL, `path` the repository without it (`library/debian`). */
   constructor(address: string, path: string, auth?: RegistryAuth, options: RegistryOptions = {}) {
     this.#transport = new RegistryTransport(address, auth, options);
     this.#path = path;
+    this.#options = options;
   }
 
   get #scope(): string {
-    return `repository:${this.#path}:pull`;
+    return scopeOf(this.#path, "pull", this.#options);
   }
 
   /** Returns the manifest that `reference` (tag or digest) has for `platform`. Fails with notFound, unauthorized, unavailable, dataLoss. */

@@ -21,6 +21,13 @@ export interface RegistryOptions {
   readonly certsDirs?: readonly string[];
   /** Token services are asked for an identity token, too. */
   readonly wantsIdentity?: boolean;
+  /** The repositories are of plugins, for which Docker Hub gives tokens of their own. */
+  readonly isForPlugins?: boolean;
+}
+
+/** Returns what a token service is asked for. */
+export function scopeOf(path: string, actions: string, { isForPlugins }: RegistryOptions): string {
+  return `repository${isForPlugins === true ? "(plugin)" : ""}:${path}:${actions}`;
 }
 
 /** Returns whether plain HTTP may be tried: only for this host itself, as Docker does by default. */

@@ -167,11 +167,11 @@ export class Exchange {
     this.#dropUpload();
   }
 
-  /** A sink of JSON lines; the first one starts the answer. */
-  progress(): ProgressSink {
+  /** A sink of JSON lines; the first one starts the answer, with these headers, too. */
+  progress(headers: Readonly<Record<string, string>> = {}): ProgressSink {
     return {
       write: (line) => {
-        if (!this.isAnswered && !this.call.signal.aborted) this.open(JSON_TYPE);
+        if (!this.isAnswered && !this.call.signal.aborted) this.open({ ...JSON_TYPE, ...headers });
         return this.write(`${stringifyJson(line)}\r\n`);
       },
     };

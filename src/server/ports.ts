@@ -21,6 +21,7 @@ import type * as facts from "../api/operations/facts.ts";
 import type * as image from "../api/operations/image.ts";
 import type * as kept from "../api/operations/kept.ts";
 import type * as network from "../api/operations/network.ts";
+import type * as plugin from "../api/operations/plugin.ts";
 import type * as system from "../api/operations/system.ts";
 import type * as volume from "../api/operations/volume.ts";
 import type { ContainerStats } from "../api/schemas/stats.ts";
@@ -156,6 +157,22 @@ export interface VolumePort {
   prune?: Answer<typeof volume.volumePrune>;
 }
 
+export interface PluginPort {
+  list?: Answer<typeof plugin.pluginList>;
+  privileges?: Answer<typeof plugin.getPluginPrivileges>;
+  pull?(input: InputOf<typeof plugin.pluginPull>, out: ProgressSink, call: Call): Promise<void>;
+  /** Returns what a plugin is called that is pulled so. Fails with invalidParameter. */
+  pulledName?(input: InputOf<typeof plugin.pluginPull>): string;
+  create?(input: InputOf<typeof plugin.pluginCreate>, body: UploadBody, call: Call): Promise<void>;
+  inspect?: Answer<typeof plugin.pluginInspect>;
+  delete?: Answer<typeof plugin.pluginDelete>;
+  enable?: Answer<typeof plugin.pluginEnable>;
+  disable?: Answer<typeof plugin.pluginDisable>;
+  upgrade?(input: InputOf<typeof plugin.pluginUpgrade>, out: ProgressSink, call: Call): Promise<void>;
+  push?(input: InputOf<typeof plugin.pluginPush>, out: ProgressSink, call: Call): Promise<void>;
+  set?: Answer<typeof plugin.pluginSet>;
+}
+
 export interface SystemPort {
   version?: Answer<typeof system.systemVersion>;
   info?: Answer<typeof system.systemInfo>;
@@ -186,6 +203,7 @@ export interface Ports {
   readonly build?: BuildPort;
   readonly network?: NetworkPort;
   readonly volume?: VolumePort;
+  readonly plugin?: PluginPort;
   readonly system?: SystemPort;
   readonly facts?: FactsPort;
   readonly kept?: KeptPort;

@@ -52,7 +52,9 @@ export function answer<O extends OperationSpec>(operation: O, handler: Answer<O>
 
 type Progress<O extends OperationSpec> = (input: InputOf<O>, out: ProgressSink, call: Call) => Promise<void>;
 
-export interface ProgressOptions {
+export interface ProgressOptions<O extends OperationSpec = OperationSpec> {
+  /** Further headers of the answer. */
+  readonly headers?: (input: InputOf<O>) => Readonly<Record<string, string>>;
   /** The answer is 200 whatever happens; a failure is always a line. */
   readonly failsInStream?: boolean;
 }
@@ -61,13 +63,14 @@ export interface ProgressOptions {
 export function progress<O extends OperationSpec>(
   operation: O,
   handler: Progress<O> | undefined,
-  options: ProgressOptions = {},
+  options: ProgressOptions<O> = {},
 ): Route {
   return route(operation, handler, async (run, input, exchange) => {
-    const out = exchange.progress();
+    const headers = options.headers?.(input) ?? {};
+    const out = exchange.progress(headers);
     try {
       await run(input, out, exchange.call);
-      if (!exchange.isAnswered) exchange.open({ "Content-Type": "application/json" });
+      if (!exchange.isAnswered) exchange.open({ "Content-Type": "application/json", ...headers });
     } catch (error) {
       if (!exchange.isAnswered && !options.failsInStream) throw error;
       const message = messageOf(error);
@@ -88,7 +91,7 @@ type Upload<O extends OperationSpec> = (
 export function uploadProgress<O extends OperationSpec>(
   operation: O,
   handler: Upload<O> | undefined,
-  options: ProgressOptions = {},
+  options: ProgressOptions<O> = {},
 ): Route {
   if (handler === undefined) return { operation, handle: undefined };
   return {

@@ -88,7 +88,7 @@ export function allRoutes(ports: Ports, builderVersion = "1"): Route[] {
     ...volumeRoutes(ports.volume ?? {}),
     ...factsRoutes(ports.facts ?? {}),
     ...keptRoutes(ports.kept ?? {}),
-    ...pluginRoutes(),
+    ...pluginRoutes(ports.plugin ?? {}),
     ...swarmRoutes(),
   ];
 }

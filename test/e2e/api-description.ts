@@ -33,7 +33,7 @@ interface Description {
 const file = fileURLToPath(new URL("testdata/engine-api.json", import.meta.url));
 export const description = JSON.parse(readFileSync(file, "utf8")) as Description;
 
-/** What an engine outside of a swarm, and without managed plugins, has nothing to say about. */
+/** What an engine outside of a swarm has nothing to say about; plugins have a test of their own. */
 const ELSEWHERE = ["Swarm", "Node", "Service", "Task", "Secret", "Config", "Plugin"];
 
 /** The operations that concern one host. */

@@ -88,7 +88,7 @@ describe("docker-compose 1", () => {
   });
 });
 
-describe("an engine without managed plugins", () => {
+describe("an engine that has no managed plugins", () => {
   test("lists none and knows none", async () => {
     const { status, body } = await daemon.request("GET", "/plugins");
     assert.deepEqual([status, body], [200, []]);

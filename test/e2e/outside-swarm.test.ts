@@ -1,5 +1,5 @@
 // Commands of parts that Berth does not have answer as Docker does where they are not in use: an engine outside of a swarm, without
-// managed plugins, without experimental features.
+// experimental features; and where there are no managed plugins.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { clients, TestDaemon } from "./harness.ts";
@@ -48,7 +48,6 @@ test("what this client does not do is said at once, whatever the daemon", async 
     ["trust", "sign", "it"],
     ["trust", "signer", "add", "--key", "cert.pem", "alice", "it"],
     ["trust", "key", "generate", "alice"],
-    ["plugin", "install", "it"],
   ]) {
     const outcome = await daemon.berth(...args);
     assert.equal(outcome.status, 1);

@@ -8,8 +8,8 @@ import * as facts from "./facts.ts";
 import * as image from "./image.ts";
 import * as kept from "./kept.ts";
 import * as network from "./network.ts";
+import * as plugin from "./plugin.ts";
 import * as system from "./system.ts";
-import { PLUGIN_OPERATIONS, pluginList } from "./plugin.ts";
 import { SWARM_OPERATIONS } from "./swarm.ts";
 import * as volume from "./volume.ts";
 
@@ -23,6 +23,7 @@ export const ALL_OPERATIONS: readonly OperationSpec[] = [
   volume,
   facts,
   kept,
+  plugin,
 ]
   .flatMap((noun) => Object.values<OperationSpec>(noun))
-  .concat(pluginList, PLUGIN_OPERATIONS, SWARM_OPERATIONS);
+  .concat(SWARM_OPERATIONS);

@@ -1,37 +1,113 @@
-// The operations on managed plugins, of which this version has none: lists are empty, and no name is known. Parameters and bodies
-// are declared where there is something to do with them. (Volume drivers that run by themselves are no managed plugins.)
+// The operations on managed plugins of the Engine API. (Drivers that run by themselves are no managed plugins.)
 
-import { empty, json, type Method, operation, type OperationSpec } from "../contract.ts";
+import { bytesBody, empty, json, lines, operation, optionalJsonBody } from "../contract.ts";
+
+const schemas = () => import("../schemas/plugin.ts");
+const progressLine = async () => (await import("../schemas/progress.ts")).progressLine;
+const registryAuth = { kind: "auth", wire: "X-Registry-Auth" } as const;
 
 export const pluginList = operation({
   name: "PluginList",
   method: "GET",
   path: "/plugins",
   query: { filters: "filters" },
-  success: json(async () => (await import("../schemas/plugin.ts")).pluginList),
+  success: json(async () => (await schemas()).pluginList),
 });
 
-const declared: readonly [name: string, method: Method, path: string][] = [
-  ["GetPluginPrivileges", "GET", "/plugins/privileges"],
-  ["PluginPull", "POST", "/plugins/pull"],
-  ["PluginCreate", "POST", "/plugins/create"],
-  ["PluginInspect", "GET", "/plugins/{name}/json"],
-  ["PluginDelete", "DELETE", "/plugins/{name}"],
-  ["PluginEnable", "POST", "/plugins/{name}/enable"],
-  ["PluginDisable", "POST", "/plugins/{name}/disable"],
-  ["PluginUpgrade", "POST", "/plugins/{name}/upgrade"],
-  ["PluginPush", "POST", "/plugins/{name}/push"],
-  ["PluginSet", "POST", "/plugins/{name}/set"],
-];
+export const getPluginPrivileges = operation({
+  name: "GetPluginPrivileges",
+  method: "GET",
+  path: "/plugins/privileges",
+  query: { remote: "text" },
+  headers: { registryAuth },
+  success: json(async () => (await schemas()).pluginPrivileges),
+  errors: [404],
+});
 
-/** All but the list, in the order of the API reference. */
-export const PLUGIN_OPERATIONS: readonly OperationSpec[] = declared.map(([name, method, path]) =>
-  operation({ name, method, path, success: empty(200), errors: [404] }),
-);
+/** The header Docker-Plugin-Name of the answer says what the plugin is called here. */
+export const pluginPull = operation({
+  name: "PluginPull",
+  method: "POST",
+  path: "/plugins/pull",
+  query: { remote: "text", name: "text" },
+  headers: { registryAuth },
+  body: optionalJsonBody(async () => (await schemas()).pluginPrivileges),
+  success: lines(progressLine),
+  errors: [404, 409],
+});
 
-/** Returns one of them by its name. */
-export function pluginOperation(name: string): OperationSpec {
-  const found = PLUGIN_OPERATIONS.find((o) => o.name === name);
-  if (found === undefined) throw new TypeError(`no operation ${name}`);
-  return found;
-}
+export const pluginCreate = operation({
+  name: "PluginCreate",
+  method: "POST",
+  path: "/plugins/create",
+  query: { name: "text" },
+  body: bytesBody(),
+  success: empty(204),
+  errors: [409],
+});
+
+export const pluginInspect = operation({
+  name: "PluginInspect",
+  method: "GET",
+  path: "/plugins/{name}/json",
+  success: json(async () => (await schemas()).plugin),
+  errors: [404],
+});
+
+export const pluginDelete = operation({
+  name: "PluginDelete",
+  method: "DELETE",
+  path: "/plugins/{name}",
+  query: { force: "bool" },
+  success: json(async () => (await schemas()).plugin),
+  errors: [404, 409],
+});
+
+export const pluginEnable = operation({
+  name: "PluginEnable",
+  method: "POST",
+  path: "/plugins/{name}/enable",
+  /** Seconds. */
+  query: { timeout: "int" },
+  success: empty(200),
+  errors: [404, 409],
+});
+
+export const pluginDisable = operation({
+  name: "PluginDisable",
+  method: "POST",
+  path: "/plugins/{name}/disable",
+  query: { force: "bool" },
+  success: empty(200),
+  errors: [404, 409],
+});
+
+export const pluginUpgrade = operation({
+  name: "PluginUpgrade",
+  method: "POST",
+  path: "/plugins/{name}/upgrade",
+  since: "1.26",
+  query: { remote: "text" },
+  headers: { registryAuth },
+  body: optionalJsonBody(async () => (await schemas()).pluginPrivileges),
+  success: lines(progressLine),
+  errors: [404, 409],
+});
+
+export const pluginPush = operation({
+  name: "PluginPush",
+  method: "POST",
+  path: "/plugins/{name}/push",
+  headers: { registryAuth },
+  success: lines(progressLine),
+  errors: [404],
+});
+
+export const pluginSet = operation({
+  name: "PluginSet",
+  method: "POST",
+  path: "/plugins/{name}/set",
+  body: optionalJsonBody(async () => (await schemas()).settings),
+  success: empty(204),
+  errors: [404, 409],
+});

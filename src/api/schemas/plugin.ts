@@ -1,5 +1,10 @@
-// Shapes of the plugin operations.
+// Shapes of the plugin operations; what a plugin is made of stands with the protocol.
 
-import { list, struct, text } from "../../lib/schema/schema.ts";
+import { plugin, pluginPrivilege } from "../../lib/plugin-protocol/config.ts";
+import { list, text } from "../../lib/schema/schema.ts";
 
-export const pluginList = list(struct("plugin.Plugin", { Id: text, Name: text }));
+export { plugin };
+
+export const pluginList = list(plugin);
+export const pluginPrivileges = list(pluginPrivilege);
+export const settings = list(text);

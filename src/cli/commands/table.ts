@@ -351,25 +351,23 @@ export const verbs: readonly VerbEntry[] = [
   manifest("rm", "Delete one or more manifest lists from local storage", () => import("./manifest/rm.ts")),
 
   plugin(
+    "create",
+    "Create a plugin from a rootfs and configuration. Plugin data directory must contain config.json and rootfs directory.",
+    () => import("./plugin/create.ts"),
+  ),
+  plugin("disable", "Disable a plugin", () => import("./plugin/disable.ts")),
+  plugin("enable", "Enable a plugin", () => import("./plugin/enable.ts")),
+  plugin(
     "inspect",
     "Display detailed information on one or more plugins",
     () => import("./plugin/inspect.ts"),
   ),
+  plugin("install", "Install a plugin", () => import("./plugin/install.ts")),
   plugin("ls", "List plugins", () => import("./plugin/ls.ts"), { aliases: ["list"] }),
-  ...verbsOf(
-    "plugin",
-    [
-      ["create", "Create a plugin from a rootfs and configuration"],
-      ["disable", "Disable a plugin"],
-      ["enable", "Enable a plugin"],
-      ["install", "Install a plugin"],
-      ["push", "Push a plugin to a registry"],
-      ["rm", "Remove one or more plugins"],
-      ["set", "Change settings for a plugin"],
-      ["upgrade", "Upgrade an existing plugin"],
-    ],
-    async (name) => (await import("./plugin/change.ts")).changePlugin(name),
-  ),
+  plugin("push", "Push a plugin to a registry", () => import("./plugin/push.ts")),
+  plugin("rm", "Remove one or more plugins", () => import("./plugin/rm.ts"), { aliases: ["remove"] }),
+  plugin("set", "Change settings for a plugin", () => import("./plugin/set.ts")),
+  plugin("upgrade", "Upgrade an existing plugin", () => import("./plugin/upgrade.ts")),
 
   ...SWARM_NOUNS.flatMap((noun) =>
     verbsOf(noun.name, noun.verbs, async (name) => (await import("./swarm/outside.ts")).outsideOfSwarm(name)),

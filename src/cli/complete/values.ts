@@ -3,6 +3,7 @@
 import { containerList } from "../../api/operations/container.ts";
 import { imageList } from "../../api/operations/image.ts";
 import { networkList } from "../../api/operations/network.ts";
+import { pluginList } from "../../api/operations/plugin.ts";
 import { volumeList } from "../../api/operations/volume.ts";
 import type { FlagSpec } from "../../lib/flags/spec.ts";
 import type { VerbEntry } from "../commands/table.ts";
@@ -106,6 +107,7 @@ async function namesOf(names: Names, entry: VerbEntry, kind: string): Promise<st
   if (/^\[?(IMAGE|SOURCE_IMAGE|TARGET_IMAGE)/.test(kind)) return images(names);
   if (/^\[?NETWORK/.test(kind)) return networks(names);
   if (/^\[?VOLUME/.test(kind) && entry.name !== "create") return volumes(names);
+  if (/^PLUGIN/.test(kind) && !["create", "install"].includes(entry.name)) return plugins(names, entry.name);
   if (/^\[?CONTEXT/.test(kind) && entry.name !== "create") return contexts(names);
   if (/^NAME\|ID/.test(kind))
     return (
@@ -137,6 +139,13 @@ async function images({ session }: Names): Promise<string[]> {
 
 async function networks({ session }: Names): Promise<string[]> {
   return (await (await session.client()).call(networkList, {})).map((network) => network.Name);
+}
+
+/** Only those that a verb is for. */
+async function plugins({ session }: Names, verb: string): Promise<string[]> {
+  const isEnabled: Readonly<Record<string, boolean>> = table({ disable: true, enable: false });
+  const all = await (await session.client()).call(pluginList, {});
+  return all.filter((p) => isEnabled[verb] === undefined || p.Enabled === isEnabled[verb]).map((p) => p.Name);
 }
 
 async function volumes({ session }: Names): Promise<string[]> {

@@ -484,7 +484,49 @@ manifest rm
 manifest rm a UP
 context ls -q
 context ls --format table\u00a0{{.Name}}{{if\u00a0.Current}}*{{end}}\t{{.Description}}
-context ls --format table\u00a0{{.Name}}\t{{.Current}}`.split("\n");
+context ls --format table\u00a0{{.Name}}\t{{.Current}}
+plugin ls
+plugin list --no-trunc
+plugin ls -q
+plugin ls --filter nothing=1
+plugin ls --format json
+plugin ls --format {{.Name}}|{{.Enabled}}|{{.PluginReference}}|{{.Description}}
+plugin inspect shelf
+plugin inspect -f {{.Enabled}}\u00a0{{.Config.Interface.Types}}\u00a0{{json\u00a0.Settings.Env}} shelf
+plugin inspect nope
+plugin enable shelf
+plugin enable --timeout 5 shelf
+plugin enable --timeout -1 shelf
+plugin enable
+plugin disable -f shelf
+plugin disable shelf nope
+plugin rm -f shelf
+plugin remove shelf nope
+plugin set shelf
+plugin set shelf DEBUG=1 a.b=c
+plugin push me/shelf
+plugin push UP
+plugin push me/shelf@sha256:0000000000000000000000000000000000000000000000000000000000000001
+plugin install me/shelf
+plugin install me/modest
+plugin install --grant-all-permissions me/shelf DEBUG=1 MORE=2
+plugin install --grant-all-permissions --disable --alias other me/shelf
+plugin install --alias other@sha256:0000000000000000000000000000000000000000000000000000000000000001 me/shelf
+plugin install UP
+plugin upgrade busy
+plugin upgrade nope
+plugin upgrade shelf UP
+plugin upgrade --grant-all-permissions shelf
+plugin upgrade --skip-remote-check --grant-all-permissions shelf me/other:2
+plugin upgrade shelf me/other:2
+plugin upgrade a b c
+plugin create
+plugin create shelf %CTX
+plugin create shelf %CTX/none
+plugin create shelf %CTX/Dockerfile
+plugin create UP %CTX
+plugin create shelf %CTX/../plugin
+plugin create --compress shelf %CTX/../plugin`.split("\n");
 
 /** Words are split at blanks; a no-break space stands for a blank within a word. */
 export const cases: readonly Case[] = [
@@ -495,4 +537,7 @@ export const cases: readonly Case[] = [
   { args: ["build", "-f", "x", "-"], stdin: "FROM busybox\n" },
   { args: ["load"], stdin: "archive" },
   { args: ["import", "-", "x:y"], stdin: "archive" },
+  { args: ["plugin", "install", "me/shelf"], stdin: "y\n" },
+  { args: ["plugin", "upgrade", "shelf", "me/other:2"], stdin: "n\n" },
+  { args: ["plugin", "upgrade", "shelf", "me/other:2"], stdin: "y\n" },
 ];

@@ -433,8 +433,44 @@ const frame = (stream: number, text: string): Buffer => {
 
 type Answer =
   | { readonly status?: number; readonly json: unknown }
-  | { readonly status?: number; readonly lines: readonly unknown[] }
+  | {
+      readonly status?: number;
+      readonly lines: readonly unknown[];
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   | { readonly status?: number; readonly bytes: Uint8Array };
+
+const plugin = (name: string, enabled: boolean) => ({
+  Config: {
+    Args: { Description: "", Name: "", Settable: null, Value: [] },
+    Description: `A plugin called ${name}`,
+    Documentation: "https://example.com",
+    Entrypoint: ["/plugin", "-v"],
+    Env: [{ Description: "more", Name: "DEBUG", Settable: ["value"], Value: "0" }],
+    Interface: { Socket: "test.sock", Types: ["docker.volumedriver/1.0"] },
+    IpcHost: false,
+    Linux: { AllowAllDevices: false, Capabilities: ["CAP_SYS_ADMIN"], Devices: null },
+    Mounts: null,
+    Network: { Type: "host" },
+    PidHost: false,
+    PropagatedMount: "/mnt/state",
+    User: {},
+    WorkDir: "",
+  },
+  Enabled: enabled,
+  Id: id(enabled ? "8" : "9"),
+  Name: `me/${name}:latest`,
+  PluginReference: `docker.io/me/${name}:latest`,
+  Settings: { Args: [], Devices: [], Env: ["DEBUG=0"], Mounts: [] },
+});
+const privileges = [
+  { Name: "network", Description: "permissions to access a network", Value: ["host"] },
+  { Name: "capabilities", Description: "list", Value: ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"] },
+];
+const pluginLines = [
+  { status: "latest: Pulling from me/shelf" },
+  { status: "Download complete", progressDetail: {}, id: "0123456789ab" },
+];
 
 const missing = (message: string): Answer => ({ status: 404, json: { message } });
 const nothing: Answer = { status: 204, bytes: new Uint8Array(0) };
@@ -530,6 +566,34 @@ const routes: readonly (readonly [RegExp, (request: FakeRequest) => Answer])[] =
   [/^POST \/volumes\/create$/, () => ({ status: 201, json: volumes[0] })],
   [/^DELETE \/volumes\/data$/, () => nothing],
   [
+    /^GET \/plugins$/,
+    ({ query }) => ({
+      json: (query["filters"]?.[0] ?? "").includes("nothing")
+        ? []
+        : [plugin("shelf10", false), plugin("shelf9", true)],
+    }),
+  ],
+  [
+    /^GET \/plugins\/privileges$/,
+    ({ query }) => ({ json: query["remote"]?.[0]?.includes("modest") ? [] : privileges }),
+  ],
+  [
+    /^POST \/plugins\/pull$/,
+    ({ query }) => ({
+      lines: pluginLines,
+      headers: {
+        "Docker-Plugin-Name":
+          query["name"]?.[0] || `${query["remote"]?.[0]?.replace("docker.io/", "") ?? ""}:latest`,
+      },
+    }),
+  ],
+  [/^GET \/plugins\/shelf\/json$/, () => ({ json: plugin("shelf", false) })],
+  [/^GET \/plugins\/busy\/json$/, () => ({ json: plugin("busy", true) })],
+  [/^POST \/plugins\/me\/shelf:latest\/(?:upgrade|push)$/, () => ({ lines: pluginLines })],
+  [/^(?:POST|DELETE) \/plugins\/(?:shelf|me\/(?:shelf|modest):latest)(?:\/\w+)?$/, () => nothing],
+  [/^POST \/plugins\/other:latest\/\w+$/, () => nothing],
+  [/^POST \/plugins\/create$/, () => nothing],
+  [
     / \/containers\/([^/]+)/,
     ({ path }) => missing(`No such container: ${decodeURIComponent(path.split("/")[2] ?? "")}`),
   ],
@@ -608,6 +672,8 @@ function answer(request: FakeRequest, response: ServerResponse): void {
     response.end(result.bytes);
   } else {
     response.setHeader("Content-Type", "application/json");
+    if ("headers" in result)
+      for (const [name, value] of Object.entries(result.headers ?? {})) response.setHeader(name, value);
     response.end(
       "json" in result
         ? `${JSON.stringify(result.json)}\n`

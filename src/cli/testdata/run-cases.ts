@@ -32,6 +32,8 @@ export async function runCases(cases: readonly Case[], program: Program): Promis
   const dir = mkdtempSync(join(tmpdir(), "berth-goldens-"));
   mkdirSync(join(dir, "ctx/empty"), { recursive: true });
   mkdirSync(join(dir, "home"));
+  mkdirSync(join(dir, "plugin/rootfs"), { recursive: true });
+  writeFileSync(join(dir, "plugin/config.json"), '{"entrypoint":["/x"]}');
   writeFileSync(join(dir, "ctx/Dockerfile"), "FROM busybox\n");
   writeFileSync(join(dir, "ctx/env"), "# comment\nONE=1\n  TWO=two words \n\nTZ\nUNSET_HERE\n");
   writeFileSync(join(dir, "ctx/blank"), "A=1\nB C=2\n");

@@ -4,10 +4,9 @@
 // out (CVE-2024-41110, CVE-2026-34040). Streams of bytes (archives) and credentials (/auth) are not shown, as with Docker.
 
 import type { IncomingMessage } from "node:http";
-import { callPlugin } from "../../engine/volume/plugin/client.ts";
-import { locatePlugin, PLUGIN_DIRS, type PluginDirs } from "../../engine/volume/plugin/locate.ts";
-import type { Endpoint } from "../../lib/http1/connect.ts";
 import { Fault, messageOf } from "../../lib/errors.ts";
+import { callPlugin } from "../../lib/plugin-protocol/client.ts";
+import type { PluginLookup, PluginPlace } from "../../lib/plugin-protocol/lookup.ts";
 import { type Gate, type GatedAnswer, type GatedRequest, peerCertificate, tlsNameOf } from "./gate.ts";
 
 const TIMEOUT_MS = 30_000;
@@ -17,19 +16,19 @@ const HIDDEN_HEADERS = ["x-registry-auth", "x-registry-config"];
 export interface AuthorizationOptions {
   /** In the order in which they are asked. */
   readonly plugins: readonly string[];
-  readonly dirs?: PluginDirs;
+  readonly lookup: PluginLookup;
 }
 
 export class Authorization implements Gate {
   /** May be changed while the daemon runs. */
   plugins: readonly string[];
-  readonly #dirs: PluginDirs;
-  /** Those that have said that they authorise. */
-  readonly #active = new Map<string, Endpoint>();
+  readonly #lookup: PluginLookup;
+  /** Those that run by themselves and have said that they authorise. */
+  readonly #active = new Map<string, PluginPlace>();
 
-  constructor({ plugins, dirs = PLUGIN_DIRS }: AuthorizationOptions) {
+  constructor({ plugins, lookup }: AuthorizationOptions) {
     this.plugins = plugins;
-    this.#dirs = dirs;
+    this.#lookup = lookup;
   }
 
   async admit(request: GatedRequest): Promise<void> {
@@ -53,7 +52,7 @@ export class Authorization implements Gate {
   async #ask(name: string, method: string, asked: Readonly<Record<string, unknown>>): Promise<void> {
     let reply: Readonly<Record<string, unknown>>;
     try {
-      reply = await callPlugin(await this.#endpoint(name), method, asked, TIMEOUT_MS);
+      reply = await callPlugin((await this.#place(name)).endpoint, method, asked, TIMEOUT_MS);
     } catch (error) {
       this.#active.delete(name);
       throw new Fault("system", `plugin ${name} failed with error: ${messageOf(error)}`, {
@@ -66,19 +65,21 @@ export class Authorization implements Gate {
     throw new Fault("forbidden", `authorization denied by plugin ${name}: ${said}`, { code: "authz.denied" });
   }
 
-  async #endpoint(name: string): Promise<Endpoint> {
+  async #place(name: string): Promise<PluginPlace> {
     const known = this.#active.get(name);
     if (known !== undefined) return known;
-    const endpoint = await locatePlugin(this.#dirs, name);
-    if (endpoint === undefined)
+    const place = await this.#lookup.find(name, "authz");
+    if (place === undefined)
       throw new Fault("unavailable", `plugin ${JSON.stringify(name)} not found`, { code: "authz.missing" });
-    const { Implements } = await callPlugin(endpoint, "Plugin.Activate", undefined, TIMEOUT_MS);
+    // A managed one may be disabled at any time, and is no further away than its record.
+    if (place.isManaged) return place;
+    const { Implements } = await callPlugin(place.endpoint, "Plugin.Activate", undefined, TIMEOUT_MS);
     if (!Array.isArray(Implements) || !Implements.includes("authz"))
       throw new Fault("unavailable", `plugin ${JSON.stringify(name)} does not implement authz`, {
         code: "authz.missing",
       });
-    this.#active.set(name, endpoint);
-    return endpoint;
+    this.#active.set(name, place);
+    return place;
   }
 }
 

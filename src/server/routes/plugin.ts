@@ -1,22 +1,26 @@
-// What an engine without managed plugins answers: an empty list, and that a plugin is not there.
+// Binds the plugin operations to the engine's plugin port.
 
-import { PLUGIN_OPERATIONS, pluginList } from "../../api/operations/plugin.ts";
-import { Fault } from "../../lib/errors.ts";
-import type { Route } from "../route.ts";
+import * as operations from "../../api/operations/plugin.ts";
+import type { PluginPort } from "../ports.ts";
+import { answer, progress, receive, type Route } from "../route.ts";
 
-const refusal = (operation: string, input: unknown): Fault =>
-  typeof input === "object" && input !== null && "name" in input
-    ? new Fault("notFound", `plugin ${JSON.stringify(input.name)} not found`, { code: "plugin.not-found" })
-    : new Fault("notImplemented", `${operation} is not supported by this version`, {
-        code: "plugin.unsupported",
-      });
+/** Clients go on with this name. */
+const named = (name: string): Record<string, string> => ({ "Docker-Plugin-Name": name });
 
-export function pluginRoutes(): Route[] {
+export function pluginRoutes(port: PluginPort): Route[] {
   return [
-    { operation: pluginList, handle: async (_input, exchange) => exchange.json(200, []) },
-    ...PLUGIN_OPERATIONS.map((operation) => ({
-      operation,
-      handle: (input: unknown) => Promise.reject(refusal(operation.name, input)),
-    })),
+    answer(operations.pluginList, port.list?.bind(port)),
+    answer(operations.getPluginPrivileges, port.privileges?.bind(port)),
+    progress(operations.pluginPull, port.pull?.bind(port), {
+      headers: (input) => named(port.pulledName?.(input) ?? ""),
+    }),
+    receive(operations.pluginCreate, port.create?.bind(port)),
+    answer(operations.pluginInspect, port.inspect?.bind(port)),
+    answer(operations.pluginDelete, port.delete?.bind(port)),
+    answer(operations.pluginEnable, port.enable?.bind(port)),
+    answer(operations.pluginDisable, port.disable?.bind(port)),
+    progress(operations.pluginUpgrade, port.upgrade?.bind(port), { headers: ({ name }) => named(name) }),
+    progress(operations.pluginPush, port.push?.bind(port)),
+    answer(operations.pluginSet, port.set?.bind(port)),
   ];
 }

@@ -36,6 +36,7 @@ import { type PackTotals, packTree } from "./pack.ts";
 import { rebuildTar } from "./rebuild.ts";
 import { type Received, receiveLayer, type ReceiveOptions } from "./receive.ts";
 import { Trash } from "../trash.ts";
+import { LayerUnpacker } from "./unpack.ts";
 import { dropUpper, makeUpper, seenInside, upperDirs } from "./upper.ts";
 import type {
   CommitLayerOptions,
@@ -488,6 +489,24 @@ export class LayerStore {
   async *packView(dirs: UpperDirs, parent: LayerId | null): AsyncGenerator<Uint8Array> {
     await using session = await this.openFs(this.containerRoot(this.viewSource(dirs, parent)));
     yield* packTree(session);
+  }
+
+  /** Copies everything in `top` and below it into an empty directory, and flushes it to disk. */
+  async copyOut(top: LayerId, dir: string, signal?: AbortSignal): Promise<void> {
+    const release = this.#pin(top);
+    try {
+      await using from = await this.openFs(this.rootSource(top));
+      await using to = await this.openFs({ kind: "dir", path: dir });
+      const unpacker = new LayerUnpacker(to, { maxHoleBytes: this.#maxTarBytes });
+      for await (const chunk of packTree(from)) {
+        signal?.throwIfAborted();
+        await unpacker.push(chunk);
+      }
+      await unpacker.finish();
+    } finally {
+      release();
+    }
+    await this.#keel.run([host.syncfs(dir)]);
   }
 
   /** Copies a writable directory, which stays as it is, into a new layer (`docker commit`). */

@@ -1,8 +1,8 @@
-import { pluginOperation } from "../../../api/operations/plugin.ts";
+import { pluginInspect } from "../../../api/operations/plugin.ts";
 import { string } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
 import { inspectFormatUsage } from "../../format/usage.ts";
-import { inspectAll } from "../../inspect.ts";
+import { inspectAll, schemaOf } from "../../inspect.ts";
 
 export const command = defineCommand({
   operands: "[OPTIONS] PLUGIN [PLUGIN...]",
@@ -11,7 +11,8 @@ export const command = defineCommand({
   async run(session, { args, flags }) {
     const client = await session.client();
     await inspectAll(args, flags.format, async (name) => ({
-      text: await client.text(pluginOperation("PluginInspect"), { name }),
+      text: await client.text(pluginInspect, { name }),
+      schema: schemaOf(pluginInspect),
     }));
   },
 });

@@ -121,10 +121,22 @@ test("what is wrong is refused in Docker's words", () => {
 
 test("a driver that there is not is named in Docker's words", () => {
   for (const name of ["splunk", "awslogs", "gcplogs", "etwlogs", "x"])
-    assert.throws(() => driverOf(name), {
+    assert.throws(() => checkLogOptions(name, {}), {
       kind: "invalidParameter",
       message: `logger: no log driver named '${name}' is registered`,
     });
+});
+
+test("an enabled plugin is a driver with options of its own", () => {
+  const defaults = { logType: "json-file", logOptions: {}, isLogPlugin: (name: string) => name === "paper" };
+  const config = completeLogConfig({ Type: "paper", Config: { ink: "blue", tag: "x" } }, defaults);
+  assert.deepEqual(config, { Type: "paper", Config: { ink: "blue", tag: "x" } });
+  assert.equal(isReadable(config), true);
+  assert.notEqual(driverOf("paper")?.remote, undefined);
+  assert.throws(
+    () => completeLogConfig({ Type: "pens", Config: {} }, defaults),
+    /no log driver named 'pens'/,
+  );
 });
 
 test("every option of every driver is accepted", () => {

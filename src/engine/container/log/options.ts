@@ -10,6 +10,7 @@ import { gelf } from "./driver/gelf.ts";
 import { journald } from "./driver/journald.ts";
 import { jsonFile } from "./driver/json-file.ts";
 import { local } from "./driver/local.ts";
+import { pluginLog } from "./driver/plugin.ts";
 import { syslog } from "./driver/syslog.ts";
 import { invalidOption, type LogOptions } from "./settings.ts";
 
@@ -30,20 +31,17 @@ const COMMON = [
   "cache-compress",
 ];
 
-/** Returns the driver of this name; null for none. Fails with invalidParameter for a name that is no driver's. */
+/** Returns the driver of this name, for one that is not built in a plugin's; null for none. */
 export function driverOf(name: string): LogDriver | null {
-  if (name === "none") return null;
-  const driver = DRIVERS.get(name);
-  if (driver === undefined)
-    // compat: clients compare the whole text; the drivers that there are stand in `info` and docs/logging.md.
-    throw invalidOption(`logger: no log driver named '${name}' is registered`);
-  return driver;
+  return name === "none" ? null : (DRIVERS.get(name) ?? pluginLog(name));
 }
 
 /** What a container gets that asks for nothing. */
 export interface LogDefaults {
   readonly logType: string;
   readonly logOptions: LogOptions;
+  /** Whether an enabled plugin of that name takes logs. */
+  isLogPlugin?(name: string): boolean;
 }
 
 /** Returns a container's driver and options. Fails with invalidParameter in Docker's words. */
@@ -57,7 +55,7 @@ export function completeLogConfig(
     ([key]) => Type === defaults.logType || key.startsWith("cache-"),
   );
   const Config = { ...Object.fromEntries(inherited), ...request?.Config };
-  checkLogOptions(Type, Config);
+  checkLogOptions(Type, Config, (name) => defaults.isLogPlugin?.(name) === true);
   return { Type, Config };
 }
 
@@ -71,8 +69,15 @@ export function checkDefaultLog(type: string, options: LogOptions): void {
 }
 
 /** Refuses a driver or options that there are not, with invalidParameter. */
-export function checkLogOptions(type: string, options: LogOptions): void {
+export function checkLogOptions(
+  type: string,
+  options: LogOptions,
+  isPlugin: (name: string) => boolean = () => false,
+): void {
   if (type === "none") return;
+  if (!DRIVERS.has(type) && !isPlugin(type))
+    // compat: clients compare the whole text; the drivers that there are stand in `info` and docs/logging.md.
+    throw invalidOption(`logger: no log driver named '${type}' is registered`);
   const mode = options["mode"] ?? "";
   if (!["", "blocking", "non-blocking"].includes(mode))
     throw invalidOption(`logger: logging mode not supported: ${mode}`);
@@ -99,6 +104,6 @@ function checkBufferSize(size: string | undefined, mode: string): void {
 /** Whether `logs` may read what is kept locally: compat: with a receiver, `cache-disabled` says no. */
 export function isReadable(config: HostConfig["LogConfig"]): boolean {
   if (config.Type === "none") return false;
-  const isRemote = DRIVERS.get(config.Type)?.remote !== undefined;
+  const isRemote = driverOf(config.Type)?.remote !== undefined;
   return !(isRemote && goBool(config.Config?.["cache-disabled"] ?? "") === true);
 }

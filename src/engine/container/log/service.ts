@@ -2,6 +2,7 @@
 // writes, this only reads; a container without a receiver costs nothing here.
 import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
 import { Lane } from "../../../lib/lanes.ts";
+import type { PluginLookup } from "../../../lib/plugin-protocol/lookup.ts";
 import type { Keel } from "../../../linux/keel.ts";
 import type { ShimPlan } from "../../../linux/ops.ts";
 import type { ContainerPaths, Log } from "../context.ts";
@@ -27,6 +28,7 @@ export interface LogServiceOptions {
   readonly paths: ContainerPaths;
   readonly keel: Keel;
   readonly journalSocket: string;
+  readonly plugins: PluginLookup;
   readonly log: Log;
   inBackground(what: string, work: () => Promise<void>): void;
 }
@@ -80,9 +82,9 @@ export class LogService {
   }
 
   #open(record: ContainerRecord, driver: LogDriver, onUncertain: () => void): Promise<Delivery> {
-    const { keel, journalSocket } = this.#options;
+    const { keel, journalSocket, plugins } = this.#options;
     const remote = driver.remote as NonNullable<LogDriver["remote"]>;
-    return remote.open({ info: infoOf(record), keel, journalSocket, onUncertain });
+    return remote.open({ info: infoOf(record), keel, journalSocket, plugins, onUncertain });
   }
 
   /** After a start of the daemon: goes on with what was under way. */

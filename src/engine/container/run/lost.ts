@@ -4,7 +4,8 @@ import type { CgroupPaths } from "../../../linux/cgroupfs/hierarchy.ts";
 import { listPids } from "../../../linux/cgroupfs/processes.ts";
 import { host } from "../../../linux/ops.ts";
 import { readExitFile, type ShimExit } from "../../../runtime/shim/client.ts";
-import type { ContainerContext } from "../context.ts";
+import type { Keel } from "../../../linux/keel.ts";
+import type { ContainerPaths } from "../context.ts";
 
 /** What Docker shows for a container whose end nobody saw, such as one that went down with the host. */
 const UNKNOWN_EXIT_CODE = 255;
@@ -16,7 +17,7 @@ const KILLED_EXIT_CODE = 128 + 9;
  * would have removed are removed here.
  */
 export async function lastExit(
-  context: Pick<ContainerContext, "paths" | "keel">,
+  context: { readonly paths: Pick<ContainerPaths, "stateDir">; readonly keel: Keel },
   id: string,
   cgroup: CgroupPaths,
   { isForced = false }: { isForced?: boolean } = {},

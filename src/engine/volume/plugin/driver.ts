@@ -1,9 +1,9 @@
 // A volume driver that a plugin is: VolumeDriver.Create, Remove, Get, List, Path, Mount, Unmount, Capabilities. Where a plugin
 // keeps its volumes on the host is its own affair; that it is an absolute path is looked at, what is there is not.
 import { Fault } from "../../../lib/errors.ts";
-import type { Endpoint } from "../../../lib/http1/connect.ts";
+import { callPlugin, type PluginReply } from "../../../lib/plugin-protocol/client.ts";
+import type { PluginPlace } from "../../../lib/plugin-protocol/lookup.ts";
 import type { DriverVolume, VolumeDriver } from "../driver.ts";
-import { callPlugin, type PluginReply } from "./client.ts";
 
 export interface PluginTimeouts {
   /** Milliseconds for what may take its time: create and mount. */
@@ -18,18 +18,23 @@ export const PLUGIN_TIMEOUTS: PluginTimeouts = { long: 120_000, short: 60_000, l
 
 export class PluginDriver implements VolumeDriver {
   readonly name: string;
-  readonly #endpoint: Endpoint;
+  readonly #place: PluginPlace;
   readonly #timeouts: PluginTimeouts;
   #scope: Promise<string> | undefined;
 
-  constructor(name: string, endpoint: Endpoint, timeouts: PluginTimeouts) {
-    this.name = name;
-    this.#endpoint = endpoint;
+  constructor(place: PluginPlace, timeouts: PluginTimeouts) {
+    this.name = place.name;
+    this.#place = place;
     this.#timeouts = timeouts;
   }
 
   #call(method: string, body: Readonly<Record<string, unknown>>, timeoutMs?: number): Promise<PluginReply> {
-    return callPlugin(this.#endpoint, `VolumeDriver.${method}`, body, timeoutMs ?? this.#timeouts.short);
+    return callPlugin(
+      this.#place.endpoint,
+      `VolumeDriver.${method}`,
+      body,
+      timeoutMs ?? this.#timeouts.short,
+    );
   }
 
   /** compat: a plugin that does not know the question is local. */
@@ -84,7 +89,7 @@ export class PluginDriver implements VolumeDriver {
           code: "plugin.failed",
         },
       );
-    return Mountpoint;
+    return this.#place.hostPath(Mountpoint);
   }
 
   async unmount(name: string, user: string): Promise<void> {

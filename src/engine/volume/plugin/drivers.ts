@@ -1,25 +1,24 @@
 // The volume drivers of plugins, by name. A plugin is asked once what it is (Plugin.Activate); one that is gone is looked for again at
 // the next use, so plugins may come, go and come back while the daemon runs.
 import { Fault, messageOf } from "../../../lib/errors.ts";
-import type { Endpoint } from "../../../lib/http1/connect.ts";
+import { callPlugin } from "../../../lib/plugin-protocol/client.ts";
+import type { PluginLookup, PluginPlace } from "../../../lib/plugin-protocol/lookup.ts";
 import type { DriverRegistry, VolumeDriver } from "../driver.ts";
-import { callPlugin } from "./client.ts";
 import { PLUGIN_TIMEOUTS, PluginDriver, type PluginTimeouts } from "./driver.ts";
-import { listPlugins, locatePlugin, PLUGIN_DIRS, type PluginDirs } from "./locate.ts";
 
 export interface PluginDriversOptions {
-  readonly dirs?: PluginDirs;
+  readonly lookup: PluginLookup;
   readonly timeouts?: PluginTimeouts;
   readonly log: (message: string) => void;
 }
 
 interface Activated {
-  readonly endpoint: Endpoint;
+  readonly place: PluginPlace;
   readonly driver: PluginDriver;
 }
 
 export class PluginDrivers implements DriverRegistry {
-  readonly #dirs: PluginDirs;
+  readonly #lookup: PluginLookup;
   readonly #timeouts: PluginTimeouts;
   readonly #log: (message: string) => void;
   readonly #active = new Map<string, Activated>();
@@ -27,7 +26,7 @@ export class PluginDrivers implements DriverRegistry {
   readonly #told = new Set<string>();
 
   constructor(options: PluginDriversOptions) {
-    this.#dirs = options.dirs ?? PLUGIN_DIRS;
+    this.#lookup = options.lookup;
     this.#timeouts = options.timeouts ?? PLUGIN_TIMEOUTS;
     this.#log = options.log;
   }
@@ -45,21 +44,28 @@ export class PluginDrivers implements DriverRegistry {
   }
 
   async #activate(name: string): Promise<PluginDriver> {
-    const endpoint = await locatePlugin(this.#dirs, name);
-    if (endpoint === undefined) {
+    const place = await this.#lookup.find(name, "VolumeDriver").catch((error: unknown) => {
+      this.#active.delete(name);
+      throw error;
+    });
+    if (place === undefined) {
       this.#active.delete(name);
       throw new Fault("notFound", `plugin ${JSON.stringify(name)} not found`, { code: "plugin.not-found" });
     }
-    const known = this.#active.get(name);
-    if (known !== undefined && isSame(known.endpoint, endpoint)) return known.driver;
-    const { Implements } = await callPlugin(endpoint, "Plugin.Activate", undefined, this.#timeouts.list);
-    if (!Array.isArray(Implements) || !Implements.includes("VolumeDriver"))
-      throw new Fault("notFound", "Plugin does not implement the requested driver", {
-        code: "plugin.not-implemented",
-      });
-    const driver = new PluginDriver(name, endpoint, this.#timeouts);
-    this.#active.set(name, { endpoint, driver });
+    const known = this.#active.get(place.name);
+    if (known !== undefined && isSame(known.place, place)) return known.driver;
+    if (!place.isManaged) await this.#ask(place);
+    const driver = new PluginDriver(place, this.#timeouts);
+    this.#active.set(place.name, { place, driver });
     return driver;
+  }
+
+  async #ask({ endpoint }: PluginPlace): Promise<void> {
+    const { Implements } = await callPlugin(endpoint, "Plugin.Activate", undefined, this.#timeouts.list);
+    if (Array.isArray(Implements) && Implements.includes("VolumeDriver")) return;
+    throw new Fault("notFound", "Plugin does not implement the requested driver", {
+      code: "plugin.not-implemented",
+    });
   }
 
   names(): readonly string[] {
@@ -67,7 +73,7 @@ export class PluginDrivers implements DriverRegistry {
   }
 
   async plugins(): Promise<readonly VolumeDriver[]> {
-    const names = await listPlugins(this.#dirs);
+    const names = await this.#lookup.list("VolumeDriver");
     const drivers = await Promise.all(
       names.map((name) =>
         this.#activate(name).catch((error: unknown) => {
@@ -81,6 +87,6 @@ export class PluginDrivers implements DriverRegistry {
   }
 }
 
-function isSame(a: Endpoint, b: Endpoint): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+function isSame(a: PluginPlace, b: PluginPlace): boolean {
+  return JSON.stringify(a.endpoint) === JSON.stringify(b.endpoint);
 }

@@ -5,9 +5,10 @@ import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { callPlugin } from "./client.ts";
+import { callPlugin } from "../../../lib/plugin-protocol/client.ts";
+import { listPlugins, locatePlugin } from "../../../lib/plugin-protocol/locate.ts";
+import { FilePlugins } from "../../../lib/plugin-protocol/lookup.ts";
 import { PluginDrivers } from "./drivers.ts";
-import { listPlugins, locatePlugin } from "./locate.ts";
 
 type Calls = Record<string, (body: Record<string, unknown>) => unknown>;
 
@@ -80,7 +81,8 @@ after(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-const drivers = (): PluginDrivers => new PluginDrivers({ dirs, timeouts, log: () => {} });
+const drivers = (): PluginDrivers =>
+  new PluginDrivers({ lookup: new FilePlugins(dirs), timeouts, log: () => {} });
 
 test("a volume's whole life passes through the plugin", async () => {
   const driver = await drivers().driver("store");

@@ -1,5 +1,6 @@
 // What a log driver is. Whatever the driver, the shim writes the lines to a local file (storage); a driver with a receiver also
 // opens a delivery, to which a shipper (ship/shipper.ts) hands the lines from that file.
+import type { PluginLookup } from "../../../../lib/plugin-protocol/lookup.ts";
 import type { Keel } from "../../../../linux/keel.ts";
 import type { LogInfo } from "../info.ts";
 import { invalidOption, type LogOptions } from "../settings.ts";
@@ -70,6 +71,7 @@ export interface DeliveryContext {
   readonly keel: Keel;
   /** journald's socket. */
   readonly journalSocket: string;
+  readonly plugins: PluginLookup;
   /** Called when a connection was lost and the last batch may not have arrived. */
   onUncertain(): void;
 }

@@ -1,8 +1,8 @@
 // Calls to one plugin (Docker's plugin protocol v1): JSON over HTTP, one connection a call, a time limit for each. What a plugin
 // says wrong, too much, or not at all is an error of the call and nothing else.
-import { Fault, messageOf } from "../../../lib/errors.ts";
-import type { Endpoint } from "../../../lib/http1/connect.ts";
-import { sendRequest } from "../../../lib/http1/request.ts";
+import { Fault, messageOf } from "../errors.ts";
+import type { Endpoint } from "../http1/connect.ts";
+import { sendRequest } from "../http1/request.ts";
 
 const CONTENT_TYPE = "application/vnd.docker.plugins.v1.2+json";
 const MAX_REPLY_BYTES = 8 << 20;

@@ -2,8 +2,8 @@
 // NAME.spec (an address) or NAME.json (Name, Addr, TLSConfig) in /etc/docker/plugins and /usr/lib/docker/plugins.
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { Fault, messageOf } from "../../../lib/errors.ts";
-import type { Endpoint } from "../../../lib/http1/connect.ts";
+import { Fault, messageOf } from "../errors.ts";
+import type { Endpoint } from "../http1/connect.ts";
 
 export interface PluginDirs {
   readonly sockets: string;
