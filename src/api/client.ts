@@ -5,9 +5,10 @@
 
 import type { Duplex } from "node:stream";
 import { Fault } from "../lib/errors.ts";
+import { type Channel, channelOf, openChannel } from "../lib/http1/channel.ts";
 import type { Endpoint, TlsClient } from "../lib/http1/connect.ts";
 import type { HeaderValue } from "../lib/http1/head.ts";
-import { fetchWhole, hasPlainPath, type WholeResponse } from "../lib/http1/fetch.ts";
+import { fetchHead, fetchWhole, hasPlainPath, type WholeResponse } from "../lib/http1/fetch.ts";
 import type { RequestOptions, Response } from "../lib/http1/request.ts";
 import { parseExactJson } from "../lib/json/parse.ts";
 import type { ArgumentsOf, OperationSpec, ResultOf } from "./contract.ts";
@@ -50,6 +51,14 @@ export interface HijackedConnection {
   readonly isMultiplexed: true | undefined;
 }
 
+/** An upgraded connection without node's streams: for terminals, which are to be there quickly. */
+export interface Attached {
+  /** What came with the response head is read first. */
+  readonly channel: Channel;
+  /** As HijackedConnection has it. */
+  readonly isMultiplexed: true | undefined;
+}
+
 /** Element type of a streamed response: parsed lines, or bytes. */
 export type StreamItemOf<O extends OperationSpec> = O["success"]["kind"] extends "lines"
   ? ResultOf<O>
@@ -79,6 +88,18 @@ export interface Client {
     args: ArgumentsOf<O>,
     options?: CallOptions,
   ): Promise<HijackedConnection>;
+  /** The same for a terminal. */
+  attach<O extends OperationSpec>(
+    operation: O,
+    args: ArgumentsOf<O>,
+    options?: CallOptions,
+  ): Promise<Attached>;
+  /** Makes a call that answers one value late; resolves when the response's head says that the daemon has begun. */
+  begin<O extends OperationSpec>(
+    operation: O,
+    args: ArgumentsOf<O>,
+    options?: CallOptions,
+  ): Promise<{ readonly result: Promise<ResultOf<O>> }>;
   /** The response headers of HEAD /_ping (names in lower case), such as api-version. */
   ping(options?: CallOptions): Promise<ReadonlyMap<string, string>>;
 }
@@ -222,13 +243,66 @@ class HttpClient {
   }
 
   async hijack(operation: OperationSpec, args: Args, options: CallOptions = {}): Promise<HijackedConnection> {
-    const { success } = operation;
-    const upgrade = (success.kind === "hijack" && success.protocol) || "tcp";
+    const upgrade = upgradeOf(operation);
     const request = this.#encode(operation, args, options);
     const response = await this.#open({ ...request, upgrade }, options);
-    const isMultiplexed =
-      response.headers.get("content-type") === "application/vnd.docker.multiplexed-stream";
-    return { socket: response.hijack(), isMultiplexed: isMultiplexed || undefined };
+    return { socket: response.hijack(), isMultiplexed: isMultiplexed(response.headers) };
+  }
+
+  async attach(operation: OperationSpec, args: Args, options: CallOptions = {}): Promise<Attached> {
+    const endpoint = this.#endpoint;
+    if (!("path" in endpoint)) {
+      const { socket, isMultiplexed } = await this.hijack(operation, args, options);
+      return { channel: channelOf(socket), isMultiplexed };
+    }
+    const request = this.#encode(operation, args, options);
+    const { method, target, body } = request;
+    const whole = body === undefined || isWhole(body) ? body : undefined;
+    const headers = this.#headers(request, options);
+    const upgrade = upgradeOf(operation);
+    try {
+      const answer = await openChannel({
+        socketPath: endpoint.path,
+        method,
+        target,
+        headers,
+        body: whole,
+        upgrade,
+      });
+      if ("text" in answer) throw faultOf(answer);
+      return { channel: answer.channel, isMultiplexed: isMultiplexed(answer.headers) };
+    } catch (error) {
+      throw unreachable(error, this.host);
+    }
+  }
+
+  async begin(
+    operation: OperationSpec,
+    args: Args,
+    options: CallOptions = {},
+  ): Promise<{ result: Promise<unknown> }> {
+    const request = this.#encode(operation, args, options);
+    const { method, target } = request;
+    const endpoint = this.#endpoint;
+    if (!("path" in endpoint) || !hasPlainPath(target) || request.body !== undefined) {
+      const response = await this.#open(request, options);
+      return { result: response.text().then((text) => parseText(text)) };
+    }
+    const headers = this.#headers(request, options);
+    const { signal } = options;
+    try {
+      const { status, text, ...head } = await fetchHead({
+        socketPath: endpoint.path,
+        method,
+        target,
+        headers,
+        signal,
+      });
+      if (status >= 400) throw faultOf({ ...head, status, text: await text() });
+      return { result: text().then((t) => parseText(t)) };
+    } catch (error) {
+      throw unreachable(error, this.host);
+    }
   }
 
   async ping(options: CallOptions = {}): Promise<ReadonlyMap<string, string>> {
@@ -280,6 +354,12 @@ class HttpClient {
     throw faultOf({ ...response, text: await response.text(ERROR_BODY_LIMIT) });
   }
 }
+
+const upgradeOf = ({ success }: OperationSpec): string =>
+  (success.kind === "hijack" && success.protocol) || "tcp";
+
+const isMultiplexed = (headers: ReadonlyMap<string, string>): true | undefined =>
+  headers.get("content-type") === "application/vnd.docker.multiplexed-stream" || undefined;
 
 const isWhole = (body: NonNullable<RequestOptions["body"]>): body is Uint8Array | string =>
   typeof body === "string" || body instanceof Uint8Array;

@@ -2,6 +2,7 @@
 // too new, it goes down to what the daemon names and asks again. Saves the /_ping that Docker's client sends first.
 
 import {
+  type Attached,
   type CallOptions,
   type Client,
   type ClientOptions,
@@ -63,6 +64,22 @@ export class NegotiatingClient implements Client {
     options?: CallOptions,
   ): Promise<HijackedConnection> {
     return this.#attempt(options, () => this.#inner.hijack(operation, args, options));
+  }
+
+  attach<O extends OperationSpec>(
+    operation: O,
+    args: ArgumentsOf<O>,
+    options?: CallOptions,
+  ): Promise<Attached> {
+    return this.#attempt(options, () => this.#inner.attach(operation, args, options));
+  }
+
+  begin<O extends OperationSpec>(
+    operation: O,
+    args: ArgumentsOf<O>,
+    options?: CallOptions,
+  ): Promise<{ readonly result: Promise<ResultOf<O>> }> {
+    return this.#attempt(options, () => this.#inner.begin(operation, args, options));
   }
 
   ping(options?: CallOptions): Promise<ReadonlyMap<string, string>> {

@@ -1,10 +1,10 @@
 // Connects the terminal with a hijacked connection: raw bytes under a tty, 8-byte frames otherwise. Owns raw mode and
 // gives the terminal back before it returns, whatever happens.
 
-import type { Duplex } from "node:stream";
-import type { HijackedConnection } from "../../api/client.ts";
+import type { Attached } from "../../api/client.ts";
 import { FRAME_TYPES, FrameDecoder } from "../../lib/frames.ts";
 import { Fault } from "../../lib/errors.ts";
+import type { Channel } from "../../lib/http1/channel.ts";
 import { DetachWatch, defaultDetachKeys, parseDetachKeys } from "../../lib/term/detach-keys.ts";
 import { exitWith } from "../failure.ts";
 import { PIPE_EXIT_CODE, printError, writeAll, writeLater } from "../output.ts";
@@ -30,34 +30,30 @@ export async function checkTty(attachesStdin: boolean, isTty: boolean): Promise<
 }
 
 /** Copies both ways until the other side closes or the user detaches. */
-export async function attachTerminal(
-  connection: HijackedConnection,
-  options: AttachOptions,
-): Promise<AttachEnd> {
-  const { socket } = connection;
+export async function attachTerminal({ channel }: Attached, options: AttachOptions): Promise<AttachEnd> {
   const { promise: detached, resolve: detach } = Promise.withResolvers<"detached">();
-  const input = options.stdin ? await startInput(socket, options, () => detach("detached")) : undefined;
-  if (!options.stdin) socket.end();
+  const input = options.stdin ? await startInput(channel, options, () => detach("detached")) : undefined;
+  if (!options.stdin) channel.end();
   try {
-    const end = await Promise.race([copyOutput(socket, options), detached]);
+    const end = await Promise.race([copyOutput(channel, options), detached]);
     return end;
   } finally {
     input?.stop();
-    socket.destroy();
+    channel.destroy();
   }
 }
 
-async function copyOutput(socket: Duplex, options: AttachOptions): Promise<"closed"> {
+async function copyOutput(channel: Channel, options: AttachOptions): Promise<"closed"> {
   // With stdin attached a blocked stdout must not keep us from reading stdin, or two programs could wait for each
   // other for ever; without, plain writes are quicker.
   const write = options.stdin ? writeBeside : writeNow;
   if (options.isTty) {
-    for await (const chunk of socket) await write(1, chunk as Uint8Array);
+    for await (const chunk of channel) await write(1, chunk);
     return "closed";
   }
   const frames = new FrameDecoder();
-  for await (const chunk of socket) {
-    for (const { type, data } of frames.push(chunk as Uint8Array)) {
+  for await (const chunk of channel) {
+    for (const { type, data } of frames.push(chunk)) {
       if (type === FRAME_TYPES.systemError) {
         throw new Fault("system", `error from daemon in stream: ${Buffer.from(data).toString()}`, {
           code: "cli.stream",
@@ -87,7 +83,7 @@ interface Input {
   stop(): void;
 }
 
-async function startInput(socket: Duplex, options: AttachOptions, detach: () => void): Promise<Input> {
+async function startInput(channel: Channel, options: AttachOptions, detach: () => void): Promise<Input> {
   const { stdin } = process;
   const isRaw = options.isTty && stdin.isTTY;
   const watch = isRaw ? new DetachWatch(keysOf(options.detachKeys)) : undefined;
@@ -101,14 +97,12 @@ async function startInput(socket: Duplex, options: AttachOptions, detach: () => 
     for await (const chunk of stdin) {
       if (isStopped) return;
       const { pass, isDetached } = watch?.push(chunk) ?? { pass: chunk, isDetached: false };
-      if (pass.length > 0 && !socket.write(pass)) await drained(socket);
+      if (pass.length > 0 && !channel.write(pass)) await channel.drained();
       if (isDetached) detach();
     }
-    socket.end();
+    channel.end();
   };
-  // The container may be gone before our input is; that is not an error.
-  socket.on("error", () => {});
-  copy().catch(() => socket.end()); // ignored: input that cannot be read is at its end
+  copy().catch(() => channel.end()); // ignored: input that cannot be read is at its end
   return {
     stop: () => {
       isStopped = true;
@@ -116,19 +110,6 @@ async function startInput(socket: Duplex, options: AttachOptions, detach: () => 
       stdin.pause();
     },
   };
-}
-
-/** Resolves when the socket takes more, or never will. */
-function drained(socket: Duplex): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      socket.off("drain", done);
-      socket.off("close", done);
-      resolve();
-    };
-    socket.once("drain", done);
-    socket.once("close", done);
-  });
 }
 
 /**

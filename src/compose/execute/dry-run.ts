@@ -41,5 +41,7 @@ export function dryRunClient(client: Client): Client {
     call,
     stream,
     hijack,
+    attach: hijack,
+    begin: async (operation, args, options) => ({ result: call(operation, args, options) }),
   } as Client;
 }

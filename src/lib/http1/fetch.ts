@@ -41,8 +41,23 @@ export const hasPlainPath = (target: string): boolean => !/\/\.{1,2}(?:[/?]|$)/.
  * when nobody listens, "http.closed" when no whole answer came, "http.malformed" when it is none, Fault(system, "http.too-large"), and the signal's reason when it aborts.
  */
 export async function fetchWhole(request: WholeRequest): Promise<WholeResponse> {
+  const { text, ...head } = await fetchHead(request);
+  return { ...head, text: await text() };
+}
+
+/** An answer of which only the head is there. */
+export interface HeadResponse extends Omit<WholeResponse, "text"> {
+  /** Reads the rest; throws as fetchWhole. Called once. */
+  text(): Promise<string>;
+}
+
+/** The same, resolving when the head of the answer is there. */
+export async function fetchHead(request: WholeRequest): Promise<HeadResponse> {
   const { socketPath, method, target, headers, body, signal } = request;
-  let isAnswered = false;
+  const fail = (error: unknown, isAnswered: boolean): unknown => {
+    signal?.throwIfAborted();
+    return error instanceof Fault ? error : failure(error, socketPath, isAnswered);
+  };
   try {
     const options: FetchOptions = {
       unix: socketPath,
@@ -54,16 +69,17 @@ export async function fetchWhole(request: WholeRequest): Promise<WholeResponse> 
       timeout: false,
     };
     const response = await fetch(`http://docker${target}`, options);
-    isAnswered = true;
     return {
       status: response.status,
       reason: response.statusText,
       headers: new Map(response.headers),
-      text: await textOf(response),
+      text: () =>
+        textOf(response).catch((error: unknown) => {
+          throw fail(error, true);
+        }),
     };
   } catch (error) {
-    signal?.throwIfAborted();
-    throw error instanceof Fault ? error : failure(error, socketPath, isAnswered);
+    throw fail(error, false);
   }
 }
 

@@ -13,17 +13,15 @@ export async function registerWait(
   condition: "next-exit" | "removed",
 ): Promise<{ readonly status: Promise<number> }> {
   // The response's head says that the wait is registered; its body is the value.
-  const response = await client.stream(containerWait, { id, condition });
-  return { status: readStatus(response) };
+  const { result } = await client.begin(containerWait, { id, condition });
+  return { status: readStatus(result) };
 }
 
-async function readStatus(response: AsyncIterable<Uint8Array>): Promise<number> {
+async function readStatus(result: Promise<ContainerWait>): Promise<number> {
   try {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of response) chunks.push(chunk);
-    const result = JSON.parse(Buffer.concat(chunks).toString()) as ContainerWait;
-    if (result.Error == null) return result.StatusCode;
-    printError(`Error waiting for container: ${result.Error.Message}\n`);
+    const { StatusCode, Error: failure } = await result;
+    if (failure == null) return StatusCode;
+    printError(`Error waiting for container: ${failure.Message}\n`);
   } catch (error) {
     printError(`error waiting for container: ${describeFailure(error)}\n`);
   }

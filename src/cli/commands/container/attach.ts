@@ -33,7 +33,7 @@ export const command = defineCommand({
       const { forwardSignals } = await import("../../terminal/signals.ts");
       cleanup.defer(forwardSignals(client, id));
     }
-    const connection = await client.hijack(containerAttach, { id, stream: true, ...attach, detachKeys });
+    const connection = await client.attach(containerAttach, { id, stream: true, ...attach, detachKeys });
     // It may have stopped meanwhile, and an attachment to a stopped container would wait for ever.
     await inspectRunning(client, id);
     if (Config.Tty) cleanup.defer(await followSize(client, id));

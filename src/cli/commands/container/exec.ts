@@ -59,7 +59,7 @@ export const command = defineCommand({
       await client.call(execStart, { id, body: { Detach: true, Tty: flags.tty, ...size } });
       return 0;
     }
-    const connection = await client.hijack(execStart, {
+    const connection = await client.attach(execStart, {
       id,
       body: { Detach: false, Tty: flags.tty, ...size },
     });

@@ -122,7 +122,7 @@ async function runAttached(
     cleanup.defer(forwardSignals(client, id));
   }
   const [connection, { status }] = await Promise.all([
-    client.hijack(containerAttach, { id, stream: true, ...attach, detachKeys }),
+    client.attach(containerAttach, { id, stream: true, ...attach, detachKeys }),
     registerWait(client, id, flags.rm ? "removed" : "next-exit"),
   ]);
   const ended = attachTerminal(connection, { ...attach, isTty: flags.tty, detachKeys });
@@ -131,7 +131,7 @@ async function runAttached(
   try {
     await client.call(containerStart, { id });
   } catch (error) {
-    connection.socket.destroy();
+    connection.channel.destroy();
     await ended.catch(() => {});
     if (flags.rm) await status;
     throw withHelp(session, error);
@@ -144,7 +144,7 @@ async function runAttached(
     }
   }
   // Awaited here: signals and sizes are passed on until the end.
-  return await finish(ended, status, attach, () => connection.socket.destroy());
+  return await finish(ended, status, attach, () => connection.channel.destroy());
 }
 
 /** Output may still be on its way when the exit status is there; without output attached there is nothing to wait for. */

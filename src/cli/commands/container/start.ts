@@ -74,7 +74,7 @@ async function startAttached(session: Session, name: string, flags: Flags): Prom
     cleanup.defer(forwardSignals(client, id));
   }
   const [connection, { status }] = await Promise.all([
-    client.hijack(containerAttach, { id, stream: true, ...attach, detachKeys }),
+    client.attach(containerAttach, { id, stream: true, ...attach, detachKeys }),
     registerWait(client, id, HostConfig.AutoRemove ? "removed" : "next-exit"),
   ]);
   const ended = attachTerminal(connection, { ...attach, isTty: Config.Tty, detachKeys });
@@ -82,7 +82,7 @@ async function startAttached(session: Session, name: string, flags: Flags): Prom
   try {
     await client.call(containerStart, { id, ...checkpointOf(flags) });
   } catch (error) {
-    connection.socket.destroy();
+    connection.channel.destroy();
     await ended.catch(() => {});
     if (HostConfig.AutoRemove) await status;
     throw error;

@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Fault } from "../errors.ts";
+import { type Channel, openChannel, type UpgradeRequest } from "./channel.ts";
+
+const UPGRADED = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+
+/** Serves one connection after the request's head has come; `rest` is what came behind it. */
+async function withServer(
+  serve: (socket: Socket, head: string, rest: Buffer) => void,
+  use: (request: UpgradeRequest) => Promise<void>,
+): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), "channel-"));
+  const sockets = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    let received = Buffer.alloc(0);
+    const onData = (chunk: Buffer): void => {
+      received = Buffer.concat([received, chunk]);
+      const end = received.indexOf("\r\n\r\n");
+      if (end < 0) return;
+      socket.off("data", onData);
+      serve(socket, received.subarray(0, end).toString(), received.subarray(end + 4));
+    };
+    socket.on("data", onData);
+  });
+  const socketPath = join(dir, "sock");
+  try {
+    await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+    await use({ socketPath, method: "POST", target: "/exec/1/start", headers: { A: "b" }, upgrade: "tcp" });
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+    await rm(dir, { recursive: true });
+  }
+}
+
+async function channelFor(request: UpgradeRequest): Promise<Channel> {
+  const answer = await openChannel(request);
+  assert.ok("channel" in answer, `status ${answer.status}`);
+  return answer.channel;
+}
+
+async function readAll(channel: Channel): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of channel) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+test("openChannel sends head and body, and gives first what came behind the answer's head", async () => {
+  let seen = "";
+  await withServer(
+    (socket, head, rest) => {
+      seen = `${head}|${rest}`;
+      socket.end(`${UPGRADED}early`);
+    },
+    async (request) => {
+      const channel = await channelFor({ ...request, body: '{"Tty":false}' });
+      assert.equal((await readAll(channel)).toString(), "early");
+      channel.destroy();
+    },
+  );
+  assert.match(seen, /^POST \/exec\/1\/start HTTP\/1\.1\r\n/);
+  for (const field of ["A: b", "Connection: Upgrade", "Upgrade: tcp", "Content-Length: 13"])
+    assert.ok(seen.includes(`\r\n${field}`), field);
+  assert.ok(seen.endsWith('|{"Tty":false}'));
+});
+
+test("a channel carries more than the sockets hold both ways, and its end does not end the other way", async () => {
+  const sent = Buffer.alloc(5_000_000, "there ");
+  const answer = Buffer.alloc(4_000_000, "and back ");
+  let got = 0;
+  await withServer(
+    (socket) => {
+      socket.on("data", (chunk) => (got += chunk.length));
+      socket.on("end", () => socket.end(answer));
+      socket.write(UPGRADED);
+    },
+    async (request) => {
+      const channel = await channelFor(request);
+      if (!channel.write(sent)) await channel.drained();
+      channel.end();
+      assert.ok((await readAll(channel)).equals(answer));
+      channel.destroy();
+    },
+  );
+  assert.equal(got, sent.length);
+});
+
+test("end sends what still waits before it", async () => {
+  const sent = Buffer.alloc(3_000_000, "x");
+  const { promise, resolve } = Promise.withResolvers<number>();
+  await withServer(
+    (socket) => {
+      let got = 0;
+      socket.on("data", (chunk) => (got += chunk.length));
+      socket.on("end", () => resolve(got));
+      socket.write(UPGRADED);
+    },
+    async (request) => {
+      const channel = await channelFor(request);
+      channel.write(sent);
+      channel.end();
+      assert.equal(await promise, sent.length);
+      channel.destroy();
+    },
+  );
+});
+
+test("drained resolves when the other side has gone, and writing then does nothing", async () => {
+  await withServer(
+    (socket) => {
+      socket.write(UPGRADED);
+      socket.pause();
+      socket.once("resume", () => socket.destroy());
+      setImmediate(() => socket.resume());
+    },
+    async (request) => {
+      const channel = await channelFor(request);
+      channel.write(Buffer.alloc(20_000_000));
+      await channel.drained();
+      channel.write(Buffer.alloc(10));
+      channel.destroy();
+    },
+  );
+});
+
+test("openChannel gives the text of a refusal, with its length or chunked", async () => {
+  for (const body of [
+    "Content-Length: 4\r\n\r\nnope",
+    "Transfer-Encoding: chunked\r\n\r\n4\r\nnope\r\n0\r\n\r\n",
+  ])
+    await withServer(
+      (socket) => socket.write(`HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n${body}`),
+      async (request) => {
+        const answer = await openChannel(request);
+        assert.deepEqual([answer.status, "text" in answer && answer.text], [404, "nope"]);
+      },
+    );
+});
+
+test("openChannel says who does not answer", async () => {
+  const fails = (request: UpgradeRequest, code: string): Promise<void> =>
+    assert.rejects(openChannel(request), (error: unknown) => error instanceof Fault && error.code === code);
+  await withServer(
+    (socket) => socket.end(),
+    async (request) => {
+      await fails(request, "http.closed");
+      await fails({ ...request, socketPath: `${request.socketPath}-not` }, "http.connect");
+    },
+  );
+  await withServer(
+    (socket) => socket.end("SSH-2.0-x\r\n\r\n"),
+    (request) => fails(request, "http.malformed"),
+  );
+});

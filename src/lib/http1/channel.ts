@@ -1,0 +1,229 @@
+// A connection that an upgraded request has become, on a unix socket, by the runtime's own sockets: node:net and its streams cost a client
+// three milliseconds more, which a short `exec` notices. What another endpoint's connection (request.ts) needs to look the same is at the end.
+// Invariant: what was written goes out before the half-close; the reader gets every byte that came before the end.
+
+import type { Duplex } from "node:stream";
+import { Fault } from "../errors.ts";
+import { createBodyReader } from "./body.ts";
+import { encodeRequestHead, endOfHead, framingOf, MAX_HEAD_BYTES, parseResponseHead } from "./head.ts";
+import type { HeaderValue, ResponseHead } from "./head.ts";
+import { ChunkQueue } from "./queue.ts";
+
+/** Bytes both ways, of which each may end alone. Reading it to the end, or leaving the loop, does not end the other way. */
+export interface Channel extends AsyncIterable<Uint8Array> {
+  /** False when the other side is slow: drained() then says when it takes more. */
+  write(bytes: Uint8Array): boolean;
+  /** Resolves when the other side takes more, or never will. */
+  drained(): Promise<void>;
+  /** Says that nothing more comes from us. */
+  end(): void;
+  destroy(): void;
+}
+
+export interface UpgradeRequest {
+  /** The socket's path. */
+  readonly socketPath: string;
+  readonly method: string;
+  /** Path and query, already encoded. */
+  readonly target: string;
+  readonly headers: Readonly<Record<string, HeaderValue>>;
+  readonly body?: Uint8Array | string | undefined;
+  /** What to ask for, such as "tcp". */
+  readonly upgrade: string;
+}
+
+/** The answer to an upgrade: a channel, or the text of a refusal. */
+export type Upgraded = ResponseHead & ({ readonly channel: Channel } | { readonly text: string });
+
+const REFUSAL_LIMIT_BYTES = 1024 * 1024;
+
+/**
+ * Sends a request that asks for the connection. Throws Fault(unavailable) with "http.connect" and detail.errno when nobody listens,
+ * "http.closed" when no answer came, "http.malformed" when it is none.
+ */
+export async function openChannel(request: UpgradeRequest): Promise<Upgraded> {
+  const { socketPath, method, target, body = "" } = request;
+  const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  const channel = new UnixChannel();
+  await channel.connect(socketPath);
+  const head = encodeRequestHead(method, target, {
+    Host: "docker",
+    ...request.headers,
+    Connection: "Upgrade",
+    Upgrade: request.upgrade,
+    "Content-Length": String(bytes.length),
+  });
+  channel.write(Buffer.concat([Buffer.from(head, "latin1"), bytes]));
+  try {
+    const answer = await readHead(channel);
+    if (answer.status === 101 || answer.status === 200) return { ...answer, channel };
+    return { ...answer, text: await readRefusal(channel, method, answer) };
+  } catch (error) {
+    channel.destroy();
+    throw error;
+  }
+}
+
+async function readHead(channel: UnixChannel): Promise<ResponseHead> {
+  let received: Uint8Array = new Uint8Array(0);
+  for (;;) {
+    const chunk = await channel.next();
+    if (chunk === undefined)
+      throw new Fault("unavailable", "connection closed before a response came", { code: "http.closed" });
+    received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
+    for (let end = endOfHead(received); end >= 0; end = endOfHead(received)) {
+      const head = parseResponseHead(received.subarray(0, end));
+      received = received.subarray(end);
+      if (head.status >= 200 || head.status === 101) {
+        channel.putBack(received);
+        return head;
+      }
+    }
+    if (received.length > MAX_HEAD_BYTES)
+      throw new Fault("unavailable", "malformed HTTP response: head too large", { code: "http.malformed" });
+  }
+}
+
+async function readRefusal(channel: UnixChannel, method: string, head: ResponseHead): Promise<string> {
+  const reader = createBodyReader(framingOf(method, head));
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  while (!reader.isDone && bytes < REFUSAL_LIMIT_BYTES) {
+    const chunk = await channel.next();
+    if (chunk === undefined) {
+      reader.end();
+      break;
+    }
+    for (const piece of reader.push(chunk)) {
+      chunks.push(piece);
+      bytes += piece.length;
+    }
+  }
+  channel.destroy();
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+class UnixChannel implements Channel {
+  #socket: Awaited<ReturnType<typeof Bun.connect>> | undefined;
+  readonly #queue = new ChunkQueue({
+    pause: () => this.#socket?.pause(),
+    resume: () => this.#socket?.resume(),
+    cancel: () => {},
+  });
+  readonly #chunks = this.#queue[Symbol.asyncIterator]();
+  #early: Uint8Array | undefined;
+  /** Not yet taken by the kernel, in order. */
+  #waiting: Uint8Array[] = [];
+  #isEnding = false;
+  #isClosed = false;
+  #room: PromiseWithResolvers<void> | undefined;
+
+  async connect(path: string): Promise<void> {
+    try {
+      this.#socket = await Bun.connect({
+        unix: path,
+        allowHalfOpen: true,
+        socket: {
+          data: (_socket, chunk) => this.#queue.push(chunk),
+          drain: () => this.#flush(),
+          end: () => this.#queue.end(),
+          close: (_socket, error) => this.#close(error),
+          error: (_socket, error) => this.#close(error),
+        },
+      });
+    } catch (cause) {
+      const errno = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+      const text = `cannot connect to ${path}: ${errno || String(cause)}`;
+      throw new Fault("unavailable", text, { code: "http.connect", detail: { errno }, cause });
+    }
+  }
+
+  /** The next bytes; undefined at the end. */
+  async next(): Promise<Uint8Array | undefined> {
+    const early = this.#early;
+    this.#early = undefined;
+    if (early !== undefined) return early;
+    const { done, value } = await this.#chunks.next();
+    return done === true ? undefined : value;
+  }
+
+  /** Gives bytes back that the next reader is to get first. */
+  putBack(bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#early = bytes;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+    for (let chunk = await this.next(); chunk !== undefined; chunk = await this.next()) yield chunk;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#isClosed) return true;
+    this.#waiting.push(bytes);
+    this.#flush();
+    return this.#waiting.length === 0;
+  }
+
+  drained(): Promise<void> {
+    if (this.#waiting.length === 0) return Promise.resolve();
+    this.#room ??= Promise.withResolvers();
+    return this.#room.promise;
+  }
+
+  end(): void {
+    this.#isEnding = true;
+    this.#flush();
+  }
+
+  destroy(): void {
+    this.#socket?.terminate();
+    this.#close();
+  }
+
+  #flush(): void {
+    for (let first = this.#waiting[0]; first !== undefined && !this.#isClosed; first = this.#waiting[0]) {
+      const written = Math.max(0, this.#socket?.write(first) ?? 0);
+      if (written < first.length) {
+        this.#waiting[0] = first.subarray(written);
+        return;
+      }
+      this.#waiting.shift();
+    }
+    this.#room?.resolve();
+    this.#room = undefined;
+    if (this.#isEnding && !this.#isClosed) {
+      this.#isEnding = false;
+      this.#socket?.shutdown();
+    }
+  }
+
+  #close(error?: Error): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#waiting = [];
+    this.#flush();
+    if (error === undefined) this.#queue.end();
+    else this.#queue.fail(new Fault("unavailable", error.message, { code: "http.closed", cause: error }));
+  }
+}
+
+/** Makes a stream of node's look like a channel. */
+export function channelOf(socket: Duplex): Channel {
+  // The other side may be gone before what we send is; whoever reads learns of it.
+  socket.on("error", () => {});
+  return {
+    [Symbol.asyncIterator]: () => socket[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>,
+    write: (bytes) => socket.write(bytes),
+    drained: () =>
+      new Promise((resolve) => {
+        const done = (): void => {
+          socket.off("drain", done);
+          socket.off("close", done);
+          resolve();
+        };
+        socket.once("drain", done);
+        socket.once("close", done);
+      }),
+    end: () => void socket.end(),
+    destroy: () => void socket.destroy(),
+  };
+}
