@@ -5,11 +5,11 @@
 
 import type { Duplex } from "node:stream";
 import { Fault } from "../lib/errors.ts";
-import { type Channel, channelOf, openChannel } from "../lib/http1/channel.ts";
+import { type Channel, channelOf } from "../lib/http1/channel.ts";
 import type { Endpoint, TlsClient } from "../lib/http1/connect.ts";
-import type { HeaderValue } from "../lib/http1/head.ts";
-import { fetchHead, fetchWhole, hasPlainPath, type WholeResponse } from "../lib/http1/fetch.ts";
+import type { HeaderValue, ResponseHead } from "../lib/http1/head.ts";
 import type { RequestOptions, Response } from "../lib/http1/request.ts";
+import { sendUnix, type UnixResponse } from "../lib/http1/unix.ts";
 import { parseExactJson } from "../lib/json/parse.ts";
 import type { ArgumentsOf, OperationSpec, ResultOf } from "./contract.ts";
 import { sshCommand } from "./ssh.ts";
@@ -102,6 +102,11 @@ export interface Client {
   ): Promise<{ readonly result: Promise<ResultOf<O>> }>;
   /** The response headers of HEAD /_ping (names in lower case), such as api-version. */
   ping(options?: CallOptions): Promise<ReadonlyMap<string, string>>;
+}
+
+/** An answer whose body is all there. */
+interface WholeResponse extends ResponseHead {
+  readonly text: string;
 }
 
 type ClientRequest = Omit<RequestOptions, "endpoint" | "signal" | "connectTimeoutMs">;
@@ -250,30 +255,13 @@ class HttpClient {
   }
 
   async attach(operation: OperationSpec, args: Args, options: CallOptions = {}): Promise<Attached> {
-    const endpoint = this.#endpoint;
-    if (!("path" in endpoint)) {
+    const quick = this.#quick(this.#encode(operation, args, options), options, upgradeOf(operation));
+    if (quick === undefined) {
       const { socket, isMultiplexed } = await this.hijack(operation, args, options);
       return { channel: channelOf(socket), isMultiplexed };
     }
-    const request = this.#encode(operation, args, options);
-    const { method, target, body } = request;
-    const whole = body === undefined || isWhole(body) ? body : undefined;
-    const headers = this.#headers(request, options);
-    const upgrade = upgradeOf(operation);
-    try {
-      const answer = await openChannel({
-        socketPath: endpoint.path,
-        method,
-        target,
-        headers,
-        body: whole,
-        upgrade,
-      });
-      if ("text" in answer) throw faultOf(answer);
-      return { channel: answer.channel, isMultiplexed: isMultiplexed(answer.headers) };
-    } catch (error) {
-      throw unreachable(error, this.host);
-    }
+    const { channel, headers } = await quick;
+    return { channel, isMultiplexed: isMultiplexed(headers) };
   }
 
   async begin(
@@ -282,27 +270,8 @@ class HttpClient {
     options: CallOptions = {},
   ): Promise<{ result: Promise<unknown> }> {
     const request = this.#encode(operation, args, options);
-    const { method, target } = request;
-    const endpoint = this.#endpoint;
-    if (!("path" in endpoint) || !hasPlainPath(target) || request.body !== undefined) {
-      const response = await this.#open(request, options);
-      return { result: response.text().then((text) => parseText(text)) };
-    }
-    const headers = this.#headers(request, options);
-    const { signal } = options;
-    try {
-      const { status, text, ...head } = await fetchHead({
-        socketPath: endpoint.path,
-        method,
-        target,
-        headers,
-        signal,
-      });
-      if (status >= 400) throw faultOf({ ...head, status, text: await text() });
-      return { result: text().then((t) => parseText(t)) };
-    } catch (error) {
-      throw unreachable(error, this.host);
-    }
+    const response = await (this.#quick(request, options) ?? this.#open(request, options));
+    return { result: response.text().then((text) => parseText(text)) };
   }
 
   async ping(options: CallOptions = {}): Promise<ReadonlyMap<string, string>> {
@@ -320,19 +289,32 @@ class HttpClient {
 
   /** Sends a request and reads its answer to the end. */
   async #whole(request: ClientRequest, options: CallOptions): Promise<WholeResponse> {
+    const response = await (this.#quick(request, options) ?? this.#open(request, options));
+    return { ...response, text: await response.text() };
+  }
+
+  /** The same as #open without node's streams, which cost a command more time than its request; undefined where that cannot be. */
+  #quick(
+    request: ClientRequest,
+    { signal, headers: more }: CallOptions,
+    upgrade?: string,
+  ): Promise<UnixResponse> | undefined {
     const { method, target, body } = request;
     const endpoint = this.#endpoint;
-    if (!("path" in endpoint) || !hasPlainPath(target) || (body !== undefined && !isWhole(body))) {
-      const response = await this.#open(request, options);
-      return { ...response, text: await response.text() };
-    }
-    const headers = this.#headers(request, options);
-    try {
-      const { signal } = options;
-      return accepted(await fetchWhole({ socketPath: endpoint.path, method, target, headers, body, signal }));
-    } catch (error) {
-      throw unreachable(error, this.host);
-    }
+    if (!("path" in endpoint) || (body !== undefined && !isWhole(body))) return undefined;
+    const headers = this.#headers(request, more === undefined ? {} : { headers: more });
+    const asked = upgrade === undefined ? {} : { upgrade };
+    return sendUnix({ socketPath: endpoint.path, method, target, headers, body, signal, ...asked }).then(
+      async (response) => {
+        const { status } = response;
+        const isRefused = upgrade === undefined ? status >= 400 : status !== 101 && status !== 200;
+        if (isRefused) throw faultOf({ ...response, text: await response.text() });
+        return response;
+      },
+      (error: unknown) => {
+        throw unreachable(error, this.host);
+      },
+    );
   }
 
   /** Sends a request and returns when the head of its answer is there. */
@@ -363,11 +345,6 @@ const isMultiplexed = (headers: ReadonlyMap<string, string>): true | undefined =
 
 const isWhole = (body: NonNullable<RequestOptions["body"]>): body is Uint8Array | string =>
   typeof body === "string" || body instanceof Uint8Array;
-
-function accepted(response: WholeResponse): WholeResponse {
-  if (response.status >= 400) throw faultOf(response);
-  return response;
-}
 
 /** Creates a client; nothing is connected before the first call. Throws Fault(invalidParameter, "host.invalid"). */
 export function createClient(options: ClientOptions): Client {

@@ -1,12 +1,9 @@
-// A connection that an upgraded request has become, on a unix socket, by the runtime's own sockets: node:net and its streams cost a client
-// three milliseconds more, which a short `exec` notices. What another endpoint's connection (request.ts) needs to look the same is at the end.
+// Bytes both ways over a unix socket, by the runtime's own sockets: node:net and its streams cost a client three milliseconds more, which
+// a short `exec` notices. What makes another endpoint's connection (request.ts) look the same is at the end.
 // Invariant: what was written goes out before the half-close; the reader gets every byte that came before the end.
 
 import type { Duplex } from "node:stream";
 import { Fault } from "../errors.ts";
-import { createBodyReader } from "./body.ts";
-import { encodeRequestHead, endOfHead, framingOf, MAX_HEAD_BYTES, parseResponseHead } from "./head.ts";
-import type { HeaderValue, ResponseHead } from "./head.ts";
 import { ChunkQueue } from "./queue.ts";
 
 /** Bytes both ways, of which each may end alone. Reading it to the end, or leaving the loop, does not end the other way. */
@@ -20,90 +17,8 @@ export interface Channel extends AsyncIterable<Uint8Array> {
   destroy(): void;
 }
 
-export interface UpgradeRequest {
-  /** The socket's path. */
-  readonly socketPath: string;
-  readonly method: string;
-  /** Path and query, already encoded. */
-  readonly target: string;
-  readonly headers: Readonly<Record<string, HeaderValue>>;
-  readonly body?: Uint8Array | string | undefined;
-  /** What to ask for, such as "tcp". */
-  readonly upgrade: string;
-}
-
-/** The answer to an upgrade: a channel, or the text of a refusal. */
-export type Upgraded = ResponseHead & ({ readonly channel: Channel } | { readonly text: string });
-
-const REFUSAL_LIMIT_BYTES = 1024 * 1024;
-
-/**
- * Sends a request that asks for the connection. Throws Fault(unavailable) with "http.connect" and detail.errno when nobody listens,
- * "http.closed" when no answer came, "http.malformed" when it is none.
- */
-export async function openChannel(request: UpgradeRequest): Promise<Upgraded> {
-  const { socketPath, method, target, body = "" } = request;
-  const bytes = typeof body === "string" ? Buffer.from(body) : body;
-  const channel = new UnixChannel();
-  await channel.connect(socketPath);
-  const head = encodeRequestHead(method, target, {
-    Host: "docker",
-    ...request.headers,
-    Connection: "Upgrade",
-    Upgrade: request.upgrade,
-    "Content-Length": String(bytes.length),
-  });
-  channel.write(Buffer.concat([Buffer.from(head, "latin1"), bytes]));
-  try {
-    const answer = await readHead(channel);
-    if (answer.status === 101 || answer.status === 200) return { ...answer, channel };
-    return { ...answer, text: await readRefusal(channel, method, answer) };
-  } catch (error) {
-    channel.destroy();
-    throw error;
-  }
-}
-
-async function readHead(channel: UnixChannel): Promise<ResponseHead> {
-  let received: Uint8Array = new Uint8Array(0);
-  for (;;) {
-    const chunk = await channel.next();
-    if (chunk === undefined)
-      throw new Fault("unavailable", "connection closed before a response came", { code: "http.closed" });
-    received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
-    for (let end = endOfHead(received); end >= 0; end = endOfHead(received)) {
-      const head = parseResponseHead(received.subarray(0, end));
-      received = received.subarray(end);
-      if (head.status >= 200 || head.status === 101) {
-        channel.putBack(received);
-        return head;
-      }
-    }
-    if (received.length > MAX_HEAD_BYTES)
-      throw new Fault("unavailable", "malformed HTTP response: head too large", { code: "http.malformed" });
-  }
-}
-
-async function readRefusal(channel: UnixChannel, method: string, head: ResponseHead): Promise<string> {
-  const reader = createBodyReader(framingOf(method, head));
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  while (!reader.isDone && bytes < REFUSAL_LIMIT_BYTES) {
-    const chunk = await channel.next();
-    if (chunk === undefined) {
-      reader.end();
-      break;
-    }
-    for (const piece of reader.push(chunk)) {
-      chunks.push(piece);
-      bytes += piece.length;
-    }
-  }
-  channel.destroy();
-  return Buffer.concat(chunks).toString("utf8");
-}
-
-class UnixChannel implements Channel {
+/** A channel on a unix socket. */
+export class UnixChannel implements Channel {
   #socket: Awaited<ReturnType<typeof Bun.connect>> | undefined;
   readonly #queue = new ChunkQueue({
     pause: () => this.#socket?.pause(),
@@ -118,7 +33,16 @@ class UnixChannel implements Channel {
   #isClosed = false;
   #room: PromiseWithResolvers<void> | undefined;
 
-  async connect(path: string): Promise<void> {
+  private constructor() {}
+
+  /** Connects. Throws Fault(unavailable, "http.connect") with detail.errno when nobody listens. */
+  static async open(path: string): Promise<UnixChannel> {
+    const channel = new UnixChannel();
+    await channel.#connect(path);
+    return channel;
+  }
+
+  async #connect(path: string): Promise<void> {
     try {
       this.#socket = await Bun.connect({
         unix: path,
@@ -177,6 +101,12 @@ class UnixChannel implements Channel {
   destroy(): void {
     this.#socket?.terminate();
     this.#close();
+  }
+
+  /** Destroys it; the reader gets the error behind what has come. */
+  fail(error: unknown): void {
+    this.#queue.fail(error);
+    this.destroy();
   }
 
   #flush(): void {

@@ -5,16 +5,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Fault } from "../errors.ts";
-import { type Channel, openChannel, type UpgradeRequest } from "./channel.ts";
+import type { Channel } from "./channel.ts";
+import { sendUnix, type UnixRequest } from "./unix.ts";
 
 const UPGRADED = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
 
 /** Serves one connection after the request's head has come; `rest` is what came behind it. */
 async function withServer(
   serve: (socket: Socket, head: string, rest: Buffer) => void,
-  use: (request: UpgradeRequest) => Promise<void>,
+  use: (request: UnixRequest) => Promise<void>,
 ): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), "channel-"));
+  const dir = await mkdtemp(join(tmpdir(), "http-unix-"));
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
@@ -40,10 +41,10 @@ async function withServer(
   }
 }
 
-async function channelFor(request: UpgradeRequest): Promise<Channel> {
-  const answer = await openChannel(request);
-  assert.ok("channel" in answer, `status ${answer.status}`);
-  return answer.channel;
+async function channelFor(request: UnixRequest): Promise<Channel> {
+  const { status, channel } = await sendUnix(request);
+  assert.equal(status, 101);
+  return channel;
 }
 
 async function readAll(channel: Channel): Promise<Buffer> {
@@ -52,7 +53,7 @@ async function readAll(channel: Channel): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-test("openChannel sends head and body, and gives first what came behind the answer's head", async () => {
+test("sendUnix sends head and body, and gives first what came behind the answer's head", async () => {
   let seen = "";
   await withServer(
     (socket, head, rest) => {
@@ -130,7 +131,7 @@ test("drained resolves when the other side has gone, and writing then does nothi
   );
 });
 
-test("openChannel gives the text of a refusal, with its length or chunked", async () => {
+test("sendUnix gives the text of a refusal, with its length or chunked", async () => {
   for (const body of [
     "Content-Length: 4\r\n\r\nnope",
     "Transfer-Encoding: chunked\r\n\r\n4\r\nnope\r\n0\r\n\r\n",
@@ -138,15 +139,15 @@ test("openChannel gives the text of a refusal, with its length or chunked", asyn
     await withServer(
       (socket) => socket.write(`HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n${body}`),
       async (request) => {
-        const answer = await openChannel(request);
-        assert.deepEqual([answer.status, "text" in answer && answer.text], [404, "nope"]);
+        const answer = await sendUnix(request);
+        assert.deepEqual([answer.status, await answer.text()], [404, "nope"]);
       },
     );
 });
 
-test("openChannel says who does not answer", async () => {
-  const fails = (request: UpgradeRequest, code: string): Promise<void> =>
-    assert.rejects(openChannel(request), (error: unknown) => error instanceof Fault && error.code === code);
+test("sendUnix says who does not answer", async () => {
+  const fails = (request: UnixRequest, code: string): Promise<void> =>
+    assert.rejects(sendUnix(request), (error: unknown) => error instanceof Fault && error.code === code);
   await withServer(
     (socket) => socket.end(),
     async (request) => {

@@ -1,0 +1,126 @@
+// One HTTP/1.1 request to a unix socket, whose answer is small and read as a whole, or which becomes a channel: what a command of a few
+// milliseconds needs, by the runtime's own sockets. Streams, uploads and other endpoints are request.ts's.
+// Invariant: the connection is closed when the text has been read, the signal aborts or anything fails; a channel belongs to its caller.
+
+import { Fault } from "../errors.ts";
+import { createBodyReader } from "./body.ts";
+import { type Channel, UnixChannel } from "./channel.ts";
+import {
+  encodeRequestHead,
+  endOfHead,
+  framingOf,
+  type HeaderValue,
+  MAX_HEAD_BYTES,
+  parseResponseHead,
+  type ResponseHead,
+} from "./head.ts";
+
+export interface UnixRequest {
+  /** The socket's path. */
+  readonly socketPath: string;
+  readonly method: string;
+  /** Path and query, already encoded. */
+  readonly target: string;
+  readonly headers: Readonly<Record<string, HeaderValue>>;
+  readonly body?: Uint8Array | string | undefined;
+  /** Asks for the connection, such as "tcp". */
+  readonly upgrade?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An answer of which the head is there; text() or channel is used, not both. */
+export interface UnixResponse extends ResponseHead {
+  /** Reads the body to its end, once. Throws Fault(unavailable, "http.closed") when it breaks off, Fault(system, "http.too-large"). */
+  text(): Promise<string>;
+  /** The connection after an upgrade; what came behind the head is read first. */
+  readonly channel: Channel;
+}
+
+const TEXT_LIMIT_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Sends the request and resolves when the head of its answer is there, whatever the status. Throws Fault(unavailable) with "http.connect" and
+ * detail.errno when nobody listens, "http.closed" when no answer came, "http.malformed" when it is none, and the signal's reason when it aborts.
+ */
+export async function sendUnix(request: UnixRequest): Promise<UnixResponse> {
+  const { method, signal } = request;
+  signal?.throwIfAborted();
+  const bytes = encode(request);
+  const channel = await UnixChannel.open(request.socketPath);
+  const onAbort = (): void => channel.fail(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  const release = (): void => signal?.removeEventListener("abort", onAbort);
+  try {
+    signal?.throwIfAborted();
+    channel.write(bytes);
+    const head = await readHead(channel);
+    return { ...head, channel, text: () => readText(channel, method, head).finally(release) };
+  } catch (error) {
+    release();
+    channel.destroy();
+    throw error;
+  }
+}
+
+function encode({ method, target, headers, body, upgrade }: UnixRequest): Uint8Array {
+  const content = typeof body === "string" ? Buffer.from(body) : body;
+  const head = encodeRequestHead(method, target, {
+    Host: "docker",
+    ...headers,
+    ...(upgrade === undefined ? { Connection: "close" } : { Connection: "Upgrade", Upgrade: upgrade }),
+    ...(content === undefined && (method === "GET" || method === "HEAD")
+      ? {}
+      : { "Content-Length": String(content?.length ?? 0) }),
+  });
+  return Buffer.concat([Buffer.from(head, "latin1"), content ?? new Uint8Array(0)]);
+}
+
+async function readHead(channel: UnixChannel): Promise<ResponseHead> {
+  let received: Uint8Array = new Uint8Array(0);
+  for (;;) {
+    const chunk = await channel.next();
+    if (chunk === undefined) throw closed("a response came");
+    received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
+    for (let end = endOfHead(received); end >= 0; end = endOfHead(received)) {
+      const head = parseResponseHead(received.subarray(0, end));
+      received = received.subarray(end);
+      if (head.status >= 200 || head.status === 101) {
+        channel.putBack(received);
+        return head;
+      }
+    }
+    if (received.length > MAX_HEAD_BYTES)
+      throw new Fault("unavailable", "malformed HTTP response: head too large", { code: "http.malformed" });
+  }
+}
+
+async function readText(channel: UnixChannel, method: string, head: ResponseHead): Promise<string> {
+  const reader = createBodyReader(framingOf(method, head));
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    while (!reader.isDone) {
+      const chunk = await channel.next();
+      if (chunk === undefined) {
+        reader.end();
+        break;
+      }
+      for (const piece of reader.push(chunk)) {
+        chunks.push(piece);
+        bytes += piece.length;
+      }
+      if (bytes > TEXT_LIMIT_BYTES)
+        throw new Fault("system", "response is too large", { code: "http.too-large" });
+    }
+    return Buffer.concat(chunks).toString("utf8");
+  } catch (error) {
+    throw error instanceof Fault && error.code === "http.truncated"
+      ? closed("the response was complete")
+      : error;
+  } finally {
+    channel.destroy();
+  }
+}
+
+const closed = (before: string): Fault =>
+  new Fault("unavailable", `connection closed before ${before}`, { code: "http.closed" });
