@@ -37,6 +37,8 @@ const into = (name: string, what: string, entry: string): Row<Engine> => ({
   unit: "ms",
   goal: { faster: 1 },
   rounds: { full: 3, quick: 0 },
+  hasWarmUp: false,
+  only: ["berth", "docker"],
   prepare: (e) => void e.cli(["exec", "box", "rm", "-rf", `/in/${entry}`]),
   sample: (e) => timed(() => e.cli(["cp", join(sourceDir(), entry), "box:/in/"])),
 });
@@ -47,6 +49,8 @@ const outOf = (name: string, what: string, entry: string): Row<Engine> => ({
   unit: "ms",
   goal: { faster: 1 },
   rounds: { full: 3, quick: 0 },
+  hasWarmUp: false,
+  only: ["berth", "docker"],
   async sample(e) {
     const dir = mkdtempSync(join(tmpdir(), "bench-cp-out-"));
     try {

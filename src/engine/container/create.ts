@@ -16,6 +16,7 @@ import {
   platformDistance,
 } from "../../oci/platform.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
+import { followSteps } from "../../lib/steps.ts";
 import { generateSpec } from "../../runtime/spec/generate.ts";
 import { completeConfig } from "./config.ts";
 import { withJoinedIds } from "./host-config/modes.ts";
@@ -48,6 +49,7 @@ export async function createContainer(
   input: CreateInput,
   call: Call,
 ): Promise<ContainerCreateResponse> {
+  const steps = followSteps("create");
   const body = {
     ...input.body,
     HostConfig: adaptHostConfig(input.body.HostConfig, call.version),
@@ -106,12 +108,15 @@ export async function createContainer(
     ...(mounts.mounts.length === 0 ? {} : { mounts: mounts.mounts }),
     state: NEVER_RAN,
   };
+  steps.done("record");
   const warnings = new Set([
     ...settled.warnings,
     ...foreignPlatform(input, image.config),
     ...(await settle(context, record, mounts)),
     ...volumeDriverWarning(hostConfig),
   ]);
+  steps.done("files-and-commit");
+  steps.end();
   publish(context, record, "create");
   return { Id: id, Warnings: [...warnings] };
 }

@@ -2,6 +2,7 @@
 // reason, which can be removed again, and one that a crash cut short is finished or made dead by the next daemon.
 import { rm } from "node:fs/promises";
 import { Fault, messageOf } from "../../lib/errors.ts";
+import { followSteps } from "../../lib/steps.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { keepContainer, keepFiles } from "./keep.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -69,6 +70,7 @@ export async function removeStopped(
   record: ContainerRecord,
   options: RemoveOptions,
 ): Promise<void> {
+  const steps = followSteps("remove");
   live.isRemoving = true;
   clearTimeout(live.restartTimer);
   // By this the next daemon knows a removal from a loss, if the power fails when the files are gone and the record is not.
@@ -85,12 +87,15 @@ export async function removeStopped(
   } catch (error) {
     throw await recordDeath(context, live, error);
   }
+  steps.done("files");
   const anonymous = options.volumes ? anonymousVolumes(record) : [];
   const kept = isKept ? keepContainer(context, record, options.group) : undefined;
   await context.table.remove(record, [
     ...context.volumes.disown(anonymous),
     ...(kept === undefined ? [] : [context.kept.putChange(kept)]),
   ]);
+  steps.done("commit");
+  steps.end();
   publish(context, record, "destroy");
   await removeVolumes(context, anonymous, kept === undefined ? {} : { isKept, group: kept.group });
   if (kept !== undefined) context.kept.settle(kept);

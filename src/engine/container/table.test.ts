@@ -1,17 +1,18 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { LayerHolds } from "../../storage/layer/holds.ts";
 import type { LayerId } from "../../storage/layer/types.ts";
+import { type DiskIo, nodeDisk } from "../../storage/meta/disk.ts";
 import { MetaStore } from "../../storage/meta/store.ts";
 import { type ContainerRecord, NEVER_RAN } from "./record.ts";
 import { ContainerTable } from "./table.ts";
 
 const LAYER = "7" as LayerId;
 
-function record(id: string, name: string): ContainerRecord {
+function record(id: string, name: string, { isAutoRemoved = false } = {}): ContainerRecord {
   return {
     version: 1,
     id,
@@ -19,6 +20,7 @@ function record(id: string, name: string): ContainerRecord {
     layer: LAYER,
     state: NEVER_RAN,
     endpoints: [],
+    hostConfig: { AutoRemove: isAutoRemoved },
   } as unknown as ContainerRecord;
 }
 
@@ -85,3 +87,40 @@ test("a reserved name is taken until the reservation ends", () =>
     }
     assert.equal(table.isNameTaken("web"), false);
   }));
+
+test("nobody waits for the disk for a container that goes when it ends, unless the step changes more; its record is written all the same", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "berth-table-"));
+  let syncs = 0;
+  const disk: DiskIo = {
+    ...nodeDisk,
+    open: async (path, options) => {
+      const file = await nodeDisk.open(path, options);
+      return { ...file, datasync: async () => (syncs++, file.datasync()) };
+    },
+  };
+  const store = await MetaStore.open(dir, { disk });
+  try {
+    const table = new ContainerTable(store, new LayerHolds());
+    const other = store.table<string>("other");
+    const syncsOf = async (body: () => Promise<unknown>): Promise<number> => {
+      const before = syncs;
+      await body();
+      return syncs - before;
+    };
+    const [leaving, staying] = [record(A, "leaving", { isAutoRemoved: true }), record(B, "staying")];
+    assert.equal(await syncsOf(() => table.add(leaving)), 0);
+    const copy = mkdtempSync(join(tmpdir(), "berth-table-"));
+    cpSync(dir, copy, { recursive: true });
+    const killed = await MetaStore.open(copy, { isLocking: false });
+    assert.equal(new ContainerTable(killed, new LayerHolds()).find("leaving").id, A);
+    await killed.close();
+    rmSync(copy, { recursive: true });
+    assert.equal(await syncsOf(() => table.remove(leaving)), 0);
+    assert.equal(await syncsOf(() => table.add(leaving, [other.put("a", "b")])), 1);
+    assert.equal(await syncsOf(() => table.add(staying)), 1);
+    assert.equal(await syncsOf(() => table.remove(staying)), 1);
+  } finally {
+    await store.close();
+    rmSync(dir, { recursive: true });
+  }
+});

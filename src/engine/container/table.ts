@@ -201,7 +201,7 @@ export class ContainerTable {
     this.#byName.set(record.name, record.id);
     this.#hold(record);
     try {
-      await this.#store.commit([this.#records.put(record.id, record), ...more]);
+      await this.#store.commit([this.#records.put(record.id, record), ...more], durabilityOf(record, more));
       this.#onChange(record.id, record);
     } catch (error) {
       this.#forget(record);
@@ -242,7 +242,7 @@ export class ContainerTable {
 
   /** Commits the removal of a container, and in the same step what becomes of its own elsewhere. */
   async remove(record: ContainerRecord, more: readonly Change[] = []): Promise<void> {
-    await this.#store.commit([this.#records.remove(record.id), ...more]);
+    await this.#store.commit([this.#records.remove(record.id), ...more], durabilityOf(record, more));
     this.#onChange(record.id, undefined);
     this.#forget(record);
   }
@@ -252,4 +252,12 @@ export class ContainerTable {
     for (const layer of layersOf(record)) this.#holds.release(layer, `container:${record.id}`);
     if (this.#byName.get(record.name) === record.id) this.#byName.delete(record.name);
   }
+}
+
+/**
+ * Nobody waits for the disk for a container that goes when it ends: a power cut ends it, and whether its record was there then or not, it is
+ * removed at the next start. What else changes in the same step is worth the wait.
+ */
+function durabilityOf(record: ContainerRecord, more: readonly Change[]): CommitOptions {
+  return { durable: !record.hostConfig.AutoRemove || more.length > 0 };
 }

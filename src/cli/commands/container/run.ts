@@ -3,6 +3,7 @@
 import type { Client } from "../../../api/client.ts";
 import { containerAttach, containerResize, containerStart } from "../../../api/operations/container.ts";
 import { Fault } from "../../../lib/errors.ts";
+import { followSteps, type Steps } from "../../../lib/steps.ts";
 import { bool, string } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
 import { describeFailure, exitWith } from "../../failure.ts";
@@ -25,6 +26,8 @@ export const command = defineCommand({
   },
   interspersed: false,
   async run(session, { flags, given, args }) {
+    const steps = followSteps("run", { isFromStart: true });
+    steps.done("load");
     const [image = "", ...rest] = args;
     const fail = (error: unknown): Fault => withHelp(session, error);
     let request: CreateRequest;
@@ -45,9 +48,10 @@ export const command = defineCommand({
     } catch (error) {
       throw fail(error);
     }
+    steps.done("create");
     const client = await session.client();
     if (attach.stdin || attach.stdout || attach.stderr)
-      return runAttached(session, client, { id, flags, attach });
+      return runAttached(session, client, { id, flags, attach, steps });
     print(`${id}\n`);
     try {
       await client.call(containerStart, { id });
@@ -107,12 +111,13 @@ interface Attached {
   readonly id: string;
   readonly flags: RunFlags;
   readonly attach: Attach;
+  readonly steps: Steps;
 }
 
 async function runAttached(
   session: Session,
   client: Client,
-  { id, flags, attach }: Attached,
+  { id, flags, attach, steps }: Attached,
 ): Promise<number> {
   const { attachTerminal } = await import("../../terminal/attach.ts");
   const detachKeys = flags["detach-keys"] || ((await session.config()).detachKeys ?? "");
@@ -125,11 +130,13 @@ async function runAttached(
     client.attach(containerAttach, { id, stream: true, ...attach, detachKeys }),
     registerWait(client, id, flags.rm ? "removed" : "next-exit"),
   ]);
+  steps.done("attach");
   const ended = attachTerminal(connection, { ...attach, isTty: flags.tty, detachKeys });
   // A failure of the stream is looked at below, after the start has been tried.
   ended.catch(() => {});
   try {
     await client.call(containerStart, { id });
+    steps.done("start");
   } catch (error) {
     connection.channel.destroy();
     await ended.catch(() => {});
@@ -144,7 +151,10 @@ async function runAttached(
     }
   }
   // Awaited here: signals and sizes are passed on until the end.
-  return await finish(ended, status, attach, () => connection.channel.destroy());
+  const exitCode = await finish(ended, status, attach, () => connection.channel.destroy());
+  steps.done("end");
+  steps.end();
+  return exitCode;
 }
 
 /** Output may still be on its way when the exit status is there; without output attached there is nothing to wait for. */

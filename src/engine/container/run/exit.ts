@@ -3,6 +3,7 @@
 // exactly this.
 import { rm } from "node:fs/promises";
 import { messageOf } from "../../../lib/errors.ts";
+import { followSteps } from "../../../lib/steps.ts";
 import { formatNano, parseNano } from "../../../lib/time.ts";
 import type { ShimExit } from "../../../runtime/shim/client.ts";
 import { type ContainerContext, publish } from "../context.ts";
@@ -40,11 +41,14 @@ export async function settleExit(
     live.run = null;
     return;
   }
+  const steps = followSteps("exit");
   for (const execId of live.execIds) live.execEnded(execId, 137);
   await endScope(context, before.cgroup); // before another run may have its name
   await releaseEndpoints(context, before);
+  steps.done("endpoints");
   await releaseMounts(context, before);
   await rm(context.paths.stateDir(live.id), { recursive: true, force: true });
+  steps.done("state-dir");
   await releaseJoined(context, before);
   // Run and state change in one step: nobody sees a container that neither runs nor has ended.
   if (live.run === run) live.run = null;
@@ -67,6 +71,8 @@ export async function settleExit(
     },
     { endpoints: latest.endpoints.map(withoutAttached) },
   );
+  steps.done("commit");
+  steps.end();
   if (!isTold) publishEnd(context, record, exit);
   context.logs.ended(record, live);
   live.tellExit(record.state);

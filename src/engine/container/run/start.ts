@@ -2,6 +2,7 @@
 // the process itself. Called in the container's lane. Whatever fails on the way is undone, and the record says why.
 import { rm } from "node:fs/promises";
 import { Fault, messageOf } from "../../../lib/errors.ts";
+import { followSteps } from "../../../lib/steps.ts";
 import { formatNano } from "../../../lib/time.ts";
 import { freezerFile } from "../../../linux/cgroupfs/freezer-state.ts";
 import {
@@ -147,12 +148,15 @@ async function launch(
   { onExit, state, checkpoint }: Launch,
 ): Promise<void> {
   await using undo = new AsyncDisposableStack();
+  const steps = followSteps("start");
   const plan = await planNetworks(context, record);
+  steps.done("networks");
   let failure: unknown;
   let isPluggedIn = false;
   // keel takes back what a request did that failed; what a whole one did is ours to take back.
   undo.defer(() => (isPluggedIn ? unplug(context, plan.planned) : plan.undo(failure)));
   await writeEtcFiles(context, record, plan.planned);
+  steps.done("etc-files");
   for (const { network } of plan.planned) {
     context.networks.publish(network.id, "connect", record.id);
     undo.defer(() => context.networks.publish(network.id, "disconnect", record.id));
@@ -161,6 +165,7 @@ async function launch(
   undo.defer(() => releaseMounts(context, record));
   const log = await context.logs.plan(record);
   const dirs = await context.layers.createUpper(record.id, record.idMap);
+  steps.done("mounts");
   const userns = planUserNamespace(context, record);
   const shimPlan = await planShim(context, record, {
     dirs,
@@ -170,12 +175,14 @@ async function launch(
     userns,
     checkpoint,
   });
+  steps.done("plan");
   const { results } = await context.keel
     .run([...userns.ops, ...plan.ops, ...shimPlan.ops])
     .catch((error: unknown) => {
       failure = error;
       throw error;
     });
+  steps.done("keel");
   isPluggedIn = true;
   const [, pid, notes] = results.at(-1) as [shimPid: number, pid: number, warnings: string[]];
   for (const warning of [...shimPlan.warnings, ...notes])
@@ -189,6 +196,7 @@ async function launch(
   });
   const run = await connectRun(context, live, record, pid, onExit);
   await run.ready;
+  steps.done("connect");
   const endpoints = record.endpoints.map((e, i) => attachedTo(e, plan.planned[i] as PlannedEndpoint));
   if (hasNameService(record)) {
     // Before the process runs: it may ask for itself at once.
@@ -196,10 +204,13 @@ async function launch(
     undo.defer(() => context.nameService.names.remove(record.id));
     await startNameService(context, record.id, run);
   }
+  steps.done("names");
   await Promise.all([...live.pendingAttaches].map((a) => a.connect(run.socketPath)));
   live.pendingAttaches.clear();
   // By the clock that will say when it ended: a program that ends at once must not have ended before it began.
+  steps.done("attach");
   const { startedAtNano } = await run.shim.start();
+  steps.done("exec");
   undo.move();
   live.run = run;
   const started = await context.table.putState(
@@ -216,6 +227,8 @@ async function launch(
     },
     { endpoints, cgroup: record.cgroup, external: record.external },
   );
+  steps.done("commit");
+  steps.end();
   await tellParents(context, started);
   context.logs.started(started);
   publish(context, started, "start");
