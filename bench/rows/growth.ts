@@ -1,14 +1,14 @@
 // Cost beside what exists: a start, `ps` and a change of networks with 1, 250, 500 and 1000 containers that run, and a start with up to 2000
-// published ports. Drawn as curves. Docker is taken to 500 containers and 500 ports: more takes it many minutes and gigabytes.
+// published ports. Drawn as curves. Docker is taken to 250 containers and 500 ports: more takes it many minutes and gigabytes.
 import { type DaemonEngine, openDaemons } from "../field/engines.ts";
 import { startContainers } from "./_crowd.ts";
 import { type Group, type Row, timed } from "./row.ts";
 
 const COUNTS = [1, 250, 500, 1000];
 const PORTS = [0, 500, 1000, 2000];
-const DOCKER_MAX = 500;
+const DOCKER_MAX = { containers: 250, ports: 500 };
 const PORTS_EACH = 100;
-const ROUNDS = { full: 9, quick: 0 };
+const ROUNDS = { full: 7, quick: 0 };
 const LIMIT = 1.5;
 
 interface Curve {
@@ -16,6 +16,8 @@ interface Curve {
   readonly what: string;
   readonly title: string;
   readonly counts: readonly number[];
+  /** Docker is not taken further. */
+  readonly dockerMax: number;
   prepare(e: DaemonEngine, count: number): Promise<void> | void;
   body(e: DaemonEngine, round: number): void;
   after?(e: DaemonEngine): void;
@@ -30,7 +32,7 @@ function pointsOf(curve: Curve): Row<DaemonEngine>[] {
     rounds: ROUNDS,
     curve: { title: curve.title, x },
     ...(i === curve.counts.length - 1 ? { goal: { growth: LIMIT, from: first } } : {}),
-    ...(x > DOCKER_MAX ? { only: ["berth"] } : {}),
+    ...(x > curve.dockerMax ? { only: ["berth"] } : {}),
     prepare: (e) => curve.prepare(e, x),
     sample: (e, round) => timed(() => curve.body(e, round)),
     after: (e) => curve.after?.(e),
@@ -49,6 +51,7 @@ const containers: readonly Curve[] = [
     what: "`run -d` with a port beside containers that run",
     title: "run -d, beside N running containers",
     counts: COUNTS,
+    dockerMax: DOCKER_MAX.containers,
     prepare: startContainers,
     ...startAndEnd,
   },
@@ -57,6 +60,7 @@ const containers: readonly Curve[] = [
     what: "`ps -q --filter name=` of one beside containers that run",
     title: "ps of one, beside N running containers",
     counts: COUNTS,
+    dockerMax: DOCKER_MAX.containers,
     prepare: startContainers,
     body: (e) => void e.cli(["ps", "-q", "--filter", "name=^/box1$"]),
   },
@@ -65,6 +69,7 @@ const containers: readonly Curve[] = [
     what: "`network create`, `connect`, `disconnect` and `rm` beside containers that run",
     title: "network change, beside N running containers",
     counts: COUNTS,
+    dockerMax: DOCKER_MAX.containers,
     prepare: startContainers,
     body: (e) => {
       e.cli(["network", "create", "other"]);
@@ -92,6 +97,7 @@ const ports: Curve = {
   what: "`run -d` with a port beside published ports",
   title: "run -d, beside N published ports",
   counts: PORTS,
+  dockerMax: DOCKER_MAX.ports,
   prepare: publish,
   ...startAndEnd,
 };

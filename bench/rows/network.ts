@@ -121,7 +121,7 @@ const measured = (
   what: string,
   unit: Unit,
   sample: (e: DaemonEngine) => number,
-): Row<DaemonEngine> => ({ name, what, unit, goal: { faster: 1 }, rounds: { full: 5, quick: 0 }, sample });
+): Row<DaemonEngine> => ({ name, what, unit, goal: { faster: 1 }, rounds: { full: 3, quick: 0 }, sample });
 
 /** Microseconds of one request after the other. */
 const latency = (e: DaemonEngine, host: string, from?: number): number =>
