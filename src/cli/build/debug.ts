@@ -3,6 +3,7 @@
 import { Duplex } from "node:stream";
 import { bytesMessage, SESSION_KEYS, terminalInput } from "../../lib/build-protocol/session.ts";
 import type { Method, ServerCall } from "../../lib/grpc/server.ts";
+import { channelOf } from "../../lib/http1/channel.ts";
 import { printError } from "../output.ts";
 import { attachTerminal } from "../terminal/attach.ts";
 import { followTerminalSize } from "../terminal/resize.ts";
@@ -52,7 +53,7 @@ export function debugShell(begin: () => Promise<void>): DebugShell {
       : () => undefined;
     try {
       const options = { isTty, stdin: true, stdout: true, stderr: true, detachKeys: "" };
-      await attachTerminal({ socket: connectionOf(call), isMultiplexed: undefined }, options);
+      await attachTerminal({ channel: channelOf(connectionOf(call)), isMultiplexed: undefined }, options);
     } finally {
       stop();
     }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { LayerHolds } from "../../storage/layer/holds.ts";
 import type { LayerId } from "../../storage/layer/types.ts";
-import { type DiskIo, nodeDisk } from "../../storage/meta/disk.ts";
+import { type DiskIo, nodeDisk } from "../../storage/disk.ts";
 import { MetaStore } from "../../storage/meta/store.ts";
 import { type ContainerRecord, NEVER_RAN } from "./record.ts";
 import { ContainerTable } from "./table.ts";
