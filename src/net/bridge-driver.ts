@@ -11,7 +11,7 @@
 import { randomBytes } from "node:crypto";
 import { Fault, SysError, messageOf } from "../lib/errors.ts";
 import type { Keel } from "../linux/keel.ts";
-import { AF_INET } from "../linux/netlink/address.ts";
+import { AF_INET, parsePrefix, prefixContains } from "../linux/netlink/address.ts";
 import { decodeLinks, getLink } from "../linux/netlink/link.ts";
 import { NETLINK_ROUTE, netlinkOp } from "../linux/netlink/message.ts";
 import { HOST_NS, type Op, type Register } from "../linux/ops.ts";
@@ -20,6 +20,7 @@ import {
   bridgeAlias,
   bridgeSettings,
   chooseBridge,
+  deviceSysctls,
   endpointOfLink,
   isOwnBridge,
   planConfigureBridge,
@@ -28,6 +29,7 @@ import {
 } from "./bridge/device.ts";
 import { endpointPlan } from "./bridge/endpoint-plan.ts";
 import { LostDevices, type RemakeDevice } from "./bridge/lost-devices.ts";
+import { SysctlWatch } from "./bridge/sysctl-watch.ts";
 import type { NamePolicy } from "./dns/ports.ts";
 import { addressesIn } from "./dns/message.ts";
 import { EgressBook, type EgressEndpoint } from "./egress/book.ts";
@@ -121,6 +123,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   readonly #endpoints = new Map<string, EndpointState>();
   readonly #egress = new EgressBook();
   readonly #lost: LostDevices;
+  readonly #sysctls: SysctlWatch;
   /** When the firewall that is being written anew, as the book was a moment ago, stands: changes of single endpoints come after it. */
   #written: Promise<void> = Promise.resolve();
   /** The table is ours to change: restore has run. */
@@ -138,10 +141,15 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
       ephemeral: facts.ephemeral,
       hasIpv6: facts.canListenIpv6,
       hold: options.holdPort,
+      isBarred: (from) => this.#isInternal(from),
     });
     this.#lost = new LostDevices({
       remake: options.remakeDevice,
       isLost: (endpointId) => this.#isLost(endpointId),
+      log: this.#log,
+    });
+    this.#sysctls = new SysctlWatch({
+      onChange: (what) => this.#watch?.report(what),
       log: this.#log,
     });
   }
@@ -202,6 +210,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
           { ...settings, isForeign },
         ),
       );
+      this.#sysctls.watch(name, index, deviceSysctls({ ...settings, isForeign }));
       return { bridgeName: name, bridgeIndex: index, isForeign: before?.isForeign ?? isForeign };
     } catch (error) {
       if (existing === undefined)
@@ -229,6 +238,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   async #dropNetwork(network: NetworkState): Promise<void> {
     this.#networks.delete(network.spec.id);
     const { spec, bridgeName } = network;
+    this.#sysctls.forget(bridgeName);
     const { elements, named } = this.#egress.leaveNetwork(spec.id);
     if (this.#isLive) {
       const removed = planRemoveNetwork(this.#tableName, firewallNetwork(spec, bridgeName), elements);
@@ -287,6 +297,17 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     const hostIfName = this.#endpoints.get(endpointId)?.record.hostIfName;
     if (hostIfName === undefined) return false;
     return !(await readHostState(this.#keel)).links.some((l) => l.name === hostIfName);
+  }
+
+  /** Whether an address is of an internal network. The kernel keeps these from the ports that it translates; the sockets ask here. */
+  #isInternal(ip: string): boolean {
+    for (const { spec } of this.#networks.values())
+      if (
+        spec.internal &&
+        [spec.ipv4, spec.ipv6].some((s) => s !== undefined && prefixContains(parsePrefix(s.subnet), ip))
+      )
+        return true;
+    return false;
   }
 
   /** Takes host ports for an endpoint. */
@@ -551,6 +572,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     clearTimeout(this.#sweep);
     this.#watch?.stop();
     this.#watch = undefined;
+    this.#sysctls.close();
     await Promise.all([...this.#endpoints.values()].map(async (e) => e.lease?.release()));
     this.#endpoints.clear();
     this.#networks.clear();

@@ -66,6 +66,11 @@ export class KernelWatch {
     ]);
   }
 
+  /** Has somebody else's finding repaired. */
+  report(reason: string): void {
+    this.#repairSoon(reason);
+  }
+
   stop(): void {
     this.#end.abort();
     clearTimeout(this.#timer);

@@ -2,6 +2,7 @@
 // a machine outside.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
+import { Live, run } from "./command.ts";
 import { type Client, clients, TestDaemon } from "./harness.ts";
 import { connectOutside, ip, type NetworkNamespace } from "./namespace.ts";
 
@@ -44,6 +45,35 @@ async function fetched(url: string, from: NetworkNamespace = daemon.network): Pr
   return (await from.run(["curl", "-gs", "--max-time", "2", url])).stdout.trim();
 }
 
+const ECHO = `
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('', 81))
+print('listening')
+while True:
+    s.sendto(*s.recvfrom(1000))
+`;
+/** Asks a host over HTTP or by a datagram; prints the last word of the answer, or "nobody" after so many seconds. */
+const ASK = `
+import socket, sys
+kind, host, patience = sys.argv[1:]
+kind, port, question = {
+    'tcp': (socket.SOCK_STREAM, 18080, b'GET / HTTP/1.0\\r\\n\\r\\n'),
+    'udp': (socket.SOCK_DGRAM, 18081, b'x'),
+}[kind]
+s = socket.socket(socket.AF_INET6, kind)
+s.settimeout(float(patience))
+try:
+    s.connect(socket.getaddrinfo(host, port, socket.AF_INET6, kind)[0][4])
+    s.send(question)
+    text = s.recv(1000)
+    while kind == socket.SOCK_STREAM and (part := s.recv(1000)):
+        text += part
+    print((text.decode().split() or ['nobody'])[-1])
+except OSError:
+    print('nobody')
+`;
+
 describe("IPv6", () => {
   test("--ipv6 without a subnet takes a unique local one; containers have both families", async () => {
     await text("network", "create", "--ipv6", "six");
@@ -82,6 +112,42 @@ describe("IPv6", () => {
     assert.equal(await inside("web", "wget -qO- http://[fd99::1]:18080/"), "web");
     // Nobody outside sees the container's address.
     assert.match(await outside.run(["sh", "-c", "ip -6 neigh"]).then((o) => o.stdout), /fd99::1/);
+  });
+
+  test("an internal network has no way to the ports of others that the daemon carries itself", async () => {
+    await text("network", "create", "four");
+    await text("network", "create", "--internal", "--ipv6", "--subnet", "fd20:9::/64", "shut");
+    await text("network", "create", "--ipv6", "--subnet", "fd20:8::/64", "open");
+    await serve("web", "--network", "four", "-p", "18080:80", "-p", "18081:81/udp");
+    const inNetworkOf = async (name: string): Promise<string[]> => {
+      const { Pid } = (await daemon.inspect(name)).State;
+      return ["nsenter", `--net=/proc/${Pid}/ns/net`, "--", "python3", "-uc"];
+    };
+    const echo = new Live([...(await inNetworkOf("web")), ECHO]);
+    await echo.prints("listening");
+    for (const network of ["shut", "open"])
+      await text("run", "-d", "--name", `in-${network}`, "--network", network, "busybox", "sleep", "1000");
+    const gateways = { shut: "fd20:9::1", open: "fd20:8::1" };
+    for (const network of ["shut", "open"] as const) {
+      const [{ Id }] = JSON.parse(await text("network", "inspect", network));
+      const shown = await ip(daemon.network, "-6", "-o", "addr", "show", "dev", `br-${Id.slice(0, 12)}`);
+      const near = /fe80:[0-9a-f:]+/.exec(shown)?.[0] ?? "";
+      const answers = network === "shut" ? ["nobody", "nobody", "nobody"] : ["web", "x", "web"];
+      // (bun has no way to answer the datagram of a link-local address, whose device it does not tell.)
+      for (const [i, [host, kind]] of (
+        [
+          [gateways[network], "tcp"],
+          [gateways[network], "udp"],
+          [`${near}%eth0`, "tcp"],
+        ] as const
+      ).entries()) {
+        const patience = network === "shut" ? "1" : "20";
+        const asked = await run([...(await inNetworkOf(`in-${network}`)), ASK, kind, host, patience]);
+        assert.equal(asked.stdout.trim(), answers[i], `${network} ${host} ${kind} ${asked.stderr}`);
+      }
+    }
+    echo.kill("SIGKILL");
+    await echo.ended;
   });
 
   test("--ipv4=false leaves IPv6 alone", async () => {

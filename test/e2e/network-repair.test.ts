@@ -133,6 +133,8 @@ describe("damage by others", () => {
       ["sysctl", "-qw", "net.ipv4.ip_forward=0"],
       ["sysctl", "-qw", "net.ipv6.conf.all.forwarding=0"],
       ["sysctl", "-qw", `net.ipv6.conf.${bridge}.disable_ipv6=1`],
+      ["sysctl", "-qw", `net.ipv4.conf.${bridge}.route_localnet=0`],
+      ["sysctl", "-qw", `net.ipv6.conf.${bridge}.accept_ra=2`],
     ]) {
       await inHost(...way);
       await comesBack(bridge, before, way.join(" "));

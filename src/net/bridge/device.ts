@@ -155,9 +155,7 @@ export function planConfigureBridge(
   const routeless = state.isUp ? has.filter((a) => s.addresses.includes(a) && !isRouted(a)) : [];
   return [
     host.sysctlHost(HOST_NS, "net/ipv4/ip_forward", "1"),
-    // Lets packets that the host sends to its own 127.0.0.1 go out to a container; ../firewall keeps containers from it.
-    host.sysctlHost(HOST_NS, `net/ipv4/conf/${s.name}/route_localnet`, "1"),
-    ...ipv6Sysctls(s),
+    ...deviceSysctls(s).map(({ path, value }) => host.sysctlHost(HOST_NS, path, value)),
     netlinkOp(NETLINK_ROUTE, HOST_NS, [
       ...surplus.map((a) => delAddress(index, a)),
       ...s.addresses.filter((a) => !has.includes(a)).map((a) => newAddress(index, a)),
@@ -170,10 +168,24 @@ export function planConfigureBridge(
 /** "172.17.0.0/16" of "172.17.0.1/16". */
 const networkOf = (address: string): string => prefixText(parsePrefix(address));
 
-function ipv6Sysctls(s: BridgeSettings & { isForeign: boolean }): Op[] {
+/** A sysctl, "net/ipv4/conf/docker0/route_localnet". */
+export interface Sysctl {
+  readonly path: string;
+  readonly value: string;
+}
+
+/** Returns the sysctls of a network's device, in the order in which they are set. */
+export function deviceSysctls(s: BridgeSettings & { isForeign: boolean }): Sysctl[] {
+  return [
+    // Lets packets that the host sends to its own 127.0.0.1 go out to a container; ../firewall keeps containers from it.
+    { path: `net/ipv4/conf/${s.name}/route_localnet`, value: "1" },
+    ...ipv6Sysctls(s),
+  ];
+}
+
+function ipv6Sysctls(s: BridgeSettings & { isForeign: boolean }): Sysctl[] {
   if (!s.hasIpv6) return [];
-  const set = (name: string, value: string): Op =>
-    host.sysctlHost(HOST_NS, `net/ipv6/conf/${s.name}/${name}`, value);
+  const set = (name: string, value: string): Sysctl => ({ path: `net/ipv6/conf/${s.name}/${name}`, value });
   // A container could configure the host by router advertisements (CVE-2020-13401): none are taken, and without IPv6 in
   // the network there is none on the device.
   if (s.wantsIpv6) return [set("disable_ipv6", "0"), set("accept_ra", "0"), set("accept_dad", "0")];

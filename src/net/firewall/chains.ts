@@ -406,7 +406,22 @@ export const CHAINS: readonly { chain: Chain; rules: readonly Rule[] }[] = [
   },
   {
     chain: { name: "input", hook: { type: "filter", hook: "input", priority: 0 } },
-    rules: [rule("", deviceIn("iifname", SETS.bridges.name), verdict({ jump: "egress" }))],
+    rules: [
+      // A source of this kind does not tell the daemon's sockets which network it is of.
+      ...[IP_PROTO.tcp, IP_PROTO.udp].map((proto) =>
+        rule(
+          "internal networks reach the host by their own addresses",
+          deviceIn("iifname", SETS.internal.name),
+          family("ipv6"),
+          fieldIn("ip6Source", "ipv6_addr", "fe80::", 10),
+          metaLoad("l4proto"),
+          compare("eq", Uint8Array.of(proto)),
+          counter(),
+          verdict("drop"),
+        ),
+      ),
+      rule("", deviceIn("iifname", SETS.bridges.name), verdict({ jump: "egress" })),
+    ],
   },
   {
     chain: { name: "postrouting", hook: { type: "nat", hook: "postrouting", priority: 100 } },

@@ -11,7 +11,8 @@
 //   forward      filter            the only ways into a bridge: answers, published ports, neighbours on the same bridge,
 //                                  and what the network's gateway mode opens
 //   input        filter            from a bridge to the host: only what egress policies allow, where there are any; what is
-//                                  forwarded out of a bridge is judged by the same rules
+//                                  forwarded out of a bridge is judged by the same rules. From internal bridges nothing with a
+//                                  link-local source
 //   postrouting  srcnat            hide containers on their way out; make answers to rewritten packets come back to us
 //
 // A port published on 127.0.0.1 can be reached only from the host: packets from elsewhere to 127.0.0.0/8 end in `guard`,

@@ -46,6 +46,8 @@ export interface PortAllocatorOptions {
   hasIpv6: boolean;
   /** How ports are held: by sockets of this process unless somebody else does. */
   hold?: HoldPort | undefined;
+  /** See Target. */
+  isBarred?: (from: string) => boolean;
 }
 
 interface Grant {
@@ -66,12 +68,14 @@ export class PortAllocator {
   readonly #ephemeral: readonly [number, number];
   readonly #hasIpv6: boolean;
   readonly #hold: HoldPort;
+  readonly #isBarred: PortAllocatorOptions["isBarred"];
   #cursor: number;
 
   constructor(options: PortAllocatorOptions) {
     this.#ephemeral = options.ephemeral ?? [32768, 60999];
     this.#hasIpv6 = options.hasIpv6;
     this.#hold = options.hold ?? holdHere;
+    this.#isBarred = options.isBarred;
     this.#cursor = this.#ephemeral[0];
   }
 
@@ -184,6 +188,7 @@ export class PortAllocator {
           target: {
             ip: isIPv6(ip) ? owner.ip6 || owner.ip : owner.ip,
             port: request.containerPort,
+            isBarred: this.#isBarred,
             ...(owner.admits === undefined ? {} : { admits: owner.admits }),
           },
           held: undefined,

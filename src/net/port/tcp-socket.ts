@@ -14,13 +14,16 @@ export interface Target {
   port: number;
   /** Who may come from other machines, CIDRs; everybody without. */
   admits?: readonly string[] | undefined;
+  /** Whether an address is of somebody who may reach no published port: a container of an internal network. */
+  isBarred?: ((from: string) => boolean) | undefined;
 }
 
 /**
  * Whether a target takes what comes from an address, as the firewall decides it for what the kernel translates: the host
  * itself, whose packets have one address at both ends or the loopback's, is always welcome.
  */
-export function isAdmitted({ admits }: Target, from: string, to: string): boolean {
+export function isAdmitted({ admits, isBarred }: Target, from: string, to: string): boolean {
+  if (isBarred?.(from) === true) return false;
   if (admits === undefined || from === to || from === "::1" || from.startsWith("127.")) return true;
   return admits.map(parsePrefix).some((p) => prefixContains(p, from));
 }
