@@ -1,4 +1,4 @@
-// The base chains of all nftables tables on the host, those that iptables-nft makes included: what other programs have put
+// The chains of all nftables tables on the host, those that iptables-nft makes included: what other programs have put
 // into the way of packets. Source: include/uapi/linux/netfilter/nf_tables.h (NFT_MSG_GETCHAIN).
 
 import { type Message, NLM_F, decodeAttrs, decodeMessages, readText } from "../netlink/message.ts";
@@ -12,16 +12,18 @@ const NF_DROP = 0;
 const NFGEN_BYTES = 4;
 const FAMILIES: Readonly<Record<number, string>> = { 1: "inet", 2: "ip", 10: "ip6" };
 
-/** A base chain of the forward hook. */
-export interface ForwardChain {
+/** A chain of whatever table. */
+export interface FoundChain {
   family: string;
   tableName: string;
   name: string;
-  /** What happens to packets that no rule of it decides on. */
+  /** Forwarded packets enter here. */
+  isForward: boolean;
+  /** What happens to packets that no rule decides on, where packets enter. */
   policy: "accept" | "drop";
 }
 
-/** Asks for all chains; decodeForwardChains reads the answer. */
+/** Asks for all chains; decodeChains reads the answer. */
 export function dumpChains(): Message {
   return {
     type: (SUBSYS_NFTABLES << 8) | MSG.getChain,
@@ -31,20 +33,20 @@ export function dumpChains(): Message {
   };
 }
 
-/** Returns the base chains that forwarded packets pass. */
-export function decodeForwardChains(bytes: Uint8Array): ForwardChain[] {
+/** Returns the chains of the families that forwarded packets of IP pass. */
+export function decodeChains(bytes: Uint8Array): FoundChain[] {
   return decodeMessages(bytes).flatMap(({ type, body }) => {
     const family = FAMILIES[body[0] ?? 0];
     if (type !== ((SUBSYS_NFTABLES << 8) | MSG.newChain) || family === undefined) return [];
     const attrs = decodeAttrs(body, NFGEN_BYTES);
     const hook = attrs.get(NFTA_CHAIN.hook);
-    if (hook === undefined || bigU32Of(decodeAttrs(hook).get(NFTA_HOOK_NUMBER)) !== NF_INET_FORWARD)
-      return [];
     return [
       {
         family,
         tableName: readText(attrs.get(NFTA_CHAIN.table)),
         name: readText(attrs.get(NFTA_CHAIN.name)),
+        isForward:
+          hook !== undefined && bigU32Of(decodeAttrs(hook).get(NFTA_HOOK_NUMBER)) === NF_INET_FORWARD,
         policy: bigU32Of(attrs.get(NFTA_CHAIN.policy)) === NF_DROP ? "drop" : "accept",
       },
     ];

@@ -228,7 +228,7 @@ inOwnNamespace(import.meta.filename, () => {
   test("the table stands beside others", async () => {
     await sh(
       "nft",
-      "add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }",
+      "add table ip filter; add chain ip filter DOCKER-USER; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }",
     );
     await keel.run(planReplaceAll(TABLE, { networks: [web], publications: published(1) }));
     const [warning, ...more] = await policyWarnings(keel, TABLE);
