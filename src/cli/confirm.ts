@@ -17,27 +17,36 @@ export async function isConfirmed(question: string): Promise<boolean> {
   throw exitWith(0);
 }
 
+/** What has been read behind the last answer: that of the next question. */
+let unread = "";
+
 /** Asks and reads a line of stdin; undefined when a signal comes first. */
 async function answerTo(question: string): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const interrupt = (): void => resolve(undefined);
-  let text = "";
-  const take = (chunk: Buffer): void => {
-    text += chunk.toString();
-    if (text.includes("\n")) resolve(text.split("\n", 1)[0]);
+  const take = (chunk: Buffer | string): void => {
+    unread += chunk.toString();
+    const end = unread.indexOf("\n");
+    if (end < 0) return;
+    resolve(unread.slice(0, end));
+    unread = unread.slice(end + 1);
+    stdin.removeListener("data", take);
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, interrupt);
   const { stdin } = process;
   stdin.on("data", take);
-  for (const event of ["end", "error"] as const) stdin.once(event, () => resolve(text));
-  if (stdin.readableEnded) resolve(""); // it ended with an earlier answer
   stdin.resume(); // after an earlier answer it stands still
+  const finish = (): void => resolve(unread);
+  for (const event of ["end", "error"] as const) stdin.once(event, finish);
   // Last, so that whoever has seen the question is heard.
   print(question);
+  take("");
+  if (stdin.readableEnded) finish();
   try {
     return await promise;
   } finally {
     stdin.removeListener("data", take);
+    for (const event of ["end", "error"] as const) stdin.removeListener(event, finish);
     stdin.pause();
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeListener(signal, interrupt);
   }

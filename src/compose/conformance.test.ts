@@ -11,6 +11,7 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Fault } from "../lib/errors.ts";
 import { loadProject, loadRaw, type LoadOptions } from "./load/load.ts";
+import { noRegistries } from "./load/project.fake.ts";
 import { containerNameClashes } from "./model/consistency.ts";
 import { serviceHash } from "./model/hash.ts";
 import { renderAnyYaml, renderProjectYaml } from "./model/render-yaml.ts";
@@ -60,6 +61,7 @@ async function ours(testCase: Case, index: number): Promise<Golden & { readonly 
     profiles: testCase.profiles ?? [],
     processEnvironment: { HOME: home, PWD: directory, ...testCase.environment },
     warn: () => {},
+    artifacts: noRegistries,
   };
   const dollars = (text: string): string => text.replaceAll("$", "$$$$").replaceAll(directory, DIRECTORY);
   const previous = process.env["HOME"];

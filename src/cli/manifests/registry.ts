@@ -7,7 +7,7 @@ import { type Manifest, parseManifest } from "../../oci/manifest.ts";
 import { RepositoryWriter } from "../../registry/push.ts";
 import { type FetchedManifest, RegistryRepository } from "../../registry/repository.ts";
 import type { RegistryAuth } from "../../registry/tokens.ts";
-import { credentialsFor } from "../config/credentials.ts";
+import { storedAuth } from "../config/stored-auth.ts";
 import { complain } from "../each.ts";
 import type { Session } from "../session.ts";
 import { checkSameRegistry, formatList, type ListEntry, type ListedManifest, platformIn } from "./listed.ts";
@@ -75,13 +75,7 @@ export class ManifestRegistry {
   }
 
   async #auth(domain: string): Promise<RegistryAuth> {
-    const stored = credentialsFor(await this.#session.config(), domain);
-    return {
-      ...(stored.username ? { username: stored.username } : {}),
-      ...(stored.password ? { password: stored.password } : {}),
-      ...(stored.identitytoken ? { identityToken: stored.identitytoken } : {}),
-      ...(stored.registrytoken ? { registryToken: stored.registrytoken } : {}),
-    };
+    return storedAuth(await this.#session.config(), domain);
   }
 
   async #fetch(repository: RegistryRepository, reference: Reference): Promise<FetchedManifest> {

@@ -74,6 +74,7 @@ async function loadTree(options: LoadOptions): Promise<{
     isInterpolated: options.isInterpolated ?? true,
     resolvesPaths: options.resolvesPaths ?? true,
     warn: options.warn,
+    artifacts: options.artifacts,
   });
   const documents = files.flatMap((file) => loader.documents(file));
   const name = projectName({ given: options.name, documents, directory, environment });

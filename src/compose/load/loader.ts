@@ -25,6 +25,7 @@ import {
 import { parseYaml } from "../tree/parse.ts";
 import { invalidAt, invalidFile, type Problem, showFile, showPosition } from "../tree/problem.ts";
 import { didYouMean } from "../tree/suggest.ts";
+import type { ArtifactRegistry } from "./artifact.ts";
 import { readEnvFiles } from "./environment.ts";
 import { interpolate } from "./interpolate.ts";
 import { mergeTrees } from "./merge.ts";
@@ -41,6 +42,7 @@ export interface LoaderOptions {
   readonly isInterpolated: boolean;
   readonly resolvesPaths: boolean;
   readonly warn: (message: string) => void;
+  readonly artifacts: ArtifactRegistry;
 }
 
 /** Where a file's relative paths and variables come from. */
@@ -135,7 +137,7 @@ export class Loader {
   /** Returns the path of a file that lies elsewhere, here; undefined for one that is here anyway. */
   async #fetched(text: string, at: Position, attribute: string): Promise<string | undefined> {
     if (!isRemote(text)) return undefined;
-    const fetching = this.#remote.get(text) ?? fetchRemote(text);
+    const fetching = this.#remote.get(text) ?? fetchRemote(text, this.#options.artifacts);
     this.#remote.set(text, fetching);
     try {
       return await fetching;

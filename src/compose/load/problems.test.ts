@@ -1,35 +1,24 @@
 // What is said of a bad file: where it is wrong, what is wrong, what was probably meant; all of it at once.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import type { Project } from "../model/project.ts";
-import { loadProject } from "./load.ts";
+import { ProjectDirectory } from "./project.fake.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "berth-compose-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const home = new ProjectDirectory();
+const directory = home.path;
 
 function written(...texts: string[]): string[] {
   return texts.map((text, index) => {
-    const path = join(directory, `${index}.yaml`);
-    writeFileSync(path, text);
-    return path;
+    const name = `${index}.yaml`;
+    writeFileSync(join(directory, name), text);
+    return name;
   });
 }
 
-function load(files: readonly string[]): Promise<Project> {
-  return loadProject({
-    files,
-    envFiles: [],
-    projectDirectory: "",
-    name: "p",
-    profiles: [],
-    processEnvironment: {},
-    warn: () => {},
-  });
-}
+const load = (files: readonly string[]): Promise<Project> => home.loadFiles(files);
 
 /** Loads files and returns the complaint, with the directory left out. */
 async function complaint(...texts: string[]): Promise<string> {

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Fault } from "../../lib/errors.ts";
 import { readEnvFiles } from "./environment.ts";
+import type { ArtifactRegistry } from "./artifact.ts";
 import type { SourceFile } from "./loader.ts";
 import { defaults, fetchRemote, isRemote } from "./remote.ts";
 
@@ -23,6 +24,8 @@ export interface FileOptions {
   readonly projectDirectory: string;
   readonly processEnvironment: Readonly<Record<string, string | undefined>>;
   readonly warn: (message: string) => void;
+  /** Where files of registries come from. */
+  readonly artifacts: ArtifactRegistry;
 }
 
 export interface ProjectFiles {
@@ -37,9 +40,9 @@ export async function locateProject(options: FileOptions): Promise<ProjectFiles>
   for (const [name, value] of Object.entries(options.processEnvironment))
     if (value !== undefined) environment.set(name, value);
   if (!environment.has("PWD")) environment.set("PWD", process.cwd());
-  let paths = await Promise.all(options.files.map(localPath));
+  let paths = await Promise.all(options.files.map((path) => localPath(path, options)));
   addEnvFiles(environment, directoryOf(paths, options), options);
-  if (paths.length === 0) paths = await filesOfEnvironment(environment);
+  if (paths.length === 0) paths = await filesOfEnvironment(environment, options);
   if (paths.length === 0) paths = findFiles(directoryOf([], options), options.warn);
   const directory = directoryOf(paths, options);
   // The directory may be another one now, with another .env.
@@ -74,18 +77,21 @@ function defaultEnvFile(environment: ReadonlyMap<string, string>, directory: str
 }
 
 /** Of a file as it is given: brought here first where it lies elsewhere. */
-async function localPath(path: string): Promise<string> {
+async function localPath(path: string, { artifacts }: FileOptions): Promise<string> {
   if (path === "-") return path;
-  return isRemote(path) ? fetchRemote(path) : resolve(path);
+  return isRemote(path) ? fetchRemote(path, artifacts) : resolve(path);
 }
 
-async function filesOfEnvironment(environment: ReadonlyMap<string, string>): Promise<string[]> {
+async function filesOfEnvironment(
+  environment: ReadonlyMap<string, string>,
+  options: FileOptions,
+): Promise<string[]> {
   const value = environment.get("COMPOSE_FILE");
   if (value === undefined) return [];
   const separator = environment.get("COMPOSE_PATH_SEPARATOR") || ":";
   // compat: a colon that parts the list is none of an address.
   const isWhole = separator === ":" && isRemote(value);
-  return Promise.all((isWhole ? [value] : value.split(separator)).map(localPath));
+  return Promise.all((isWhole ? [value] : value.split(separator)).map((path) => localPath(path, options)));
 }
 
 function findFiles(start: string, warn: (message: string) => void): string[] {

@@ -1,5 +1,5 @@
-// Compose files of git repositories: `https://host/repository.git#ref:directory` and the other forms that a build context may have.
-// A commit is checked out once into the user's cache; a branch is asked for anew every time.
+// Compose files that lie elsewhere: in registries (artifact.ts), and in git repositories, `https://host/repository.git#ref:directory` and
+// the other forms that a build context may have. A commit is checked out once into the user's cache; a branch is asked for anew every time.
 
 import { existsSync, realpathSync, statSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
@@ -8,6 +8,7 @@ import { Fault } from "../../lib/errors.ts";
 import { checkOut, safeEnvironment } from "../../lib/git/checkout.ts";
 import { type GitRef, isGitContext, parseGitRef } from "../../lib/git/git-ref.ts";
 import { cacheDir } from "../../lib/user-dirs.ts";
+import { ARTIFACT_PREFIX, type ArtifactRegistry, fetchArtifact } from "./artifact.ts";
 
 /** What a project's file is called, the best first. */
 export const defaults = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
@@ -18,9 +19,8 @@ export function isRemote(text: string): boolean {
 }
 
 /** Brings a remote file here and returns its path, its neighbours beside it. Throws a Fault when that cannot be done. */
-export async function fetchRemote(text: string): Promise<string> {
-  if (text.startsWith("oci://"))
-    throw failure(`${text}: Compose files in registries are not supported, use a git repository`);
+export async function fetchRemote(text: string, artifacts: ArtifactRegistry): Promise<string> {
+  if (text.startsWith(ARTIFACT_PREFIX)) return fetchArtifact(text, artifacts, cacheOfCompose());
   const ref = parseGitRef(text);
   const root = await workingTree(ref);
   const path = join(root, ref.subdir);
@@ -33,9 +33,11 @@ export async function fetchRemote(text: string): Promise<string> {
   return file;
 }
 
+const cacheOfCompose = (): string => join(cacheDir(), "berth/compose");
+
 /** Returns the directory of the commit; it is what the repository says now unless a whole commit is named. */
 async function workingTree(ref: GitRef): Promise<string> {
-  const cache = join(cacheDir(), "berth/compose");
+  const cache = cacheOfCompose();
   const named = [ref.ref, ref.checksum].find((name) => /^[0-9a-f]{40}$/.test(name));
   if (named !== undefined && existsSync(join(cache, named))) return join(cache, named);
   await mkdir(cache, { recursive: true, mode: 0o700 });

@@ -1,29 +1,15 @@
 // Values of no use are told in their places, all at once; useful ones are not.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, test } from "node:test";
-import { loadProject } from "../load/load.ts";
+import { test } from "node:test";
+import { ProjectDirectory } from "../load/project.fake.ts";
 import { uselessValues } from "./values.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "berth-compose-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = new ProjectDirectory();
 
 /** Each problem as `line path: message`. */
 async function problems(text: string): Promise<string[]> {
-  const path = join(directory, "compose.yaml");
-  writeFileSync(path, text);
-  const project = await loadProject({
-    files: [path],
-    envFiles: [],
-    projectDirectory: "",
-    name: "p",
-    profiles: [],
-    processEnvironment: {},
-    warn: () => {},
-  });
+  const project = await directory.load(text);
   return uselessValues(project).map(({ at, path: where, message }) => `${at.line} ${where}: ${message}`);
 }
 

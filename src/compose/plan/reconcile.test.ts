@@ -1,34 +1,18 @@
 // Plans as text: what is done, in what order, and why.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import type { ContainerSummary } from "../../api/schemas/container.ts";
-import { loadProject } from "../load/load.ts";
+import { ProjectDirectory } from "../load/project.fake.ts";
 import { networkHash, serviceHash, volumeHash } from "../model/hash.ts";
 import type { Project } from "../model/project.ts";
 import { label } from "../observe/labels.ts";
 import type { Observed, ObservedContainer } from "../observe/observe.ts";
 import { type ReconcileOptions, changedVolumes, reconcile } from "./reconcile.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "berth-compose-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = new ProjectDirectory();
 
-function project(text: string): Promise<Project> {
-  const path = join(directory, "compose.yaml");
-  writeFileSync(path, text);
-  return loadProject({
-    files: [path],
-    envFiles: [],
-    projectDirectory: "",
-    name: "p",
-    profiles: [],
-    processEnvironment: {},
-    warn: () => {},
-  });
-}
+const project = (text: string): Promise<Project> => directory.load(text);
 
 const nothing: Observed = { containers: [], networks: new Map(), volumes: new Map() };
 

@@ -1,29 +1,17 @@
 // Services as create requests.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
-import { loadProject } from "../load/load.ts";
+import { test } from "node:test";
+import { ProjectDirectory } from "../load/project.fake.ts";
 import { type ContainerRequest, containerRequest, type RequestOptions } from "./container.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "berth-compose-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = new ProjectDirectory();
 
 /** The request for service `a` of a Compose file. */
 async function request(text: string, options: Partial<RequestOptions> = {}): Promise<ContainerRequest> {
-  const path = join(directory, "compose.yaml");
-  writeFileSync(path, text);
-  const project = await loadProject({
-    files: [path],
-    envFiles: [],
-    projectDirectory: "",
-    name: "p",
-    profiles: [],
-    processEnvironment: {},
-    warn: () => {},
-  });
+  const project = await directory.load(text);
   const service = project.services["a"];
   assert.ok(service);
   return containerRequest(project, service, { number: 1, imageId: "sha256:1", version: "9", ...options });
@@ -40,8 +28,8 @@ test("the labels by which Docker's tool and this one know a container", async ()
     "com.docker.compose.project": "p",
     "com.docker.compose.service": "a",
     "com.docker.compose.version": "9",
-    "com.docker.compose.project.working_dir": directory,
-    "com.docker.compose.project.config_files": join(directory, "compose.yaml"),
+    "com.docker.compose.project.working_dir": directory.path,
+    "com.docker.compose.project.config_files": join(directory.path, "compose.yaml"),
     "com.docker.compose.oneoff": "False",
     "com.docker.compose.depends_on": "b:service_healthy:false",
     "com.docker.compose.container-number": "1",
@@ -108,7 +96,7 @@ test("volumes: named ones are of the project, binds of the file's folder", async
   assert.deepEqual(body.HostConfig?.Tmpfs, { "/run": "size=1m", "/tmp": "" });
   const said = JSON.stringify([body.HostConfig?.Binds, body.HostConfig?.Mounts]);
   assert.match(said, /p_data/);
-  assert.ok(said.includes(join(directory, "x")), said);
+  assert.ok(said.includes(join(directory.path, "x")), said);
 });
 
 test("limits, capabilities, health and restart", async () => {
@@ -137,7 +125,7 @@ services:
 });
 
 test("security options: system paths are fields, profiles their text, others refused", async () => {
-  writeFileSync(join(directory, "seccomp.json"), '{ "defaultAction": "SCMP_ACT_ALLOW" }');
+  writeFileSync(join(directory.path, "seccomp.json"), '{ "defaultAction": "SCMP_ACT_ALLOW" }');
   const { body } = await request(
     "services: {a: {image: i, security_opt: ['systempaths=unconfined', 'seccomp:seccomp.json', no-new-privileges]}}",
   );

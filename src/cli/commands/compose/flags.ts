@@ -15,6 +15,10 @@ export const composeFlags = {
   "env-file": list("Specify an alternate environment file", { type: "stringArray" }),
   file: list("Compose configuration files", { short: "f", type: "stringArray" }),
   host: list("Daemon to connect to", { short: "H", hidden: true }),
+  "insecure-registry": list("Use insecure registry to pull Compose OCI artifacts. Doesn't apply to images", {
+    type: "stringArray",
+    hidden: true,
+  }),
   "no-ansi": bool("Do not print ANSI control characters (DEPRECATED)", { hidden: true }),
   parallel: int("Control max parallelism, -1 for unlimited", { initial: -1 }),
   profile: list("Specify a profile to enable", { type: "stringArray" }),

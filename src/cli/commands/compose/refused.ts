@@ -14,9 +14,6 @@ const refused = (reason: string) =>
     run: async (_, { path }) => Promise.reject(exitWith(1, `${path} is not supported: ${reason}`)),
   });
 
-export const publish = refused(
-  "projects are not kept in registries. Push the images (compose push) and keep the files in a git repository, which -f, include and extends read",
-);
 export const bridge = refused(
   "it translates projects for Kubernetes with images of Docker's. `compose config` prints the whole project for other tools to read",
 );

@@ -2,6 +2,7 @@
 // they lead to.
 
 import type { Client } from "../../../api/client.ts";
+import type { ArtifactRegistry } from "../../../compose/load/artifact.ts";
 import type { Work } from "../../../compose/execute/work.ts";
 import type { LoadOptions } from "../../../compose/load/load.ts";
 import type { Project } from "../../../compose/model/project.ts";
@@ -11,6 +12,7 @@ import { printError } from "../../output.ts";
 import { Session } from "../../session.ts";
 import type { ComposeFlags } from "./flags.ts";
 import { COMPOSE_VERSION } from "./plugin.ts";
+import type { ComposeRegistries } from "./registries.ts";
 
 export class ComposeSession {
   readonly session: Session;
@@ -29,6 +31,18 @@ export class ComposeSession {
       : session;
     this.flags = flags;
     this.isDryRun = flags["dry-run"];
+  }
+
+  /** Registries, for Compose files that lie there; the code for them is loaded by who needs it. */
+  readonly artifacts: ArtifactRegistry = {
+    manifest: async (reference) => (await this.registries()).manifest(reference),
+    blob: async (reference, descriptor) => (await this.registries()).blob(reference, descriptor),
+  };
+
+  /** The registries as the user sees them; `insecure` are spoken with over http, too. */
+  async registries(insecure = this.flags["insecure-registry"]): Promise<ComposeRegistries> {
+    const { ComposeRegistries } = await import("./registries.ts");
+    return new ComposeRegistries(this.session, insecure);
   }
 
   /** The client of the daemon, with the API version agreed upon. */
@@ -68,6 +82,7 @@ export class ComposeSession {
       separator: flags.compatibility || process.env["COMPOSE_COMPATIBILITY"] === "true" ? "_" : "-",
       processEnvironment: process.env,
       warn: this.warn,
+      artifacts: this.artifacts,
     };
   }
 

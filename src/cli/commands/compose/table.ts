@@ -56,14 +56,7 @@ export const composeVerbs: readonly VerbEntry[] = [
   verb("pause", "Pause services", () => import("./life/pause.ts")),
   verb("port", "Print the public port for a port binding", () => import("./look/port.ts")),
   verb("ps", "List containers", () => import("./look/ps.ts")),
-  verb(
-    "publish",
-    "Publish compose application",
-    async () => ({ command: (await import("./refused.ts")).publish }),
-    {
-      hidden: true,
-    },
-  ),
+  verb("publish", "Publish compose application", () => import("./files/publish.ts")),
   verb("pull", "Pull service images", () => import("./files/pull.ts")),
   verb("push", "Push service images", () => import("./files/push.ts")),
   verb("restart", "Restart service containers", () => import("./life/restart.ts")),

@@ -13,20 +13,9 @@ export const command = defineComposeCommand({
   },
   async run(compose, { flags, args }) {
     const project = await selectedProject(compose, args, flags["include-deps"] ? "dependencies" : "none");
-    const { pushImage } = await import("../../../../compose/execute/push.ts");
-    const { allDone } = await import("../../../../compose/execute/work.ts");
+    const { pushImages } = await import("../../../../compose/execute/push.ts");
     const work = await compose.work();
-    await compose.during(work, "push", async () => {
-      const images = new Set<string>();
-      for (const { name, image, build } of Object.values(project.services)) {
-        // What is not built here came from where it would be pushed to.
-        if (build === undefined || image === undefined)
-          work.progress.on({ id: name, text: "Skipped", status: "warning" });
-        else for (const tag of [image, ...(build.tags ?? [])]) images.add(tag);
-      }
-      const pushes = [...images].map((image) => pushImage(work, image, flags.quiet));
-      if (flags["ignore-push-failures"]) await Promise.allSettled(pushes);
-      else await allDone(pushes);
-    });
+    const options = { isQuiet: flags.quiet, ignoresFailures: flags["ignore-push-failures"] };
+    await compose.during(work, "push", () => pushImages(work, project, options));
   },
 });
