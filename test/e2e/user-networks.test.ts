@@ -308,8 +308,10 @@ describe("networks beside each other", () => {
 describe("containers that are started together", () => {
   test("find each other, whoever asks first", async () => {
     await text("network", "create", "pair");
-    await text("run", "-d", "--name", "asks", "--network", "pair", "busybox", "nslookup", "answers");
-    await sleeper("answers", "--network", "pair");
+    // Both are there before the first is started: a second and a half is not much for a loaded machine's commands.
+    await text("create", "--name", "asks", "--network", "pair", "busybox", "nslookup", "answers");
+    await text("create", "--name", "answers", "--network", "pair", "busybox", "sleep", "1000");
+    await text("start", "asks", "answers");
     assert.equal(await text("wait", "asks"), "0");
     const address = (await networksOf("answers"))["pair"]?.IPAddress ?? "?";
     assert.match(await text("logs", "asks"), new RegExp(`Address: ${address}$`, "m"));
