@@ -182,10 +182,25 @@ test("a bad file touches nothing", async () => {
   assert.equal((await daemon.request("GET", "/networks/bad_default")).status, 404);
 });
 
+test("what only the engine knows to be wrong is told with its place in the file", async () => {
+  for (const [line, place] of [
+    ["cap_add: [CHOWN, NOTHING]", /NOTHING.* \(compose\.yaml:4:22: services\.a\.cap_add\.1\)/],
+    ["pid: nowhere", /nowhere.* \(compose\.yaml:4:10: services\.a\.pid\)/],
+    ["stop_signal: NOPE", /NOPE.* \(compose\.yaml:4:18: services\.a\.stop_signal\)/],
+  ] as const) {
+    const project = make(
+      `refused-${line.split(":")[0] ?? ""}`,
+      `services:\n  a:\n    image: busybox\n    ${line}\n`,
+    );
+    const { status, stderr } = await project.run(["create"]);
+    assert.equal(status, 1, line);
+    assert.match(stderr, place);
+  }
+});
+
 test("commands that others have and this one has not say why", async () => {
   const project = make("refuses", "services: {a: {image: busybox}}\n");
   for (const args of [
-    ["publish", "--oci-version", "1.0", "a/b"],
     ["bridge", "convert"],
     ["alpha", "viz"],
   ]) {

@@ -25,6 +25,7 @@ import { withReferences } from "../request/references.ts";
 import { putFiles } from "./files.ts";
 import { runPreStopHooks } from "./hooks.ts";
 import type { Images } from "./images.ts";
+import { withPlace } from "./place.ts";
 import { rollOver } from "./roll-over.ts";
 import { reported } from "../progress/progress.ts";
 import { allDone, type Work } from "./work.ts";
@@ -221,7 +222,10 @@ export async function createContainer(
   const platform = service.platform ?? project.environment.get("DOCKER_DEFAULT_PLATFORM");
   const { client } = work;
   const body = withNetworks(work, service, request);
-  const { Id: id, Warnings: warnings } = await client.call(containerCreate, { name, platform, body });
+  const create = client.call(containerCreate, { name, platform, body });
+  const { Id: id, Warnings: warnings } = await create.catch((error: unknown) => {
+    throw withPlace(error, project, service);
+  });
   for (const warning of warnings ?? [])
     work.progress.on({ id: service.name, text: warning, status: "warning" });
   try {

@@ -6,6 +6,7 @@ import { Fault } from "../../lib/errors.ts";
 import { type Dependency, type Project, type Service, scaleOf } from "../model/project.ts";
 import type { ObservedContainer } from "../observe/observe.ts";
 import { type HookOutput, runPostStartHooks } from "./hooks.ts";
+import { withPlace } from "./place.ts";
 import { inOrder } from "./traverse.ts";
 import { ContainerWatch } from "./watch.ts";
 import { allDone, type Work } from "./work.ts";
@@ -113,7 +114,9 @@ class Starter {
       await this.#options.beforeStart?.(container);
       await limit.run(async () => {
         this.#options.signal?.throwIfAborted();
-        await client.call(containerStart, { id: container.id });
+        await client.call(containerStart, { id: container.id }).catch((error: unknown) => {
+          throw withPlace(error, this.#project, service);
+        });
       });
       await runPostStartHooks(this.#work, container.id, service, this.#options.hookOutput?.(container));
     } catch (error) {
