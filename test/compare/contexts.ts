@@ -336,11 +336,105 @@ const IGNORED: Context[] = [
   ["comments and blanks", "# c\n\n  a.txt  \n/b.txt\n./x.sh\n"],
   ["dockerfile and itself", "Dockerfile\n.dockerignore\n"],
   ["everything but", "*\n!dir\n"],
+  ["exception of an exception", "dir\n!dir/sub\ndir/sub/d.txt\n"],
+  ["character class and question mark", "[ab].txt\n?.sh\n"],
+  ["trailing slash and dots", "dir/\n./b.txt\n../outside\n"],
+  ["double star in the middle", "dir/**/*.txt\n**/sub\n"],
+  ["byte order mark", "\ufeffa.txt\n"],
+  ["carriage returns", "a.txt\r\ndir\r\n"],
+  ["exception of a parent alone", "dir/**\n!dir\n"],
 ].map(([name = "", content = ""]) => ({
   name: `dockerignore ${name}`,
   dockerfile: b("COPY . /all"),
   files: { ...TREE, ".dockerignore": content },
 }));
+
+/** Corners that few files have. */
+const CORNERS = [
+  ...plain({
+    "onbuild of every kind": lines(
+      "FROM busybox AS base",
+      "ONBUILD ENV A=b",
+      "ONBUILD WORKDIR /w",
+      "ONBUILD USER dev",
+      'ONBUILD ENTRYPOINT ["/e"]',
+      "ONBUILD LABEL l=m",
+      "ONBUILD EXPOSE 80",
+      "ONBUILD RUN echo $A > /tmp/a",
+      "FROM base",
+      "ENV C=$A",
+    ),
+    "onbuild is not inherited twice": lines(
+      "FROM busybox AS one",
+      "ONBUILD RUN echo one >> /log",
+      "FROM one AS two",
+      "RUN echo two >> /log",
+      "FROM two",
+      "RUN echo three >> /log",
+    ),
+    "shell changes and is kept": b(
+      'SHELL ["/bin/sh", "-ec"]',
+      "RUN false || echo x > /x",
+      "CMD echo y",
+      'SHELL ["/bin/sh", "-uc"]',
+      "ENTRYPOINT echo $0",
+      "RUN echo z > /z",
+    ),
+    "shell of a base stage": lines(
+      "FROM busybox AS base",
+      'SHELL ["/bin/sh", "-xc"]',
+      "FROM base",
+      "CMD true",
+      "RUN true",
+    ),
+    "arg again in a stage": lines(
+      "ARG A=global",
+      "FROM busybox AS one",
+      "ARG A",
+      "RUN echo $A > /x",
+      "FROM busybox",
+      "ARG A=own",
+      "RUN echo $A > /y",
+      "COPY --from=one /x /x",
+    ),
+    "arg behind its use": b("RUN echo [$A] > /x", "ARG A=1", "RUN echo [$A] > /y"),
+    "proxy args leave no trace": b(
+      "RUN echo $http_proxy > /x",
+      "ARG https_proxy",
+      "RUN echo [$https_proxy] > /y",
+    ),
+    "cmd goes when an entrypoint comes": b('CMD ["a"]', 'ENTRYPOINT ["b"]'),
+    "entrypoint of the base and cmd": lines(
+      "FROM busybox AS base",
+      'ENTRYPOINT ["e"]',
+      'CMD ["c"]',
+      "FROM base",
+      'ENTRYPOINT ["f"]',
+    ),
+    "expose ranges and protocols": b("EXPOSE 8000-8002/udp 80/tcp 81", "ARG P=90", "EXPOSE $P"),
+    "whiteouts and opaque directories": b(
+      "RUN mkdir -p /d/e && touch /d/a /d/e/b",
+      "RUN rm -r /d && mkdir /d && touch /d/c",
+      "RUN rm /d/c",
+    ),
+    "hardlinks and special bits": b(
+      "RUN touch /a && ln /a /b && chmod 4755 /a && mkdir -m 1777 /t && mkdir -m 2755 /g",
+      "RUN chmod 755 /b",
+    ),
+  }),
+  ...tree({
+    "copy a directory onto a link to a directory": b(
+      "RUN mkdir /real && ln -s real /link",
+      "COPY dir /link/",
+    ),
+    "copy a file onto a link to a file": b("RUN echo old > /real && ln -s real /link", "COPY a.txt /link"),
+    "copy over a directory keeps the rest": b(
+      "RUN mkdir -p /d/sub && touch /d/mine /d/sub/mine",
+      "COPY dir /d",
+    ),
+    "add onbuild of files": lines("FROM busybox AS base", "ONBUILD ADD a.txt dir /got/", "FROM base"),
+  }),
+];
 
 const BUILDKIT_ONLY: Context[] = [
   ...plain(
@@ -354,6 +448,13 @@ const BUILDKIT_ONLY: Context[] = [
         "RUN --mount=from=one,target=/tmp cp /tmp/f /g",
       ),
       "arg hides env": b("ENV A=1", "ARG A=2", "RUN echo $A > /x"),
+      "arg of the base is in the stage above": lines(
+        "FROM busybox AS base",
+        "ARG A=1",
+        "ENV B=$A",
+        "FROM base",
+        "ENV C=[$A] D=[$B]",
+      ),
     },
     { only: "buildkit" },
   ),
@@ -409,6 +510,7 @@ export const CONTEXTS: readonly Context[] = [
   ...COPY_FROM,
   ...UNUSED,
   ...IGNORED,
+  ...CORNERS,
   ...BUILDKIT_ONLY,
   ...FAILING,
   ...UNKNOWN_USER,

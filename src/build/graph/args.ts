@@ -39,9 +39,16 @@ export class BuildArgs {
     this.seen = seen;
   }
 
-  /** Returns the arguments as a new stage finds them: nothing declared yet. */
-  forStage(): BuildArgs {
-    return new BuildArgs(this.given, this.meta, this.seen);
+  /** Returns the arguments as a new stage finds them: nothing declared yet but what it inherits from the stage that it is built on. */
+  forStage(inherited?: BuildArgs): BuildArgs {
+    const args = new BuildArgs(this.given, this.meta, this.seen);
+    for (const [name, value] of inherited?.declared ?? []) args.declared.set(name, value);
+    return args;
+  }
+
+  /** Returns the value that a declaration without one leaves in force where the arguments are inherited. */
+  valueKept(name: string): string | undefined {
+    return this.meta.has(name) ? undefined : this.declared.get(name);
   }
 
   /** Declares an argument of this stage. */

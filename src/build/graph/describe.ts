@@ -8,7 +8,7 @@ import type { Stage, StagedDockerfile } from "../dockerfile/stages.ts";
 import type { LineRange } from "../dockerfile/syntax-error.ts";
 import type { BuildArgs } from "./args.ts";
 import type { NamedContexts } from "./named-contexts.ts";
-import { declareMetaArgs, outlineBuild } from "./outline.ts";
+import { declareMetaArgs, outlineBuild, type StageBase } from "./outline.ts";
 
 /** A comment directly above what has a name describes it: `# NAME what it is`. "" where there is none. */
 export function descriptionOf(comments: readonly string[] | undefined, name: string): string {
@@ -42,6 +42,7 @@ export interface TargetDescription {
 class Description {
   readonly #file: StagedDockerfile;
   readonly #args: BuildArgs;
+  readonly #ofStages = new Map<number, BuildArgs>();
   readonly found = new Map<string, OfferedArg>();
   readonly secrets = new Map<string, OfferedInput>();
   readonly agents = new Map<string, OfferedInput>();
@@ -67,13 +68,14 @@ class Description {
     });
   }
 
-  addStage({ from, instructions }: Stage): void {
+  addStage({ from, instructions, index }: Stage, base: StageBase): void {
     for (const text of [from.base, from.platform])
       this.#expand(text, (name) => {
         this.useMeta(name);
         return this.#args.lookupMeta(name);
       });
-    const args = this.#args.forStage();
+    const args = this.#args.forStage(base.kind === "stage" ? this.#ofStages.get(base.stage) : undefined);
+    this.#ofStages.set(index, args);
     const env = new Map<string, string>();
     const lookup = (name: string): string | undefined => env.get(name) ?? args.lookup(name);
     for (const instruction of instructions) this.#addInstruction(instruction, { args, env, lookup });
@@ -91,7 +93,9 @@ class Description {
         args.declare(name, value === undefined ? undefined : this.#expand(value, lookup));
         // Without a value of its own it is the one from before the first FROM.
         if (value === undefined) this.useMeta(name);
-        if (!this.found.has(name)) this.found.set(name, argOf(instruction, name, args.lookup(name)));
+        const known = value === undefined ? this.found.get(name) : undefined;
+        if (known === undefined || known.value !== args.lookup(name))
+          this.found.set(name, argOf(instruction, name, args.lookup(name)));
       }
     if (instruction.kind !== "run") return;
     for (const text of instruction.mounts) {
@@ -126,7 +130,7 @@ export function describeTarget(
   declareMetaArgs(file, args);
   const outline = outlineBuild(file, args, { target, extraSteps: 0, contexts });
   const description = new Description(file, args);
-  for (const { stage } of outline.needed.toReversed()) description.addStage(stage);
+  for (const { stage, base } of outline.needed) description.addStage(stage, base);
   const { from } = outline.target;
   return {
     stage: outline.target,

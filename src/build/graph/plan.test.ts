@@ -5,6 +5,7 @@ import { parseDockerfile } from "../dockerfile/parse.ts";
 import { groupStages } from "../dockerfile/stages.ts";
 import type { SourceImage } from "../solver/ports.ts";
 import { BuildArgs, platformArgs } from "./args.ts";
+import type { Dialect } from "./dialect.ts";
 import { declareMetaArgs, outlineBuild } from "./outline.ts";
 import { NamedContexts } from "./named-contexts.ts";
 import { planBuild } from "./plan.ts";
@@ -16,6 +17,7 @@ const AMD64 = { os: "linux", architecture: "amd64" };
 const ARM = { os: "linux", architecture: "arm", variant: "v7" };
 
 interface Wish {
+  dialect?: Dialect;
   buildArgs?: Record<string, string | null>;
   config?: RunConfig;
   target?: string;
@@ -46,7 +48,7 @@ async function plan(dockerfile: string, wish: Wish = {}): Promise<BuildGraph & {
     resolve,
     labels: {},
     network: "default",
-    dialect: "classic",
+    dialect: wish.dialect ?? "classic",
     contexts,
     allowed: [],
     devices: async () => ({ devices: new Map() }),
@@ -142,6 +144,38 @@ test("WORKDIR adds up and is cleaned, SHELL changes shell forms", async () => {
   const runs = vertices.flatMap((v) => (v.op.kind === "run" ? [v.op.args] : []));
   assert.deepEqual(runs, [["/bin/bash", "-ec", "x"], ["z"]]);
   assert.deepEqual(vertices.at(-1)?.config.cmd, ["/bin/bash", "-ec", "y"]);
+});
+
+test("with BuildKit a stage has the arguments of the stage that it is built on", async () => {
+  const dockerfile = `ARG G=global
+FROM a AS one
+ARG A=1
+ENV E=env
+ARG E=hides
+ARG G=own
+FROM one AS two
+ARG A
+ARG G
+ENV B=$A C=$E D=$G
+FROM two
+RUN x
+FROM a
+COPY --from=2 / /
+ENV N=[$A]
+`;
+  const env = async (dialect: Dialect, target: string, buildArgs = {}) => {
+    const { vertices } = await plan(dockerfile, { dialect, target, buildArgs });
+    return vertices.at(-1)?.config.env?.filter((entry) => /^[BCDN]=/.test(entry));
+  };
+  assert.deepEqual(await env("buildkit", "two"), ["B=1", "C=hides", "D=global"]);
+  assert.deepEqual(await env("buildkit", "two", { A: "given" }), ["B=given", "C=hides", "D=global"]);
+  assert.deepEqual(await env("classic", "two"), ["B=", "C=env", "D=global"]);
+  // The stages above have them, others do not.
+  assert.deepEqual(await env("buildkit", "3"), ["N=[]"]);
+  const { vertices } = await plan(dockerfile, { dialect: "buildkit", target: "2" });
+  const run = vertices.flatMap((v) => (v.op.kind === "run" ? [v.op] : []))[0];
+  assert.ok(run?.env.includes("A=1"));
+  assert.match(run?.createdBy ?? "", /^RUN \|3 A=1 E=hides G=global /);
 });
 
 test("destinations are absolute and say whether they are directories", async () => {

@@ -65,6 +65,8 @@ class Planner {
   private readonly options: PlanOptions;
   private readonly vertices: Vertex[] = [];
   private readonly planned = new Map<number, GraphStage>();
+  /** What a stage leaves, by its number. */
+  private readonly ends = new Map<number, StageState>();
   private readonly shown: GraphStage[] = [];
 
   constructor(options: PlanOptions) {
@@ -100,9 +102,11 @@ class Planner {
       quietly === undefined ? { ...at, stage, shownStage: stage.index } : { ...quietly, stage };
     const from = place({ step: firstStep, text: stage.from.text, lines: stage.from.lines });
     const { config, op } = await this.startOf(base, from);
-    const state = new StageState(config, this.options.args.forStage(), this.options.file.escape, {
-      dialect: this.options.dialect,
-    });
+    const { args, dialect, file } = this.options;
+    // compat: with BuildKit the arguments of a stage are also those of the stages that are built on it.
+    const inherited = dialect === "buildkit" && base.kind === "stage" ? this.ends.get(base.stage) : undefined;
+    const state = new StageState(config, args.forStage(inherited?.args), file.escape, { dialect, inherited });
+    this.ends.set(stage.index, state);
     const triggers = state.takeTriggers();
     ids.push(this.add(op, undefined, from, state));
     for (const trigger of triggers) {

@@ -43,7 +43,7 @@ export class StageState {
   author = "";
   /** Whether this stage has set CMD: ENTRYPOINT forgets one that was inherited. */
   private isCmdSet = false;
-  private readonly args: BuildArgs;
+  readonly args: BuildArgs;
   private readonly escape: string;
   readonly dialect: Dialect;
   /** Variables of the image that an ARG behind their ENV hides, where the dialect has it so. */
@@ -54,7 +54,7 @@ export class StageState {
     base: RunConfig,
     args: BuildArgs,
     escape: string,
-    options: { keepsPath?: boolean; dialect?: Dialect } = {},
+    options: { keepsPath?: boolean; dialect?: Dialect; inherited?: StageState | undefined } = {},
   ) {
     const env = base.env ?? [];
     const hasPath = options.keepsPath === true || env.some((e) => nameOf(e) === "PATH");
@@ -62,6 +62,7 @@ export class StageState {
     this.args = args;
     this.escape = escape;
     this.dialect = options.dialect ?? "classic";
+    for (const [name, value] of options.inherited?.hiding ?? []) this.hiding.set(name, value);
   }
 
   get shell(): readonly string[] {
@@ -235,9 +236,10 @@ export class StageState {
       name: this.expand(arg.name),
       value: arg.value === undefined ? undefined : this.expand(arg.value),
     }));
-    for (const { name, value } of expanded) this.args.declare(name, value);
-    if (this.dialect === "buildkit")
-      return { comment: `ARG ${expanded.map(({ name }) => this.shownArg(name)).join(" ")}` };
+    const isBuildKit = this.dialect === "buildkit";
+    for (const { name, value } of expanded)
+      this.args.declare(name, value ?? (isBuildKit ? this.args.valueKept(name) : undefined));
+    if (isBuildKit) return { comment: `ARG ${expanded.map(({ name }) => this.shownArg(name)).join(" ")}` };
     const words = expanded.map(({ name, value }) => (value === undefined ? name : `${name}=${value}`));
     return { comment: `ARG ${words.join(" ")}` };
   }
