@@ -51,15 +51,28 @@ export async function pruneImages(
   return report("Deleted Images", lines, SpaceReclaimed);
 }
 
+/** What of the build cache goes. Bytes, 0 for no such limit. */
+export interface BuildPruneOptions {
+  readonly all: boolean;
+  readonly keepStorage?: number;
+  readonly maxUsedSpace?: number;
+  readonly minFreeSpace?: number;
+  readonly reservedSpace?: number;
+}
+
 export async function pruneBuildCache(
   client: Client,
   filters: Filters,
-  options: { readonly all: boolean; readonly keepStorage?: number },
+  options: BuildPruneOptions,
 ): Promise<PruneReport> {
+  const { all, keepStorage, maxUsedSpace, minFreeSpace, reservedSpace } = options;
   const { CachesDeleted, SpaceReclaimed } = await client.call(buildPrune, {
     filters,
-    all: options.all,
-    keepStorage: options.keepStorage || undefined,
+    all,
+    keepStorage: keepStorage || undefined,
+    maxUsedSpace: maxUsedSpace || undefined,
+    minFreeSpace: minFreeSpace || undefined,
+    reservedSpace: reservedSpace || undefined,
   });
   return report("Deleted build cache objects", CachesDeleted ?? [], SpaceReclaimed);
 }

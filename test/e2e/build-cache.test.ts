@@ -61,7 +61,13 @@ test("results outlive their image, and are gone when they are pruned", async () 
   );
   assert.match(await text("system", "df"), /Build Cache\s+\d+\s+0\s+100kB\s+100kB/);
   assert.match(await text("builder", "prune", "-f", "--filter", "until=24h"), /Total reclaimed space: 0B/);
-  assert.match(await text("builder", "prune", "-f", "--keep-storage", "1GB"), /Total reclaimed space: 0B/);
+  for (const limit of [
+    "--keep-storage=1GB",
+    "--reserved-space=1GB",
+    "--max-used-space=1GB",
+    "--min-free-space=1",
+  ])
+    assert.match(await text("builder", "prune", "-f", limit), /Total reclaimed space: 0B/);
   assert.match(
     await text("builder", "prune", "-f", "--filter", "type=exec.cachemount"),
     /reclaimed space: 100kB/,

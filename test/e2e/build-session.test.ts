@@ -280,6 +280,15 @@ test("--check judges the Dockerfile and builds nothing", () =>
     assert.match(clean.stdout + clean.stderr, /Check complete, no warnings found\./);
   }));
 
+test("a stage that is not there is told with the one that was meant", () =>
+  withContext({ Dockerfile: "FROM busybox AS base\nFROM scratch\nCOPY --from=bse /a /b\n" }, async (dir) => {
+    const target = await daemon.run(berth, ["build", "--target", "basse", dir], { env });
+    assert.match(target.stderr, /target stage "basse" could not be found \(did you mean base\?\)/);
+    const from = await daemon.run(berth, ["build", dir], { env });
+    assert.match(from.stderr, /invalid from flag value bse \(did you mean base\?\): /);
+    assert.deepEqual([target.status, from.status], [1, 1]);
+  }));
+
 test("--call tells what a Dockerfile takes and which targets it has", () =>
   withContext(
     { Dockerfile: "# one the first\nFROM nowhere.invalid/x AS one\n# A an argument\nARG A=1\nFROM one\n" },
@@ -508,8 +517,8 @@ test("the shell of --debug is on the user's terminal, and a user who is gone end
   );
 });
 
-for (const [way, env] of [
-  ["BuildKit's services", {}],
+for (const [way, how] of [
+  ["BuildKit's services", env],
   ["the classic operation", { DOCKER_BUILDKIT: "0" }],
 ] as const)
   test(`a build over ${way} ends with its client`, () =>
@@ -520,12 +529,12 @@ for (const [way, env] of [
       },
       async (dir) => {
         const args = (time: string) => ["build", "--no-cache", "--build-arg", `TIME=${time}`, dir];
-        const live = daemon.live(berth, args("1000"), { env });
+        const live = daemon.live(berth, args("1000"), { env: how });
         await live.prints(/^(?:#\d+ [\d.]+ )?started$/m);
         live.kill("SIGKILL");
         await live.ended;
         // The cache is free when the step has ended.
-        const next = await daemon.run(berth, args("0"), { env });
+        const next = await daemon.run(berth, args("0"), { env: how });
         assert.equal(next.status, 0, next.stderr);
       },
     ));

@@ -1,7 +1,9 @@
 // Groups the instructions of a Dockerfile into stages, and finds a stage by name or number.
 
+import { Fault } from "../../lib/errors.ts";
 import type { ArgInstruction, FromInstruction, Instruction, StageInstruction } from "./instructions.ts";
 import type { ParsedDockerfile } from "./parse.ts";
+import { suggestion } from "./suggest.ts";
 import { syntaxError } from "./syntax-error.ts";
 
 /** One FROM with what follows it. */
@@ -59,8 +61,13 @@ export function findStage(stages: readonly Stage[], reference: string, before: n
 export function findTarget(stages: readonly Stage[], target: string | undefined): Stage {
   if (target === undefined || target === "") return stages.at(-1) as Stage;
   const stage = findStage(stages, target, stages.length);
-  if (stage === undefined) throw syntaxError(`failed to reach build target ${target} in Dockerfile`);
-  return stage;
+  if (stage !== undefined) return stage;
+  const names = stages.map(({ from }) => from.name).filter((name) => name !== "");
+  const hint = suggestion(target, names, { isCaseSensitive: true });
+  throw new Fault("invalidParameter", `failed to reach build target ${target} in Dockerfile${hint}`, {
+    code: "dockerfile.target",
+    detail: { target, hint },
+  });
 }
 
 /** Whether an instruction may stand in a stage, for triggers. */

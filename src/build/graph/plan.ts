@@ -5,6 +5,7 @@ import { Fault } from "../../lib/errors.ts";
 import type { CopyInstruction, RunInstruction, StageInstruction } from "../dockerfile/instructions.ts";
 import { parseTrigger } from "../dockerfile/parse.ts";
 import { findStage, isStageInstruction, type Stage, type StagedDockerfile } from "../dockerfile/stages.ts";
+import { suggestion } from "../dockerfile/suggest.ts";
 import { type LineRange, syntaxError, withPlace } from "../dockerfile/syntax-error.ts";
 import type { SourceImage } from "../solver/ports.ts";
 import type { CdiCatalogue } from "../../runtime/cdi/load.ts";
@@ -267,7 +268,9 @@ class Planner {
       const image = await this.options.resolve(base, where.step, where.shownStage);
       return this.addRoot({ kind: "image", image }, quiet);
     } catch (error) {
-      throw withPlace(error, prefix, lines);
+      const names = file.stages.slice(0, where.stage.index).map((stage) => stage.from.name);
+      const hint = named === undefined ? suggestion(from, names, { isCaseSensitive: true }) : "";
+      throw withPlace(error, hint === "" ? prefix : `${prefix.slice(0, -2)}${hint}: `, lines);
     }
   }
 

@@ -49,6 +49,7 @@ export const BUILD_CAPS = [
   "exporter.multiple",
   "constraints",
   "platform",
+  "gc.freespacefilter",
 ];
 /** compat: the release of BuildKit whose Dockerfile frontend is spoken. */
 export const BUILDKIT_VERSION = {
