@@ -315,7 +315,7 @@ static int run_runtime(struct container *c, int64_t code, struct reader *op, str
 static int run_op(struct container *c, int64_t code, struct reader *op, struct fault *f)
 {
 	const char *s[6] = {"", "", "", "", "", ""};
-	int64_t i[5] = {0};
+	int64_t i[7] = {0};
 	if (code == OP_CREDENTIALS)
 		return run_credentials(c, op, f);
 	if (code == OP_SECCOMP || code == OP_SECCOMP_NOTIFY)
@@ -338,7 +338,7 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 	int rc = attributes_run(code, op, f);
 	if (rc != NOT_MINE)
 		return rc;
-	for (unsigned strings = 0, ints = 0; op->left > 0 && strings < 6 && ints < 5 && !op->bad;)
+	for (unsigned strings = 0, ints = 0; op->left > 0 && strings < 6 && ints < 7 && !op->bad;)
 		wire_peek(op) == WIRE_INT ? wire_int(op, &i[ints++]) : wire_str(op, &s[strings++]);
 	if (op->bad)
 		return fault_set(f, EINVAL, "protocol", op_name(code), NULL);
@@ -361,7 +361,9 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 		                                 .propagation = (uint64_t)i[3],
 		                                 .uids = s[3],
 		                                 .gids = s[4],
-		                                 .is_idmap_recursive = i[4] != 0},
+		                                 .is_idmap_recursive = i[4] != 0,
+		                                 .clear = (uint64_t)i[5],
+		                                 .must_clear = (uint64_t)i[6]},
 		                  s[1], f);
 	case OP_STAGE:
 		return mount_stage(c, s[0], s[1], s[2], i[0], s[3], f);

@@ -81,6 +81,7 @@ struct bind {
 	bool is_recursive;
 	uint64_t attr, propagation;
 	bool is_attr_recursive;
+	uint64_t clear, must_clear; // attributes that its top loses; of them those without which it fails where they may not be taken away
 	const char *uids, *gids; // seen with other owners (idmap_set); "" for none
 	bool is_idmap_recursive;
 };

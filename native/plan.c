@@ -26,7 +26,7 @@ static const struct shape shapes[] = {
 	{OP_ROOT_BIND, false, "ss", CLONE_NEWNS},
 	{OP_MOUNT, false, "sssis", CLONE_NEWNS},
 	{OP_STAGE, false, "sssis", CLONE_NEWNS},
-	{OP_BIND, false, "ssiiiisssi", CLONE_NEWNS},
+	{OP_BIND, false, "ssiiiisssiii", CLONE_NEWNS},
 	{OP_BIND_FROM, false, "sssi", CLONE_NEWNS},
 	{OP_DEVICE, false, "ssiiiii", CLONE_NEWNS},
 	{OP_SYMLINK, false, "ss", CLONE_NEWNS},

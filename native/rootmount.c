@@ -377,6 +377,21 @@ static int attach_at(struct container *c, int tree, const char *dest, uint64_t a
 	return 0;
 }
 
+// Takes attributes away from a clone, and gives it those of `attr`, since a time of access is exchanged in one call. A less privileged
+// namespace may not take away what the host has set: that stays where it need not go.
+static int change_attributes(int tree, const struct bind *b, uint64_t attr, const char *path, struct fault *f)
+{
+	uint64_t time = attr & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : 0;
+	struct mount_attr want = {.attr_set = attr, .attr_clr = b->clear | time};
+	if (mount_setattr(tree, "", AT_EMPTY_PATH, &want, sizeof want) == 0)
+		return 0;
+	int err = errno;
+	want.attr_clr = b->must_clear | time;
+	if (err == EPERM && b->must_clear != b->clear && mount_setattr(tree, "", AT_EMPTY_PATH, &want, sizeof want) == 0)
+		return 0;
+	return fault_set(f, err, "mount_setattr", path, NULL);
+}
+
 int mount_bind(struct container *c, const struct bind *b, const char *dest, struct fault *f)
 {
 	int rc = host_view(c, "bind", dest, f);
@@ -387,7 +402,11 @@ int mount_bind(struct container *c, const struct bind *b, const char *dest, stru
 		return tree;
 	if (b->uids[0] && (rc = idmap_set(tree, b->uids, b->gids, b->is_idmap_recursive, f)) < 0)
 		return rc;
-	return attach_at(c, tree, dest, b->attr, b->is_attr_recursive, b->propagation, f);
+	if (b->clear == 0)
+		return attach_at(c, tree, dest, b->attr, b->is_attr_recursive, b->propagation, f);
+	uint64_t recursive = b->is_attr_recursive ? b->attr : 0;
+	rc = change_attributes(tree, b, b->attr & ~recursive, dest, f);
+	return rc < 0 ? rc : attach_at(c, tree, dest, recursive, b->is_attr_recursive, b->propagation, f);
 }
 
 // A mount can only be cloned by who is in its namespace. Whatever the path leads to there is below that namespace's own root.

@@ -223,6 +223,28 @@ export function attrChangeOf(options: Pick<MountOptions, "flags" | "cleared">): 
   return { set, clear };
 }
 
+/** What a bind that says anything of itself does not say of itself goes, but for its access time. */
+const UNSAID =
+  MOUNT_ATTR.RDONLY | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC | MOUNT_ATTR.NOSYMFOLLOW;
+const TIMES = MS.NOATIME | MS.NODIRATIME | MS.RELATIME | MS.STRICTATIME;
+
+/**
+ * compat: returns what runc makes of a bind's options: with none the mount is as its source, with any it has those alone, as far as the
+ * kernel lets it (`must`: what was said). A word that only takes an access time away is none.
+ */
+export function exactAttrChangeOf(
+  options: Pick<MountOptions, "flags" | "cleared">,
+): AttrChange & { must: number } {
+  const { flags, cleared } = options;
+  const set = mountAttrOfFlags(flags);
+  if (set === 0 && cleared === 0 && (flags & TIMES) === 0) return { set: 0, clear: 0, must: 0 };
+  const times = flags & TIMES ? ATIME | MOUNT_ATTR.NODIRATIME : 0;
+  const clear = ((UNSAID | times) & ~set) | (times & ATIME);
+  // the kernel keeps nosymfollow nowhere
+  const must = (mountAttrOfFlags(cleared & ~TIMES) | times | MOUNT_ATTR.NOSYMFOLLOW) & clear;
+  return { set, clear, must };
+}
+
 /** Returns the MOUNT_ATTR_* bits that say the same of a mount as MS_* bits do. */
 export function mountAttrOfFlags(flags: number): number {
   let attr = 0;

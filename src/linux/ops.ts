@@ -343,6 +343,9 @@ export const inner = {
       propagation?: number;
       sub?: string;
       idMap?: IdMaps & { isRecursive: boolean };
+      /** MOUNT_ATTR_* bits that its top loses, and of them those that may not stay where the kernel keeps them. */
+      clear?: number;
+      mustClear?: number;
     } = {},
   ): Op => [
     O.bind,
@@ -356,6 +359,8 @@ export const inner = {
     options.idMap?.uids ?? "",
     options.idMap?.gids ?? "",
     options.idMap?.isRecursive ? 1 : 0,
+    options.clear ?? 0,
+    options.mustClear ?? options.clear ?? 0,
   ],
   /**
    * Binds at `dest` what another mount namespace (the host's path of its file, such as /proc/PID/ns/mnt) has at `source`,

@@ -6,6 +6,7 @@ import type { IdMap } from "../../linux/idmap.ts";
 import {
   type AttrChange,
   attrChangeOf,
+  exactAttrChangeOf,
   type MountOptions,
   MS,
   parseMountOptions,
@@ -18,11 +19,17 @@ export function isBind(mount: OciMount): boolean {
   return mount.type === "bind" || (parseMountOptions(mount.options ?? []).flags & MS.BIND) !== 0;
 }
 
-/**
- * Returns the operations of one bind. `isTreePrivate`: what is mounted is private without a word. `container`: the map of its user
- * namespace.
- */
-export function bindOps(mount: OciMount, isTreePrivate: boolean, container: IdMap | undefined): Op[] {
+export interface BindContext {
+  /** What is mounted is private without a word. */
+  readonly isTreePrivate: boolean;
+  /** Of the container's user namespace. */
+  readonly idMap: IdMap | undefined;
+  /** The mount has the options that are named, not those of its source besides. */
+  readonly isExact: boolean;
+}
+
+/** Returns the operations of one bind. */
+export function bindOps(mount: OciMount, { isTreePrivate, idMap: container, isExact }: BindContext): Op[] {
   const o = parseMountOptions(mount.options ?? []);
   if (!mount.source) throw invalid(`mount ${mount.destination} has no source`);
   if (/^\/(proc\/(self|thread-self)\/fd|dev\/fd)\//.test(mount.source))
@@ -31,7 +38,7 @@ export function bindOps(mount: OciMount, isTreePrivate: boolean, container: IdMa
     );
   if (o.data.length > 0)
     throw invalid(`bind mounts cannot have any filesystem-specific options applied: ${o.data}`);
-  const one = attrChangeOf(o);
+  const { must, ...one } = isExact ? exactAttrChangeOf(o) : { ...attrChangeOf(o), must: undefined };
   // one call does it all where what is set for the tree covers what is set for its top
   const isOneCall = isCovered(one, o.recursive);
   const isDefault = isTreePrivate && (o.propagation === 0 || (o.propagation & MS.PRIVATE) !== 0);
@@ -43,12 +50,10 @@ export function bindOps(mount: OciMount, isTreePrivate: boolean, container: IdMa
     attrRecursive: isOneCall,
     propagation: isDefault ? 0 : o.propagation || MS.PRIVATE | MS.REC,
     sub: o.subdir,
+    clear: one.clear,
+    ...(must === undefined ? {} : { mustClear: must }),
   });
-  return [
-    bind,
-    ...(one.clear === 0 ? [] : [inner.mountAttributes(mount.destination, one)]),
-    ...(isOneCall ? [] : recursiveOps(mount, o)),
-  ];
+  return [bind, ...(isOneCall ? [] : recursiveOps(mount, o))];
 }
 
 function isCovered(one: AttrChange, tree: AttrChange): boolean {

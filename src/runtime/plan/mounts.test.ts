@@ -33,22 +33,28 @@ const refuses = (mount: OciMount, message: RegExp) =>
   );
 
 describe("mounts", () => {
-  test("binds: one call where it is enough, further ones for what is taken away or meant for the tree", () => {
-    assert.deepEqual(plan([bind("bind")]).ops, ['bind "/s" "/m" 0 0 0 0 "" "" "" 0']);
-    assert.deepEqual(plan([bind("rbind", "ro")]).ops, ['bind "/s" "/m" 1 1 0 0 "" "" "" 0']);
-    assert.deepEqual(plan([bind("rbind", "rro")]).ops, ['bind "/s" "/m" 1 1 1 0 "" "" "" 0']);
+  test("binds: one call where it is enough, a further one for what is meant for the tree", () => {
+    assert.deepEqual(plan([bind("bind")]).ops, ['bind "/s" "/m" 0 0 0 0 "" "" "" 0 0 0']);
+    assert.deepEqual(plan([bind("rbind", "ro")]).ops, ['bind "/s" "/m" 1 1 0 0 "" "" "" 0 0 0']);
+    assert.deepEqual(plan([bind("rbind", "rro")]).ops, ['bind "/s" "/m" 1 1 1 0 "" "" "" 0 0 0']);
     assert.deepEqual(plan([bind("rbind", "ro", "rnosuid")]).ops, [
-      'bind "/s" "/m" 1 1 0 0 "" "" "" 0',
+      'bind "/s" "/m" 1 1 0 0 "" "" "" 0 0 0',
       'mountAttributes "/m" 2 0 1',
     ]);
     assert.deepEqual(plan([bind("bind", "rw", "noexec", "relatime")]).ops, [
-      'bind "/s" "/m" 0 8 0 0 "" "" "" 0',
-      'mountAttributes "/m" 8 113 0',
+      'bind "/s" "/m" 0 8 0 0 "" "" "" 0 113 113',
     ]);
     assert.deepEqual(plan([bind("rbind", "rstrictatime")]).ops, [
-      'bind "/s" "/m" 1 0 0 0 "" "" "" 0',
+      'bind "/s" "/m" 1 0 0 0 "" "" "" 0 0 0',
       'mountAttributes "/m" 32 112 1',
     ]);
+    const exact = (...options: string[]) => plan([bind("bind", ...options)], {}, { hasExactBinds: true }).ops;
+    assert.deepEqual(exact(), ['bind "/s" "/m" 0 0 0 0 "" "" "" 0 0 0'], "as its source");
+    // what is not said goes: nosuid, nodev, noexec, nosymfollow; the last one in any case
+    assert.deepEqual(exact("ro"), ['bind "/s" "/m" 0 1 0 0 "" "" "" 0 0x20000e 0x200000']);
+    assert.deepEqual(exact("rw"), ['bind "/s" "/m" 0 0 0 0 "" "" "" 0 0x20000f 0x200001']);
+    assert.deepEqual(exact("atime"), ['bind "/s" "/m" 0 0 0 0 "" "" "" 0 0x20000f 0x200000']);
+    assert.deepEqual(exact("noatime", "exec"), ['bind "/s" "/m" 0 16 0 0 "" "" "" 0 0x2000ff 0x2000f8']);
     refuses(bind("bind", "size=4k"), /cannot have any filesystem-specific options/);
     refuses({ ...bind("bind"), source: "/proc/self/fd/5" }, /a descriptor of whoever looks/);
   });
@@ -108,8 +114,8 @@ describe("mounts", () => {
     ];
     const user = { namespaces: [{ type: "user" as const }, { type: "mount" as const }] };
     assert.deepEqual(plan(kernelFiles, user, { mayMountKernelFiles: false }).ops, [
-      'bind "/proc" "/proc" 1 0 0 0x84000 "" "" "" 0',
-      'bind "/sys" "/sys" 1 1 0 0x84000 "" "" "" 0',
+      'bind "/proc" "/proc" 1 0 0 0x84000 "" "" "" 0 0 0',
+      'bind "/sys" "/sys" 1 1 0 0x84000 "" "" "" 0 0 0',
     ]);
     const own = { namespaces: [...user.namespaces, { type: "pid" as const }, { type: "network" as const }] };
     for (const [linux, may] of [

@@ -24,6 +24,8 @@ export interface MountContext {
   /** The container's cgroup hierarchies, empty when it has none of its own. */
   views: readonly CgroupView[];
   hasOwnCgroupNamespace: boolean;
+  /** Binds have the options that are named alone (bind.ts). */
+  hasExactBinds?: boolean;
   /** Host directory to mount file systems on of which only a part is wanted. */
   stageTarget?: string | undefined;
   /** Of the container's user namespace. */
@@ -69,8 +71,12 @@ export function planMounts(spec: OciSpec, context: MountContext): MountPlan {
     const replacement = context.mayMountKernelFiles ? undefined : kernelFilesBind(mount, spec);
     const hasMountsBelow = mounts.some((m) => m.destination.startsWith(`${mount.destination}/`));
     if (o.flags & MS.REMOUNT) plan.ops.push(...remountOps(mount, o));
-    else if (isBind(mount)) plan.ops.push(...bindOps(mount, isTreePrivate, context.idMap));
-    else if (replacement) plan.ops.push(...bindOps(replacement, isTreePrivate, undefined));
+    else if (isBind(mount))
+      plan.ops.push(
+        ...bindOps(mount, { isTreePrivate, idMap: context.idMap, isExact: context.hasExactBinds === true }),
+      );
+    else if (replacement)
+      plan.ops.push(...bindOps(replacement, { isTreePrivate, idMap: undefined, isExact: false }));
     else if (mount.type === "cgroup" || mount.type === "cgroup2") cgroupOps(mount, context, plan);
     else if (o.subdir !== "") plan.ops.push(...partOps(mount, context));
     else

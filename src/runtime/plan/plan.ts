@@ -119,6 +119,7 @@ function planTree(input: PlanInput, namespaces: NamespacePlan, userns: UsernsPla
   const mounts = planMounts(spec, {
     views: cgroup?.views ?? [],
     hasOwnCgroupNamespace: namespaces.hasOwnCgroup,
+    hasExactBinds: input.bundle !== undefined, // compat: runc's
     stageTarget: input.stageTarget,
     idMap: userns?.map,
     mayMountKernelFiles: userns === undefined || input.hasRightsOutside !== false,

@@ -194,15 +194,21 @@ const stateTextOf = ({ bundle, spec }: Claimed, id: string) => stateText({ id, b
 export function startFault(error: unknown): unknown {
   if (!(error instanceof SysError)) return error;
   const isWhole = error.op === "exec" || error.op === "hook"; // their text says all
-  const isCgroup = error.op === "cgroup";
   return new Fault(
     "system",
-    `unable to start container process: ${isWhole ? error.text : isCgroup ? `error adding pid to ${error.message}` : error.message}`,
+    `unable to start container process: ${isWhole ? error.text : inRuncsWords(error)}`,
     {
       code: "container.not-started",
       cause: error,
     },
   );
+}
+
+/** compat: how runc begins, and what Go calls an errno. */
+function inRuncsWords({ op, path, text, message }: SysError): string {
+  if (op === "cgroup") return `error adding pid to ${message}`;
+  if (op !== "mount_setattr") return message;
+  return `error during container init: error mounting ${path}: ${op}: ${text.charAt(0).toLowerCase()}${text.slice(1)}`;
 }
 
 /** The file appears whole: whoever waits for it reads a number. */
