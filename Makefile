@@ -82,7 +82,7 @@ security: build
 	BERTH_EVERY_STEP=1 $(BUN) tools/test.ts --timeout 600000 ./test/security
 
 security-weakened: build
-	BERTH_WEAKENED=1 $(BUN) tools/test.ts --timeout 180000 ./test/security
+	BERTH_WEAKENED=1 $(BUN) tools/test.ts --timeout 600000 ./test/security
 
 check: node_modules/.done native/ops.h
 	$(BIN)/tsc

@@ -467,34 +467,37 @@ each("a root that is a slave has the master of the bundle's mount", async () => 
   assert.doesNotMatch(stdout, /shared:/);
 });
 
-each("a bind has the options that it names alone, none where it names none, and keeps what a user namespace may not take away", async () => {
-  const source = join(bed.dir, "source");
-  await mkdir(source, { recursive: true });
-  const host = ["unshare", "--mount", "sh", "-ec"];
-  const flags = async (options: string[], isUser = false) => {
-    await bed.configure((spec) => {
-      spec.process.args = ["awk", '$2 == "/mnt" { print $4 }', "/proc/self/mounts"];
-      void spec.mounts?.push({ destination: "/mnt", type: "bind", source, options: ["bind", ...options] });
-      if (!isUser) return;
-      spec.linux.namespaces?.push({ type: "user" });
-      spec.linux.uidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
-      spec.linux.gidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
-    });
-    const mounted = `mount -t tmpfs tmpfs ${source} && mount -o remount,bind,nosuid,noexec,noatime ${source}; exec "$@"`;
-    const { stdout, stderr } = await run([...host, mounted, "sh", ...bed.argv(["run", "rt-flags"])], {
-      cwd: bed.bundle,
-    });
-    return stdout.trim() || stderr.replaceAll('\\"', '"');
-  };
-  assert.equal(await flags([]), "rw,nosuid,noexec,noatime");
-  assert.equal(await flags(["ro"]), "ro,noatime");
-  assert.equal(await flags(["nodev", "relatime"]), "rw,nodev,relatime");
-  assert.equal(await flags(["ro"], true), "ro,nosuid,noexec,noatime");
-  assert.match(
-    await flags(["exec"], true),
-    /error during container init: error mounting \/mnt: mount_setattr: operation not permitted/,
-  );
-});
+each(
+  "a bind has the options that it names alone, none where it names none, and keeps what a user namespace may not take away",
+  async () => {
+    const source = join(bed.dir, "source");
+    await mkdir(source, { recursive: true });
+    const host = ["unshare", "--mount", "sh", "-ec"];
+    const flags = async (options: string[], isUser = false) => {
+      await bed.configure((spec) => {
+        spec.process.args = ["awk", '$2 == "/mnt" { print $4 }', "/proc/self/mounts"];
+        void spec.mounts?.push({ destination: "/mnt", type: "bind", source, options: ["bind", ...options] });
+        if (!isUser) return;
+        spec.linux.namespaces?.push({ type: "user" });
+        spec.linux.uidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+        spec.linux.gidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+      });
+      const mounted = `mount -t tmpfs tmpfs ${source} && mount -o remount,bind,nosuid,noexec,noatime ${source}; exec "$@"`;
+      const { stdout, stderr } = await run([...host, mounted, "sh", ...bed.argv(["run", "rt-flags"])], {
+        cwd: bed.bundle,
+      });
+      return stdout.trim() || stderr.replaceAll('\\"', '"');
+    };
+    assert.equal(await flags([]), "rw,nosuid,noexec,noatime");
+    assert.equal(await flags(["ro"]), "ro,noatime");
+    assert.equal(await flags(["nodev", "relatime"]), "rw,nodev,relatime");
+    assert.equal(await flags(["ro"], true), "ro,nosuid,noexec,noatime");
+    assert.match(
+      await flags(["exec"], true),
+      /error during container init: error mounting \/mnt: mount_setattr: operation not permitted/,
+    );
+  },
+);
 
 each("the debug log tells what is done, and no environment", async () => {
   await bed.configure((spec) => {
