@@ -81,16 +81,22 @@ export interface DaemonMarks {
   readonly otherLinks?: readonly string[];
 }
 
+/** Returns what runs a command in the daemon's network namespace, and gives its lines. */
+function insideOf({ namespacePid }: DaemonMarks): (...argv: string[]) => string[] {
+  return (...argv) =>
+    execFileSync("nsenter", [`--net=/proc/${namespacePid}/ns/net`, "--", ...argv], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    })
+      .split("\n")
+      .filter((line) => line !== "");
+}
+
 /** Returns what is left of a daemon that has ended, sorted. */
 export function tracesOf(daemon: DaemonMarks): string[] {
   const ids = new Set(daemon.containerIds);
   const known = new Set(daemon.otherLinks ?? ["lo"]);
-  const inside = (...argv: string[]): string[] => {
-    const args = [`--net=/proc/${daemon.namespacePid}/ns/net`, "--", ...argv];
-    return execFileSync("nsenter", args, { encoding: "utf8" })
-      .split("\n")
-      .filter((line) => line !== "");
-  };
+  const inside = insideOf(daemon);
   const links = inside("ip", "-o", "link").map((line) => /^\d+: ([^:@]+)/.exec(line)?.[1] ?? line);
   return [
     ...processesUnder(daemon.root),
@@ -99,6 +105,59 @@ export function tracesOf(daemon: DaemonMarks): string[] {
     ...links.filter((name) => !known.has(name)).map((name) => `link ${name}`),
     ...inside("nft", "list", "tables").map((line) => `nft ${line}`),
   ].sort();
+}
+
+/**
+ * Returns everything that a living daemon has on the host, one line for each thing, numbers that change by themselves left out: processes with
+ * their namespaces and descriptors, mounts, cgroups, links, routes, rules of the firewall, files. Two inventories of the same daemon, with
+ * work between them of which nothing was to stay, are equal.
+ */
+export function inventoryOf(daemon: DaemonMarks): string[] {
+  const ids = new Set(daemon.containerIds);
+  const inside = insideOf(daemon);
+  const processes = processesUnder(daemon.root).map((line) => Number(line.split(" ")[1]));
+  return [
+    ...processes.flatMap((pid) => detailsOf(pid)),
+    ...mounts().filter((line) => line.includes(daemon.root)),
+    ...cgroups().filter((line) => ids.has(line.slice(line.lastIndexOf("/") + 1))),
+    ...inside("ip", "-o", "link").map((line) => `link ${/^\d+: ([^:@]+)/.exec(line)?.[1] ?? line}`),
+    ...inside("ip", "rule").map((line) => `rule ${line}`),
+    ...inside("ip", "route", "show", "table", "all").map((line) => `route ${line}`),
+    ...inside("nft", "list", "ruleset").map((line) => `nft ${line.replaceAll(/packets \d+ bytes \d+/g, "")}`),
+    ...filesBelow(daemon.root),
+  ].sort();
+}
+
+/** A process, its namespaces, and its descriptors by what they are of. */
+function detailsOf(pid: number): string[] {
+  try {
+    // Those of containers are their cgroups' to tell.
+    if (/[0-9a-f]{64}/.test(readFileSync(`/proc/${pid}/cgroup`, "utf8"))) return [];
+    const comm = readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+    const namespaces = ["mnt", "net", "pid"].map((kind) => readlinkSync(`/proc/${pid}/ns/${kind}`));
+    const descriptors = readdirSync(`/proc/${pid}/fd`).map((fd) => {
+      try {
+        return `descriptor of ${comm}: ${readlinkSync(`/proc/${pid}/fd/${fd}`).replaceAll(/\[\d+\]|\d+$/g, "")}`;
+      } catch {
+        return ""; // ignored: it was closed while we looked
+      }
+    });
+    return [`process ${comm}`, ...namespaces.map((n) => `namespace ${n} of ${comm}`), ...descriptors];
+  } catch {
+    return []; // ignored: the process ended while we looked
+  }
+}
+
+/** Files of the daemon's directories, but those of its stores, whose names change as they grow. */
+function filesBelow(root: string): string[] {
+  const entries = readdirSync(root, { recursive: true, withFileTypes: true });
+  return entries
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
+    .filter(
+      (path) =>
+        !/^data\/(meta|events|layers\/[0-9a-z]+\/)|^data\/containers\/[0-9a-f]+\/(upper|work)\//.test(path),
+    )
+    .map((path) => `file ${path}`);
 }
 
 /** Processes whose executable or arguments are below `root`, and those that have something below it mounted. */

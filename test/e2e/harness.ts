@@ -6,7 +6,7 @@ import { existsSync, type FSWatcher, watch } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import { tracesOf } from "../../tools/leaks.ts";
+import { type DaemonMarks, tracesOf } from "../../tools/leaks.ts";
 import { baseImageTar } from "./base-image.ts";
 import { type CommandOptions, Live, type Outcome, run } from "./command.ts";
 import { NetworkNamespace } from "./namespace.ts";
@@ -242,12 +242,17 @@ export class TestDaemon {
   }
 
   #look(): string[] {
-    return tracesOf({
+    return tracesOf(this.marks);
+  }
+
+  /** By what its traces on the host are known. */
+  get marks(): DaemonMarks {
+    return {
       root: this.dir,
       containerIds: this.#containerIds,
       namespacePid: this.network.pid,
       otherLinks: this.otherLinks,
-    });
+    };
   }
 
   get environment(): Record<string, string> {

@@ -7,6 +7,8 @@ import { type ContainerContext, publish } from "./context.ts";
 import { keepContainer, keepFiles } from "./keep.ts";
 import type { ContainerRecord } from "./record.ts";
 import { anonymousVolumes, removeVolumes } from "./mounts/remove.ts";
+import { cgroupOf } from "./run/cgroup.ts";
+import { removeCgroups } from "./run/lost.ts";
 import { isActive } from "./run/state.ts";
 import { killInLane } from "./run/stop.ts";
 import { layersOf, type LiveContainer } from "./table.ts";
@@ -102,6 +104,8 @@ export async function removeStopped(
   live.tellRemoved({ exitCode: record.state.exitCode, error: "" });
   context.inBackground(`remove the files of container ${live.id.slice(0, 12)}`, async () => {
     await rm(context.paths.stateDir(live.id), { recursive: true, force: true });
+    if (record.cgroup !== undefined)
+      await removeCgroups(context, cgroupOf(context, record), { attempts: 30 });
     for (const layer of layersOf(record)) await context.images.removeUnneededLayers(layer);
   });
 }

@@ -4,7 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { cutAfter, type CutKind, randomOf } from "./cut.ts";
+import { Random } from "../random.ts";
+import { cutAfter, type CutKind } from "./cut.ts";
 import { RecordingDisk } from "./recording-disk.ts";
 
 const base = mkdtempSync(join(tmpdir(), "berth-cut-"));
@@ -34,7 +35,7 @@ function leave(
   seed = 1,
 ): (name: string) => string | undefined {
   const dir = mkdtempSync(join(base, "left-"));
-  cutAfter(disk.steps, count, kind, randomOf(seed)).writeTo(dir);
+  cutAfter(disk.steps, count, kind, new Random(seed)).writeTo(dir);
   return (name) => {
     try {
       return readFileSync(join(dir, name), "utf8");

@@ -1,6 +1,7 @@
 // What a power cut leaves of a recorded disk. What was not made stable in time survives or not, as the kind of the cut says; names are kept in
 // the order in which they were made, either of the whole disk, as the journals of file systems keep it, or of each directory alone.
 import { dirname } from "node:path";
+import type { Random } from "../random.ts";
 import { applyStep, type Step } from "./recording-disk.ts";
 import { type Extent, Tree } from "./tree.ts";
 
@@ -11,20 +12,8 @@ import { type Extent, Tree } from "./tree.ts";
 export const CUT_KINDS = ["kept", "named", "dropped", "torn", "scattered"] as const;
 export type CutKind = (typeof CUT_KINDS)[number];
 
-/** Numbers from 0 to 1 that a seed decides. */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Returns what is left when the power fails after the first `count` steps. */
-export function cutAfter(steps: readonly Step[], count: number, kind: CutKind, random: () => number): Tree {
+export function cutAfter(steps: readonly Step[], count: number, kind: CutKind, random: Random): Tree {
   const done = steps.slice(0, count);
   const stability = new Stability(done);
   const names = namesOf(kind, stability, count, random);
@@ -87,19 +76,19 @@ function namesOf(
   kind: CutKind,
   stability: Stability,
   count: number,
-  random: () => number,
+  random: Random,
 ): (step: NameStep, index: number) => boolean {
   if (kind === "kept" || kind === "named") return () => true;
   if (kind !== "scattered") {
     const first = stability.firstUnstableName;
-    const end = kind === "dropped" ? first : first + Math.floor(random() * (count - first + 1));
+    const end = kind === "dropped" ? first : first + Math.floor(random.next() * (count - first + 1));
     return (_, index) => index < end;
   }
   const cut = new Set<string>();
   return (step, index) => {
     const dirs = (step.kind === "rename" ? [step.from, step.to] : [step.path]).map(parentOf);
     const unstable = dirs.filter((dir) => !stability.isNameStable(dir, index));
-    if (unstable.length > 0 && random() < 0.2) for (const dir of dirs) cut.add(dir);
+    if (unstable.length > 0 && random.next() < 0.2) for (const dir of dirs) cut.add(dir);
     return unstable.length === 0 || !dirs.some((dir) => cut.has(dir));
   };
 }
@@ -107,13 +96,13 @@ function namesOf(
 const parentOf = (path: string): string => (path.includes("/") ? dirname(path) : "");
 
 /** What is left of a write that nothing made stable. */
-function remains(extent: Extent, kind: CutKind, random: () => number): Extent[] {
+function remains(extent: Extent, kind: CutKind, random: Random): Extent[] {
   if (kind === "kept") return [extent];
   if (kind === "named" || kind === "dropped") return [];
-  const share = random();
+  const share = random.next();
   if (share < 0.25) return [];
   if (share < 0.5 || extent.kind === "truncate") return [extent];
-  const sizeBytes = Math.floor(extent.bytes.length * random());
+  const sizeBytes = Math.floor(extent.bytes.length * random.next());
   // The file has grown, and the blocks never came: zeros.
   if (share < 0.75) return [{ ...extent, bytes: Buffer.alloc(sizeBytes) }];
   return [{ ...extent, bytes: extent.bytes.subarray(0, sizeBytes) }];

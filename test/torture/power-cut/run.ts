@@ -11,7 +11,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { messageOf } from "../../../src/lib/errors.ts";
 import { openRegistry } from "../../../src/registry/server/open.ts";
-import { CUT_KINDS, cutAfter, type CutKind, randomOf } from "./cut.ts";
+import { Random } from "../random.ts";
+import { CUT_KINDS, cutAfter, type CutKind } from "./cut.ts";
 import { broken, observe, openEngine, type Place } from "./engine.ts";
 import { Ledger } from "./ledger.ts";
 import { RecordingDisk, type Step } from "./recording-disk.ts";
@@ -90,7 +91,7 @@ async function judge(
 ): Promise<string[]> {
   rmSync(place.disk, { recursive: true, force: true });
   mkdirSync(place.disk, { mode: 0o700 });
-  const random = randomOf(Number(values.seed) * 1_000_003 + count);
+  const random = new Random(Number(values.seed) * 1_000_003 + count);
   cutAfter(steps, count, kind, random).writeTo(place.disk);
   try {
     await using engine = await openEngine(place);

@@ -11,7 +11,7 @@ import { afterExit } from "../health/state.ts";
 import { healthOf } from "../health/watch.ts";
 import { releaseMounts } from "../mounts/use.ts";
 import { releaseEndpoints, withoutAttached } from "../network/release.ts";
-import type { ContainerRecord } from "../record.ts";
+import { type ContainerRecord, isRunning } from "../record.ts";
 import { removeStopped } from "../remove.ts";
 import type { LiveContainer, Run } from "../table.ts";
 import { endScope } from "./cgroup.ts";
@@ -47,8 +47,6 @@ export async function settleExit(
   await releaseEndpoints(context, before);
   steps.done("endpoints");
   await releaseMounts(context, before);
-  await rm(context.paths.stateDir(live.id), { recursive: true, force: true });
-  steps.done("state-dir");
   await releaseJoined(context, before);
   // Run and state change in one step: nobody sees a container that neither runs nor has ended.
   if (live.run === run) live.run = null;
@@ -73,6 +71,10 @@ export async function settleExit(
   );
   steps.done("commit");
   steps.end();
+  // Only now: a daemon that is killed before this leaves the next one the file that says how the run ended.
+  context.inBackground(`remove what the run of ${live.id.slice(0, 12)} left`, () =>
+    live.lane.run(() => forgetRun(context, live)),
+  );
   if (!isTold) publishEnd(context, record, exit);
   context.logs.ended(record, live);
   live.tellExit(record.state);
@@ -82,6 +84,13 @@ export async function settleExit(
   }
   onSettled?.();
   if (isLeaving) autoRemove(context, live);
+}
+
+/** Removes the directory of a shim that has ended, unless another run has it already. In the container's lane. */
+async function forgetRun({ table, paths }: ContainerContext, live: LiveContainer): Promise<void> {
+  const record = table.get(live.id);
+  if (live.run !== null || (record !== undefined && isRunning(record))) return;
+  await rm(paths.stateDir(live.id), { recursive: true, force: true });
 }
 
 /** Releases endpoints that came while those of `before` were released: a connection that was under way has succeeded. */

@@ -23,12 +23,33 @@ export async function lastExit(
   { isForced = false }: { isForced?: boolean } = {},
 ): Promise<ShimExit> {
   const known = await readExitFile(context.paths.stateDir(id));
+  // Also of a run whose end is known: its shim may have been killed a moment after it wrote it down.
+  await removeCgroups(context, cgroup, { attempts: 3 });
   if (known !== null) return known;
-  killAll(cgroup);
-  const dirs = new Set([...Object.values(cgroup.v1), ...(cgroup.v2 === "" ? [] : [cgroup.v2])]);
-  for (const dir of dirs) await context.keel.run([host.rmdir(dir, { tree: true })]).catch(() => {}); // ignored: something moved in that is not ours
   const exitCode = isForced ? KILLED_EXIT_CODE : UNKNOWN_EXIT_CODE;
   return { exitCode, signal: 0, isOomKilled: false, finishedAtNano: nowNano() };
+}
+
+/**
+ * Removes what is left of a run's cgroups, with whoever is in them. Processes that were killed stay for as long as the kernel needs on a
+ * loaded machine: each attempt waits a second for them.
+ */
+export async function removeCgroups(
+  { keel }: Pick<ContainerContext, "keel">,
+  cgroup: CgroupPaths,
+  { attempts }: { attempts: number },
+): Promise<void> {
+  const dirs = new Set([...Object.values(cgroup.v1), ...(cgroup.v2 === "" ? [] : [cgroup.v2])]);
+  const ops = [...dirs].map((dir) => host.rmdir(dir, { tree: true }));
+  if (ops.length === 0) return;
+  for (let attempt = 1; attempt <= attempts; attempt++) {
+    killAll(cgroup);
+    try {
+      return void (await keel.run(ops));
+    } catch {
+      // ignored: somebody is still in one of them; the next attempt, or the container's removal, is the answer
+    }
+  }
 }
 
 function killAll(cgroup: CgroupPaths): void {

@@ -1,5 +1,6 @@
 // Starts a container: the endpoint, the runtime's plan and the shim in one message to keel, then attached clients, then
 // the process itself. Called in the container's lane. Whatever fails on the way is undone, and the record says why.
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { Fault, messageOf } from "../../../lib/errors.ts";
 import { followSteps } from "../../../lib/steps.ts";
@@ -149,6 +150,9 @@ async function launch(
 ): Promise<void> {
   await using undo = new AsyncDisposableStack();
   const steps = followSteps("start");
+  // Of the run before, when this one follows at once.
+  if (existsSync(context.paths.stateDir(record.id)))
+    await rm(context.paths.stateDir(record.id), { recursive: true, force: true });
   const plan = await planNetworks(context, record);
   steps.done("networks");
   let failure: unknown;
