@@ -21,7 +21,7 @@ SOURCES = $(shell find src -name '*.ts' ! -name '*.test.ts')
 # With ./ in front bun takes them as paths, else as patterns to look for in the whole tree.
 TESTS ?= ./src ./tools ./bench
 
-.PHONY: build demo test test-vm test-real unit e2e compat check bench install uninstall clean acceptance acceptance-images fuzz compare-build security security-weakened
+.PHONY: build demo test torture test-vm test-real unit e2e compat check bench install uninstall clean acceptance acceptance-images fuzz compare-build security security-weakened
 
 build: dist/berth dist/berth-runtime
 
@@ -59,6 +59,10 @@ test:
 	$(MAKE) -s e2e
 	$(MAKE) -s security
 	$(BUN) tools/test.ts --timeout 180000 ./test/torture
+
+torture: build
+	@tools/install-packages test
+	$(BUN) test/torture/torture.ts $(if $(CUTS),--cuts $(CUTS)) $(if $(KILLS),--kills $(KILLS)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(SEED),--seed $(SEED))
 
 test-vm:
 	@tools/install-packages vm

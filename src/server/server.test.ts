@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { connect, createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -471,6 +472,30 @@ describe("listening", () => {
       "unavailable",
       /cannot connect to the daemon/,
     );
+  });
+
+  test("what a web page has a browser send over TCP is refused, whatever name it has", async () => {
+    const many = createServer({ ports: createFakePorts(), productVersion: "0" });
+    const address = new URL((await many.listen("tcp://127.0.0.1:0")).replace("tcp:", "http:"));
+    const browser = "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0";
+    const status = (method: string, headers: Record<string, string>): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const { hostname, port } = address;
+        const outgoing = request({ hostname, port, method, path: "/_ping", headers }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode ?? 0);
+        });
+        outgoing.on("error", reject);
+        outgoing.end();
+      });
+    const { host } = address;
+    // Forged from another site, and by a name that was made to stand for this host.
+    assert.equal(await status("HEAD", { Host: host, Origin: "https://evil.example" }), 403);
+    assert.equal(await status("GET", { Host: "evil.example:80", Origin: "http://evil.example" }), 403);
+    assert.equal(await status("GET", { Host: "evil.example:80", "User-Agent": browser }), 403);
+    assert.equal(await status("GET", { Host: "build.example", "User-Agent": "Docker-Client/28.2" }), 200);
+    assert.equal(await status("GET", { Host: host, "User-Agent": browser }), 200);
+    await many.close();
   });
 
   test("close ends running streams", async () => {

@@ -18,6 +18,7 @@ import { holdBackBody } from "../lib/http1/hold-back.ts";
 import { errorBody, Exchange, statusOfError } from "./exchange.ts";
 import { type HijackTransport, plainTransport, upgradeTransport } from "./hijack.ts";
 import { checkJsonType, readParameters } from "./input.ts";
+import { refuseWebPages } from "./browser.ts";
 import { type Listener, type ListenOptions, openListener } from "./listen.ts";
 import type { Ports } from "./ports.ts";
 import type { Route } from "./route.ts";
@@ -232,6 +233,7 @@ class HttpServer implements Server {
     let target: Target | undefined;
     try {
       target = parseTarget(req.url ?? "/");
+      if (!origin.socket.startsWith("unix://")) refuseWebPages(req.headers);
       const match = this.#router.match(req.method ?? "", target.path);
       if (match === undefined) return reply(404, JSON_TYPE, errorBody("page not found"));
       const { operation } = match.route;
