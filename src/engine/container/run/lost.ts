@@ -35,7 +35,7 @@ export async function lastExit(
  * loaded machine: each attempt waits a second for them.
  */
 export async function removeCgroups(
-  { keel }: Pick<ContainerContext, "keel">,
+  { keel }: { readonly keel: Keel },
   cgroup: CgroupPaths,
   { attempts }: { attempts: number },
 ): Promise<void> {
