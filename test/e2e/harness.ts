@@ -198,7 +198,8 @@ export class TestDaemon {
       await this.terminate();
       const left = await this.#traces();
       assert.deepEqual(left, [], `left behind; the daemon's log:\n${this.log}`);
-      assert.equal(existsSync(this.path("run")), false, "the exec root is gone");
+      const rest = existsSync(this.path("run")) ? await readdir(this.path("run"), { recursive: true }) : [];
+      assert.equal(existsSync(this.path("run")), false, `the exec root is gone: ${rest.join(" ")}`);
       // Requests that failed are the client's affair; their lines begin with the operation's name.
       const errors = this.#processes.flatMap((p) =>
         p.errors

@@ -85,10 +85,11 @@ export async function endPlugin(context: PluginContext, id: string): Promise<voi
   await settle(context, id);
 }
 
-async function settle(context: PluginContext, id: string): Promise<ShimExit> {
+/** Cleans up after a run whose end its shim has told, or which has lost its shim. */
+async function settle(context: PluginContext, id: string, told?: ShimExit): Promise<ShimExit> {
   const { paths, keel } = context;
   const place = newCgroupPlace(context, undefined, id);
-  const exit = await lastExit(context, id, containerCgroup(context.cgroups, place));
+  const exit = told ?? (await lastExit(context, id, containerCgroup(context.cgroups, place)));
   await endScope(context, place);
   for (const dir of [paths.stateDir(id), paths.sockets(id)]) await rm(dir, { recursive: true, force: true });
   await keel.run([host.unmount(paths.propagated(id))]);
@@ -159,12 +160,12 @@ const publicRun = (run: Followed): PluginRun => ({
 async function follow(context: PluginContext, record: PluginRecord): Promise<Followed> {
   const { id, name } = record;
   const socketPath = context.paths.socket(id);
-  const ended = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<ShimExit | undefined>();
   const events = await openShimEvents(socketPath, {
-    onExit: () => ended.resolve(),
+    onExit: ended.resolve,
     onExecExit: () => {},
     onWarning: (warning) => context.log("warn", `plugin ${name}: ${warning}`),
-    onLost: () => ended.resolve(),
+    onLost: () => ended.resolve(undefined),
   });
   const shim = await connectShim(socketPath);
   const { stream } = await openAttach(socketPath, { stdout: true, stderr: true });
@@ -174,8 +175,8 @@ async function follow(context: PluginContext, record: PluginRecord): Promise<Fol
     stream.destroy();
     shim.close();
   };
-  const exited = ended.promise.then(async () => {
-    const exit = await settle(context, id);
+  const exited = ended.promise.then(async (told) => {
+    const exit = await settle(context, id, told);
     close();
     return exit;
   });

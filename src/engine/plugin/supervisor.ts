@@ -4,7 +4,7 @@
 //   off ── start ──→ running ── ended by itself ──→ waiting (100 ms, growing to 60 s) ──→ running
 //    ↑                  │ stop                          │ stop
 //    └──────────────────┴───────────────────────────────┘
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { messageOf } from "../../lib/errors.ts";
 import { Lanes } from "../../lib/lanes.ts";
 import { nextDelayMs } from "../container/run/restart-policy.ts";
@@ -152,5 +152,7 @@ export class PluginSupervisor {
       }
     }
     if (stops) await Promise.all([...this.#live.keys()].map((id) => this.stop(id)));
+    // No plugin runs: what a shim wrote at the last moment is nobody's any more.
+    if (this.runningCount === 0) await rm(this.#context.paths.stateRoot(), { recursive: true, force: true });
   }
 }
