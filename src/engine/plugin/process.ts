@@ -99,7 +99,11 @@ async function settle(context: PluginContext, id: string, told?: ShimExit): Prom
 async function makeDirectories({ paths, keel, disk }: PluginContext, record: PluginRecord): Promise<void> {
   const { id } = record;
   await mkdir(paths.sockets(id), { recursive: true, mode: 0o700 });
-  if (takesLogs(record)) await disk.makeDir(paths.logging(id));
+  if (takesLogs(record)) {
+    // Pipes of an earlier run have no reader any more.
+    await disk.removeTree(paths.logging(id));
+    await disk.makeDir(paths.logging(id));
+  }
   if (!isPropagating(record)) return;
   const dir = paths.propagated(id);
   await disk.makeDir(dir, 0o755);

@@ -21,6 +21,7 @@ export class PluginDrivers implements DriverRegistry {
   readonly #lookup: PluginLookup;
   readonly #timeouts: PluginTimeouts;
   readonly #log: (message: string) => void;
+  /** By the name that was asked for: a managed one has several. */
   readonly #active = new Map<string, Activated>();
   /** Plugins that were asked and are no volume drivers, or did not answer; told once. */
   readonly #told = new Set<string>();
@@ -52,11 +53,11 @@ export class PluginDrivers implements DriverRegistry {
       this.#active.delete(name);
       throw new Fault("notFound", `plugin ${JSON.stringify(name)} not found`, { code: "plugin.not-found" });
     }
-    const known = this.#active.get(place.name);
+    const known = this.#active.get(name);
     if (known !== undefined && isSame(known.place, place)) return known.driver;
     if (!place.isManaged) await this.#ask(place);
     const driver = new PluginDriver(place, this.#timeouts);
-    this.#active.set(place.name, { place, driver });
+    this.#active.set(name, { place, driver });
     return driver;
   }
 
@@ -69,7 +70,7 @@ export class PluginDrivers implements DriverRegistry {
   }
 
   names(): readonly string[] {
-    return [...this.#active.keys()];
+    return [...new Set([...this.#active.values()].map(({ place }) => place.name))];
   }
 
   async plugins(): Promise<readonly VolumeDriver[]> {
