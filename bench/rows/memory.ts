@@ -5,6 +5,8 @@ import { type DaemonEngine, openDaemons } from "../field/engines.ts";
 import { startContainers } from "./_crowd.ts";
 import { type Group, type Row, timed } from "./row.ts";
 
+const SETTLE_MS = 5000;
+
 const isSupervisor = ({ argv }: { argv: string[] }): boolean =>
   argv[0]?.includes("containerd-shim") === true ||
   (argv[0]?.includes("keel") === true && argv.includes("shim"));
@@ -30,7 +32,11 @@ const daemonAt = (count: number, quick: number): Row<DaemonEngine> => ({
   ...(count === 0 ? { goal: { atMost: 70 } } : {}),
   rounds: { full: 1, quick },
   hasWarmUp: false,
-  prepare: (e) => startContainers(e, count),
+  async prepare(e) {
+    await startContainers(e, count);
+    // What starting them took is given back to the system within seconds.
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  },
   sample: (e) => sumKb(e, isDaemon) / 1000,
 });
 
