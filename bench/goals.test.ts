@@ -35,6 +35,11 @@ test("judge compares with Docker, with a limit, and with the row that a growth s
   });
 });
 
+test("judge compares runtimes with runc", () => {
+  const runtimes = result("ms", { "berth-runtime": [10], runc: [20] }, { faster: 1 });
+  assert.deepEqual(judge(runtimes, []), { goal: "better than runc", reached: 2, isMet: true });
+});
+
 test("judge has no word for a row without a goal, and does not call a row met that was not measured", () => {
   assert.equal(judge(result("ms", { berth: [1] }), []), undefined);
   assert.equal(judge(result("ms", { berth: [1] }, { faster: 1 }), [])?.isMet, false);

@@ -37,7 +37,8 @@ export function judge(result: Result, all: readonly Result[]): Verdict | undefin
   const own = median(result, ownKind(result));
   if ("faster" in goal) {
     const reached = timesBetter(result);
-    const words = goal.faster === 1 ? "better than Docker" : `${goal.faster} × better than Docker`;
+    const peer = peerKind(result) === "docker" ? "Docker" : "runc";
+    const words = goal.faster === 1 ? `better than ${peer}` : `${goal.faster} × better than ${peer}`;
     return { goal: words, reached, isMet: reached >= goal.faster };
   }
   if ("atMost" in goal) return { goal: `≤ ${goal.atMost} ${unit}`, reached: own, isMet: own <= goal.atMost };
