@@ -15,7 +15,7 @@ import { type Machine, suitesOf } from "./vm/suite.ts";
 const ROOT = dirname(import.meta.dirname);
 const HOME = join(ROOT, "build/vm");
 /** The longest that all of it may take. */
-const LIMIT_MINUTES = Number(process.env["BERTH_VM_MINUTES"] ?? 60);
+const LIMIT_MINUTES = Number(process.env["BERTH_VM_MINUTES"] ?? 120);
 /** What is needed before the root is there; all others are loaded from it when they are asked for. */
 const MODULES = ["virtio_pci", "virtio_blk", "virtiofs", "overlay"];
 const COMMAND_LINE = "console=ttyS0 loglevel=4 panic=-1";

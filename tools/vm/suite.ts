@@ -57,7 +57,7 @@ function testSuite(file: string): Suite {
     name: file,
     argv: ["tools/bun", "test", "--timeout", String(180_000 * SLOWNESS), `./${file}`],
     env: { BERTH_TEST_SLOWNESS: String(SLOWNESS) },
-    timeoutMs: 25 * MINUTE,
+    timeoutMs: 40 * MINUTE,
   };
 }
 
