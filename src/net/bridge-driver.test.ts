@@ -446,6 +446,37 @@ inOwnNamespace(import.meta.filename, () => {
     });
   });
 
+  test("a further network reads no more of the host than the first, and a repair reads it once", async () => {
+    let bytes = 0;
+    let dumps = 0;
+    const counting: Keel = Object.create(keel);
+    counting.run = async (ops) => {
+      const result = await keel.run(ops);
+      bytes += result.results.reduce<number>((sum, r) => sum + (r instanceof Uint8Array ? r.length : 0), 0);
+      dumps += result.results.some((r) => r instanceof Uint8Array && r.length > 20_000) ? 1 : 0;
+      return result;
+    };
+    const repaired = Promise.withResolvers<void>();
+    const driver = await BridgeDriver.open({
+      ...{ keel: counting, owner: "test", tableName: TABLE, remakeDevice: async () => false },
+      log: (line) => line.endsWith("made as it was") && repaired.resolve(),
+    });
+    await driver.restore([]);
+    const costs: number[] = [];
+    const count = 60;
+    for (let i = 0; i < count; i++) {
+      const before = bytes;
+      await driver.ensureNetwork(network({ id: `many${i}`, bridgeName: `br-many${i}`, ...ipv4(20 + i) }));
+      costs.push(bytes - before);
+    }
+    assert.ok((costs[count - 1] ?? 0) <= (costs[0] ?? 0) + 16, costs.join());
+    dumps = 0;
+    await sh("nft", "flush", "ruleset");
+    await repaired.promise;
+    assert.ok(dumps <= 3, `${dumps} times all devices`);
+    await driver.close({ remove: true });
+  });
+
   test("networks are apart from each other, and an internal one from the world", async () => {
     const driver = await open();
     await sh("ip", "link", "add", "docker0", "type", "bridge"); // somebody else's

@@ -50,7 +50,9 @@ import type { FirewallState } from "./firewall/ruleset.ts";
 import {
   type HostFacts,
   type HostPrefixes,
+  type HostState,
   planIpv6Forwarding,
+  readDeviceState,
   readHostFacts,
   readHostState,
   takenPrefixes,
@@ -195,8 +197,9 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   async #ensureDevice(
     spec: BridgeNetwork,
     before: NetworkState | undefined,
+    host?: HostState,
   ): Promise<Omit<NetworkState, "spec">> {
-    const { links, addresses, routes } = await readHostState(this.#keel);
+    const { links, addresses, routes } = host ?? (await this.#hostOf(spec.bridgeName));
     const id = { owner: this.#owner, networkId: spec.id };
     const { name, existing, isForeign } = chooseBridge(links, id, spec.bridgeName);
     const settings = bridgeSettings(spec, name, bridgeAlias(id), this.#facts.hasIpv6);
@@ -217,6 +220,11 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
         await this.#runTolerant(planRemoveBridge(name), ENODEV).catch(() => undefined); // ignored: the first failure counts
       throw asFault(`cannot set up bridge ${name}`, error);
     }
+  }
+
+  /** What the host has of a device; of all where it is yet to be chosen. A new network costs the same however many there are. */
+  #hostOf(bridgeName: string | undefined): Promise<HostState> {
+    return bridgeName === undefined ? readHostState(this.#keel) : readDeviceState(this.#keel, bridgeName);
   }
 
   async #createDevice(name: string, create: readonly Op[]): Promise<number> {
@@ -488,9 +496,11 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
 
   /** Makes devices and firewall what they should be, after somebody else took some of them away. */
   async #repair(): Promise<void> {
-    for (const network of [...this.#networks.values()]) {
+    const networks = [...this.#networks.values()];
+    const host = await readHostState(this.#keel);
+    for (const network of networks) {
       const { spec } = network;
-      const device = await this.#ensureDevice({ ...spec, bridgeName: network.bridgeName }, network);
+      const device = await this.#ensureDevice({ ...spec, bridgeName: network.bridgeName }, network, host);
       if (!this.#networks.has(spec.id)) {
         // It was removed meanwhile, and has just been made again.
         if (!device.isForeign) await this.#runTolerant(planRemoveBridge(device.bridgeName), ENODEV);

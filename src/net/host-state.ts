@@ -2,9 +2,10 @@
 // Reading only. One home for it, so that planners stay pure.
 
 import { readFile, readdir } from "node:fs/promises";
+import { SysError } from "../lib/errors.ts";
 import { type Prefix, widthOf } from "../linux/netlink/address.ts";
-import { type Link, decodeLinks, dumpLinks } from "../linux/netlink/link.ts";
-import { NETLINK_ROUTE, netlinkOp } from "../linux/netlink/message.ts";
+import { type Link, decodeLinks, dumpLinks, getLink } from "../linux/netlink/link.ts";
+import { type Message, NETLINK_ROUTE, netlinkOp } from "../linux/netlink/message.ts";
 import {
   type InterfaceAddress,
   type Route,
@@ -19,6 +20,8 @@ import { HOST_NS, type Op, host } from "../linux/ops.ts";
 import type { Keel } from "../linux/keel.ts";
 import type { TakenPrefix } from "./ipam/subnet.ts";
 
+const ENODEV = 19;
+
 /** A moment's view of the host's network. */
 export interface HostState {
   links: Link[];
@@ -27,9 +30,13 @@ export interface HostState {
 }
 
 /** Reads devices, addresses and routes. */
-export async function readHostState(keel: Keel): Promise<HostState> {
+export function readHostState(keel: Keel): Promise<HostState> {
+  return readState(keel, dumpLinks());
+}
+
+async function readState(keel: Keel, ofLinks: Message): Promise<HostState> {
   const { results } = await keel.run(
-    [dumpLinks(), dumpAddresses(), dumpRoutes()].map((m) => netlinkOp(NETLINK_ROUTE, HOST_NS, [m])),
+    [ofLinks, dumpAddresses(), dumpRoutes()].map((m) => netlinkOp(NETLINK_ROUTE, HOST_NS, [m])),
   );
   const [links, addresses, routes] = results as Uint8Array[];
   return {
@@ -37,6 +44,16 @@ export async function readHostState(keel: Keel): Promise<HostState> {
     addresses: decodeAddresses(addresses as Uint8Array),
     routes: decodeRoutes(routes as Uint8Array),
   };
+}
+
+/** Reads one device, with addresses and routes; nothing at all where it is not there. */
+export async function readDeviceState(keel: Keel, name: string): Promise<HostState> {
+  try {
+    return await readState(keel, getLink({ name }));
+  } catch (error) {
+    if (!(error instanceof SysError) || error.errno !== ENODEV) throw error;
+    return { links: [], addresses: [], routes: [] };
+  }
 }
 
 /** Prefixes that are in use on the host, by devices and by routes. */
