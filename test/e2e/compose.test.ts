@@ -445,6 +445,17 @@ volumes: {log: {}}
   );
 });
 
+test("logs has both of a container's streams on standard output", async () => {
+  const project = make(
+    "streams",
+    `services:\n  a: {image: busybox, init: true, stop_grace_period: 0s, command: [sh, -c, 'echo out; echo err >&2']}\n`,
+  );
+  await project.compose("up"); // until the container has ended
+  const logs = await project.run(["logs"]);
+  assert.deepEqual(logs.stdout.split("\n").sort(), ["", "a-1  | err", "a-1  | out"]);
+  assert.equal(logs.stderr, "");
+});
+
 test("logs follows a container across its restart", async () => {
   const project = make(
     "follow",

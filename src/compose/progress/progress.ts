@@ -45,7 +45,7 @@ const endings: Readonly<Record<string, string>> = table({
   Starting: "Started",
   Stopping: "Stopped",
   Removing: "Removed",
-  Restarting: "Restarted",
+  Restarting: "Started",
   Killing: "Killed",
   Pausing: "Paused",
   Unpausing: "Unpaused",

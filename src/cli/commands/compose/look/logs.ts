@@ -56,7 +56,8 @@ export const command = defineComposeCommand({
       printer: new LogPrinter({
         hasColor: compose.hasColor && !flags["no-color"],
         hasPrefix: !flags["no-log-prefix"],
-        write: writeAll,
+        // compat: what a container wrote to its standard error comes on standard output, too.
+        write: (_, text) => writeAll(1, text),
       }),
       signal: abort.signal,
     });
