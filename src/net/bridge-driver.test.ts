@@ -364,8 +364,12 @@ inOwnNamespace(import.meta.filename, () => {
         onLine = (line) => line.endsWith("made as it was") && repaired.resolve();
         await sh(...way);
         await repaired.promise;
+        // What was repaired may have been a rest of what came before: that of this way follows.
+        const isWhole = async () =>
+          (await outside.fetch("tcp", LAN_HOST, 8080)) === `web ${LAN_OUTSIDE} hello`;
+        for (const endMs = performance.now() + 20_000; !(await isWhole()); )
+          assert.ok(performance.now() < endMs, way.join(" "));
         assert.deepEqual(await table(), before, way.join(" "));
-        assert.equal(await outside.fetch("tcp", LAN_HOST, 8080), `web ${LAN_OUTSIDE} hello`, way.join(" "));
         assert.equal(
           await other.machine.fetch("tcp", "172.17.0.2", 80),
           "web 172.17.0.3 hello",
