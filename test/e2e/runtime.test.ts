@@ -483,9 +483,12 @@ each(
         spec.linux.gidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
       });
       const mounted = `mount -t tmpfs tmpfs ${source} && mount -o remount,bind,nosuid,noexec,noatime ${source}; exec "$@"`;
-      const { stdout, stderr } = await run([...host, mounted, "sh", ...bed.argv(["run", `rt-flags-${process.pid}`])], {
-        cwd: bed.bundle,
-      });
+      const { stdout, stderr } = await run(
+        [...host, mounted, "sh", ...bed.argv(["run", `rt-flags-${process.pid}`])],
+        {
+          cwd: bed.bundle,
+        },
+      );
       return stdout.trim() || stderr.replaceAll('\\"', '"');
     };
     assert.equal(await flags([]), "rw,nosuid,noexec,noatime");
