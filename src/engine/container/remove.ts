@@ -103,9 +103,9 @@ export async function removeStopped(
   if (kept !== undefined) context.kept.settle(kept);
   live.tellRemoved({ exitCode: record.state.exitCode, error: "" });
   context.inBackground(`remove the files of container ${live.id.slice(0, 12)}`, async () => {
-    await rm(context.paths.stateDir(live.id), { recursive: true, force: true });
-    if (record.cgroup !== undefined)
-      await removeCgroups(context, cgroupOf(context, record), { attempts: 30 });
+    // The directory goes last: by it the next daemon finds cgroups that are left.
+    if (await removeCgroups(context, cgroupOf(context, record), { attempts: 30 }))
+      await rm(context.paths.stateDir(live.id), { recursive: true, force: true });
     for (const layer of layersOf(record)) await context.images.removeUnneededLayers(layer);
   });
 }

@@ -14,7 +14,8 @@ import { releaseEndpoints, withoutAttached } from "../network/release.ts";
 import { type ContainerRecord, isRunning } from "../record.ts";
 import { removeStopped } from "../remove.ts";
 import type { LiveContainer, Run } from "../table.ts";
-import { endScope } from "./cgroup.ts";
+import { cgroupOf, endScope } from "./cgroup.ts";
+import { removeCgroups } from "./lost.ts";
 import { nextDelayMs, wantsRestart } from "./restart-policy.ts";
 
 /** How a container is started again; the service provides it. */
@@ -86,11 +87,16 @@ export async function settleExit(
   if (isLeaving) autoRemove(context, live);
 }
 
-/** Removes the directory of a shim that has ended, unless another run has it already. In the container's lane. */
-async function forgetRun({ table, paths }: ContainerContext, live: LiveContainer): Promise<void> {
+/**
+ * Removes the directory of a shim that has ended, unless another run has it already or the container's removal does it. In the container's
+ * lane. The directory goes last: by it the next daemon finds cgroups that are left.
+ */
+async function forgetRun(context: ContainerContext, live: LiveContainer): Promise<void> {
+  const { table, paths } = context;
   const record = table.get(live.id);
-  if (live.run !== null || (record !== undefined && isRunning(record))) return;
-  await rm(paths.stateDir(live.id), { recursive: true, force: true });
+  if (record === undefined || live.run !== null || isRunning(record)) return;
+  if (await removeCgroups(context, cgroupOf(context, record), { attempts: 3 }))
+    await rm(paths.stateDir(live.id), { recursive: true, force: true });
 }
 
 /** Releases endpoints that came while those of `before` were released: a connection that was under way has succeeded. */

@@ -1,4 +1,5 @@
 // The end of a run whose shim is gone without a word: killed, or down with the host while no daemon was there.
+import { existsSync } from "node:fs";
 import { nowNano } from "../../../lib/time.ts";
 import type { CgroupPaths } from "../../../linux/cgroupfs/hierarchy.ts";
 import { listPids } from "../../../linux/cgroupfs/processes.ts";
@@ -32,24 +33,27 @@ export async function lastExit(
 
 /**
  * Removes what is left of a run's cgroups, with whoever is in them. Processes that were killed stay for as long as the kernel needs on a
- * loaded machine: each attempt waits a second for them.
+ * loaded machine: each attempt waits a second for them. Returns whether they are gone.
  */
 export async function removeCgroups(
   { keel }: { readonly keel: Keel },
   cgroup: CgroupPaths,
   { attempts }: { attempts: number },
-): Promise<void> {
-  const dirs = new Set([...Object.values(cgroup.v1), ...(cgroup.v2 === "" ? [] : [cgroup.v2])]);
-  const ops = [...dirs].map((dir) => host.rmdir(dir, { tree: true }));
-  if (ops.length === 0) return;
+): Promise<boolean> {
+  const all = new Set([...Object.values(cgroup.v1), ...(cgroup.v2 === "" ? [] : [cgroup.v2])]);
+  const dirs = [...all].filter((dir) => existsSync(dir));
+  if (dirs.length === 0) return true;
+  const ops = dirs.map((dir) => host.rmdir(dir, { tree: true }));
   for (let attempt = 1; attempt <= attempts; attempt++) {
     killAll(cgroup);
     try {
-      return void (await keel.run(ops));
+      await keel.run(ops);
+      return true;
     } catch {
-      // ignored: somebody is still in one of them; the next attempt, or the container's removal, is the answer
+      // ignored: somebody is still in one of them; the next attempt, the container's removal or the next daemon is the answer
     }
   }
+  return false;
 }
 
 function killAll(cgroup: CgroupPaths): void {
