@@ -37,14 +37,18 @@ before(async () => {
   machine = await SystemdHost.boot([dir, ROOT]);
   const script = [
     `for f in subuid subgid; do mount --bind ${dir}/ids /etc/$f; done`,
-    "modprobe -q tun || true",
-    "[ -e /dev/net/tun ] || { mkdir -p /dev/net; mknod /dev/net/tun c 10 200; }",
-    `mknod -m 666 ${dir}/tun c 10 200; mount --bind ${dir}/tun /dev/net/tun`,
     "umount /proc/sys", // a daemon has settings of its own network to make
     `install -d -o ${USER} -m 0700 ${RUNTIME_DIR}`,
   ];
   await ok(machine.call(["sh", "-ec", script.join("\n")]));
   await ok(machine.call(["systemd-run", ...MANAGER, "/lib/systemd/systemd", "--user"]));
+  // Before the first service systemd-tmpfiles gives nodes the modes that it wants them to have.
+  const device = [
+    "modprobe -q tun || true",
+    "[ -e /dev/net/tun ] || { mkdir -p /dev/net; mknod /dev/net/tun c 10 200; }",
+    `mknod -m 666 ${dir}/tun c 10 200; mount --bind ${dir}/tun /dev/net/tun`,
+  ];
+  await ok(machine.call(["sh", "-ec", device.join("\n")]));
 });
 after(async () => {
   await machine?.[Symbol.asyncDispose]();
