@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { run } from "./command.ts";
 import { clients, TestDaemon } from "./harness.ts";
 
@@ -137,8 +138,17 @@ for (const client of clients)
       shell.stdin.write("a\r");
       await shell.prints("got a");
       const pts = /(\/dev\/pts\/\d+)/.exec(shell.output)?.[1] ?? "";
-      assert.equal((await run(["stty", "-F", pts, "rows", "50", "cols", "132"])).status, 0);
-      await shell.prints("50 132");
+      // Docker's client looks for changes a moment after it has told the first size: one that comes between is lost to it, and a user pulls on.
+      let isSeen = false;
+      const seen = shell.prints("50 132").finally(() => {
+        isSeen = true;
+      });
+      while (!isSeen) {
+        for (const columns of ["131", "132"])
+          assert.equal((await run(["stty", "-F", pts, "rows", "50", "cols", columns])).status, 0);
+        await Promise.race([seen, sleep(500)]);
+      }
+      await seen;
       shell.stdin.write("q\r");
       assert.equal((await shell.ended).status, 0);
     });
