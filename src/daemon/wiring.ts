@@ -369,13 +369,13 @@ export async function openDaemon(
   const build = new BuildService({
     ports: {
       images: imageSource(images, layers),
-      layers: layerSink(layers, keel, join(config.execRoot, "root")),
       steps: new ContainerStepRunner(context, stepsDir),
       devices: () => loadCdiDevices(config.engine.cdiSpecDirs),
       cache: buildCache,
       history: new StepHistoryFiles(join(config.dataRoot, "build-history")),
       cacheMounts,
     },
+    layerSink: (lease) => layerSink({ layers, keel, mountTarget: join(config.execRoot, "root") }, lease),
     limits: config.buildCache,
     inBackground: (what, work) => background.run(what, work),
     images,

@@ -7,6 +7,7 @@ import { isDigest } from "../../oci/digest.ts";
 import { imageIdOf } from "../../oci/image-config.ts";
 import { type Platform, platformDistance } from "../../oci/platform.ts";
 import { parseReference, withDefaultTag } from "../../oci/reference.ts";
+import type { LayerLease } from "../../storage/layer/holds.ts";
 import type { LayerStore } from "../../storage/layer/store.ts";
 import type { LayerId, LayerRecord } from "../../storage/layer/types.ts";
 import { configOf, type ImageRecord } from "../image/record.ts";
@@ -85,8 +86,14 @@ function layerOf(layers: LayerStore, id: LayerId): LayerRecord {
   return layer;
 }
 
-/** Layers as the builder writes and reads them. `mountTarget` is an existing empty directory. */
-export function layerSink(layers: LayerStore, keel: Keel, mountTarget: string): LayerSink {
+/**
+ * Layers as one build writes and reads them; its lease keeps what it has made or found, whatever other builds that have come to the same
+ * layers do with them. `mountTarget` is an existing empty directory.
+ */
+export function layerSink(
+  { layers, keel, mountTarget }: { layers: LayerStore; keel: Keel; mountTarget: string },
+  lease: LayerLease,
+): LayerSink {
   const open = (root: RootSource): Promise<FsSession> =>
     keel.openFs(root.kind === "dir" ? root : { ...root, target: mountTarget });
   return {
@@ -99,13 +106,14 @@ export function layerSink(layers: LayerStore, keel: Keel, mountTarget: string): 
         openUpper: () => open({ kind: "dir", path: draft.upper }),
         discard: () => draft.discard(),
         async commit({ keepsEmpty = false } = {}) {
-          const layer = await draft.commit();
+          using briefly = layers.lease();
+          const layer = await draft.commit({ lease: briefly });
           const isEmpty = layer.tarBytes <= EMPTY_TAR_BYTES;
           // No image has it: it would keep what is below it for ever.
           if (isEmpty && !keepsEmpty) {
-            layers.holds.releaseFresh(layer.id);
+            briefly.release();
             await layers.removeUnneeded(layer.id);
-          }
+          } else lease.hold(layer.id);
           return {
             id: layer.id,
             diffId: layer.diffId,
@@ -119,11 +127,11 @@ export function layerSink(layers: LayerStore, keel: Keel, mountTarget: string): 
     openView: (top) => open(layers.rootSource(top)),
     rootOf: (top) => layers.rootSource(top),
     async unpack(content, parent, expectedDiffId) {
-      return (await layers.unpack(content, parent, { expectedDiffId })).id;
+      return (await layers.unpack(content, parent, { expectedDiffId, lease })).id;
     },
     find: async (chainId) => {
       const id = layers.byChain(chainId)?.id;
-      if (id !== undefined) layers.holds.retainFresh(id);
+      if (id !== undefined) lease.hold(id);
       return id;
     },
   };

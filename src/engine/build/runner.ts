@@ -11,15 +11,20 @@ import {
 } from "../../build/read-dockerfile.ts";
 import type { BuildRequest, BuildResult } from "../../build/request.ts";
 import { StepFlights } from "../../build/solver/flights.ts";
-import type { BuildPorts } from "../../build/solver/ports.ts";
+import type { BuildPorts, LayerSink } from "../../build/solver/ports.ts";
 import { Fault } from "../../lib/errors.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import { familiarString, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
+import type { LayerLease } from "../../storage/layer/holds.ts";
+import type { LayerStore } from "../../storage/layer/store.ts";
 import type { ImageService } from "../image/service.ts";
 import type { BuildCache, CacheLimits } from "./cache/cache.ts";
 
 export interface BuildRunnerOptions {
-  ports: Omit<BuildPorts, "makeScratch" | "now" | "flights"> & { readonly cache: BuildCache };
+  ports: Omit<BuildPorts, "makeScratch" | "now" | "flights" | "layers"> & { readonly cache: BuildCache };
+  layers: LayerStore;
+  /** Layers for one build. */
+  layerSink: (lease: LayerLease) => LayerSink;
   /** What the cache is kept below, after every build. */
   limits: CacheLimits;
   inBackground: (what: string, work: () => Promise<void>) => void;
@@ -57,23 +62,26 @@ export class BuildRunner {
     onEvent: (event: BuildEvent) => void,
     signal: AbortSignal,
   ): Promise<BuildResult> {
-    const { ports, limits, inBackground } = this.#options;
+    const { ports, layers, limits, inBackground } = this.#options;
     try {
       using _running = ports.cache.begin();
-      return await buildImage(request, this.#ports(), { signal, onEvent });
+      using lease = layers.lease();
+      return await buildImage(request, this.#ports(lease), { signal, onEvent });
     } finally {
       inBackground("keep the build cache below its limits", () => ports.cache.collect(limits));
     }
   }
 
   /** Checks a request's Dockerfile and builds nothing. */
-  check(request: BuildRequest, signal: AbortSignal): Promise<CheckedDockerfile> {
-    return checkDockerfile(request, this.#ports(), signal);
+  async check(request: BuildRequest, signal: AbortSignal): Promise<CheckedDockerfile> {
+    using lease = this.#options.layers.lease();
+    return await checkDockerfile(request, this.#ports(lease), signal);
   }
 
   /** Describes a request's Dockerfile and builds nothing. */
-  describe(request: BuildRequest, signal: AbortSignal): Promise<DescribedDockerfile> {
-    return describeDockerfile(request, this.#ports(), signal);
+  async describe(request: BuildRequest, signal: AbortSignal): Promise<DescribedDockerfile> {
+    using lease = this.#options.layers.lease();
+    return await describeDockerfile(request, this.#ports(lease), signal);
   }
 
   /** Gives an image, or one for each of several platforms, its names. */
@@ -90,9 +98,10 @@ export class BuildRunner {
     }
   }
 
-  #ports(): BuildPorts {
+  #ports(lease: LayerLease): BuildPorts {
     return {
       ...this.#options.ports,
+      layers: this.#options.layerSink(lease),
       flights: this.#flights,
       now: () => formatNano(nowNano()),
       makeScratch: async () => {

@@ -30,7 +30,7 @@ export class LayerHolds {
     if (!this.#holders.has(id)) this.#holders.set(id, new Set([FRESH]));
   }
 
-  /** Ends retainFresh. */
+  /** Ends retainFresh: a layer stands on it. */
   releaseFresh(id: LayerId): void {
     this.release(id, FRESH);
   }
@@ -46,12 +46,15 @@ export class LayerHolds {
   lease(): LayerLease {
     const holder = `lease:${++this.#leases}`;
     const held = new Set<LayerId>();
+    let isOver = false;
     const release = () => {
+      isOver = true;
       for (const id of held) this.release(id, holder);
       held.clear();
     };
     return {
       hold: (id) => {
+        if (isOver) return; // who comes late holds nothing that nobody would release
         held.add(id);
         this.retain(id, holder);
       },
