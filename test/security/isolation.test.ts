@@ -125,8 +125,8 @@ attacks("the host's processes", [
     weakened: [
       [
         "src/daemon/wiring.ts",
-        "await mkdir(config.dataRoot, { recursive: true, mode: 0o710 });",
-        "await mkdir(config.dataRoot, { recursive: true });",
+        "await disk.makeDir(config.dataRoot, 0o710);",
+        "await disk.makeDir(config.dataRoot, 0o755);",
       ],
     ],
     async run(bed) {
