@@ -198,13 +198,19 @@ test("without criu its absence is named, and nothing is left of the checkpoint",
     wrap: (argv) => ["env", "PATH=/nowhere", ...argv],
     expectedErrors: /needs the program criu/,
   });
-  const [berth] = clients;
-  assert.ok(berth);
-  await bare.text(berth, ["run", "-d", "--name", "runs", "--restart", "always", "busybox", "sleep", "600"]);
-  const { status, stderr } = await bare.run(berth, ["checkpoint", "create", "runs", "xx"]);
-  assert.equal(status, 1);
-  assert.match(stderr, /cannot checkpoint container runs: .*needs the program criu, which is not installed/);
-  assert.equal(await bare.text(berth, ["checkpoint", "ls", "runs"]), "CHECKPOINT NAME");
-  assert.equal((await bare.inspect("runs")).State.Status, "running");
-  await bare.close();
+  try {
+    const [berth] = clients;
+    assert.ok(berth);
+    await bare.text(berth, ["run", "-d", "--name", "runs", "--restart", "always", "busybox", "sleep", "600"]);
+    const { status, stderr } = await bare.run(berth, ["checkpoint", "create", "runs", "xx"]);
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /cannot checkpoint container runs: .*needs the program criu, which is not installed/,
+    );
+    assert.equal(await bare.text(berth, ["checkpoint", "ls", "runs"]), "CHECKPOINT NAME");
+    assert.equal((await bare.inspect("runs")).State.Status, "running");
+  } finally {
+    await bare.close();
+  }
 });
