@@ -18,7 +18,7 @@ export function describeMachine(): Machine {
     processor: cpus()[0]?.model.trim() ?? "",
     processors: cpus().length,
     memoryGb: Math.round(totalmem() / 2 ** 30),
-    kernel: release(),
+    kernel: release().split("-", 1)[0] ?? "", // what comes behind the number is the distribution's
     system,
     load: readFileSync("/proc/loadavg", "utf8").split(" ").slice(0, 3).join(" "),
   };
