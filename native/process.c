@@ -136,6 +136,13 @@ static void settle(struct process *p)
 
 static void adopt(struct process *p, pid_t pid);
 
+// A process that its runtime has made may end before or after its step has come to the barrier: then that waits there for nothing.
+static void tell_step(const struct process *p)
+{
+	if (shim.plan.is_external && p->is_reaped && p->phase == PHASE_CREATED && !p->is_released)
+		shutdown(p->chan.w.fd, SHUT_RDWR);
+}
+
 // `rest` bytes of the message came behind the note, they are in shim_scratch.
 static void take_note(struct process *p, const struct note *note, int fd, size_t rest)
 {
@@ -155,6 +162,7 @@ static void take_note(struct process *p, const struct note *note, int fd, size_t
 	case NOTE_BARRIER:
 		p->phase = PHASE_CREATED;
 		shim_report();
+		tell_step(p);
 		break;
 	case NOTE_EXEC:
 		p->will_exec = true;
@@ -206,8 +214,7 @@ static void ended(struct process *p, int status)
 	if (p->chan.w.fd >= 0) { // whether it had started is not known yet
 		p->is_reaped = true;
 		p->status = status;
-		if (shim.plan.is_external && p->phase == PHASE_CREATED && !p->is_released)
-			shutdown(p->chan.w.fd, SHUT_RDWR); // the step waits at the barrier for nothing
+		tell_step(p);
 		return;
 	}
 	p->finished_at = now_ns();

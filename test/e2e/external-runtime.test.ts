@@ -335,6 +335,26 @@ describe("names of runtimes", () => {
     );
   });
 
+  test("a process that ends while its runtime still makes it is a failed start, and nothing waits for it", async () => {
+    const brief = daemon.path("brief");
+    // Its process is the shim's by then, and is gone before `create` has ended.
+    const make = "(sleep 0.1 & echo $! > pid); sleep 0.5";
+    await writeFile(brief, `#!/bin/sh\ncase "$*" in *create*) ${make};; esac\nexit 0\n`);
+    await chmod(brief, 0o755);
+    const { status, stderr } = await daemon.run(client, [
+      "run",
+      "--name",
+      "brief",
+      "--runtime",
+      brief,
+      "busybox",
+      "true",
+    ]);
+    assert.notEqual(status, 0);
+    assert.equal((await daemon.inspect("brief")).State.Status, "created", stderr);
+    await daemon.text(client, ["rm", "-f", "brief"]);
+  });
+
   test("a path is a runtime, too, with what else the call has", async () => {
     const calls = daemon.path("calls");
     await writeFile(wrapper(), `#!/bin/sh\necho "$@" >> ${calls}\nexec runc "$@"\n`);
