@@ -124,7 +124,7 @@ attacks("the host's processes", [
     cves: ["CVE-2021-21284", "CVE-2021-41103", "CVE-2024-25621"],
     weakened: [
       [
-        "src/daemon/wiring.ts",
+        "src/daemon/wiring/floor.ts",
         "await disk.makeDir(config.dataRoot, 0o710);",
         "await disk.makeDir(config.dataRoot, 0o755);",
       ],
