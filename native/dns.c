@@ -1,6 +1,7 @@
 // The name service's ears and feet in the container's network namespace (PROTOCOL.md "Name service"): a UDP and a TCP socket at
 // 127.0.0.11, and sockets that the daemon asks for to reach servers from there. Bytes are carried to the daemon's connection and back;
 // nothing in here knows what a name is. Without a daemon nothing is read: questions wait in the kernel's buffers or time out.
+// What the daemon has allowed to be answered here (answers.c) goes back at once.
 #include "shim.h"
 
 #include "netns.h"
@@ -14,7 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DNS_DATAGRAM = 1, DNS_BYTES, DNS_END, DNS_CONNECT };
+enum { DNS_DATAGRAM = 1, DNS_BYTES, DNS_END, DNS_CONNECT, DNS_KEEP, DNS_FORGET };
+enum { ID_SIZE = 2 }; // what differs each time between questions that are the same
 enum { PEER_AT = offsetof(struct sockaddr_in, sin_port), PEER_SIZE = 6 }; // port and address, side by side
 enum { SERVICE_ADDRESS = 0x7f00000b, READS_PER_TURN = 16, MAX_FLOWS = 256, MAX_ACCEPTED = 64 };
 enum { DAEMON_LIMIT = 64 << 10, FLOW_ROOM = 256 << 10, BACKLOG = 16 };
@@ -176,6 +178,19 @@ static void tcp_on(struct watch *w, uint32_t events)
 	dns_resume();
 }
 
+// Answers a question as the daemon has answered the same one before; false when it has to be asked.
+static bool answer_here(const struct sockaddr_in *from, uint8_t *question, size_t size)
+{
+	size_t answer_size;
+	const uint8_t *answer = size > ID_SIZE ? answers_find(question + ID_SIZE, size - ID_SIZE, &answer_size) : NULL;
+	if (!answer)
+		return false;
+	struct iovec parts[] = {{question, ID_SIZE}, {(void *)answer, answer_size}};
+	struct msghdr message = {.msg_name = (void *)from, .msg_namelen = sizeof *from, .msg_iov = parts, .msg_iovlen = 2};
+	sendmsg(udp.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL); // ignored: whoever asked asks again
+	return true;
+}
+
 static void udp_on(struct watch *w, uint32_t events)
 {
 	(void)events;
@@ -188,7 +203,8 @@ static void udp_on(struct watch *w, uint32_t events)
 			continue;
 		if (n < 0)
 			return;
-		tell_datagram(&from, shim_scratch, (size_t)n);
+		if (!answer_here(&from, shim_scratch, (size_t)n))
+			tell_datagram(&from, shim_scratch, (size_t)n);
 	}
 	dns_resume();
 }
@@ -235,6 +251,7 @@ void dns_detach(struct client *c)
 	if (c != the_daemon)
 		return;
 	the_daemon = NULL;
+	answers_forget(); // names change without us now
 	while (flows)
 		flow_end(flows, -1);
 	dns_resume();
@@ -244,6 +261,7 @@ void dns_close(void)
 {
 	if (the_daemon)
 		client_drop(the_daemon);
+	answers_forget();
 	watch_close(&udp);
 	watch_close(&tcp);
 }
@@ -253,6 +271,23 @@ static void send_datagram(const uint8_t *peer, const uint8_t *data, size_t size)
 	struct sockaddr_in to = {.sin_family = AF_INET};
 	memcpy((uint8_t *)&to + PEER_AT, peer, PEER_SIZE);
 	sendto(udp.fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof to); // ignored: whoever asked asks again
+}
+
+static bool take_answers(struct reader *r)
+{
+	struct kept_answers answers = {0};
+	const uint8_t *question;
+	size_t size;
+	struct reader list;
+	if (!wire_bytes(r, &question, &size) || !wire_list(r, &list) || !wire_done(r) || list.left > MAX_KEPT)
+		return false;
+	while (list.left > 0)
+		if (!wire_bytes(&list, &answers.bytes[answers.count], &answers.sizes[answers.count]))
+			return false;
+		else
+			answers.count++;
+	answers_keep(question, size, &answers);
+	return true;
 }
 
 static void start_connect(int64_t number, bool is_stream, const uint8_t *address, size_t size, int64_t port)
@@ -317,6 +352,10 @@ bool dns_take(struct reader r)
 	           wire_int(&r, &port) && wire_done(&r) && (peer_size == 4 || peer_size == 16) && number % 2 && port > 0 && port < 65536 &&
 	           !find_flow(number)) {
 		start_connect(number, is_stream != 0, peer, peer_size, port);
+	} else if (kind == DNS_KEEP && take_answers(&r)) {
+		return true;
+	} else if (kind == DNS_FORGET && wire_done(&r)) {
+		answers_forget();
 	} else {
 		return false;
 	}

@@ -4,6 +4,7 @@
 //   loop.c    watches, time, the loop                         process.c notes of a starting process, its end
 //   stream.c  output, log, attached clients, stdin            verbs.c   what connections ask for
 //   dns.c     questions to 127.0.0.11, carried to the daemon
+//   answers.c those that the daemon lets the shim give itself
 //   health.c  the health check's schedule and results         probe.c   a check that only connects
 //   members.c the processes in the container's cgroup
 //   listener.c a seccomp filter's listener on its way to who answers
@@ -233,6 +234,17 @@ void verbs_started(struct process *p); // exec succeeded or p->has_fault
 void write_exit_event(struct writer *w);
 void exec_event(struct process *p); // tells of its exit, once
 void rotation_event(void);          // the log goes on in a new file
+
+// answers.c
+enum { MAX_KEPT = 8 };
+struct kept_answers {
+	unsigned count;
+	size_t sizes[MAX_KEPT];
+	const uint8_t *bytes[MAX_KEPT];
+};
+void answers_keep(const uint8_t *question, size_t size, const struct kept_answers *answers);
+const uint8_t *answers_find(const uint8_t *question, size_t size, size_t *answer_size); // each time the next of them, or NULL
+void answers_forget(void);
 
 // dns.c
 int dns_open(int port, struct fault *f); // listens in the container's network unless it does already; the port, or -errno

@@ -351,6 +351,7 @@ static void do_dns(struct client *c, struct reader *r)
 	begin_reply(&w);
 	no_warnings(&w);
 	write_int(&w, opened);
+	write_int(&w, MAX_KEPT);
 	client_reply(c, &w);
 	dns_attach(c);
 }

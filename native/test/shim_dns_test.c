@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 enum { PORT = 50123, FRAME_HEAD = 4 };
-enum { DATAGRAM = 1, BYTES, END, CONNECT };
+enum { DATAGRAM = 1, BYTES, END, CONNECT, KEEP, FORGET };
 
 static int daemon_end = -1;
 
@@ -126,6 +127,84 @@ static void test_datagram(void)
 	detach(c);
 }
 
+static void keep_two(void)
+{
+	struct writer w = {0};
+	frame(&w, KEEP);
+	write_bytes(&w, "uestion", 7);
+	write_open(&w);
+	write_bytes(&w, "one", 3);
+	write_bytes(&w, "two!", 4);
+	write_close(&w);
+	write_close(&w);
+	CHECK(take(&w));
+	write_free(&w);
+}
+
+static void expect(int asker, const char *question, const char *answer)
+{
+	char got[16] = {0};
+	CHECK(send(asker, question, strlen(question), 0) == (ssize_t)strlen(question));
+	loop_round(1000);
+	CHECK(recv(asker, got, sizeof got, MSG_DONTWAIT) == (ssize_t)strlen(answer));
+	CHECK(strcmp(got, answer) == 0);
+}
+
+// What the daemon lets us answer is answered under each question's own number, by turns, and never after it was taken back.
+static void test_kept_answers(void)
+{
+	struct client *c = attach();
+	struct sockaddr_in service = {.sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr = {htonl(0x7f00000b)}};
+	int asker = socket(AF_INET, SOCK_DGRAM, 0);
+	CHECK(connect(asker, (struct sockaddr *)&service, sizeof service) == 0);
+	keep_two();
+	expect(asker, "12uestion", "12one");
+	expect(asker, "34uestion", "34two!");
+	expect(asker, "56uestion", "56one");
+	keep_two(); // again: from the first on
+	expect(asker, "78uestion", "78one");
+	CHECK(send(asker, "12uestions", 10, 0) == 10);
+	next_frame(DATAGRAM); // another question
+	struct writer w = {0};
+	frame(&w, FORGET);
+	write_close(&w);
+	CHECK(take(&w));
+	write_free(&w);
+	CHECK(send(asker, "12uestion", 9, 0) == 9);
+	next_frame(DATAGRAM);
+	keep_two();
+	detach(c);
+	c = attach();
+	CHECK(send(asker, "12uestion", 9, 0) == 9);
+	next_frame(DATAGRAM); // of a daemon that is gone
+	close(asker);
+	detach(c);
+}
+
+// Many more than there is room for: some are driven out, none is mixed up.
+static void test_crowded_answers(void)
+{
+	unsigned found = 0;
+	char question[32], answer[32];
+	size_t size;
+	for (int i = 0; i < 1000; i++) {
+		snprintf(question, sizeof question, "question %d", i);
+		snprintf(answer, sizeof answer, "answer %d", i);
+		struct kept_answers a = {.count = 1, .sizes = {strlen(answer)}, .bytes = {(uint8_t *)answer}};
+		answers_keep((uint8_t *)question, strlen(question), &a);
+	}
+	for (int i = 0; i < 1000; i++) {
+		snprintf(question, sizeof question, "question %d", i);
+		snprintf(answer, sizeof answer, "answer %d", i);
+		const uint8_t *got = answers_find((uint8_t *)question, strlen(question), &size);
+		CHECK(!got || (size == strlen(answer) && memcmp(got, answer, size) == 0));
+		found += got != NULL;
+	}
+	CHECK_INT(found, 64);
+	answers_forget();
+	CHECK(!answers_find((uint8_t *)question, strlen(question), &size));
+}
+
 // Nothing is read for a daemon that does not read, and everything is there when it does again.
 static void test_backpressure(void)
 {
@@ -166,6 +245,16 @@ static void sample(struct writer *w, int which)
 {
 	static const uint8_t peer[6] = {127, 0, 0, 1, 0x12, 0x34}, localhost[16] = {127, 0, 0, 1};
 	memset(w, 0, sizeof *w);
+	if (which % 5 == 4) {
+		frame(w, KEEP);
+		write_bytes(w, "question", 8);
+		write_open(w);
+		write_bytes(w, "answer", 6);
+		write_bytes(w, "another", 7);
+		write_close(w);
+		write_close(w);
+		return;
+	}
 	frame(w, 1 + which % 4);
 	if (which % 4 == 0)
 		write_bytes(w, peer, sizeof peer);
@@ -210,6 +299,8 @@ int main(void)
 	shim.init_pidfd = pidfd_open(getpid(), 0);
 	CHECK(loop_open(&f) == 0);
 	test_datagram();
+	test_kept_answers();
+	test_crowded_answers();
 	dns_close();
 	unsigned before = open_files();
 	test_backpressure();

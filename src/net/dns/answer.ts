@@ -10,6 +10,7 @@ import {
   HEADER_BYTES,
   MAX_MESSAGE_BYTES,
   MAX_NAME_BYTES,
+  OPT_BYTES,
   type Query,
   TYPE,
   u16,
@@ -18,7 +19,6 @@ import {
 
 /** What we tell others that we take over UDP: fits every path without fragments (DNS flag day 2020). */
 const OUR_UDP_BYTES = 1232;
-const OPT_BYTES = 11;
 /** A pointer to the name of the question, where every message has it. */
 const QUESTION_NAME = Uint8Array.of(0xc0, HEADER_BYTES);
 

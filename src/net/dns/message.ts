@@ -30,6 +30,8 @@ export const EDNS_DO = 0x8000;
 export const HEADER_BYTES = 12;
 export const MAX_NAME_BYTES = 255;
 export const MAX_MESSAGE_BYTES = 65_535;
+/** An OPT record without options. */
+export const OPT_BYTES = 11;
 
 /** What an OPT record says. */
 export interface Edns {
@@ -78,6 +80,15 @@ export function parseQuery(bytes: Uint8Array): Query | number | null {
     class: question.class,
     ...(rest.edns === undefined ? {} : { edns: rest.edns }),
   };
+}
+
+/**
+ * Whether clients ask in these bytes again, but for the number: nothing behind the question but an OPT record without options (cookies
+ * are another each time), and no capital letters (which some mix at random).
+ */
+export function isRepeated(bytes: Uint8Array, query: Query): boolean {
+  const size = HEADER_BYTES + query.question.length + (query.edns === undefined ? 0 : OPT_BYTES);
+  return bytes.length === size && query.question.subarray(0, -4).every((byte) => byte < 0x41 || byte > 0x5a);
 }
 
 function readQuestion(

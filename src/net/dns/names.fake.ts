@@ -6,6 +6,8 @@ export interface FakeNames {
   addresses?: Record<string, Record<string, readonly string[]>>;
   names?: Record<string, Record<string, string>>;
   forwarding?: Record<string, Partial<Forwarding>>;
+  /** To be called when a test has changed the tables of these containers. */
+  changed?: (containerIds: Iterable<string>) => void;
 }
 
 /** Returns a name source over the tables, which may be changed afterwards. */
@@ -13,6 +15,9 @@ export function fakeNames(tables: FakeNames): NameSource {
   return {
     addressesOf: (id, name) => lookUp(tables.addresses?.[id], name),
     nameOf: (id, address) => lookUp(tables.names?.[id], address),
+    observe: (changed) => {
+      tables.changed = changed;
+    },
     forwardingOf: (id) => ({ usesHost: true, servers: [], hasNdots: false, ...tables.forwarding?.[id] }),
   };
 }

@@ -11,6 +11,8 @@ export interface NameSource {
   addressesOf(containerId: string, name: string): readonly string[] | undefined;
   /** Returns the full name ("web.backend") of an address of a container in one of the networks; undefined for others. */
   nameOf(containerId: string, address: string): string | undefined;
+  /** Tells from now on whose answers to `addressesOf` and `nameOf` may have changed: containers' ids, as soon as they have. */
+  observe(changed: (containerIds: Iterable<string>) => void): void;
   /** Says what becomes of names that no network of the container knows. */
   forwardingOf(containerId: string): Forwarding;
 }

@@ -16,7 +16,7 @@ import { DnsServer, type DnsServerOptions } from "./server.ts";
 import { frameMessage, MessageAssembler } from "./stream.ts";
 import { openUpstream } from "./upstream.fake.ts";
 
-const KIND = { datagram: 1, bytes: 2, end: 3, connect: 4 } as const;
+const KIND = { datagram: 1, bytes: 2, end: 3, connect: 4, keep: 5, forget: 6 } as const;
 const PEER = Buffer.from([127, 0, 0, 1, 0x12, 0x34]);
 const ID = "c".repeat(64);
 
@@ -39,7 +39,11 @@ interface Shim extends AsyncDisposable {
   served: Promise<void>;
 }
 
-async function openShim(tables: FakeNames, options: Partial<DnsServerOptions> = {}): Promise<Shim> {
+async function openShim(
+  tables: FakeNames,
+  options: Partial<DnsServerOptions> = {},
+  keeps = 0,
+): Promise<Shim> {
   const dir = await mkdtemp(join(tmpdir(), "berth-dns-"));
   const listener = createServer();
   listener.listen(join(dir, "s"));
@@ -48,7 +52,7 @@ async function openShim(tables: FakeNames, options: Partial<DnsServerOptions> = 
   const connection = await connectFrames(join(dir, "s"));
   const shim = new FrameSocket((await accepted)[0]);
   const server = DnsServer.open({ names: fakeNames(tables), log: () => undefined, ...options });
-  const served = server.serve(ID, connection);
+  const served = server.serve(ID, connection, keeps);
   const send = (...frame: Value[]): void => void shim.send(encodeFrame(frame));
   const receive = async (): Promise<WireValue[]> => {
     const frame = await shim.receive();
@@ -124,6 +128,48 @@ describe("names of a container's networks", () => {
       firsts.set(all[0], (firsts.get(all[0]) ?? 0) + 1);
     }
     assert.deepEqual([...firsts.values()], [10, 10, 10]);
+  });
+
+  test("are left to the shim until they change, every one of several in its turn", async () => {
+    const tables: FakeNames = { ...NAMES };
+    await using shim = await openShim(tables, {}, 8);
+    const kept = async (question: Buffer): Promise<unknown[][]> => {
+      await shim.ask(question);
+      const [kind, asked, answers] = await shim.receive();
+      assert.deepEqual([kind, asked], [KIND.keep, question.subarray(2)]);
+      return (answers as Buffer[]).map((a) => data(dnsPacket.decode(Buffer.concat([Buffer.alloc(2), a]))));
+    };
+    assert.deepEqual(await kept(encode("db")), [["172.20.0.9"]]);
+    assert.deepEqual(await kept(encode("db", "AAAA")), [[]]);
+    const firsts = (await kept(encode("web"))).map((all) => all[0]);
+    assert.deepEqual(new Set(firsts), new Set(["172.20.0.2", "172.20.0.3", "172.20.0.4"]));
+    tables.changed?.(["another"]);
+    tables.changed?.([ID]);
+    tables.changed?.([ID]);
+    assert.deepEqual(await shim.receive(), [KIND.forget]);
+    assert.deepEqual(await kept(encode("db")), [["172.20.0.9"]]);
+  });
+
+  test("are not left to the shim where they are many, nobody's, asked for in other bytes each time, or it cannot", async () => {
+    const many = Array.from({ length: 9 }, (_, i) => `172.20.1.${i}`);
+    const cookie = [
+      { type: "OPT", name: ".", udpPayloadSize: 4096, flags: 0, options: [{ code: 10, data: PEER }] },
+    ];
+    const tables = {
+      addresses: { [ID]: { many, db: ["172.20.0.9"] } },
+      forwarding: { [ID]: { usesHost: false } },
+    };
+    await using shim = await openShim(tables, {}, 8);
+    // Each answer comes right behind the one before: no frame between them.
+    await shim.ask(encode("many"));
+    await shim.ask(encode("nobody.example"));
+    await shim.ask(encode("dB"));
+    await shim.ask(encode("db", "A", { additionals: cookie as never }));
+    await shim.ask(encode("db"));
+    assert.equal((await shim.receive())[0], KIND.keep);
+    await using old = await openShim(tables);
+    await old.ask(encode("db"));
+    await old.ask(encode("db"));
   });
 
   test("are found by address", async () => {

@@ -8,12 +8,14 @@ import { ipBytes } from "../../linux/netlink/address.ts";
 import type { Value } from "../../linux/ops.ts";
 import { asBytes, asNumber, encodeFrame, type Reply as WireValue } from "../../linux/wire.ts";
 import { fitAnswer } from "./answer.ts";
-import { MAX_MESSAGE_BYTES } from "./message.ts";
+import { isRepeated, MAX_MESSAGE_BYTES, type Query } from "./message.ts";
 import type { Reply } from "./resolver.ts";
 import { frameMessage, MessageAssembler } from "./stream.ts";
 import type { Connection, ConnectionEvents, Server, Transport } from "./transport.ts";
 
-const KIND = { datagram: 1, bytes: 2, end: 3, connect: 4 } as const;
+const KIND = { datagram: 1, bytes: 2, end: 3, connect: 4, keep: 5, forget: 6 } as const;
+/** A message's number, which is not part of what the shim keeps. */
+const ID_BYTES = 2;
 /** What every client over UDP takes (RFC 1035), and what an IPv4 datagram can carry. */
 const UDP_BYTES = { least: 512, most: 65_507 } as const;
 /** Questions of one container that wait for servers; more are dropped, and asked again by the client. */
@@ -27,6 +29,8 @@ export interface RelayOptions {
   connection: FrameSocket;
   /** See Resolver.answer. */
   answer: (bytes: Uint8Array) => Reply | null | Promise<Reply>;
+  /** How many answers to one question the shim can give by itself. */
+  keeps: number;
 }
 
 /** A container's TCP connection to 127.0.0.11. */
@@ -47,10 +51,13 @@ export class Relay implements Transport {
   readonly #outward = new Map<number, ConnectionEvents>();
   #lastOutward = -1;
   #waiting = 0;
+  readonly #keeps: number;
+  #hasKept = false;
 
   constructor(options: RelayOptions) {
     this.#connection = options.connection;
     this.#answer = options.answer;
+    this.#keeps = options.keeps;
   }
 
   /** Serves until the shim is gone or `close` is called. Rejects on malformed frames. */
@@ -93,10 +100,27 @@ export class Relay implements Transport {
   }
 
   #takeDatagram(peer: Uint8Array, bytes: Uint8Array): void {
-    this.#resolve(bytes, ({ query, message }) => {
-      const room = Math.min(UDP_BYTES.most, Math.max(UDP_BYTES.least, query?.edns?.udpBytes ?? 0));
-      this.#send(KIND.datagram, peer, query === null ? message : fitAnswer(message, query, room));
+    this.#resolve(bytes, (reply) => {
+      this.#send(KIND.datagram, peer, fitDatagram(reply.message, reply.query));
+      this.#keep(bytes, reply);
     });
+  }
+
+  /** Lets the shim answer the same question until `forget`; the next one costs the daemon nothing. */
+  #keep(bytes: Uint8Array, { query, alternatives }: Reply): void {
+    if (this.#keeps === 0 || query === null || alternatives === undefined || !isRepeated(bytes, query))
+      return;
+    const answers = alternatives();
+    if (answers.length > this.#keeps) return;
+    this.#hasKept = true;
+    const parts = answers.map((answer) => fitDatagram(answer, query).subarray(ID_BYTES));
+    this.#send(KIND.keep, bytes.subarray(ID_BYTES), parts);
+  }
+
+  /** Takes back what the shim may answer by itself: names have changed. */
+  forget(): void {
+    if (this.#hasKept) this.#send(KIND.forget);
+    this.#hasKept = false;
   }
 
   #takeStream(flow: number, bytes: Uint8Array): void {
@@ -187,4 +211,9 @@ export class Relay implements Transport {
     if (errno === 0) this.#send(KIND.end, flow);
     on?.end();
   }
+}
+
+function fitDatagram(message: Uint8Array, query: Query | null): Uint8Array {
+  const room = Math.min(UDP_BYTES.most, Math.max(UDP_BYTES.least, query?.edns?.udpBytes ?? 0));
+  return query === null ? message : fitAnswer(message, query, room);
 }

@@ -13,6 +13,7 @@ function resolver(known: Map<string, string[]>, youth: { left: number }) {
   const names: NameSource = {
     addressesOf: (_, name) => known.get(name),
     nameOf: () => undefined,
+    observe: () => undefined,
     forwardingOf: () => ({ usesHost: true, servers: [], hasNdots: false }),
   };
   const it = new Resolver({

@@ -19,6 +19,8 @@ export type Forward = (containerId: string, query: Query) => Promise<Uint8Array>
 export interface Reply {
   query: Query | null;
   message: Uint8Array;
+  /** For answers that hold until the names change: all that may be given in turn. */
+  alternatives?: () => Uint8Array[];
 }
 
 /** Answers questions of containers. */
@@ -58,9 +60,17 @@ export class Resolver {
     return this.#elsewhere(containerId, query);
   }
 
+  /** Every answer starts with another address, so that clients that take the first one share the load. */
   #known(containerId: string, query: Query): Reply | undefined {
     const records = this.#local(containerId, query);
-    return records === undefined ? undefined : { query, message: buildAnswer(query, RCODE.noError, records) };
+    if (records === undefined) return undefined;
+    const startingWith = (first: number): Uint8Array =>
+      buildAnswer(query, RCODE.noError, [...records.slice(first), ...records.slice(0, first)]);
+    return {
+      query,
+      message: startingWith(records.length < 2 ? 0 : this.#turn++ % records.length),
+      alternatives: () => Array.from({ length: Math.max(1, records.length) }, (_, i) => startingWith(i)),
+    };
   }
 
   async #whenKnown(containerId: string, query: Query): Promise<Reply> {
@@ -102,15 +112,7 @@ export class Resolver {
     }
     const addresses = this.#names.addressesOf(containerId, query.name);
     if (addresses === undefined) return undefined;
-    const records = addresses.map((ip) => addressRecord(ip, LOCAL_TTL)).filter((r) => isAsked(query, r.type));
-    return this.#rotate(records);
-  }
-
-  /** Every answer starts with another address, so that clients that take the first one share the load. */
-  #rotate(records: AnswerRecord[]): AnswerRecord[] {
-    if (records.length < 2) return records;
-    const start = this.#turn++ % records.length;
-    return [...records.slice(start), ...records.slice(0, start)];
+    return addresses.map((ip) => addressRecord(ip, LOCAL_TTL)).filter((r) => isAsked(query, r.type));
   }
 
   /** compat: with `ndots` names without a dot are only sent on with a search domain behind them. */

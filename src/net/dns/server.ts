@@ -49,6 +49,9 @@ export class DnsServer implements Disposable {
 
   private constructor(options: DnsServerOptions) {
     this.#options = options;
+    options.names.observe((ids) => {
+      for (const id of ids) this.#served.get(id)?.relay.forget();
+    });
     const hosts = new HostResolvers(options.hostResolvers);
     this.#host = new Forwarder({ transport: hostTransport, servers: () => hosts.servers() });
     this.#resolver = new Resolver({
@@ -70,9 +73,10 @@ export class DnsServer implements Disposable {
    * Serves a container over a connection to its shim (runtime/shim/client.ts: openDns), instead of an earlier one. Resolves
    * when the connection has ended; never rejects.
    */
-  async serve(containerId: string, connection: FrameSocket): Promise<void> {
+  async serve(containerId: string, connection: FrameSocket, keeps = 0): Promise<void> {
     this.#end(containerId);
-    const relay = new Relay({ connection, answer: (bytes) => this.#resolver.answer(containerId, bytes) });
+    const answer = (bytes: Uint8Array) => this.#resolver.answer(containerId, bytes);
+    const relay = new Relay({ connection, answer, keeps });
     const served: Served = { relay, sinceMs: performance.now(), servers: [] };
     this.#served.set(containerId, served);
     let failure: unknown;

@@ -427,14 +427,15 @@ export async function openExec(
 
 /**
  * Makes the shim listen for questions to the container's name service, at `port` of 127.0.0.11 unless it listens already, and
- * takes its connection over from any other. Throws SysError: ESRCH when the container has ended, EADDRINUSE for a taken port.
+ * takes its connection over from any other. `keeps` is how many answers to one question it gives by itself when it is told to (0: none, a
+ * shim from before it could). Throws SysError: ESRCH when the container has ended, EADDRINUSE for a taken port.
  */
 export async function openDns(
   socketPath: string,
   port: number,
-): Promise<{ port: number; connection: FrameSocket }> {
+): Promise<{ port: number; keeps: number; connection: FrameSocket }> {
   const { connection, rest } = await openWith(socketPath, [VERB.dns, port]);
-  return { port: asNumber(rest[0]), connection };
+  return { port: asNumber(rest[0]), keeps: asNumber(rest[1] ?? 0), connection };
 }
 
 /** exit.json carries nanoseconds that a double cannot hold: they are picked from the text. */

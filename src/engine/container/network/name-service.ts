@@ -36,7 +36,7 @@ export async function startNameService(
   place: Place,
 ): Promise<void> {
   const wanted = { port: 0 };
-  const { port, connection } = await listen(place.socketPath, wanted);
+  const { port, keeps, connection } = await listen(place.socketPath, wanted);
   try {
     // A shim that listened already may have rules of an attempt that a crash cut short.
     const redirect = planRedirect(NETNS, port, { replaces: port !== wanted.port });
@@ -45,7 +45,7 @@ export async function startNameService(
     connection.destroy();
     throw error;
   }
-  void context.nameService.server.serve(id, connection);
+  void context.nameService.server.serve(id, connection, keeps);
 }
 
 async function listen(socketPath: string, wanted: { port: number }): ReturnType<typeof openDns> {
@@ -77,8 +77,8 @@ export async function resumeNameService(
 ): Promise<void> {
   if (!hasNameService(record)) return;
   try {
-    const { connection } = await listen(place.socketPath, { port: 0 });
-    void context.nameService.server.serve(record.id, connection);
+    const { keeps, connection } = await listen(place.socketPath, { port: 0 });
+    void context.nameService.server.serve(record.id, connection, keeps);
   } catch (error) {
     context.log("warn", `container ${record.id.slice(0, 12)}: no name service: ${messageOf(error)}`);
   }

@@ -113,7 +113,21 @@ test("the index is what the records say, whatever came before", () => {
     fc.property(fc.array(change, { maxLength: 12 }), (changes) => {
       const names = namesOf([]);
       const latest = new Map<string, ContainerRecord>();
+      // What somebody remembers who forgets only what he is told to forget.
+      const remembered = new Map<string, string>();
+      names.observe((ids) => {
+        const gone = new Set(ids);
+        for (const key of remembered.keys()) if (gone.has(key.split(" ")[0] ?? "")) remembered.delete(key);
+      });
+      const remember = (): void => {
+        for (const id of latest.keys())
+          for (const name of ["aa", "x", "y.n1"]) {
+            const found = names.addressesOf(id, name);
+            if (found !== undefined) remembered.set(`${id} ${name}`, found.join());
+          }
+      };
       for (const { name, places: p, isGone } of changes) {
+        remember();
         const r = record(name, p);
         latest.delete(r.id);
         if (isGone) names.remove(r.id);
@@ -127,6 +141,10 @@ test("the index is what the records say, whatever came before", () => {
       for (const id of latest.keys())
         for (const name of ["aa", "bb", "cc", "x", "y", "aa.n1", "x.n2"])
           assert.deepEqual(sorted(names.addressesOf(id, name)), sorted(fresh.addressesOf(id, name)));
+      for (const [key, text] of remembered) {
+        const [id = "", name = ""] = key.split(" ");
+        if (latest.has(id)) assert.equal(text, names.addressesOf(id, name)?.join(), "remembered too long");
+      }
     }),
   );
 });

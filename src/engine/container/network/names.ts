@@ -32,6 +32,8 @@ interface Names {
   /** Per name the containers that have it. */
   byName: Map<string, Map<string, readonly string[]>>;
   byAddress: Map<string, string>;
+  /** Containers that are in the network. */
+  members: Set<string>;
 }
 
 export interface ContainerNamesOptions {
@@ -46,6 +48,7 @@ export class ContainerNames implements NameSource {
   readonly #options: ContainerNamesOptions;
   readonly #networks = new Map<string, Names>();
   readonly #members = new Map<string, { of: NamedContainer; memberships: readonly Membership[] }>();
+  readonly #observers: ((containerIds: Iterable<string>) => void)[] = [];
 
   constructor(options: ContainerNamesOptions) {
     this.#options = options;
@@ -60,18 +63,36 @@ export class ContainerNames implements NameSource {
     if (memberships.length === 0) return;
     this.#members.set(record.id, { of: record, memberships });
     for (const m of memberships) this.#enter(record.id, m);
+    this.#tell(memberships);
   }
 
   /** Forgets a container. */
   remove(containerId: string): void {
     const known = this.#members.get(containerId);
     this.#members.delete(containerId);
-    for (const m of known?.memberships ?? []) this.#leave(containerId, m);
+    if (known === undefined) return;
+    this.#tell(known.memberships);
+    for (const m of known.memberships) this.#leave(containerId, m);
+  }
+
+  observe(changed: (containerIds: Iterable<string>) => void): void {
+    this.#observers.push(changed);
+  }
+
+  /** Names are what the networks of a container hold: all of their members see the change. */
+  #tell(memberships: readonly Membership[]): void {
+    for (const { networkId } of memberships)
+      for (const changed of this.#observers) changed(this.#networks.get(networkId)?.members ?? []);
   }
 
   #enter(containerId: string, m: Membership): void {
-    const names = this.#networks.get(m.networkId) ?? { byName: new Map(), byAddress: new Map() };
+    const names = this.#networks.get(m.networkId) ?? {
+      byName: new Map(),
+      byAddress: new Map(),
+      members: new Set<string>(),
+    };
     this.#networks.set(m.networkId, names);
+    names.members.add(containerId);
     for (const name of m.names) {
       const holders = names.byName.get(name) ?? new Map<string, readonly string[]>();
       names.byName.set(name, holders.set(containerId, m.addresses));
@@ -82,6 +103,7 @@ export class ContainerNames implements NameSource {
   #leave(containerId: string, m: Membership): void {
     const names = this.#networks.get(m.networkId);
     if (names === undefined) return;
+    names.members.delete(containerId);
     for (const name of m.names) {
       const holders = names.byName.get(name);
       holders?.delete(containerId);
@@ -90,7 +112,7 @@ export class ContainerNames implements NameSource {
     // An address that is another's by now keeps its name.
     for (const address of m.addresses)
       if (names.byAddress.get(address) === m.fullName) names.byAddress.delete(address);
-    if (names.byName.size === 0) this.#networks.delete(m.networkId);
+    if (names.members.size === 0) this.#networks.delete(m.networkId);
   }
 
   addressesOf(containerId: string, name: string): readonly string[] | undefined {
