@@ -7,8 +7,6 @@ const name = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
 const isRuntime = name === "berth-runtime" || name === "runc";
 
 if (isRuntime || first === "runtime") {
-  // bun: commands of a few milliseconds are over before code that was compiled for them would pay
-  Bun.unsafe.setJITPolicy(100);
   const { runRuntime } = await import("./runtime/cli/main.ts");
   process.exit(
     await (isRuntime ? runRuntime(name, process.argv.slice(2)) : runRuntime("berth", process.argv.slice(3))),

@@ -1,9 +1,5 @@
 // What of Bun's own is called where milliseconds count: at a start node:net with its streams costs 3 ms more, node:child_process and node:crypto 2 ms each.
 declare const Bun: {
-  unsafe: {
-    /** Code has to be run so many times as often as usual before it is compiled. */
-    setJITPolicy(scale: number): void;
-  };
   CryptoHasher: new (algorithm: "sha256") => { update(text: string): { digest(encoding: "hex"): string } };
   connect(options: {
     unix: string;
