@@ -113,12 +113,7 @@ function operationRows(): string[][] {
     const own = ours.get(keyOf(o));
     const isElsewhere = ELSEWHERE.includes(o.tag);
     const state = own === undefined ? "missing" : isElsewhere ? "503, not part of a swarm" : "done";
-    const tested =
-      o.tag === "Plugin"
-        ? "managed-plugins.test.ts"
-        : isElsewhere
-          ? "outside-swarm.test.ts"
-          : DESCRIPTION_TEST;
+    const tested = isElsewhere ? "outside-swarm.test.ts" : DESCRIPTION_TEST;
     const test = own === undefined ? "-" : tested;
     return [o.name, o.method, o.path, own?.since ?? "", state, test];
   });

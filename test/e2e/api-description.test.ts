@@ -1,6 +1,8 @@
 // Every operation of the Engine API that concerns one host answers as Docker's description of the API says: each is really called,
 // in the newest version, once so that it succeeds and, where it names an object, once for one that is not there.
 import assert from "node:assert/strict";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { mistakesIn, singleHost } from "./api-description.ts";
 import { run } from "./command.ts";
@@ -249,6 +251,42 @@ test("networks and volumes", async () => {
   await ask("VolumePrune", "", "/volumes/prune", { expect: 200 });
 });
 
+test("plugins", async () => {
+  const at = daemon.path("plugin");
+  await mkdir(`${at}/rootfs`, { recursive: true });
+  const source = join(import.meta.dirname, "testdata/plugin.c");
+  const flags = ["-D_GNU_SOURCE", "-O1", "-static"];
+  assert.equal((await run(["gcc", ...flags, "-o", `${at}/rootfs/plugin`, source])).status, 0);
+  const config = {
+    description: "described",
+    entrypoint: ["/plugin", "test.sock"],
+    interface: { types: ["docker.volumedriver/1.0"], socket: "test.sock" },
+    network: { type: "host" },
+    linux: { capabilities: ["CAP_SYS_ADMIN"] },
+    env: [{ name: "DEBUG", description: "more words", settable: ["value"], value: "0" }],
+  };
+  await writeFile(`${at}/config.json`, JSON.stringify(config));
+  const archive = daemon.path("plugin.tar");
+  assert.equal((await run(["tar", "-cf", archive, "-C", at, "."])).status, 0);
+  const name = `${registry.address}/described:1`;
+  const path = `/plugins/${name}`;
+  await ask("PluginCreate", `?name=${name}`, "/plugins/create", { file: archive, expect: 204 });
+  await ask("PluginSet", "", `${path}/set`, { body: ["DEBUG=1"], expect: 204 });
+  await ask("PluginPush", "", `${path}/push`, { isStream: true, expect: 200 });
+  await ask("PluginDelete", "", path, { expect: 200 });
+  const granted = await ask("GetPluginPrivileges", `?remote=${name}`, "/plugins/privileges", { expect: 200 });
+  assert.deepEqual((granted as { Name: string }[]).map((p) => p.Name).sort(), ["capabilities", "network"]);
+  const pulled = { body: granted, isStream: true, expect: 200 };
+  await ask("PluginPull", `?remote=${name}&name=${name}`, "/plugins/pull", pulled);
+  await ask("PluginInspect", "", `${path}/json`, { expect: 200 });
+  await ask("PluginUpgrade", `?remote=${name}`, `${path}/upgrade`, pulled);
+  await ask("PluginEnable", "?timeout=30", `${path}/enable`, { expect: 200 });
+  await ask("PluginList", "", "/plugins", { expect: 200 });
+  await ask("PluginInspect", "", `${path}/json`, { expect: 200 });
+  await ask("PluginDisable", "", `${path}/disable`, { expect: 200 });
+  await ask("PluginDelete", "", path, { expect: 200 });
+});
+
 test("events of everything that has happened", async () => {
   const until = `?since=0&until=${Date.now() / 1000}`;
   await ask("SystemEvents", until, "/events", { isStream: true, expect: 200 });
@@ -263,17 +301,21 @@ test("what is not there is answered as described, too", async () => {
         ? "?h=1&w=1"
         : /Tag/.test(name)
           ? "?repo=x"
-          : name === "VolumeUpdate"
-            ? "?version=1"
-            : name === "ContainerRename"
-              ? "?name=other"
-              : "";
+          : name === "PluginUpgrade"
+            ? `?remote=${registry.address}/none-such`
+            : name === "VolumeUpdate"
+              ? "?version=1"
+              : name === "ContainerRename"
+                ? "?name=other"
+                : "";
     const body =
       /^(ContainerExec|ContainerUpdate|ExecStart|NetworkConnect|NetworkDisconnect|VolumeUpdate)$/.test(name)
         ? { body: { Container: "none", Cmd: ["true"] } }
-        : name === "PutContainerArchive"
-          ? { file: daemon.path("archive.tar") }
-          : {};
+        : /^Plugin(Set|Upgrade)$/.test(name)
+          ? { body: [] }
+          : name === "PutContainerArchive"
+            ? { file: daemon.path("archive.tar") }
+            : {};
     if (method === "HEAD" || name === "ContainerAttach") continue;
     await ask(name, parameters, path.replace(/\{[^}]*\}/, "none-such"), body);
   }

@@ -235,7 +235,7 @@ test("the API: which streams, which times, which container", async () => {
   const get = (query: string) => daemon.request("GET", `/containers/both/logs?${query}`);
   assert.deepEqual(await get("stdout=0&stderr=0"), {
     status: 400,
-    body: { message: "Bad parameters: you must choose at least one stream" },
+    body: { message: "must specify at least one of 'stdout' or 'stderr'" },
   });
   assert.equal((await get("stdout=1&since=abc")).status, 400);
   assert.equal((await get("stdout=1&until=0&since=0&tail=nonsense")).body, "\u0001\0\0\0\0\0\0\u0004out\n");

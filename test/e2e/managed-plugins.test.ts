@@ -8,7 +8,6 @@ import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { TAR_END, tarEntry, tarHeader, tarPadding } from "../../src/lib/tar/writer.ts";
-import { mistakesIn } from "./api-description.ts";
 import { type Live, run } from "./command.ts";
 import { type Client, clients, isAlive, TestDaemon } from "./harness.ts";
 import { startOwnRegistry, stopRegistry } from "./own-registry.ts";
@@ -341,25 +340,6 @@ test("with live-restore off a plugin ends and begins with the daemon", async () 
   await writeFile(daemon.path("daemon.json"), "{}");
   await daemon.up();
   assert.deepEqual(await pids(), now);
-});
-
-test("a plugin is described as the API's description has it", async () => {
-  await makePlugin(first, "shelf", { config: VOLUMES });
-  await makePlugin(first, "bare");
-  const asked: [name: string, method: string, path: string][] = [
-    ["PluginList", "GET", "/plugins"],
-    ["PluginInspect", "GET", "/plugins/shelf/json"],
-    ["PluginInspect", "GET", "/plugins/bare:latest/json"],
-    ["PluginEnable", "POST", "/plugins/shelf/enable?timeout=30"],
-    ["PluginDisable", "POST", "/plugins/shelf/disable"],
-    ["PluginDelete", "DELETE", "/plugins/shelf"],
-    ["PluginInspect", "GET", "/plugins/shelf/json"],
-  ];
-  for (const [name, method, path] of asked) {
-    const { status, body } = await daemon.request(method, path);
-    const missing = mistakesIn(name, status, body === "" ? {} : body);
-    assert.deepEqual(missing, [], `${method} ${path}`);
-  }
 });
 
 test("what becomes of plugins is told", async () => {

@@ -45,6 +45,9 @@ const CAPABILITIES: Readonly<Record<PluginKind, string>> = {
   LogDriver: "logdriver",
 };
 
+/** How long a plugin that is enabled has until it answers, where the caller does not say. */
+const ENABLE_SECONDS = 30;
+
 export class PluginService {
   readonly #context: PluginContext;
   readonly #table: PluginTable;
@@ -261,18 +264,20 @@ export class PluginService {
     this.#publish("push", record.id, record.name);
   }
 
-  async enable({ name, timeout }: Input<"pluginEnable">): Promise<void> {
-    if (timeout === undefined || timeout < 0)
-      throw new Fault("invalidParameter", `negative timeout ${timeout ?? ""} is invalid`, {
+  async enable({ name, timeout = 0 }: Input<"pluginEnable">): Promise<void> {
+    if (timeout < 0)
+      throw new Fault("invalidParameter", `negative timeout ${timeout} is invalid`, {
         code: "plugin.timeout",
       });
+    // compat: 0 is no limit of the caller's own.
+    const seconds = timeout === 0 ? ENABLE_SECONDS : timeout;
     await this.#change(name, async (record) => {
       if (record.isEnabled)
         throw new Fault("conflict", `plugin already enabled: plugin ${record.name} is enabled`, {
           code: "plugin.enabled",
         });
       checkStartable(record);
-      await this.#supervisor.start(record, timeout * 1000);
+      await this.#supervisor.start(record, seconds * 1000);
       await this.#table.put({ ...record, isEnabled: true }).catch(async (error: unknown) => {
         await this.#supervisor.stop(record.id);
         throw error;

@@ -28,6 +28,9 @@ import { type CheckedStores, checkStores } from "./check.ts";
 import { openEvents } from "../event/stream.ts";
 import { table } from "../../lib/table.ts";
 
+/** What the disk is used by, by the names that a request may ask for. */
+const USAGE_TYPES: readonly string[] = ["container", "image", "volume", "build-cache"];
+
 export interface SystemFacts {
   readonly daemonId: string;
   readonly version: string;
@@ -266,6 +269,9 @@ export class SystemService {
 
   /** Sizes in the shape of API 1.52 and later; the server derives the older one. */
   async dataUsage(input: InputOf<typeof systemDataUsage>): Promise<DiskUsage> {
+    const unknown = input.types.find((type) => !USAGE_TYPES.includes(type));
+    if (unknown !== undefined)
+      throw new Fault("invalidParameter", `unknown object type: ${unknown}`, { code: "usage.type" });
     const wants = (type: string): boolean => input.types.length === 0 || input.types.includes(type);
     return {
       ...(wants("image") ? { ImageUsage: await this.#imageUsage() } : {}),

@@ -31,7 +31,7 @@ export async function openLogs(
   input: LogsInput,
   signal: AbortSignal,
 ): Promise<OutputStream> {
-  if (!input.stdout && !input.stderr) throw invalid("Bad parameters: you must choose at least one stream");
+  if (!input.stdout && !input.stderr) throw invalid("must specify at least one of 'stdout' or 'stderr'");
   if (live.isRemoving || record.state.status === "dead")
     throw new Fault("conflict", "can not get logs from container which is dead or marked for removal", {
       code: "logs.removing",
