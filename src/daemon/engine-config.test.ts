@@ -59,7 +59,11 @@ test("directories of CDI specifications: the usual ones, those that are named, o
   assert.deepEqual(dirs({ "cdi-spec-dirs": ["/a", "/b"] }), ["/a", "/b"]);
   assert.deepEqual(dirs({}, ["--cdi-spec-dir", "/c"]), ["/c"]);
   assert.deepEqual(dirs({ "cdi-spec-dirs": [""] }), []);
+  assert.deepEqual(dirs({ "cdi-spec-dirs": [] }), []);
   assert.deepEqual(dirs({ features: { cdi: false } }), []);
+  assert.deepEqual(dirs({}, ["--feature", "cdi=false"]), []);
+  assert.deepEqual(dirs({}, ["--feature", "cdi"]), ["/etc/cdi", "/var/run/cdi"]);
+  assert.throws(() => dirs({}, ["--feature", "cdi=perhaps"]), /invalid feature "cdi=perhaps"/);
   assert.deepEqual(dirs({ features: { cdi: true } }), ["/etc/cdi", "/var/run/cdi"]);
 });
 

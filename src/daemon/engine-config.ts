@@ -59,6 +59,7 @@ export const ENGINE_FLAGS = {
   "raw-logs": bool("Full timestamps without ANSI coloring"),
   "allow-nondistributable-artifacts": list("Allow push of nondistributable artifacts to registry"),
   "cdi-spec-dir": list("CDI specification directories to use"),
+  feature: list("Enable feature in the daemon (name or name=false)"),
   "swarm-default-advertise-addr": string("Set default address or interface for swarm advertised address"),
   "node-generic-resource": list("Advertise user-defined resource"),
   "network-control-plane-mtu": int("Network Control plane MTU", { initial: 1500 }),
@@ -95,13 +96,14 @@ export const ENGINE_KEYS = {
   "raw-logs": "raw-logs",
   "allow-nondistributable-artifacts": "allow-nondistributable-artifacts",
   "cdi-spec-dirs": "cdi-spec-dir",
+  features: "feature",
   "swarm-default-advertise-addr": "swarm-default-advertise-addr",
   "node-generic-resources": "node-generic-resource",
   "network-control-plane-mtu": "network-control-plane-mtu",
 } as const satisfies Readonly<Record<string, keyof typeof ENGINE_FLAGS>>;
 
 /** Keys of daemon.json that have no flag. */
-export const ENGINE_FILE_KEYS = ["features", "proxies"] as const;
+export const ENGINE_FILE_KEYS = ["proxies"] as const;
 
 type ConfigFile = Readonly<Record<string, unknown>>;
 type Flags = FlagValues<typeof ENGINE_FLAGS>;
@@ -110,6 +112,7 @@ type Flags = FlagValues<typeof ENGINE_FLAGS>;
 export function engineConfigOf(file: ConfigFile, flags: Flags): EngineConfig {
   const read = new Settings(file, flags);
   refuseWhatCannotBe(read);
+  const features = featuresOf(file["features"], flags.feature);
   const logFormat = read.text("log-format");
   if (logFormat !== "text" && logFormat !== "json")
     throw invalid(`invalid log format ${JSON.stringify(logFormat)}: use "text" or "json"`);
@@ -126,10 +129,10 @@ export function engineConfigOf(file: ConfigFile, flags: Flags): EngineConfig {
     shutdownTimeoutSec: read.number("shutdown-timeout"),
     metricsAddress: metricsAddressOf(read.text("metrics-addr")),
     hostGatewayIps,
-    cdiSpecDirs: cdiSpecDirsOf(read, file["features"]),
+    cdiSpecDirs: cdiSpecDirsOf(read, file, features),
     oomScoreAdjust: read.number("oom-score-adjust"),
     cgroupDriver: cgroupDriverOf(read.texts("exec-opt", "exec-opts")),
-    warnings: leftUndone(read, file["features"]),
+    warnings: leftUndone(read, features),
   };
 }
 
@@ -200,11 +203,27 @@ function cgroupDriverOf(options: readonly string[]): EngineConfig["cgroupDriver"
   return driver;
 }
 
-/** compat: a directory of the name "" is how dockerd is told to have none. */
-function cdiSpecDirsOf(read: Settings, features: unknown): readonly string[] {
-  if ((features as Record<string, unknown> | undefined)?.["cdi"] === false) return [];
+type Features = Readonly<Record<string, boolean>>;
+
+/** What is switched on and off by name, in the file or by `--feature name[=bool]`. */
+function featuresOf(file: unknown, flags: readonly string[]): Features {
+  const isObject = typeof file === "object" && file !== null;
+  if (file !== undefined && !(isObject && Object.values(file).every((v) => typeof v === "boolean")))
+    throw invalid('"features" in the configuration file must be an object of true and false');
+  const named = flags.map((flag): [string, boolean] => {
+    const [name = "", value = "true"] = flag.split("=", 2);
+    if (name === "" || (value !== "true" && value !== "false"))
+      throw invalid(`invalid feature ${JSON.stringify(flag)}: use name, name=true or name=false`);
+    return [name, value === "true"];
+  });
+  return { ...(file as Features | undefined), ...Object.fromEntries(named) };
+}
+
+/** compat: a directory of the name "", or an empty list in the file, is how dockerd is told to have none. */
+function cdiSpecDirsOf(read: Settings, file: ConfigFile, features: Features): readonly string[] {
+  if (features["cdi"] === false) return [];
   const dirs = read.texts("cdi-spec-dir", "cdi-spec-dirs");
-  if (dirs.length === 0) return ["/etc/cdi", "/var/run/cdi"];
+  if (dirs.length === 0 && file["cdi-spec-dirs"] === undefined) return ["/etc/cdi", "/var/run/cdi"];
   const named = dirs.filter((dir) => dir !== "");
   for (const dir of named)
     if (!dir.startsWith("/"))
@@ -212,7 +231,7 @@ function cdiSpecDirsOf(read: Settings, features: unknown): readonly string[] {
   return named;
 }
 
-function leftUndone(read: Settings, features: unknown): string[] {
+function leftUndone(read: Settings, features: Features): string[] {
   const warnings: string[] = [];
   const isAsked = (asked: boolean, text: string) => {
     if (asked) warnings.push(text);
@@ -230,18 +249,10 @@ function leftUndone(read: Settings, features: unknown): string[] {
       read.texts("node-generic-resource", "node-generic-resources").length > 0,
     "this daemon is not part of a swarm: the settings for one are ignored",
   );
-  if (features !== undefined) {
-    if (
-      typeof features !== "object" ||
-      features === null ||
-      Object.values(features).some((v) => typeof v !== "boolean")
-    )
-      throw invalid('"features" in the configuration file must be an object of true and false');
-    isAsked(
-      (features as Record<string, boolean>)["containerd-snapshotter"] === true,
-      "features: there is no containerd image store here; images are kept once, by content",
-    );
-  }
+  isAsked(
+    features["containerd-snapshotter"] === true,
+    "features: there is no containerd image store here; images are kept once, by content",
+  );
   return warnings;
 }
 

@@ -157,7 +157,7 @@ export async function readJsonBody(operation: OperationSpec, source: string): Pr
   const { schema, required } = operation.body;
   if (source === "") {
     if (required !== true) return undefined;
-    throw invalid("invalid JSON: got EOF while reading request body");
+    throw invalid("invalid JSON: EOF");
   }
   try {
     return decodeUntyped(await schema(), parseJson(source));
@@ -171,7 +171,7 @@ export async function readJsonBody(operation: OperationSpec, source: string): Pr
 function explainJson(fault: Fault): string {
   switch (fault.detail["kind"]) {
     case "empty":
-      return "invalid JSON: got EOF while reading request body";
+      return "invalid JSON: EOF";
     case "truncated":
       return "invalid JSON: unexpected EOF";
     case "trailing":

@@ -159,7 +159,7 @@ describe("requests and answers", () => {
       /invalid JSON: json: cannot unmarshal string into Go struct field HostConfig.HostConfig.Memory of type int64/,
     );
     assert.match(await create("x"), /invalid JSON: invalid character 'x' looking for beginning of value/);
-    assert.match(await create(""), /invalid JSON: got EOF while reading request body/);
+    assert.match(await create(""), /invalid JSON: EOF/);
     assert.match(await create("{"), /invalid JSON: unexpected EOF/);
     assert.match(await create("{} {}"), /unexpected content after JSON/);
     assert.match(

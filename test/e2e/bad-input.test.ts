@@ -106,12 +106,17 @@ for (const client of clients)
 
 /** Bodies that `POST /containers/create` must refuse: 400 where nothing else is said, Docker's words, and nothing left. */
 const BODIES: readonly (readonly [body: string, says: string | RegExp, status?: number])[] = [
-  ["", "invalid JSON: got EOF while reading request body"],
+  ["", "invalid JSON: EOF"],
   ["{", "invalid JSON: unexpected EOF"],
   ["[]", /json: cannot unmarshal array into Go value of type container.CreateRequest/],
   ["null", "config cannot be empty in order to create a container"],
   ["{}", "config cannot be empty in order to create a container"],
   ['{"HostConfig":{}}', "config cannot be empty in order to create a container"],
+  ['{"Image":"busybox","HostConfig":{"Dns":["nope"]}}', 'ParseAddr("nope"): unable to parse IP'],
+  [
+    '{"Image":"busybox","Cmd":["true"],"HostConfig":{"PortBindings":{"80/tcp":[{"HostIp":"nope"}]}}}',
+    'ParseAddr("nope"): unable to parse IP',
+  ],
   ['{"Image":"busybox","Cmd":["true"]} x', "unexpected content after JSON"],
   ['{"Image":5}', /cannot unmarshal number into Go struct field CreateRequest.Image of type string/],
   [

@@ -1,4 +1,5 @@
 // Published ports between the API's words (`80/tcp` → bindings) and the network floor's. Pure.
+import { isIP } from "node:net";
 import type { PortSummary } from "../../api/schemas/container.ts";
 import type { HostConfig, PortMap } from "../../api/schemas/host-config.ts";
 import { Fault } from "../../lib/errors.ts";
@@ -33,11 +34,18 @@ export function portRequests(
       requests.push({
         proto,
         containerPort: port,
-        hostIp: wish.HostIp ?? "",
+        hostIp: addressOrNone(wish.HostIp ?? ""),
         ...hostRange(wish.HostPort ?? ""),
       });
   }
   return requests;
+}
+
+function addressOrNone(text: string): string {
+  if (text === "" || isIP(text) !== 0) return text;
+  throw new Fault("invalidParameter", `ParseAddr(${JSON.stringify(text)}): unable to parse IP`, {
+    code: "port.invalid",
+  });
 }
 
 function hostRange(text: string): Pick<PortRequest, "hostPort" | "hostPortEnd"> {

@@ -31,7 +31,12 @@ import { psTable } from "../../linux/procfs/ps.ts";
 import { attach } from "./attach.ts";
 import { cgroupOf } from "./run/cgroup.ts";
 import { checkpointsOf, createCheckpoint } from "./checkpoint/create.ts";
-import { findCheckpointDir, listCheckpoints, removeCheckpoint } from "./checkpoint/places.ts";
+import {
+  checkCheckpointName,
+  findCheckpointDir,
+  listCheckpoints,
+  removeCheckpoint,
+} from "./checkpoint/places.ts";
 import { commitContainer } from "./commit.ts";
 import { type ContainerContext, publish } from "./context.ts";
 import { createContainer } from "./create.ts";
@@ -146,8 +151,9 @@ export class ContainerService {
   }
 
   async start(input: Input<"containerStart">): Promise<void> {
-    const { record, live } = this.#find(input.id);
     const { checkpoint = "", checkpointDir = "" } = input;
+    if (checkpoint !== "") checkCheckpointName(checkpoint);
+    const { record, live } = this.#find(input.id);
     if (checkpoint === "") return this.#startByUser(live);
     const owner = checkpointsOf(this.#context, record, input.id);
     await this.#startByUser(live, await findCheckpointDir(owner, checkpointDir, checkpoint));

@@ -12,6 +12,7 @@ import type {
   SystemInfo,
   SystemVersion,
 } from "../../api/schemas/system.ts";
+import { Fault } from "../../lib/errors.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import type { CgroupFeatures } from "../../linux/cgroupfs/features.ts";
 import { type CdiCatalogue, loadCdiDevices } from "../../runtime/cdi/load.ts";

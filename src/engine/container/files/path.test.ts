@@ -15,6 +15,8 @@ test("parseContainerPath keeps what says a directory and the base name that Go w
   assert.deepEqual(read("/a/../../b"), ["b", false, "b"]);
   assert.deepEqual(read("/"), ["", true, "/"]);
   assert.deepEqual(read("."), ["", true, "."]);
+  assert.deepEqual(read("/./"), ["", true, "."]);
+  assert.deepEqual(read("a/.//"), ["a", true, "."]);
   for (const bad of [undefined, "", "a\0b", "x".repeat(5000)])
     assert.throws(() => parseContainerPath(bad), Fault);
 });

@@ -9,7 +9,7 @@ export interface ContainerPath {
   readonly text: string;
   /** Relative to the root, without `.`, `..` and slashes at the ends; "" is the root. */
   readonly clean: string;
-  /** Ends with `/` or `/.`: has to be a directory, and a symlink there stands for what it points at. */
+  /** Ends with `/`, `/.` or `/./`: has to be a directory, and a symlink there stands for what it points at. */
   readonly saysDirectory: boolean;
   /** Go's filepath.Base of the absolute path with its ending kept: `b` for `/a/b/`, `.` for `/a/.`, `/` for the root. */
   readonly base: string;
@@ -22,7 +22,7 @@ export function parseContainerPath(text: string | undefined): ContainerPath {
   if (text.includes("\0") || Buffer.byteLength(text) > 4095)
     throw new Fault("invalidParameter", "bad parameter: path is no file name", { code: "container.path" });
   const clean = cleanPath(text);
-  const endsWithDot = /(?:^|\/)\.$/.test(text);
+  const endsWithDot = /(?:^|\/)\.\/*$/.test(text);
   const base = endsWithDot ? "." : clean === "" ? "/" : posix.basename(clean);
   return { text, clean, saysDirectory: endsWithDot || text.endsWith("/") || clean === "", base };
 }

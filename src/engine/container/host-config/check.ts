@@ -1,5 +1,6 @@
 // What a HostConfig must not say, whatever the machine: contradictions and wishes that this version cannot grant. In the
 // order and with the words of moby, whose clients look for them; the machine's own limits are checked by the runtime.
+import { isIP } from "node:net";
 import type { ContainerConfigRequest } from "../../../api/schemas/container.ts";
 import type { HostConfigRequest, UpdateConfigRequest } from "../../../api/schemas/host-config.ts";
 import { Fault } from "../../../lib/errors.ts";
@@ -53,6 +54,8 @@ export function checkHostConfig(r: HostConfigRequest): void {
   if (r.AutoRemove && !["", "no"].includes(r.RestartPolicy?.Name ?? ""))
     refuse("can't create 'AutoRemove' container with restart policy");
   for (const host of r.ExtraHosts ?? []) checkExtraHost(host);
+  for (const address of r.Dns ?? [])
+    if (isIP(address) === 0) refuse(`ParseAddr(${JSON.stringify(address)}): unable to parse IP`);
   checkRestartPolicy(r.RestartPolicy);
   if (Object.keys(r.Annotations ?? {}).includes(""))
     refuse("invalid Annotations: the empty string is not permitted as an annotation key");

@@ -19,12 +19,12 @@ export function networkOwner({ table }: Tables, reference: string): number {
   );
 }
 
-/** Returns the process whose pid or ipc namespace a container joins; fails with notFound, conflict or invalidParameter. */
+/** Returns the process whose pid or ipc namespace a container joins; fails with notFound, system (compat) or invalidParameter. */
 export function namespaceOwner({ table }: Tables, reference: string, kind: JoinableNamespace): number {
   const other = table.find(reference);
   const prefix = `failed to join ${kind.toUpperCase()} namespace: container ${other.id}`;
   if (!isRunning(other))
-    throw new Fault("conflict", `${prefix} is not running`, { code: "container.not-running" });
+    throw new Fault("system", `${prefix} is not running`, { code: "container.not-running" });
   if (kind === "ipc" && !sharesIpc(other))
     throw new Fault(
       "invalidParameter",
