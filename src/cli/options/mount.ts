@@ -33,7 +33,7 @@ interface Draft {
 
 /** Reads one --mount value. Throws a Fault with Docker's text. */
 export function parseMount(text: string): MountRequest {
-  if (text === "") throw invalidValue("EOF"); // compat: what Go's csv reader says of nothing
+  if (text.trim() === "") throw invalidValue("value is empty");
   const draft: Draft = { Type: "volume" };
   for (const field of parseCsv(text)) applyField(draft, field);
   checkMount(draft);
@@ -44,7 +44,10 @@ export function parseMount(text: string): MountRequest {
 
 function applyField(draft: Draft, field: string): void {
   const equals = field.indexOf("=");
-  const key = (equals < 0 ? field : field.slice(0, equals)).toLowerCase();
+  const name = equals < 0 ? field : field.slice(0, equals);
+  if (name !== name.trim())
+    throw invalidValue(`invalid option '${name.trim()}' in '${field}': option should not have whitespace`);
+  const key = name.toLowerCase();
   if (equals < 0) {
     if (key === "readonly" || key === "ro") draft.ReadOnly = true;
     else if (key === "volume-nocopy") volume(draft)["NoCopy"] = true;
@@ -55,6 +58,9 @@ function applyField(draft: Draft, field: string): void {
     return;
   }
   const value = field.slice(equals + 1);
+  if (value.trim() === "") throw invalidValue(`invalid value for '${name}': value is empty`);
+  if (value !== value.trim())
+    throw invalidValue(`invalid value for '${name}' in '${field}': value should not have whitespace`);
   switch (key) {
     case "type":
       draft.Type = value.toLowerCase();
@@ -134,7 +140,7 @@ function applyTyped(draft: Draft, key: string, value: string, field: string): vo
       addTmpfsOption(draft, value);
       return;
     default:
-      throw invalidValue(`unexpected key '${key}' in '${field}'`);
+      throw invalidValue(`unknown option '${key}' in '${field}'`);
   }
 }
 
@@ -179,7 +185,9 @@ function bindRecursive(draft: Draft, value: string): void {
 function truth(key: string, value: string): boolean {
   if (/^(?:1|t|T|true|TRUE|True)$/.test(value)) return true;
   if (/^(?:0|f|F|false|FALSE|False)$/.test(value)) return false;
-  throw invalidValue(`invalid value for ${key}: ${value}`);
+  throw invalidValue(
+    `invalid value for '${key}': invalid boolean value (${JSON.stringify(value)}): must be one of "true", "1", "false", or "0" (default "true")`,
+  );
 }
 
 function size(key: string, value: string): number {
@@ -198,7 +206,6 @@ function addPair(target: Record<string, string>, text: string): void {
 
 function checkMount(draft: Draft): void {
   if (draft.Type === "") throw invalidValue("type is required");
-  if (draft.Target === undefined || draft.Target === "") throw invalidValue("target is required");
   for (const [name, options] of [
     ["volume", draft.VolumeOptions],
     ["image", draft.ImageOptions],

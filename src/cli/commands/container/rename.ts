@@ -2,7 +2,6 @@ import { containerRename } from "../../../api/operations/container.ts";
 import { defineCommand, exactly } from "../../command.ts";
 import { complain } from "../../each.ts";
 import { describeFailure } from "../../failure.ts";
-import { printError } from "../../output.ts";
 
 export const command = defineCommand({
   operands: "CONTAINER NEW_NAME",
@@ -15,8 +14,7 @@ export const command = defineCommand({
     try {
       await client.call(containerRename, { id, name });
     } catch (error) {
-      printError(`${describeFailure(error)}\n`);
-      throw complain(`Error: failed to rename container named ${id}`);
+      throw complain(`failed to rename container: ${describeFailure(error)}`);
     }
   },
 });
