@@ -60,7 +60,7 @@ test:
 	$(BUN) tools/test.ts --timeout 60000 $(TESTS)
 	$(MAKE) -s e2e
 	$(MAKE) -s security
-	$(BUN) tools/test.ts --timeout 180000 ./test/torture
+	$(BUN) tools/test.ts --timeout 180000 ./test/torture ./test/faults
 
 torture: build
 	@tools/install-packages test

@@ -11,7 +11,7 @@ import { cgroupOf } from "./run/cgroup.ts";
 import { removeCgroups } from "./run/lost.ts";
 import { isActive } from "./run/state.ts";
 import { killInLane } from "./run/stop.ts";
-import { layersOf, type LiveContainer } from "./table.ts";
+import { FACT, layersOf, type LiveContainer } from "./table.ts";
 
 /** With `volumes` those that nobody named go, too; with `isKept` it can be brought back, together with what has the same group. */
 export interface RemoveOptions {
@@ -77,7 +77,7 @@ export async function removeStopped(
   clearTimeout(live.restartTimer);
   // By this the next daemon knows a removal from a loss, if the power fails when the files are gone and the record is not.
   const durable = !options.isKept && !record.hostConfig.AutoRemove;
-  await context.table.putState(live.id, { status: "removing", error: "" }, {}, { durable });
+  await context.table.putState(live.id, { status: "removing", error: "" }, {}, { durable, ...FACT });
   await context.logs.release(live.id);
   let isKept = false;
   try {
@@ -112,7 +112,7 @@ export async function removeStopped(
 
 async function recordDeath(context: ContainerContext, live: LiveContainer, cause: unknown): Promise<Fault> {
   const error = `unable to remove filesystem: ${messageOf(cause)}`;
-  const { state } = await context.table.putState(live.id, { status: "dead", error });
+  const { state } = await context.table.putState(live.id, { status: "dead", error }, {}, FACT);
   live.isRemoving = false;
   live.tellRemoved(state);
   return new Fault("system", error, { code: "container.dead", cause });

@@ -99,6 +99,9 @@ export function layersOf(record: ContainerRecord): LayerId[] {
   return [record.layer, ...mounted].filter((l) => l !== null);
 }
 
+/** Of states that are what has happened: a disk that is full does not keep containers from ending, nor from being stopped and removed. */
+export const FACT: CommitOptions = { isFact: true };
+
 const ID_PREFIX = /^[0-9a-f]{1,64}$/;
 
 /** Finds containers and commits their records. */
@@ -214,13 +217,26 @@ export class ContainerTable {
     const before = this.#records.get(record.id);
     if (before === undefined)
       throw new Fault("notFound", `No such container: ${record.id}`, { code: "container.not-found" });
-    if (before.name !== record.name) {
-      this.#byName.delete(before.name);
-      this.#byName.set(record.name, record.id);
+    this.#rename(record.id, before.name, record.name);
+    try {
+      await this.#store.commit([this.#records.put(record.id, record)], options);
+    } catch (error) {
+      this.#rename(record.id, record.name, before.name);
+      throw error;
     }
-    await this.#store.commit([this.#records.put(record.id, record)], options);
     this.#onChange(record.id, record);
     return record;
+  }
+
+  #rename(id: string, from: string, to: string): void {
+    if (from === to) return;
+    this.#byName.delete(from);
+    this.#byName.set(to, id);
+  }
+
+  /** Resolves when everything committed is with the kernel, also what the disk has refused at first. */
+  async isWritten(): Promise<void> {
+    await this.#store.commit([], { durable: false });
   }
 
   /**
@@ -237,7 +253,7 @@ export class ContainerTable {
     if (record === undefined)
       throw new Fault("notFound", `No such container: ${id}`, { code: "container.not-found" });
     const durable = options?.durable ?? record.hostConfig.RestartPolicy.Name !== "no";
-    return this.put({ ...record, ...more, state: { ...record.state, ...state } }, { durable });
+    return this.put({ ...record, ...more, state: { ...record.state, ...state } }, { ...options, durable });
   }
 
   /** Commits the removal of a container, and in the same step what becomes of its own elsewhere. */

@@ -51,6 +51,37 @@ test("what nobody waits for is on the disk a moment later", async () => {
   await store.close();
 });
 
+test("a fact stays when the disk refuses it, what else was to be changed does not, and it is written when that is possible", async () => {
+  const disk = new RecordingDisk();
+  const store = await openFake(disk);
+  const table = store.table<Thing>("things");
+  await store.commit([table.put("run", { n: 1 }), table.put("other", { n: 1 })]);
+  disk.beforeStep = () => {
+    throw new Error("full");
+  };
+  const other = store.commit([table.put("other", { n: 2 })]);
+  const fact = store.commit([table.put("run", { n: 2 })], { isFact: true });
+  const never = store.commit([table.put("never", { n: 1 })]);
+  const ofNever = store.commit([table.put("never", { n: 2 })], { isFact: true });
+  await fact;
+  for (const refused of [other, never, ofNever]) await assert.rejects(refused, /full/);
+  assert.deepEqual(
+    [...table.entries()].map(([key, { n }]) => `${key} ${n}`),
+    ["run 2", "other 1"],
+  );
+  await assert.rejects(
+    store.commit([], { durable: false }),
+    /full/,
+    "a barrier tells that it is not written",
+  );
+  disk.beforeStep = undefined;
+  await store.commit([], { durable: false });
+  const left = await openFake(new RecordingDisk(disk.afterPowerCut(disk.steps.length, () => 0)));
+  assert.deepEqual(left.table<Thing>("things").get("run"), { n: 2 });
+  assert.deepEqual(left.table<Thing>("things").get("other"), { n: 1 });
+  await store.close();
+});
+
 describe("MetaStore after a power cut", () => {
   interface Run {
     disk: RecordingDisk;

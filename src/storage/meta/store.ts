@@ -39,6 +39,8 @@ interface Pending {
   readonly frame: Buffer;
   readonly sequence: number;
   readonly isDurable: boolean;
+  /** Changes that stay whatever becomes of the commit. */
+  readonly facts: readonly Change[];
   readonly undo: readonly Change[];
   resolve(): void;
   reject(error: Fault): void;
@@ -48,6 +50,8 @@ const COMPACT_ABOVE_BYTES = 8 << 20;
 const SNAPSHOT_FRAME_BYTES = 256 << 10;
 /** How long what nobody waits for may stay off the disk. */
 const FLUSH_AFTER_MS = 1000;
+/** How often it is tried to write what the disk has refused. */
+const RETRY_AFTER_MS = 5000;
 /** Most that one write takes; more commits wait for the next one. */
 const MAX_BATCH_BYTES = 8 << 20;
 
@@ -73,6 +77,8 @@ export class MetaStore implements RecordStore {
   #flushTimer: NodeJS.Timeout | undefined;
   /** The log cannot be trusted after a failed write: the next commit starts from a fresh snapshot. */
   #needsRewrite = false;
+  /** There are facts in memory that the disk has refused. */
+  #hasUnwritten = false;
   #isClosed = false;
 
   private constructor(
@@ -179,7 +185,9 @@ export class MetaStore implements RecordStore {
     const frame = changes.length === 0 ? NOTHING : encodeFrame(sequence, this.#stable, payload);
     const undo = changes.map((change) => this.#apply(change)).reverse();
     return new Promise((resolve, reject) => {
-      this.#queue.push({ frame, sequence, isDurable: options.durable ?? true, undo, resolve, reject });
+      const isDurable = options.durable ?? true;
+      const facts = options.isFact ? changes : [];
+      this.#queue.push({ frame, sequence, isDurable, facts, undo, resolve, reject });
       this.#writer ??= this.#write();
     });
   }
@@ -236,15 +244,15 @@ export class MetaStore implements RecordStore {
     for (const pending of batch) pending.resolve();
   }
 
-  #flushSoon(): void {
+  #flushSoon(afterMs = FLUSH_AFTER_MS): void {
     this.#flushTimer ??= setTimeout(() => {
       this.#flushTimer = undefined;
       // ignored: a failure is logged, and is told to the next one who waits
       if (this.#stable < this.#sequence) this.commit([]).catch(() => {});
-    }, FLUSH_AFTER_MS).unref();
+    }, afterMs).unref();
   }
 
-  /** Undoes a batch that did not reach the disk and everything that was built on it. */
+  /** Undoes a batch that did not reach the disk and everything that was built on it, except for facts. */
   #fail(batch: Pending[], cause: unknown): void {
     this.#needsRewrite = true;
     const undone = [...batch, ...this.#queue.splice(0)];
@@ -253,8 +261,23 @@ export class MetaStore implements RecordStore {
       code: "store.write-failed",
       cause,
     });
-    this.#log(fault.message, { commits: undone.length });
-    for (const pending of undone) pending.reject(fault);
+    // Once for all: what waits is tried again and again.
+    if (undone.some((pending) => pending.frame.length > 0))
+      this.#log(fault.message, { commits: undone.length });
+    for (const pending of undone) {
+      const isKept = pending.facts.length > 0 && pending.facts.every((fact) => this.#keep(fact));
+      if (isKept) pending.resolve();
+      else pending.reject(fault);
+    }
+    if (this.#hasUnwritten) this.#flushSoon(RETRY_AFTER_MS);
+  }
+
+  /** Applies a fact although it was not written; false when there is no such record. */
+  #keep(fact: Change): boolean {
+    if (!this.#table(fact.table).has(fact.key)) return false;
+    this.#apply(fact);
+    this.#hasUnwritten = true;
+    return true;
   }
 
   #isLogLarge(): boolean {
@@ -287,6 +310,7 @@ export class MetaStore implements RecordStore {
     await this.#writeSnapshot(copy);
     this.#stable = copy.sequence;
     this.#needsRewrite = false;
+    this.#hasUnwritten = false;
   }
 
   /** Switches to a new log file and returns the records as of this moment. */

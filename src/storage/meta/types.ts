@@ -30,6 +30,11 @@ export interface Change {
 export interface CommitOptions {
   /** true (default): resolves when the commit is on stable storage; false: when the kernel has it (survives a crash of the daemon). */
   durable?: boolean;
+  /**
+   * The changes say what has happened already: when the disk refuses, they stay, the commit succeeds, and they are written as soon as that is
+   * possible; a barrier tells when. One of a record that has never reached the disk is undone with it.
+   */
+  isFact?: boolean;
 }
 
 /** The part of the store that the other stores need. */

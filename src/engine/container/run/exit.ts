@@ -13,7 +13,7 @@ import { releaseMounts } from "../mounts/use.ts";
 import { releaseEndpoints, withoutAttached } from "../network/release.ts";
 import { type ContainerRecord, isRunning } from "../record.ts";
 import { removeStopped } from "../remove.ts";
-import type { LiveContainer, Run } from "../table.ts";
+import { FACT, type LiveContainer, type Run } from "../table.ts";
 import { cgroupOf, endScope } from "./cgroup.ts";
 import { removeCgroups } from "./lost.ts";
 import { nextDelayMs, wantsRestart } from "./restart-policy.ts";
@@ -69,10 +69,11 @@ export async function settleExit(
       health: health && afterExit(health),
     },
     { endpoints: latest.endpoints.map(withoutAttached) },
+    FACT,
   );
   steps.done("commit");
   steps.end();
-  // Only now: a daemon that is killed before this leaves the next one the file that says how the run ended.
+  // Only when it is written: a daemon that is killed before this leaves the next one the file that says how the run ended.
   context.inBackground(`remove what the run of ${live.id.slice(0, 12)} left`, () =>
     live.lane.run(() => forgetRun(context, live)),
   );
@@ -95,6 +96,7 @@ async function forgetRun(context: ContainerContext, live: LiveContainer): Promis
   const { table, paths } = context;
   const record = table.get(live.id);
   if (record === undefined || live.run !== null || isRunning(record)) return;
+  await table.isWritten();
   if (await removeCgroups(context, cgroupOf(context, record), { attempts: 3 }))
     await rm(paths.stateDir(live.id), { recursive: true, force: true });
 }
@@ -134,7 +136,11 @@ function autoRemove(context: ContainerContext, live: LiveContainer): void {
   context.inBackground(`remove container ${live.id.slice(0, 12)}`, () =>
     live.lane.run(async () => {
       const record = context.table.get(live.id);
-      if (record !== undefined) await removeStopped(context, live, record, { volumes: true });
+      try {
+        if (record !== undefined) await removeStopped(context, live, record, { volumes: true });
+      } finally {
+        live.isRemoving = false; // it can be asked for again
+      }
     }),
   );
 }

@@ -41,7 +41,7 @@ import { sharedShm } from "./join.ts";
 import { specOfRun } from "../spec/run.ts";
 import { isActive } from "./state.ts";
 import { planUserNamespace, type UsernsStart } from "./userns.ts";
-import type { LiveContainer, Run } from "../table.ts";
+import { FACT, type LiveContainer, type Run } from "../table.ts";
 
 const SIGKILL = 9;
 
@@ -407,11 +407,7 @@ async function recordFailure(
 ): Promise<Fault> {
   const fault = startFault(error);
   const exitCode = exitCodeOf(error);
-  await context.table.putState(record.id, {
-    status: record.state.status === "restarting" ? "exited" : record.state.status,
-    pid: 0,
-    exitCode,
-    error: fault.message,
-  });
+  const status = record.state.status === "restarting" ? "exited" : record.state.status;
+  await context.table.putState(record.id, { status, pid: 0, exitCode, error: fault.message }, {}, FACT);
   return fault;
 }

@@ -7,7 +7,7 @@ import { type ContainerContext, publish } from "../context.ts";
 import type { ContainerRecord } from "../record.ts";
 import { parseSignal } from "../signals.ts";
 import { externalOf, killExternal } from "../runtime/external.ts";
-import type { LiveContainer } from "../table.ts";
+import { FACT, type LiveContainer } from "../table.ts";
 import { endRun, sendOrStuck, settlesWithin } from "./force.ts";
 import { thaw } from "./pause.ts";
 import { isActive, notRunning } from "./state.ts";
@@ -109,7 +109,7 @@ async function sendSignal(
   if (!isActive(record)) throw notRunning(live.id);
   const isFinal = endsContainer(record, signal);
   if (isFinal) live.isRestartCalledOff = true;
-  if (options.isByUser !== false) await context.table.putState(live.id, { isStoppedByUser: true });
+  if (options.isByUser !== false) await context.table.putState(live.id, { isStoppedByUser: true }, {}, FACT);
   if (record.state.status === "restarting") return isFinal ? cancelRestart(context, live) : undefined;
   await deliver(context, live, signal, record);
   publish(context, record, "kill", { signal: String(signal) });
@@ -163,6 +163,6 @@ async function sendExternal(
 /** The container stays as its last exit left it. */
 async function cancelRestart(context: ContainerContext, live: LiveContainer): Promise<void> {
   clearTimeout(live.restartTimer);
-  const { state } = await context.table.putState(live.id, { status: "exited" });
+  const { state } = await context.table.putState(live.id, { status: "exited" }, {}, FACT);
   live.tellExit(state);
 }
