@@ -233,6 +233,13 @@ export class TestDaemon {
     if (failure !== undefined) throw failure;
   }
 
+  /** Removes all volumes that no container uses. */
+  async removeVolumes(): Promise<void> {
+    const { body } = await this.request("GET", "/volumes");
+    for (const { Name } of (body as { Volumes: { Name: string }[] }).Volumes)
+      await this.request("DELETE", `/volumes/${Name}?force=1`);
+  }
+
   /** A shim ends a moment after it has told of the exit: traces count when they stay for ten seconds. */
   async #traces(): Promise<string[]> {
     for (let attempt = 0; ; attempt++) {

@@ -17,9 +17,7 @@ before(async () => {
 after(() => daemon.close());
 afterEach(async () => {
   await daemon.removeContainers();
-  const { body } = await daemon.request("GET", "/volumes");
-  for (const { Name } of (body as { Volumes: { Name: string }[] }).Volumes)
-    await daemon.request("DELETE", `/volumes/${Name}`);
+  await daemon.removeVolumes();
 });
 
 const [first] = clients as readonly [Client, ...Client[]];

@@ -138,9 +138,7 @@ after(async () => {
 });
 afterEach(async () => {
   await daemon.removeContainers();
-  const { body } = await daemon.request("GET", "/volumes");
-  for (const { Name } of (body as { Volumes: { Name: string }[] }).Volumes)
-    await daemon.request("DELETE", `/volumes/${Name}?force=1`);
+  await daemon.removeVolumes();
   for (const { Id } of await plugins()) await daemon.request("DELETE", `/plugins/${Id}?force=1`);
 });
 

@@ -102,9 +102,7 @@ after(async () => {
 });
 afterEach(async () => {
   await daemon.removeContainers();
-  const { body } = await daemon.request("GET", "/volumes");
-  for (const { Name } of (body as { Volumes: { Name: string }[] }).Volumes)
-    await daemon.request("DELETE", `/volumes/${Name}`);
+  await daemon.removeVolumes();
 });
 
 const [first] = clients as readonly [Client, ...Client[]];

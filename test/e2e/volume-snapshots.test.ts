@@ -15,9 +15,7 @@ before(async () => {
 after(() => daemon.close());
 afterEach(async () => {
   await daemon.removeContainers();
-  const { body } = await daemon.request("GET", "/volumes");
-  for (const { Name } of (body as { Volumes: { Name: string }[] }).Volumes)
-    await daemon.request("DELETE", `/volumes/${Name}`);
+  await daemon.removeVolumes();
 });
 
 const dirOf = (name: string): string => `${daemon.dataRoot}/volumes/${name}`;
