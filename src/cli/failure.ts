@@ -1,9 +1,8 @@
 // From a Fault to what the user reads and the exit code: Docker's sentences for errors of the daemon and of the
 // connection. The only place of the client where faults become text; commands choose prefixes and codes.
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { DAEMON_CONNECT, DAEMON_PERMISSION, DAEMON_UNREACHABLE } from "../api/errors.ts";
+import { fs } from "../lib/builtins.ts";
 import { Fault, messageOf } from "../lib/errors.ts";
 import { runtimeDir } from "../lib/user-dirs.ts";
 
@@ -27,8 +26,8 @@ export const DEFAULT_HOST = ownSocket() ?? "unix:///run/berth/berth.sock";
 
 function ownSocket(): string | undefined {
   if (process.getuid?.() === 0) return undefined;
-  const path = join(runtimeDir(), "berth.sock");
-  return existsSync(path) ? `unix://${path}` : undefined;
+  const path = `${runtimeDir()}/berth.sock`;
+  return fs().existsSync(path) ? `unix://${path}` : undefined;
 }
 
 /** Returns the text for the user, in Docker's words where Docker has some. */

@@ -1,7 +1,7 @@
 // The command line's entry: global options, finding the command, its flags and operands, its failure as text and exit
 // code. What commands do is in commands/; what they are called in commands/table.ts.
 
-import type { VerbEntry } from "./commands/table.ts";
+import { nouns, type VerbEntry, verbs } from "./commands/table.ts";
 import { exitWith, exitCodeOf, describeFailure } from "./failure.ts";
 import { globalFlags } from "./globals.ts";
 import { print, printError } from "./output.ts";
@@ -37,7 +37,7 @@ async function runCompose(name: string, argv: readonly string[]): Promise<number
   });
   const session = new Session("docker", values, given);
   const isPlugin = argv[0] === "compose";
-  const entry = await findVerb("", "compose");
+  const entry = findVerb("", "compose");
   if (entry === undefined) throw exitWith(1, "compose is not among the commands");
   return runVerb(session, entry, isPlugin ? "docker compose" : name, isPlugin ? argv.slice(1) : argv);
 }
@@ -65,8 +65,7 @@ async function dispatch(program: string, argv: readonly string[]): Promise<numbe
   const [first, ...rest] = parsed.args;
   if (parsed.values.version) {
     // compat: a plugin gets the flag, too, and knows none of that name.
-    const status =
-      first === undefined || (await isOwn(first)) ? undefined : await runPluginOf(session, first, argv);
+    const status = first === undefined || isOwn(first) ? undefined : await runPluginOf(session, first, argv);
     if (status !== undefined) return status;
     print(`${versionLine(program)}\n`);
     return 0;
@@ -76,7 +75,6 @@ async function dispatch(program: string, argv: readonly string[]): Promise<numbe
     return 0;
   }
   if (first === "help") return showHelpTopic(session, rest, argv);
-  const { nouns, verbs } = await import("./commands/table.ts");
   const top = verbs.find((entry) => entry.top === first);
   if (top !== undefined) return runVerb(session, top, `${program} ${first}`, rest);
   if (nouns.some((noun) => noun.name === first)) return runNoun(session, first, rest);
@@ -89,8 +87,7 @@ async function dispatch(program: string, argv: readonly string[]): Promise<numbe
   );
 }
 
-async function isOwn(name: string): Promise<boolean> {
-  const { nouns, verbs } = await import("./commands/table.ts");
+function isOwn(name: string): boolean {
   return verbs.some((entry) => entry.top === name) || nouns.some((noun) => noun.name === name);
 }
 
@@ -117,7 +114,7 @@ async function runNoun(session: Session, noun: string, argv: readonly string[]):
     printError(nounHelp(program, noun));
     return 0;
   }
-  const entry = await findVerb(noun, name);
+  const entry = findVerb(noun, name);
   if (entry !== undefined) return runVerb(session, entry, `${path} ${entry.name}`, rest);
   throw exitWith(
     1,
@@ -125,8 +122,7 @@ async function runNoun(session: Session, noun: string, argv: readonly string[]):
   );
 }
 
-async function findVerb(noun: string, name: string): Promise<VerbEntry | undefined> {
-  const { verbs } = await import("./commands/table.ts");
+function findVerb(noun: string, name: string): VerbEntry | undefined {
   return verbs.find(
     (entry) => entry.noun === noun && (entry.name === name || entry.aliases?.includes(name) === true),
   );
@@ -155,14 +151,13 @@ async function showHelpTopic(
   const { program } = session;
   const [first, second] = words;
   if (first === undefined) return showRootHelp(session, false);
-  const { nouns, verbs } = await import("./commands/table.ts");
   const top = verbs.find((entry) => entry.top === first);
   if (top !== undefined) {
     await showVerbHelp(`${program} ${first}`, top, false);
     return 0;
   }
   if (nouns.some((noun) => noun.name === first)) {
-    const entry = second === undefined ? undefined : await findVerb(first, second);
+    const entry = second === undefined ? undefined : findVerb(first, second);
     if (entry !== undefined) {
       await showVerbHelp(`${program} ${first} ${entry.name}`, entry, false);
       return 0;

@@ -2,7 +2,7 @@
 // is an error (bun: process.stdout then never drains, and spins). Text is written at once: a command's output is complete
 // when it returns. What must not hold the event loop up (attach) is written later.
 
-import { write, writeSync } from "node:fs";
+import { fs } from "../lib/builtins.ts";
 
 const RETRY_MS = 2;
 /** What a shell shows of a program without a handler for SIGPIPE, which ends quietly: 128 + 13. */
@@ -13,7 +13,7 @@ export function writeAll(fd: number, data: string | Uint8Array): void {
   let rest: Uint8Array = typeof data === "string" ? Buffer.from(data) : data;
   while (rest.length > 0) {
     try {
-      rest = rest.subarray(writeSync(fd, rest));
+      rest = rest.subarray(fs().writeSync(fd, rest));
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === "EAGAIN") {
@@ -34,7 +34,7 @@ export async function writeLater(fd: number, data: Uint8Array): Promise<void> {
   let rest = data;
   while (rest.length > 0) {
     const [error, written] = await new Promise<[NodeJS.ErrnoException | null, number]>((resolve) =>
-      write(fd, rest, 0, rest.length, null, (failure, bytes) => resolve([failure, bytes])),
+      fs().write(fd, rest, 0, rest.length, null, (failure, bytes) => resolve([failure, bytes])),
     );
     if (error?.code === "EAGAIN") await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     else if (error !== null) throw error;

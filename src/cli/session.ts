@@ -1,11 +1,12 @@
 // What a command works with: the program's name, its global options, configuration and the client of the daemon,
 // each made when first asked for. It holds no policy of any command.
 
-import type { Client } from "../api/client.ts";
+import { type Client, createClient } from "../api/client.ts";
 import { Fault } from "../lib/errors.ts";
-import type { ConfigFile } from "./config/config-file.ts";
-import type { Endpoint } from "./config/endpoint.ts";
-import type { NegotiatingClient } from "./config/negotiating-client.ts";
+import { BERTH_VERSION } from "../lib/version.ts";
+import { type ConfigFile, loadConfigFile } from "./config/config-file.ts";
+import { compareVersions, type Endpoint, resolveEndpoint } from "./config/endpoint.ts";
+import { NegotiatingClient } from "./config/negotiating-client.ts";
 import type { GlobalFlags } from "./globals.ts";
 
 export class Session {
@@ -25,17 +26,17 @@ export class Session {
 
   /** The user's config.json; empty when there is none. */
   config(): Promise<ConfigFile> {
-    this.#config ??= import("./config/config-file.ts").then((module) =>
-      module.loadConfigFile(this.globals.config),
-    );
+    this.#config ??= (async () => loadConfigFile(this.globals.config))();
     return this.#config;
   }
 
   /** Which daemon this session talks to. Throws a Fault when options contradict each other. */
   endpoint(): Promise<Endpoint> {
-    this.#endpoint ??= import("./config/endpoint.ts").then((module) =>
-      module.resolveEndpoint({ globals: this.globals, given: this.#given, config: () => this.config() }),
-    );
+    this.#endpoint ??= resolveEndpoint({
+      globals: this.globals,
+      given: this.#given,
+      config: () => this.config(),
+    });
     return this.#endpoint;
   }
 
@@ -46,32 +47,24 @@ export class Session {
   }
 
   async #connect(): Promise<Client> {
-    const [{ BERTH_VERSION }, endpoint, config] = await Promise.all([
-      import("../lib/version.ts"),
-      this.endpoint(),
-      this.config(),
-    ]);
+    const [endpoint, config] = await Promise.all([this.endpoint(), this.config()]);
     const headers = { "User-Agent": `Berth-Client/${BERTH_VERSION} (linux)`, ...config.HttpHeaders };
     const options = { host: endpoint.host, tls: endpoint.tls, headers };
-    if (endpoint.apiVersion === undefined) {
-      const { NegotiatingClient } = await import("./config/negotiating-client.ts");
-      return new NegotiatingClient(options);
-    }
-    const { createClient } = await import("../api/client.ts");
-    return createClient({ ...options, version: endpoint.apiVersion });
+    return endpoint.apiVersion === undefined
+      ? new NegotiatingClient(options)
+      : createClient({ ...options, version: endpoint.apiVersion });
   }
 
   /** Returns the API version spoken with the daemon, which is asked for it if need be. */
   async apiVersion(): Promise<string | undefined> {
     const client = await this.client();
-    if ("agree" in client) await (client as NegotiatingClient).agree();
+    if (client instanceof NegotiatingClient) await client.agree();
     return client.version;
   }
 
   /** Throws Docker's complaint when the daemon is too old for what is asked. */
   async requireApi(version: string, what: string): Promise<void> {
     const spoken = await this.apiVersion();
-    const { compareVersions } = await import("./config/endpoint.ts");
     if (spoken === undefined || compareVersions(spoken, version) >= 0) return;
     throw new Fault(
       "invalidParameter",

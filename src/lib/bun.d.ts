@@ -14,6 +14,8 @@ declare const Bun: {
       error(socket: BunSocket, error: Error): void;
     };
   }): Promise<BunSocket>;
+  /** Maps a file; throws with the code of open(2), and EINVAL for an empty one. */
+  mmap(path: string): Uint8Array;
   spawnSync(
     command: readonly string[],
     options: {

@@ -1,27 +1,25 @@
 // The directories of an ordinary user (XDG Base Directory Specification).
-import { existsSync } from "node:fs";
-import { homedir, userInfo } from "node:os";
-import { join } from "node:path";
+import { fs, os, paths } from "./builtins.ts";
 
 /** Returns the directory for what lives as long as the user is there, "" where there is none. */
-export function runtimeDir(uid = userInfo().uid): string {
+export function runtimeDir(uid = os().userInfo().uid): string {
   const named = process.env["XDG_RUNTIME_DIR"];
   if (named) return named;
   const usual = `/run/user/${uid}`;
-  return existsSync(usual) ? usual : "";
+  return fs().existsSync(usual) ? usual : "";
 }
 
 /** Returns the directory for data. */
 export function dataDir(): string {
-  return process.env["XDG_DATA_HOME"] || join(homedir(), ".local/share");
+  return process.env["XDG_DATA_HOME"] || paths().join(os().homedir(), ".local/share");
 }
 
 /** Returns the directory for settings. */
 export function configDir(): string {
-  return process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config");
+  return process.env["XDG_CONFIG_HOME"] || paths().join(os().homedir(), ".config");
 }
 
 /** Returns the directory for what can be had again. */
 export function cacheDir(): string {
-  return process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
+  return process.env["XDG_CACHE_HOME"] || paths().join(os().homedir(), ".cache");
 }

@@ -1,7 +1,7 @@
 // Docker's config.json: read as it is, written back with what was not understood kept. Credentials are in
 // credentials.ts, contexts in contexts.ts.
 
-import { readFileSync } from "node:fs";
+import { fs } from "../../lib/builtins.ts";
 import { Fault, messageOf } from "../../lib/errors.ts";
 
 /** The keys that this client knows; unknown ones are kept in the file. */
@@ -43,16 +43,11 @@ export interface ProxyConfig {
 /** Reads `<dir>/config.json`; an absent file is an empty configuration. Throws a Fault when it is not JSON. */
 export function loadConfigFile(dir: string): ConfigFile {
   const path = `${dir}/config.json`;
+  if (isMissing(path)) return {};
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = fs().readFileSync(path, "utf8");
   } catch (error) {
-    if (
-      (error as NodeJS.ErrnoException).code === "ENOENT" ||
-      (error as NodeJS.ErrnoException).code === "ENOTDIR"
-    ) {
-      return {};
-    }
     throw new Fault("system", `loading config file: ${path}: ${messageOf(error)}`, {
       code: "config.unreadable",
       cause: error,
@@ -65,6 +60,17 @@ export function loadConfigFile(dir: string): ConfigFile {
     throw malformed(path, messageOf(error));
   }
   throw malformed(path, "it is not a JSON object");
+}
+
+/** Most have no such file, and a look without node:fs saves a millisecond. */
+function isMissing(path: string): boolean {
+  try {
+    Bun.mmap(path);
+    return false;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === "ENOENT" || code === "ENOTDIR";
+  }
 }
 
 function malformed(path: string, why: string): Fault {

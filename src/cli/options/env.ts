@@ -1,7 +1,6 @@
 // Variables and labels: `-e KEY=value`, `-e KEY` (taken from the environment), and files of such lines.
 
-import { isUtf8 } from "node:buffer";
-import { readFileSync } from "node:fs";
+import { buffer, fs } from "../../lib/builtins.ts";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import { type FlagSpec, type FlagTraits, invalidValue, list } from "../../lib/flags/spec.ts";
 
@@ -75,7 +74,7 @@ function readKeyValueFile(path: string, lookup?: (name: string) => string | unde
     new Fault("invalidParameter", `invalid env file (${path}): ${why}`, { code: "cli.env-file" });
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    bytes = fs().readFileSync(path);
   } catch (error) {
     // Go finds out that it is a directory when it reads, not when it opens it.
     if ((error as NodeJS.ErrnoException).code === "EISDIR") throw refuse(`read ${path}: is a directory`);
@@ -84,7 +83,7 @@ function readKeyValueFile(path: string, lookup?: (name: string) => string | unde
   const found: string[] = [];
   for (const [index, raw] of linesOf(bytes).entries()) {
     if (raw.length >= MAX_LINE_BYTES) throw refuse("bufio.Scanner: token too long");
-    if (!isUtf8(raw)) throw refuse(`invalid utf8 bytes at line ${index + 1}: [${raw.join(" ")}]`);
+    if (!buffer().isUtf8(raw)) throw refuse(`invalid utf8 bytes at line ${index + 1}: [${raw.join(" ")}]`);
     const line = raw
       .toString("utf8")
       .replace(/^\uFEFF/, index === 0 ? "" : "\uFEFF")

@@ -1,6 +1,6 @@
 // --mount: comma-separated `key=value` fields that describe one mount, and --volume's `[source:]target[:options]`.
 
-import { resolve } from "node:path";
+import { paths } from "../../lib/builtins.ts";
 import type { MountRequest } from "../../api/schemas/host-config.ts";
 import { Fault } from "../../lib/errors.ts";
 import { custom, type FlagSpec, invalidValue, parseCsv } from "../../lib/flags/spec.ts";
@@ -67,7 +67,7 @@ function applyField(draft: Draft, field: string): void {
       return;
     case "source":
     case "src":
-      draft.Source = value.startsWith(".") ? resolve(value) : value;
+      draft.Source = value.startsWith(".") ? paths().resolve(value) : value;
       return;
     case "target":
     case "dst":
@@ -244,7 +244,7 @@ export function parseVolumes(texts: readonly string[]): VolumeOptions {
     }
     const colon = text.indexOf(":");
     const source = text.slice(0, colon);
-    binds.push(source.startsWith(".") ? `${resolve(source)}${text.slice(colon)}` : text);
+    binds.push(source.startsWith(".") ? `${paths().resolve(source)}${text.slice(colon)}` : text);
   }
   return { binds, volumes };
 }

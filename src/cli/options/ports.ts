@@ -1,6 +1,6 @@
 // Published and exposed ports: `[ip:][host:]container[/proto]` with ranges, and the long form `published=…,target=…`.
 
-import { isIP } from "node:net";
+import { net } from "../../lib/builtins.ts";
 import { Fault } from "../../lib/errors.ts";
 
 export interface PortBinding {
@@ -77,7 +77,7 @@ function parsePublish(text: string): { port: string; binding: PortBinding }[] {
   const proto = rawProto.toLowerCase();
   if (!["tcp", "udp", "sctp"].includes(proto)) throw refuse(`invalid proto: ${proto}`);
   const ip = rawIp.replace(/^\[(.*)\]$/, "$1");
-  if (ip !== "" && isIP(ip) === 0) throw refuse(`invalid IP address: ${ip}`);
+  if (ip !== "" && net().isIP(ip) === 0) throw refuse(`invalid IP address: ${ip}`);
   const [first, last] = orRefuse(containerPort, "invalid containerPort");
   const count = last - first + 1;
   const range = host === "" ? undefined : orRefuse(host, "invalid hostPort");

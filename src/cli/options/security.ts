@@ -1,8 +1,7 @@
 // Options that need a look at local files or at each other before they are sent: devices, security options, restart
 // policies, logging and storage options.
 
-import { readFileSync } from "node:fs";
-import { posix } from "node:path";
+import { fs, paths } from "../../lib/builtins.ts";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import { compactJson } from "../../lib/json/parse.ts";
 import { errnoText, toRecord } from "./env.ts";
@@ -49,7 +48,7 @@ function splitOption(text: string): { key: string; value: string; isPair: boolea
 function profile(path: string): string {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = fs().readFileSync(path, "utf8");
   } catch (error) {
     // Go finds out that it is a directory when it reads, not when it opens it.
     const step = (error as NodeJS.ErrnoException).code === "EISDIR" ? "read" : "open";
@@ -85,8 +84,13 @@ export function parseDevice(text: string): DeviceMapping {
   if (third !== undefined && !isDeviceMode(third)) throw refuse(`bad mode specified: ${third}`);
   const isModeOnly = second !== undefined && third === undefined && isDeviceMode(second);
   const target = second === undefined || isModeOnly ? source : second;
-  if (!posix.isAbsolute(target)) throw refuse(`${target} is not an absolute path`);
-  const clean = third === undefined ? posix.normalize(target).replace(/(?<=.)\/$/, "") : target;
+  if (!paths().posix.isAbsolute(target)) throw refuse(`${target} is not an absolute path`);
+  const clean =
+    third === undefined
+      ? paths()
+          .posix.normalize(target)
+          .replace(/(?<=.)\/$/, "")
+      : target;
   return {
     PathOnHost: second === undefined || isModeOnly ? clean : source,
     PathInContainer: clean,

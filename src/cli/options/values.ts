@@ -1,7 +1,7 @@
 // Flag types of Docker's own: sizes, CPUs, durations, ulimits, device rates, GPUs, addresses. Each checks its text when
 // the flag is read, with Docker's words.
 
-import { isIP } from "node:net";
+import { net } from "../../lib/builtins.ts";
 import {
   custom,
   type FlagSpec,
@@ -73,7 +73,7 @@ export function ipListFlag(usage: string): FlagSpec<string[]> {
 
 function checkIp(text: string): string {
   const trimmed = text.trim();
-  if (isIP(trimmed) === 0) throw invalidValue(`IP address is not correctly formatted: ${trimmed}`);
+  if (net().isIP(trimmed) === 0) throw invalidValue(`IP address is not correctly formatted: ${trimmed}`);
   return trimmed;
 }
 
@@ -103,7 +103,7 @@ export function extraHostFlag(usage: string): FlagSpec<string[]> {
       if (host === "" || host.includes(":"))
         throw invalidValue(`bad format for add-host: ${JSON.stringify(text)}`);
       const address = text.slice(at + 1).replace(/^\[(.+)\]$/, "$1");
-      if (address !== "host-gateway" && isIP(address) === 0) {
+      if (address !== "host-gateway" && net().isIP(address) === 0) {
         throw invalidValue(`invalid IP address in add-host: ${JSON.stringify(address)}`);
       }
       return `${host}:${address}`;

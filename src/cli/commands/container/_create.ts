@@ -1,7 +1,7 @@
 // Creating a container for `create` and `run`: the id file, the image's pull when it is missing, warnings.
 
-import { closeSync, existsSync, openSync, rmSync, writeSync } from "node:fs";
 import { containerCreate } from "../../../api/operations/container.ts";
+import { fs } from "../../../lib/builtins.ts";
 import { Fault, messageOf } from "../../../lib/errors.ts";
 import { compareVersions } from "../../config/endpoint.ts";
 import { isNotFound } from "../../failure.ts";
@@ -137,6 +137,7 @@ interface IdFile {
 /** The file is made before the container, so that two runs with the same file cannot both succeed. */
 function openIdFile(path: string): IdFile {
   if (path === "") return { write: () => {}, close: () => {} };
+  const { closeSync, existsSync, openSync, rmSync, writeSync } = fs();
   if (existsSync(path)) {
     throw refuse(`container ID file found, make sure the other container isn't running or delete ${path}`);
   }

@@ -6,6 +6,7 @@ import { atLeast, defineCommand } from "../../command.ts";
 import { complain } from "../../each.ts";
 import { exitWith, isUnreachable } from "../../failure.ts";
 import { envFlag, readKeyValues } from "../../options/env.ts";
+import { attachTerminal, checkTty } from "../../terminal/attach.ts";
 
 export const command = defineCommand({
   operands: "[OPTIONS] CONTAINER COMMAND [ARG...]",
@@ -32,7 +33,6 @@ export const command = defineCommand({
       stdout: !flags.detach,
       stderr: !flags.detach,
     };
-    const { attachTerminal, checkTty } = await import("../../terminal/attach.ts");
     if (attach.stdin && flags.tty) {
       // A container that is not there matters more than a terminal that is not.
       await client.call(containerInspect, { id: container });

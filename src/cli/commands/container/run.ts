@@ -9,7 +9,8 @@ import { atLeast, defineCommand } from "../../command.ts";
 import { describeFailure, exitWith } from "../../failure.ts";
 import { print } from "../../output.ts";
 import type { Session } from "../../session.ts";
-import type { AttachEnd } from "../../terminal/attach.ts";
+import { type AttachEnd, attachTerminal, checkTty } from "../../terminal/attach.ts";
+import { forwardSignals } from "../../terminal/signals.ts";
 import { checkPull, createContainer } from "./_create.ts";
 import { createFlags } from "./_create-flags.ts";
 import { buildCreateRequest, type CreateFlags, type CreateRequest } from "./_create-request.ts";
@@ -38,10 +39,7 @@ export const command = defineCommand({
       throw exitWith(125, fail(error).message);
     }
     const { isDetached, attach } = attachmentOf(flags, request);
-    if (!isDetached) {
-      const { checkTty } = await import("../../terminal/attach.ts");
-      await checkTty(attach.stdin, flags.tty);
-    }
+    if (!isDetached) await checkTty(attach.stdin, flags.tty);
     let id: string;
     try {
       id = await createContainer(session, flags, await withConsoleSize(request, flags.tty));
@@ -119,13 +117,9 @@ async function runAttached(
   client: Client,
   { id, flags, attach, steps }: Attached,
 ): Promise<number> {
-  const { attachTerminal } = await import("../../terminal/attach.ts");
   const detachKeys = flags["detach-keys"] || ((await session.config()).detachKeys ?? "");
   await using cleanup = new AsyncDisposableStack();
-  if (flags["sig-proxy"]) {
-    const { forwardSignals } = await import("../../terminal/signals.ts");
-    cleanup.defer(forwardSignals(client, id));
-  }
+  if (flags["sig-proxy"]) cleanup.defer(forwardSignals(client, id));
   const [connection, { status }] = await Promise.all([
     client.attach(containerAttach, { id, stream: true, ...attach, detachKeys }),
     registerWait(client, id, flags.rm ? "removed" : "next-exit"),
