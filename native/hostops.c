@@ -298,23 +298,34 @@ static int op_userns_open(struct host *h, struct reader *args, struct fault *f)
 	return set_register(h, reg, userns_open(path, f), f);
 }
 
-// Overwrites the u32 at each [offset, register] with that register's descriptor number.
+// What belongs at a patch's place: the register's descriptor number, or with a device's name its index in that namespace.
+static int patch_value(const struct host *h, int64_t reg, const char *device, struct fault *f)
+{
+	int fd = -1, rc = get_register(h, reg, &fd, f);
+	if (rc == 0 && device[0])
+		return netns_device(fd, device, f);
+	if (rc == 0 && fd < 0)
+		return fault_set(f, EINVAL, "protocol", "", "a patch needs a register");
+	return rc < 0 ? rc : fd;
+}
+
+// Overwrites the u32 at each [offset, register] or [offset, register, device].
 static int apply_patches(const struct host *h, struct reader *patches, uint8_t *messages, size_t size, struct fault *f)
 {
 	while (patches->left > 0) {
 		struct reader patch;
 		int64_t offset, reg;
-		int fd;
-		if (!wire_list(patches, &patch) || !wire_int(&patch, &offset) || !wire_int(&patch, &reg) || !wire_done(&patch))
+		const char *device = "";
+		if (!wire_list(patches, &patch) || !wire_int(&patch, &offset) || !wire_int(&patch, &reg))
+			return fault_set(f, EINVAL, "protocol", "", "malformed patch");
+		if ((patch.left > 0 && !wire_str(&patch, &device)) || !wire_done(&patch))
 			return fault_set(f, EINVAL, "protocol", "", "malformed patch");
 		if (offset < 0 || size < sizeof(uint32_t) || (uint64_t)offset > size - sizeof(uint32_t))
 			return fault_set(f, EINVAL, "protocol", "", "a patch outside of the messages");
-		int rc = get_register(h, reg, &fd, f);
-		if (rc < 0)
-			return rc;
-		if (fd < 0)
-			return fault_set(f, EINVAL, "protocol", "", "a patch needs a register");
-		memcpy(messages + offset, &(uint32_t){(uint32_t)fd}, sizeof(uint32_t));
+		int value = patch_value(h, reg, device, f);
+		if (value < 0)
+			return value;
+		memcpy(messages + offset, &(uint32_t){(uint32_t)value}, sizeof(uint32_t));
 	}
 	return 0;
 }

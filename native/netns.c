@@ -185,6 +185,19 @@ int netns_socket(int ns, int domain, int type, int protocol, struct fault *f)
 	return sock < 0 ? fault_set(f, err, "socket", "", NULL) : sock;
 }
 
+int netns_device(int ns, const char *name, struct fault *f)
+{
+	struct ifreq request = {0};
+	size_t size = strlen(name);
+	if (size >= sizeof request.ifr_name)
+		return fault_set(f, ENODEV, "netlink", name, NULL);
+	memcpy(request.ifr_name, name, size);
+	CLEAN_FD int sock = netns_socket(ns, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0, f);
+	if (sock < 0)
+		return sock;
+	return ioctl(sock, SIOCGIFINDEX, &request) < 0 ? fault_set(f, errno, "netlink", name, NULL) : request.ifr_ifindex;
+}
+
 static int open_socket(const struct exchange *x, int ns, struct fault *f)
 {
 	int sock = netns_socket(ns, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, x->protocol, f);

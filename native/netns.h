@@ -16,6 +16,9 @@ int netns_raise_loopback(void);
 // Opens a network namespace file; anything else fails with EINVAL. Its descriptor, or -errno.
 int netns_open(const char *path, struct fault *f);
 
+// Index of the network device `name` in the namespace `ns` (-1: the caller's), or -errno.
+int netns_device(int ns, const char *name, struct fault *f);
+
 // socket(2) in the namespace `ns` (-1: the caller's), a namespace's or a process's descriptor. Its descriptor, or -errno.
 int netns_socket(int ns, int domain, int type, int protocol, struct fault *f);
 

@@ -14,6 +14,9 @@ export type Op = readonly [opcode: number, ...args: Value[]];
 /** A file-descriptor register of one request: `netnsNew(0)` fills it, later operations refer to it. */
 export type Register = number;
 
+/** A place of a netlink message that keel fills in, see host.netlink. */
+export type NetlinkPatch = [offset: number, reg: Register] | [offset: number, reg: Register, device: string];
+
 /** Register number that means "the host's own namespace". */
 export const HOST_NS: Register = -1;
 
@@ -189,15 +192,17 @@ export const host = {
   /**
    * Sends `messages` (whole nlmsgs, already aligned) in one sendmsg on a fresh netlink socket of `protocol`
    * in the namespace of `reg` (HOST_NS: the host), and yields all replies' bytes. Each patch [offset, reg] first
-   * overwrites the u32 at that offset with the descriptor number of `reg` (IFLA_NET_NS_FD). Fails with the
-   * first NLMSG_ERROR; the error text carries the extended ack and the index of the message.
+   * overwrites the u32 at that offset with the descriptor number of `reg` (IFLA_NET_NS_FD), each [offset, reg, device] with the
+   * index of that device in the namespace of `reg`. Fails with the first NLMSG_ERROR; the error text carries the extended ack and
+   * the index of the message.
    */
-  netlink: (
-    protocol: number,
-    reg: Register,
-    messages: Uint8Array,
-    patches: [number, Register][] = [],
-  ): Op => [O.netlink, protocol, reg, messages, patches],
+  netlink: (protocol: number, reg: Register, messages: Uint8Array, patches: NetlinkPatch[] = []): Op => [
+    O.netlink,
+    protocol,
+    reg,
+    messages,
+    patches,
+  ],
   /** Starts a shim (see ShimPlan); yields [shimPid, initPid, [warning…]]. */
   shim: (plan: ShimPlan): Op => [O.shim, ...encodeShimPlan(plan)],
   /** Writes /proc/sys/`name` (slashes) as seen in the namespace of `reg`. */

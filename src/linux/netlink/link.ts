@@ -205,6 +205,16 @@ export function setLink(ref: LinkRef, settings: LinkSettings): Message {
   };
 }
 
+/**
+ * Moves a device into the namespace that `netns` holds, where it is called `name`: what its own name means there is in nobody's way.
+ * The kernel takes the device down and its addresses away. EEXIST when the name is taken; the device has moved by then, under its
+ * own name, if that is another one and free.
+ */
+export function moveLink(index: number, name: string, netns: Register): Message {
+  const attrs = [text(IFLA.ifname, name), descriptor(IFLA.netNsFd, netns)];
+  return { type: RTM.setLink, flags: CHANGE, header: ifinfomsg(index, undefined), attrs };
+}
+
 /** Settings of a bridge port. */
 export interface PortSettings {
   /** A frame may leave through the port it came from: a container that talks to its own published port. */

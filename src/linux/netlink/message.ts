@@ -4,7 +4,7 @@
 // Source: netlink(7), include/uapi/linux/netlink.h.
 
 import { Fault } from "../../lib/errors.ts";
-import { type Op, type Register, host } from "../ops.ts";
+import { type NetlinkPatch, type Op, type Register, host } from "../ops.ts";
 
 /** Socket protocols, include/uapi/linux/netlink.h. */
 export const NETLINK_ROUTE = 0;
@@ -25,6 +25,8 @@ export const NLM_F = {
 } as const;
 
 const HEADER_BYTES = 16;
+/** Of ifi_index and ifa_index in their headers. */
+const INDEX_OFFSET = 4;
 const NLA_F_NESTED = 0x8000;
 const NLA_TYPE_MASK = 0x3fff;
 const FIRST_FAMILY_TYPE = 16; // below: NOOP, ERROR, DONE, OVERRUN
@@ -42,7 +44,15 @@ export interface Message {
   /** The family's fixed header (ifinfomsg, rtmsg, nfgenmsg…). */
   readonly header: Uint8Array;
   readonly attrs: readonly Attr[];
+  /** Of ifinfomsg and ifaddrmsg: keel fills in the index of the device that has this name in the register's namespace by then. */
+  readonly device?: { readonly name: string; readonly reg: Register };
 }
+
+/** Returns the message about a device whose index is not known yet, because it is still to come into the namespace of `reg`. */
+export const aboutDevice = (message: Message, name: string, reg: Register): Message => ({
+  ...message,
+  device: { name, reg },
+});
 
 /** Attribute of raw bytes. */
 export const raw = (type: number, bytes: Uint8Array): Attr => ({ type, bytes });
@@ -106,7 +116,7 @@ function attrsSize(attrs: readonly Attr[]): number {
 /** Encoded messages and the places that keel must patch. */
 export interface Encoded {
   bytes: Uint8Array;
-  patches: [offset: number, reg: Register][];
+  patches: NetlinkPatch[];
 }
 
 /** Encodes messages back to back, each aligned, with the sequence numbers 1, 2, …. */
@@ -114,7 +124,7 @@ export function encodeMessages(messages: readonly Message[]): Encoded {
   const sizes = messages.map((m) => HEADER_BYTES + align4(m.header.length) + attrsSize(m.attrs));
   const bytes = new Uint8Array(sizes.reduce((sum, n) => sum + n, 0));
   const view = new DataView(bytes.buffer);
-  const patches: [number, Register][] = [];
+  const patches: NetlinkPatch[] = [];
   let at = 0;
   messages.forEach((m, i) => {
     const size = sizes[i] as number;
@@ -123,6 +133,7 @@ export function encodeMessages(messages: readonly Message[]): Encoded {
     view.setUint16(at + 6, m.flags, true);
     view.setUint32(at + 8, i + 1, true);
     bytes.set(m.header, at + HEADER_BYTES);
+    if (m.device) patches.push([at + HEADER_BYTES + INDEX_OFFSET, m.device.reg, m.device.name]);
     writeAttrs(bytes, view, at + HEADER_BYTES + align4(m.header.length), m.attrs, patches);
     at += size;
   });
@@ -134,7 +145,7 @@ function writeAttrs(
   view: DataView,
   start: number,
   attrs: readonly Attr[],
-  patches: [number, Register][],
+  patches: NetlinkPatch[],
 ): void {
   let at = start;
   for (const a of attrs) {

@@ -32,6 +32,7 @@ const RTM = {
 };
 const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 } as const;
 const IFA_F_NODAD = 0x02;
+const IFA_F_PERMANENT = 0x80;
 const RTA = { dst: 1, oif: 4, gateway: 5, priority: 6, prefsrc: 7, table: 15 } as const;
 const NDA = { dst: 1, lladdr: 2 } as const;
 const NUD_PERMANENT = 0x80;
@@ -83,6 +84,10 @@ export interface InterfaceAddress {
   family: Family;
   ip: string;
   prefixLength: number;
+  /** Somebody gave it for good: neither the kernel's own for a while nor one that is still being looked for elsewhere. */
+  isPermanent: boolean;
+  /** Valid beyond the link and the host. */
+  isGlobal: boolean;
 }
 
 /** Decodes the answer to dumpAddresses. */
@@ -93,7 +98,14 @@ export function decodeAddresses(bytes: Uint8Array): InterfaceAddress[] {
     const ip = attrs.get(IFA.local) ?? attrs.get(IFA.address);
     if (ip === undefined) return [];
     return [
-      { index: readU32(body.subarray(4)), family: body[0], ip: ipText(ip), prefixLength: body[1] as number },
+      {
+        index: readU32(body.subarray(4)),
+        family: body[0],
+        ip: ipText(ip),
+        prefixLength: body[1] as number,
+        isPermanent: ((body[2] as number) & IFA_F_PERMANENT) !== 0,
+        isGlobal: body[3] === RT_SCOPE.universe,
+      },
     ];
   });
 }

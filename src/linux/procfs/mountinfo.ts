@@ -54,3 +54,8 @@ function unescapeOctal(text: string): string {
     String.fromCharCode(Number.parseInt(digits, 8)),
   );
 }
+
+/** Returns where the resctrl file system is mounted, undefined where it is not. */
+export function findResctrl(mountInfo: string): string | undefined {
+  return parseMountInfo(mountInfo).find(({ fstype }) => fstype === "resctrl")?.mountpoint;
+}

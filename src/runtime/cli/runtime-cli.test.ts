@@ -166,6 +166,7 @@ test("the life cycle's operations are in their places in the plan", () => {
     },
     hasNoPivot: false,
     hasNoKeyring: true,
+    netDevices: [],
     creating: stateText(named, "creating"),
     created: stateText(named, "created"),
   };

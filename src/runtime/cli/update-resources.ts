@@ -11,10 +11,6 @@ export type LimitFlags = Readonly<Record<string, string | number>>;
 
 /** Returns the limits that flags name. Throws Fault invalidParameter for a value that is none. */
 export function resourcesOf(flags: LimitFlags): OciResources {
-  if (flags["l3-cache-schema"] || flags["mem-bw-schema"])
-    throw new Fault("notImplemented", "Intel RDT schemata cannot be updated by this version", {
-      code: "runtime.rdt",
-    });
   const integer = (name: string) => parsed(flags, name, parseInteger);
   const size = (name: string) => parsed(flags, name, parseSize);
   const text = (name: string) => flags[name] || undefined;

@@ -63,10 +63,10 @@ export function features(): OciFeatures {
       },
       apparmor: { enabled: true },
       selinux: { enabled: true },
-      intelRdt: { enabled: false, schemata: false, monitoring: false },
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
       memoryPolicy: { modes: wordsOf(MEMORY_POLICIES), flags: wordsOf(MEMORY_POLICY_FLAGS) },
       mountExtensions: { idmap: { enabled: true } },
-      netDevices: { enabled: false },
+      netDevices: { enabled: true },
     },
     annotations: { "org.berth.version": BERTH_VERSION },
   };

@@ -8,10 +8,11 @@ import { type CgroupPaths, loadCgroupHost } from "../../../linux/cgroupfs/hierar
 import type { Op } from "../../../linux/ops.ts";
 import { planCgroupUpdate } from "../../cgroup/plan.ts";
 import { parseResources } from "../../spec/bundle/parse.ts";
+import type { OciIntelRdt } from "../../spec/oci.ts";
 import { command } from "../invocation.ts";
 import { runOps } from "../life/keel-run.ts";
 import { withLock } from "../life/lock.ts";
-import { ContainerDir } from "../life/store.ts";
+import { ContainerDir, type ContainerState } from "../life/store.ts";
 import { checkMemory, mergedResources, resourcesOf } from "../update-resources.ts";
 
 export const UPDATE_FLAGS = {
@@ -84,14 +85,27 @@ export const update = command({
         await whileFrozen(dir, paths, async () => systemd?.updateScope(unit, host, whole));
       for (const warning of warnings) call.log.warn(warning);
       for (const warning of runOps(ops, dir.path).warnings) call.log.warn(warning);
-      dir.save({
-        ...state,
-        spec: { ...state.spec, linux: { ...state.spec.linux, resources: kept } },
-      });
+      const linux = { ...state.spec.linux, resources: kept, ...(await updatedRdt(state, flags)) };
+      dir.save({ ...state, spec: { ...state.spec, linux } });
     });
     return 0;
   },
 });
+
+/** Changes the container's resctrl group, and returns what its specification says of it then. */
+async function updatedRdt(
+  { cgroup, spec }: ContainerState,
+  flags: { "l3-cache-schema": string; "mem-bw-schema": string; resources: string },
+): Promise<{ intelRdt?: OciIntelRdt }> {
+  const { "l3-cache-schema": l3CacheSchema, "mem-bw-schema": memBwSchema } = flags;
+  if (flags.resources !== "" || (l3CacheSchema === "" && memBwSchema === "")) return {};
+  const change = {
+    ...(l3CacheSchema === "" ? {} : { l3CacheSchema }),
+    ...(memBwSchema === "" ? {} : { memBwSchema }),
+  };
+  (await import("../../resctrl/group.ts")).updateSchemata(cgroup.resctrl, change);
+  return { intelRdt: { ...spec.linux?.intelRdt, ...change } };
+}
 
 /**
  * Runs `body`, in which systemd sets the device rules of a cgroup of version 1 anew, with its processes frozen.

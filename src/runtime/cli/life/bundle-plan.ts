@@ -7,6 +7,7 @@ import { OPCODES, type Op, type ShimPlan } from "../../../linux/ops.ts";
 import type { CgroupPlan } from "../../cgroup/plan.ts";
 import { planContainer } from "../../plan/plan.ts";
 import { planHooks } from "../../plan/hooks.ts";
+import { type HostDevice, planNetDevices } from "./net-devices.ts";
 import { withJoinedMappings } from "../../spec/joined-userns.ts";
 import type { OciSpec } from "../../spec/oci.ts";
 
@@ -19,6 +20,8 @@ export interface BundleInput {
   cgroup: CgroupPlan;
   hasNoPivot: boolean;
   hasNoKeyring: boolean;
+  /** What of the host's becomes the container's. */
+  netDevices: readonly HostDevice[];
   /** What hooks read before and after `start`. */
   creating: StateText;
   created: StateText;
@@ -28,6 +31,8 @@ export interface BundlePlan {
   /** Host operations before the launch. */
   hostOps: readonly Op[];
   plan: ShimPlan;
+  /** What those operations are for whose failure would not say it. */
+  labels: ReadonlyMap<Op, string>;
   callerHooks: readonly HookPlan[];
   warnings: string[];
 }
@@ -36,10 +41,13 @@ export interface BundlePlan {
 export function planBundle(input: BundleInput): BundlePlan {
   const { id, spec, stateDir, cgroup } = input;
   const { hooks = {}, ...rest } = spec;
+  const { netDevices: _moved, intelRdt: _joined, ...linux } = spec.linux ?? {};
+  const devices = planNetDevices(spec, input.netDevices);
   const rootPath = spec.root?.path ?? "";
   const { hostOps, shim, warnings } = planContainer({
     id,
-    spec: withJoinedMappings(rest),
+    spec: withJoinedMappings({ ...rest, linux }),
+    ...(devices.netns === undefined ? {} : { netns: devices.netns }),
     hasRightsOutside: process.getuid?.() === 0,
     root: { kind: "dir", path: rootPath },
     rootTarget: rootPath,
@@ -55,7 +63,8 @@ export function planBundle(input: BundleInput): BundlePlan {
     ...planHooks(hooks, "createRuntime", process.env),
   ];
   return {
-    hostOps,
+    hostOps: [...hostOps, ...devices.ops],
+    labels: devices.labels,
     plan: { ...shim, oomFile: "", exitOps: [], ops: withLifeCycle(shim.ops, input, callerHooks.length > 0) },
     callerHooks,
     warnings: [...warnings, ...cgroup.warnings],

@@ -6,8 +6,9 @@ import { basename, dirname, join, resolve } from "node:path";
 import { Fault, SysError } from "../../../lib/errors.ts";
 import { formatNano, nowNano } from "../../../lib/time.ts";
 import { launchContainer } from "../../../linux/launch.ts";
-import { OPCODES } from "../../../linux/ops.ts";
+import { type Op, OPCODES } from "../../../linux/ops.ts";
 import { asList, asNumber, asText, type Reply } from "../../../linux/wire.ts";
+import type { CgroupPlan } from "../../cgroup/plan.ts";
 import { parseSpec } from "../../spec/bundle/parse.ts";
 import type { OciSpec } from "../../spec/oci.ts";
 import { type BundlePlan, planBundle } from "./bundle-plan.ts";
@@ -19,7 +20,10 @@ import { saveFrontPlan } from "./front-plan.ts";
 import { stateText } from "./hooks.ts";
 import type { Invocation } from "../invocation.ts";
 import { type Foreground, runForeground, runOps } from "./keel-run.ts";
-import { inScope, planPlace } from "../place/place.ts";
+import { findNetDevices } from "./net-devices.ts";
+import { inScope, type Place, planPlace } from "../place/place.ts";
+import { isRootless } from "../place/rootless.ts";
+import type { ResctrlGroup } from "../../resctrl/group.ts";
 import { ContainerDir, type ContainerState } from "./store.ts";
 import { traceOps } from "./trace.ts";
 
@@ -119,8 +123,29 @@ interface Claimed {
 }
 
 async function launch(call: Invocation, options: CreateOptions, claimed: Claimed): Promise<Created> {
+  const { spec } = claimed;
+  const place = await planPlace(call, spec, options.id);
+  const rdt = spec.linux?.intelRdt;
+  if (rdt === undefined) return await launchAt(call, options, claimed, place);
+  const { makeResctrlGroup, removeResctrlGroup } = await import("../../resctrl/group.ts");
+  const group = makeResctrlGroup(rdt, options.id);
+  try {
+    return await launchAt(call, options, claimed, place, group);
+  } catch (error) {
+    removeResctrlGroup(group);
+    throw error;
+  }
+}
+
+async function launchAt(
+  call: Invocation,
+  options: CreateOptions,
+  claimed: Claimed,
+  { scope, cgroup: own }: Place,
+  resctrl?: ResctrlGroup,
+): Promise<Created> {
   const { dir, bundle, spec } = claimed;
-  const { scope, cgroup } = await planPlace(call, spec, options.id);
+  const cgroup = resctrl === undefined ? own : joiningToo(own, resctrl.join);
   const named = { id: options.id, bundle, spec };
   keepFilters();
   const planned = planBundle({
@@ -131,6 +156,7 @@ async function launch(call: Invocation, options: CreateOptions, claimed: Claimed
     cgroup,
     hasNoPivot: options.hasNoPivot,
     hasNoKeyring: options.hasNoKeyring,
+    netDevices: findNetDevices(spec, { dir: dir.path, isRootless: isRootless(call.rootless) }),
     creating: stateText(named, "creating"),
     created: stateText(named, "created"),
   });
@@ -151,7 +177,12 @@ async function launch(call: Invocation, options: CreateOptions, claimed: Claimed
     pid: asNumber(pid),
     startTicks: asNumber(startTicks),
     namespaces: plan.joins.reduce((flags, join) => flags + join.type, plan.cloneFlags),
-    cgroup: { paths: cgroup.paths, ...cgroup.join, ...(scope ? { unit: scope.unit.name } : {}) },
+    cgroup: {
+      paths: cgroup.paths,
+      ...own.join,
+      ...(scope ? { unit: scope.unit.name } : {}),
+      ...(resctrl ? { resctrl } : {}),
+    },
   };
   try {
     dir.save(state);
@@ -164,6 +195,11 @@ async function launch(call: Invocation, options: CreateOptions, claimed: Claimed
   }
   return { dir, state, ...(foreground ? { foreground } : {}) };
 }
+
+const joiningToo = (cgroup: CgroupPlan, dirs: readonly string[]): CgroupPlan => ({
+  ...cgroup,
+  join: { ...cgroup.join, cgroups: [...cgroup.join.cgroups, ...dirs] },
+});
 
 async function runLaunch(options: CreateOptions, claimed: Claimed, planned: BundlePlan) {
   const { dir, fds } = claimed;
@@ -184,19 +220,21 @@ async function runLaunch(options: CreateOptions, claimed: Claimed, planned: Bund
     const foreground = await runForeground(ops, dir.path, fds);
     return { outcome: foreground.outcome, foreground };
   } catch (error) {
-    throw startFault(error);
+    const isOutside = error instanceof SysError && error.op === "netlink"; // the container's operations have no netlink
+    throw startFault(error, isOutside ? planned.labels.get(ops[error.index] as Op) : undefined);
   }
 }
 
 const stateTextOf = ({ bundle, spec }: Claimed, id: string) => stateText({ id, bundle, spec }, "creating");
 
-/** Says of a failure of keel's what it kept from starting, as engines look for it. */
-export function startFault(error: unknown): unknown {
+/** Says of a failure of keel's what it kept from starting, as engines look for it; `label`: what the operation was for. */
+export function startFault(error: unknown, label?: string): unknown {
   if (!(error instanceof SysError)) return error;
   const isWhole = error.op === "exec" || error.op === "hook"; // their text says all
+  const what = label === undefined ? "" : `${label}: `;
   return new Fault(
     "system",
-    `unable to start container process: ${isWhole ? error.text : inRuncsWords(error)}`,
+    `unable to start container process: ${what}${isWhole ? error.text : inRuncsWords(error)}`,
     {
       code: "container.not-started",
       cause: error,

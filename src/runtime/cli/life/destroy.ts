@@ -73,6 +73,7 @@ export async function destroyContainer(dir: ContainerDir, state: ContainerState)
   const { unit } = state.cgroup;
   if (unit !== undefined) await (await import("../../systemd/scope.ts")).stopScope(unit);
   removeCgroup(state.cgroup.paths);
+  if (state.cgroup.resctrl) (await import("../../resctrl/group.ts")).removeResctrlGroup(state.cgroup.resctrl);
   dir.remove();
   await runHooks(state.spec.hooks?.poststop ?? [], "poststop", state, "stopped");
 }

@@ -126,7 +126,7 @@ function moved(
       throw invalid(`unknown controller ${controller} in SubCgroupPaths`);
   const dirs = Object.entries(v1).map(([controller, dir]) => below(dir, wanted.get(controller) ?? all));
   return {
-    cgroups: own.cgroups.length === 0 ? [] : [...new Set(dirs)],
+    cgroups: [...(own.cgroups.length === 0 ? [] : new Set(dirs)), ...(own.resctrl?.join ?? [])],
     cgroup2: own.cgroup2 === "" ? "" : below(own.cgroup2, all),
   };
 }

@@ -71,6 +71,7 @@ function planDelete(dir: ContainerDir, state: ContainerState): PlannedCommand[] 
   const ops = [
     outside.end(state, PATIENCE_MS),
     ...cgroupDirs(state.cgroup.paths).map((path) => host.rmdir(path, { tree: true })),
+    ...(state.cgroup.resctrl?.remove ?? []).map((path) => host.rmdir(path)),
     host.remove(dir.path),
   ];
   const force = ["--force", "-f"];

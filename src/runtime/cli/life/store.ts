@@ -15,6 +15,7 @@ import type { CgroupPaths } from "../../../linux/cgroupfs/hierarchy.ts";
 import { readFreezerState } from "../../../linux/cgroupfs/freezer-state.ts";
 import { readProcessStat } from "../../../linux/procfs/process.ts";
 import type { OciSpec } from "../../spec/oci.ts";
+import type { ResctrlGroup } from "../../resctrl/group.ts";
 
 /** state.json. */
 export interface ContainerState {
@@ -35,6 +36,7 @@ export interface ContainerState {
     cgroup2: string;
     /** The systemd unit that they belong to. */
     unit?: string;
+    resctrl?: ResctrlGroup;
   };
   /** As read from the bundle and checked, with what `update` has changed. */
   spec: OciSpec;

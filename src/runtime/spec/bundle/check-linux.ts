@@ -21,7 +21,7 @@ export function checkLinux(linux: OciLinux, facts: BundleFacts): void {
   if (linux.rootfsPropagation) checkPropagation(linux.rootfsPropagation, "linux.rootfsPropagation");
   for (const [i, device] of (linux.devices ?? []).entries()) checkDevice(device, `linux.devices[${i}]`);
   if (linux.resources) checkResources(linux.resources, "linux.resources");
-  checkNetDevices(linux, has);
+  checkNetDevices(linux, has, facts);
   checkSeccomp(linux);
   checkMemoryPolicy(linux);
   checkRdt(linux, facts);
@@ -113,14 +113,25 @@ function isInterfaceName(name: string): boolean {
   return name !== "." && name !== ".." && /^[^/:\s]{1,15}$/.test(name) && Buffer.byteLength(name) <= 15;
 }
 
-function checkNetDevices(linux: OciLinux, has: (type: OciNamespaceType) => boolean): void {
+function checkNetDevices(
+  linux: OciLinux,
+  has: (type: OciNamespaceType) => boolean,
+  facts: BundleFacts,
+): void {
+  const at = "linux.netDevices";
   const devices = Object.entries(linux.netDevices ?? {});
-  if (devices.length > 0 && !has("network"))
-    throw invalid("linux.netDevices", "unable to move network devices without a NET namespace");
-  for (const [name, { name: inside }] of devices)
+  if (devices.length === 0) return;
+  if (!has("network")) throw invalid(at, "unable to move network devices without a NET namespace");
+  if (isHosts(linux, "network", facts))
+    throw invalid(at, "unable to move network devices: the NET namespace to be joined is the host's");
+  const taken = new Set<string>();
+  for (const [name, { name: inside }] of devices) {
     for (const text of [name, inside || name])
-      if (!isInterfaceName(text))
-        throw invalid("linux.netDevices", `invalid network device name ${JSON.stringify(text)}`);
+      if (!isInterfaceName(text)) throw invalid(at, `invalid network device name ${JSON.stringify(text)}`);
+    if (taken.has(inside || name))
+      throw invalid(at, `two network devices are to be called ${inside || name}`);
+    taken.add(inside || name);
+  }
 }
 
 function checkSeccomp(linux: OciLinux): void {
@@ -184,6 +195,15 @@ function checkRdt(linux: OciLinux, facts: BundleFacts): void {
   const { closID = "" } = rdt;
   if (closID === "." || closID === ".." || (closID.length > 1 && closID.includes("/")))
     throw invalid("linux.intelRdt.closID", `invalid intelRdt.ClosID ${JSON.stringify(closID)}`);
+  for (const [name, lines] of Object.entries({
+    l3CacheSchema: [rdt.l3CacheSchema ?? ""],
+    memBwSchema: [rdt.memBwSchema ?? ""],
+    schemata: rdt.schemata ?? [],
+  }))
+    if (lines.some((line) => line.includes("\n")))
+      throw invalid(`linux.intelRdt.${name}`, "it contains a newline", "one line");
+  if (rdt.memBwSchema && !rdt.memBwSchema.startsWith("MB:"))
+    throw invalid("linux.intelRdt.memBwSchema", `${rdt.memBwSchema} does not start with MB:`);
   if (!facts.hasResctrl())
     throw invalid(
       "linux.intelRdt",

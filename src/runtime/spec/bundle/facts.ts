@@ -1,6 +1,8 @@
 // What the rules of check.ts ask of the machine. Read when asked: a rule that does not apply costs nothing.
 
 import { existsSync, statSync } from "node:fs";
+import { findResctrl } from "../../../linux/procfs/mountinfo.ts";
+import { readProcText } from "../../../linux/procfs/read.ts";
 import type { OciNamespaceType } from "../oci.ts";
 
 export interface BundleFacts {
@@ -27,7 +29,7 @@ const NAMESPACE_FILES: Readonly<Record<OciNamespaceType, string>> = {
 /** The facts of this machine. */
 export const MACHINE_FACTS: BundleFacts = {
   hasSelinux: () => existsSync("/sys/fs/selinux/enforce"),
-  hasResctrl: () => existsSync("/sys/fs/resctrl/schemata"),
+  hasResctrl: () => findResctrl(readProcText("/proc/self/mountinfo")) !== undefined,
   hasNamespaceType: (type) => existsSync(`/proc/self/ns/${NAMESPACE_FILES[type]}`),
   isOwnNamespace: (type, path) => {
     try {

@@ -234,6 +234,8 @@ describe("a foreign config.json", () => {
     assert.match(refused("linux.memoryPolicy", { mode: "MPOL_BIND" }), /requires at least one node/);
     assert.match(refused("linux.intelRdt", { closID: "x" }), /Intel RDT is not enabled/);
     assert.match(refused("linux.intelRdt", { closID: "a/b" }), /invalid intelRdt\.ClosID/);
+    assert.match(refused("linux.intelRdt", { schemata: ["L3:0=f\nMB:0=1"] }), /contains a newline/);
+    assert.match(refused("linux.intelRdt", { memBwSchema: "L3:0=f" }), /does not start with MB:/);
   });
 
   test("mounts: relative destinations become absolute with a warning, mappings only for binds", () => {
