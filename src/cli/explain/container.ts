@@ -8,7 +8,7 @@ import { formatNano, parseNano } from "../../lib/time.ts";
 import { humanDuration } from "../../lib/units/duration.ts";
 import { binarySize } from "../../lib/units/size.ts";
 import { type Explanation, Findings, listed, since } from "./explanation.ts";
-import { CRASHES, signalName } from "./signals.ts";
+import { CRASHES, nameOfSignal } from "./signals.ts";
 import { remedyFor } from "./start-errors.ts";
 
 export interface ContainerAnswers {
@@ -144,7 +144,7 @@ function askedToEnd(
 ): void {
   const byHealth = run.some((e) => e.Action === "health_status: unhealthy");
   const isStop = last(run, "stop") !== undefined || kills.length > 1;
-  const names = kills.map((e) => `${signalName(Number(e.Actor.Attributes["signal"]))}${at(e)}`);
+  const names = kills.map((e) => `${nameOfSignal(Number(e.Actor.Attributes["signal"]))}${at(e)}`);
   found.because.push(
     `it was sent ${listed(names)} through the daemon's API${isStop ? " (stop)" : " (kill)"}`,
   );
@@ -153,7 +153,7 @@ function askedToEnd(
   const signals = kills.map((e) => Number(e.Actor.Attributes["signal"]));
   if (isStop && signals.length > 1 && signals.at(-1) === SIGKILL) {
     found.because.push(
-      `it did not end within ${inspect.Config.StopTimeout ?? 10} seconds of ${signalName(signals[0] ?? SIGTERM)}`,
+      `it did not end within ${inspect.Config.StopTimeout ?? 10} seconds of ${nameOfSignal(signals[0] ?? SIGTERM)}`,
     );
     found.advice.push(
       "let the program handle the stop signal: the exec form of CMD (a shell in between passes no signals on), --init, STOPSIGNAL, or a longer --stop-timeout",
@@ -163,7 +163,7 @@ function askedToEnd(
 }
 
 function killedOtherwise(signal: number, found: Findings): void {
-  const name = signalName(signal);
+  const name = nameOfSignal(signal);
   const crash = CRASHES.get(signal);
   if (crash !== undefined) {
     found.because.push(`${name} ended it: ${crash}`);

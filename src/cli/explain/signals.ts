@@ -1,13 +1,9 @@
-// Names of signals, and what their arrival usually means.
+// What the arrival of a signal usually means.
 import { constants } from "node:os";
+import { signalName } from "../../lib/signals.ts";
 
 /** Returns SIGKILL for 9; `signal 40` for those without a name. */
-export function signalName(number: number): string {
-  const found = Object.entries(constants.signals).find(
-    ([name, value]) => value === number && !["SIGIOT", "SIGPOLL"].includes(name),
-  );
-  return found?.[0] ?? `signal ${number}`;
-}
+export const nameOfSignal = (number: number): string => signalName(number) ?? `signal ${number}`;
 
 const { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS } = constants.signals;
 

@@ -4,6 +4,7 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { signalNumber } from "../../../lib/signals.ts";
 import { freezerFile } from "../../../linux/cgroupfs/freezer-state.ts";
 import { outside } from "../../../linux/launch.ts";
 import { host, type Op, type Value } from "../../../linux/ops.ts";
@@ -84,19 +85,18 @@ function planDelete(dir: ContainerDir, state: ContainerState): PlannedCommand[] 
 }
 
 /** Signals that engines send, in every spelling; the others come to us. */
-const SIGNALS = { TERM: 15, KILL: 9, INT: 2, HUP: 1, QUIT: 3, USR1: 10, USR2: 12 } as const;
+const SIGNALS = ["TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2"] as const;
 
 /** The first process's signals; without a pid namespace of its own SIGKILL is for all. */
 function planKill(state: ContainerState): PlannedCommand[] {
   const id = [state.id];
   const statuses: Planned[] = ["created", "running"];
-  return Object.entries(SIGNALS)
-    .filter(([name]) => name !== "KILL" || hasOwnPids(state))
-    .flatMap(([name, signo]) => {
-      const ops = [outside.signal(state, signo)];
-      const plain = name === "TERM" ? [{ words: [["kill"], id], statuses, ops }] : [];
-      return [...plain, { words: [["kill"], id, [`${signo}`, name, `SIG${name}`]], statuses, ops }];
-    });
+  return SIGNALS.filter((name) => name !== "KILL" || hasOwnPids(state)).flatMap((name) => {
+    const signo = signalNumber(name) as number;
+    const ops = [outside.signal(state, signo)];
+    const plain = name === "TERM" ? [{ words: [["kill"], id], statuses, ops }] : [];
+    return [...plain, { words: [["kill"], id, [`${signo}`, name, `SIG${name}`]], statuses, ops }];
+  });
 }
 
 function planState(state: ContainerState, status: Planned): PlannedCommand {
