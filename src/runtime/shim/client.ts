@@ -8,12 +8,11 @@
 //   stream:  connect → attach | exec → reply → raw bytes both ways → end
 //   names:   connect → dns → reply → frames both ways → end
 
-import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
-import { join } from "node:path";
-import { Fault, messageOf, SysError } from "../../lib/errors.ts";
+import { Fault, SysError } from "../../lib/errors.ts";
 import { connectFrames, type FrameSocket } from "../../linux/frame-socket.ts";
 import { readReply } from "../../linux/keel-reply.ts";
+import { earlyEnd } from "./exit-file.ts";
 import { type ExecPlan, encodeExecPlan, type Value } from "../../linux/ops.ts";
 import { asBytes, asList, asNumber, asText, encodeFrame, type Reply } from "../../linux/wire.ts";
 
@@ -95,7 +94,8 @@ export interface ShimClient {
   state(): Promise<ShimState>;
   /**
    * Lets the process at its barrier go on. Throws SysError with op "exec" and errno ENOENT or EACCES when the program cannot be
-   * executed; the container has ended then, and its exit event says 127, 126 or 128.
+   * executed; the container has ended then, and its exit event says 127, 126 or 128. Throws Fault `shim.ended-early` when it had
+   * ended before.
    */
   start(): Promise<{ pid: number; startedAtNano: bigint; warnings: string[] }>;
   /** kill(2); `all` also reaches every other process of the container. Throws SysError ESRCH after its end. */
@@ -233,7 +233,10 @@ export async function connectShim(socketPath: string): Promise<ShimClient> {
   return {
     state: async () => readState((await ask([VERB.state])).rest),
     start: async () => {
-      const { rest, warnings } = await ask([VERB.start], { timeoutMs: REPLY_MS, processOf: socketPath });
+      const started = ask([VERB.start], { timeoutMs: REPLY_MS, processOf: socketPath });
+      const { rest, warnings } = await started.catch(async (error: unknown) => {
+        throw await earlyEnd(error, socketPath);
+      });
       return { pid: asNumber(rest[0]), startedAtNano: asNano(rest[1]), warnings };
     },
     signal: async (signo, options = {}) => {
@@ -436,41 +439,4 @@ export async function openDns(
 ): Promise<{ port: number; keeps: number; connection: FrameSocket }> {
   const { connection, rest } = await openWith(socketPath, [VERB.dns, port]);
   return { port: asNumber(rest[0]), keeps: asNumber(rest[1] ?? 0), connection };
-}
-
-/** exit.json carries nanoseconds that a double cannot hold: they are picked from the text. */
-const FINISHED_AT = /"finishedAtNs":(\d{1,19})/;
-
-/** Reads what a shim left behind when its container ended; null when there is nothing, or nothing whole. */
-export async function readExitFile(stateDir: string): Promise<ShimExit | null> {
-  const path = join(stateDir, "exit.json");
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new Fault("system", `cannot read "${path}": ${messageOf(error)}`, {
-      code: "shim.exit-file",
-      cause: error,
-    });
-  }
-  return parseExitFile(text);
-}
-
-function parseExitFile(text: string): ShimExit | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return null; // ignored: not whole, which is what null says
-  }
-  const { exitCode, signal, oomKilled } = (value ?? {}) as Record<string, unknown>;
-  const finishedAt = FINISHED_AT.exec(text);
-  if (typeof exitCode !== "number" || typeof signal !== "number" || finishedAt === null) return null;
-  return {
-    exitCode,
-    signal,
-    isOomKilled: oomKilled === true,
-    finishedAtNano: BigInt(finishedAt[1] as string),
-  };
 }

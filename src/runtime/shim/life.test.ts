@@ -7,7 +7,8 @@ import { after, before, describe, test } from "node:test";
 import { Fault, SysError } from "../../lib/errors.ts";
 import { host, inner } from "../../linux/ops.ts";
 import { ALL_NAMESPACES, Bed, CLONE, ENV, isAlive, readUntil, skip, untilGone } from "./_bed.ts";
-import { connectShim, openAttach, openShimEvents, readExitFile, type ShimExit } from "./client.ts";
+import { connectShim, openAttach, openShimEvents, type ShimExit } from "./client.ts";
+import { readExitFile } from "./exit-file.ts";
 
 const SIGTERM = 15;
 const SIGKILL = 9;
@@ -173,6 +174,32 @@ describe("a shim", { skip }, () => {
     const shim = await connectShim(join(plan.stateDir, "shim.sock"));
     await shim.start();
     shim.close();
+  });
+
+  test("a start that comes after the end says what the end was", async () => {
+    const killed = await bed.create();
+    process.kill(killed.pid, "SIGKILL");
+    await killed.exit;
+    await untilGone(killed.shimPid);
+    await assert.rejects(killed.shim.start(), /ended before its program ran: .*killed by SIGKILL$/);
+
+    const held = await bed.create();
+    const { stream } = await openAttach(held.socketPath, { stdout: true, stderr: true });
+    process.kill(held.pid, "SIGKILL");
+    await held.exit;
+    await assert.rejects(held.shim.start(), /ended before its program ran: .*killed by SIGKILL$/);
+    stream.destroy();
+
+    const stopped = await bed.create();
+    process.kill(stopped.pid, "SIGSTOP");
+    const start = stopped.shim.start();
+    process.kill(stopped.pid, "SIGKILL");
+    await assert.rejects(start, /the process was killed before it could start$/);
+
+    const lost = await bed.create();
+    process.kill(lost.shimPid, "SIGKILL");
+    await untilGone(lost.shimPid);
+    await assert.rejects(lost.shim.start(), /ended before its program ran: its shim was killed$/);
   });
 
   test("starts at once without a barrier, and tells a fault of the start as that of the operation", async () => {

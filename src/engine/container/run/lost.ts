@@ -4,7 +4,8 @@ import { nowNano } from "../../../lib/time.ts";
 import type { CgroupPaths } from "../../../linux/cgroupfs/hierarchy.ts";
 import { listPids } from "../../../linux/cgroupfs/processes.ts";
 import { host } from "../../../linux/ops.ts";
-import { readExitFile, type ShimExit } from "../../../runtime/shim/client.ts";
+import type { ShimExit } from "../../../runtime/shim/client.ts";
+import { readExitFile } from "../../../runtime/shim/exit-file.ts";
 import type { Keel } from "../../../linux/keel.ts";
 import type { ContainerPaths } from "../context.ts";
 

@@ -20,6 +20,7 @@ import { planHealth } from "../../../runtime/health/plan.ts";
 import type { PlanInput } from "../../../runtime/plan/input.ts";
 import { planContainer } from "../../../runtime/plan/plan.ts";
 import { connectShim, listenToShim, openShimEvents, type ShimExit } from "../../../runtime/shim/client.ts";
+import { earlyEnd } from "../../../runtime/shim/exit-file.ts";
 import type { OciResources, OciSpec } from "../../../runtime/spec/oci.ts";
 import type { UpperDirs } from "../../../storage/layer/types.ts";
 import type { PlannedEndpoint } from "../../network/service.ts";
@@ -198,7 +199,9 @@ async function launch(
   undo.defer(() => {
     live.health = null;
   });
-  const run = await connectRun(context, live, record, pid, onExit);
+  const run = await connectRun(context, live, record, pid, onExit).catch(async (error: unknown) => {
+    throw await earlyEnd(error, context.paths.socket(record.id));
+  });
   await run.ready;
   steps.done("connect");
   const endpoints = record.endpoints.map((e, i) => attachedTo(e, plan.planned[i] as PlannedEndpoint));

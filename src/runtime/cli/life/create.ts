@@ -25,7 +25,7 @@ import { inScope, type Place, planPlace } from "../place/place.ts";
 import { isRootless } from "../place/rootless.ts";
 import type { ResctrlGroup } from "../../resctrl/group.ts";
 import { ContainerDir, type ContainerState } from "./store.ts";
-import { traceOps } from "./trace.ts";
+import { traceOps, traceStage } from "./trace.ts";
 
 export interface CreateOptions {
   id: string;
@@ -166,9 +166,12 @@ async function launchAt(
   for (const [code, , flags] of planned.plan.ops)
     if (code === OPCODES.seccomp || code === OPCODES.seccompNotify)
       call.log.debug(`seccomp filter flags: ${String(flags)}`); // compat: runc's words
+  traceStage(call.log, "making");
   const { outcome, foreground } = await inScope(scope, () => runLaunch(options, claimed, planned));
   const [pid, startTicks, warnings] = asList(outcome.results.at(-1)) as [Reply, Reply, Reply];
   for (const warning of asList(warnings)) call.log.warn(asText(warning));
+  traceStage(call.log, "inside");
+  traceStage(call.log, "waiting");
   call.log.debug(`process ${asNumber(pid)} waits to be started`);
   const { plan } = planned;
   const state: ContainerState = {

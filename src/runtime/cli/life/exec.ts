@@ -13,7 +13,7 @@ import { SignalForwarder, stayWith } from "./foreground.ts";
 import type { Invocation } from "../invocation.ts";
 import { type Foreground, runForeground, runOps } from "./keel-run.ts";
 import type { ContainerDir, ContainerState } from "./store.ts";
-import { traceOps } from "./trace.ts";
+import { traceFirstCpus, traceOps, traceStage } from "./trace.ts";
 
 export interface ExecOptions {
   consoleSocket: string;
@@ -41,6 +41,8 @@ export async function execInContainer(
     env: environment([...(process.env ?? []), ...inherited.env]),
   });
   traceOps(call.log, "inside", plan.ops);
+  traceStage(call.log, "making");
+  traceFirstCpus(call.log, plan.ops);
   const target = {
     pid: state.pid,
     startTicks: state.startTicks,
@@ -61,6 +63,8 @@ export async function execInContainer(
   const foreground = await launch(op, dir.path, inherited.fds, options.isDetached);
   const [pid, , warnings] = asList(foreground.outcome.results.at(-1)) as [Reply, Reply, Reply];
   for (const warning of asList(warnings)) call.log.warn(asText(warning));
+  traceStage(call.log, "inside");
+  traceStage(call.log, "executing");
   call.log.debug(`process ${asNumber(pid)} runs`);
   if (options.pidFile !== "") writePidFile(options.pidFile, asNumber(pid));
   return signals ? await stayWith(signals, asNumber(pid), foreground) : 0;

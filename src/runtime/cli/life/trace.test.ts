@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { host, inner } from "../../../linux/ops.ts";
+import { maskOfIds } from "../../spec/id-list.ts";
 import { Logger } from "../logger.ts";
-import { describeOp, traceOps } from "./trace.ts";
+import { describeOp, traceFirstCpus, traceOps } from "./trace.ts";
 
 test("an operation is told by its name, its texts and numbers, and the size of everything else", () => {
   assert.equal(describeOp(inner.hostname("box")), 'hostname "box"');
@@ -17,4 +18,16 @@ test("an operation is told by its name, its texts and numbers, and the size of e
 test("without --debug nothing is told", () => {
   const log = new Logger({ file: "/dev/full", format: "text", isDebug: false });
   traceOps(log, "outside", [inner.hostname("box")]); // a line would be ENOSPC
+});
+
+test("CPUs are told as the mask that the kernel gets", () => {
+  const lines: string[] = [];
+  const log = { debug: (line: string) => lines.push(line) } as unknown as Logger;
+  for (const cpus of [[0], [0, 1], [1, 9], [64]])
+    traceFirstCpus(log, [inner.cpuAffinity(maskOfIds([3])), inner.cpuAffinityFirst(maskOfIds(cpus))]);
+  const masks = ["0x1", "0x3", "0x202", "0x10000000000000000"];
+  assert.deepEqual(
+    lines,
+    masks.map((mask) => `nsexec: affinity: ${mask}`),
+  );
 });

@@ -1,4 +1,4 @@
-// `--debug`: the operations that keel is asked for, one line each, in their order.
+// `--debug`: the operations that keel is asked for, one line each, in their order, and the stages of a process in runc's words.
 
 import { OPCODES, type Op, type Value } from "../../../linux/ops.ts";
 import type { Logger } from "../logger.ts";
@@ -23,4 +23,29 @@ function describe(value: Value): string {
   if (value instanceof Uint8Array) return `<${value.length} bytes>`;
   if (typeof value !== "string") return `[${value.length}]`;
   return JSON.stringify(value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value);
+}
+
+/** compat: what runc's log calls the stages of a process; scripts look for them. */
+const STAGES = {
+  making: "nsexec container setup",
+  inside: "child process in init()",
+  waiting: "init: closing the pipe to signal completion",
+  executing: "setns_init: about to exec",
+} as const;
+
+/** Tells the debug log that a stage is reached. */
+export function traceStage(log: Logger, stage: keyof typeof STAGES): void {
+  log.debug(STAGES[stage]);
+}
+
+/** Tells the CPUs that a process is given on its way into the container, as a mask. */
+export function traceFirstCpus(log: Logger, ops: readonly Op[]): void {
+  for (const [code, mask] of ops)
+    if (code === OPCODES.cpuAffinityFirst) log.debug(`nsexec: affinity: ${maskText(mask as Uint8Array)}`);
+}
+
+/** Returns `0x3`; the lowest byte comes first. */
+function maskText(mask: Uint8Array): string {
+  const digits = Buffer.from(mask).reverse().toString("hex").replace(/^0+/, "");
+  return `0x${digits || "0"}`;
 }
