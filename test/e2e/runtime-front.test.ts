@@ -6,6 +6,9 @@ import { after, before, test } from "node:test";
 import { type Outcome, run } from "./command.ts";
 import { type Change, FRONT, RUNTIME, RuntimeBed } from "./runtime-bed.ts";
 
+/** A container's id that no other copy of this test has: its cgroups are the host's. */
+const named = (name: string): string => `rf-${process.pid}-${name}`;
+
 let bed: RuntimeBed;
 /** The program without `berth` beside it. */
 let alone: string[];
@@ -55,31 +58,39 @@ async function leaves(args: readonly string[]): Promise<void> {
 }
 
 test("start, state, kill and delete of a plain container need no berth", async () => {
-  await create(RUNTIME, "rf-plain", (spec) => {
+  await create(RUNTIME, named("plain"), (spec) => {
     spec.process.args = ["sh", "-c", "trap 'echo told > /tmp/told' USR1; while :; do sleep 0.01; done"];
     spec.root = { path: "rootfs", readonly: false };
   });
-  assert.equal(await ok(alone, ["state", "rf-plain"]), await ok(RUNTIME, ["state", "rf-plain"]));
-  await ok(alone, ["start", "rf-plain"]);
-  assert.equal(await ok(alone, ["state", "rf-plain"]), await ok(RUNTIME, ["state", "rf-plain"]));
-  assert.equal(await statusOf(alone, "rf-plain"), "running");
-  await ok(alone, ["kill", "rf-plain", "SIGKILL"]);
-  while ((await statusOf(alone, "rf-plain")) !== "stopped");
-  assert.equal(await ok(alone, ["state", "rf-plain"]), await ok(RUNTIME, ["state", "rf-plain"]));
-  await ok(alone, ["delete", "rf-plain"]);
-  assert.deepEqual(bed.cgroupsOf("rf-plain"), []);
-  assert.match((await call(RUNTIME, ["state", "rf-plain"])).stderr, /container does not exist/);
+  assert.equal(await ok(alone, ["state", named("plain")]), await ok(RUNTIME, ["state", named("plain")]));
+  await ok(alone, ["start", named("plain")]);
+  assert.equal(await ok(alone, ["state", named("plain")]), await ok(RUNTIME, ["state", named("plain")]));
+  assert.equal(await statusOf(alone, named("plain")), "running");
+  await ok(alone, ["kill", named("plain"), "SIGKILL"]);
+  while ((await statusOf(alone, named("plain"))) !== "stopped");
+  assert.equal(await ok(alone, ["state", named("plain")]), await ok(RUNTIME, ["state", named("plain")]));
+  await ok(alone, ["delete", named("plain")]);
+  assert.deepEqual(bed.cgroupsOf(named("plain")), []);
+  assert.match((await call(RUNTIME, ["state", named("plain")])).stderr, /container does not exist/);
 });
 
 test("a running container is deleted by force, with the cgroups it has made", async () => {
-  await create(RUNTIME, "rf-force");
-  await ok(alone, ["start", "rf-force"]);
-  for (const dir of bed.cgroupsOf("rf-force")) await mkdir(join(dir, "below/it"), { recursive: true });
-  await leaves(["delete", "rf-force"]);
+  await create(RUNTIME, named("force"));
+  await ok(alone, ["start", named("force")]);
+  for (const dir of bed.cgroupsOf(named("force"))) await mkdir(join(dir, "below/it"), { recursive: true });
+  await leaves(["delete", named("force")]);
   const log = join(bed.dir, "force.log");
-  await ok(alone, ["--log", log, "--log-format=json", "--systemd-cgroup", "delete", "--force", "rf-force"]);
+  await ok(alone, [
+    "--log",
+    log,
+    "--log-format=json",
+    "--systemd-cgroup",
+    "delete",
+    "--force",
+    named("force"),
+  ]);
   assert.equal(await readFile(log, "utf8"), "");
-  assert.deepEqual(bed.cgroupsOf("rf-force"), []);
+  assert.deepEqual(bed.cgroupsOf(named("force")), []);
 });
 
 test("a container is made by one name and started by the other", async () => {
@@ -87,38 +98,38 @@ test("a container is made by one name and started by the other", async () => {
     [RUNTIME, [FRONT]],
     [[FRONT], RUNTIME],
   ] as const) {
-    await create(maker, "rf-both");
-    await ok(user, ["start", "rf-both"]);
-    await ok(user, ["kill", "rf-both", "0"]);
-    assert.equal(await statusOf(maker, "rf-both"), "running");
-    await ok(user, ["delete", "-f", "rf-both"]);
+    await create(maker, named("both"));
+    await ok(user, ["start", named("both")]);
+    await ok(user, ["kill", named("both"), "0"]);
+    assert.equal(await statusOf(maker, named("both")), "running");
+    await ok(user, ["delete", "-f", named("both")]);
   }
 });
 
 test("what it does not know is left to berth: other commands, flags, signals, containers", async () => {
-  await create(RUNTIME, "rf-left");
+  await create(RUNTIME, named("left"));
   for (const args of [
     ["--version"],
     [],
     ["list"],
-    ["create", "rf-more"],
-    ["exec", "rf-left", "true"],
-    ["start", "rf-left", "more"],
-    ["start", "--help", "rf-left"],
-    ["kill", "--all", "rf-left"],
-    ["kill", "rf-left", "RTMIN"],
-    ["delete", "--frob", "rf-left"],
-    ["--debug", "start", "rf-left"],
-    ["--log-format", "xml", "start", "rf-left"],
-    ["--log", join(bed.dir, "no/such/log"), "start", "rf-left"],
-    ["--root", "/nowhere", "start", "rf-left"],
+    ["create", named("more")],
+    ["exec", named("left"), "true"],
+    ["start", named("left"), "more"],
+    ["start", "--help", named("left")],
+    ["kill", "--all", named("left")],
+    ["kill", named("left"), "RTMIN"],
+    ["delete", "--frob", named("left")],
+    ["--debug", "start", named("left")],
+    ["--log-format", "xml", "start", named("left")],
+    ["--log", join(bed.dir, "no/such/log"), "start", named("left")],
+    ["--root", "/nowhere", "start", named("left")],
     ["start", "nobody"],
     ["start", "."],
-    ["start", "../root/rf-left"],
+    ["start", `../root/${named("left")}`],
   ])
     await leaves(args);
-  assert.equal(await statusOf(alone, "rf-left"), "created");
-  await ok(alone, ["delete", "rf-left"]);
+  assert.equal(await statusOf(alone, named("left")), "created");
+  await ok(alone, ["delete", named("left")]);
 });
 
 test("hooks that run at start and delete are left to berth, and see nothing of the way there", async () => {
@@ -127,66 +138,69 @@ test("hooks that run at start and delete are left to berth, and see nothing of t
     { path: "/bin/sh", args: ["sh", "-c", `echo "$1 \${BUN_JSC_useJIT-unset}" >> ${log}`, "sh"] },
   ];
   const told = (kind: string) => hook.map((h) => ({ ...h, args: [...h.args, kind] }));
-  await create([FRONT], "rf-hooks", (spec) => {
+  await create([FRONT], named("hooks"), (spec) => {
     spec.hooks = {
       createRuntime: told("createRuntime"),
       poststart: told("poststart"),
       poststop: told("poststop"),
     };
   });
-  await leaves(["start", "rf-hooks"]);
-  await leaves(["delete", "--force", "rf-hooks"]);
-  await ok([FRONT], ["start", "rf-hooks"]);
-  await ok([FRONT], ["delete", "--force", "rf-hooks"]);
+  await leaves(["start", named("hooks")]);
+  await leaves(["delete", "--force", named("hooks")]);
+  await ok([FRONT], ["start", named("hooks")]);
+  await ok([FRONT], ["delete", "--force", named("hooks")]);
   assert.equal(await readFile(log, "utf8"), "createRuntime unset\npoststart unset\npoststop unset\n");
 });
 
 test("without a pid namespace of its own, and frozen, a container is left to berth", async () => {
-  await create(RUNTIME, "rf-pid", (spec) => {
+  await create(RUNTIME, named("pid"), (spec) => {
     spec.linux.namespaces = spec.linux.namespaces?.filter(({ type }) => type !== "pid") ?? [];
   });
-  await ok(alone, ["start", "rf-pid"]);
-  await leaves(["kill", "rf-pid", "KILL"]);
-  await leaves(["delete", "--force", "rf-pid"]);
-  await ok([FRONT], ["delete", "--force", "rf-pid"]);
-  await create(RUNTIME, "rf-ice");
-  await ok(alone, ["start", "rf-ice"]);
-  await ok([FRONT], ["pause", "rf-ice"]);
-  await leaves(["state", "rf-ice"]);
-  await leaves(["kill", "rf-ice", "KILL"]);
-  assert.equal(await statusOf([FRONT], "rf-ice"), "paused");
-  await ok([FRONT], ["delete", "--force", "rf-ice"]);
+  await ok(alone, ["start", named("pid")]);
+  await leaves(["kill", named("pid"), "KILL"]);
+  await leaves(["delete", "--force", named("pid")]);
+  await ok([FRONT], ["delete", "--force", named("pid")]);
+  await create(RUNTIME, named("ice"));
+  await ok(alone, ["start", named("ice")]);
+  await ok([FRONT], ["pause", named("ice")]);
+  await leaves(["state", named("ice")]);
+  await leaves(["kill", named("ice"), "KILL"]);
+  assert.equal(await statusOf([FRONT], named("ice")), "paused");
+  await ok([FRONT], ["delete", "--force", named("ice")]);
 });
 
 test("failures are told in berth's words", async () => {
-  await create(RUNTIME, "rf-words");
-  await ok(alone, ["start", "rf-words"]);
+  await create(RUNTIME, named("words"));
+  await ok(alone, ["start", named("words")]);
   const words = async (program: readonly string[], args: readonly string[]) => {
     const { status, stderr } = await call(program, args);
     return [status, stderr.replace(/time="\S+"/, "")];
   };
   for (const args of [
-    ["start", "rf-words"],
+    ["start", named("words")],
     ["start", "nobody"],
-    ["delete", "rf-words"],
+    ["delete", named("words")],
     ["delete", "nobody"],
     ["kill", "nobody", "KILL"],
-    ["kill", "rf-words", "NOSUCH"],
+    ["kill", named("words"), "NOSUCH"],
     ["state", "nobody"],
   ]) {
     const [status, told] = await words([FRONT], args);
     assert.deepEqual([status, told], await words(RUNTIME, args));
     assert.match(String(told), /level=error/);
   }
-  await ok([FRONT], ["kill", "rf-words", "KILL"]);
-  while ((await statusOf([FRONT], "rf-words")) !== "stopped");
-  assert.deepEqual(await words([FRONT], ["kill", "rf-words"]), await words(RUNTIME, ["kill", "rf-words"]));
-  await ok([FRONT], ["delete", "rf-words"]);
+  await ok([FRONT], ["kill", named("words"), "KILL"]);
+  while ((await statusOf([FRONT], named("words"))) !== "stopped");
+  assert.deepEqual(
+    await words([FRONT], ["kill", named("words")]),
+    await words(RUNTIME, ["kill", named("words")]),
+  );
+  await ok([FRONT], ["delete", named("words")]);
 });
 
 test("plans that are cut off or that others could have written are not carried out", async () => {
-  await create(RUNTIME, "rf-plan");
-  const file = join(bed.root, "rf-plan/commands");
+  await create(RUNTIME, named("plan"));
+  const file = join(bed.root, named("plan"), "commands");
   const bytes = await readFile(file);
   for (const bad of [
     bytes.subarray(0, -1),
@@ -195,17 +209,17 @@ test("plans that are cut off or that others could have written are not carried o
     Buffer.alloc(100, 0xff),
   ]) {
     await writeFile(file, bad);
-    await leaves(["start", "rf-plan"]);
+    await leaves(["start", named("plan")]);
   }
   await writeFile(file, bytes);
   await chmod(file, 0o620);
-  await leaves(["start", "rf-plan"]);
+  await leaves(["start", named("plan")]);
   await chmod(file, 0o600);
   // somebody who is gone was at work; only berth knows that
-  await writeFile(join(bed.root, "rf-plan/.lock"), "1 1");
-  await leaves(["delete", "rf-plan"]);
-  await ok(alone, ["start", "rf-plan"]);
-  await ok([FRONT], ["delete", "--force", "rf-plan"]);
+  await writeFile(join(bed.root, named("plan"), ".lock"), "1 1");
+  await leaves(["delete", named("plan")]);
+  await ok(alone, ["start", named("plan")]);
+  await ok([FRONT], ["delete", "--force", named("plan")]);
 });
 
 test("it is found through links, and berth is the runtime under the name runc", async () => {

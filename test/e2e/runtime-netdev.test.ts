@@ -8,6 +8,9 @@ import { run } from "./command.ts";
 import { NetworkNamespace } from "./namespace.ts";
 import { FRONT, RUNTIME, RuntimeBed } from "./runtime-bed.ts";
 
+/** A container's id that no other copy of this test has: its cgroups are the host's. */
+const named = (name: string): string => `rn-${process.pid}-${name}`;
+
 let bed: RuntimeBed;
 let host: NetworkNamespace;
 before(async () => {
@@ -73,7 +76,7 @@ test("a device comes into the container's new namespace under another name, with
       "ip -o address show dev eth7; cat /sys/class/net/eth7/address /sys/class/net/eth7/mtu /sys/class/net/eth7/flags",
     ];
   });
-  const { status, stdout, stderr } = await bed.call(["run", "rn-new"]);
+  const { status, stdout, stderr } = await bed.call(["run", named("new")]);
   assert.equal(status, 0, stderr);
   assert.match(stdout, /inet 192\.0\.2\.9\/24 /);
   assert.match(stdout, /inet6 2001:db8::9\/64 /);
@@ -106,9 +109,9 @@ test("in a namespace that is joined it stays when the container is gone", async 
     ];
     assert.equal((await other.run(add)).status, 0);
     await bed.configure((spec) => withDevice(spec, { nd1: {} }, `/proc/${other.pid}/ns/net`));
-    const created = await bed.detached(["run", "--detach", "rn-join"]);
+    const created = await bed.detached(["run", "--detach", named("join")]);
     assert.equal(created.status, 0, created.stderr);
-    await bed.call(["delete", "--force", "rn-join"]);
+    await bed.call(["delete", "--force", named("join")]);
     const device = await show(other, "nd1");
     assert.deepEqual(globalOf(device)?.sort(), ["192.0.2.9/24", "2001:db8::9/64"]);
     assert.deepEqual(
@@ -128,7 +131,7 @@ test("a container that cannot be made leaves the device where and as it was", as
     withDevice(spec, { nd2: { name: "inside" } });
     spec.process.args = ["/no/such/program"];
   });
-  const { status, stderr } = await bed.call(["run", "rn-fails"]);
+  const { status, stderr } = await bed.call(["run", named("fails")]);
   assert.equal(status, 1);
   assert.match(stderr, /no such file or directory/i);
   const device = await show(host, "nd2");
@@ -152,7 +155,7 @@ test("it belongs to the root of the container's user namespace", async () => {
     );
     spec.process.args = ["ip", "link", "set", "dev", "nd3", "mtu", "1400"];
   });
-  const { status, stderr } = await bed.call(["run", "rn-user"]);
+  const { status, stderr } = await bed.call(["run", named("user")]);
   assert.equal(status, 0, stderr);
 });
 
@@ -180,14 +183,14 @@ test("what cannot be moved is refused by name, and nothing of the container is l
     ];
     for (const [devices, netns, message] of cases) {
       await bed.configure((spec) => withDevice(spec, devices, netns));
-      const { status, stderr } = await bed.call(["create", "rn-refused"]);
+      const { status, stderr } = await bed.call(["create", named("refused")]);
       assert.equal(status, 1, stderr);
       assert.match(stderr, message);
       assert.deepEqual(globalOf(await show(host, "nd4"))?.sort(), ["192.0.2.9/24", "2001:db8::9/64"]);
     }
     assert.equal((await bed.call(["list", "-q"])).stdout, "");
     await bed.configure((spec) => withDevice(spec, { nd4: {} }));
-    const rootless = await bed.call(["--rootless", "true", "create", "rn-refused"]);
+    const rootless = await bed.call(["--rootless", "true", "create", named("refused")]);
     assert.match(rootless.stderr, /network devices are not supported for rootless containers/);
   } finally {
     await other.close();
@@ -197,7 +200,7 @@ test("what cannot be moved is refused by name, and nothing of the container is l
 test("what was made by one is deleted by the other program", async () => {
   await makeDevice("nd5");
   await bed.configure((spec) => withDevice(spec, { nd5: {} }));
-  const created = await bed.detached(["create", "rn-front"]);
+  const created = await bed.detached(["create", named("front")]);
   assert.equal(created.status, 0, created.stderr);
   const front = await run([
     ...host.wrap([FRONT]),
@@ -205,7 +208,7 @@ test("what was made by one is deleted by the other program", async () => {
     join(bed.dir, "root"),
     "delete",
     "--force",
-    "rn-front",
+    named("front"),
   ]);
   assert.equal(front.status, 0, front.stderr);
 });

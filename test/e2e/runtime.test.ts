@@ -8,6 +8,9 @@ import { after, before, test } from "node:test";
 import { Live, run } from "./command.ts";
 import { FRONT, RUNTIME, RuntimeBed } from "./runtime-bed.ts";
 
+/** A container's id that no other copy of this test has: its cgroups are the host's. */
+const named = (name: string): string => `rt-${process.pid}-${name}`;
+
 const PROGRAMS = { berth: RUNTIME, "berth-runtime": [FRONT] };
 
 const beds = new Map<string, RuntimeBed>();
@@ -56,7 +59,7 @@ async function gone(id: string): Promise<void> {
   assert.ok(!existsSync(join(bed.root, id)));
 }
 
-const busy = "rt-life";
+const busy = named("life");
 
 each("a container goes from created over running to stopped, and away", async () => {
   await bed.configure((spec) => {
@@ -74,10 +77,10 @@ each("a container goes from created over running to stopped, and away", async ()
   await ok(["start", busy]);
   assert.equal((await bed.state(busy)).status, "running");
   await fails(["start", busy], /cannot start an already running container/);
-  await fails(["delete", busy], /cannot delete container rt-life that is not stopped: running/);
+  await fails(["delete", busy], new RegExp(`cannot delete container ${busy} that is not stopped: running`));
   assert.match(
     await ok(["list"]),
-    /^ID +PID +STATUS +BUNDLE +CREATED +OWNER\nrt-life +\d+ +running +\S+bundle /,
+    new RegExp(`^ID +PID +STATUS +BUNDLE +CREATED +OWNER\\n${busy} +\\d+ +running +\\S+bundle `),
   );
   const [listed] = JSON.parse(await ok(["list", "--format", "json"])) as Record<string, unknown>[];
   assert.deepEqual(Object.keys(listed ?? {}), [
@@ -96,9 +99,9 @@ each("run stays in the foreground: input, output, exit code and signals are the 
   await bed.configure((spec) => {
     spec.process.args = ["sh", "-c", "read line; echo got $line; echo bad >&2; exit 7"];
   });
-  const { status, stdout, stderr } = await bed.call(["run", "rt-fg"], { input: "words\n" });
+  const { status, stdout, stderr } = await bed.call(["run", named("fg")], { input: "words\n" });
   assert.deepEqual({ status, stdout, stderr }, { status: 7, stdout: "got words\n", stderr: "bad\n" });
-  await gone("rt-fg");
+  await gone(named("fg"));
   await bed.configure((spec) => {
     spec.process.args = [
       "sh",
@@ -106,7 +109,7 @@ each("run stays in the foreground: input, output, exit code and signals are the 
       "trap 'echo told; exit 3' TERM; echo ready; while :; do sleep 0.1; done",
     ];
   });
-  const live = bed.live(["run", "rt-fg"]);
+  const live = bed.live(["run", named("fg")]);
   await live.prints("ready");
   live.kill("SIGTERM");
   const ended = await live.ended;
@@ -115,75 +118,86 @@ each("run stays in the foreground: input, output, exit code and signals are the 
     spec.process.args = ["sh", "-c", "kill -9 $$; sleep 5"];
     spec.linux.namespaces = spec.linux.namespaces?.filter(({ type }) => type !== "pid") ?? [];
   });
-  assert.equal((await bed.call(["run", "rt-fg"])).status, 137);
-  await gone("rt-fg");
+  assert.equal((await bed.call(["run", named("fg")])).status, 137);
+  await gone(named("fg"));
 });
 
 each("exec has the container's process with what its flags change", async () => {
   await bed.configure(() => undefined);
-  await create("rt-exec");
-  await ok(["start", "rt-exec"]);
+  await create(named("exec"));
+  await ok(["start", named("exec")]);
   const say = "id -u; id -g; pwd; echo $A; exit 5";
   const outcome = await bed.call([
-    ..."exec --cwd /tmp --env A=b --user 1000:1001 rt-exec sh -c".split(" "),
+    ..."exec --cwd /tmp --env A=b --user 1000:1001".split(" "),
+    named("exec"),
+    "sh",
+    "-c",
     say,
   ]);
   assert.equal(outcome.stderr, "");
   assert.deepEqual([outcome.status, outcome.stdout], [5, "1000\n1001\n/tmp\nb\n"]);
-  assert.equal((await bed.call(["exec", "rt-exec", "cat"], { input: "in" })).stdout, "in");
+  assert.equal((await bed.call(["exec", named("exec"), "cat"], { input: "in" })).stdout, "in");
   await fails(
-    ["exec", "rt-exec", "nosuch"],
+    ["exec", named("exec"), "nosuch"],
     /exec failed: .*exec: "nosuch": executable file not found in \$PATH/,
     255,
   );
-  const caps = await ok(["exec", "--cap", "CAP_SYS_ADMIN", "rt-exec", "grep", "CapEff", "/proc/self/status"]);
+  const caps = await ok([
+    "exec",
+    "--cap",
+    "CAP_SYS_ADMIN",
+    named("exec"),
+    "grep",
+    "CapEff",
+    "/proc/self/status",
+  ]);
   assert.match(caps, /CapEff:\t0000000020200420/);
   const file = join(bed.dir, "process.json");
   await writeFile(
     file,
     JSON.stringify({ user: { uid: 7, gid: 8 }, args: ["id"], env: ["PATH=/bin"], cwd: "/" }),
   );
-  assert.match(await ok(["exec", "--process", file, "rt-exec"]), /^uid=7.* gid=8/);
+  assert.match(await ok(["exec", "--process", file, named("exec")]), /^uid=7.* gid=8/);
   const pidFile = join(bed.dir, "exec.pid");
-  const detached = await bed.detached(["exec", "-d", "--pid-file", pidFile, "rt-exec", "sleep", "999"]);
+  const detached = await bed.detached(["exec", "-d", "--pid-file", pidFile, named("exec"), "sleep", "999"]);
   assert.equal(detached.status, 0, detached.stderr);
   const pid = Number(await readFile(pidFile, "utf8"));
-  assert.ok((JSON.parse(await ok(["ps", "-f", "json", "rt-exec"])) as number[]).includes(pid));
-  assert.match(await ok(["ps", "rt-exec"]), /^UID +PID .*\n.*sleep 1000\n.*sleep 999\n$/);
-  await ok(["kill", "-a", "rt-exec", "KILL"]);
-  await ok(["delete", "--force", "rt-exec"]);
-  await gone("rt-exec");
+  assert.ok((JSON.parse(await ok(["ps", "-f", "json", named("exec")])) as number[]).includes(pid));
+  assert.match(await ok(["ps", named("exec")]), /^UID +PID .*\n.*sleep 1000\n.*sleep 999\n$/);
+  await ok(["kill", "-a", named("exec"), "KILL"]);
+  await ok(["delete", "--force", named("exec")]);
+  await gone(named("exec"));
 });
 
 each("limits change, the container pauses, numbers are told", async () => {
   await bed.configure((spec) => {
     spec.linux.resources = { ...spec.linux.resources, pids: { limit: 20 } };
   });
-  await create("rt-cg");
-  await ok(["start", "rt-cg"]);
+  await create(named("cg"));
+  await ok(["start", named("cg")]);
   const stats = async () =>
     (
-      JSON.parse(await ok(["events", "--stats", "rt-cg"])) as {
+      JSON.parse(await ok(["events", "--stats", named("cg")])) as {
         data: { pids: object; memory: { usage: { limit: number } } };
       }
     ).data;
   assert.deepEqual((await stats()).pids, { current: 1, limit: 20 });
-  await ok(["update", "--pids-limit", "30", "--memory", "64M", "rt-cg"]);
+  await ok(["update", "--pids-limit", "30", "--memory", "64M", named("cg")]);
   assert.deepEqual((await stats()).pids, { current: 1, limit: 30 });
   assert.equal((await stats()).memory.usage.limit, 64 << 20);
-  const resources = await bed.call(["update", "-r", "-", "rt-cg"], { input: '{"pids":{"limit":40}}' });
+  const resources = await bed.call(["update", "-r", "-", named("cg")], { input: '{"pids":{"limit":40}}' });
   assert.equal(resources.status, 0, resources.stderr);
   assert.deepEqual((await stats()).pids, { current: 1, limit: 40 });
-  await fails(["update", "--memory", "lots", "rt-cg"], /invalid value for memory/);
-  await ok(["pause", "rt-cg"]);
-  assert.equal((await bed.state("rt-cg")).status, "paused");
-  await fails(["exec", "rt-cg", "true"], /cannot exec in a paused container/, 255);
-  await fails(["pause", "rt-cg"], /container not running: paused/);
-  await ok(["resume", "rt-cg"]);
-  assert.equal((await bed.state("rt-cg")).status, "running");
-  await ok(["pause", "rt-cg"]);
-  await ok(["delete", "--force", "rt-cg"]);
-  await gone("rt-cg");
+  await fails(["update", "--memory", "lots", named("cg")], /invalid value for memory/);
+  await ok(["pause", named("cg")]);
+  assert.equal((await bed.state(named("cg"))).status, "paused");
+  await fails(["exec", named("cg"), "true"], /cannot exec in a paused container/, 255);
+  await fails(["pause", named("cg")], /container not running: paused/);
+  await ok(["resume", named("cg")]);
+  assert.equal((await bed.state(named("cg"))).status, "running");
+  await ok(["pause", named("cg")]);
+  await ok(["delete", "--force", named("cg")]);
+  await gone(named("cg"));
 });
 
 const HOOKS = [
@@ -213,7 +227,7 @@ each("hooks run in their order and namespaces, with the state on stdin", async (
       ];
     }
   });
-  const { status, stderr } = await bed.call(["run", "rt-hooks"]);
+  const { status, stderr } = await bed.call(["run", named("hooks")]);
   assert.equal(status, 0, stderr);
   const host = (await readFile("/proc/sys/kernel/hostname", "utf8")).trim();
   const lines = (await readFile(log, "utf8")).trim().split("\n");
@@ -223,16 +237,19 @@ each("hooks run in their order and namespaces, with the state on stdin", async (
     return [kind, hostname, rest, id, is, pid !== undefined && pid > 0];
   });
   assert.deepEqual(seen, [
-    ["prestart", host, "arg v", "rt-hooks", "creating", true],
-    ["createRuntime", host, "arg v", "rt-hooks", "creating", true],
+    ["prestart", host, "arg v", named("hooks"), "creating", true],
+    ["createRuntime", host, "arg v", named("hooks"), "creating", true],
     // compat: the container's name is set when its root is entered
-    ["createContainer", host, "arg v", "rt-hooks", "creating", true],
-    ["poststart", host, "arg v", "rt-hooks", "running", true],
-    ["poststop", host, "arg v", "rt-hooks", "stopped", false],
+    ["createContainer", host, "arg v", named("hooks"), "creating", true],
+    ["poststart", host, "arg v", named("hooks"), "running", true],
+    ["poststop", host, "arg v", named("hooks"), "stopped", false],
   ]);
   assert.equal(await readFile(`${log}.where`, "utf8"), `${bed.rootfs}\n`);
   const own = (await readFile(inside, "utf8")).trim().split("\n");
-  assert.match(own[0] ?? "", /^startContainer inside arg v \{.*"id":"rt-hooks","status":"created".*\}$/);
+  assert.match(
+    own[0] ?? "",
+    new RegExp(`^startContainer inside arg v \\{.*"id":"${named("hooks")}","status":"created".*\\}$`),
+  );
   assert.deepEqual(own.slice(1), ["program"]);
 });
 
@@ -244,16 +261,16 @@ each("a hook that fails, or takes too long, ends the container and leaves nothin
       };
     });
     await fails(
-      ["run", "rt-bad"],
+      ["run", named("bad")],
       new RegExp(`error running ${kind} hook #1: exit status 4, stdout: , stderr: why`),
     );
-    await gone("rt-bad");
+    await gone(named("bad"));
   }
   await bed.configure((spec) => {
     spec.hooks = { createRuntime: [{ path: "/bin/sleep", args: ["sleep", "100"], timeout: 1 }] };
   });
-  await fails(["run", "rt-bad"], /createRuntime hook #0: hook ran past specified timeout of 1.0s/);
-  await gone("rt-bad");
+  await fails(["run", named("bad")], /createRuntime hook #0: hook ran past specified timeout of 1.0s/);
+  await gone(named("bad"));
 });
 
 each("a create that fails at any point leaves nothing behind", async () => {
@@ -282,16 +299,16 @@ each("a create that fails at any point leaves nothing behind", async () => {
   ];
   for (const [message, change] of mistakes) {
     await bed.configure(change);
-    await fails(["create", "rt-fail"], message);
-    await gone("rt-fail");
+    await fails(["create", named("fail")], message);
+    await gone(named("fail"));
   }
   await bed.configure(() => undefined);
-  await fails(["create", "--bundle", "/nowhere", "rt-fail"], /JSON specification file .* not found/);
-  await fails(["create", "--pid-file", "/no/dir/pid", "rt-fail"], /no\/dir/);
-  await fails(["create", "--preserve-fds", "3", "rt-fail"], /unable to stat preserved-fd 0 \(of 3\)/);
-  await fails(["create", "../rt-fail"], /invalid container ID format/);
-  await fails(["create", "--console-socket", "/no/socket", "rt-fail"], /cannot use console socket if/);
-  await gone("rt-fail");
+  await fails(["create", "--bundle", "/nowhere", named("fail")], /JSON specification file .* not found/);
+  await fails(["create", "--pid-file", "/no/dir/pid", named("fail")], /no\/dir/);
+  await fails(["create", "--preserve-fds", "3", named("fail")], /unable to stat preserved-fd 0 \(of 3\)/);
+  await fails(["create", "../fail"], /invalid container ID format/);
+  await fails(["create", "--console-socket", "/no/socket", named("fail")], /cannot use console socket if/);
+  await gone(named("fail"));
 });
 
 each("a terminal is handed to the console socket, with the size that was asked for", async () => {
@@ -301,7 +318,7 @@ each("a terminal is handed to the console socket, with the size that was asked f
     spec.process.args = ["sh", "-c", "stty size; tty; ls -l /dev/console | cut -c1; sleep 1000"];
   });
   await fails(
-    ["run", "--detach", "rt-tty"],
+    ["run", "--detach", named("tty")],
     /cannot allocate tty if runc will detach without setting console socket/,
   );
   const socket = join(bed.dir, "console.sock");
@@ -318,13 +335,13 @@ sys.stdin.read()`,
     socket,
   ]);
   await receiver.prints("listening");
-  const { status, stderr } = await bed.call(["run", "--detach", "--console-socket", socket, "rt-tty"]);
+  const { status, stderr } = await bed.call(["run", "--detach", "--console-socket", socket, named("tty")]);
   assert.equal(status, 0, stderr);
   await receiver.prints(/33 77\n\/dev\/(console|pts\/0)\nc\n/);
-  await ok(["delete", "--force", "rt-tty"]);
+  await ok(["delete", "--force", named("tty")]);
   receiver.stdin.end();
   await receiver.ended;
-  await gone("rt-tty");
+  await gone(named("tty"));
 });
 
 each("in the foreground a terminal is relayed", async () => {
@@ -344,11 +361,11 @@ try:
     text += part
 except OSError: pass
 print(text.decode().replace("\\r", ""), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`;
-  const { stdout, stderr } = await run(["python3", "-c", script, ...bed.argv(["run", "rt-relay"])], {
+  const { stdout, stderr } = await run(["python3", "-c", script, ...bed.argv(["run", named("relay")])], {
     cwd: bed.bundle,
   });
   assert.match(stdout, /\/dev\/(console|pts\/0)\n[^]*got word\n 9\n$/, stderr);
-  await gone("rt-relay");
+  await gone(named("relay"));
 });
 
 each("descriptors are passed on, those of socket activation first", async () => {
@@ -363,7 +380,7 @@ each("descriptors are passed on, those of socket activation first", async () => 
       "-c",
       'exec 3<"$0" 4<"$0" 5<"$0"; LISTEN_FDS=1 exec "$@"',
       file,
-      ...bed.argv(["run", "--preserve-fds", "1", "rt-fds"]),
+      ...bed.argv(["run", "--preserve-fds", "1", named("fds")]),
     ],
     { cwd: bed.bundle },
   );
@@ -373,14 +390,14 @@ each("descriptors are passed on, those of socket activation first", async () => 
 
 each("of many starts at once one succeeds", async () => {
   await bed.configure(() => undefined);
-  await create("rt-race");
-  const starts = await Promise.all(Array.from({ length: 4 }, () => bed.call(["start", "rt-race"])));
+  await create(named("race"));
+  const starts = await Promise.all(Array.from({ length: 4 }, () => bed.call(["start", named("race")])));
   assert.deepEqual(
     starts.map(({ status }) => status).sort((a, b) => a - b),
     [0, 1, 1, 1],
   );
   const deletes = await Promise.all(
-    Array.from({ length: 3 }, () => bed.call(["delete", "--force", "rt-race"])),
+    Array.from({ length: 3 }, () => bed.call(["delete", "--force", named("race")])),
   );
   assert.deepEqual(
     deletes.map(({ status, stderr }) => [status, stderr]),
@@ -390,23 +407,23 @@ each("of many starts at once one succeeds", async () => {
       [0, ""],
     ],
   );
-  await gone("rt-race");
+  await gone(named("race"));
 });
 
 each("a container whose first process was killed from outside is stopped", async () => {
   await bed.configure(() => undefined);
-  await create("rt-dead");
-  const { pid } = await bed.state("rt-dead");
+  await create(named("dead"));
+  const { pid } = await bed.state(named("dead"));
   process.kill(pid, "SIGKILL");
-  await bed.call(["delete", "rt-dead"]);
-  await create("rt-dead");
-  await ok(["start", "rt-dead"]);
-  process.kill((await bed.state("rt-dead")).pid, "SIGKILL");
-  for (let state = "running"; state !== "stopped"; ) state = (await bed.state("rt-dead")).status;
-  await fails(["kill", "rt-dead", "0"], /container not running/);
-  await ok(["kill", "--all", "rt-dead", "0"]);
-  await ok(["delete", "rt-dead"]);
-  await gone("rt-dead");
+  await bed.call(["delete", named("dead")]);
+  await create(named("dead"));
+  await ok(["start", named("dead")]);
+  process.kill((await bed.state(named("dead"))).pid, "SIGKILL");
+  for (let state = "running"; state !== "stopped"; ) state = (await bed.state(named("dead"))).status;
+  await fails(["kill", named("dead"), "0"], /container not running/);
+  await ok(["kill", "--all", named("dead"), "0"]);
+  await ok(["delete", named("dead")]);
+  await gone(named("dead"));
 });
 
 each("what the container's processes are made with cannot be opened for writing from inside", async () => {
@@ -416,10 +433,16 @@ each("what the container's processes are made with cannot be opened for writing 
     spec.root = { path: "rootfs", readonly: false };
     delete spec.linux.seccomp;
   });
-  await create("rt-exe"); // its first process still is the runtime's program
-  const { stdout } = await bed.call(["exec", "rt-exe", "sh", "-c", "echo x >> /proc/1/exe || echo refused"]);
+  await create(named("exe")); // its first process still is the runtime's program
+  const { stdout } = await bed.call([
+    "exec",
+    named("exe"),
+    "sh",
+    "-c",
+    "echo x >> /proc/1/exe || echo refused",
+  ]);
   assert.equal(stdout, "refused\n");
-  await ok(["delete", "--force", "rt-exe"]);
+  await ok(["delete", "--force", named("exe")]);
 });
 
 each("the debug log tells the flags of the filter", async () => {
@@ -438,7 +461,7 @@ each("the debug log tells the flags of the filter", async () => {
     });
     // the second time the filter is one that was made before
     for (let i = 0; i < 2; i++) {
-      const { stderr } = await bed.call(["--debug", "run", "rt-filter"]);
+      const { stderr } = await bed.call(["--debug", "run", named("filter")]);
       assert.match(stderr, new RegExp(`level=debug msg="seccomp filter flags: ${number}"`));
       assert.match(stderr, /mkdir: .*Operation not permitted/);
     }
@@ -451,7 +474,7 @@ each("what a terminal shows has no carriage returns, from its first line on", as
     spec.process.args = ["echo", "first"];
   });
   for (let i = 0; i < 20; i++) {
-    const { stdout, stderr } = await bed.call(["run", "rt-lines"]);
+    const { stdout, stderr } = await bed.call(["run", named("lines")]);
     assert.equal(stdout, "first\n", stderr);
   }
 });
@@ -462,7 +485,9 @@ each("a root that is a slave has the master of the bundle's mount", async () => 
     spec.linux.rootfsPropagation = "slave";
   });
   const shared = ["unshare", "--mount", "sh", "-ec", 'mount --make-rshared /; exec "$@"', "sh"];
-  const { stdout, stderr } = await run([...shared, ...bed.argv(["run", "rt-slave"])], { cwd: bed.bundle });
+  const { stdout, stderr } = await run([...shared, ...bed.argv(["run", named("slave")])], {
+    cwd: bed.bundle,
+  });
   assert.match(stdout, /master:\d+/, stderr);
   assert.doesNotMatch(stdout, /shared:/);
 });
@@ -483,12 +508,9 @@ each(
         spec.linux.gidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
       });
       const mounted = `mount -t tmpfs tmpfs ${source} && mount -o remount,bind,nosuid,noexec,noatime ${source}; exec "$@"`;
-      const { stdout, stderr } = await run(
-        [...host, mounted, "sh", ...bed.argv(["run", `rt-flags-${process.pid}`])],
-        {
-          cwd: bed.bundle,
-        },
-      );
+      const { stdout, stderr } = await run([...host, mounted, "sh", ...bed.argv(["run", named("flags")])], {
+        cwd: bed.bundle,
+      });
       return stdout.trim() || stderr.replaceAll('\\"', '"');
     };
     assert.equal(await flags([]), "rw,nosuid,noexec,noatime");
@@ -508,15 +530,15 @@ each("the debug log tells what is done, and no environment", async () => {
     spec.process.env = [...(spec.process.env ?? []), "TOKEN=secret"];
   });
   const log = join(bed.dir, "debug.log");
-  const created = await bed.detached(["--debug", "--log", log, "create", "rt-debug"]);
+  const created = await bed.detached(["--debug", "--log", log, "create", named("debug")]);
   assert.equal(created.status, 0, created.stderr);
-  await ok(["--debug", "--log", log, "start", "rt-debug"]);
-  await ok(["--debug", "--log", log, "exec", "rt-debug", "true"]);
+  await ok(["--debug", "--log", log, "start", named("debug")]);
+  await ok(["--debug", "--log", log, "exec", named("debug"), "true"]);
   const text = (await readFile(log, "utf8")).replaceAll('\\"', '"');
   for (const line of ["outside: mkdir", "inside: pivot", "inside: exec"])
     assert.ok(text.includes(`level=debug msg="keel ${line}`), `${line} in ${text}`);
   assert.doesNotMatch(text, /secret/);
-  await ok(["delete", "--force", "rt-debug"]);
+  await ok(["delete", "--force", named("debug")]);
 });
 
 each("messages have the forms that engines parse", async () => {
