@@ -370,6 +370,68 @@ volumes: {data: {}}
   assert.equal(await project.compose("-p", "looks", "ps", "-q"), (await daemon.inspect("looks-web-1")).Id);
 });
 
+test("a project is known by its name in the environment, and by what .env says of Compose's own options", async () => {
+  const project = make(
+    "named",
+    `services:\n  a: {image: busybox, ${stays}}\n  b: {image: busybox, ${stays}}\n`,
+  );
+  await project.compose("up", "-d");
+  const elsewhere = { cwd: daemon.path(), env: { COMPOSE_PROJECT_NAME: "named", PWD: daemon.path() } };
+  assert.equal(
+    (await project.run(["ps", "-q", "a"], elsewhere)).stdout.trim(),
+    (await daemon.inspect("named-a-1")).Id,
+  );
+  project.write("compose.yaml", `services:\n  a: {image: busybox, ${stays}}\n`);
+  project.write(".env", "COMPOSE_REMOVE_ORPHANS=1\n");
+  await project.compose("up", "-d");
+  assert.deepEqual(Object.keys(await project.ids()), ["named-a-1"]);
+  assert.equal((await project.run(["down", "-t", "0"], elsewhere)).status, 0);
+  assert.deepEqual(await project.ids(), {});
+});
+
+test("what is done already is said, or refused", async () => {
+  const { Id: image } = (await daemon.request("GET", "/images/busybox/json")).body as { Id: string };
+  const other = "env_file: missing.env";
+  const project = make(
+    "again",
+    `services:\n  a: {image: "${image}", ${stays}}\n  b: {image: busybox, ${other}, ${stays}}\n`,
+  );
+  await project.compose("up", "-d", "a"); // of b, which is not started, no file is read
+  await project.compose("pause", "a");
+  const paused = await project.run(["pause", "a"]);
+  assert.equal(paused.status, 1);
+  assert.match(paused.stderr, /already paused/);
+  await project.compose("unpause");
+  assert.match((await project.run(["stop", "-t", "0", "a"])).stderr, /Container again-a-1 Stopped/);
+  assert.match((await project.run(["stop", "a"])).stderr, /Container again-a-1 Stopped/);
+  assert.match(await project.compose("rm", "-f"), /^Going to remove again-a-1$/);
+});
+
+test("copies, exports and containers of run are shown as they are made; run -d waits for its input", async () => {
+  const project = make("shown", `services:\n  a: {image: busybox, ${stays}}\n`);
+  project.write("file", "text");
+  const ran = await project.run(["run", "-d", "a", "cat"]);
+  const [, name = ""] = /Container (shown-a-run-[0-9a-f]{12}) Creating/.exec(ran.stderr) ?? [];
+  assert.match(ran.stderr, new RegExp(`Container ${name} Created`));
+  assert.equal((await daemon.inspect(name)).State.Status, "running");
+  assert.equal(await project.compose("exec", "-T", "a", "echo", "in it"), "in it");
+  await project.compose("up", "--no-start");
+  const copied = await project.run(["cp", "file", "a:/tmp/copy"]);
+  assert.match(copied.stderr, / shown-a-1 Copied file to shown-a-1:\/tmp\/copy\n/);
+  assert.match((await project.run(["--dry-run", "cp", "file", "a:/tmp/pretended"])).stderr, /Copied/);
+  assert.notEqual((await project.run(["cp", "a:/tmp/pretended", "-"])).status, 0);
+  assert.match((await project.run(["export", "-o", "a.tar", "a"])).stderr, / shown-a-1 Exported/);
+  await project.compose("down", "--remove-orphans", "-t", "0");
+});
+
+test("an included file's variables are its secrets'", async () => {
+  const project = make("within", "include: [{path: other/compose.yaml, env_file: [other.env]}]\n");
+  project.write("other.env", "WORD=hidden\n");
+  const secret = "secrets:\n  s: {environment: WORD}\n";
+  project.write("other/compose.yaml", `services:\n  a: {image: busybox, secrets: [s]}\n${secret}`);
+  assert.equal(await project.compose("run", "--rm", "a", "cat", "/run/secrets/s"), "hidden");
+});
+
 test("what a project has lost is warned of, and removed when that is wanted", async () => {
   const project = make(
     "orphans",

@@ -12,7 +12,7 @@ import type { Project, Service } from "../model/project.ts";
 import { type ObservedContainer, orNothing } from "../observe/observe.ts";
 import { type Progress, reported } from "../progress/progress.ts";
 import { stopContainer } from "./executor.ts";
-import { runPostStartHooks, runPreStopHooks } from "./hooks.ts";
+import { type HookOutput, runPostStartHooks, runPreStopHooks } from "./hooks.ts";
 import { inOrder, inReverseOrder } from "./traverse.ts";
 import { allDone, type Work } from "./work.ts";
 
@@ -21,18 +21,26 @@ type Containers = readonly ObservedContainer[];
 const isRunning = ({ state }: ObservedContainer): boolean =>
   state === "running" || state === "restarting" || state === "paused";
 
+const isUp = ({ state }: ObservedContainer): boolean => state === "running";
+
 /** Stops the services, those that others depend on last. */
 export async function stopProject(
   work: Work,
   project: Project,
   containers: Containers,
   timeoutSeconds: number | undefined,
+  output?: (container: ObservedContainer) => HookOutput,
 ): Promise<void> {
   await inReverseOrder(project.services, async (service) => {
-    const own = ownOf(containers, service).filter(isRunning);
     await allDone(
-      own.map((container) =>
-        work.limit.run(() => stopContainer(work, container, { service, timeoutSeconds })),
+      ownOf(containers, service).map((container) =>
+        work.limit.run(() =>
+          stopContainer(work, container, {
+            service: isRunning(container) ? service : undefined,
+            timeoutSeconds,
+            ...(output === undefined ? {} : { hookOutput: output(container) }),
+          }),
+        ),
       ),
     );
   });
@@ -114,13 +122,15 @@ export function containersOf(containers: Containers, services: readonly string[]
   );
 }
 
-/** Returns one container of a service: the first, or the one with a number. Throws a Fault when there is none. */
+/**
+ * Returns one container of a service: the first, or the one with a number; one of `run` where the service has none of its own.
+ * Throws a Fault when there is none.
+ */
 export function containerOf(containers: Containers, service: string, index: number): ObservedContainer {
-  const own = containers.filter((container) => container.service === service && !container.isOneOff);
+  const all = containers.filter((container) => container.service === service);
+  const own = all.filter(({ isOneOff }) => !isOneOff);
   const found =
-    index > 0
-      ? own.find(({ number }) => number === index)
-      : (own.find(({ state }) => state === "running") ?? own[0]);
+    index > 0 ? own.find(({ number }) => number === index) : (own.find(isUp) ?? all.find(isUp) ?? own[0]);
   if (found !== undefined) return found;
   const what =
     own.length === 0 || index <= 0

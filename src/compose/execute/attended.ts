@@ -107,10 +107,7 @@ class Attendance {
       waits: false,
       waitSeconds: 0,
       signal: this.#halt.signal,
-      hookOutput:
-        ({ name }) =>
-        (text) =>
-          this.#options.printer.take(this.#short(name), 1, Buffer.from(text)),
+      hookOutput: this.#hookOutput,
     });
     try {
       await this.#starting;
@@ -121,6 +118,11 @@ class Attendance {
       throw error;
     }
   }
+
+  readonly #hookOutput =
+    ({ name }: { readonly name: string }) =>
+    (text: string): void =>
+      this.#options.printer.take(this.#short(name), 1, Buffer.from(text));
 
   #short(name: string): string {
     return shortName(this.#project.name, name);
@@ -215,7 +217,8 @@ class Attendance {
     this.#stopping = this.#ending(async () => {
       await this.#starting?.catch(() => {}); // ignored: run() reports it
       const containers = await observeContainers(this.#work.client, this.#project.name);
-      await stopProject(this.#work, this.#project, containers, this.#options.timeoutSeconds);
+      const { timeoutSeconds } = this.#options;
+      await stopProject(this.#work, this.#project, containers, timeoutSeconds, this.#hookOutput);
     });
   }
 

@@ -23,7 +23,7 @@ import { type ContainerRequest, containerRequest, type RequestOptions } from "..
 import { shortName } from "../request/names.ts";
 import { withReferences } from "../request/references.ts";
 import { putFiles } from "./files.ts";
-import { runPreStopHooks } from "./hooks.ts";
+import { type HookOutput, runPreStopHooks } from "./hooks.ts";
 import type { Images } from "./images.ts";
 import { withPlace } from "./place.ts";
 import { rollOver } from "./roll-over.ts";
@@ -354,16 +354,17 @@ export interface StopOptions {
   /** For its hooks; undefined when the project does not know it. */
   readonly service: Service | undefined;
   readonly timeoutSeconds: number | undefined;
+  readonly hookOutput?: HookOutput;
 }
 
 /** Stops a container. One that is gone already is no failure. */
 export async function stopContainer(
   work: Work,
   container: { readonly id: string; readonly name: string },
-  { service, timeoutSeconds }: StopOptions,
+  { service, timeoutSeconds, hookOutput }: StopOptions,
 ): Promise<void> {
   await reported(work.progress, `Container ${container.name}`, "Stopping", async () => {
-    if (service !== undefined) await runPreStopHooks(work, container.id, service);
+    if (service !== undefined) await runPreStopHooks(work, container.id, service, hookOutput);
     await orNothing(work.client.call(containerStop, { id: container.id, timeoutSeconds }));
   });
 }

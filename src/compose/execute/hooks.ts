@@ -20,10 +20,15 @@ export async function runPostStartHooks(
 }
 
 /** Runs a service's commands for a container that is about to be stopped. Throws a Fault when one fails. */
-export async function runPreStopHooks(work: Work, id: string, service: Service): Promise<void> {
+export async function runPreStopHooks(
+  work: Work,
+  id: string,
+  service: Service,
+  output?: HookOutput,
+): Promise<void> {
   for (const hook of service.pre_stop ?? []) {
     try {
-      await runHook(work, id, service, hook);
+      await runHook(work, id, service, hook, output);
     } catch (error) {
       // A container that does not run any more needs no preparation.
       if (error instanceof Fault && (error.kind === "notFound" || error.kind === "conflict")) return;

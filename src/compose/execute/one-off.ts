@@ -8,6 +8,7 @@ import { createContainer } from "./executor.ts";
 import { ensureImages } from "./images.ts";
 import { startProject, waitForDependencies } from "./start.ts";
 import type { Work } from "./work.ts";
+import { reported } from "../progress/progress.ts";
 
 export interface OneOffOptions {
   readonly service: string;
@@ -50,19 +51,21 @@ export async function createOneOff(
     container_name: name,
     deploy: withoutRestart(rest.deploy),
   });
-  const id = await createContainer(work, project, service, {
-    name,
-    containersOf: (other) => containers.filter(({ service: of, isOneOff }) => of === other && !isOneOff),
-    images,
-    request: {
-      number: 0,
-      isOneOff: true,
-      slug,
-      autoRemove: options.autoRemove,
-      attachesStdin: options.attachesStdin,
-      usesAliases: options.usesAliases,
-    },
-  });
+  const id = await reported(work.progress, `Container ${name}`, "Creating", () =>
+    createContainer(work, project, service, {
+      name,
+      containersOf: (other) => containers.filter(({ service: of, isOneOff }) => of === other && !isOneOff),
+      images,
+      request: {
+        number: 0,
+        isOneOff: true,
+        slug,
+        autoRemove: options.autoRemove,
+        attachesStdin: options.attachesStdin,
+        usesAliases: options.usesAliases,
+      },
+    }),
+  );
   return { id, name };
 }
 

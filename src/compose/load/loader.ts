@@ -159,7 +159,8 @@ export class Loader {
     if (includes?.kind !== "list") return node;
     let result = without(node, "include");
     for (const entry of includes.items) {
-      const imported = await this.#model(...(await this.#included(entry, scope)));
+      const [files, inside] = await this.#included(entry, scope);
+      const imported = withContents(await this.#model(files, inside), inside.environment, scope.environment);
       for (const part of resources) result = takeIn(result, imported, part);
     }
     return result;
@@ -283,6 +284,20 @@ function changeEach(root: MapNode, part: string, change: (node: MapNode) => MapN
   for (const [name, { keyAt, value }] of node.entries)
     entries.set(name, { keyAt, value: value.kind === "map" ? change(value) : value });
   return withEntry(root, part, map(entries, node.at));
+}
+
+/** Gives secrets and configs the values of variables that only the files which they came with know. */
+function withContents(
+  model: MapNode,
+  own: ReadonlyMap<string, string>,
+  outer: ReadonlyMap<string, string>,
+): MapNode {
+  const complete = (spec: MapNode): MapNode => {
+    const name = textOf(child(spec, "environment")) ?? "";
+    const value = outer.has(name) ? undefined : own.get(name);
+    return value === undefined ? spec : withEntry(spec, "content", scalar(value, spec.at));
+  };
+  return changeEach(changeEach(model, "secrets", complete), "configs", complete);
 }
 
 /** The including file's own goes on top of what it includes. */

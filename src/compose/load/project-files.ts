@@ -52,6 +52,21 @@ export async function locateProject(options: FileOptions): Promise<ProjectFiles>
   return { files: paths.map(readSource), directory, environment };
 }
 
+/** Returns the variables of the project's env files that are options of the program; none where the files cannot be read. */
+export function optionVariables(options: FileOptions): [string, string][] {
+  const environment = new Map<string, string>();
+  for (const [name, value] of Object.entries(options.processEnvironment))
+    if (value !== undefined) environment.set(name, value);
+  const paths = options.files.filter((path) => path !== "-").map((path) => resolve(path));
+  if (options.files.some(isRemote)) return [];
+  try {
+    addEnvFiles(environment, directoryOf(paths, options), { ...options, warn: () => {} });
+  } catch {
+    return []; // ignored: who needs the files says what is wrong with them
+  }
+  return [...environment].filter(([name]) => name.startsWith("COMPOSE_"));
+}
+
 function directoryOf(paths: readonly string[], { projectDirectory }: FileOptions): string {
   if (projectDirectory !== "") return resolve(projectDirectory);
   const first = paths.find((path) => path !== "-");

@@ -9,9 +9,11 @@ import { invalidAt } from "../tree/problem.ts";
 import { resolveVariables } from "./normalize.ts";
 import { defined, type Project, type Service } from "./project.ts";
 
-/** Returns the project with every service's environment complete. Throws a Fault for a file that is not there. */
-export function withEnvironment(project: Project): Project {
-  return { ...project, services: mapServices(project, (service) => resolveEnvironment(project, service)) };
+/** Returns the project with the services' environment complete; of all, or of those meant. Throws a Fault for a file that is not there. */
+export function withEnvironment(project: Project, isMeant = (_: string): boolean => true): Project {
+  const resolve = (service: Service): Service =>
+    isMeant(service.name) ? resolveEnvironment(project, service) : service;
+  return { ...project, services: mapServices(project, resolve) };
 }
 
 /** Returns the project with the labels of label files put into the services. */

@@ -25,6 +25,9 @@ export function uselessValues(project: Project): Problem[] {
     checkRestart(service, below);
     checkAddresses(service, below);
     checkPlaces(service, below);
+    const { start_interval: interval, start_period: period } = service.healthcheck ?? {};
+    if (interval !== undefined && period === undefined)
+      below(["healthcheck"], "healthcheck.start_interval requires healthcheck.start_period to be set");
   }
   for (const [name, { ipam }] of sortedEntries(project.networks)) {
     for (const [index, pool] of (ipam?.config ?? []).entries()) {
@@ -42,7 +45,7 @@ export function uselessValues(project: Project): Problem[] {
 const quoted = (text: string): string => JSON.stringify(text);
 
 function checkImage({ image }: Service, found: Found): void {
-  if (image === undefined) return;
+  if (image === undefined || /^(sha256:)?[0-9a-f]{64}$/.test(image)) return;
   try {
     parseReference(image);
   } catch (error) {

@@ -52,6 +52,8 @@ const endings: Readonly<Record<string, string>> = table({
   Pushing: "Pushed",
   Pulling: "Pulled",
   Building: "Built",
+  Copying: "Copied",
+  Exporting: "Exported",
 });
 
 /** Tells of an action on a resource from its beginning to its end, good or bad, and returns what it returns. */
@@ -60,11 +62,12 @@ export async function reported<T>(
   id: string,
   text: keyof typeof endings,
   action: () => Promise<T>,
+  about: Pick<ProgressEvent, "details"> = {},
 ): Promise<T> {
-  progress.on({ id, text, status: "working" });
+  progress.on({ id, text, status: "working", ...about });
   try {
     const result = await action();
-    progress.on({ id, text: endings[text] as string, status: "done" });
+    progress.on({ id, text: endings[text] as string, status: "done", ...about });
     return result;
   } catch (error) {
     progress.on({ id, text: "Error", status: "error", details: (error as Error).message });

@@ -38,6 +38,7 @@ export const command: Command<typeof composeFlags> = defineCommand({
       throw exitWith(1, `unknown docker command: ${JSON.stringify(`compose ${name}`)}${hint}`);
     }
     const compose = new ComposeSession(session, flags, given);
+    await compose.takeOptionVariables();
     return runVerb(compose, entry, `${path} ${entry.name}`, rest);
   },
 });

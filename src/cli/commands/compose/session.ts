@@ -6,6 +6,7 @@ import type { ArtifactRegistry } from "../../../compose/load/artifact.ts";
 import type { Work } from "../../../compose/execute/work.ts";
 import type { LoadOptions } from "../../../compose/load/load.ts";
 import type { Project } from "../../../compose/model/project.ts";
+import { Fault } from "../../../lib/errors.ts";
 import type { ObservedContainer } from "../../../compose/observe/observe.ts";
 import { complain } from "../../each.ts";
 import { printError } from "../../output.ts";
@@ -86,14 +87,23 @@ export class ComposeSession {
     };
   }
 
+  /** compat: what .env says of the program's own options (COMPOSE_REMOVE_ORPHANS and others) counts as if the process had it. */
+  async takeOptionVariables(): Promise<void> {
+    const { optionVariables } = await import("../../../compose/load/project-files.ts");
+    for (const [name, value] of optionVariables(this.loadOptions())) process.env[name] ??= value;
+  }
+
   /** Loads the project with everything its services need; `services` are those named on the command line. */
   async project(services: readonly string[] = []): Promise<Project> {
-    const [{ loadProject }, { withEnvironment, withLabels }, { withoutUnused }] = await Promise.all([
-      import("../../../compose/load/load.ts"),
-      import("../../../compose/model/resolve.ts"),
-      import("../../../compose/model/select.ts"),
-    ]);
-    const project = withEnvironment(withLabels(await loadProject(this.loadOptions(services))));
+    const [{ loadProject }, { withEnvironment, withLabels }, { withSelected, withoutUnused }] =
+      await Promise.all([
+        import("../../../compose/load/load.ts"),
+        import("../../../compose/model/resolve.ts"),
+        import("../../../compose/model/select.ts"),
+      ]);
+    const loaded = withLabels(await loadProject(this.loadOptions(services)));
+    const needed = withSelected(loaded, services, "dependencies").services;
+    const project = withEnvironment(loaded, (name) => Object.hasOwn(needed, name));
     return this.flags["all-resources"] ? project : withoutUnused(project);
   }
 
@@ -108,23 +118,29 @@ export class ComposeSession {
   }
 
   /**
-   * Returns the project that is meant and its containers. With -p alone no files are needed: the containers tell what
+   * Returns the project that is meant and its containers. With a name alone no files are needed: the containers tell what
    * services there are. Throws a Fault for a named service that there is not.
    */
   async target(services: readonly string[] = []): Promise<Target> {
     const { flags } = this;
+    const name = flags["project-name"] || (process.env["COMPOSE_PROJECT_NAME"] ?? "");
     const isNameOnly = flags["project-name"] !== "" && flags.file.length === 0;
     const { observeContainers } = await import("../../../compose/observe/observe.ts");
     const { noSuchService } = await import("../../../compose/model/select.ts");
     const client = await this.client();
     if (!isNameOnly) {
       const { loadProject } = await import("../../../compose/load/load.ts");
-      const project = await loadProject(this.loadOptions(services));
-      for (const name of services)
-        if (!Object.hasOwn(project.services, name)) throw noSuchService(project, name);
-      return { project, containers: await observeContainers(client, project.name), isDerived: false };
+      const project = await loadProject(this.loadOptions(services)).catch((error: unknown) => {
+        // compat: without files the name of the environment is as good as -p.
+        if (name !== "" && error instanceof Fault && error.code === "compose.no-file") return undefined;
+        throw error;
+      });
+      for (const service of services)
+        if (project !== undefined && !Object.hasOwn(project.services, service))
+          throw noSuchService(project, service);
+      if (project !== undefined)
+        return { project, containers: await observeContainers(client, project.name), isDerived: false };
     }
-    const name = flags["project-name"];
     const [{ deriveProject }, { invalidName, normalizeName }] = await Promise.all([
       import("../../../compose/observe/derive.ts"),
       import("../../../compose/load/project-name.ts"),

@@ -61,6 +61,9 @@ async function shown(
   flags: Flags,
   services: readonly string[],
 ): Promise<string> {
+  const unfiltered = flags.variables ? "--variables" : flags["no-interpolate"] ? "--no-interpolate" : "";
+  if (unfiltered !== "" && services.length > 0)
+    compose.warn(`service filtering is not applied when ${unfiltered} is set, all services are shown`);
   if (flags.variables) return variables(options);
   if (flags.environment) return environment(options);
   if (flags["no-interpolate"] && (flags["resolve-image-digests"] || flags["lock-image-digests"]))
@@ -77,7 +80,7 @@ async function shown(
   }
   if (flags.volumes) return lines(Object.keys(project.volumes).sort());
   if (flags.networks) return lines(Object.keys(project.networks).sort());
-  if (flags.models) return lines(Object.keys(project.models).sort());
+  if (flags.models) return lines(modelsOf(project));
   if (flags.profiles) return lines(profilesOf(project));
   if (flags.hash !== "") {
     const names = flags.hash === "*" ? [] : flags.hash.split(",");
@@ -125,6 +128,11 @@ async function hashes(project: Project, resolvesEnvironment: boolean): Promise<s
     .sort()
     .map((name) => `${name} ${serviceHash(resolved.services[name] as Project["services"][string])}\n`)
     .join("");
+}
+
+function modelsOf({ models }: Project): string[] {
+  const names = Object.values(models).map((model) => (model as { readonly model?: string }).model ?? "");
+  return names.filter((name) => name !== "").sort();
 }
 
 function profilesOf(project: Project): string[] {

@@ -27,7 +27,7 @@ export const command = defineComposeCommand({
     const work = await compose.work();
     const pulled = new Map<string, string | undefined>();
     const skip = (id: string, reason: string): void =>
-      work.progress.on({ id, text: `Skipped: ${reason}`, status: "warning" });
+      work.progress.on({ id, text: "Skipped", details: reason, status: "done" });
     await compose.during(work, "pull", async () => {
       for (const service of Object.values(project.services)) {
         const { image, build, name, platform, pull_policy: policy } = service;
@@ -46,8 +46,16 @@ export const command = defineComposeCommand({
       const pulls = [...pulled].map(([image, platform]) =>
         pullImage(work, image, { platform, isQuiet: flags.quiet }),
       );
-      if (flags["ignore-pull-failures"]) await Promise.allSettled(pulls);
-      else await allDone(pulls);
+      const ends = await Promise.allSettled(pulls);
+      const failed = [...pulled.keys()].filter((_, i) => ends[i]?.status === "rejected");
+      const toBuild = Object.values(project.services).filter(
+        ({ image = "", build }) => build !== undefined && failed.includes(image),
+      );
+      if (toBuild.length > 0)
+        compose.warn(
+          `WARNING: Some service image(s) must be built from source by running:\n    docker compose build ${toBuild.map(({ name }) => name).join(" ")}`,
+        );
+      if (!flags["ignore-pull-failures"]) await allDone(pulls);
     });
   },
 });

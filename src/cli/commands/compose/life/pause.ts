@@ -9,7 +9,7 @@ export const command = defineComposeCommand({
     const { containersOf, pauseContainers } = await import("../../../../compose/execute/act.ts");
     const { containers } = await compose.target(args);
     const work = await compose.work();
-    const own = containersOf(containers, args).filter(({ state }) => state === "running");
+    const own = containersOf(containers, args).filter(({ state }) => ["running", "paused"].includes(state));
     await compose.during(work, "pause", () => pauseContainers(work, own));
   },
 });

@@ -39,10 +39,8 @@ Any data which is not in a volume will be lost.`,
       printError("No stopped containers\n");
       return;
     }
-    if (!flags.force) {
-      print(`Going to remove ${stopped.map(({ name }) => name).join(", ")}\n`);
-      await confirm("Are you sure?");
-    }
+    print(`Going to remove ${stopped.map(({ name }) => name).join(", ")}\n`);
+    if (!flags.force) await confirm("Are you sure?");
     await compose.during(work, "remove", () => removeContainers(work, stopped, flags.volumes));
   },
 });

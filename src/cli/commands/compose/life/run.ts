@@ -71,8 +71,7 @@ export const command = defineComposeCommand({
       createOneOff(work, project, {
         service: name,
         name: flags.name,
-        change: (service) =>
-          changed(service, flags, { words, tty, isInteractive, given, environment: project.environment }),
+        change: (service) => changed(service, flags, { words, tty, given, environment: project.environment }),
         creation,
         startsDependencies: !flags["no-deps"],
         autoRemove: flags.rm,
@@ -105,13 +104,12 @@ export const command = defineComposeCommand({
 interface Changes {
   readonly words: readonly string[];
   readonly tty: boolean;
-  readonly isInteractive: boolean;
   readonly given: ReadonlySet<string>;
   readonly environment: ReadonlyMap<string, string>;
 }
 
 function changed(service: Service, flags: Flags, changes: Changes): Service {
-  const { words, tty, isInteractive, given } = changes;
+  const { words, tty, given } = changes;
   const { ports, ...rest } = service;
   const hasEntrypoint = given.has("entrypoint");
   const added = (
@@ -128,7 +126,8 @@ function changed(service: Service, flags: Flags, changes: Changes): Service {
   return {
     ...rest,
     tty,
-    stdin_open: isInteractive,
+    // Detached, too: what reads its input goes on waiting for it.
+    stdin_open: flags.interactive,
     ...(flags["service-ports"] ? { ports: ports ?? [] } : published.length > 0 ? { ports: published } : {}),
     ...(hasEntrypoint ? { entrypoint: splitWords(flags.entrypoint).words, command: [] } : {}),
     ...(words.length > 0 ? { command: words } : {}),

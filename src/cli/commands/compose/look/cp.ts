@@ -29,15 +29,26 @@ export const command = defineComposeCommand({
     const chosen = from === undefined ? own : own.slice(0, 1);
     if (chosen.length === 0) throw complain(`no container found for service ${JSON.stringify(service)}`);
     const { command: copy } = await import("../../container/cp.ts");
-    for (const { id } of chosen) {
-      const replace = (text: string): string => text.replace(`${service}:`, `${id}:`);
-      await copy.run(compose.session, {
-        flags: { archive: flags.archive, "follow-link": flags["follow-link"], quiet: true },
-        given: new Set(["quiet"]),
-        args: from === undefined ? [source, replace(target)] : [replace(source), target],
-        path,
-      });
-    }
+    const { reported } = await import("../../../../compose/progress/progress.ts");
+    const work = await compose.work();
+    await compose.during(work, "copy", async () => {
+      for (const { id, name } of chosen) {
+        const places = (owner: string): [string, string] => {
+          const replace = (text: string): string => `${owner}:${text.slice(service.length + 1)}`;
+          return from === undefined ? [source, replace(target)] : [replace(source), target];
+        };
+        const copies = async (): Promise<void> => {
+          if (compose.isDryRun) return;
+          await copy.run(compose.session, {
+            flags: { archive: flags.archive, "follow-link": flags["follow-link"], quiet: true },
+            given: new Set(["quiet"]),
+            args: places(id),
+            path,
+          });
+        };
+        await reported(work.progress, name, "Copying", copies, { details: places(name).join(" to ") });
+      }
+    });
   },
 });
 

@@ -13,12 +13,19 @@ export const command = defineComposeCommand({
     const [service = ""] = args;
     const { containerOf } = await import("../../../../compose/execute/act.ts");
     const { command: exportContainer } = await import("../../container/export.ts");
+    const { reported } = await import("../../../../compose/progress/progress.ts");
     const { containers } = await compose.target([service]);
-    return exportContainer.run(compose.session, {
-      flags: { output: flags.output },
-      given: new Set(),
-      args: [containerOf(containers, service, flags.index).id],
-      path,
-    });
+    const { id, name } = containerOf(containers, service, flags.index);
+    const work = await compose.work();
+    const exports = async (): Promise<void> => {
+      if (compose.isDryRun) return;
+      await exportContainer.run(compose.session, {
+        flags: { output: flags.output },
+        given: new Set(),
+        args: [id],
+        path,
+      });
+    };
+    await compose.during(work, "export", () => reported(work.progress, name, "Exporting", exports));
   },
 });

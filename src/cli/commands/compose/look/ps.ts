@@ -57,7 +57,9 @@ export const command = defineComposeCommand({
   operands: "[OPTIONS] [SERVICE...]",
   arity: anyArgs,
   flags,
-  async run(compose, { flags, args }) {
+  async run(compose, { flags, args, given }) {
+    const psFormat = (await compose.session.config()).psFormat ?? "";
+    const format = given.has("format") || psFormat === "" ? flags.format : psFormat;
     const wanted = statesOf(flags);
     const { project, containers } = await compose.target(args);
     const shown = containers
@@ -72,10 +74,10 @@ export const command = defineComposeCommand({
     if (flags.quiet) print(shown.map(({ Id }) => `${Id}\n`).join(""));
     else if (flags.services)
       print([...new Set(shown.map(({ Labels }) => `${Labels[label.service]}\n`))].join(""));
-    else if (flags.format === "json") print(shown.map((summary) => `${goJson(asJson(summary))}\n`).join(""));
+    else if (format === "json") print(shown.map((summary) => `${goJson(asJson(summary))}\n`).join(""));
     else {
-      const format = flags.format === "table" ? table : flags.format;
-      await printList(columns, shown, { format, isTruncated: !flags["no-trunc"] });
+      const shape = format === "table" ? table : format;
+      await printList(columns, shown, { format: shape, isTruncated: !flags["no-trunc"] });
     }
   },
 });
