@@ -367,6 +367,7 @@ volumes: {data: {}}
   assert.equal(await project.compose("volumes", "-q"), "looks_data");
   assert.match(await project.compose("top"), /^SERVICE +# +UID[^\n]*\nweb +1 +root/);
   assert.equal(await project.compose("config", "--services"), "web");
+  assert.deepEqual(JSON.parse(await project.compose("config", "--variables", "--format", "json")), {});
   assert.equal(await project.compose("-p", "looks", "ps", "-q"), (await daemon.inspect("looks-web-1")).Id);
 });
 
@@ -422,6 +423,22 @@ test("copies, exports and containers of run are shown as they are made; run -d w
   assert.notEqual((await project.run(["cp", "a:/tmp/pretended", "-"])).status, 0);
   assert.match((await project.run(["export", "-o", "a.tar", "a"])).stderr, / shown-a-1 Exported/);
   await project.compose("down", "--remove-orphans", "-t", "0");
+});
+
+test("an interrupt ends the services that were asked for, not those that they depend on", async () => {
+  const project = make(
+    "part",
+    `services:\n  a: {image: busybox, ${stays}, depends_on: [b]}\n  b: {image: busybox, ${stays}}\n`,
+  );
+  const up = project.live(["up", "--menu=false", "a"]);
+  const state = async (name: string): Promise<string> =>
+    (await daemon.inspect(`part-${name}-1`)).State.Status;
+  await up.prints("Container part-a-1 Started");
+  up.kill("SIGINT");
+  await up.ended;
+  assert.deepEqual([await state("a"), await state("b")], ["exited", "running"]);
+  const named = await project.run(["exec", "--index", "2", "b", "true"]);
+  assert.match(named.stderr, /service "b" is not running container #2/);
 });
 
 test("an included file's variables are its secrets'", async () => {

@@ -130,11 +130,8 @@ export function containerOf(containers: Containers, service: string, index: numb
   const all = containers.filter((container) => container.service === service);
   const own = all.filter(({ isOneOff }) => !isOneOff);
   const found =
-    index > 0 ? own.find(({ number }) => number === index) : (own.find(isUp) ?? all.find(isUp) ?? own[0]);
+    index > 0 ? own.find(({ number }) => number === index) : (own.find(isUp) ?? own[0] ?? all.find(isUp));
   if (found !== undefined) return found;
-  const what =
-    own.length === 0 || index <= 0
-      ? `service ${JSON.stringify(service)} is not running`
-      : `service ${JSON.stringify(service)} has no container with index ${index}`;
+  const what = `service ${JSON.stringify(service)} is not running${index > 0 ? ` container #${index}` : ""}`;
   throw new Fault("notFound", what, { code: "compose.no-container" });
 }

@@ -7,6 +7,7 @@ import type { EventMessage } from "../../api/schemas/system.ts";
 import { attachOutput, readLog } from "../logs/output.ts";
 import type { LogPrinter } from "../logs/printer.ts";
 import type { Project } from "../model/project.ts";
+import { withSelected } from "../model/select.ts";
 import { label } from "../observe/labels.ts";
 import { type ObservedContainer, observeContainers, ofProject, orNothing } from "../observe/observe.ts";
 import { shortName } from "../request/names.ts";
@@ -18,6 +19,8 @@ export interface AttendOptions {
   readonly containers: readonly ObservedContainer[];
   /** Services whose output is shown. */
   readonly shown: readonly string[];
+  /** Services that are stopped when the command ends; all of them when none is named. Others go on, such as dependencies. */
+  readonly targets: readonly string[];
   readonly printer: LogPrinter;
   readonly timeoutSeconds: number | undefined;
   /** What the end of a container means for the others. */
@@ -217,16 +220,18 @@ class Attendance {
     this.#stopping = this.#ending(async () => {
       await this.#starting?.catch(() => {}); // ignored: run() reports it
       const containers = await observeContainers(this.#work.client, this.#project.name);
-      const { timeoutSeconds } = this.#options;
-      await stopProject(this.#work, this.#project, containers, timeoutSeconds, this.#hookOutput);
+      const { timeoutSeconds, targets } = this.#options;
+      const project = withSelected(this.#project, targets, "none");
+      await stopProject(this.#work, project, containers, timeoutSeconds, this.#hookOutput);
     });
   }
 
   #kill(): void {
     void this.#ending(async () => {
       const containers = await observeContainers(this.#work.client, this.#project.name);
+      const { services } = withSelected(this.#project, this.#options.targets, "none");
       const own = containers.filter(
-        ({ service, state }) => Object.hasOwn(this.#project.services, service) && state === "running",
+        ({ service, state }) => Object.hasOwn(services, service) && state === "running",
       );
       await killContainers(this.#work, own, "SIGKILL");
     });

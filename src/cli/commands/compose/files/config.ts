@@ -2,6 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import type { LoadOptions } from "../../../../compose/load/load.ts";
+import type { VariableUse } from "../../../../compose/load/substitute.ts";
 import type { Project } from "../../../../compose/model/project.ts";
 import { bool, type FlagValues, string } from "../../../../lib/flags/spec.ts";
 import { anyArgs } from "../../../command.ts";
@@ -64,7 +65,7 @@ async function shown(
   const unfiltered = flags.variables ? "--variables" : flags["no-interpolate"] ? "--no-interpolate" : "";
   if (unfiltered !== "" && services.length > 0)
     compose.warn(`service filtering is not applied when ${unfiltered} is set, all services are shown`);
-  if (flags.variables) return variables(options);
+  if (flags.variables) return variables(options, flags.format === "json");
   if (flags.environment) return environment(options);
   if (flags["no-interpolate"] && (flags["resolve-image-digests"] || flags["lock-image-digests"]))
     throw complain("--no-interpolate leaves no images whose digests could be asked for");
@@ -178,7 +179,15 @@ async function environment(options: LoadOptions): Promise<string> {
     .join("");
 }
 
-async function variables(options: LoadOptions): Promise<string> {
+/** A variable as Docker Compose's JSON has it. */
+const described = (use: VariableUse): Record<string, unknown> => ({
+  Name: use.name,
+  DefaultValue: use.defaultValue,
+  PresenceValue: use.alternateValue,
+  Required: use.isRequired,
+});
+
+async function variables(options: LoadOptions, isJson: boolean): Promise<string> {
   const { locateProject } = await import("../../../../compose/load/project-files.ts");
   const { parseYaml } = await import("../../../../compose/tree/parse.ts");
   const { variablesIn } = await import("../../../../compose/load/interpolate.ts");
@@ -190,6 +199,10 @@ async function variables(options: LoadOptions): Promise<string> {
       .flatMap(variablesIn)
       .map((use) => [use.name, use]),
   );
+  if (isJson) {
+    const sorted = [...found.keys()].sort().map((name) => [name, described(found.get(name) as VariableUse)]);
+    return `${JSON.stringify(Object.fromEntries(sorted), null, 4)}\n`;
+  }
   const rows = [...found.values()].map(
     (use) => `${use.name}\t${use.isRequired}\t${use.defaultValue}\t${use.alternateValue}\n`,
   );

@@ -156,6 +156,7 @@ async function attend({
     return await attendProject(work, project, {
       containers,
       shown,
+      targets: services,
       printer,
       timeoutSeconds,
       onExit: onExit(flags),
