@@ -64,6 +64,7 @@ test:
 
 torture: build
 	@tools/install-packages test
+	BERTH_TORTURE=1 $(BUN) tools/test.ts --timeout 1800000 ./test/faults
 	$(BUN) test/torture/torture.ts $(if $(CUTS),--cuts $(CUTS)) $(if $(KILLS),--kills $(KILLS)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(SEED),--seed $(SEED))
 
 test-vm:

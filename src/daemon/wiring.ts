@@ -210,7 +210,8 @@ export async function openDaemon(
       if (isUnused && systemd === undefined)
         await removeCgroupParent(keel, context.cgroups, context.cgroupParent);
       // What a shim wrote at the last moment is nobody's any more.
-      if (isIdle) await floor.execRoot.removeStates();
+      if (isIdle) await floor.execRoot.removeStates("containers");
+      if (plugins.runningCount === 0) await floor.execRoot.removeStates("plugins");
       await resources.disposeAsync();
     },
   };

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { parseDigest } from "../oci/digest.ts";
+import { RegistryRepository } from "./repository.ts";
 import { RegistryTransport } from "./transport.ts";
 import type { RegistryAuth } from "./tokens.ts";
 
@@ -73,3 +75,30 @@ for (const [kind, auth] of Object.entries(LOGINS))
       assert.ok(atRegistry.every((text) => /^(Basic bWU6c2VjcmV0|Bearer (TOKEN|GIVEN))$/.test(text ?? "")));
       assert.deepEqual(shown, Array(6).fill(undefined));
     });
+
+test("what an internal address says to which a registry redirects is refused, and not repeated", async () => {
+  const asked: string[] = [];
+  await using internal = await listen((q, r) => {
+    asked.push(String(q.url));
+    r.setHeader("Content-Type", "application/vnd.oci.image.manifest.v1+json");
+    r.end('{"schemaVersion":2,"password":"INTERNAL"}');
+  });
+  await using own = await listen((q, r) => {
+    if (q.url === "/v2/") return void r.end("{}");
+    r.writeHead(307, { Location: `http://127.0.0.1:${internal.port}/latest/meta-data` }).end();
+  });
+  const repository = new RegistryRepository(`127.0.0.1:${own.port}`, "a/b");
+  const digest = parseDigest(`sha256:${"0".repeat(64)}`);
+  const signal = new AbortController().signal;
+  const blob = { mediaType: "application/octet-stream", digest, sizeBytes: 100 };
+  for (const attempt of [
+    () => repository.resolve("1", { os: "linux", architecture: "amd64" }, signal),
+    () => repository.resolve(digest, { os: "linux", architecture: "amd64" }, signal),
+    () => repository.blobBytes(blob, signal),
+  ])
+    await assert.rejects(
+      attempt(),
+      (error: Error) => !`${error.message} ${String(error.cause)}`.includes("INTERNAL"),
+    );
+  assert.equal(asked.length, 3);
+});

@@ -5,7 +5,7 @@ import { appendFile, cp, mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-import { run } from "./command.ts";
+import { Live, run } from "./command.ts";
 import { type Client, clients, TestDaemon } from "./harness.ts";
 
 const ROOT = dirname(dirname(import.meta.dirname));
@@ -60,6 +60,16 @@ async function startService(name: string, port: number): Promise<number> {
   return (await daemon.inspect(name)).State.Pid;
 }
 
+/** Connects to a published port; whoever writes a line to it has it back from the container. */
+async function connectTo(address: string): Promise<Live> {
+  const [host, port] = address.split(/:(?=\d+$)/) as [string, string];
+  const script =
+    'exec 3<>"/dev/tcp/$0/$1"; echo connected; while read -r line; do echo "$line" >&3; read -r line <&3; echo "back $line"; done';
+  const live = new Live(daemon.network.wrap(["bash", "-c", script, host, port]), { timeoutMs: 170_000 });
+  await live.prints("connected");
+  return live;
+}
+
 /** Everything that a running container has must work. */
 async function checkService(name: string, port: number, pid: number, word: string): Promise<void> {
   assert.equal((await daemon.inspect(name)).State.Pid, pid, "the same process");
@@ -71,6 +81,33 @@ async function checkService(name: string, port: number, pid: number, word: strin
   attached.kill("SIGKILL");
   assert.match(await text("logs", name), new RegExp(`^ready\n[^]*heard ${word}$`));
 }
+
+test("connections to published ports stay open over an upgrade and a kill", async () => {
+  const older = daemon.program;
+  const echo = ["busybox", "nc", "-ll", "-p", "81", "-e", "cat"];
+  await text("run", "-d", "--name", "echo", "-p", "18203:81", ...echo);
+  const { NetworkSettings } = await daemon.inspect("echo");
+  const addresses = ["127.0.0.1:18203", `${NetworkSettings.Networks["bridge"]?.Gateway}:18203`];
+  const open = await Promise.all(addresses.map((address) => connectTo(address)));
+  const says = async (word: string): Promise<void> => {
+    for (const [i, connection] of open.entries()) {
+      connection.stdin.write(`${word}${i}\n`);
+      await connection.prints(`back ${word}${i}`);
+    }
+  };
+  await says("before");
+  await daemon.terminate();
+  await says("meanwhile");
+  daemon.program = [newer];
+  await daemon.up();
+  await says("newer");
+  await daemon.kill();
+  daemon.program = older;
+  await daemon.up();
+  await says("older");
+  for (const connection of open) connection.kill("SIGKILL");
+  await text("rm", "-f", "echo");
+});
 
 test("an upgrade and the way back leave containers, streams, logs and ports intact", async () => {
   const older = daemon.program;

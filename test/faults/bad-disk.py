@@ -6,10 +6,10 @@ mount namespace.
 The file system on it is mounted at DIR/disk; all goes with this process. Commands on standard input, each answered with a line:
   fine          every request is served
   errors        reads and writes fail with EIO
-  slow N        each write takes N milliseconds
+  stuck         writes wait
   repair        the file system is taken down, checked and mounted again
 """
-import ctypes, errno, os, struct, subprocess, sys, tempfile, threading, time
+import ctypes, errno, os, struct, subprocess, sys, tempfile, threading
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 NEW_MOUNTS, PRIVATE, NOSUID_NODEV = 0x20000, 1 << 18 | 1 << 14, 2 | 4
@@ -21,7 +21,9 @@ MOST = 1 << 20
 place, size = sys.argv[1], int(sys.argv[2]) << 20
 content = tempfile.TemporaryFile()
 content.truncate(size)
-mode = {"errors": False, "seconds": 0.0}
+errors = False
+moves = threading.Event()
+moves.set()
 
 
 def must(result):
@@ -47,14 +49,14 @@ def answer(opcode, node, body):
         return struct.pack("<QII", 3600, 0, 0) + attributes(node)
     if opcode == OPEN:
         return struct.pack("<QII", 1, 1, 0)  # without a page cache: each request arrives here
-    if opcode in (READ, WRITE, FSYNC) and mode["errors"]:
+    if opcode in (READ, WRITE, FSYNC) and errors:
         return errno.EIO
     if opcode == READ:
         _, at, length = struct.unpack_from("<QQI", body)
         return os.pread(content.fileno(), length, at)
     if opcode == WRITE:
         _, at, length = struct.unpack_from("<QQI", body)
-        time.sleep(mode["seconds"])
+        moves.wait()
         return struct.pack("<II", os.pwrite(content.fileno(), body[40:40 + length], at), 0)
     if opcode == STATFS:
         return struct.pack("<QQQQQIIII24x", size // 4096, 0, 0, 0, 0, 4096, 255, 4096, 0)
@@ -78,14 +80,15 @@ def run(*argv):
         raise RuntimeError("%s: %s" % (" ".join(argv), done.stdout.decode()))
 
 
-def obey(command, words):
+def obey(command):
+    global errors
     if command == "repair":
         run("umount", disk)
         run("e2fsck", "-y", "-f", image)
         run("mount", "-o", "loop", image, disk)
     else:
-        mode["errors"] = command == "errors"
-        mode["seconds"] = int(words[0]) / 1000 if command == "slow" else 0.0
+        errors = command == "errors"
+        moves.clear() if command == "stuck" else moves.set()
 
 
 must(LIBC.unshare(NEW_MOUNTS))
@@ -102,8 +105,7 @@ run("mkfs.ext4", "-q", *sys.argv[3:], image)
 run("mount", "-o", "loop", image, disk)
 print("ready", flush=True)
 for line in sys.stdin:
-    command, *words = line.split()
-    obey(command, words)
+    obey(line.strip())
     print("done", line.strip(), flush=True)
 # The file system goes before its device's server does.
 run("umount", "-l", disk)

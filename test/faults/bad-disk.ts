@@ -1,4 +1,4 @@
-// A daemon whose data root is a file system of its own on a disk that fails, fills up or is slow when it is told to (bad-disk.py).
+// A daemon whose data root is a file system of its own on a disk that fails, fills up or is stuck when it is told to (bad-disk.py).
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -6,8 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Edit, type Weakened, weaken } from "./weaken.ts";
 
-/** host: the n-th host operation from now on, whatever request it is in; inner: the n-th of the next container or exec. */
-export type Place = "host" | "inner";
+/**
+ * host: the n-th host operation from now on, whatever request it is in; inner: the n-th of the next container or exec; answer: the kernel has done
+ * what it was asked for over netlink, and its n-th answer from now on is lost.
+ */
+export type Place = "host" | "inner" | "answer";
 
 const EIO = 5;
 
@@ -15,7 +18,7 @@ const edits = (file: string): readonly Edit[] => [
   [
     "native/fault.h",
     "void clean_fd(int *fd);",
-    "int fault_step(const char *place, int index, struct fault *f);\nvoid fault_load(void);\nvoid clean_fd(int *fd);",
+    "int fault_step(const char *place, int index, struct fault *f);\nint fault_answer(void);\nvoid fault_load(void);\nvoid clean_fd(int *fd);",
   ],
   [
     "native/fault.c",
@@ -32,6 +35,16 @@ static int fault_read(const char *place)
 	ssize_t n = read(fd, text, sizeof text - 1);
 	close(fd);
 	return n > 0 && strncmp(text, place, strlen(place)) == 0 ? atoi(text + strlen(place)) : -1;
+}
+
+static void fault_wish(const char *place, int left)
+{
+	char text[32];
+	int n = snprintf(text, sizeof text, "%s %d", place, left);
+	int fd = open("${file}", O_WRONLY | O_TRUNC | O_CLOEXEC);
+	if (fd >= 0 && write(fd, text, (size_t)n) < 0)
+		n = 0;
+	clean_fd(&fd);
 }
 
 static int fault_now(struct fault *f, int index)
@@ -52,17 +65,21 @@ int fault_step(const char *place, int index, struct fault *f)
 	if (strcmp(place, "inner") == 0)
 		return index == fault_inner ? fault_set(f, ${EIO}, "injected", "", NULL) : 0;
 	int left = fault_read("host ");
-	if (left < 0)
-		return 0;
 	if (left == 0)
 		return fault_now(f, index);
-	char text[32];
-	int n = snprintf(text, sizeof text, "host %d", left - 1);
-	int fd = open("${file}", O_WRONLY | O_TRUNC | O_CLOEXEC);
-	if (fd >= 0 && write(fd, text, (size_t)n) < 0)
-		n = 0;
-	clean_fd(&fd);
+	if (left > 0)
+		fault_wish("host", left - 1);
 	return 0;
+}
+
+int fault_answer(void)
+{
+	int left = fault_read("answer ");
+	if (left == 0)
+		unlink("${file}");
+	if (left > 0)
+		fault_wish("answer", left - 1);
+	return left == 0;
 }
 
 void clean_fd(int *fd)
@@ -74,6 +91,11 @@ void clean_fd(int *fd)
     `		rc = is_undo(op) ? 0 : is_cancelled() ? fault_set(f, ECANCELED, "cancelled", "", NULL) : fault_step("host", index, f);
 		if (rc == 0)
 			rc = run_one(&h, op, f);`,
+  ],
+  [
+    "native/netns.c",
+    "		if (n < 0 && errno == EAGAIN)\n			return wait ? -ETIMEDOUT : 0;",
+    "		if (n >= 0 && fault_answer())\n			return -ENOBUFS;\n		if (n < 0 && errno == EAGAIN)\n			return wait ? -ETIMEDOUT : 0;",
   ],
   [
     "native/container.c",

@@ -21,9 +21,10 @@ export class ExecRoot implements AsyncDisposable {
     return join(this.dir, name);
   }
 
-  /** Removes what dead shims have left; only where no container runs, for it is nobody's then. */
-  async removeStates(): Promise<void> {
-    await rm(this.path("c"), { recursive: true, force: true });
+  /** Removes what dead shims have left, of containers or of plugins; only where none of them runs, for it is nobody's then. */
+  async removeStates(of: "containers" | "plugins"): Promise<void> {
+    for (const name of of === "containers" ? ["c"] : ["p", "plugins"])
+      await rm(this.path(name), { recursive: true, force: true });
   }
 
   /** Removes what the daemon keeps in it, and the directory itself, unless a container or a plugin runs. */

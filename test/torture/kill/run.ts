@@ -187,6 +187,10 @@ async function main(): Promise<number> {
     const { deeds = 0, ...kills } = Object.fromEntries(world.counts);
     const seconds = Math.round((Date.now() - begun) / 1000);
     report = { seed, kills, deeds, lines, failures: world.failures, leaks, seconds };
+  } catch (error) {
+    // What comes of the end of a broken world hides the reason.
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n${daemon.log}\n`);
+    throw error;
   } finally {
     world.isOver = true;
     await daemon.close();

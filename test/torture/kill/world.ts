@@ -89,7 +89,12 @@ export class World {
   /** Kills a process when it is what it is taken for: numbers are given out again. */
   async killIf(pid: number, is: () => Promise<boolean>): Promise<boolean> {
     if (pid <= 1 || !(await isAlive(pid)) || !(await is().catch(() => false))) return false;
-    process.kill(pid, "SIGKILL");
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+      return false; // it ended while we looked
+    }
     return true;
   }
 
