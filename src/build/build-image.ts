@@ -20,7 +20,8 @@ import { type ImageResolver, planBuild } from "./graph/plan.ts";
 import { argsOf, lintOptions, readOpened } from "./read-dockerfile.ts";
 import type { BuildRequest, BuildResult } from "./request.ts";
 import { removeScratch } from "./solver/scratch.ts";
-import type { BuildPorts, SourceImage } from "./solver/ports.ts";
+import type { BuildPorts, ResolveRequest, SourceImage } from "./solver/ports.ts";
+import { canonicalString, parseReference } from "../oci/reference.ts";
 import { solveGraph } from "./solver/solve.ts";
 
 export interface BuildOptions {
@@ -77,20 +78,32 @@ class Resolver {
       const signal = AbortSignal.any([this.options.signal, this.stop.signal]);
       if (layout !== undefined && this.request.takeFromLayout === undefined)
         throw new Fault("notImplemented", "the client offers no OCI layouts", { code: "build.layout" });
+      const onProgress = (line: Readonly<Record<string, unknown>>): void =>
+        this.options.onEvent({ type: "pull", at: { stage, step }, line });
       image = layout && this.request.takeFromLayout?.(layout, signal);
-      image ??= this.ports.images.resolve({
-        reference: base.reference,
-        ...(platform === undefined ? {} : { platform }),
-        pull: this.request.pull ?? false,
-        credentials: this.request.credentials ?? (async () => undefined),
-        onProgress: (line) => this.options.onEvent({ type: "pull", at: { stage, step }, line }),
-        signal,
-      });
+      image ??= this.fromRegistry(base.reference, platform, { onProgress, signal });
       image.catch(() => undefined); // ignored: whoever needs the image awaits it
       this.known.set(key, image);
     }
     return image;
   };
+
+  private async fromRegistry(
+    reference: string,
+    platform: Platform | undefined,
+    { onProgress, signal }: Pick<ResolveRequest, "onProgress" | "signal">,
+  ): Promise<SourceImage> {
+    const identifier = `docker-image://${canonicalString(parseReference(reference))}`;
+    await this.request.judge?.({ identifier, platform: platform ?? hostPlatform() }, signal);
+    return await this.ports.images.resolve({
+      reference,
+      ...(platform === undefined ? {} : { platform }),
+      pull: this.request.pull ?? false,
+      credentials: this.request.credentials ?? (async () => undefined),
+      onProgress,
+      signal,
+    });
+  }
 
   /** What was asked for and found. */
   async materials(): Promise<Material[]> {
@@ -212,7 +225,7 @@ async function buildOpened(
   if (dialect === "classic")
     for (const message of file.warnings) options.onEvent({ type: "warning", message });
   else warn(lintDockerfile(parsed, await lintOptions(opened, staged, ports.images)), options.onEvent);
-  const args = argsOf(request);
+  const args = argsOf(request, file);
   declareMetaArgs(file, args);
   const labels = request.labels ?? {};
   const outline = outlineBuild(file, args, {

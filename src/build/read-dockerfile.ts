@@ -65,12 +65,14 @@ export async function lintOptions(
   return { ignored, imageVariables: (reference) => known.get(reference) };
 }
 
-/** Returns the arguments that a request gives, none declared yet. */
-export function argsOf(request: BuildRequest): BuildArgs {
+/** Returns the arguments that a request gives for a Dockerfile, none declared yet. */
+export function argsOf(request: BuildRequest, { stages }: StagedDockerfile): BuildArgs {
   const host: Platform = hostPlatform();
   // compat: the classic builder knows no arguments of the platform.
   const known =
     request.dialect === "buildkit" ? platformArgs(request.platform ?? host, host) : new Map<string, string>();
+  if (request.dialect === "buildkit")
+    known.set("TARGETSTAGE", request.target || stages.at(-1)?.from.name || "default");
   return new BuildArgs(request.buildArgs ?? {}, known);
 }
 
@@ -127,7 +129,7 @@ export function describeDockerfile(
   return withOpened(request, ports, signal, async (opened) => {
     const { file } = readOpened(opened, "buildkit");
     const contexts = new NamedContexts(request.contexts);
-    const target = describeTarget(file, argsOf(request), { target: request.target, contexts });
+    const target = describeTarget(file, argsOf(request, file), { target: request.target, contexts });
     return { text: opened.dockerfile, file, target };
   });
 }

@@ -267,3 +267,41 @@ test(
     assert.equal(events.filter((e) => e.type === "cached").length, 3);
   },
 );
+
+test(
+  "COPY --from --parents takes each time what is named, with the directories on the way",
+  options,
+  async () => {
+    await addImage("deep", {
+      "x/": { mode: 0o750, uid: 3, gid: 4 },
+      "x/y/": { mode: 0o711 },
+      "x/y/z": "Z",
+      "x/other": "O",
+      "w/v/u.md": "U",
+      "w/v/t.txt": "T",
+    });
+    await addImage("plain", { etc: { type: "directory" } });
+    const from = "COPY --from=deep --parents";
+    await build(
+      `FROM plain\n${from} /x/y/z /a/\n${from} /x/other /a/\n${from} /w/*/*.md /b/\n${from} /x/./y/z /c/\n`,
+    );
+    const root = await listRoot();
+    const names = Object.keys(root).filter((name) => /^[abc]/.test(name));
+    assert.deepEqual(names.sort(), [
+      ...["a", "a/x", "a/x/other", "a/x/y", "a/x/y/z", "b", "b/w", "b/w/v", "b/w/v/u.md"],
+      ...["c", "c/y", "c/y/z"],
+    ]);
+    assert.deepEqual(root["a/x"], { mode: 0o750, uid: 3, gid: 4, text: "" });
+    assert.equal(root["a/x/y"]?.mode, 0o711);
+    assert.equal(root["a/x/y/z"]?.text, "Z");
+  },
+);
+
+test("directories of an archive keep their times", options, async () => {
+  const content = tarBytes({ "d/": { mtimeSec: 1_400_000_000 }, "d/f": "F", "d/g": "G" });
+  await build("FROM scratch\nADD t.tar /o/\n", { "t.tar": { content } });
+  const top = created.at(-1)?.layers.at(-1) as LayerId;
+  await using session = await store.openFs(store.rootSource(top));
+  const [stat] = await session.sync([fs.stat("/o/d")]);
+  assert.equal(Number((stat as readonly unknown[])[4]), 1_400_000_000);
+});

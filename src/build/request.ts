@@ -4,7 +4,7 @@ import type { Material } from "./attest/provenance.ts";
 import type { ImportedRecord } from "./cache/imported.ts";
 import type { Dialect } from "./graph/dialect.ts";
 import type { LayoutReference } from "./graph/named-contexts.ts";
-import type { BuildClient, SourceImage, StepLimits } from "./solver/ports.ts";
+import type { BuildClient, SourceImage, SourceJudge, StepLimits } from "./solver/ports.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Platform } from "../oci/platform.ts";
 import type { LayerId } from "../storage/layer/types.ts";
@@ -23,6 +23,8 @@ export interface BuildRequest {
   readonly takeFromLayout?: (layout: LayoutReference, signal: AbortSignal) => Promise<SourceImage>;
   /** Who is asked for secrets, agents and directories; absent: a client that can only upload. */
   readonly client?: BuildClient;
+  /** Asked about each source before it is fetched; absent: all may be used. */
+  readonly judge?: SourceJudge;
   /** What the user logs in with at a registry, in the words of the Engine API's AuthConfig. */
   readonly credentials?: (host: string) => Promise<Readonly<Record<string, string>> | undefined>;
   /** Path of the Dockerfile in the context; "" and absent mean `Dockerfile`. */

@@ -10,6 +10,14 @@ export interface Context {
   readonly only?: "classic" | "buildkit";
   /** Both engines have to refuse it. */
   readonly fails?: boolean;
+  /** What Debian's BuildKit does not know, or does otherwise: compared with today's alone. */
+  readonly isCurrent?: boolean;
+  /** What is built instead of the context's directory. */
+  readonly context?: string;
+  /** Needs the server of served-files.ts. */
+  readonly isServed?: boolean;
+  /** Its directory gets the archives of served-files.ts. */
+  readonly hasArchives?: boolean;
 }
 
 /** Content, or a directory, a symlink, a mode. */
@@ -86,10 +94,10 @@ const CONFIGURATION = plain({
   ),
 });
 
-/** BuildKit of today writes the path without the slash, as we do for it; Debian's does not. */
+/** Debian's engine keeps the slash. */
 const WORKDIR_SLASH = plain(
   { "workdir with trailing slash": b("WORKDIR /a/b/", "RUN pwd > x") },
-  { only: "classic" },
+  { isCurrent: true },
 );
 
 /** BuildKit would fetch the frontend that is named. */
@@ -149,7 +157,7 @@ const RUNS = plain({
   "run root mount points": b("RUN ls -d /proc /sys /dev > /l"),
   "run deep directories": b("RUN mkdir -p /a/b/c/d && touch /a/b/c/d/e"),
   "run empty file then append": b("RUN touch /f", "RUN echo a >> /f", "RUN echo b >> /f"),
-  "run rename over": b("RUN echo 1 > /a && echo 2 > /b", "RUN mv /b /a"),
+  "run rename over": b("RUN echo 1 > /a && echo other > /b", "RUN mv /b /a"),
   "run chmod only": b("RUN echo x > /a", "RUN chmod 600 /a"),
   "run opaque": b("RUN mkdir /o && touch /o/1 /o/2", "RUN rm -r /o && mkdir /o && touch /o/3"),
 });
@@ -201,7 +209,7 @@ const ARGS: Context[] = [
     name: "dockerfile by name",
     dockerfile: "FROM nothing\n",
     files: { "sub/Other": b("COPY a /a"), a: "A" },
-    args: ["-f", "sub/Other"],
+    args: ["-f", "{dir}/sub/Other"],
   },
 ];
 

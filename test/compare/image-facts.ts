@@ -9,6 +9,13 @@ import { readTar } from "../../src/lib/tar/reader.ts";
 /** An image as comparable lines. */
 export type Facts = readonly string[];
 
+/** What builds and with whom it is compared. */
+export interface Compared {
+  readonly mode: "classic" | "buildkit";
+  /** With a Docker of today, not with Debian's 20.10. */
+  readonly isCurrent: boolean;
+}
+
 type Json = Readonly<Record<string, unknown>>;
 
 /** Fields of the configuration that belong to containers, or to how an engine stores an image. */
@@ -54,20 +61,23 @@ interface HistoryLine {
 
 /**
  * What is not compared: digests in a created_by tell of the builder's own way of hashing, and today's BuildKit and engine say
- * more than Debian's: a fourth duration of HEALTHCHECK, the flags of COPY, the value of an ARG.
+ * more than Debian's, or in other forms: HEALTHCHECK, EXPOSE, the flags of COPY, the value of an ARG.
  */
-function comparable(text: string): string {
-  return text
-    .replace(/(file|dir|multi):[0-9a-f]{64}/g, "$1:…")
-    .replace(/^(.*HEALTHCHECK .*"[^"]*" "[^"]*" "[^"]*") "0s" ('\\?.*')/, "$1 $2")
+function comparable(text: string, { isCurrent }: Compared): string {
+  const withoutDigests = text.replace(/(file|dir|multi):[0-9a-f]{64}/g, "$1:…");
+  if (isCurrent) return withoutDigests;
+  return withoutDigests
+    .replace(/HEALTHCHECK .*/, "HEALTHCHECK …")
+    .replace(/^EXPOSE map\[(.*)\]/, (_, ports: string) => `EXPOSE [${ports.replaceAll(":{}", "")}]`)
     .replace(/^(COPY|ADD)(?: --ch(?:own|mod)=\S+)+ /, "$1 ")
+    .replace(/#\(nop\) (COPY|ADD) --chown=([\w:]*?) ?((?:file|dir|multi):…)/, "#(nop) $1 --chown=$2 $3")
     .replace(/^ARG .*/, (line) => line.replace(/=\S*/g, ""));
 }
 
-function historyFacts(history: readonly HistoryLine[]): Facts {
+function historyFacts(history: readonly HistoryLine[], compared: Compared): Facts {
   return history.map((h) => {
     const empty = h.empty_layer === true ? "empty" : "layer";
-    return `history ${empty} ${comparable(h.created_by ?? "")} ${h.comment ?? ""} ${h.author ?? ""}`.trimEnd();
+    return `history ${empty} ${comparable(h.created_by ?? "", compared)} ${h.comment ?? ""} ${h.author ?? ""}`.trimEnd();
   });
 }
 
@@ -78,19 +88,21 @@ const ENGINE_PARENTS = new Set(["etc", ""]);
 /** Times after this are the build's. */
 const LONG_AGO_SEC = Date.UTC(2020, 0, 1) / 1000;
 
-function fileFact(entry: TarEntry, digest: string, mode: "classic" | "buildkit"): string | undefined {
+function fileFact(entry: TarEntry, digest: string, { mode, isCurrent }: Compared): string | undefined {
   const name = entry.name.replace(/^\.?\//, "").replace(/\/$/, "");
   if (ENGINE_FILES.test(name) || ENGINE_PARENTS.has(name)) return undefined;
   const link = entry.linkName === "" ? "" : ` -> ${entry.linkName}`;
   const content = entry.type === "file" ? ` ${entry.sizeBytes} ${digest.slice(0, 12)}` : "";
   // Debian's BuildKit gives directories the time of the build.
-  const hasTime = entry.mtimeSec < LONG_AGO_SEC && (mode === "classic" || entry.type !== "directory");
+  const hasTime =
+    entry.mtimeSec < LONG_AGO_SEC && (isCurrent || mode === "classic" || entry.type !== "directory");
   const time = hasTime ? ` @${entry.mtimeSec}` : "";
   const bits = (entry.mode & 0o7777).toString(8);
-  return `file ${name} ${entry.type} ${bits} ${entry.uid}:${entry.gid}${content}${link}${time}`;
+  const xattrs = [...entry.xattrs].map(([key, value]) => ` ${key}=${Buffer.from(value).toString("hex")}`);
+  return `file ${name} ${entry.type} ${bits} ${entry.uid}:${entry.gid}${content}${link}${time}${xattrs.sort().join("")}`;
 }
 
-async function treeFacts(archive: Uint8Array, mode: "classic" | "buildkit"): Promise<Facts> {
+async function treeFacts(archive: Uint8Array, compared: Compared): Promise<Facts> {
   const facts: string[] = [];
   let entry: TarEntry | undefined;
   let hash = createHash("sha256");
@@ -101,7 +113,7 @@ async function treeFacts(archive: Uint8Array, mode: "classic" | "buildkit"): Pro
         hash = createHash("sha256");
       } else if (event.kind === "data") hash.update(event.bytes);
       else if (event.kind === "end" && entry !== undefined) {
-        const fact = fileFact(entry, hash.digest("hex"), mode);
+        const fact = fileFact(entry, hash.digest("hex"), compared);
         if (fact !== undefined) facts.push(fact);
       }
     }
@@ -117,11 +129,8 @@ export interface ImageSources {
 }
 
 /** Returns everything that is compared, one fact a line. */
-export async function factsOf(
-  { config, history, tree }: ImageSources,
-  mode: "classic" | "buildkit",
-): Promise<Facts> {
-  return [...configFacts(config), ...historyFacts(history), ...(await treeFacts(tree, mode))];
+export async function factsOf({ config, history, tree }: ImageSources, compared: Compared): Promise<Facts> {
+  return [...configFacts(config), ...historyFacts(history, compared), ...(await treeFacts(tree, compared))];
 }
 
 /** Returns the lines that only one side has, marked `-` (first) and `+` (second). */

@@ -9,11 +9,11 @@ import { compileIgnorePatterns, parseIgnoreFile } from "../../lib/patternmatch/i
 import { MAX_DOCKERFILE_BYTES } from "../dockerfile/lex.ts";
 import { EMPTY_TREE, type SourceTree } from "../files/source-tree.ts";
 import type { BuildRequest } from "../request.ts";
-import type { BuildClient } from "../solver/ports.ts";
+import type { BuildClient, JudgedSource } from "../solver/ports.ts";
 import { BlobStore } from "./blobs.ts";
 import type { ContextTree } from "./context-tree.ts";
 import { fetchGit } from "./git.ts";
-import { isGitContext, parseGitRef } from "../../lib/git/git-ref.ts";
+import { gitIdentity, isGitContext, parseGitRef } from "../../lib/git/git-ref.ts";
 import { receiveDirectory } from "./receive.ts";
 import { fetchContext, RemoteDockerfile } from "./remote.ts";
 import { unpackContext } from "./unpack.ts";
@@ -28,6 +28,15 @@ export interface Contexts {
   /** Private directory for what is fetched. */
   readonly directory: string;
   open(name: string): Promise<SourceTree>;
+  /** Throws where a source may not be used. */
+  judge(source: JudgedSource): Promise<void>;
+}
+
+/** A repository or a file on a server, as policies speak of it. */
+export function judgedRemote(address: string): JudgedSource {
+  if (!isGitContext(address)) return { identifier: address };
+  const ref = parseGitRef(address);
+  return { identifier: `git://${gitIdentity(ref)}`, attrs: { "git.fullurl": ref.remote } };
 }
 
 /** The contexts of a build whose Dockerfile has been found. */
@@ -106,6 +115,10 @@ class BuildContexts implements OpenedContexts {
     return this.request.dockerfile || DEFAULT_NAME;
   }
 
+  async judge(source: JudgedSource): Promise<void> {
+    await this.request.judge?.(source, this.signal);
+  }
+
   private find(): Promise<Found> {
     const { request } = this;
     if (request.context !== undefined)
@@ -132,6 +145,7 @@ class BuildContexts implements OpenedContexts {
 
   private async findRemote(remote: string): Promise<Found> {
     if (isGitContext(remote)) return this.findIn(this.git(remote, false));
+    await this.judge(judgedRemote(remote));
     const fetched = await fetchContext(remote, this.blobs, this.signal);
     if (fetched instanceof RemoteDockerfile)
       return { name: "remote Dockerfile", text: this.request.dockerfileText ?? fetched.text, ignored: [] };
@@ -166,14 +180,16 @@ class BuildContexts implements OpenedContexts {
     );
   }
 
-  private receive(
+  private async receive(
     name: string,
     options: { only?: readonly string[]; excludes?: readonly string[] },
   ): Promise<ContextTree> {
-    return receiveDirectory(this.client(), name, this.blobs, { ...options, signal: this.signal });
+    await this.judge({ identifier: `local://${name}` });
+    return await receiveDirectory(this.client(), name, this.blobs, { ...options, signal: this.signal });
   }
 
   private async git(source: string, keepsGitDir: boolean): Promise<ContextTree> {
+    await this.judge(judgedRemote(source));
     const ref = parseGitRef(source);
     return fetchGit(ref, {
       directory: `${this.directory}/git-${this.count++}`,
@@ -207,6 +223,7 @@ class BuildContexts implements OpenedContexts {
     const value = contexts?.[name] ?? "";
     if (isGitContext(value)) return this.git(value, false);
     if (/^https?:/.test(value)) {
+      await this.judge({ identifier: value });
       const fetched = await fetchContext(value, this.blobs, this.signal);
       if (!(fetched instanceof RemoteDockerfile)) return fetched;
       throw new Fault("invalidParameter", `the context "${name}" (${value}) is no archive`, {
@@ -226,12 +243,27 @@ class BuildContexts implements OpenedContexts {
   }
 }
 
+/** Fetches a context from a server into a private directory, without building it. A Dockerfile alone is undefined. */
+export async function openRemote(
+  address: string,
+  { blobs, directory, signal }: { blobs: BlobStore; directory: string; signal: AbortSignal },
+): Promise<ContextTree | undefined> {
+  if (!isGitContext(address)) {
+    const fetched = await fetchContext(address, blobs, signal);
+    return fetched instanceof RemoteDockerfile ? undefined : fetched;
+  }
+  const ref = parseGitRef(address);
+  const options = { directory: `${directory}/git`, keepsGitDir: ref.keepsGitDir ?? false, blobs, signal };
+  return await fetchGit(ref, options);
+}
+
 /** Fetches a repository for ADD. */
-export function openRepository(
+export async function openRepository(
   contexts: Contexts,
   source: string,
   options: { name: string; keepsGitDir: boolean; checksum: string; signal: AbortSignal },
 ): Promise<ContextTree> {
+  await contexts.judge(judgedRemote(source));
   const ref = parseGitRef(source);
   return fetchGit(options.checksum === "" ? ref : { ...ref, checksum: options.checksum }, {
     directory: `${contexts.directory}/${options.name}`,

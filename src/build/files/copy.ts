@@ -11,7 +11,7 @@ import type { ModeChange } from "./mode.ts";
 import type { Owner } from "./owner.ts";
 import { resolveInTree } from "./resolve.ts";
 import type { Selected } from "./select.ts";
-import type { SourceTree, WalkedFile } from "./source-tree.ts";
+import type { FileNode, SourceTree, WalkedFile } from "./source-tree.ts";
 
 /** Operations are sent in groups of about this many bytes. */
 const BATCH_BYTES = 1 << 20;
@@ -23,6 +23,10 @@ export interface CopyRules {
   /** Undefined keeps the source's mode. */
   readonly mode: ModeChange | undefined;
   readonly excludes: IgnorePatterns | undefined;
+  /** compat: with BuildKit a destination gets the time of the directory that is copied into it. */
+  readonly keepsTimes: boolean;
+  /** compat: with BuildKit directories that are made on the way have the mode of an octal `--chmod`; undefined is 0755. */
+  readonly directoryMode: number | undefined;
   /** Do not follow symlinks on the way to the destination: directories replace them (`--link`). */
   readonly isLink: boolean;
 }
@@ -87,6 +91,13 @@ export class OpBatch {
   }
 }
 
+interface DirectoryModes {
+  readonly all?: number | undefined;
+  readonly last?: number | undefined;
+  /** compat: with `--link` those that are there are as if they were new, too. */
+  readonly isLink?: boolean;
+}
+
 /** Writes files below one directory of a draft. */
 export class TreeWriter {
   private readonly session: FsSession;
@@ -103,22 +114,37 @@ export class TreeWriter {
     this.batch = new OpBatch(session);
   }
 
-  /** Makes a directory and its parents where missing; all belong to `owner` and are 0755 but for the last one's `mode`. */
-  async makeDirectories(path: string, owner: Owner, mode = 0o755): Promise<void> {
+  /** Makes a directory and its parents where missing; all belong to `owner` and have `modes.all`, but for the last one's `modes.last`. */
+  async makeDirectories(path: string, owner: Owner, modes: DirectoryModes = {}): Promise<void> {
     await this.batch.finish();
+    const { all = 0o755, last = all, isLink = false } = modes;
     const missing: string[] = [];
     for (let at = path; at !== "/" && at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
       const node = await statInSession(this.session, at);
-      if (node?.type === "directory") break;
+      if (node?.type === "directory" && !isLink) break;
+      if (node?.type === "directory") {
+        await this.batch.add(
+          fs.meta(kernelPath(at), { mode: at === path ? last : all, ...owner, ...timeNow() }),
+        );
+        continue;
+      }
       if (node !== undefined) throw inTheWay(at);
       missing.push(at);
     }
     const now = timeNow();
     for (const directory of missing.reverse()) {
-      const bits = directory === path ? mode : 0o755;
+      const bits = directory === path ? last : all;
       await this.batch.add(fs.mkdir(kernelPath(directory), { mode: bits, ...owner, ...now }));
       this.fresh.add(directory);
     }
+  }
+
+  /** Gives a directory the time of `node` when everything is in it. */
+  async keepTime(path: string, { mtimeSec, mtimeNsec }: FileNode): Promise<void> {
+    const there = await this.look(path);
+    if (there === undefined) return;
+    const { mode, uid, gid } = there;
+    this.unfinished.push({ path, meta: { mode, uid, gid, mtimeSec, mtimeNsec } });
   }
 
   /** Sets a file's metadata, nothing else. */
@@ -240,7 +266,9 @@ export async function copySelected(
   if (item.node.type === "directory") {
     if (target.exists && !target.isDirectory) throw inTheWay(target.path);
     // compat: a new destination is 0755, whatever the source directory's mode (classic builder).
-    if (!target.exists) await writer.makeDirectories(target.path, owner, rules.mode?.(0o755, true));
+    const modes = { all: rules.directoryMode, last: rules.mode?.(0o755, true), isLink: rules.isLink };
+    if (!target.exists || rules.isLink) await writer.makeDirectories(target.path, owner, modes);
+    if (rules.keepsTimes) await writer.keepTime(target.path, item.node);
     for await (const file of walk()) {
       if (file.path !== "")
         await writer.write(file, joinPath(target.path, file.path), metaAfter(file, rules));
@@ -249,9 +277,12 @@ export async function copySelected(
   }
   let path = target.path;
   if (destination.endsWith("/") || target.isDirectory) {
-    await writer.makeDirectories(target.path, owner);
+    await writer.makeDirectories(target.path, owner, { all: rules.directoryMode, isLink: rules.isLink });
     path = (await resolveDestination(session, joinPath(target.path, item.name), rules)).path;
-  } else await writer.makeDirectories(path.slice(0, path.lastIndexOf("/")), owner);
+  } else {
+    const parent = path.slice(0, path.lastIndexOf("/"));
+    await writer.makeDirectories(parent, owner, { all: rules.directoryMode, isLink: rules.isLink });
+  }
   for await (const file of walk()) await writer.write(file, path, metaAfter(file, rules));
   return writer.finish();
 }

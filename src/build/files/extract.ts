@@ -48,6 +48,8 @@ class Extraction {
   private readonly batch: OpBatch;
   /** Where the directories of the archive really are; forgotten when a symlink may have changed that. */
   private readonly places = new Map<string, string>();
+  /** Times of directories: what is put into one changes its own. */
+  private readonly times = new Map<string, FileMeta>();
 
   constructor(session: FsSession, root: string, owner: Owner | undefined) {
     this.session = session;
@@ -94,6 +96,7 @@ class Extraction {
     switch (entry.type) {
       case "directory":
         await this.batch.add(fs.mkdir(target, meta));
+        this.times.set(await this.place(path), meta);
         break;
       case "file":
         await this.batch.add(fs.file(target, meta, entry.sizeBytes));
@@ -138,7 +141,12 @@ class Extraction {
     }
   }
 
-  finish(): Promise<void> {
+  async finish(): Promise<void> {
+    await this.batch.finish();
+    const look = linkReader(this.session);
+    // The innermost first. What an archive has replaced by something else since is left alone.
+    for (const [path, meta] of [...this.times].reverse())
+      if ((await look(path))?.isDirectory === true) await this.batch.add(fs.meta(kernelPath(path), meta));
     return this.batch.finish();
   }
 }

@@ -1,6 +1,7 @@
 // `--chown`: names looked up in the passwd and group files of the root that is written to.
 
 import { Fault, SysError } from "../../lib/errors.ts";
+import type { Dialect } from "../graph/dialect.ts";
 import type { FsSession } from "../../linux/keel.ts";
 import { fs } from "../../linux/ops.ts";
 
@@ -46,10 +47,20 @@ async function idOf(session: FsSession, word: string, kind: "user" | "group"): P
   return id;
 }
 
+/** compat: with BuildKit a user alone that is no group's name has the group of its own line. */
+async function groupOfUser(session: FsSession, user: string): Promise<number | undefined> {
+  if (findId(await readText(session, "/etc/group"), user) !== undefined) return undefined;
+  const line = (await readText(session, "/etc/passwd")).split("\n").find((l) => l.startsWith(`${user}:`));
+  const gid = line?.split(":")[3] ?? "";
+  return /^\d+$/.test(gid) ? Number(gid) : undefined;
+}
+
 /** Returns who `--chown` names: `user`, `user:group`, numbers or names; a user alone is its own group. */
-export async function resolveOwner(session: FsSession, chown: string): Promise<Owner> {
+export async function resolveOwner(session: FsSession, chown: string, dialect: Dialect): Promise<Owner> {
   const [user = "", group = user, ...more] = chown.split(":");
   if (more.length > 0) throw invalid(`invalid chown string format: ${chown}`);
   const uid = await idOf(session, user, "user");
-  return { uid, gid: group === user && /^\d+$/.test(user) ? uid : await idOf(session, group, "group") };
+  if (group === user && /^\d+$/.test(user)) return { uid, gid: uid };
+  const own = dialect === "buildkit" && !chown.includes(":") ? await groupOfUser(session, user) : undefined;
+  return { uid, gid: own ?? (await idOf(session, group, "group")) };
 }

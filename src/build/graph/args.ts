@@ -6,7 +6,7 @@ import { PREDEFINED_ARGS } from "../dockerfile/predefined-args.ts";
 import { formatPlatform, type Platform } from "../../oci/platform.ts";
 
 /** Returns TARGETPLATFORM, BUILDARCH and so on, which a stage may declare without a value. */
-export function platformArgs(target: Platform, build: Platform): ReadonlyMap<string, string> {
+export function platformArgs(target: Platform, build: Platform): Map<string, string> {
   const args = new Map<string, string>();
   for (const [prefix, platform] of [
     ["TARGET", target],

@@ -51,8 +51,10 @@ function baseOf(file: StagedDockerfile, stage: Stage, args: BuildArgs, contexts:
   const reference = expand(from.base);
   if (reference === "") throw syntaxError(`base name (${from.base}) should not be blank`, from.lines);
   // A context of the stage's own name stands in for the whole stage's base.
-  const given =
-    (stage.from.name === "" ? undefined : contexts.find(stage.from.name)) ?? contexts.find(reference);
+  const own = stage.from.name === "" ? undefined : contexts.find(stage.from.name);
+  // Nobody needs such a stage: its name means the files, wherever it stands.
+  if (own?.kind === "files") return { kind: "scratch" };
+  const given = own ?? contexts.find(reference);
   if (given?.kind === "image") return { kind: "image", reference: given.reference };
   if (given?.kind === "files")
     throw syntaxError(`a stage cannot start from the files of the context "${given.name}"`, from.lines);
@@ -92,6 +94,8 @@ export function outlineBuild(
 ): Outline {
   const { contexts } = options;
   const target = findTarget(file.stages, options.target);
+  if (target.from.name !== "" && contexts.find(target.from.name)?.kind === "files")
+    throw syntaxError(`the stage "${target.from.name}" is a context of files`, target.from.lines);
   const bases = file.stages.slice(0, target.index + 1).map((stage) => baseOf(file, stage, args, contexts));
   const wanted = new Set<number>();
   const pending = [target.index];

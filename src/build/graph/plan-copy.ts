@@ -42,7 +42,8 @@ export function planTransfer(
     chown: state.expand(transfer.chown),
     chmod: state.expand(transfer.chmod),
     isLink: transfer.isLink,
-    excludes: transfer.excludes.map((e) => state.expand(e)),
+    // compat: variables are not replaced in these patterns.
+    excludes: transfer.excludes,
     shell: state.shell,
     dialect: state.dialect,
   };

@@ -11,23 +11,33 @@ import { planMounts } from "./mounts.ts";
 import type { StageState } from "./stage-state.ts";
 import type { FileSource, RunOp, VertexOp } from "./vertex.ts";
 
+interface Command {
+  readonly args: readonly string[];
+  /** As the history has it. */
+  readonly shown: readonly string[];
+  readonly files: readonly StepFile[];
+}
+
+const command = (args: readonly string[]): Command => ({ args, shown: args, files: [] });
+
 /** Turns the words of RUN and its here-documents into what is executed. */
-function commandOf(run: RunInstruction, state: StageState): { args: readonly string[]; files: StepFile[] } {
+function commandOf(run: RunInstruction, state: StageState): Command {
   const [line = ""] = run.command.words;
   const [first] = run.heredocs;
   if (!run.command.isShellForm || first === undefined) {
     if (run.command.words.length === 0) throw syntaxError("RUN requires at least one argument", run.lines);
-    return { args: state.commandWords(run.command), files: [] };
+    return command(state.commandWords(run.command));
   }
   if (parseHeredocMark(line) === undefined) {
     // The shell reads the here-documents itself.
     const full = [line, ...run.heredocs.map((h) => h.content + h.name)].join("\n");
-    return { args: [...state.shell, full], files: [] };
+    return command([...state.shell, full]);
   }
   const script = heredocText(first);
-  if (!script.startsWith("#!")) return { args: [...state.shell, script], files: [] };
+  if (!script.startsWith("#!")) return command([...state.shell, script]);
   const path = `/dev/pipes/${cleanPath(`/${first.name}`).slice(1).replaceAll("/", "_")}`;
-  return { args: [path], files: [{ path, content: script, mode: 0o755 }] };
+  // compat: the history speaks of a shell all the same.
+  return { args: [path], shown: [...state.shell, path], files: [{ path, content: script, mode: 0o755 }] };
 }
 
 export interface RunPlanning {
@@ -39,7 +49,7 @@ export interface RunPlanning {
 
 /** Plans a RUN. Throws Fault `dockerfile.syntax`. */
 export async function planRun(run: RunInstruction, state: StageState, planning: RunPlanning): Promise<RunOp> {
-  const { args, files } = commandOf(run, state);
+  const { args, shown, files } = commandOf(run, state);
   const buildEnv = state.buildEnvironment();
   const recorded = state.recordedArgs();
   const keyArgs = buildEnv.filter((entry) => state.isRecorded(entry)).sort();
@@ -61,7 +71,7 @@ export async function planRun(run: RunInstruction, state: StageState, planning: 
     isInsecure: run.security === "insecure",
     devices: run.devices.length === 0 ? [] : await planning.devicesOf(run.devices),
     // compat: the classic builder counts to zero where only undeclared proxy variables are given.
-    createdBy: isEmpty ? ["|0", ...args].join(" ") : runCreatedBy(state.dialect, recorded, args),
+    createdBy: isEmpty ? ["|0", ...args].join(" ") : runCreatedBy(state.dialect, recorded, shown),
   };
 }
 

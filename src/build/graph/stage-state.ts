@@ -15,7 +15,7 @@ import type {
 import { syntaxError } from "../dockerfile/syntax-error.ts";
 import type { BuildArgs } from "./args.ts";
 import type { Dialect } from "./dialect.ts";
-import { quoteGo, quoteGoInteger, quoteGoList, showGoList } from "./go-format.ts";
+import { quoteGoList, showGoList } from "./go-format.ts";
 import { parseExposedPorts } from "./ports-spec.ts";
 import { checkSignal } from "./signals.ts";
 
@@ -198,12 +198,9 @@ export class StageState {
   enterDirectory(instruction: ValueInstruction): string {
     const wanted = this.expand(instruction.value);
     if (wanted === "") throw syntaxError("cannot normalize nothing", instruction.lines);
-    const isAbsolute = wanted.startsWith("/");
-    const path = cleanPath(isAbsolute ? wanted : `/${this.config.workingDir ?? ""}/${wanted}`);
-    // compat: the classic builder keeps an absolute path as it is written.
-    const shown = isAbsolute && this.dialect === "classic" ? wanted : path;
-    this.update({ workingDir: shown });
-    return shown;
+    const path = cleanPath(wanted.startsWith("/") ? wanted : `/${this.config.workingDir ?? ""}/${wanted}`);
+    this.update({ workingDir: path });
+    return path;
   }
 
   private expandPairs(pairs: readonly KeyValue[]): KeyValue[] {
@@ -272,8 +269,7 @@ export class StageState {
     const ports = parseExposedPorts(words);
     this.update({ exposedPorts: union(this.config.exposedPorts, ports) });
     if (this.dialect === "classic") return { comment: `EXPOSE ${words.join(" ")}` };
-    const shown = [...new Set(ports)].sort().map((port) => `${port}:{}`);
-    return { comment: `EXPOSE map[${shown.join(" ")}]` };
+    return { comment: `EXPOSE ${showGoList([...new Set(ports)].sort())}` };
   }
 
   private applyHealthcheck(h: HealthcheckInstruction): ConfigChange {
@@ -290,11 +286,16 @@ export class StageState {
     };
     // compat: in the classic builder what an instruction leaves open comes from the one before it.
     this.update({ healthcheck: this.dialect === "classic" ? { ...inherited, ...healthcheck } : healthcheck });
-    // The history shows Go's %q of a pointer to the struct.
-    const durations = [h.intervalNanos, h.timeoutNanos, h.startPeriodNanos, h.startIntervalNanos]
-      .map((n) => quoteGo(formatDuration(n)))
-      .join(" ");
-    const comment = `HEALTHCHECK &{${quoteGoList(h.test)} ${durations} ${quoteGoInteger(h.retries)}}`;
+    // compat: the history shows Go's %+v of the struct, in the classic builder of a pointer to it.
+    const fields = [
+      `Test:${showGoList(h.test)}`,
+      `Interval:${formatDuration(h.intervalNanos)}`,
+      `Timeout:${formatDuration(h.timeoutNanos)}`,
+      `StartPeriod:${formatDuration(h.startPeriodNanos)}`,
+      `StartInterval:${formatDuration(h.startIntervalNanos)}`,
+      `Retries:${h.retries}`,
+    ];
+    const comment = `HEALTHCHECK ${this.dialect === "classic" ? "&" : ""}{${fields.join(" ")}}`;
     return isOverride
       ? { comment, notes: [`Note: overriding previous HEALTHCHECK: ${showGoList(before)}`] }
       : { comment };

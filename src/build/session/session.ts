@@ -4,7 +4,13 @@
 import { Duplex } from "node:stream";
 import { Fault } from "../../lib/errors.ts";
 import { type ClientCall, GrpcClient } from "../../lib/grpc/client.ts";
-import type { BuildClient, SendOptions, StepTerminal } from "../solver/ports.ts";
+import type { BuildClient, JudgedSource, SendOptions, StepTerminal } from "../solver/ports.ts";
+import {
+  CHECK_POLICY,
+  POLICY_ACTION,
+  policyAnswer,
+  policyQuestion,
+} from "../../lib/build-protocol/policy.ts";
 import {
   agentRequest,
   bytesMessage,
@@ -124,6 +130,31 @@ export class Session implements BuildClient {
   async connectAgent(id: string): Promise<Duplex> {
     const metadata = sessionMetadata({ [SESSION_KEYS.agent]: [id] });
     return duplexOf(this.#client.start(SESSION_METHODS.forwardAgent, { metadata }));
+  }
+
+  /** Asks the client's policy about a source. Throws Fault `build.policy` where it says no, or wants more than an answer can give. */
+  async judge({ identifier, attrs = {}, platform }: JudgedSource, signal: AbortSignal): Promise<void> {
+    const question = {
+      source: { source: { identifier, attrs } },
+      ...(platform === undefined ? {} : { platform }),
+    };
+    const types = { request: policyQuestion, response: policyAnswer };
+    const { decision, wish } = await this.#client.unary(CHECK_POLICY, types, question, { signal });
+    const refused = (kind: "forbidden" | "notImplemented", why: string): Fault =>
+      new Fault(kind, `source ${JSON.stringify(identifier)} ${why}`, { code: "build.policy" });
+    if (decision === undefined)
+      throw refused(
+        "notImplemented",
+        wish === undefined
+          ? "was not judged by the policy"
+          : "is to be judged by what is inside, which is not supported",
+      );
+    const action = decision.action ?? POLICY_ACTION.allow;
+    if (action === POLICY_ACTION.allow) return;
+    if (action === POLICY_ACTION.convert)
+      throw refused("notImplemented", "is to be replaced by another one, which is not supported");
+    const denials = (decision.denials ?? []).map(({ message = "" }) => message).filter((text) => text !== "");
+    throw refused("forbidden", `not allowed by policy: ${["action DENY", ...denials].join(": ")}`);
   }
 
   async openTerminal(failure: string, signal: AbortSignal): Promise<StepTerminal | undefined> {

@@ -84,7 +84,7 @@ function inlineFile(text: string): WalkedFile {
       uid: 0,
       gid: 0,
       sizeBytes: bytes.length,
-      mtimeSec: 0,
+      mtimeSec: Math.floor(Date.now() / 1000),
       mtimeNsec: 0,
       linkTarget: "",
     },
@@ -94,6 +94,13 @@ function inlineFile(text: string): WalkedFile {
     },
     contentDigest: createHash("sha256").update(bytes).digest("hex"),
   };
+}
+
+/** How something comes to be copied. */
+interface Added {
+  readonly isRemote: boolean;
+  /** What alone of a directory is taken. */
+  readonly only?: string;
 }
 
 class Preparation {
@@ -152,7 +159,7 @@ class Preparation {
     const { tree } = this.sources;
     const isContext = typeof this.op.source === "string";
     const found = await selectWithParents(tree, source, { verb: this.op.verb, isContext });
-    if (found !== undefined) await this.add(found.tree, found.selected, { isRemote: false });
+    if (found !== undefined) await this.add(found.tree, found.selected, { isRemote: false, only: source });
   }
 
   private async addRepository(source: string): Promise<void> {
@@ -168,6 +175,7 @@ class Preparation {
 
   private async addRemote(source: string): Promise<void> {
     if (this.op.verb === "COPY") throw this.failed("source can't be a URL for COPY");
+    await this.sources.contexts.judge({ identifier: source });
     const got: Downloaded = await download(source, this.sources.contexts.blobs, this.sources.signal);
     if (this.op.checksum !== "" && this.op.checksum !== `sha256:${got.digest}`) {
       throw this.failed(`digest mismatch sha256:${got.digest}: ${this.op.checksum}`);
@@ -179,7 +187,7 @@ class Preparation {
     await this.add(singleFile(got.file), selected, { isRemote: true });
   }
 
-  private async add(tree: SourceTree, selected: Selected, how: { isRemote: boolean }): Promise<void> {
+  private async add(tree: SourceTree, selected: Selected, how: Added): Promise<void> {
     const files = new Map<string, string>();
     const digest = await this.digestOf(tree, selected, { ...how, files });
     const kind = selected.node.type === "directory" ? "dir" : "file";
@@ -189,14 +197,18 @@ class Preparation {
   private async digestOf(
     tree: SourceTree,
     selected: Selected,
-    how: { isRemote: boolean; files: Map<string, string> },
+    how: Added & { readonly files: Map<string, string> },
   ): Promise<string> {
     const { cache, identity, now } = this.sources;
     const rules = this.digestRules(how.isRemote);
     const memoKey =
       identity === undefined || how.isRemote
         ? undefined
-        : keyOf("source", [identity, selected.path, rules.owner ?? null, this.op.chmod, this.op.excludes]);
+        : keyOf("source", [
+            identity,
+            selected.path,
+            ...[rules.owner ?? null, this.op.chmod, this.op.excludes, how.only],
+          ]);
     const known = memoKey === undefined ? undefined : (await cache.get(memoKey))?.sourceDigest;
     if (known !== undefined) return known;
     const digester = new TreeDigester();
@@ -223,6 +235,8 @@ class Preparation {
       mode: this.mode,
       excludes: this.excludes,
       isLink: this.op.isLink,
+      keepsTimes: false,
+      directoryMode: undefined,
     };
   }
 }
@@ -247,7 +261,7 @@ function createdBy(op: CopyOp, items: readonly CopyItem[]): string {
       : `multi:${createHash("sha256")
           .update([only, ...more].join(","))
           .digest("hex")}`;
-  const chown = op.chown === "" ? "" : `--chown=${op.chown}`;
+  const chown = op.chown === "" ? "" : `--chown=${op.chown} `;
   return [...op.shell, `#(nop) ${op.verb} ${chown}${hash} in ${op.shownDestination} `].join(" ");
 }
 
@@ -312,12 +326,15 @@ async function unpackItem(
 /** Copies prepared sources into a draft's root. */
 export async function executeCopy(copy: PreparedCopy, session: FsSession): Promise<void> {
   const { op, items, excludes } = copy;
-  const chown = op.chown === "" ? undefined : await resolveOwner(session, op.chown);
+  const chown = op.chown === "" ? undefined : await resolveOwner(session, op.chown, op.dialect);
   const mode = op.chmod === "" ? undefined : parseMode(op.chmod);
   for (const item of items) {
     const keepsOwner = typeof op.source === "number" && !item.isRemote;
     const owner = chown ?? (keepsOwner ? undefined : CONTEXT_OWNER);
-    const rules: CopyRules = { owner, mode, excludes, isLink: op.isLink };
+    const isBuildKit = op.dialect === "buildkit";
+    const directoryMode = isBuildKit && /^[0-7]+$/.test(op.chmod) ? Number.parseInt(op.chmod, 8) : undefined;
+    const how = { isLink: op.isLink, keepsTimes: isBuildKit, directoryMode };
+    const rules: CopyRules = { owner, mode, excludes, ...how };
     const unpacks = item.isRemote ? op.unpacksRemote : op.unpacksLocal;
     const isFile = item.selected.node.type === "file";
     if (unpacks && isFile && (await unpackItem(item, session, op.destination, { ...rules, owner: chown })))

@@ -7,7 +7,7 @@ import type { FsSession } from "../../linux/keel.ts";
 import type { RootSource } from "../../linux/ops.ts";
 import type { LayerId } from "../../storage/layer/types.ts";
 import { keyOf } from "../cache/key.ts";
-import { copySelected, TreeWriter } from "../files/copy.ts";
+import { copySelected, type CopyRules, TreeWriter } from "../files/copy.ts";
 import { linkReader } from "../files/layer-tree.ts";
 import { resolveInTree } from "../files/resolve.ts";
 import { type SourceTree, TreeDigester } from "../files/source-tree.ts";
@@ -214,6 +214,15 @@ class Mounts implements PreparedMounts {
   }
 }
 
+const AS_IT_IS: CopyRules = {
+  owner: undefined,
+  mode: undefined,
+  excludes: undefined,
+  isLink: false,
+  keepsTimes: false,
+  directoryMode: undefined,
+};
+
 /** Writes a part of a context into an empty draft. */
 async function materialize(
   session: FsSession,
@@ -223,7 +232,7 @@ async function materialize(
   const node = await source.tree.lstat(path);
   const name = path.split("/").at(-1) || "root";
   if (node === undefined) throw new Fault("system", `${path} is gone from its source`);
-  const rules = { owner: OURS, mode: undefined, excludes: undefined, isLink: false };
+  const rules = { ...AS_IT_IS, owner: OURS };
   await copySelected(session, source.tree, { name, path, node }, `/${name}`, rules);
   return { kind: "directory", subpath: name };
 }
@@ -231,8 +240,7 @@ async function materialize(
 async function seed(session: FsSession, source: OpenedSource, path: string): Promise<void> {
   const node = await source.tree.lstat(path);
   if (node?.type !== "directory") return;
-  const rules = { owner: undefined, mode: undefined, excludes: undefined, isLink: false };
-  await copySelected(session, source.tree, { name: "", path, node }, "/", rules);
+  await copySelected(session, source.tree, { name: "", path, node }, "/", AS_IT_IS);
 }
 
 /** Finds out where in the root the targets are, symlinks followed, and which of them are not there. */

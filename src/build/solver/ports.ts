@@ -265,6 +265,17 @@ export interface BuildClient {
   sendDirectory(name: string, options: SendOptions): Promise<void>;
 }
 
+/** Where something comes from, as policies speak of it: an image, a repository, a file on a server, a directory of the client's. */
+export interface JudgedSource {
+  /** `docker-image://REF`, `git://HOST/PATH#REF`, `https://…`, `local://NAME`. */
+  readonly identifier: string;
+  readonly attrs?: Readonly<Record<string, string>>;
+  readonly platform?: Platform;
+}
+
+/** Throws where a source may not be used. */
+export type SourceJudge = (source: JudgedSource, signal: AbortSignal) => Promise<void>;
+
 export interface SendOptions {
   /** Patterns, as in .dockerignore, of what is not wanted. */
   readonly excludes?: readonly string[];

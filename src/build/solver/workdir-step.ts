@@ -17,7 +17,7 @@ export async function makeWorkdir(draft: LayerDraft, step: { path: string; user:
     });
   }
   if (target.exists) return;
-  const owner = step.user === "" ? { uid: 0, gid: 0 } : await resolveOwner(session, step.user);
+  const owner = step.user === "" ? { uid: 0, gid: 0 } : await resolveOwner(session, step.user, "buildkit");
   const writer = new TreeWriter(session);
   await writer.makeDirectories(target.path, owner);
   await writer.finish();

@@ -19,6 +19,8 @@ export const FRONTEND_CAPS = [
   "gateway.solve.evaluate",
   "gateway.evaluate",
   "gateway.warnings",
+  "readfile",
+  "statfile",
 ];
 /** What builds may hold, as far as clients look before they ask. */
 export const BUILD_CAPS = [
@@ -31,7 +33,11 @@ export const BUILD_CAPS = [
   "source.local.followpaths",
   "source.local.excludepatterns",
   "source.git",
+  "source.git.fullurl",
+  "source.git.keepgitdir",
+  "source.git.subdir",
   "source.http",
+  "meta.description",
   "exec.meta.base",
   "exec.meta.network",
   "exec.meta.security",

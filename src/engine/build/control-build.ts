@@ -7,6 +7,8 @@ import type { Outcome } from "./output/outcome.ts";
 import type { Output } from "./output/outputs.ts";
 import { BuildProgress } from "./progress.ts";
 
+import type { References } from "./references.ts";
+
 export type SolveInput = ReturnType<typeof solveRequest.decode>;
 
 /** One announced build. */
@@ -24,8 +26,12 @@ export class ControlBuild {
   /** Settles when the client has returned a result, undefined for none. */
   readonly returned = Promise.withResolvers<Outcome | undefined>();
 
-  constructor(input: SolveInput) {
+  /** What its client looks into. */
+  readonly references: References;
+
+  constructor(input: SolveInput, references: References) {
     this.input = input;
+    this.references = references;
     const { exporters, exporterType, exporterAttrs } = input;
     const wanted = exporters.length > 0 ? exporters : [{ type: exporterType, attrs: exporterAttrs }];
     this.outputs = wanted.map(({ type = "", attrs = {} }, index) => ({ type, attrs, index }));

@@ -22,9 +22,13 @@ import {
   listWorkersResponse,
   pruneRequest,
   pongResponse,
+  readFileRequest,
+  readFileResponse,
   returnRequest,
   solveRequest,
   solveResponse,
+  statFileRequest,
+  statFileResponse,
   statusRequest,
   statusResponse,
   usageRecord,
@@ -55,7 +59,8 @@ import {
   type OutputRun,
   pushCache,
 } from "./output/outputs.ts";
-import { definitionOf, withInputs } from "./result-definition.ts";
+import { References } from "./references.ts";
+import { definitionOf, remoteOf, withInputs } from "./result-definition.ts";
 import type { SessionTable } from "./sessions.ts";
 
 type Attrs = Readonly<Record<string, string>>;
@@ -110,6 +115,12 @@ export class Control {
         this.#gatewaySolve(input, call),
       ),
       [G.return]: unary(returnRequest, empty, (input, call) => this.#return(input, call)),
+      [G.statFile]: unary(statFileRequest, statFileResponse, async ({ ref, path }, call) => ({
+        stat: await (await this.#ofCall(call)).references.stat(ref, path),
+      })),
+      [G.readFile]: unary(readFileRequest, readFileResponse, async ({ ref, path, range }, call) => ({
+        data: await (await this.#ofCall(call)).references.read(ref, path, range),
+      })),
       [G.inputs]: unary(empty, empty, async () => ({})),
       [G.evaluate]: unary(empty, empty, async () => ({})),
       [G.warn]: unary(empty, empty, async () => ({})),
@@ -123,7 +134,8 @@ export class Control {
   async #solve(input: SolveInput, call: ServerCall): Promise<{ exporterResponse: Record<string, string> }> {
     if (input.ref === "" || this.#builds.has(input.ref))
       throw new Fault("invalidParameter", `build "${input.ref}" cannot be started`, { code: "build.id" });
-    const build = new ControlBuild(input);
+    await using references = new References(this.#options.runner);
+    const build = new ControlBuild(input, references);
     this.#builds.set(input.ref, build);
     for (const wake of this.#waiting.get(input.ref) ?? []) wake();
     this.#waiting.delete(input.ref);
@@ -177,6 +189,10 @@ export class Control {
   async #gatewaySolve(input: GatewayInput, call: ServerCall) {
     const build = await this.#ofCall(call);
     if (input.frontend === "" && input.definition.length === 0) return { result: { ref: { id: "" } } };
+    if (input.frontend === "") {
+      const id = await build.references.open(remoteOf(input.definition), build.abort.signal);
+      return { ref: id, result: { ref: { id } } };
+    }
     if (!FRONTENDS.has(input.frontend))
       throw new Fault("notImplemented", `frontend "${input.frontend}" is not supported`, {
         code: "build.frontend",
@@ -220,6 +236,7 @@ export class Control {
         );
       },
       allowed: build.input.entitlements,
+      ...(await this.#judgeOf(build)),
       ...(await this.#imports(build, session)),
       carriesSteps: build.cache.carriesSteps,
       isHidden: !keepsImage(build.outputs),
@@ -227,6 +244,13 @@ export class Control {
       credentials: async (domain) => loginOf(session.credentials(domain)),
       ...(await uploadOf(base, session, build.abort.signal)),
     };
+  }
+
+  /** Who judges the sources of a build: a service of its client, or nobody. */
+  async #judgeOf({ input, abort }: ControlBuild): Promise<Pick<BuildRequest, "judge">> {
+    if (input.sourcePolicySession === "") return {};
+    const session = await this.#options.sessions.find(input.sourcePolicySession, abort.signal);
+    return { judge: (source, signal) => session.judge(source, signal) };
   }
 
   /** Finds the caches that are to be read; what cannot be had is left for the build to warn of. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { definition, operation } from "../../lib/build-protocol/definition.ts";
-import { addressOf, definitionOf, withInputs } from "./result-definition.ts";
+import { addressOf, definitionOf, remoteOf, withInputs } from "./result-definition.ts";
 
 const ID = `sha256:${"a".repeat(64)}`;
 const OTHER = `sha256:${"b".repeat(64)}`;
@@ -49,4 +49,21 @@ test("contexts that are results become images, those of several platforms the on
     "context:files": "local:x",
   });
   assert.throws(() => withInputs({ "context:x": "input:none" }, inputs, AMD), { code: "build.definition" });
+});
+
+test("a definition of a repository or an archive is its address, one of a command is refused", () => {
+  const defined = (...operations: Parameters<typeof operation.encode>[0][]): Uint8Array =>
+    definition.encode({ operations: operations.map((op) => operation.encode(op)) });
+  const git = {
+    source: { identifier: "git://host/app.git#main:part", attrs: { "git.fullurl": "https://host/app.git" } },
+  };
+  assert.equal(remoteOf(defined(git, {})), "https://host/app.git#main:part");
+  assert.equal(remoteOf(defined({ source: { identifier: "https://host/x.tar" } }, {})), "https://host/x.tar");
+  for (const foreign of [
+    defined(git, { exec: Uint8Array.of(1) }, {}),
+    defined(git, git),
+    defined({ source: { identifier: "local://context" } }),
+    defined({ source: { identifier: "git://host/app.git" } }),
+  ])
+    assert.throws(() => remoteOf(foreign), { code: "build.definition" });
 });

@@ -22,6 +22,25 @@ export function definitionOf(imageId: string): Uint8Array {
   });
 }
 
+/**
+ * Returns the address of the repository or archive that a definition is: what clients look into before they build a remote context.
+ * Throws Fault `build.definition` for anything else.
+ */
+export function remoteOf(bytes: Uint8Array): string {
+  const operations = definition.decode(bytes).operations.map((encoded) => operation.decode(encoded));
+  const sources = operations.flatMap(({ source }) => (source === undefined ? [] : [source]));
+  const [{ identifier = "", attrs = {} } = {}, ...more] = sources;
+  const isOther = more.length > 0 || operations.some(({ exec }) => (exec?.length ?? 0) > 0);
+  if (!isOther && /^https?:/.test(identifier)) return identifier;
+  const fullUrl = attrs["git.fullurl"] ?? "";
+  const hash = identifier.indexOf("#");
+  if (!isOther && identifier.startsWith("git://") && fullUrl !== "")
+    return hash < 0 ? fullUrl : `${fullUrl}${identifier.slice(hash)}`;
+  throw new Fault("notImplemented", "definitions of build graphs of their own are not supported", {
+    code: "build.definition",
+  });
+}
+
 /** Returns the address of the image that a definition is. Throws Fault `build.definition` for what is none of ours. */
 export function addressOf(bytes: Uint8Array): string {
   const { operations } = definition.decode(bytes);

@@ -2,6 +2,9 @@
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { buildImage } from "../../build/build-image.ts";
+import { BlobStore } from "../../build/context/blobs.ts";
+import { openRemote } from "../../build/context/contexts.ts";
+import type { ContextTree } from "../../build/context/context-tree.ts";
 import type { BuildEvent } from "../../build/events.ts";
 import {
   type CheckedDockerfile,
@@ -12,6 +15,7 @@ import {
 import type { BuildRequest, BuildResult } from "../../build/request.ts";
 import { StepFlights } from "../../build/solver/flights.ts";
 import type { BuildPorts, LayerSink } from "../../build/solver/ports.ts";
+import { removeScratch } from "../../build/solver/scratch.ts";
 import { Fault } from "../../lib/errors.ts";
 import { formatNano, nowNano } from "../../lib/time.ts";
 import { familiarString, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
@@ -31,6 +35,12 @@ export interface BuildRunnerOptions {
   images: ImageService;
   /** Private directory for uploaded contexts. */
   scratchRoot: string;
+}
+
+/** A remote context; without a tree it is a Dockerfile alone. `kept` is what goes when nobody looks any more. */
+export interface LookedInto {
+  readonly tree: ContextTree | undefined;
+  readonly kept: AsyncDisposable;
 }
 
 /** Reads the name that an image is to get. Throws Fault invalidParameter. */
@@ -72,6 +82,17 @@ export class BuildRunner {
     }
   }
 
+  /** Opens what a server has, for looking into it. Throws Faults `git` and `build.download`. */
+  async openRemote(address: string, signal: AbortSignal): Promise<LookedInto> {
+    await using stack = new AsyncDisposableStack();
+    const directory = await this.#makeScratch();
+    stack.defer(() => removeScratch(directory));
+    const blobs = new BlobStore(directory);
+    stack.defer(() => blobs.close());
+    const tree = await openRemote(address, { blobs, directory, signal });
+    return { tree, kept: stack.move() };
+  }
+
   /** Checks a request's Dockerfile and builds nothing. */
   async check(request: BuildRequest, signal: AbortSignal): Promise<CheckedDockerfile> {
     using lease = this.#options.layers.lease();
@@ -104,10 +125,12 @@ export class BuildRunner {
       layers: this.#options.layerSink(lease),
       flights: this.#flights,
       now: () => formatNano(nowNano()),
-      makeScratch: async () => {
-        await mkdir(this.#options.scratchRoot, { recursive: true, mode: 0o700 });
-        return mkdtemp(join(this.#options.scratchRoot, "build-"));
-      },
+      makeScratch: () => this.#makeScratch(),
     };
+  }
+
+  async #makeScratch(): Promise<string> {
+    await mkdir(this.#options.scratchRoot, { recursive: true, mode: 0o700 });
+    return mkdtemp(join(this.#options.scratchRoot, "build-"));
   }
 }

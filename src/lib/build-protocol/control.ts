@@ -2,6 +2,7 @@
 // and `docker build` speak on `/grpc`, and the progress that `POST /build` (version 2) streams.
 
 import { boolean, bytes, integer, list, map, message, sub, text } from "../protobuf/message.ts";
+import { stat } from "./session.ts";
 
 export const CONTROL_METHODS = {
   diskUsage: "/moby.buildkit.v1.Control/DiskUsage",
@@ -20,6 +21,8 @@ export const GATEWAY_METHODS = {
   inputs: "/moby.buildkit.v1.frontend.LLBBridge/Inputs",
   evaluate: "/moby.buildkit.v1.frontend.LLBBridge/Evaluate",
   warn: "/moby.buildkit.v1.frontend.LLBBridge/Warn",
+  readFile: "/moby.buildkit.v1.frontend.LLBBridge/ReadFile",
+  statFile: "/moby.buildkit.v1.frontend.LLBBridge/StatFile",
 } as const;
 
 /** Metadata that says which build a gateway call belongs to. */
@@ -101,6 +104,8 @@ export const solveRequest = message({
   entitlements: list(text(9)),
   isInternal: boolean(11),
   exporters: list(sub(13, () => exporter)),
+  /** The client's service that judges sources. */
+  sourcePolicySession: text(15),
 });
 export const solveResponse = message({ exporterResponse: map(1, text(2)) });
 
@@ -177,6 +182,11 @@ export const gatewaySolveRequest = message({
   frontendInputs: map(13, bytes(2)),
   evaluates: boolean(14),
 });
+const fileRange = message({ offset: integer(1), length: integer(2) });
+export const readFileRequest = message({ ref: text(1), path: text(2), range: sub(3, () => fileRange) });
+export const readFileResponse = message({ data: bytes(1) });
+export const statFileRequest = message({ ref: text(1), path: text(2) });
+export const statFileResponse = message({ stat: sub(1, () => stat) });
 export const gatewaySolveResponse = message({ ref: text(1), result: sub(3, () => result) });
 const rpcStatus = message({ code: integer(1), message: text(2) });
 export const returnRequest = message({ result: sub(1, () => result), error: sub(2, () => rpcStatus) });

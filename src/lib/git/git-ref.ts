@@ -95,6 +95,13 @@ export function parseGitRef(text: string): GitRef {
   return { remote: remote.startsWith("github.com/") ? `https://${remote}` : remote, ...draft };
 }
 
+/** Returns the name of a source in which all protocols are alike: `HOST/PATH#REF:DIR`. */
+export function gitIdentity({ remote, ref, subdir }: GitRef): string {
+  const place = remote.replace(/^[a-z]+:\/\/(?:[^/@]*@)?/, "").replace(/^[^/@]*@([^/:]+):/, "$1/");
+  const fragment = subdir === "" ? ref : `${ref}:${subdir}`;
+  return fragment === "" ? place : `${place}#${fragment}`;
+}
+
 function malformed(message: string): Fault {
   return new Fault("invalidParameter", message, { code: "git.reference" });
 }
