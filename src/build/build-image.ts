@@ -14,14 +14,14 @@ import { Explainer } from "./explain/explainer.ts";
 import type { BuildGraph } from "./graph/vertex.ts";
 import { declareMetaArgs, type Outline, outlineBuild } from "./graph/outline.ts";
 import { contextPaths } from "./graph/context-paths.ts";
-import { plannedSteps } from "./graph/planned-steps.ts";
+import { fullName, plannedSteps } from "./graph/planned-steps.ts";
 import { NamedContexts, parseLayoutReference } from "./graph/named-contexts.ts";
 import { type ImageResolver, planBuild } from "./graph/plan.ts";
 import { argsOf, lintOptions, readOpened } from "./read-dockerfile.ts";
 import type { BuildRequest, BuildResult } from "./request.ts";
 import { removeScratch } from "./solver/scratch.ts";
 import type { BuildPorts, ResolveRequest, SourceImage } from "./solver/ports.ts";
-import { canonicalString, parseReference } from "../oci/reference.ts";
+import { working } from "./work.ts";
 import { solveGraph } from "./solver/solve.ts";
 
 export interface BuildOptions {
@@ -93,16 +93,20 @@ class Resolver {
     platform: Platform | undefined,
     { onProgress, signal }: Pick<ResolveRequest, "onProgress" | "signal">,
   ): Promise<SourceImage> {
-    const identifier = `docker-image://${canonicalString(parseReference(reference))}`;
-    await this.request.judge?.({ identifier, platform: platform ?? hostPlatform() }, signal);
-    return await this.ports.images.resolve({
-      reference,
-      ...(platform === undefined ? {} : { platform }),
-      pull: this.request.pull ?? false,
-      credentials: this.request.credentials ?? (async () => undefined),
-      onProgress,
-      signal,
-    });
+    const name = fullName(reference);
+    const wanted = { identifier: `docker-image://${name}`, platform: platform ?? hostPlatform() };
+    await this.request.judge?.(wanted, signal);
+    const resolve = (): Promise<SourceImage> =>
+      this.ports.images.resolve({
+        reference,
+        ...(platform === undefined ? {} : { platform }),
+        pull: this.request.pull ?? false,
+        credentials: this.request.credentials ?? (async () => undefined),
+        onProgress,
+        signal,
+      });
+    if (this.request.dialect !== "buildkit") return await resolve();
+    return await working(this.options.onEvent, `[internal] load metadata for ${name}`, resolve);
   }
 
   /** What was asked for and found. */
@@ -193,7 +197,7 @@ async function build(
 ): Promise<BuildResult> {
   const directory = await ports.makeScratch();
   stack.defer(() => removeScratch(directory));
-  const opened = await openContexts(request, directory, options.signal);
+  const opened = await openContexts(request, directory, options);
   stack.defer(() => opened.close());
   try {
     return await buildOpened(request, opened, ports, options, stack);
@@ -224,7 +228,10 @@ async function buildOpened(
   // compat: the classic builder's output knows no checks, only the reader's own remarks.
   if (dialect === "classic")
     for (const message of file.warnings) options.onEvent({ type: "warning", message });
-  else warn(lintDockerfile(parsed, await lintOptions(opened, staged, ports.images)), options.onEvent);
+  const lint =
+    dialect === "classic"
+      ? undefined
+      : lintDockerfile(parsed, await lintOptions(opened, staged, ports.images));
   const args = argsOf(request, file);
   declareMetaArgs(file, args);
   const labels = request.labels ?? {};
@@ -253,6 +260,8 @@ async function buildOpened(
     allowed: request.allowed ?? [],
     devices: ports.devices,
   });
+  // compat: when the base images are known.
+  if (lint !== undefined) warn(lint, options.onEvent);
   if (dialect === "buildkit") warnOfPlatforms(graph, request.platform ?? hostPlatform(), options.onEvent);
   options.onEvent({ type: "graph", steps: plannedSteps(graph, file) });
   opened.narrow(contextPaths(graph));

@@ -14,13 +14,25 @@ export interface PlannedStep {
   readonly at: StepRef;
   /** Name of its stage, `stage-N` without one, "" where there is one stage only. */
   readonly stageName: string;
-  /** The instruction as written; `FROM` with the reference in full. */
+  /** The instruction with its variables replaced; `FROM` with the reference in full. */
   readonly text: string;
+  /** An earlier step is the same: it has no line of its own. */
+  readonly isRepeated?: boolean;
 }
 
 export type BuildEvent =
   /** The plan is known; `total` steps will be shown, in these stages. */
   | { readonly type: "planned"; readonly total: number; readonly stages: readonly number[] }
+  /** Work beside the steps begins or is over; `what` is its name, such as `[internal] load .dockerignore`. Only BuildKit's clients see it. */
+  | { readonly type: "work"; readonly what: string; readonly isOver: boolean; readonly error?: string }
+  /** How many bytes it has moved so far, as `name`. */
+  | {
+      readonly type: "transferred";
+      readonly what: string;
+      readonly name: string;
+      readonly bytes: number;
+      readonly isOver: boolean;
+    }
   /** What will be done, with the base images known. */
   | { readonly type: "graph"; readonly steps: readonly PlannedStep[] }
   /** A remark on the Dockerfile itself. */

@@ -88,7 +88,7 @@ async function withOpened<T>(
   await using stack = new AsyncDisposableStack();
   const directory = await ports.makeScratch();
   stack.defer(() => removeScratch(directory));
-  const opened = await openContexts(request, directory, signal);
+  const opened = await openContexts(request, directory, { signal });
   stack.defer(() => opened.close());
   return await use(opened);
 }

@@ -3,6 +3,25 @@ import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { createClient } from "../../src/api/client.ts";
+import { buildControl } from "../../src/api/operations/build.ts";
+import {
+  BUILD_ID_KEY,
+  CONTROL_METHODS,
+  empty,
+  GATEWAY_METHODS,
+  gatewaySolveRequest,
+  gatewaySolveResponse,
+  readFileRequest,
+  readFileResponse,
+  returnRequest,
+  solveRequest,
+  solveResponse,
+  statFileRequest,
+  statFileResponse,
+} from "../../src/lib/build-protocol/control.ts";
+import { definition, operation } from "../../src/lib/build-protocol/definition.ts";
+import { GrpcClient } from "../../src/lib/grpc/client.ts";
 import { Live, run } from "./command.ts";
 import { type Client, clients, TestDaemon } from "./harness.ts";
 
@@ -92,4 +111,33 @@ test("what is not there is told, with the repository and the name", async () => 
   const directory = await build(`git://${SERVER}/app#main:none`);
   assert.equal(directory.status, 1);
   assert.match(directory.stderr, /none/);
+});
+
+test("a client looks into a repository before it builds, as buildx does", async () => {
+  const { socket } = await createClient({ host: `unix://${daemon.socket}` }).hijack(buildControl, {});
+  const grpc = new GrpcClient(socket);
+  try {
+    const call = { metadata: { [BUILD_ID_KEY]: "look" } };
+    const solving = { request: solveRequest, response: solveResponse };
+    const solved = grpc.unary(CONTROL_METHODS.solve, solving, { ref: "look" });
+    const attrs = { "git.fullurl": `git://${SERVER}/app` };
+    const source = operation.encode({ source: { identifier: `git://${SERVER}/app#next`, attrs } });
+    const looking = { request: gatewaySolveRequest, response: gatewaySolveResponse };
+    const wanted = { definition: definition.encode({ operations: [source, operation.encode({})] }) };
+    const { result } = await grpc.unary(GATEWAY_METHODS.solve, looking, wanted, call);
+    const ref = result?.ref?.id ?? "";
+    const stating = { request: statFileRequest, response: statFileResponse };
+    const { stat } = await grpc.unary(GATEWAY_METHODS.statFile, stating, { ref, path: "which" }, call);
+    assert.equal(stat?.size, "next\n".length);
+    const reading = { request: readFileRequest, response: readFileResponse };
+    const { data } = await grpc.unary(GATEWAY_METHODS.readFile, reading, { ref, path: "which" }, call);
+    assert.equal(Buffer.from(data).toString(), "next\n");
+    const missing = { ref, path: "Dockerfile.rego" };
+    await assert.rejects(grpc.unary(GATEWAY_METHODS.statFile, stating, missing, call), /no such file/);
+    const returning = { request: returnRequest, response: empty };
+    await grpc.unary(GATEWAY_METHODS.return, returning, { result: {} }, call);
+    await solved;
+  } finally {
+    grpc.close();
+  }
 });

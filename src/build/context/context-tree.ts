@@ -32,7 +32,11 @@ const splitPath = (path: string): string[] => path.split("/").filter((part) => p
 /** A mutable tree; filled by unpackContext, then read. */
 export class ContextTree implements SourceTree {
   readonly blobs: BlobStore;
-  private root: TreeFile = { node: ROOT_DIRECTORY, children: new Map() };
+  /** Nobody tells of the root itself: it is as old as the build. */
+  private root: TreeFile = {
+    node: { ...ROOT_DIRECTORY, mtimeSec: Math.floor(Date.now() / 1000) },
+    children: new Map(),
+  };
   private count = 0;
 
   constructor(blobs: BlobStore) {

@@ -3,6 +3,7 @@
 // finds the Dockerfile and takes Dockerfile and .dockerignore out of an uploaded context when .dockerignore says so
 // (clients have to send both regardless).
 
+import { basename } from "node:path";
 import { Fault } from "../../lib/errors.ts";
 import { cleanPath } from "../../lib/patternmatch/clean-path.ts";
 import { compileIgnorePatterns, parseIgnoreFile } from "../../lib/patternmatch/ignore-patterns.ts";
@@ -17,6 +18,7 @@ import { gitIdentity, isGitContext, parseGitRef } from "../../lib/git/git-ref.ts
 import { receiveDirectory } from "./receive.ts";
 import { fetchContext, RemoteDockerfile } from "./remote.ts";
 import { unpackContext } from "./unpack.ts";
+import { type OnEvent, transferMeter, working } from "../work.ts";
 
 const MAX_IGNORE_BYTES = 4 << 20;
 const DEFAULT_NAME = "Dockerfile";
@@ -84,6 +86,12 @@ async function readIgnoreFile(tree: ContextTree, path: string): Promise<string[]
   return bytes === undefined ? undefined : parseIgnoreFile(textOf(bytes));
 }
 
+/** How a transfer is shown: the work that it is, and what is transferred. */
+interface Shown {
+  readonly what: string;
+  readonly as: string;
+}
+
 class BuildContexts implements OpenedContexts {
   readonly blobs: BlobStore;
   readonly directory: string;
@@ -93,11 +101,13 @@ class BuildContexts implements OpenedContexts {
   private readonly request: BuildRequest;
   private readonly signal: AbortSignal;
   private readonly opened = new Map<string, Promise<SourceTree>>();
+  private readonly onEvent: OnEvent;
   private only: readonly string[] | undefined;
   private count = 0;
 
-  constructor(request: BuildRequest, directory: string, signal: AbortSignal) {
+  constructor(request: BuildRequest, directory: string, signal: AbortSignal, onEvent: OnEvent) {
     this.request = request;
+    this.onEvent = onEvent;
     this.directory = directory;
     this.signal = signal;
     this.blobs = new BlobStore(directory);
@@ -146,7 +156,9 @@ class BuildContexts implements OpenedContexts {
   private async findRemote(remote: string): Promise<Found> {
     if (isGitContext(remote)) return this.findIn(this.git(remote, false));
     await this.judge(judgedRemote(remote));
-    const fetched = await fetchContext(remote, this.blobs, this.signal);
+    const fetched = await working(this.onEvent, "[internal] load remote build context", () =>
+      fetchContext(remote, this.blobs, this.signal),
+    );
     if (fetched instanceof RemoteDockerfile)
       return { name: "remote Dockerfile", text: this.request.dockerfileText ?? fetched.text, ignored: [] };
     return this.findIn(Promise.resolve(fetched));
@@ -156,15 +168,20 @@ class BuildContexts implements OpenedContexts {
   private async findLocal(local: { context: string; dockerfile: string }): Promise<Found> {
     const names = candidates(this.wanted);
     const only = [...names, `${this.wanted}.dockerignore`];
-    const tree = await this.receive(local.dockerfile, { only });
+    const shown = {
+      what: `[internal] load build definition from ${basename(this.wanted)}`,
+      as: "dockerfile",
+    };
+    const tree = await this.receive(local.dockerfile, shown, { only });
     const text = this.request.dockerfileText;
     const found = text === undefined ? await findDockerfile(tree, this.wanted) : { name: this.wanted, text };
     const own = await readIgnoreFile(tree, `${this.wanted}.dockerignore`);
-    return { ...found, ignored: own ?? (await this.localIgnoreFile(local.context)) };
+    const context = { what: "[internal] load .dockerignore", as: "context" };
+    return { ...found, ignored: own ?? (await this.localIgnoreFile(local.context, context)) };
   }
 
-  private async localIgnoreFile(context: string): Promise<string[]> {
-    const tree = await this.receive(context, { only: [".dockerignore"] });
+  private async localIgnoreFile(context: string, shown: Shown): Promise<string[]> {
+    const tree = await this.receive(context, shown, { only: [".dockerignore"] });
     return (await readIgnoreFile(tree, ".dockerignore")) ?? [];
   }
 
@@ -182,21 +199,30 @@ class BuildContexts implements OpenedContexts {
 
   private async receive(
     name: string,
+    { what, as }: Shown,
     options: { only?: readonly string[]; excludes?: readonly string[] },
   ): Promise<ContextTree> {
     await this.judge({ identifier: `local://${name}` });
-    return await receiveDirectory(this.client(), name, this.blobs, { ...options, signal: this.signal });
+    const { signal } = this;
+    const meter = transferMeter(this.onEvent, what, `transferring ${as}:`);
+    return await working(this.onEvent, what, async () => {
+      const receiving = { ...options, signal, onBytes: meter.add };
+      const tree = await receiveDirectory(this.client(), name, this.blobs, receiving);
+      meter.end();
+      return tree;
+    });
   }
 
   private async git(source: string, keepsGitDir: boolean): Promise<ContextTree> {
     await this.judge(judgedRemote(source));
     const ref = parseGitRef(source);
-    return fetchGit(ref, {
+    const options = {
       directory: `${this.directory}/git-${this.count++}`,
       keepsGitDir: ref.keepsGitDir ?? keepsGitDir,
       blobs: this.blobs,
       signal: this.signal,
-    });
+    };
+    return await working(this.onEvent, `[internal] load git source ${source}`, () => fetchGit(ref, options));
   }
 
   narrow(paths: readonly string[]): void {
@@ -218,7 +244,8 @@ class BuildContexts implements OpenedContexts {
     if (name === "") {
       if (localContext === undefined) return EMPTY_TREE;
       const only = this.only === undefined ? {} : { only: this.only };
-      return this.receive(localContext.context, { excludes: this.ignored, ...only });
+      const shown = { what: "[internal] load build context", as: "context" };
+      return this.receive(localContext.context, shown, { excludes: this.ignored, ...only });
     }
     const value = contexts?.[name] ?? "";
     if (isGitContext(value)) return this.git(value, false);
@@ -235,7 +262,9 @@ class BuildContexts implements OpenedContexts {
       throw new Fault("notImplemented", `build context "${name}": ${value} is not supported`, {
         code: "build.unsupported",
       });
-    return this.receive(local, { excludes: await this.localIgnoreFile(local) });
+    const shown = (what: string): Shown => ({ what: `[context ${name}] ${what}`, as: name });
+    const excludes = await this.localIgnoreFile(local, shown("load .dockerignore"));
+    return this.receive(local, shown("load from client"), { excludes });
   }
 
   close(): Promise<void> {
@@ -277,10 +306,12 @@ export async function openRepository(
 export async function openContexts(
   request: BuildRequest,
   directory: string,
-  signal: AbortSignal,
+  { signal, onEvent = () => undefined }: { signal: AbortSignal; onEvent?: OnEvent },
 ): Promise<OpenedContexts> {
   await using stack = new AsyncDisposableStack();
-  const contexts = new BuildContexts(request, directory, signal);
+  // compat: the classic builder tells of its steps alone, and fails with a status before the first of them.
+  const tell = request.dialect === "buildkit" ? onEvent : () => undefined;
+  const contexts = new BuildContexts(request, directory, signal, tell);
   stack.defer(() => contexts.close());
   await contexts.start();
   stack.move();

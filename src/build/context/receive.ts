@@ -4,7 +4,7 @@
 import { cleanName } from "../../lib/tar/names.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { FileNode } from "../files/source-tree.ts";
-import type { BuildClient, DirectorySink, SentEntry } from "../solver/ports.ts";
+import type { BuildClient, DirectorySink, SendOptions, SentEntry } from "../solver/ports.ts";
 import type { BlobStore, BlobWriter } from "./blobs.ts";
 import { ContextTree } from "./context-tree.ts";
 import { MAX_CONTEXT_ENTRIES } from "./unpack.ts";
@@ -77,7 +77,7 @@ export async function receiveDirectory(
   client: BuildClient,
   name: string,
   blobs: BlobStore,
-  options: { only?: readonly string[]; excludes?: readonly string[]; signal: AbortSignal },
+  options: Omit<SendOptions, "sink">,
 ): Promise<ContextTree> {
   const sink = new Receiver(blobs);
   await client.sendDirectory(name, { ...options, sink });

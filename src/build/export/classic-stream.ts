@@ -79,6 +79,8 @@ export class ClassicRenderer {
       case "warning":
         return [stream(`[Warning] ${event.message}\n`)];
       case "graph":
+      case "work":
+      case "transferred":
       case "exporting":
       case "step-failed":
         return [];

@@ -88,3 +88,45 @@ test("a pull before the graph is known has a line of its own, with its layers", 
   const [status] = messages.flatMap((m) => m.statuses ?? []);
   assert.deepEqual([status?.id, status?.current, status?.total], ["abc", 5, 10]);
 });
+
+test("work beside the steps has lines of its own, with what it transfers; the Dockerfile's is that of the definition", () => {
+  const definition = "[internal] load build definition from Other";
+  const ignore = "[internal] load .dockerignore";
+  const messages = render(
+    { type: "work", what: definition, isOver: false },
+    { type: "work", what: definition, isOver: true },
+    { type: "work", what: ignore, isOver: false },
+    { type: "transferred", what: ignore, name: "transferring context:", bytes: 2, isOver: true },
+    { type: "work", what: ignore, isOver: true },
+    { type: "planned", total: 1, stages: [0] },
+    { type: "work", what: "[internal] load git source x", isOver: false },
+    { type: "work", what: "[internal] load git source x", isOver: true, error: "no such branch" },
+  );
+  assert.deepEqual(told(messages), [
+    `${definition}: begun`,
+    `${definition}: done`,
+    `${ignore}: begun`,
+    `${ignore}: done`,
+    "[internal] load git source x: begun",
+    "[internal] load git source x: failed no such branch",
+  ]);
+  const [status] = messages.flatMap((m) => m.statuses ?? []);
+  assert.deepEqual([status?.id, status?.current], ["transferring context:", 2]);
+  assert.ok(status?.started !== undefined && status.completed !== undefined);
+});
+
+test("stages that start from one image show it once, and count it each", () => {
+  const from = "FROM docker.io/library/a:latest";
+  const steps = [
+    { at: { stage: 0, step: 1 }, stageName: "one", text: from },
+    { at: { stage: 0, step: 2 }, stageName: "one", text: "RUN x" },
+    { at: { stage: 1, step: 3 }, stageName: "two", text: from, isRepeated: true },
+    { at: { stage: 1, step: 4 }, stageName: "two", text: "RUN y" },
+  ];
+  const messages = render({ type: "planned", total: 4, stages: [0, 1] }, { type: "graph", steps });
+  assert.deepEqual(told(messages).slice(2), [
+    `[one 1/2] ${from}: named`,
+    "[one 2/2] RUN x: named",
+    "[two 2/2] RUN y: named",
+  ]);
+});

@@ -14,12 +14,14 @@ type Timestamp = NonNullable<Vertex["started"]>;
 /** One line of the step list. */
 interface Line {
   readonly digest: string;
-  readonly name: string;
+  name: string;
   readonly inputs: readonly string[];
   started?: Timestamp;
   isOver: boolean;
   isCached: boolean;
 }
+
+const DEFINITION = "[internal] load build definition from ";
 
 const keyOf = (at: StepRef): string => `${at.stage}:${at.step}`;
 
@@ -37,16 +39,18 @@ export class StatusRenderer {
   private readonly options: StatusOptions;
   private readonly lines = new Map<string, Line>();
   private readonly definition: Line;
+  /** Work beside the steps, by name. */
+  private readonly works = new Map<string, Line>();
   /** What FROM names, and the lines of pulls, by step. */
   private readonly froms = new Map<string, string>();
   private readonly loads = new Map<string, Line>();
-  /** Sizes of layers under way, by vertex and layer. */
-  private readonly pulls = new Map<string, Timestamp>();
+  /** When transfers began, by vertex and what is transferred. */
+  private readonly transfers = new Map<string, Timestamp>();
 
   constructor(options: StatusOptions) {
     this.options = options;
-    const name = `[${this.of}internal] load build definition from ${options.dockerfileName ?? "Dockerfile"}`;
-    this.definition = this.lineOf("definition", name);
+    const name = `${DEFINITION}${options.dockerfileName ?? "Dockerfile"}`;
+    this.definition = this.lineOf("definition", name.replace("[", `[${this.of}`));
   }
 
   /** What names begin with, where there are several platforms. */
@@ -98,6 +102,15 @@ export class StatusRenderer {
     switch (event.type) {
       case "planned":
         return this.end(this.definition);
+      case "work": {
+        const line = this.lineOfWork(event.what);
+        return event.isOver ? this.end(line, event.error) : this.begin(line);
+      }
+      case "transferred": {
+        const { what, name, bytes: current, isOver } = event;
+        const line = this.lineOfWork(what);
+        return [...this.begin(line), this.transfer(line, { id: name, name, current, total: 0, isOver })];
+      }
       case "graph":
         return this.name(event.steps);
       case "warning":
@@ -126,9 +139,10 @@ export class StatusRenderer {
     for (const { at } of steps) totals.set(at.stage, (totals.get(at.stage) ?? 0) + 1);
     const counts = new Map<number, number>();
     const shown: StatusMessage[] = [...this.loads.values()].flatMap((line) => this.end(line));
-    for (const { at, stageName, text } of steps) {
+    for (const { at, stageName, text, isRepeated } of steps) {
       const index = (counts.get(at.stage) ?? 0) + 1;
       counts.set(at.stage, index);
+      if (isRepeated === true) continue;
       const total = String(totals.get(at.stage));
       const prefix = stageName === "" ? "" : `${stageName} `;
       const name = `[${this.of}${prefix}${String(index).padStart(total.length)}/${total}] ${text}`;
@@ -210,27 +224,37 @@ export class StatusRenderer {
       progressDetail?: { current?: unknown; total?: unknown };
     };
     if (typeof id !== "string" || typeof status !== "string") return [];
-    const key = `${line.digest}/${id}`;
-    const started = this.pulls.get(key) ?? this.now();
-    this.pulls.set(key, started);
     const isOver = status === "Pull complete" || status === "Already exists";
     const { current, total } = progressDetail ?? {};
-    return [
-      {
-        statuses: [
-          {
-            id,
-            vertex: line.digest,
-            name: status,
-            current: typeof current === "number" ? current : 0,
-            total: typeof total === "number" ? total : 0,
-            timestamp: this.now(),
-            started,
-            ...(isOver ? { completed: this.now() } : {}),
-          },
-        ],
-      },
-    ];
+    const sizes = {
+      current: typeof current === "number" ? current : 0,
+      total: typeof total === "number" ? total : 0,
+    };
+    return [this.transfer(line, { id, name: status, ...sizes, isOver })];
+  }
+
+  private transfer(
+    line: Line,
+    what: { id: string; name: string; current: number; total: number; isOver: boolean },
+  ): StatusMessage {
+    const { isOver, ...shown } = what;
+    const key = `${line.digest}/${what.id}`;
+    const timestamp = this.now();
+    const started = this.transfers.get(key) ?? timestamp;
+    this.transfers.set(key, started);
+    const completed = isOver ? { completed: timestamp } : {};
+    return { statuses: [{ ...shown, vertex: line.digest, timestamp, started, ...completed }] };
+  }
+
+  private lineOfWork(what: string): Line {
+    const name = what.replace("[", `[${this.of}`);
+    if (what.startsWith(DEFINITION)) {
+      this.definition.name = name;
+      return this.definition;
+    }
+    const line = this.works.get(what) ?? this.lineOf(`work:${what}`, name);
+    this.works.set(what, line);
+    return line;
   }
 
   private get exporting(): Line {
@@ -243,7 +267,7 @@ export class StatusRenderer {
   }
 
   private export(imageId: string): StatusMessage[] {
-    return this.exportStep(`writing image ${imageId}`);
+    return [...this.exportStep("exporting layers"), ...this.exportStep(`writing image ${imageId}`)];
   }
 
   /** Adds a line to the last vertex, which ends with `finish`. */
@@ -257,7 +281,7 @@ export class StatusRenderer {
 
   /** Ends what still stands open, when the build has ended. */
   finish(): StatusMessage[] {
-    return [...this.loads.values(), ...this.lines.values()].flatMap((line) =>
+    return [...this.works.values(), ...this.loads.values(), ...this.lines.values()].flatMap((line) =>
       line.started === undefined ? [] : this.end(line),
     );
   }

@@ -13,6 +13,7 @@ import type { BuildArgs } from "./args.ts";
 import { chooseDevices } from "./devices.ts";
 import type { Dialect } from "./dialect.ts";
 import type { NamedContexts } from "./named-contexts.ts";
+import { stepTitle } from "./step-title.ts";
 import type { Outline, OutlinedStage, StageBase } from "./outline.ts";
 import { planAdd, planTransfer } from "./plan-copy.ts";
 import { planRun, planWorkdir } from "./plan-run.ts";
@@ -59,6 +60,7 @@ interface Where {
   readonly shownStage: number;
   readonly step: number;
   readonly text?: string;
+  readonly title?: string;
   readonly lines: LineRange;
 }
 
@@ -154,6 +156,7 @@ class Planner {
       stage: where.shownStage,
       step: where.step,
       ...(where.text === undefined ? {} : { text: where.text }),
+      ...(where.title === undefined ? {} : { title: where.title }),
       lines: where.lines,
       config: state.config,
       author: state.author,
@@ -195,7 +198,9 @@ class Planner {
     state: StageState,
   ): Promise<VertexId> {
     try {
-      return this.add(await this.opOf(instruction, where, state), parent, where, state);
+      const title = stepTitle(instruction, state);
+      const op = await this.opOf(instruction, where, state);
+      return this.add(op, parent, title === undefined ? where : { ...where, title }, state);
     } catch (error) {
       throw withPlace(error, "", instruction.lines);
     }

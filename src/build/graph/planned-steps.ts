@@ -5,8 +5,8 @@ import { canonicalString, parseReference, withDefaultTag } from "../../oci/refer
 import type { StagedDockerfile } from "../dockerfile/stages.ts";
 import type { BuildGraph, Vertex } from "./vertex.ts";
 
-/** An image id stays what it is. */
-function fullName(reference: string): string {
+/** Returns an image's name in full; an image id stays what it is. */
+export function fullName(reference: string): string {
   try {
     return canonicalString(withDefaultTag(parseReference(reference)));
   } catch {
@@ -16,21 +16,31 @@ function fullName(reference: string): string {
 
 function textOf(vertex: Vertex): string | undefined {
   const { op } = vertex;
-  if (op.kind === "image") return `FROM ${fullName(op.image.name)}`;
-  if (op.kind === "run" || op.kind === "copy" || op.kind === "workdir") return vertex.text;
+  if (op.kind === "image") {
+    const { name, registryDigest } = op.image;
+    const isPinned = registryDigest === undefined || name.includes("@");
+    return `FROM ${fullName(name)}${isPinned ? "" : `@${registryDigest}`}`;
+  }
+  if (op.kind === "run" || op.kind === "copy" || op.kind === "workdir") return vertex.title ?? vertex.text;
   return undefined;
 }
 
 /** Returns the steps, stage by stage. */
 export function plannedSteps(graph: BuildGraph, file: StagedDockerfile): PlannedStep[] {
   const isAlone = graph.stages.length === 1;
+  /** Images that stages start from. */
+  const begun = new Set<string>();
   return graph.stages.flatMap((stage) =>
     stage.vertices.flatMap((id) => {
       const vertex = graph.vertices[id] as Vertex;
       const text = textOf(vertex);
       if (text === undefined) return [];
       const name = file.stages[stage.index]?.from.name || `stage-${stage.index}`;
-      return [{ at: { stage: vertex.stage, step: vertex.step }, stageName: isAlone ? "" : name, text }];
+      const base = vertex.op.kind === "image" ? vertex.op.image.id : undefined;
+      const isRepeated = base !== undefined && begun.has(base);
+      if (base !== undefined) begun.add(base);
+      const at = { stage: vertex.stage, step: vertex.step };
+      return [{ at, stageName: isAlone ? "" : name, text, ...(isRepeated ? { isRepeated } : {}) }];
     }),
   );
 }

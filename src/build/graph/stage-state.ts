@@ -44,7 +44,7 @@ export class StageState {
   /** Whether this stage has set CMD: ENTRYPOINT forgets one that was inherited. */
   private isCmdSet = false;
   readonly args: BuildArgs;
-  private readonly escape: string;
+  readonly escape: string;
   readonly dialect: Dialect;
   /** Variables of the image that an ARG behind their ENV hides, where the dialect has it so. */
   private readonly hiding = new Map<string, string>();
@@ -83,7 +83,7 @@ export class StageState {
     });
   }
 
-  private lookup(name: string): string | undefined {
+  lookup(name: string): string | undefined {
     const hidden = this.hiding.get(name);
     if (hidden !== undefined) return hidden;
     const entry = this.env.findLast((e) => nameOf(e) === name);
@@ -198,9 +198,12 @@ export class StageState {
   enterDirectory(instruction: ValueInstruction): string {
     const wanted = this.expand(instruction.value);
     if (wanted === "") throw syntaxError("cannot normalize nothing", instruction.lines);
-    const path = cleanPath(wanted.startsWith("/") ? wanted : `/${this.config.workingDir ?? ""}/${wanted}`);
-    this.update({ workingDir: path });
-    return path;
+    const isAbsolute = wanted.startsWith("/");
+    const path = cleanPath(isAbsolute ? wanted : `/${this.config.workingDir ?? ""}/${wanted}`);
+    // compat: BuildKit keeps an absolute path as it is written.
+    const shown = isAbsolute && this.dialect === "buildkit" ? wanted : path;
+    this.update({ workingDir: shown });
+    return shown;
   }
 
   private expandPairs(pairs: readonly KeyValue[]): KeyValue[] {

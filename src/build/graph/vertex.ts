@@ -148,6 +148,8 @@ export interface Vertex {
   readonly step: number;
   /** The instruction as written; absent for what has no line of its own in the output (triggers, COPY --from=image). */
   readonly text?: string;
+  /** The same as BuildKit's clients show it: variables replaced, a script by its first line. */
+  readonly title?: string;
   readonly lines: LineRange;
   /** `config` of the image after this step. */
   readonly config: RunConfig;

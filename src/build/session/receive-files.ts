@@ -28,21 +28,27 @@ function entryOf(stat: Stat): SentEntry {
   };
 }
 
+/** Takes the size of each message. */
+type OnBytes = (count: number) => void;
+
 class Transfer {
   private readonly call: ClientCall;
   private readonly sink: DirectorySink;
+  private readonly onBytes: OnBytes;
   private count = 0;
   /** Files that are on their way, by their number. */
   private readonly wanted = new Map<number, string>();
   private isListed = false;
 
-  constructor(call: ClientCall, sink: DirectorySink) {
+  constructor(call: ClientCall, sink: DirectorySink, onBytes: OnBytes) {
     this.call = call;
     this.sink = sink;
+    this.onBytes = onBytes;
   }
 
   async run(): Promise<void> {
     for await (const bytes of this.call.messages) {
+      this.onBytes(bytes.length);
       const { type, stat, id, data } = packet.decode(bytes);
       if (type === PACKET.error)
         throw new Fault(
@@ -87,9 +93,13 @@ class Transfer {
 }
 
 /** Receives everything that the call brings. Throws the Fault of its status, or of what the sink refuses. */
-export async function receiveFiles(call: ClientCall, sink: DirectorySink): Promise<void> {
+export async function receiveFiles(
+  call: ClientCall,
+  sink: DirectorySink,
+  onBytes: OnBytes = () => undefined,
+): Promise<void> {
   try {
-    await new Transfer(call, sink).run();
+    await new Transfer(call, sink, onBytes).run();
   } catch (error) {
     call.cancel();
     throw error;

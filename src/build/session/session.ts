@@ -172,7 +172,7 @@ export class Session implements BuildClient {
       [SESSION_KEYS.exclude]: options.excludes ?? [],
     });
     const call = this.#client.start(SESSION_METHODS.diffCopy, { metadata, signal: options.signal });
-    await receiveFiles(call, options.sink);
+    await receiveFiles(call, options.sink, options.onBytes);
   }
 
   /** Returns what the client logs in with at a registry; undefined for anonymous. */

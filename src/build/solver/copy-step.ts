@@ -332,7 +332,8 @@ export async function executeCopy(copy: PreparedCopy, session: FsSession): Promi
     const keepsOwner = typeof op.source === "number" && !item.isRemote;
     const owner = chown ?? (keepsOwner ? undefined : CONTEXT_OWNER);
     const isBuildKit = op.dialect === "buildkit";
-    const directoryMode = isBuildKit && /^[0-7]+$/.test(op.chmod) ? Number.parseInt(op.chmod, 8) : undefined;
+    const directoryMode =
+      isBuildKit && /^[0-7]+$/.test(op.chmod) ? Number.parseInt(op.chmod, 8) & 0o777 : undefined;
     const how = { isLink: op.isLink, keepsTimes: isBuildKit, directoryMode };
     const rules: CopyRules = { owner, mode, excludes, ...how };
     const unpacks = item.isRemote ? op.unpacksRemote : op.unpacksLocal;

@@ -282,6 +282,8 @@ export interface SendOptions {
   /** Paths that alone are wanted, symlinks on the way included. */
   readonly only?: readonly string[];
   readonly sink: DirectorySink;
+  /** Called with the size of each message that has come. */
+  readonly onBytes?: (count: number) => void;
   readonly signal: AbortSignal;
 }
 
