@@ -30,7 +30,7 @@ export function transferMeter(onEvent: OnEvent, what: string, name: string) {
     onEvent({ type: "transferred", what, name, bytes, isOver });
   };
   return {
-    add(count: number): void {
+    add: (count: number): void => {
       bytes += count;
       if (performance.now() - toldAt >= TELL_MS) tell(false);
     },
