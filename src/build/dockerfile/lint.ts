@@ -1,6 +1,7 @@
 // `--check`: looks at a parsed Dockerfile for what works and is a mistake nevertheless. `# check=skip=RULE,…;error=true` at the
 // top of the file leaves rules out, or makes findings errors. Nothing is built and no image is needed.
 
+import { cleanPath } from "../../lib/patternmatch/clean-path.ts";
 import { compileIgnorePatterns } from "../../lib/patternmatch/ignore-patterns.ts";
 import { parseReference } from "../../oci/reference.ts";
 import { expandWord } from "./expand.ts";
@@ -124,7 +125,10 @@ class Linter {
   }
 
   private check(i: Instruction): void {
-    if (i.hasEmptyContinuation === true) this.report("NoEmptyContinuation", "Empty continuation line", i);
+    // compat: it is told of the instruction's last line.
+    const last = { start: i.lines.end, end: i.lines.end };
+    if (i.hasEmptyContinuation === true)
+      this.findings.push(findingOf("NoEmptyContinuation", "Empty continuation line", last));
     if (this.isInStage && i.kind !== "from") this.checkVariables(i);
     this.checkInstruction(i);
     this.variables.learn(i);
@@ -335,12 +339,13 @@ class Linter {
     if (this.options.ignored.length === 0 || (i.kind === "copy" && i.from !== "")) return;
     const patterns = compileIgnorePatterns(this.options.ignored);
     for (const source of i.sources) {
-      const path = source.replace(/^(?:\.?\/)+/, "");
-      if (path === "" || path === "." || /[*?[$]|:\/\//.test(source)) continue;
-      if (patterns.match(path).isMatch)
+      if (/[*?[$]|:\/\//.test(source)) continue;
+      const path = cleanPath(source);
+      const verb = i.kind === "add" ? "Add" : "Copy";
+      if (path !== "." && path !== "/" && patterns.match(path).isMatch)
         this.report(
           "CopyIgnoredFile",
-          `Attempting to ${keywordOf(i)} file ${JSON.stringify(source)} that is excluded by .dockerignore`,
+          `Attempting to ${verb} file ${JSON.stringify(path)} that is excluded by .dockerignore`,
           i,
         );
     }

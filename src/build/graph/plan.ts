@@ -12,6 +12,7 @@ import type { CdiCatalogue } from "../../runtime/cdi/load.ts";
 import type { BuildArgs } from "./args.ts";
 import { chooseDevices } from "./devices.ts";
 import type { Dialect } from "./dialect.ts";
+import { fullName } from "./planned-steps.ts";
 import type { NamedContexts } from "./named-contexts.ts";
 import { stepTitle } from "./step-title.ts";
 import type { Outline, OutlinedStage, StageBase } from "./outline.ts";
@@ -169,7 +170,7 @@ class Planner {
     const empty = this.options.dialect === "buildkit" ? { workingDir: "/" } : {};
     if (base.kind === "scratch") return { config: empty, op: { kind: "scratch" } as VertexOp };
     if (base.kind === "image") {
-      const image = await this.options.resolve(base, where.step, where.shownStage);
+      const image = await this.resolve(base, where);
       const { platform } = base;
       const op: VertexOp = { kind: "image", image, ...(platform === undefined ? {} : { platform }) };
       return { config: image.config.config, op };
@@ -177,6 +178,19 @@ class Planner {
     const vertex = await this.resultOf(base.stage, where);
     const config = (this.vertices[vertex] as Vertex).config;
     return { config, op: { kind: "stage", stage: base.stage, vertex } as VertexOp };
+  }
+
+  /** Finds the image of a FROM. */
+  private async resolve(base: Extract<StageBase, { kind: "image" }>, where: Where): Promise<SourceImage> {
+    try {
+      return await this.options.resolve(base, where.step, where.shownStage);
+    } catch (error) {
+      if (this.options.dialect === "classic") throw error;
+      // compat: BuildKit's introduction.
+      const full = fullName(base.reference);
+      const what = `${base.reference}: failed to resolve source metadata for ${full}: `;
+      throw withPlace(error, what, where.lines);
+    }
   }
 
   /** Returns the last vertex of an earlier stage. */

@@ -1,7 +1,7 @@
 // A client that has opened a session: asked, by BuildKit's session services, for its directories, secrets, agents and
 // credentials, and given results to keep. It is the daemon that calls; the client serves.
 
-import { Duplex } from "node:stream";
+import type { Duplex } from "node:stream";
 import { Fault } from "../../lib/errors.ts";
 import { type ClientCall, GrpcClient } from "../../lib/grpc/client.ts";
 import type { BuildClient, JudgedSource, SendOptions, StepTerminal } from "../solver/ports.ts";
@@ -23,6 +23,7 @@ import {
   SESSION_METHODS,
 } from "../../lib/build-protocol/session.ts";
 import { CONTENT_METHODS } from "../../lib/build-protocol/content.ts";
+import { byteStream } from "./byte-stream.ts";
 import { ClientContent } from "./content.ts";
 import { receiveFiles } from "./receive-files.ts";
 import { terminalOf } from "./terminal.ts";
@@ -42,35 +43,6 @@ export function sessionMetadata(
     if (!isPlain) metadata[`${name}-encoded`] = "1";
   }
   return metadata;
-}
-
-/** A call of byte messages as a two-way stream. */
-function duplexOf(call: ClientCall): Duplex {
-  const read = async (stream: Duplex): Promise<void> => {
-    try {
-      for await (const message of call.messages) stream.push(bytesMessage.decode(message).data);
-      stream.push(null);
-    } catch (error) {
-      stream.destroy(error as Error);
-    }
-  };
-  const stream = new Duplex({
-    allowHalfOpen: true,
-    read: () => undefined,
-    write: (chunk: Uint8Array, _, done) => {
-      call.messages.send(bytesMessage.encode({ data: chunk })).then(() => done(), done);
-    },
-    final: (done) => {
-      call.end();
-      done();
-    },
-    destroy: (error, done) => {
-      call.cancel();
-      done(error);
-    },
-  });
-  void read(stream);
-  return stream;
 }
 
 const isAbsence = (error: unknown): boolean =>
@@ -129,7 +101,7 @@ export class Session implements BuildClient {
 
   async connectAgent(id: string): Promise<Duplex> {
     const metadata = sessionMetadata({ [SESSION_KEYS.agent]: [id] });
-    return duplexOf(this.#client.start(SESSION_METHODS.forwardAgent, { metadata }));
+    return byteStream(this.#client.start(SESSION_METHODS.forwardAgent, { metadata }));
   }
 
   /** Asks the client's policy about a source. Throws Fault `build.policy` where it says no, or wants more than an answer can give. */

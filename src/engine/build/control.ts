@@ -5,6 +5,7 @@ import type { CdiCatalogue } from "../../runtime/cdi/load.ts";
 import { platformsOfAttrs, requestOfAttrs } from "../../build/frontend-attrs.ts";
 import type { AuthConfig } from "../../api/contract.ts";
 import type { ImportedRecord } from "../../build/cache/imported.ts";
+import { byteStream } from "../../build/session/byte-stream.ts";
 import type { Session } from "../../build/session/session.ts";
 import { DEFAULT_TAG, familiarString } from "../../oci/reference.ts";
 import type { BuildEvent } from "../../build/events.ts";
@@ -25,6 +26,7 @@ import {
   readFileRequest,
   readFileResponse,
   returnRequest,
+  SESSION_HELLO_KEYS,
   solveRequest,
   solveResponse,
   statFileRequest,
@@ -99,6 +101,7 @@ export class Control {
     const G = GATEWAY_METHODS;
     return {
       [M.info]: unary(empty, infoResponse, async () => ({ version: BUILDKIT_VERSION })),
+      [M.session]: (call) => this.#openSession(call),
       [M.listWorkers]: unary(empty, listWorkersResponse, async () => ({ record: [await this.#worker()] })),
       [M.diskUsage]: unary(diskUsageRequest, diskUsageResponse, async (input) =>
         usageOf(this.#options.cache, input),
@@ -125,6 +128,20 @@ export class Control {
       [G.evaluate]: unary(empty, empty, async () => ({})),
       [G.warn]: unary(empty, empty, async () => ({})),
     };
+  }
+
+  /** A session whose connection is the call itself: so clients open one for several builds. */
+  async #openSession(call: ServerCall): Promise<void> {
+    const words = (name: string): string[] => String(call.metadata[name] ?? "").split(/,\s*/);
+    const [id = ""] = words(SESSION_HELLO_KEYS.id);
+    const [sharedKey = ""] = words(SESSION_HELLO_KEYS.sharedKey);
+    const hello = { id, sharedKey, methods: words(SESSION_HELLO_KEYS.methods) };
+    this.#options.sessions.check(hello);
+    const { messages, signal } = call;
+    const connection = byteStream({ messages, end: () => undefined, cancel: () => undefined });
+    connection.on("error", () => undefined); // ignored: whoever asks the client is told
+    signal.addEventListener("abort", () => connection.destroy(), { once: true });
+    await this.#options.sessions.serve(connection, hello);
   }
 
   async #worker() {

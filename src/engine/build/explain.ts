@@ -5,7 +5,9 @@ import { Fault } from "../../lib/errors.ts";
 
 /** Returns a build's failure as a call's: in BuildKit's words, with the lines of the Dockerfile that it is about. */
 export function faultForBuildKit(fault: Fault): Fault {
-  const { kind, code, detail, cause } = fault;
+  const { code, detail, cause } = fault;
+  // compat: failures have no code of their own, which clients would put before the words.
+  const kind = fault.kind === "cancelled" ? fault.kind : "system";
   const said = new Fault(kind, explainForBuildKit(fault), { code, detail, cause });
   const { line, endLine, dockerfile } = detail as {
     line?: number;

@@ -9,6 +9,7 @@ export const CONTROL_METHODS = {
   prune: "/moby.buildkit.v1.Control/Prune",
   solve: "/moby.buildkit.v1.Control/Solve",
   status: "/moby.buildkit.v1.Control/Status",
+  session: "/moby.buildkit.v1.Control/Session",
   listWorkers: "/moby.buildkit.v1.Control/ListWorkers",
   info: "/moby.buildkit.v1.Control/Info",
   listenHistory: "/moby.buildkit.v1.Control/ListenBuildHistory",
@@ -23,6 +24,13 @@ export const GATEWAY_METHODS = {
   warn: "/moby.buildkit.v1.frontend.LLBBridge/Warn",
   readFile: "/moby.buildkit.v1.frontend.LLBBridge/ReadFile",
   statFile: "/moby.buildkit.v1.frontend.LLBBridge/StatFile",
+} as const;
+
+/** Metadata of a session that is opened by a call. */
+export const SESSION_HELLO_KEYS = {
+  id: "x-docker-expose-session-uuid",
+  sharedKey: "x-docker-expose-session-sharedkey",
+  methods: "x-docker-expose-session-grpc-method",
 } as const;
 
 /** Metadata that says which build a gateway call belongs to. */
