@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { createClient } from "../../src/api/client.ts";
 import { buildControl } from "../../src/api/operations/build.ts";
+import { byteStream } from "../../src/build/session/byte-stream.ts";
 import { openSession } from "../../src/cli/build/session/session.ts";
 import {
   BUILD_ID_KEY,
@@ -22,6 +23,7 @@ import {
   pongResponse,
   pruneRequest,
   returnRequest,
+  SESSION_HELLO_KEYS,
   solveRequest,
   solveResponse,
   usageRecord,
@@ -400,6 +402,45 @@ test("a client that drives the frontend through the gateway, as buildx does", ()
     } finally {
       grpc.close();
       session.close();
+    }
+  }));
+
+test("a session that is opened through a call serves a build, as bake has it", () =>
+  withContext({ Dockerfile: "FROM busybox\nCOPY f /f\n", f: "F" }, async (dir) => {
+    const { socket } = await createClient({ host: `unix://${daemon.socket}` }).hijack(buildControl, {});
+    const grpc = new GrpcClient(socket);
+    const through = {
+      hijack: async (_: unknown, { uuid, methods }: { uuid: string; methods: string[] }) => {
+        const { id, sharedKey, methods: served } = SESSION_HELLO_KEYS;
+        const metadata = { [id]: uuid, [sharedKey]: "", [served]: methods };
+        return { socket: byteStream(grpc.start(CONTROL_METHODS.session, { metadata })) };
+      },
+    };
+    const session = await openSession(through as unknown as ReturnType<typeof createClient>, {
+      directories: new Map([
+        ["context", dir],
+        ["dockerfile", dir],
+      ]),
+      uploads: new Map(),
+      stores: new Map(),
+      secrets: [],
+      agents: new Map(),
+      config: {},
+      sharedKey: "",
+    });
+    try {
+      const types = { request: solveRequest, response: solveResponse };
+      await grpc.unary(CONTROL_METHODS.solve, types, {
+        ref: "through-a-call",
+        session: session.id,
+        frontend: "dockerfile.v0",
+        frontendAttrs: { filename: "Dockerfile" },
+        exporters: [{ type: "moby", attrs: { name: "through-a-call" } }],
+      });
+      assert.equal(await daemon.text(berth, ["run", "--rm", "through-a-call", "cat", "/f"]), "F");
+    } finally {
+      session.close();
+      grpc.close();
     }
   }));
 

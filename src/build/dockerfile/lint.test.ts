@@ -42,7 +42,7 @@ test("each rule finds its mistake, in BuildKit's words", () => {
       "FROM a AS b\nFROM c AS b\n",
       '2 DuplicateStageName: Duplicate stage name "b", stage names should be unique',
     ],
-    ["FROM a\nRUN x \\\n\n  y\n", "2 NoEmptyContinuation: Empty continuation line"],
+    ["FROM a\nRUN x \\\n\n  y\n", "4 NoEmptyContinuation: Empty continuation line"],
     [
       "FROM scratch\nENV FOOBAR=1\nENV A=$FOOBA\n",
       "3 UndefinedVar: Usage of undefined variable '$FOOBA' (did you mean $FOOBAR?)",
@@ -98,7 +98,7 @@ test("each rule finds its mistake, in BuildKit's words", () => {
     ],
     [
       "FROM a\nCOPY ./x /x\n",
-      '2 CopyIgnoredFile: Attempting to COPY file "./x" that is excluded by .dockerignore',
+      '2 CopyIgnoredFile: Attempting to Copy file "x" that is excluded by .dockerignore',
       ["x"],
     ],
   ];

@@ -1,5 +1,6 @@
 // The steps of a graph that do something, with the names under which BuildKit's clients show them.
 
+import { isDigest } from "../../oci/digest.ts";
 import type { PlannedStep } from "../events.ts";
 import { canonicalString, parseReference, withDefaultTag } from "../../oci/reference.ts";
 import type { StagedDockerfile } from "../dockerfile/stages.ts";
@@ -7,6 +8,7 @@ import type { BuildGraph, Vertex } from "./vertex.ts";
 
 /** Returns an image's name in full; an image id stays what it is. */
 export function fullName(reference: string): string {
+  if (isDigest(reference)) return reference;
   try {
     return canonicalString(withDefaultTag(parseReference(reference)));
   } catch {
