@@ -35,8 +35,8 @@ native/ops.h: src/linux/ops.ts tools/ops.ts node_modules/.done
 build/keel build/berth-runtime &: native/ops.h $(wildcard native/*.c native/*.h) native/Makefile
 	$(MAKE) -s -C native all
 
-# A function is compiled to machine code after 25 times as many runs as usual: short commands are over before it would pay, an idle daemon keeps
-# 20 MB less, and what runs for long (logs, load) is as fast.
+# A function is compiled to machine code after 25 times as many runs as usual: short commands are over before it would pay, a daemon that has started
+# some containers keeps 20 MB less, and what runs for long (logs, load) is as fast.
 dist/berth: node_modules/.done build/keel $(SOURCES)
 	@mkdir -p dist
 	$(BUN) build --compile --no-compile-autoload-dotenv --no-compile-autoload-bunfig --bytecode --splitting --compile-jit-policy 25 --minify-syntax --format=esm --target=bun \

@@ -1,5 +1,11 @@
 // What of Bun's own is called where milliseconds count: at a start node:net with its streams costs 3 ms more, node:child_process and node:crypto 2 ms each.
 declare const Bun: {
+  unsafe: {
+    /** From now on code has to run so many times as often as the runtime's default before it is compiled. */
+    setJITPolicy(scale: number): void;
+  };
+  /** Collects garbage and gives memory back; code that has run is read again when it is run again. */
+  shrink(): void;
   CryptoHasher: new (algorithm: "sha256") => { update(text: string): { digest(encoding: "hex"): string } };
   connect(options: {
     unix: string;
