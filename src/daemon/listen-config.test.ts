@@ -45,6 +45,11 @@ test("listenConfigOf refuses an open port on an address that others reach, unles
     assert.deepEqual(config(["-H", host]).hosts, [host]);
 });
 
+test("listenConfigOf takes an address without a protocol for one of TCP", () => {
+  assert.deepEqual(config(["-H", "127.0.0.1:1"]).hosts, ["tcp://127.0.0.1:1"]);
+  assert.throws(() => config(["-H", "0.0.0.0:2375"]), /refusing to listen on tcp:.* without TLS/);
+});
+
 test("listenConfigOf reads certificates, and asks clients for theirs with tlsverify only", () => {
   const files = ["--tlscert", join(dir, "one.pem"), "--tlskey", join(dir, "one.key")];
   const plain = config(["--tls", ...files]).tls;

@@ -59,7 +59,7 @@ export function listenConfigOf(
       throw invalid(`"${key}" in the configuration file must be true or false`);
     return value;
   };
-  const hosts = hostsOf(file["hosts"]) ?? flags.host;
+  const hosts = (hostsOf(file["hosts"]) ?? flags.host).map(withProtocol);
   const [tls, tlsverify] = [flag("tls"), flag("tlsverify")];
   const config = {
     hosts: hosts.length > 0 ? hosts : [`unix://${loadPlaces().socket}`],
@@ -80,6 +80,9 @@ export function listenConfigOf(
       : undefined;
   return { ...config, tls: { cert, key, clientCa } };
 }
+
+/** compat: an address without a protocol is one of TCP. */
+const withProtocol = (host: string): string => (host === "" || host.includes("://") ? host : `tcp://${host}`);
 
 function hostsOf(value: unknown): string[] | undefined {
   if (value === undefined) return undefined;

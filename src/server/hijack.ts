@@ -147,13 +147,18 @@ export function plainTransport(
       res.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(body) });
       res.end(body);
     },
-    accept() {
+    accept({ protocol }) {
       res.detachSocket(socket);
       socket.pause();
       for (const event of PARSER_EVENTS) socket.removeAllListeners(event);
       socket.on("error", () => {}); // ignored: `close` follows and is what the engine watches
       socket.setTimeout(0);
-      socket.write(headText("200 OK", { "Content-Type": RAW_STREAM, ...common }));
+      // compat: a protocol that was asked for without `Connection: Upgrade` is changed to all the same.
+      const head =
+        protocol === undefined
+          ? headText("200 OK", { "Content-Type": RAW_STREAM, ...common })
+          : headText("101 Switching Protocols", { Connection: "Upgrade", Upgrade: protocol });
+      socket.write(head);
       return socket;
     },
   };

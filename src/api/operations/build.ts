@@ -84,6 +84,7 @@ export const buildSession = operation({
     sessionName: { kind: "text", wire: "X-Docker-Expose-Session-Name" },
     sharedKey: { kind: "text", wire: "X-Docker-Expose-Session-Sharedkey" },
     methods: { kind: "texts", wire: "X-Docker-Expose-Session-Grpc-Method" },
+    upgrade: { kind: "text", wire: "Upgrade" },
   },
   success: { ...HIJACK, protocol: "h2c" },
 });

@@ -104,7 +104,7 @@ export class BuildService {
       sharedKey: input.sharedKey ?? "",
       methods: input.methods,
     };
-    this.#sessions.check(hello);
+    this.#sessions.check(hello, input.upgrade ?? "");
     await this.#sessions.serve(hijack.accept({ isTty: false, protocol: "h2c" }), hello);
   }
 

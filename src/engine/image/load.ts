@@ -208,12 +208,14 @@ function fromDockerManifest(bytes: Buffer): Found[] {
   const list: unknown = parseJson(bytes, "manifest.json");
   if (!Array.isArray(list)) throw malformed("manifest.json is not a list");
   return list.map((item: { Config?: unknown; RepoTags?: unknown; Layers?: unknown }) => {
-    if (typeof item?.Config !== "string" || !isTexts(item.Layers))
+    // compat: Go writes the layers of an image that has none as null.
+    const layers = item?.Layers === null ? [] : item?.Layers;
+    if (typeof item?.Config !== "string" || !isTexts(layers))
       throw malformed("manifest.json lacks Config or Layers");
     const tags = isTexts(item.RepoTags) ? item.RepoTags : [];
     return {
       configPath: cleanName(item.Config),
-      layerPaths: item.Layers.map(cleanName),
+      layerPaths: layers.map(cleanName),
       names: tags.map((t) => withDefaultTag(parseReference(t))),
     };
   });

@@ -190,6 +190,10 @@ export class ImageService {
   }
 
   async list(input: Input<"imageList">): Promise<ImageSummary[]> {
+    if (input.identity && !input.manifests)
+      throw new Fault("invalidParameter", "conflicting options: identity requires manifests=1", {
+        code: "image.identity",
+      });
     const shared = input.sharedSize ? this.#sharedLayers() : undefined;
     return selectImages(this.#context.table, input).map(({ image, tags }) => ({
       ...summaryOf(image, this.#facts(image, tags)),

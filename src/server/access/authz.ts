@@ -94,7 +94,7 @@ function requestOf({ req, bodyText, operation }: GatedRequest): Record<string, u
     RequestUri: req.url ?? "",
     ...(bodyText === "" || isSecret ? {} : { RequestBody: Buffer.from(bodyText).toString("base64") }),
     RequestHeaders: headersOf(req),
-    ...(certificate?.raw === undefined ? {} : { RequestPeerCertificates: [pemOf(certificate.raw)] }),
+    ...(certificate?.raw === undefined ? {} : { RequestPeerCertificates: [pemBytesOf(certificate.raw)] }),
   };
 }
 
@@ -111,10 +111,12 @@ function headersOf(req: IncomingMessage): Record<string, string> {
 const goHeaderName = (name: string): string =>
   name.toLowerCase().replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
 
-function pemOf(der: Uint8Array): string {
+/** compat: Go's JSON has bytes as base64, and the bytes are a PEM's. */
+function pemBytesOf(der: Uint8Array): string {
   const lines = Buffer.from(der)
     .toString("base64")
     .replace(/(.{64})/g, "$1\n")
     .trimEnd();
-  return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
+  const pem = `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
+  return Buffer.from(pem).toString("base64");
 }
