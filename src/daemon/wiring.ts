@@ -67,7 +67,8 @@ export async function openDaemon(
   onLost: () => void,
   machine: MachinePorts = MACHINE,
 ): Promise<Daemon> {
-  checkDefaultLog(config.logDriver, config.logOptions);
+  // Which plugins there are is known later; what else can be wrong is told before anything is opened.
+  checkDefaultLog(config.logDriver, config.logOptions, () => true);
   const systemd =
     config.engine.cgroupDriver === "systemd" ? await SystemdDriver.open(config.cgroupParent) : undefined;
   await loadDefaultProfile((line) => log("warn", line));
@@ -88,6 +89,7 @@ export async function openDaemon(
   const before = { floor, networks, bridge, kept, background, systemd, ...imageParts };
   const containerParts = await openContainers(before, config, stack, log);
   const { context, containers, localVolumes, plugins, pluginLookup } = containerParts;
+  checkDefaultLog(config.logDriver, config.logOptions, context.defaults.isLogPlugin);
   await sweepContainerDirs(keel, join(config.dataRoot, "containers"), context.table);
 
   const buildCaches = await openBuildCaches(floor, config);

@@ -48,9 +48,8 @@ export interface Index {
  */
 export function parseManifest(bytes: Uint8Array, mediaType?: string): Manifest | Index {
   const doc = Fields.parse(bytes, "manifest", MAX_MANIFEST_BYTES);
-  // compat: containerd and with it Docker take documents that do not say their version, or say 0.
-  const version = doc.integer("schemaVersion") || 2;
-  if (version !== 2) throw malformed(`manifest has schema version ${version}, only 2 is supported`);
+  const version = doc.integer("schemaVersion");
+  if (version !== 2) throw malformed(`manifest has schema version ${version ?? "none"}, only 2 is supported`);
   const layers = doc.objects("layers");
   const manifests = doc.objects("manifests");
   if (layers !== undefined && manifests !== undefined)

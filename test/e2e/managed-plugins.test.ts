@@ -274,6 +274,30 @@ for (const c of clients) {
   });
 }
 
+test("the daemon's log driver may be a plugin, which has to be there", async () => {
+  const restartWith = async (config: object): Promise<void> => {
+    await writeFile(daemon.path("daemon.json"), JSON.stringify(config));
+    await daemon.terminate();
+    await daemon.up();
+  };
+  await makePlugin(first, "paper", { types: ["docker.logdriver/1.0"] });
+  await daemon.text(first, ["plugin", "enable", "paper"]);
+  await restartWith({ "log-driver": "paper" });
+  await daemon.text(first, ["run", "--name", "talker", "busybox", "echo", "one"]);
+  const format = "{{.HostConfig.LogConfig.Type}}";
+  assert.equal(await daemon.text(first, ["inspect", "-f", format, "talker"]), "paper");
+  assert.equal(await daemon.text(first, ["logs", "talker"]), "one");
+  assert.equal(await daemon.text(first, ["info", "-f", "{{.LoggingDriver}}"]), "paper");
+  await daemon.text(first, ["rm", "talker"]);
+  await restartWith({});
+  await daemon.text(first, ["plugin", "disable", "paper"]);
+  await writeFile(daemon.path("daemon.json"), JSON.stringify({ "log-driver": "paper" }));
+  await daemon.terminate();
+  await assert.rejects(daemon.up(), /no log driver named 'paper' is registered/);
+  await writeFile(daemon.path("daemon.json"), "{}");
+  await daemon.up();
+});
+
 /** Waits for what no program tells of. */
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));

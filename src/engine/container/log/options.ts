@@ -60,9 +60,13 @@ export function completeLogConfig(
 }
 
 /** Refuses defaults of the daemon that no container could be created with. */
-export function checkDefaultLog(type: string, options: LogOptions): void {
+export function checkDefaultLog(
+  type: string,
+  options: LogOptions,
+  isPlugin?: (name: string) => boolean,
+): void {
   try {
-    checkLogOptions(type, options);
+    checkLogOptions(type, options, isPlugin);
   } catch (error) {
     throw invalidOption(`failed to set log opts: ${messageOf(error)}`);
   }
