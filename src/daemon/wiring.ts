@@ -89,7 +89,7 @@ export async function openDaemon(
   const before = { floor, networks, bridge, kept, background, systemd, ...imageParts };
   const containerParts = await openContainers(before, config, stack, log);
   const { context, containers, localVolumes, plugins, pluginLookup } = containerParts;
-  checkDefaultLog(config.logDriver, config.logOptions, context.defaults.isLogPlugin);
+  checkDefaultLog(config.logDriver, config.logOptions, (name) => plugins.logPlugin(name) !== undefined);
   await sweepContainerDirs(keel, join(config.dataRoot, "containers"), context.table);
 
   const buildCaches = await openBuildCaches(floor, config);

@@ -31,6 +31,7 @@ test("what contradicts itself is refused before anything is looked for", async (
     ["GET", "/images/json?identity=1", /^conflicting options: identity requires manifests=1$/],
     ["POST", "/containers/nobody/start?checkpoint=../x", /^invalid checkpoint ID "\.\.\/x"/],
     ["POST", "/session", /^no upgrade proto in request$/],
+    ["POST", "/grpc", /^no upgrade proto in request$/],
   ];
   for (const [method, path, message] of cases) {
     const { status, body } = await daemon.request(method, path);

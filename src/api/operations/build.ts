@@ -94,5 +94,6 @@ export const buildControl = operation({
   name: "BuildControl",
   method: "POST",
   path: "/grpc",
+  headers: { upgrade: { kind: "text", wire: "Upgrade" } },
   success: { ...HIJACK, protocol: "h2c" },
 });

@@ -21,7 +21,7 @@ import { Control } from "./control.ts";
 import { authOf, loginOf } from "./logins.ts";
 import { type BuildInput, requestForBuildKit, requestOf } from "./request.ts";
 import { BuildRunner, type BuildRunnerOptions, tagOf } from "./runner.ts";
-import { SessionTable } from "./sessions.ts";
+import { checkUpgrade, SessionTable } from "./sessions.ts";
 import { Uploads } from "./uploads.ts";
 
 export interface BuildServiceOptions extends BuildRunnerOptions {
@@ -104,12 +104,14 @@ export class BuildService {
       sharedKey: input.sharedKey ?? "",
       methods: input.methods,
     };
-    this.#sessions.check(hello, input.upgrade ?? "");
+    checkUpgrade(input.upgrade);
+    this.#sessions.check(hello);
     await this.#sessions.serve(hijack.accept({ isTty: false, protocol: "h2c" }), hello);
   }
 
   /** BuildKit's control service on a connection. */
-  async control(_: InputOf<typeof buildControl>, hijack: Hijack): Promise<void> {
+  async control(input: InputOf<typeof buildControl>, hijack: Hijack): Promise<void> {
+    checkUpgrade(input.upgrade);
     const connection = hijack.accept({ isTty: false, protocol: "h2c" });
     await serveGrpc(connection, this.#control.methods()).closed;
   }

@@ -13,16 +13,19 @@ export interface SessionHello {
   readonly methods: readonly string[];
 }
 
+/** Refuses a connection that is not to become one of gRPC; `upgrade` is the protocol that the request asks for. Throws Fault invalidParameter. */
+export function checkUpgrade(upgrade: string | undefined): void {
+  if (upgrade === "h2c") return;
+  const why = upgrade ? `protocol ${upgrade} not supported` : "no upgrade proto in request";
+  throw new Fault("invalidParameter", why, { code: "session.upgrade" });
+}
+
 export class SessionTable {
   readonly #open = new Map<string, Session>();
   readonly #waiting = new Map<string, ((session: Session) => void)[]>();
 
-  /** Refuses what cannot become a session: `upgrade` is the protocol that the request asks for. Throws Fault invalidParameter. */
-  check({ id }: SessionHello, upgrade: string): void {
-    if (upgrade === "")
-      throw new Fault("invalidParameter", "no upgrade proto in request", { code: "session.upgrade" });
-    if (upgrade !== "h2c")
-      throw new Fault("invalidParameter", `protocol ${upgrade} not supported`, { code: "session.upgrade" });
+  /** Refuses what cannot become a session. Throws Fault invalidParameter. */
+  check({ id }: SessionHello): void {
     if (id === "") throw new Fault("invalidParameter", "a session needs an id", { code: "session.id" });
     if (this.#open.has(id))
       throw new Fault("conflict", `session ${id} already exists`, { code: "session.exists" });
