@@ -1,4 +1,4 @@
-// Writes docs/coverage.md: every command and flag of Docker's client (docker-commands.json, read off docker 29.9's help pages) and every
+// Writes docs/coverage.md: every command and flag of Docker's client (docker-commands.json, read off docker 28.2's help pages) and every
 // operation of the Engine API (test/e2e/testdata/engine-api.json), with what this program has of them and a test that tries it.
 // `--check` fails when the page is not current. What is missing shows; nothing here is kept by hand.
 import { execFileSync } from "node:child_process";
@@ -155,7 +155,7 @@ const operations = operationRows();
 const count = (state: string): number => operations.filter((row) => row[4] === state).length;
 const text = `# What there is of Docker's command line and API
 
-Written by \`tools/coverage.ts\` from the command table, the API's declarations, the help pages of docker 29.9 and the description of Engine API 1.56; \`make check\` says
+Written by \`tools/coverage.ts\` from the command table, the API's declarations, the help pages of docker 28.2 and the description of Engine API 1.56; \`make check\` says
 when it is not current. \`goldens\` are \`src/cli/testdata\`: the same command line prints what Docker's client prints, byte for byte. Flags that are taken and refused on this
 system are in [run-flags.md](run-flags.md).
 

@@ -65,7 +65,8 @@ function arityText({ min, max }: Arity): { text: string; hint: string } {
   if (min === max) return { text: `requires ${min} ${plural(min)}`, hint: "Run" };
   if (max === Number.POSITIVE_INFINITY)
     return { text: `requires at least ${min} ${plural(min)}`, hint: "See" };
-  if (min === 0) return { text: `requires at most ${max} ${plural(max)}`, hint: "Run" };
+  // compat: the misspelt hint is Docker's.
+  if (min === 0) return { text: `requires at most ${max} ${plural(max)}`, hint: "SRun" };
   return { text: `requires at least ${min} and at most ${max} ${plural(max)}`, hint: "Run" };
 }
 

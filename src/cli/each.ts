@@ -2,12 +2,12 @@
 
 import { Fault } from "../lib/errors.ts";
 import { describeFailure, exitWith } from "./failure.ts";
-import { print } from "./output.ts";
+import { print, printError } from "./output.ts";
 
 export interface EachOptions {
   /** Runs up to fifty at a time; results are still printed in the order of the operands. */
   readonly isParallel?: boolean;
-  /** Tells failures that do not count. */
+  /** Tells failures that are only mentioned and do not count. */
   readonly isHarmless?: (error: unknown) => boolean;
   /** Prints nothing for successes; the operation does. */
   readonly isSilent?: boolean;
@@ -37,7 +37,8 @@ export async function runEach(
     const result = await (started[index] ?? Promise.resolve({}));
     if (!("error" in result)) {
       if (options.isSilent !== true) print(`${operand}\n`);
-    } else if (options.isHarmless?.(result.error) !== true) failures.push(describeFailure(result.error));
+    } else if (options.isHarmless?.(result.error) === true) printError(`${describeFailure(result.error)}\n`);
+    else failures.push(describeFailure(result.error));
   }
   if (failures.length > 0) throw exitWith(1, failures.join("\n"));
 }

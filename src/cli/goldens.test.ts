@@ -1,5 +1,5 @@
 // Our command line against Docker's: the same words, the same daemon, the same output and exit code, byte for byte. The
-// goldens are what docker 29.9.0 printed; BERTH_RECORD=/path/to/docker writes them anew.
+// goldens are what docker 28.2.2 printed; BERTH_RECORD=/path/to/docker writes them anew.
 
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -40,11 +40,9 @@ for (const [index, golden] of goldens.entries()) {
 
 /**
  * Only what changes something has to be the same, in any order; how much each side looks up first is its own affair, and so
- * is what it still tries on a container that does not exist. `verbose` of /system/df belongs to a later API version than ours.
+ * is what it still tries on a container that does not exist.
  */
 function effects({ requests }: Result): string[] {
   const isEffect = (request: string): boolean => !/^(?:GET|HEAD) /.test(request) || /^GET .*\?/.test(request);
-  return requests
-    .filter((request) => isEffect(request) && !/\/containers\/nope\/exec|\/system\/df\?/.test(request))
-    .sort();
+  return requests.filter((request) => isEffect(request) && !request.includes("/containers/nope/exec")).sort();
 }

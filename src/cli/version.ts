@@ -4,7 +4,7 @@
 import { BERTH_COMMIT, BERTH_VERSION } from "../lib/version.ts";
 
 /** The release of Docker's CLI whose behaviour is followed; shown when invoked under the name docker. */
-const DOCKER_CLI_VERSION = "29.9.0";
+const DOCKER_CLI_VERSION = "28.2.2";
 
 /** The line that --version prints. */
 export function versionLine(program: string): string {

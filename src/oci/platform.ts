@@ -89,7 +89,7 @@ function checkParts(text: string, parts: readonly string[]): void {
     at === 0
       ? [
           "an invalid OS component",
-          'OSAndVersion specifier component must match "^([A-Za-z0-9_-]+)(?:\\\\(([A-Za-z0-9_.%-]*)((?:\\\\+[A-Za-z0-9_.%-]+)*)\\\\))?$"',
+          'OSAndVersion specifier component must match "^([A-Za-z0-9_-]+)(?:\\\\(([A-Za-z0-9_.-]*)\\\\))?$"',
         ]
       : ["an invalid component", 'platform specifier component must match "^[A-Za-z0-9_.-]+$"'];
   throw new Fault(

@@ -45,18 +45,10 @@ export class GoMap {
   readonly type: string;
   readonly entries: ReadonlyMap<string | number, unknown>;
   readonly zero: unknown;
-  /** Order of keys that are no plain texts in Go. */
-  readonly compareKeys: ((a: string, b: string) => number) | undefined;
-  constructor(
-    type: string,
-    entries: ReadonlyMap<string | number, unknown>,
-    zero: unknown,
-    compareKeys?: (a: string, b: string) => number,
-  ) {
+  constructor(type: string, entries: ReadonlyMap<string | number, unknown>, zero: unknown) {
     this.type = type;
     this.entries = entries;
     this.zero = zero;
-    this.compareKeys = compareKeys;
   }
 }
 
@@ -209,9 +201,8 @@ export function lengthOf(value: unknown): number {
 export function mapEntries(value: unknown): [string | number, unknown][] {
   if (value instanceof GoNil || value === null || typeof value !== "object") return [];
   const entries = value instanceof GoMap ? [...value.entries] : Object.entries(value);
-  const compare = (value instanceof GoMap ? value.compareKeys : undefined) ?? compareText;
   return entries.sort(([a], [b]) =>
-    typeof a === "number" && typeof b === "number" ? a - b : compare(String(a), String(b)),
+    typeof a === "number" && typeof b === "number" ? a - b : compareText(String(a), String(b)),
   );
 }
 

@@ -24,15 +24,9 @@ for (const client of clients)
     const idOf = (name: string) => text("image", "inspect", "-f", "{{.Id}}", name);
 
     test("are listed with name, tag, id and size", async () => {
-      const lines = (await text("images", "--digests", "busybox")).split("\n");
-      assert.match(lines[0] ?? "", /^REPOSITORY\s+TAG\s+DIGEST\s+IMAGE ID\s+CREATED\s+SIZE$/);
-      assert.match(lines[1] ?? "", /^busybox\s+latest\s+<none>\s+[0-9a-f]{12}\s+.*ago\s+\d+(\.\d+)?MB$/);
-      // Docker's clients before 29 show the same columns without being asked for more; 29 and ours a name and what it takes.
-      const plain = await text("images", "busybox");
-      assert.match(
-        plain,
-        /^busybox(\s+latest\s+[0-9a-f]{12}\s+.*ago|:latest\s+[0-9a-f]{12})\s+\d+(\.\d+)?MB/m,
-      );
+      const lines = (await text("images", "busybox")).split("\n");
+      assert.match(lines[0] ?? "", /^REPOSITORY\s+TAG\s+IMAGE ID\s+CREATED\s+SIZE$/);
+      assert.match(lines[1] ?? "", /^busybox\s+latest\s+[0-9a-f]{12}\s+.*ago\s+\d+(\.\d+)?MB$/);
       assert.equal(await text("images", "-q", "--no-trunc", "busybox"), await idOf("busybox"));
     });
 

@@ -277,7 +277,7 @@ const REFUSED: readonly (readonly [flags: readonly string[], says: RegExp])[] = 
   [["--blkio-weight-device", "/dev/null:5"], /invalid weight for device: \/dev\/null:5/],
   [["--runtime", "nosuch"], /unknown or invalid runtime name: nosuch/],
   [["--cap-add", "nosuch"], /invalid CapAdd: unknown capability: "CAP_NOSUCH"/],
-  [["--security-opt", "nosuch"], /[Ii]nvalid --security-opt: "nosuch"/],
+  [["--security-opt", "nosuch"], /Invalid --security-opt: "nosuch"/],
   [["--security-opt", "nosuch=1"], /invalid --security-opt 2: "nosuch=1"/],
   [["--security-opt", "no-new-privileges=x"], /invalid --security-opt 2: "no-new-privileges=x"/],
   [

@@ -121,7 +121,7 @@ for (const client of clients)
     test("-i -t refuses input that is no terminal", async () => {
       const refused = await outcome("run", "--rm", "-i", "-t", "busybox", "true");
       assert.notEqual(refused.status, 0);
-      assert.match(refused.stderr, /the input device is not a TTY|stdin is not a terminal/);
+      assert.match(refused.stderr, /the input device is not a TTY/);
       assert.equal(await text("ps", "-aq"), "");
     });
 

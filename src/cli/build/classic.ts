@@ -102,7 +102,7 @@ async function stdinContext(file: string): Promise<Context> {
   if (isArchive) return { body: content, dockerfile: file, remote: "" };
   if (file !== "") {
     throw complain(
-      "unable to prepare context from STDIN: ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles",
+      "unable to prepare context: ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles",
     );
   }
   const { tarEntry, tarHeader, tarPadding, TAR_END } = await import("../../lib/tar/writer.ts");

@@ -13,7 +13,6 @@ import {
 import { parseReference } from "../../oci/reference.ts";
 import { envFlag, labelFlag } from "../options/env.ts";
 import { bytesFlag, extraHostFlag, swapFlag, ulimitFlag } from "../options/values.ts";
-import { contentTrustFlag } from "../options/content-trust.ts";
 
 /** A flag that alone means "true". */
 function attestation(usage: string): FlagSpec<string> {
@@ -40,7 +39,7 @@ export const buildFlags = {
   "cpuset-cpus": string("CPUs to run on (0-3, 0,1)"),
   "cpuset-mems": string("Memory nodes to use (0-3, 0,1)"),
   debug: bool("Open a shell in the state before the step that failed"),
-  "disable-content-trust": contentTrustFlag,
+  "disable-content-trust": bool("Skip image verification", { initial: true }),
   explain: bool("Say of every step why it was run"),
   file: string('Name of the Dockerfile (default is "PATH/Dockerfile")', { short: "f" }),
   "force-rm": bool("Always remove intermediate containers"),

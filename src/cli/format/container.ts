@@ -25,13 +25,11 @@ export const containerColumns: Formatter<ContainerSummary> = {
     LocalVolumes: "LOCAL VOLUMES",
     Networks: "NETWORKS",
     Platform: "PLATFORM",
-    HealthStatus: "HEALTH STATUS",
   },
   notText: ["Platform"],
   fields: {
     Command: (c, view) => JSON.stringify(view.isTruncated ? ellipsis(c.Command, 20) : c.Command),
     CreatedAt: (c) => formatGoTime(c.Created * 1000),
-    HealthStatus: (c) => healthOf(c),
     ID: (c, view) => (view.isTruncated ? truncateId(c.Id) : c.Id),
     Image: (c, view) => imageName(c, view.isTruncated),
     Labels: (c) => joinLabels(c.Labels),
@@ -77,12 +75,6 @@ export function containerFormat(
   if (options.isQuiet) return "{{.ID}}";
   if (format !== "" && format !== "table") return format;
   return options.hasSize ? `${table}\t{{.Size}}` : table;
-}
-
-/** Before API 1.52 health is a part of the status only. */
-function healthOf({ Health, Status }: ContainerSummary): string {
-  const text = Health?.Status ?? /\((?:health: )?(healthy|unhealthy|starting)\)$/.exec(Status)?.[1] ?? "";
-  return text === "none" ? "" : text;
 }
 
 function names(all: readonly string[], isTruncated: boolean): string {

@@ -41,16 +41,16 @@ export function usageLines(usage: DiskUsage): UsageLine[] {
 function images({ Images, LayersSize }: DiskUsage): UsageLine {
   const all = Images ?? [];
   const total = LayersSize ?? 0;
-  // What an image shares with others stays when it goes.
-  const reclaimableBytes = all
-    .filter((image) => image.Containers === 0 && image.Size !== -1 && image.SharedSize !== -1)
+  // What an image shares with others is only counted once, in the total.
+  const used = all
+    .filter((image) => image.Containers !== 0 && image.Size !== -1 && image.SharedSize !== -1)
     .reduce((sum, image) => sum + image.Size - image.SharedSize, 0);
   return {
     type: "Images",
     total: all.length,
     active: all.filter((image) => image.Containers > 0).length,
     sizeBytes: total,
-    reclaimableBytes,
+    reclaimableBytes: total - used,
     hasPercent: true,
   };
 }

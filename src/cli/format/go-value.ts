@@ -33,7 +33,6 @@ export function goValue(schema: Schema, value: unknown, options: GoValueOptions 
         `map[string]${typeOf(inner.value)}`,
         new Map(entries),
         zeroValue(bare(inner.value), isWrapped(inner.value)),
-        entries.every(([key]) => PORT.test(key)) ? comparePorts : undefined,
       );
     }
     case "struct":
@@ -45,13 +44,6 @@ export function goValue(schema: Schema, value: unknown, options: GoValueOptions 
     default:
       return value;
   }
-}
-
-/** A port as Docker's maps have it for a key, where it is no text but a number and a protocol. */
-const PORT = /^(\d+)\/(\w+)$/;
-
-function comparePorts(a: string, b: string): number {
-  return Number.parseInt(a, 10) - Number.parseInt(b, 10) || (a < b ? -1 : Number(a > b));
 }
 
 type StructSchema = Extract<Schema, { kind: "struct" }>;

@@ -1,5 +1,5 @@
-// What `images` shows: every name with its image, what that takes, and a mark for what containers use; with `--tree` every image under
-// all its names, and the platforms that they stand for. Columns that the terminal has no room for are left out, as in Docker's client.
+// `images --tree`: every image with the platforms that its name stands for, what of them is here, and what it takes. Columns that the
+// terminal has no room for are left out, as in Docker's client.
 
 import { stripVTControlCharacters } from "node:util";
 import type { ImageManifest, ImageSummary } from "../../api/schemas/image.ts";
@@ -8,10 +8,11 @@ import { truncateId, withoutSteering } from "./list.ts";
 
 const GAP = "   ";
 const NARROWEST_NAMES = 12;
-const NARROWEST_TERMINAL = 20;
+const NO_TERMINAL_WIDTH = 80;
 const BRANCH = "├─ ";
 const LAST_BRANCH = "└─ ";
-const UNTAGGED = "<untagged>";
+const EXPERIMENTAL =
+  "WARNING: This is an experimental feature. The output may change and shouldn't be depended on.";
 
 /** Puts a text in colour. */
 type Paint = (text: string) => string;
@@ -24,6 +25,7 @@ const none: Paint = (text) => text;
 
 /** How each kind of text looks. */
 interface Look {
+  readonly warning: Paint;
   readonly title: Paint;
   readonly name: Paint;
   readonly untagged: Paint;
@@ -36,23 +38,25 @@ interface Look {
 }
 
 const PLAIN: Look = {
+  warning: none,
   title: none,
   name: none,
   untagged: none,
   here: none,
   absent: none,
-  legend: " Info ->  U In Use",
+  legend: " Info ->  U In Use ",
   used: "U",
   unused: " ",
 };
 const USED_MARK = "\u001b[38;5;0m\u001b[48;5;14m U \u001b[0m";
 const FANCY: Look = {
+  warning: ansi(93),
   title: ansi(39, 1),
   name: ansi(34, 1),
   untagged: ansi(39, 2),
   here: ansi(39),
   absent: ansi(39, 2),
-  legend: `${ansi(1)(`${ansi(106)(ansi(30)("i"))} ${ansi(96)("Info → ")}`)} ${USED_MARK} In Use`,
+  legend: `${ansi(1)(`${ansi(106)(ansi(30)("i"))} ${ansi(96)("Info → ")}`)} ${USED_MARK} In Use `,
   used: USED_MARK,
   unused: "   ",
 };
@@ -81,56 +85,16 @@ function columnsOf(look: Look, hasUsed: boolean): Column[] {
   ];
 }
 
-/** How the list is laid out. */
-export interface TreeView {
-  /** The terminal's width, 0 where there is none. */
-  readonly columns: number;
-  /** Without colours, terminal or not. */
-  readonly isPlain: boolean;
-  /** With the platforms, every image once; else a line for every name. */
-  readonly isExpanded: boolean;
-}
-
-/** An image under some of its names. */
-interface Entry {
-  readonly names: readonly string[];
-  readonly image: ImageSummary;
-  /** Those that are shown. */
-  readonly platforms: readonly ImageManifest[];
-}
-
-/** Returns the whole text. */
-export function imageTree(images: readonly ImageSummary[], view: TreeView): string {
-  const look = view.columns === 0 || view.isPlain ? PLAIN : FANCY;
-  const width = view.columns === 0 ? 0 : Math.max(view.columns, NARROWEST_TERMINAL);
-  const entries = images.flatMap((image) => entriesOf(image, view.isExpanded)).sort(byName);
-  const layout = layoutOf(entries, look, width);
+/** Returns the whole text. `columns`: the terminal's width, 0 where there is none. */
+export function imageTree(images: readonly ImageSummary[], columns: number): string {
+  const look = columns === 0 ? PLAIN : FANCY;
+  const width = Math.max(columns || NO_TERMINAL_WIDTH, 20);
+  const layout = layoutOf(images, look, width);
   const titles = layout.columns.map((c) => GAP + cell(c.title, c, look.title)).join("");
-  // The legend stands at the right edge, where there is one.
-  const legend =
-    width === 0 ? "" : `${" ".repeat(Math.max(0, width - widthOf(look.legend)))}${look.legend}\n`;
-  const head = `${legend}${nameCell("IMAGE", layout.first, look.title)}${titles}\n`;
-  return head + entries.map((entry) => imageBlock(entry, layout, look)).join("");
-}
-
-/** How many lines or blocks `imageTree` makes of the images. */
-export const treeSize = (images: readonly ImageSummary[], isExpanded: boolean): number =>
-  images.reduce((sum, image) => sum + entriesOf(image, isExpanded).length, 0);
-
-function entriesOf(image: ImageSummary, isExpanded: boolean): Entry[] {
-  const names = [...(image.RepoTags ?? [])].sort();
-  if (isExpanded) return [{ names, image, platforms: platformsOf(image) }];
-  return (names.length === 0 ? [[]] : names.map((name) => [name])).map((own) => ({
-    names: own,
-    image,
-    platforms: [],
-  }));
-}
-
-/** What has no name comes last. */
-function byName({ names: [a] }: Entry, { names: [b] }: Entry): number {
-  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
-  return a < b ? -1 : Number(a > b);
+  const legend = " ".repeat(Math.max(0, width - widthOf(look.legend))) + look.legend;
+  const head = `${look.warning(EXPERIMENTAL)}\n${legend}\n\n${cell("IMAGE", layout.first, look.title)}${titles}\n`;
+  const newestFirst = [...images].sort((a, b) => b.Created - a.Created);
+  return head + newestFirst.map((image) => imageBlock(image, layout, look)).join("");
 }
 
 interface Layout {
@@ -140,37 +104,32 @@ interface Layout {
   readonly isSpaced: boolean;
 }
 
-function layoutOf(entries: readonly Entry[], look: Look, width: number): Layout {
-  const platforms = entries.flatMap((entry) => entry.platforms);
-  const all = columnsOf(
-    look,
-    entries.some(({ image }) => isImageUsed(image)),
-  );
+function layoutOf(images: readonly ImageSummary[], look: Look, width: number): Layout {
+  const platforms = images.flatMap(platformsOf);
   let left = width;
   const columns: Column[] = [];
-  for (const column of all) {
+  for (const column of columnsOf(look, platforms.some(isUsed))) {
     const taken = column.width + GAP.length;
-    if (width > 0 && left - taken < NARROWEST_NAMES) break;
+    if (left - taken < NARROWEST_NAMES) break;
     left -= taken;
     columns.push(column);
   }
   // compat: counted in bytes.
   const widths = [
-    ...entries.flatMap(({ names }) => (names.length === 0 ? [UNTAGGED] : names)),
+    ...images.flatMap((image) => image.RepoTags ?? []),
     ...platforms.map((m) => LAST_BRANCH + platformText(m)),
   ].map((text) => Buffer.byteLength(text));
-  const widest = Math.max("IMAGE".length, ...widths);
-  const first = { width: width === 0 ? widest : Math.min(left, widest) };
+  const first = { width: Math.min(left, Math.max("IMAGE".length, ...widths)) };
   return { first, columns, isSpaced: platforms.length > 0 };
 }
 
-function imageBlock(entry: Entry, { first, columns, isSpaced }: Layout, look: Look): string {
-  const { image, platforms } = entry;
+function imageBlock(image: ImageSummary, { first, columns, isSpaced }: Layout, look: Look): string {
+  const platforms = platformsOf(image);
   const details: Details = {
     id: image.Id,
     sizeBytes: image.Size,
     contentBytes: (image.Manifests ?? []).reduce((sum, m) => sum + m.Size.Content, 0),
-    isUsed: isImageUsed(image),
+    isUsed: image.Containers > 0 || platforms.some(isUsed),
   };
   const line = (d: Details, paint: Paint): string =>
     columns.map((c) => GAP + cell(c.value(d), c, c.title === "EXTRA" ? none : paint)).join("");
@@ -178,31 +137,21 @@ function imageBlock(entry: Entry, { first, columns, isSpaced }: Layout, look: Lo
     const paint = m.Available ? look.here : look.absent;
     const branch = i === platforms.length - 1 ? LAST_BRANCH : BRANCH;
     const own = { id: m.ID, sizeBytes: m.Size.Total, contentBytes: m.Size.Content, isUsed: isUsed(m) };
-    return `${nameCell(branch + platformText(m), first, paint)}${line(own, paint)}\n`;
+    return `${cell(branch + platformText(m), first, paint)}${line(own, paint)}\n`;
   });
-  return `${namesOf(entry, first, look)}${line(details, look.here)}${isSpaced ? "\n" : ""}${rows.join("")}\n`;
+  return `${namesOf(image, first, look)}${line(details, look.here)}${isSpaced ? "\n" : ""}${rows.join("")}\n`;
 }
 
-/** The last name shares its line with the columns, unless it has no room there. */
-function namesOf({ names }: Entry, first: Layout["first"], look: Look): string {
-  if (names.length === 0) return nameCell(UNTAGGED, first, look.untagged);
-  return names
-    .map((name, i) => {
-      const text = nameCell(name, first, look.name);
-      if (i < names.length - 1) return `${text}\n`;
-      return widthOf(name) > first.width ? `${text}\n${" ".repeat(first.width)}` : text;
-    })
-    .join("");
+/** The longest name first; the last one shares its line with the columns. */
+function namesOf(image: ImageSummary, first: Layout["first"], look: Look): string {
+  const names = [...(image.RepoTags ?? [])].sort((a, b) => b.length - a.length);
+  const last = names.pop();
+  if (last === undefined) return cell("<untagged>", first, look.untagged);
+  return names.map((name) => `${look.name(name)}\n`).join("") + cell(last, first, look.name);
 }
-
-/** A name is never cut. */
-const nameCell = (text: string, { width }: Layout["first"], paint: Paint): string =>
-  paint(text) + " ".repeat(Math.max(0, width - widthOf(text)));
 
 const platformsOf = (image: ImageSummary): ImageManifest[] =>
   (image.Manifests ?? []).filter((m) => m.Kind === "image" && m.ImageData !== undefined);
-/** compat: where any of its platforms is. */
-const isImageUsed = (image: ImageSummary): boolean => image.Containers > 0 || platformsOf(image).some(isUsed);
 const isUsed = (m: ImageManifest): boolean => (m.ImageData?.Containers.length ?? 0) > 0;
 
 function platformText(m: ImageManifest): string {

@@ -20,8 +20,6 @@ const since = (epochSeconds: number): string =>
 
 export const imageColumns: Formatter<ImageRow> = {
   type: "*formatter.imageContext",
-  // compat: Docker's has gone; templates may still name it.
-  notInJson: ["VirtualSize"],
   headers: {
     ID: "IMAGE ID",
     Repository: "REPOSITORY",

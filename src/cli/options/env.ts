@@ -30,21 +30,6 @@ export function labelFlag(usage: string, traits: FlagTraits = {}): FlagSpec<stri
   });
 }
 
-/** The same as the flag `flag` of `run` and `create`, which is named by what goes wrong with its files. */
-export function readFlagFiles(
-  flag: string,
-  ...input: Parameters<typeof readKeyValues>
-): ReturnType<typeof readKeyValues> {
-  try {
-    return readKeyValues(...input);
-  } catch (error) {
-    throw new Fault("invalidParameter", `--${flag}: ${messageOf(error)}`, {
-      code: "cli.env-file",
-      cause: error,
-    });
-  }
-}
-
 /** Reads files of `KEY=value` lines and puts `own` behind them. `lookup` supplies values for bare names. */
 export function readKeyValues(
   files: readonly string[],

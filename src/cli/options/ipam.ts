@@ -2,7 +2,6 @@
 
 import { BlockList, isIP } from "node:net";
 import { complain } from "../each.ts";
-import { addressFault, prefixFault } from "./ip.ts";
 
 export interface IpamFlags {
   readonly subnets: readonly string[];
@@ -23,8 +22,6 @@ export function resolveIpam({ subnets, ranges, gateways, reserved }: IpamFlags):
   if (subnets.length < ranges.length || subnets.length < gateways.length) {
     throw complain("every ip-range or gateway must have a corresponding subnet");
   }
-  for (const fault of [...subnets.map(prefixFault), ...Object.values(reserved).map(addressFault)])
-    if (fault !== undefined) throw complain(fault);
   const configs: IpamConfig[] = [];
   for (const Subnet of subnets) {
     if (configs.some((other) => contains(Subnet, other.Subnet) || contains(other.Subnet, Subnet))) {

@@ -3,7 +3,6 @@
 
 import type { EndpointSettingsRequest } from "../../api/schemas/endpoint.ts";
 import { Fault } from "../../lib/errors.ts";
-import { addressFault } from "./ip.ts";
 import { custom, type FlagSpec, invalidValue, parseCsv } from "../../lib/flags/spec.ts";
 
 export interface NetworkAttachment {
@@ -64,16 +63,16 @@ function applyField(attachment: NetworkAttachment, field: string): void {
       attachment.aliases.push(value);
       return;
     case "ip":
-      attachment.ip = address(value);
+      attachment.ip = value;
       return;
     case "ip6":
-      attachment.ip6 = address(value);
+      attachment.ip6 = value;
       return;
     case "mac-address":
       attachment.mac = value;
       return;
     case "link-local-ip":
-      attachment.linkLocalIps.push(address(value));
+      attachment.linkLocalIps.push(value);
       return;
     case "driver-opt": {
       const [name, option] = pair(value, "invalid key value pair format in driver options");
@@ -87,12 +86,6 @@ function applyField(attachment: NetworkAttachment, field: string): void {
     default:
       throw invalidValue(`invalid field key ${key}`);
   }
-}
-
-function address(text: string): string {
-  const fault = addressFault(text);
-  if (fault !== undefined) throw invalidValue(fault);
-  return text;
 }
 
 /** compat: the whole field is lowered, values included, as Docker does. */

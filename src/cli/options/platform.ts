@@ -18,7 +18,8 @@ export async function platformJson(text: string): Promise<string | undefined> {
   }
 }
 
-/** The same for several. */
-export async function platformList(texts: readonly string[]): Promise<string[]> {
-  return (await Promise.all(texts.map(platformJson))).filter((json) => json !== undefined);
+/** The same as a list of at most one. */
+export async function platformList(text: string): Promise<string[]> {
+  const json = await platformJson(text);
+  return json === undefined ? [] : [json];
 }

@@ -28,34 +28,17 @@ export function parsePorts(publish: readonly string[], expose: readonly string[]
     }
   }
   for (const text of expose) {
-    const { proto, first, last } = parseExpose(text);
-    for (let number = first; number <= last; number++) exposed[`${number}/${proto}`] ??= {};
+    if (text.includes(":")) throw refuse(`invalid port format for --expose: ${text}`);
+    const { proto, port } = splitProto(text);
+    let range: [number, number];
+    try {
+      range = parseRange(port);
+    } catch (error) {
+      throw refuse(`invalid range format for --expose: ${text}, error: ${(error as Error).message}`);
+    }
+    for (let number = range[0]; number <= range[1]; number++) exposed[`${number}/${proto}`] ??= {};
   }
   return { exposed, bindings };
-}
-
-/** Reads `80`, `80-90/udp`. Throws a Fault with Docker's text. */
-function parseExpose(text: string): { proto: string; first: number; last: number } {
-  const fail = (why: string): Fault => refuse(`invalid range format for --expose: ${why}`);
-  if (text === "") throw fail("invalid port range: value is empty");
-  const [range = "", proto = ""] = text.split(/\/(.*)/s);
-  const [start = "", end = start] = range.split(/-(.*)/s);
-  const port = (which: string, digits: string): number => {
-    const fault = portFault(digits);
-    if (fault !== undefined) throw fail(`invalid ${which} port '${digits}': ${fault}`);
-    return Number(digits);
-  };
-  const first = port("start", start);
-  const last = port("end", end);
-  if (last < first) throw fail(`invalid port range: ${text}`);
-  return { proto: proto === "" ? "tcp" : proto.toLowerCase(), first, last };
-}
-
-/** What is wrong with the digits of a port, if anything, in Docker's words. */
-export function portFault(digits: string): string | undefined {
-  if (digits === "") return "value is empty";
-  if (!/^\d+$/.test(digits)) return "invalid syntax";
-  return Number(digits) > 65535 ? "value out of range" : undefined;
 }
 
 /** Turns `published=8080,target=80,protocol=tcp` into the short form. */

@@ -24,7 +24,7 @@ export function parseSecurityOptions(texts: readonly string[]): SecurityOptions 
   for (const text of texts) {
     const { key, value, isPair } = splitOption(text);
     if ((!isPair || value === "") && key !== "no-new-privileges")
-      throw refuse(`invalid --security-opt: ${JSON.stringify(text)}`);
+      throw refuse(`Invalid --security-opt: ${JSON.stringify(text)}`);
     if (text === "systempaths=unconfined") isUnconfined = true;
     else if (key === "seccomp" && value !== "builtin" && value !== "unconfined")
       options.push(`seccomp=${profile(value)}`);

@@ -19,11 +19,6 @@ export function bytesFlag(usage: string, traits: FlagTraits = {}): FlagSpec<numb
   return custom("bytes", usage, 0, (text) => parseBinarySize(text), traits);
 }
 
-/** A limit that kernels no longer have. */
-export const kernelMemoryFlag = bytesFlag("Limit of kernel memory (deprecated)", {
-  deprecated: "and no longer supported by the kernel",
-});
-
 /** A size of memory plus swap: a size, or -1 for no limit. */
 export function swapFlag(usage: string, traits: FlagTraits = {}): FlagSpec<number> {
   return custom("bytes", usage, 0, (text) => (text === "-1" ? -1 : parseBinarySize(text)), traits);

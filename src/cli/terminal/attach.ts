@@ -26,11 +26,7 @@ export async function checkTty(attachesStdin: boolean, isTty: boolean): Promise<
   if (!attachesStdin || !isTty) return;
   const { isTerminal } = await import("./tty.ts");
   if (await isTerminal(0)) return;
-  throw new Fault(
-    "invalidParameter",
-    "cannot attach stdin to a TTY-enabled container because stdin is not a terminal",
-    { code: "cli.no-tty" },
-  );
+  throw new Fault("invalidParameter", "the input device is not a TTY", { code: "cli.no-tty" });
 }
 
 /** Copies both ways until the other side closes or the user detaches. */

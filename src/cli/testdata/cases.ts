@@ -20,7 +20,6 @@ ps --format table\u00a0{{.ID}}\\t{{.Label\u00a0"com.example.tier"}}\\t{{upper\u0
 ps --filter label=fixed --format {{.CreatedAt}}|{{.Command}}|{{.Platform}}
 ps --filter label=fixed --format {{json\u00a0.Ports}}
 ps --filter label=fixed --format raw
-ps -a --format {{.Names}}:{{.HealthStatus}}
 ps -a --format table
 ps --filter nothing=1
 ps --filter nothing=1 --format json
@@ -45,14 +44,8 @@ images
 images -q
 images --no-trunc
 images --digests
-images --format {{.Repository}}:{{.Tag}}\u00a0{{.ID}}\u00a0{{.Digest}}\u00a0{{.Size}}\u00a0{{.SharedSize}}\u00a0{{.UniqueSize}}\u00a0{{.Containers}}
+images --format {{.Repository}}:{{.Tag}}\u00a0{{.ID}}\u00a0{{.Digest}}\u00a0{{.Size}}\u00a0{{.VirtualSize}}\u00a0{{.SharedSize}}\u00a0{{.UniqueSize}}\u00a0{{.Containers}}
 images --format raw -q
-images -a
-images -a --digests
-images --tree
-images --filter dangling=true
-images --filter dangling=false -q
-images --tree -q
 images --filter nothing=1
 images history --filter nothing=1
 images a b
@@ -91,7 +84,7 @@ inspect --type foo web
 inspect --type image nginx:1.27 -f {{.Id}}
 inspect --type image web
 inspect --type container nope
-inspect bridge -f {{.Created}}\u00a0{{(index\u00a0.IPAM.Config\u00a00).Subnet}}\u00a0{{.Labels}}
+inspect bridge -f {{.Created}}\u00a0{{.IPAM.Config}}\u00a0{{.Labels}}
 inspect data -f {{.Mountpoint}}
 inspect
 container inspect web -f {{.Name}}
@@ -227,23 +220,6 @@ run -p : x
 run -p target=80,x x
 run --expose 80:80 x
 run --expose abc x
-run --expose 9-8 x
-run --expose 8-70000 x
-run --ip 1.2.3 x
-run --network name=a,ip=foo x
-network connect --link-local-ip foo a b
-network create --gateway foo n
-network create --ip-range 10.0.0.1 n
-network create --subnet 10.0.0.0/33 n
-network create --subnet 10.0.0.0/x n
-network create --subnet 10.0.0.0/24 --aux-address a=foo n
-run --mount type=bind,source=/a,target=/b,readonly=yes x
-run --mount type=bind,\u00a0src=/a x
-run --mount type=bind,src= x
-create --disable-content-trust x
-commit --no-pause web x
-commit --no-pause --pause web x
-load --platform linux/amd64,linux/arm64 -i %CTX/env
 run -v abc:bcd:cde:def x
 run -v :abc x
 run -v abc: x
@@ -274,6 +250,7 @@ run --restart on-failure:x x
 run --restart :1 x
 run --rm --restart always x
 run --mount x x
+run --mount type=bind x
 run --mount type=bind,target=/x,volume-nocopy=true x
 run --mount type=tmpfs,target=/x,tmpfs-size=z x
 run --mount target=/x,foo=bar x
@@ -438,6 +415,7 @@ create --device /dev/net:rw --device /dev/a:/dev/b --device-cgroup-rule a\u00a0*
 create --ulimit nofile=5 --ulimit nofile=6:7 --ulimit memlock=-1:-1 --memory-swap 0 --pids-limit -1 --oom-score-adj=-5 nginx
 create --add-host a=::1 --add-host b:2001:db8::1 --dns ::1 --dns-search . --dns-opt y nginx
 create --security-opt seccomp=%CTX/profile.json --security-opt label:disable --security-opt apparmor=web --cap-add cap_chown --cap-add CHOWN --cap-drop all nginx
+create --use-api-socket -e DOCKER_CONFIG=/x nginx
 create --restart always --restart no --stop-signal 9 --isolation default --storage-opt size=1 --env A --label a= --workdir /a/../b nginx
 kill web
 kill -s 9 web

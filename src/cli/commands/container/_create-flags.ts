@@ -1,9 +1,7 @@
 // The flags that `create` and `run` share: everything that ends up in the create request.
 
 import { bool, int, list, map, string, uint } from "../../../lib/flags/spec.ts";
-import { contentTrustOfEnvironment } from "../../options/content-trust.ts";
 import { envFlag, labelFlag } from "../../options/env.ts";
-import { ipFlag } from "../../options/ip.ts";
 import { mountFlag } from "../../options/mount.ts";
 import { networkFlag } from "../../options/network.ts";
 import {
@@ -15,7 +13,6 @@ import {
   durationFlag,
   extraHostFlag,
   gpusFlag,
-  kernelMemoryFlag,
   ipListFlag,
   linkFlag,
   swapFlag,
@@ -33,7 +30,9 @@ const general = {
   cidfile: string("Write the container ID to the file"),
   device: list("Add a host device to the container"),
   "device-cgroup-rule": deviceRuleFlag("Add a rule to the list of devices the cgroup allows"),
-  "disable-content-trust": contentTrustOfEnvironment,
+  "disable-content-trust": bool("Skip image verification", {
+    initial: process.env["DOCKER_CONTENT_TRUST"] !== "1",
+  }),
   domainname: string("NIS domain name of the container"),
   entrypoint: string("Replace the image's ENTRYPOINT"),
   env: envFlag("Set environment variables", { short: "e" }),
@@ -82,8 +81,8 @@ const networking = {
   "dns-option": list("Options of the resolver"),
   "dns-search": dnsSearchFlag("Search domains"),
   expose: list("Expose a port or a range of ports"),
-  ip: ipFlag("IPv4 address (e.g., 172.30.100.104)"),
-  ip6: ipFlag("IPv6 address (e.g., 2001:db8::33)"),
+  ip: string("IPv4 address (e.g., 172.30.100.104)"),
+  ip6: string("IPv6 address (e.g., 2001:db8::33)"),
   link: linkFlag("Add a link to another container"),
   "link-local-ip": list("IPv4/IPv6 link-local addresses"),
   "mac-address": string("MAC address (e.g., 92:d0:c6:0a:29:33)"),
@@ -148,7 +147,7 @@ const resources = {
     os: "windows",
   }),
   "io-maxiops": uint("Limit of IO operations of the system drive (Windows only)", 64, { os: "windows" }),
-  "kernel-memory": kernelMemoryFlag,
+  "kernel-memory": bytesFlag("Limit of kernel memory"),
   memory: bytesFlag("Limit of memory", { short: "m" }),
   "memory-reservation": bytesFlag("Soft limit of memory"),
   "memory-swap": swapFlag("Limit of memory plus swap: '-1' for unlimited swap"),

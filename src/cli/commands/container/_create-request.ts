@@ -5,7 +5,7 @@ import type { ContainerCreateRequest } from "../../../api/schemas/container.ts";
 import type { HostConfigRequest } from "../../../api/schemas/host-config.ts";
 import { Fault } from "../../../lib/errors.ts";
 import type { FlagValues } from "../../../lib/flags/spec.ts";
-import { readFlagFiles, toRecord } from "../../options/env.ts";
+import { readKeyValues, toRecord } from "../../options/env.ts";
 import { parseVolumes } from "../../options/mount.ts";
 import { checkMac, resolveNetworking } from "../../options/network.ts";
 import { parsePorts } from "../../options/ports.ts";
@@ -70,14 +70,14 @@ export function buildCreateRequest(input: CreateInput): CreateRequest {
     OpenStdin: flags.interactive,
     StdinOnce: flags.interactive && attach.stdin,
     ...(Object.keys(ports.exposed).length === 0 ? {} : { ExposedPorts: ports.exposed }),
-    Env: readFlagFiles("env-file", flags["env-file"], flags.env, (name) => process.env[name]),
+    Env: readKeyValues(flags["env-file"], flags.env, (name) => process.env[name]),
     Cmd: input.args.length === 0 ? null : [...input.args],
     Image: input.image,
     Volumes: volumes,
     ...(mac === "" ? {} : { MacAddress: mac }),
     WorkingDir: flags.workdir,
     Entrypoint: entrypoint(input),
-    Labels: toRecord(readFlagFiles("label-file", flags["label-file"], flags.label)),
+    Labels: toRecord(readKeyValues(flags["label-file"], flags.label)),
     ...(flags["stop-signal"] === "" ? {} : { StopSignal: flags["stop-signal"] }),
     ...(input.given.has("stop-timeout") ? { StopTimeout: flags["stop-timeout"] } : {}),
     ...healthcheckOf(flags),
@@ -184,6 +184,7 @@ function resources(flags: CreateFlags): Partial<HostConfigRequest> {
     Devices: flags.device.filter((device) => !isCdiDevice(device)).map(parseDevice),
     DeviceCgroupRules: flags["device-cgroup-rule"],
     DeviceRequests: [...flags.gpus, ...cdiRequests],
+    ...(flags["kernel-memory"] === 0 ? {} : { KernelMemory: flags["kernel-memory"] }),
     MemoryReservation: flags["memory-reservation"],
     MemorySwap: flags["memory-swap"],
     MemorySwappiness: flags["memory-swappiness"],

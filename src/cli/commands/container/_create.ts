@@ -59,8 +59,8 @@ async function createOrPull(session: Session, flags: CreateFlags, plain: CreateR
       platform: flags.platform,
       body: request.body,
     });
-    const own = await socket.finish(client, response.Id);
-    for (const warning of [...(response.Warnings ?? []), own])
+    const own = [await socket.finish(client, response.Id), localDnsWarning(flags.dns)];
+    for (const warning of [...(response.Warnings ?? []), ...own])
       if (warning !== undefined) printError(`WARNING: ${warning}\n`);
     return response.Id;
   };
@@ -80,6 +80,11 @@ async function createOrPull(session: Session, flags: CreateFlags, plain: CreateR
   }
 }
 
+function localDnsWarning(servers: readonly string[]): string | undefined {
+  const local = servers.find((server) => server.startsWith("127.") || server === "::1");
+  return local === undefined ? undefined : `Localhost DNS (${local}) may fail in containers.`;
+}
+
 async function withSocket(session: Session, flags: CreateFlags, request: CreateRequest): Promise<ApiSocket> {
   if (!flags["use-api-socket"]) return { request, finish: async () => undefined };
   const { withApiSocket } = await import("./_api-socket.ts");
@@ -93,7 +98,7 @@ async function checkPlatform(text: string): Promise<void> {
   try {
     parsePlatform(text);
   } catch (error) {
-    throw refuse(messageOf(error));
+    throw refuse(`error parsing specified platform: ${messageOf(error)}`);
   }
 }
 

@@ -1,7 +1,6 @@
 import { imageCommit } from "../../../api/operations/container.ts";
 import { bool, list, string } from "../../../lib/flags/spec.ts";
 import { defineCommand } from "../../command.ts";
-import { complain } from "../../each.ts";
 import { print } from "../../output.ts";
 
 export const command = defineCommand({
@@ -11,18 +10,11 @@ export const command = defineCommand({
     author: string('Author (e.g., "Ada Lovelace <ada@example.com>")', { short: "a" }),
     change: list("Apply Dockerfile instruction to the created image", { short: "c" }),
     message: string("Commit message", { short: "m" }),
-    "no-pause": bool("Disable pausing container during commit"),
-    pause: bool("Pause container during commit", {
-      short: "p",
-      initial: true,
-      deprecated: "and enabled by default. Use --no-pause to disable pausing during commit.",
-    }),
+    pause: bool("Pause container during commit", { short: "p", initial: true }),
   },
   interspersed: false,
-  async run(session, { args, flags, given }) {
+  async run(session, { args, flags }) {
     const [container = "", name] = args;
-    if (given.has("pause") && given.has("no-pause"))
-      throw complain("conflicting options: --no-pause and --pause cannot be used together");
     const client = await session.client();
     const { Id } = await client.call(imageCommit, {
       container,
@@ -30,7 +22,7 @@ export const command = defineCommand({
       comment: flags.message,
       author: flags.author,
       changes: flags.change,
-      pause: flags.pause && !flags["no-pause"],
+      pause: flags.pause,
     });
     print(`${Id}\n`);
   },

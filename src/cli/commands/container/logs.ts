@@ -28,7 +28,7 @@ export const command = defineCommand({
       follow: flags.follow,
       timestamps: flags.timestamps,
       details: flags.details,
-      ...(flags.tail !== "all" && { tail: flags.tail }),
+      tail: flags.tail,
       since: timeOf("since", flags.since),
       until: timeOf("until", flags.until),
     });

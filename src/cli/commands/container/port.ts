@@ -3,7 +3,6 @@ import type { PortBinding } from "../../../api/schemas/host-config.ts";
 import { defineCommand } from "../../command.ts";
 import { complain } from "../../each.ts";
 import { naturally } from "../../natural-order.ts";
-import { portFault } from "../../options/ports.ts";
 import { print } from "../../output.ts";
 
 export const command = defineCommand({
@@ -33,10 +32,13 @@ function allPorts(ports: Ports): string[] {
 }
 
 function onePort(ports: Ports, wanted: string, id: string): string[] {
-  const [port = "", proto = ""] = wanted.split(/\/(.*)/s);
-  const fault = portFault(port);
-  if (fault !== undefined) throw complain(`invalid port '${port}': ${fault}`);
-  const bindings = ports[`${Number(port)}/${proto.toLowerCase() || "tcp"}`] ?? [];
-  if (bindings.length === 0) throw complain(`no public port '${wanted}' published for ${id}`);
+  const [port = "", proto = "tcp"] = wanted.split("/");
+  const shown = JSON.stringify(port);
+  if (!/^\d+$/.test(port))
+    throw complain(`Error: invalid port (${port}): strconv.ParseUint: parsing ${shown}: invalid syntax`);
+  if (Number(port) > 65535)
+    throw complain(`Error: invalid port (${port}): strconv.ParseUint: parsing ${shown}: value out of range`);
+  const bindings = ports[`${port}/${proto || "tcp"}`] ?? [];
+  if (bindings.length === 0) throw complain(`Error: No public port '${wanted}' published for ${id}`);
   return bindings.map(address);
 }

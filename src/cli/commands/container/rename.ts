@@ -2,6 +2,7 @@ import { containerRename } from "../../../api/operations/container.ts";
 import { defineCommand, exactly } from "../../command.ts";
 import { complain } from "../../each.ts";
 import { describeFailure } from "../../failure.ts";
+import { printError } from "../../output.ts";
 
 export const command = defineCommand({
   operands: "CONTAINER NEW_NAME",
@@ -14,7 +15,8 @@ export const command = defineCommand({
     try {
       await client.call(containerRename, { id, name });
     } catch (error) {
-      throw complain(`failed to rename container: ${describeFailure(error)}`);
+      printError(`${describeFailure(error)}\n`);
+      throw complain(`Error: failed to rename container named ${id}`);
     }
   },
 });

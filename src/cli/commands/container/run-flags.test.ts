@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { command as create } from "./create.ts";
 import { command as run } from "./run.ts";
 
-/** What docker 29.9 declares: `docker run --help`, and what that hides. */
+/** What docker 28.2.2 declares: `docker run --help`, and what that hides. */
 const DOCKER = `
   add-host annotation attach blkio-weight blkio-weight-device cap-add cap-drop cgroup-parent cgroupns cidfile cpu-count
   cpu-percent cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus cpuset-cpus cpuset-mems detach detach-keys

@@ -58,7 +58,7 @@ async function startAll(client: Client, names: readonly string[]): Promise<numbe
       failed.push(id);
     }
   }
-  if (failed.length > 0) throw complain(`failed to start containers: ${failed.join(", ")}`);
+  if (failed.length > 0) throw complain(`Error: failed to start containers: ${failed.join(", ")}`);
   return 0;
 }
 

@@ -4,7 +4,7 @@ import { atLeast, defineCommand } from "../../command.ts";
 import { complain, runEach } from "../../each.ts";
 import { parsePorts, type PortBinding } from "../../options/ports.ts";
 import { parseRestartPolicy } from "../../options/security.ts";
-import { bytesFlag, cpusFlag, kernelMemoryFlag, swapFlag } from "../../options/values.ts";
+import { bytesFlag, cpusFlag, swapFlag } from "../../options/values.ts";
 import { printError } from "../../output.ts";
 
 const bindingsOf = (publish: readonly string[]): Record<string, PortBinding[]> =>
@@ -23,7 +23,7 @@ export const command = defineCommand({
     cpus: cpusFlag("Number of CPUs", { since: "1.29" }),
     "cpuset-cpus": string("CPUs to run on (0-3, 0,1)"),
     "cpuset-mems": string("Memory nodes to use (0-3, 0,1)"),
-    "kernel-memory": kernelMemoryFlag,
+    "kernel-memory": bytesFlag("Limit of kernel memory (deprecated)", { hidden: true }),
     memory: bytesFlag("Limit of memory", { short: "m" }),
     "memory-reservation": bytesFlag("Soft limit of memory"),
     "memory-swap": swapFlag("Limit of memory plus swap: -1 for unlimited swap"),
@@ -47,6 +47,7 @@ export const command = defineCommand({
       CpuRealtimePeriod: flags["cpu-rt-period"],
       CpuRealtimeRuntime: flags["cpu-rt-runtime"],
       NanoCpus: flags.cpus,
+      ...(given.has("kernel-memory") ? { KernelMemory: flags["kernel-memory"] } : {}),
       ...(given.has("pids-limit") ? { PidsLimit: flags["pids-limit"] } : {}),
       ...(given.has("publish-add") ? { PublishAdd: bindingsOf(flags["publish-add"]) } : {}),
       ...(given.has("publish-rm") ? { PublishRemove: bindingsOf(flags["publish-rm"]) } : {}),

@@ -1,5 +1,5 @@
 import { imageLoad } from "../../../api/operations/image.ts";
-import { bool, string, strings } from "../../../lib/flags/spec.ts";
+import { bool, string } from "../../../lib/flags/spec.ts";
 import { defineCommand, noArgs } from "../../command.ts";
 import { complain } from "../../each.ts";
 import { platformList } from "../../options/platform.ts";
@@ -12,9 +12,7 @@ export const command = defineCommand({
   arity: noArgs,
   flags: {
     input: string("Read from tar archive file, instead of STDIN", { short: "i" }),
-    platform: strings('Load only the given platforms, as a comma-separated list of "os[/arch[/variant]]"', {
-      since: "1.48",
-    }),
+    platform: string('Load only the given platform variant, as "os[/arch[/variant]]"', { since: "1.48" }),
     quiet: bool("Suppress the load output", { short: "q" }),
   },
   async run(session, { flags }) {

@@ -4,14 +4,13 @@ import { defineCommand, exactly } from "../../command.ts";
 import { complain } from "../../each.ts";
 import { print } from "../../output.ts";
 import { pullImage } from "../../progress/pull.ts";
-import { contentTrustFlag } from "../../options/content-trust.ts";
 
 export const command = defineCommand({
   operands: "[OPTIONS] NAME[:TAG|@DIGEST]",
   arity: exactly(1),
   flags: {
     "all-tags": bool("Download all tagged images in the repository", { short: "a" }),
-    "disable-content-trust": contentTrustFlag,
+    "disable-content-trust": bool("Skip image verification", { initial: true }),
     platform: string("Platform to pull, where the image has several", {
       initial: process.env["DOCKER_DEFAULT_PLATFORM"] ?? "",
       since: "1.32",

@@ -7,14 +7,13 @@ import { complain } from "../../each.ts";
 import { platformJson } from "../../options/platform.ts";
 import { print } from "../../output.ts";
 import { displayOn } from "../../progress/display.ts";
-import { contentTrustFlag } from "../../options/content-trust.ts";
 
 export const command = defineCommand({
   operands: "[OPTIONS] NAME[:TAG]",
   arity: exactly(1),
   flags: {
     "all-tags": bool("Push all tags of an image to the repository", { short: "a" }),
-    "disable-content-trust": contentTrustFlag,
+    "disable-content-trust": bool("Skip image signing", { initial: true }),
     platform: string(
       `Push one platform's manifest as a single-platform image.
 'os[/arch[/variant]]': Explicit platform (eg. linux/amd64)`,

@@ -1,5 +1,5 @@
 import { imageGet, imageGetAll } from "../../../api/operations/image.ts";
-import { string, strings } from "../../../lib/flags/spec.ts";
+import { string } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
 import { openDownload } from "../../download.ts";
 import { platformList } from "../../options/platform.ts";
@@ -9,9 +9,7 @@ export const command = defineCommand({
   arity: atLeast(1),
   flags: {
     output: string("Write to a file, instead of STDOUT", { short: "o" }),
-    platform: strings('Save only the given platforms, as a comma-separated list of "os[/arch[/variant]]"', {
-      since: "1.48",
-    }),
+    platform: string('Save only the given platform variant, as "os[/arch[/variant]]"', { since: "1.48" }),
   },
   async run(session, { args, flags }) {
     const platforms = await platformList(flags.platform);

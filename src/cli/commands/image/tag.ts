@@ -22,7 +22,7 @@ function parseTarget(text: string): Reference {
   } catch (error) {
     throw new Fault(
       "invalidParameter",
-      `error parsing reference: ${JSON.stringify(text)} is not a valid repository/tag: ${messageOf(error)}`,
+      `Error parsing reference: ${JSON.stringify(text)} is not a valid repository/tag: ${messageOf(error)}`,
       { code: "cli.tag", cause: error },
     );
   }

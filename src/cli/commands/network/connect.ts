@@ -1,8 +1,7 @@
 import { networkConnect } from "../../../api/operations/network.ts";
-import { int, strings } from "../../../lib/flags/spec.ts";
+import { int, string, strings } from "../../../lib/flags/spec.ts";
 import { defineCommand, exactly } from "../../command.ts";
 import { complain } from "../../each.ts";
-import { ipFlag, ipSliceFlag } from "../../options/ip.ts";
 import { linkFlag } from "../../options/values.ts";
 
 export const command = defineCommand({
@@ -12,10 +11,10 @@ export const command = defineCommand({
     alias: strings("Further name of the container on the network"),
     "driver-opt": strings("Driver options for the network"),
     "gw-priority": int("The network with the highest priority provides the default gateway; may be negative"),
-    ip: ipFlag('IPv4 address (e.g., "172.30.100.104")'),
-    ip6: ipFlag('IPv6 address (e.g., "2001:db8::33")'),
+    ip: string('IPv4 address (e.g., "172.30.100.104")'),
+    ip6: string('IPv6 address (e.g., "2001:db8::33")'),
     link: linkFlag("Add a link to another container"),
-    "link-local-ip": ipSliceFlag("Add a link-local address for the container"),
+    "link-local-ip": strings("Add a link-local address for the container"),
   },
   async run(session, { args, flags }) {
     const [id = "", Container = ""] = args;

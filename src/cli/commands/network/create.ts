@@ -3,7 +3,6 @@ import { bool, list, map, string, strings } from "../../../lib/flags/spec.ts";
 import { defineCommand, exactly } from "../../command.ts";
 import { labelFlag, toRecord } from "../../options/env.ts";
 import { egressPolicy } from "../../options/network.ts";
-import { ipNetSliceFlag, ipSliceFlag } from "../../options/ip.ts";
 import { resolveIpam } from "../../options/ipam.ts";
 import { print, printError } from "../../output.ts";
 
@@ -19,10 +18,10 @@ export const command = defineCommand({
     egress: list(
       "Let only this leave the network: deny, CIDR, IP, domain name, with :PORT/PROTO (not Docker's)",
     ),
-    gateway: ipSliceFlag("IPv4 or IPv6 gateway of the subnet"),
+    gateway: strings("IPv4 or IPv6 gateway of the subnet"),
     ingress: bool("Create the swarm's routing-mesh network", { since: "1.29" }),
     internal: bool("Restrict external access to the network"),
-    "ip-range": ipNetSliceFlag("Give containers addresses from this part of the subnet"),
+    "ip-range": strings("Give containers addresses from this part of the subnet"),
     "ipam-driver": string("Driver of IP address management", { initial: "default" }),
     "ipam-opt": map("Options of the IPAM driver"),
     ipv4: bool("Enable or disable IPv4", { initial: true }),

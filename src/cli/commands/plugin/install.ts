@@ -5,7 +5,6 @@ import { atLeast, defineCommand } from "../../command.ts";
 import { print } from "../../output.ts";
 import { displayOn } from "../../progress/display.ts";
 import { grantPrivileges } from "./_grant.ts";
-import { contentTrustFlag } from "../../options/content-trust.ts";
 
 export const command = defineCommand({
   operands: "[OPTIONS] PLUGIN [KEY=VALUE...]",
@@ -13,7 +12,7 @@ export const command = defineCommand({
   flags: {
     alias: string("Local name for plugin"),
     disable: bool("Do not enable the plugin on install"),
-    "disable-content-trust": contentTrustFlag,
+    "disable-content-trust": bool("Skip image verification", { initial: true }),
     "grant-all-permissions": bool("Grant all permissions necessary to run the plugin"),
   },
   async run(session, { args, flags }) {

@@ -1,15 +1,15 @@
 import { pluginPush } from "../../../api/operations/plugin.ts";
+import { bool } from "../../../lib/flags/spec.ts";
 import { familiarString, parseReference, withDefaultTag } from "../../../oci/reference.ts";
 import { defineCommand, exactly } from "../../command.ts";
 import { credentialsFor } from "../../config/credentials.ts";
 import { complain } from "../../each.ts";
 import { displayOn } from "../../progress/display.ts";
-import { contentTrustFlag } from "../../options/content-trust.ts";
 
 export const command = defineCommand({
   operands: "[OPTIONS] PLUGIN[:TAG]",
   arity: exactly(1),
-  flags: { "disable-content-trust": contentTrustFlag },
+  flags: { "disable-content-trust": bool("Skip image signing", { initial: true }) },
   async run(session, { args }) {
     const [name = ""] = args;
     const named = parseReference(name);

@@ -15,13 +15,12 @@ import { describeFailure, exitWith } from "../../failure.ts";
 import { print } from "../../output.ts";
 import { displayOn } from "../../progress/display.ts";
 import { grantPrivileges } from "./_grant.ts";
-import { contentTrustFlag } from "../../options/content-trust.ts";
 
 export const command = defineCommand({
   operands: "[OPTIONS] PLUGIN [REMOTE]",
   arity: { min: 1, max: 2 },
   flags: {
-    "disable-content-trust": contentTrustFlag,
+    "disable-content-trust": bool("Skip image verification", { initial: true }),
     "grant-all-permissions": bool("Grant all permissions necessary to run the plugin"),
     "skip-remote-check": bool("Do not check if specified remote plugin matches existing plugin image"),
   },

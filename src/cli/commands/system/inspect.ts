@@ -96,7 +96,7 @@ export const command = defineCommand({
           if (wanted.length === 1 || !isSkippable(error)) throw error;
         }
       }
-      throw complain(`error: no such object: ${name}`);
+      throw complain(`Error: No such object: ${name}`);
     });
   },
 });

@@ -18,7 +18,7 @@ export const command = defineComposeCommand({
     const { containers } = await compose.target([service]);
     const { author, change, message, pause } = flags;
     return commit.run(compose.session, {
-      flags: { author, change, message, pause, "no-pause": false },
+      flags: { author, change, message, pause },
       given: new Set(),
       args: [containerOf(containers, service, flags.index).id, ...rest],
       path,
