@@ -35,6 +35,7 @@ const TESTS = [
   "test/e2e/isolation.test.ts",
   "test/e2e/lifecycle.test.ts",
   "test/e2e/runtime-criu.test.ts",
+  "test/e2e/runtime-netdev.test.ts",
   "test/e2e/runtime-systemd.test.ts",
   "test/e2e/systemd-driver.test.ts",
   "test/e2e/stats.test.ts",
