@@ -524,6 +524,59 @@ volumes: {log: {}}
   );
 });
 
+test("hooks that prepare a service run once, in containers of their own, before it starts", async () => {
+  const text = (fails: boolean): string => `services:
+  a:
+    image: busybox
+    init: true
+    scale: 2
+    command: [sh, -c, "echo up; sleep 1000"]
+    stop_grace_period: 0s
+    environment: {WHO: me}
+    volumes: ["log:/log"]
+    pre_start:
+      - {command: [sh, -c, 'echo first $$WHO $$WHAT >>/log/hooks'], environment: {WHAT: told}}
+      - {command: [sh, -c, 'echo prepared; echo why >&2; echo second >>/log/hooks; exit ${fails ? 17 : 0}']}
+    depends_on: [other]
+  other: {image: busybox, init: true, stop_grace_period: 0s, command: [sleep, "1000"]}
+  reader: {image: busybox, profiles: [tools], volumes: ["log:/log"]}
+volumes: {log: {}}
+`;
+  const project = make("prepared", text(true));
+  const hookContainers = async (): Promise<string> =>
+    (await daemon.docker("ps", "-aq", "--filter", "label=com.docker.compose.hook=pre_start")).stdout.trim();
+  const failed = await project.run(["up", "-d"]);
+  assert.equal(failed.status, 1, failed.stdout + failed.stderr);
+  const retained = await hookContainers();
+  assert.ok(
+    failed.stderr.includes(
+      `service "a" pre_start[1] exited with code 17: why (hook container ${retained} retained for inspection)`,
+    ),
+    failed.stderr,
+  );
+  assert.equal(
+    await project.compose("ps", "-a", "--format", "{{.Name}} {{.State}}"),
+    "prepared-a-1 created\nprepared-a-2 created\nprepared-other-1 running",
+  );
+  project.write("compose.yaml", text(false));
+  const live = project.live(["up", "--menu=false"]);
+  await live.prints(/a pre_start\[1\] -> +\| prepared\n/);
+  await live.prints(/a-1 +\| up\n/);
+  await project.compose("up", "-d", "--scale", "a=3"); // one runs already: nothing to prepare
+  assert.equal(
+    await project.compose("run", "--rm", "-T", "reader", "cat", "/log/hooks"),
+    "first me told\nsecond\nfirst me told\nsecond",
+  );
+  assert.equal(await hookContainers(), "");
+  await project.compose("down", "-t", "0");
+  assert.equal((await live.ended).status, 0);
+  project.write("compose.yaml", text(true));
+  assert.equal((await project.run(["up", "-d"])).status, 1);
+  assert.notEqual(await hookContainers(), "");
+  await project.compose("down", "-t", "0");
+  assert.equal(await hookContainers(), "");
+});
+
 test("logs has both of a container's streams on standard output", async () => {
   const project = make(
     "streams",

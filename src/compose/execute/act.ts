@@ -8,11 +8,13 @@ import {
   containerUnpause,
 } from "../../api/operations/container.ts";
 import { Fault } from "../../lib/errors.ts";
+import type { HookOutput } from "./hooks/said.ts";
 import type { Project, Service } from "../model/project.ts";
 import { type ObservedContainer, orNothing } from "../observe/observe.ts";
+import { shortName } from "../request/names.ts";
 import { type Progress, reported } from "../progress/progress.ts";
 import { stopContainer } from "./executor.ts";
-import { type HookOutput, runPostStartHooks, runPreStopHooks } from "./hooks.ts";
+import { runPostStartHooks, runPreStopHooks } from "./hooks/exec.ts";
 import { inOrder, inReverseOrder } from "./traverse.ts";
 import { allDone, type Work } from "./work.ts";
 
@@ -29,7 +31,7 @@ export async function stopProject(
   project: Project,
   containers: Containers,
   timeoutSeconds: number | undefined,
-  output?: (container: ObservedContainer) => HookOutput,
+  output?: (source: string) => HookOutput,
 ): Promise<void> {
   await inReverseOrder(project.services, async (service) => {
     await allDone(
@@ -38,7 +40,9 @@ export async function stopProject(
           stopContainer(work, container, {
             service: isRunning(container) ? service : undefined,
             timeoutSeconds,
-            ...(output === undefined ? {} : { hookOutput: output(container) }),
+            ...(output === undefined
+              ? {}
+              : { hookOutput: output(`${shortName(project.name, container.name)} ->`) }),
           }),
         ),
       ),

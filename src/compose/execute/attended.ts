@@ -123,9 +123,9 @@ class Attendance {
   }
 
   readonly #hookOutput =
-    ({ name }: { readonly name: string }) =>
+    (source: string) =>
     (text: string): void =>
-      this.#options.printer.take(this.#short(name), 1, Buffer.from(text));
+      this.#options.printer.take(source, 1, Buffer.from(text));
 
   #short(name: string): string {
     return shortName(this.#project.name, name);

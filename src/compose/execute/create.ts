@@ -86,10 +86,14 @@ export function refuseUnsupported(project: Project): void {
       );
     if (service.credential_spec !== undefined)
       problems.push(problem([...path, "credential_spec"], "is only supported on Windows"));
-    if ((service.pre_start ?? []).length > 0)
-      problems.push(
-        problem([...path, "pre_start"], "is not supported, use a service that others wait for to complete"),
-      );
+    for (const [index, { per_replica: isPerReplica }] of (service.pre_start ?? []).entries())
+      if (isPerReplica === true)
+        problems.push(
+          problem(
+            [...path, "pre_start", String(index), "per_replica"],
+            "is not supported yet, neither here nor by Docker Compose; remove it or set it to false",
+          ),
+        );
   }
   if (problems.length > 0) throw invalidFile(problems);
 }

@@ -10,6 +10,7 @@ import { label } from "../observe/labels.ts";
 import { type ObservedContainer, observeContainers, ofProject, orNothing } from "../observe/observe.ts";
 import { orphansOf } from "../plan/reconcile.ts";
 import { stopContainer } from "./executor.ts";
+import { removeHookContainers } from "./hooks/pre-start.ts";
 import { inReverseOrder } from "./traverse.ts";
 import { allDone, type Work } from "./work.ts";
 
@@ -37,6 +38,7 @@ export async function takeDown(work: Work, project: Project, options: DownOption
     );
     await allDone(own.map((container) => removeContainer(work, container, service, options)));
   });
+  await removeHookContainers(work.client, project.name, chosen);
   if (options.removesOrphans) {
     const orphans = orphansOf(project, containers).filter(({ service }) => !Object.hasOwn(removed, service));
     await allDone(orphans.map((container) => removeContainer(work, container, undefined, options)));

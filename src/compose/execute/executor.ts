@@ -1,29 +1,21 @@
 // Carries out a plan: every step as soon as those before it are done, as many at once as the limit allows. After a failure
 // no further step is begun; those that are under way are waited for, and the next `up` or `down` goes on from there.
 
-import {
-  containerCreate,
-  containerDelete,
-  containerRename,
-  containerStop,
-} from "../../api/operations/container.ts";
-import {
-  networkConnect,
-  networkCreate,
-  networkDelete,
-  networkDisconnect,
-} from "../../api/operations/network.ts";
+import { containerDelete, containerRename, containerStop } from "../../api/operations/container.ts";
+import { networkCreate, networkDelete, networkDisconnect } from "../../api/operations/network.ts";
 import { volumeCreate, volumeDelete } from "../../api/operations/volume.ts";
+import type { HookOutput } from "./hooks/said.ts";
 import { networkHash, volumeHash } from "../model/hash.ts";
 import { imageOf, type NetworkSpec, type Project, type Service, type VolumeSpec } from "../model/project.ts";
 import { label } from "../observe/labels.ts";
 import { type Observed, orNothing } from "../observe/observe.ts";
 import type { Plan, Step } from "../plan/plan.ts";
-import { type ContainerRequest, containerRequest, type RequestOptions } from "../request/container.ts";
+import { containerRequest, type RequestOptions } from "../request/container.ts";
 import { shortName } from "../request/names.ts";
 import { withReferences } from "../request/references.ts";
+import { createConnected } from "./connected.ts";
 import { putFiles } from "./files.ts";
-import { type HookOutput, runPreStopHooks } from "./hooks.ts";
+import { runPreStopHooks } from "./hooks/exec.ts";
 import type { Images } from "./images.ts";
 import { withPlace } from "./place.ts";
 import { rollOver } from "./roll-over.ts";
@@ -63,6 +55,8 @@ class Executor {
   readonly #live = new Map<string, LiveContainer[]>();
   /** Id of the container that a step has created. */
   readonly #created = new Map<number, string>();
+  /** Services whose `pre_start` hooks have run. */
+  readonly #prepared = new Set<string>();
   #hasFailed = false;
 
   constructor(work: Work, project: Project, observed: Observed, options: ExecuteOptions) {
@@ -163,7 +157,13 @@ class Executor {
 
   async #rollOver({ created, service, name, old }: StepOf<"roll over">): Promise<void> {
     const id = this.#created.get(created);
-    if (id !== undefined) await rollOver(this.#work, this.#project, { id, name, service, old });
+    if (id === undefined) return;
+    await rollOver(this.#work, this.#project, {
+      ...{ id, name, service, old },
+      containerOf: (other) => this.#liveOf(other)[0]?.id,
+      isFirst: !this.#prepared.has(service.name),
+    });
+    this.#prepared.add(service.name);
   }
 
   async #stop({ container, service }: StepOf<"stop container">): Promise<void> {
@@ -220,46 +220,16 @@ export async function createContainer(
     version: work.version,
   });
   const platform = service.platform ?? project.environment.get("DOCKER_DEFAULT_PLATFORM");
-  const { client } = work;
-  const body = withNetworks(work, service, request);
-  const create = client.call(containerCreate, { name, platform, body });
-  const { Id: id, Warnings: warnings } = await create.catch((error: unknown) => {
+  const id = await createConnected(work, service, request, { name, platform }).catch((error: unknown) => {
     throw withPlace(error, project, service);
   });
-  for (const warning of warnings ?? [])
-    work.progress.on({ id: service.name, text: warning, status: "warning" });
   try {
-    if (work.isOldApi) await connectOthers(work, id, request);
     await putFiles(work, project, service, id);
   } catch (error) {
-    await orNothing(client.call(containerDelete, { id, force: true }));
+    await orNothing(work.client.call(containerDelete, { id, force: true }));
     throw error;
   }
   return id;
-}
-
-function withNetworks(
-  work: Work,
-  service: Service,
-  { body, networking }: ContainerRequest,
-): ContainerRequest["body"] {
-  const { mode, endpoints } = networking;
-  if (!work.isOldApi) return { ...body, NetworkingConfig: { EndpointsConfig: { ...endpoints } } };
-  // compat: before 1.44 the daemon takes one network, and the MAC address is the container's.
-  const main = endpoints[mode];
-  const mac = main?.MacAddress ?? service.mac_address;
-  return {
-    ...body,
-    ...(mac === undefined || mac === "" ? {} : { MacAddress: mac }),
-    ...(main === undefined ? {} : { NetworkingConfig: { EndpointsConfig: { [mode]: main } } }),
-  };
-}
-
-async function connectOthers(work: Work, id: string, { networking }: ContainerRequest): Promise<void> {
-  for (const [network, EndpointConfig] of Object.entries(networking.endpoints)) {
-    if (network === networking.mode) continue;
-    await work.client.call(networkConnect, { id: network, body: { Container: id, EndpointConfig } });
-  }
 }
 
 /** Names under which the containers of linked services are reached. */

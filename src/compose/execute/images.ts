@@ -2,7 +2,7 @@
 
 import { imageCreate, imageInspect } from "../../api/operations/image.ts";
 import { canonicalName, parseReference, withDefaultTag } from "../../oci/reference.ts";
-import { imageOf, type Project, type Service } from "../model/project.ts";
+import { imageOf, type Project, type Service, withHookImages } from "../model/project.ts";
 import { orNothing } from "../observe/observe.ts";
 import { parseLongDuration } from "../schema/duration.ts";
 import { buildServices } from "./build/services.ts";
@@ -32,12 +32,13 @@ export interface ImageOptions {
 /** Returns the images of a project's services, which are pulled or built first where they have to be. */
 export async function ensureImages(work: Work, project: Project, options: ImageOptions): Promise<Images> {
   const services = Object.values(project.services);
+  const needed = withHookImages(project, services);
   const images = await inspectImages(
     work,
-    services.map((service) => imageOf(project, service)),
+    needed.map((service) => imageOf(project, service)),
   );
   const pulled = new Map<string, Service>();
-  for (const service of services) {
+  for (const service of needed) {
     if (mustPull(service, images, options)) pulled.set(imageOf(project, service), service);
   }
   await allDone([...pulled].map(([image, service]) => pullOrBuild(work, image, service, options)));

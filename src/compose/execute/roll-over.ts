@@ -5,7 +5,9 @@ import { containerDelete, containerStart, containerTakePorts } from "../../api/o
 import { Fault } from "../../lib/errors.ts";
 import type { Project, Service } from "../model/project.ts";
 import { type ObservedContainer, orNothing } from "../observe/observe.ts";
-import { runPostStartHooks } from "./hooks.ts";
+import type { ContainerOf } from "../request/references.ts";
+import { runPostStartHooks } from "./hooks/exec.ts";
+import { runPreStartHooks } from "./hooks/pre-start.ts";
 import { judge } from "./start.ts";
 import { ContainerWatch } from "./watch.ts";
 import type { Work } from "./work.ts";
@@ -15,6 +17,9 @@ export interface RollOver {
   readonly name: string;
   readonly service: Service;
   readonly old: ObservedContainer;
+  /** The first of the service's containers that are replaced. */
+  readonly isFirst: boolean;
+  readonly containerOf: ContainerOf;
 }
 
 /** How long requests that the old container has accepted may take before it is told to stop. */
@@ -24,13 +29,14 @@ const DRAIN_MS = 1000;
 export async function rollOver(
   work: Work,
   project: Project,
-  { id, name, service, old }: RollOver,
+  { id, name, service, old, isFirst, containerOf }: RollOver,
 ): Promise<void> {
   const { client, progress } = work;
   const event = `Container ${old.name}`;
   if (work.isDryRun) return;
   const watch = await ContainerWatch.open(client, project.name);
   try {
+    if (isFirst) await runPreStartHooks(work, project, service, { id, containerOf });
     await client.call(containerStart, { id });
     await runPostStartHooks(work, id, service);
     progress.on({ id: event, text: "Waiting", status: "working", details: "for the new container" });

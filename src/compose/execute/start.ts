@@ -3,10 +3,13 @@
 import { containerStart } from "../../api/operations/container.ts";
 import type { ContainerInspect } from "../../api/schemas/container.ts";
 import { Fault } from "../../lib/errors.ts";
+import type { HookOutput } from "./hooks/said.ts";
 import { type Dependency, type Project, type Service, scaleOf } from "../model/project.ts";
 import type { ObservedContainer } from "../observe/observe.ts";
-import { type HookOutput, runPostStartHooks } from "./hooks.ts";
+import { shortName } from "../request/names.ts";
+import { runPostStartHooks } from "./hooks/exec.ts";
 import { withPlace } from "./place.ts";
+import { runPreStartHooks } from "./hooks/pre-start.ts";
 import { inOrder } from "./traverse.ts";
 import { ContainerWatch } from "./watch.ts";
 import { allDone, type Work } from "./work.ts";
@@ -17,7 +20,8 @@ export interface StartOptions {
   readonly waits: boolean;
   /** For `waits`; 0 is for ever. */
   readonly waitSeconds: number;
-  readonly hookOutput?: (container: ObservedContainer) => HookOutput;
+  /** Shows what hooks print, behind a name. */
+  readonly hookOutput?: (source: string) => HookOutput;
   /** No further container is started, and nothing waited for, after it has aborted; startProject then throws its reason. */
   readonly signal?: AbortSignal;
   /** Called before a container is started. */
@@ -99,11 +103,22 @@ class Starter {
         code: "compose.no-container",
       });
     }
-    await allDone(
-      containers
-        .filter(({ state }) => state !== "running" && state !== "restarting")
-        .map((container) => this.#startContainer(service, container)),
-    );
+    const idle = containers.filter(({ state }) => state !== "running" && state !== "restarting");
+    const [first] = idle;
+    if (first !== undefined && idle.length === containers.length) await this.#prepare(service, first);
+    await allDone(idle.map((container) => this.#startContainer(service, container)));
+  }
+
+  /** Runs what is to run once before the first of a service's containers starts. */
+  async #prepare(service: Service, { id }: ObservedContainer): Promise<void> {
+    if (this.#work.isDryRun) return;
+    const { hookOutput, signal } = this.#options;
+    await runPreStartHooks(this.#work, this.#project, service, {
+      id,
+      containerOf: (other) => this.#containersOf(other)[0]?.id,
+      ...(hookOutput === undefined ? {} : { hookOutput }),
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
 
   async #startContainer(service: Service, container: ObservedContainer): Promise<void> {
@@ -118,7 +133,8 @@ class Starter {
           throw withPlace(error, this.#project, service);
         });
       });
-      await runPostStartHooks(this.#work, container.id, service, this.#options.hookOutput?.(container));
+      const source = `${shortName(this.#project.name, container.name)} ->`;
+      await runPostStartHooks(this.#work, container.id, service, this.#options.hookOutput?.(source));
     } catch (error) {
       const isHalted = this.#options.signal?.aborted === true;
       if (isHalted) progress.on({ id, text: "Created", status: "done" });

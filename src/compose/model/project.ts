@@ -22,6 +22,7 @@ export type Mount = NonNullable<ServiceSpec["volumes"]>[number];
 export type Port = NonNullable<ServiceSpec["ports"]>[number];
 export type Dependency = MemberOf<NonNullable<ServiceSpec["depends_on"]>>;
 export type Hook = NonNullable<ServiceSpec["post_start"]>[number];
+export type PreStartHook = NonNullable<ServiceSpec["pre_start"]>[number];
 export type FileReference = NonNullable<ServiceSpec["secrets"]>[number];
 export type NetworkAttachment = NonNullable<NonNullable<ServiceSpec["networks"]>[string]>;
 export type WatchTrigger = NonNullable<NonNullable<ServiceSpec["develop"]>["watch"]>[number];
@@ -70,4 +71,25 @@ export function scaleOf(service: ServiceSpec): number {
 /** Returns the name of a service's image, which is derived from the project's name where a service is only built. */
 export function imageOf(project: Pick<Project, "name" | "separator">, service: Service): string {
   return service.image ?? `${project.name}${project.separator}${service.name}`;
+}
+
+/** Returns the services, and for each image that only a service's `pre_start` hooks need one that stands for it. */
+export function withHookImages(project: Project, services: readonly Service[]): Service[] {
+  return services.flatMap((service) => {
+    const { pre_start: hooks = [], pull_policy: policy, ...rest } = service;
+    const images = new Set(hooks.map(({ image = imageOf(project, service) }) => image));
+    images.delete(imageOf(project, service));
+    return [
+      service,
+      ...[...images].map((image) =>
+        defined<Service>({
+          name: rest.name,
+          image,
+          pull_policy: policy === "build" ? undefined : policy, // nothing says how it would be built
+          pull_refresh_after: rest.pull_refresh_after,
+          platform: rest.platform,
+        }),
+      ),
+    ];
+  });
 }

@@ -8,6 +8,7 @@ export const label = {
   number: "com.docker.compose.container-number",
   oneOff: "com.docker.compose.oneoff",
   slug: "com.docker.compose.slug",
+  hook: "com.docker.compose.hook",
   image: "com.docker.compose.image",
   dependsOn: "com.docker.compose.depends_on",
   workingDir: "com.docker.compose.project.working_dir",

@@ -49,11 +49,11 @@ export function ofProject(project: string, ...labels: string[]): Readonly<Record
   return { label: [`${label.project}=${project}`, ...labels] };
 }
 
-/** Returns a project's containers, those of `run` included, sorted by service and number. */
+/** Returns a project's containers, those of `run` included and those of hooks not, sorted by service and number. */
 export async function observeContainers(client: Client, project: string): Promise<ObservedContainer[]> {
   const summaries = await client.call(containerList, { all: true, filters: ofProject(project) });
   return summaries
-    .filter(({ Labels }) => Labels[label.service] !== undefined)
+    .filter(({ Labels }) => Labels[label.service] !== undefined && Labels[label.hook] === undefined)
     .map(toObserved)
     .sort(byServiceAndNumber);
 }

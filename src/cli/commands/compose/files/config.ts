@@ -142,10 +142,10 @@ function profilesOf(project: Project): string[] {
 }
 
 async function images(project: Project): Promise<string> {
-  const { imageOf } = await import("../../../../compose/model/project.ts");
-  return Object.keys(project.services)
-    .sort()
-    .map((name) => `${imageOf(project, project.services[name] as Project["services"][string])}\n`)
+  const { imageOf, sortedEntries, withHookImages } = await import("../../../../compose/model/project.ts");
+  const services = sortedEntries(project.services).map(([, service]) => service);
+  return withHookImages(project, services)
+    .map((service) => `${imageOf(project, service)}\n`)
     .join("");
 }
 

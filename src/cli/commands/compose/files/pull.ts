@@ -21,6 +21,7 @@ export const command = defineComposeCommand({
       throw complain(`invalid --policy option ${JSON.stringify(flags.policy)}`);
     const project = await selectedProject(compose, args, flags["include-deps"] ? "dependencies" : "none");
     const { pullImage } = await import("../../../../compose/execute/images.ts");
+    const { withHookImages } = await import("../../../../compose/model/project.ts");
     const { allDone } = await import("../../../../compose/execute/work.ts");
     const { imageInspect } = await import("../../../../api/operations/image.ts");
     const { orNothing } = await import("../../../../compose/observe/observe.ts");
@@ -29,7 +30,7 @@ export const command = defineComposeCommand({
     const skip = (id: string, reason: string): void =>
       work.progress.on({ id, text: "Skipped", details: reason, status: "done" });
     await compose.during(work, "pull", async () => {
-      for (const service of Object.values(project.services)) {
+      for (const service of withHookImages(project, Object.values(project.services))) {
         const { image, build, name, platform, pull_policy: policy } = service;
         if (image === undefined) skip(name, "No image to be pulled");
         else if (build !== undefined && flags["ignore-buildable"])

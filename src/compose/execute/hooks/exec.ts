@@ -1,13 +1,11 @@
 // Commands that a service has run in its containers: after they have started, before they are stopped.
 
-import { containerExec, execInspect, execStart } from "../../api/operations/exec.ts";
-import { Fault } from "../../lib/errors.ts";
-import { FrameDecoder } from "../../lib/frames.ts";
-import type { Hook, Service } from "../model/project.ts";
-import type { Work } from "./work.ts";
-
-/** Takes a hook's output. */
-export type HookOutput = (text: string) => void;
+import { containerExec, execInspect, execStart } from "../../../api/operations/exec.ts";
+import { Fault } from "../../../lib/errors.ts";
+import { FRAME_TYPES, FrameDecoder } from "../../../lib/frames.ts";
+import type { Hook, Service } from "../../model/project.ts";
+import { type HookOutput, HookSaid } from "./said.ts";
+import type { Work } from "../work.ts";
 
 /** Runs a service's commands for a container that has started. Throws a Fault when one fails. */
 export async function runPostStartHooks(
@@ -64,9 +62,13 @@ async function runHook(
   });
   const { socket } = await client.hijack(execStart, { id: exec.Id, body: { Detach: false, Tty: false } });
   const frames = new FrameDecoder();
+  const said = new HookSaid(output);
   for await (const chunk of socket)
-    for (const { data } of frames.push(chunk as Uint8Array)) output?.(Buffer.from(data).toString());
+    for (const { type, data } of frames.push(chunk as Uint8Array))
+      said.take(type === FRAME_TYPES.stderr ? 2 : 1, data);
   const { ExitCode: code } = await client.call(execInspect, { id: exec.Id });
-  if (code !== 0)
-    throw new Fault("system", `${service.name} hook exited with status ${code}`, { code: "compose.hook" });
+  const words = said.end();
+  if (code === 0) return;
+  const message = `${service.name} hook exited with status ${code}${words === "" ? "" : `: ${words}`}`;
+  throw new Fault("system", message, { code: "compose.hook" });
 }
