@@ -144,6 +144,41 @@ test("a dependency that fails ends up with its reason, and the next up goes on f
   assert.equal((await daemon.inspect("failing-web-1")).State.Status, "running");
 });
 
+test("a dependency that ends at once has ended, also where nothing checks its health", async () => {
+  const project = make(
+    "atonce",
+    `services:
+  web: {image: busybox, ${stays}, depends_on: {job: {condition: service_healthy}}}
+  job: {image: busybox, command: [sh, -c, "sleep 0.1; exit 3"]}
+`,
+  );
+  const { status, stderr } = await project.run(["up", "-d"]);
+  assert.equal(status, 1);
+  assert.match(stderr, /dependency failed to start: container atonce-job-1 exited \(3\)\n$/);
+});
+
+test("what restarts with another service waits until that is healthy again", async () => {
+  const project = make(
+    "again",
+    `services:
+  db:
+    image: busybox
+    init: true
+    stop_grace_period: 0s
+    command: [sh, -c, "rm -f /ready; sleep 1; touch /ready; sleep 1000"]
+    healthcheck: {test: [CMD, test, -e, /ready], interval: 200ms, retries: 50}
+  web: {image: busybox, ${stays}, depends_on: {db: {condition: service_healthy, restart: true}}}
+`,
+  );
+  await project.compose("up", "-d");
+  const { stderr } = await project.run(["restart", "db"]);
+  const at = (text: string): number => {
+    assert.ok(stderr.includes(text), stderr);
+    return stderr.indexOf(text);
+  };
+  assert.ok(at("Container again-db-1 Healthy") < at("Container again-web-1 Restarting"), stderr);
+});
+
 test("a bad file touches nothing", async () => {
   const project = make(
     "bad",
@@ -458,6 +493,18 @@ test("what a project has lost is warned of, and removed when that is wanted", as
   project.write("compose.yaml", `services:\n  a: {image: busybox, ${stays}}\n`);
   const { stderr } = await project.run(["up", "-d"]);
   assert.match(stderr, /Found orphan containers \(\[orphans-b-1\]\) for this project/);
+  for (const options of [[], ["--no-deps"]]) {
+    const run = await project.run(["run", "--rm", "-T", ...options, "a", "true"]);
+    assert.match(run.stderr, /Found orphan containers \(\[orphans-b-1\]\) for this project/);
+  }
+  await project.compose("run", "--rm", "-T", "--remove-orphans", "a", "true");
+  assert.deepEqual(Object.keys(await project.ids()), ["orphans-a-1"]);
+  project.write(
+    "compose.yaml",
+    `services:\n  a: {image: busybox, ${stays}}\n  b: {image: busybox, ${stays}}\n`,
+  );
+  await project.compose("up", "-d");
+  project.write("compose.yaml", `services:\n  a: {image: busybox, ${stays}}\n`);
   await project.compose("up", "-d", "--remove-orphans");
   assert.deepEqual(Object.keys(await project.ids()), ["orphans-a-1"]);
 });
@@ -570,6 +617,12 @@ volumes: {log: {}}
   assert.equal(await hookContainers(), "");
   await project.compose("down", "-t", "0");
   assert.equal((await live.ended).status, 0);
+  project.write("compose.yaml", text(false).replace("environment: {WHAT: told}", "per_replica: true"));
+  const refused = await project.run(["up", "-d"]);
+  assert.match(
+    refused.stderr,
+    /compose\.yaml:10:\d+: services\.a\.pre_start\.0\.per_replica: is not supported yet/,
+  );
   project.write("compose.yaml", text(true));
   assert.equal((await project.run(["up", "-d"])).status, 1);
   assert.notEqual(await hookContainers(), "");

@@ -15,6 +15,7 @@ import { shortName } from "../request/names.ts";
 import { type Progress, reported } from "../progress/progress.ts";
 import { stopContainer } from "./executor.ts";
 import { runPostStartHooks, runPreStopHooks } from "./hooks/exec.ts";
+import { waitForDependencies } from "./start.ts";
 import { inOrder, inReverseOrder } from "./traverse.ts";
 import { allDone, type Work } from "./work.ts";
 
@@ -54,7 +55,7 @@ function ownOf(containers: Containers, service: Service): ObservedContainer[] {
   return containers.filter((container) => container.service === service.name && !container.isOneOff);
 }
 
-/** Restarts the services in the order of dependencies. */
+/** Restarts the services in the order of dependencies; those that restart with another wait until it is what they need. */
 export async function restartProject(
   work: Work,
   project: Project,
@@ -62,6 +63,13 @@ export async function restartProject(
   timeoutSeconds: number | undefined,
 ): Promise<void> {
   await inOrder(project.services, async (service) => {
+    const needs = Object.entries(service.depends_on ?? {}).filter(([, { restart }]) => restart === true);
+    await waitForDependencies(
+      work,
+      project,
+      { ...service, depends_on: Object.fromEntries(needs) },
+      containers,
+    );
     await allDone(
       ownOf(containers, service).map((container) =>
         work.limit.run(() =>

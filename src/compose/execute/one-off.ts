@@ -31,9 +31,13 @@ export async function createOneOff(
 ): Promise<{ readonly id: string; readonly name: string }> {
   const { [options.service]: target, ...others } = project.services;
   if (target === undefined) throw new Error(`no service ${options.service}`);
-  const dependencies: Project = { ...project, services: options.startsDependencies ? others : {} };
+  const dependencies: Project = {
+    ...project,
+    services: options.startsDependencies ? others : {},
+    disabled: { ...project.disabled, ...project.services }, // none of them is an orphan
+  };
   // The networks and volumes of the service itself have to be there, too.
-  await createProject(work, dependencies, { ...options.creation, targets: [], ignoresOrphans: true });
+  await createProject(work, dependencies, { ...options.creation, targets: [] });
   const containers = await observeContainers(work.client, project.name);
   await startProject(work, dependencies, { containers, waits: false, waitSeconds: 0 });
   if (options.startsDependencies) await waitForDependencies(work, project, target, containers);

@@ -176,7 +176,12 @@ class Starter {
         const id = `Container ${container.name}`;
         const { progress } = this.#work;
         progress.on({ id, text: "Waiting", status: "working" });
-        const verdict = await watch.until(container.id, (state) => judge(condition, name, state), signal);
+        const verdict = await verdictOn(
+          watch,
+          container.id,
+          (state) => judge(condition, name, state),
+          signal,
+        );
         if (verdict.isMet) {
           progress.on({ id, text: verdict.text, status: "done" });
           return;
@@ -228,6 +233,35 @@ class Starter {
 interface Verdict {
   readonly isMet: boolean;
   readonly text: string;
+  /** The end of the container would be the better reason. */
+  readonly mayEnd?: boolean;
+}
+
+/**
+ * compat: Docker Compose looks after half a second for the first time, so what ends at once has ended, whether its health is
+ * checked or not. A second is enough on a busy machine, too.
+ */
+const END_MS = 1000;
+
+async function verdictOn(
+  watch: ContainerWatch,
+  id: string,
+  verdictOf: (state: ContainerInspect) => Verdict | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Verdict> {
+  const verdict = await watch.until(id, verdictOf, signal);
+  if (verdict.mayEnd !== true) return verdict;
+  const over = AbortSignal.timeout(END_MS);
+  const isFinal = (state: ContainerInspect): Verdict | undefined => {
+    const later = verdictOf(state);
+    return later?.mayEnd === true ? undefined : later;
+  };
+  try {
+    return await watch.until(id, isFinal, signal === undefined ? over : AbortSignal.any([signal, over]));
+  } catch (error) {
+    if (over.aborted && signal?.aborted !== true) return verdict;
+    throw error;
+  }
 }
 
 /** Tells whether a container meets a condition, or cannot any more; undefined while that is open. */
@@ -254,7 +288,7 @@ export function judge(
     return State.Status === "running" ? { isMet: true, text: "Healthy" } : undefined;
   if (State.Health === undefined || State.Health === null) {
     if (State.Status !== "running" && hasCheck) return undefined;
-    return { isMet: false, text: `${prefix}container ${name} has no healthcheck configured` };
+    return { isMet: false, text: `${prefix}container ${name} has no healthcheck configured`, mayEnd: true };
   }
   if (State.Health.Status === "healthy") return { isMet: true, text: "Healthy" };
   if (State.Health.Status === "unhealthy")
