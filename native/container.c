@@ -391,6 +391,10 @@ static int run_op(struct container *c, int64_t code, struct reader *op, struct f
 		return mount_copy_up(c, s[0], s[1], i[0], s[2], f);
 	case OP_MOVE_ROOT:
 		return root_move(c, f);
+	case OP_ROOT_HERE:
+		return root_here(c, s[0], f);
+	case OP_CHROOT:
+		return root_chroot(c, f);
 	case OP_PIVOT:
 		return root_pivot(c, f);
 	case OP_ROOT_READONLY:

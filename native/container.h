@@ -93,6 +93,8 @@ int mount_readonly(struct container *c, const char *path, struct fault *f);
 int root_readonly(struct container *c, struct fault *f);
 int root_propagation(struct container *c, int64_t flags, struct fault *f);
 int root_pivot(struct container *c, struct fault *f);
+int root_here(struct container *c, const char *target, struct fault *f); // with root_chroot: without a mount namespace
+int root_chroot(struct container *c, struct fault *f);
 int mount_over(int tree, int dest, const char *path, struct fault *f); // move_mount of a detached tree onto a descriptor
 // The same, and the mount gets these MOUNT_ATTR_* bits.
 int mount_attach(const struct container *c, int tree, int dest, uint64_t attr, bool recursive, const char *path, struct fault *f);

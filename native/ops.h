@@ -85,6 +85,8 @@ enum opcode {
 	OP_CALLER_HOOKS = 121,
 	OP_FIND_PROGRAM = 122,
 	OP_AWAIT_START = 123,
+	OP_ROOT_HERE = 124,
+	OP_CHROOT = 125,
 	OP_FS_MKDIR = 128,
 	OP_FS_FILE = 129,
 	OP_FS_DATA = 130,
@@ -191,6 +193,8 @@ static inline const char *op_name(long long code)
 	case OP_CALLER_HOOKS: return "callerHooks";
 	case OP_FIND_PROGRAM: return "findProgram";
 	case OP_AWAIT_START: return "awaitStart";
+	case OP_ROOT_HERE: return "rootHere";
+	case OP_CHROOT: return "chroot";
 	case OP_FS_MKDIR: return "fsMkdir";
 	case OP_FS_FILE: return "fsFile";
 	case OP_FS_DATA: return "fsData";

@@ -10,6 +10,8 @@
 
 enum { NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUSER | CLONE_NEWCGROUP };
 static const uint64_t all_namespaces = (uint32_t)NAMESPACES | CLONE_NEWTIME;
+// Beside namespaces: a root of the container's own, in its mount namespace or where `rootHere` has said.
+enum { OWN_ROOT = 1 };
 
 // What an operation takes, and what has to be private to the container before it is run: without that it would
 // change the host.
@@ -17,25 +19,25 @@ struct shape {
 	uint8_t code;
 	bool in_exec;      // allowed in an exec plan
 	const char *args;  // i integer, s string, b bytes, l list of strings, h list of hooks
-	uint32_t needs;    // CLONE_NEW* that must be new (or, for UTS, joined)
+	uint32_t needs;    // CLONE_NEW* that must be new (or, for UTS, joined), OWN_ROOT
 };
 
 static const struct shape shapes[] = {
 	{OP_ID_MAPPED, false, "sss", CLONE_NEWNS},
 	{OP_ROOT_OVERLAY, false, "ssssss", CLONE_NEWNS},
 	{OP_ROOT_BIND, false, "ss", CLONE_NEWNS},
-	{OP_MOUNT, false, "sssis", CLONE_NEWNS},
+	{OP_MOUNT, false, "sssis", OWN_ROOT},
 	{OP_STAGE, false, "sssis", CLONE_NEWNS},
-	{OP_BIND, false, "ssiiiisssiii", CLONE_NEWNS},
+	{OP_BIND, false, "ssiiiisssiii", OWN_ROOT},
 	{OP_BIND_FROM, false, "sssi", CLONE_NEWNS},
-	{OP_DEVICE, false, "ssiiiii", CLONE_NEWNS},
-	{OP_SYMLINK, false, "ss", CLONE_NEWNS},
-	{OP_MKDIR_IN, false, "siii", CLONE_NEWNS},
+	{OP_DEVICE, false, "ssiiiii", OWN_ROOT},
+	{OP_SYMLINK, false, "ss", OWN_ROOT},
+	{OP_MKDIR_IN, false, "siii", OWN_ROOT},
 	{OP_MASK, false, "s", CLONE_NEWNS},
 	{OP_READONLY, false, "s", CLONE_NEWNS},
 	{OP_CONSOLE, false, "", 0}, // an exec with a terminal gets it without asking
 	{OP_PIVOT, false, "", CLONE_NEWNS},
-	{OP_ROOT_READONLY, false, "", CLONE_NEWNS},
+	{OP_ROOT_READONLY, false, "", OWN_ROOT},
 	{OP_ROOT_PROPAGATION, false, "i", CLONE_NEWNS},
 	{OP_HOSTNAME, false, "s", CLONE_NEWUTS},
 	{OP_DOMAINNAME, false, "s", CLONE_NEWUTS},
@@ -60,10 +62,10 @@ static const struct shape shapes[] = {
 	{OP_MEMORY_POLICY, true, "ib", 0},
 	{OP_TIME_OFFSET, false, "iii", CLONE_NEWTIME},
 	{OP_SECCOMP_NOTIFY, true, "bisl", 0},
-	{OP_MOUNT_ATTRIBUTES, false, "siii", CLONE_NEWNS},
-	{OP_REMOUNT, false, "sis", CLONE_NEWNS},
-	{OP_MOUNT_PROPAGATION, false, "si", CLONE_NEWNS},
-	{OP_MOUNT_COPY_UP, false, "ssis", CLONE_NEWNS},
+	{OP_MOUNT_ATTRIBUTES, false, "siii", OWN_ROOT},
+	{OP_REMOUNT, false, "sis", OWN_ROOT},
+	{OP_MOUNT_PROPAGATION, false, "si", OWN_ROOT},
+	{OP_MOUNT_COPY_UP, false, "ssis", OWN_ROOT},
 	{OP_MOVE_ROOT, false, "", CLONE_NEWNS},
 	{OP_BUNDLE, true, "ss", 0},
 	{OP_RUNTIME_CREATE, false, "ll", CLONE_NEWNS},
@@ -73,12 +75,19 @@ static const struct shape shapes[] = {
 	{OP_CALLER_HOOKS, false, "", 0},
 	{OP_FIND_PROGRAM, false, "ss", 0},
 	{OP_AWAIT_START, false, "", 0},
+	{OP_ROOT_HERE, false, "s", 0},
+	{OP_CHROOT, false, "", OWN_ROOT},
 };
 
 // What needs somebody who launches and is no shim.
 static bool is_for_launch(int64_t code)
 {
-	return code >= OP_CALLER_HOOKS && code <= OP_AWAIT_START;
+	return code >= OP_CALLER_HOOKS && code <= OP_CHROOT;
+}
+
+static bool is_for_callers_mounts(int64_t code)
+{
+	return code == OP_ROOT_HERE || code == OP_CHROOT;
 }
 
 static int refuse(struct fault *f, const char *what, const char *why)
@@ -181,7 +190,9 @@ static int check_ops(struct reader ops, enum place place, uint64_t owned, struct
 	bool in_exec = place == IN_EXEC;
 	if (ops.left > MAX_PLAN_OPS)
 		return refuse(f, "ops", "too many operations");
-	bool ends = false, has_console = false, has_runtime = false;
+	bool ends = false, has_console = false, has_runtime = false, is_inside = true;
+	if (owned & CLONE_NEWNS)
+		owned |= OWN_ROOT;
 	for (int index = 0; ops.left > 0; index++) {
 		struct reader op;
 		int64_t code = 0;
@@ -199,6 +210,8 @@ static int check_ops(struct reader ops, enum place place, uint64_t owned, struct
 			why = "operation is the first process's own";
 		else if (is_for_launch(code) && !(plan && plan->flags & PLAN_LAUNCH))
 			why = "operation needs a launch without a shim";
+		else if (is_for_callers_mounts(code) && (owned & CLONE_NEWNS))
+			why = "operation is for containers without a mount namespace";
 		else if (!in_exec && (shape->needs & ~owned))
 			why = "operation needs a namespace of the container's own";
 		else if (!check_args(&op, shape->args))
@@ -208,6 +221,8 @@ static int check_ops(struct reader ops, enum place place, uint64_t owned, struct
 			f->index = index;
 			return -EINVAL;
 		}
+		owned |= code == OP_ROOT_HERE ? OWN_ROOT : 0;
+		is_inside = code == OP_CHROOT || (is_inside && code != OP_ROOT_HERE);
 		has_console |= code == OP_CONSOLE;
 		has_runtime |= is_runtime_op(code);
 		*is_external = code == OP_RUNTIME_START || code == OP_RUNTIME_EXEC;
@@ -215,6 +230,8 @@ static int check_ops(struct reader ops, enum place place, uint64_t owned, struct
 	}
 	if (place == OUTSIDE)
 		return 0;
+	if (!is_inside)
+		return refuse(f, "rootHere", "the root has to be entered with chroot");
 	if (has_runtime != *is_external)
 		return refuse(f, "ops", "a process is made by keel or by an OCI runtime, not by both");
 	if (plan && has_console != ((plan->flags & PLAN_TTY) != 0 && !*is_external))

@@ -553,6 +553,26 @@ int root_pivot(struct container *c, struct fault *f)
 	return 0;
 }
 
+// The root of a container without a mount namespace is mounted already, in its caller's: nothing around it is touched.
+int root_here(struct container *c, const char *target, struct fault *f)
+{
+	if (c->is_pivoted)
+		return fault_set(f, EINVAL, "rootHere", target, "must come before chroot");
+	clean_fd(&c->root);
+	return open_root(c, target, f);
+}
+
+int root_chroot(struct container *c, struct fault *f)
+{
+	int rc = host_view(c, "chroot", "/", f);
+	if (rc < 0)
+		return rc;
+	if (fchdir(c->root) < 0 || chroot(".") < 0)
+		return fault_set(f, errno, "chroot", "/", NULL);
+	root_is_entered(c);
+	return 0;
+}
+
 void root_is_entered(struct container *c)
 {
 	c->is_pivoted = true;

@@ -378,6 +378,20 @@ static int enter_container(uint64_t namespaces, struct fault *f)
 	return rc == 0 ? 0 : fault_set(f, errno, "setns", "", errno == ESRCH ? "the container's first process is gone" : NULL);
 }
 
+// The root of a container without a mount namespace is in ours: its first process has it.
+static int enter_root(const struct container *c, struct fault *f)
+{
+	char path[32];
+	snprintf(path, sizeof path, "%d/root", shim.container.pid);
+	CLEAN_FD int root = openat(c->host_proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 || fchdir(root) < 0 || chroot(".") < 0)
+		return fault_set(f, errno, "chroot", path, NULL);
+	// The number was still that process's when its root was opened, if it is now.
+	if (pidfd_send_signal(shim.init_pidfd, 0, NULL, 0) < 0)
+		return fault_set(f, ESRCH, "chroot", path, "the container's first process is gone");
+	return 0;
+}
+
 _Noreturn static void exec_step(struct child *child, bool joined)
 {
 	struct container c;
@@ -387,6 +401,8 @@ _Noreturn static void exec_step(struct child *child, bool joined)
 	if (attributes_early(&c, child->ops, &f) < 0 || join_cgroups(!joined, &f) < 0)
 		child_fail(&c, &f);
 	if (container_run_limits(&c, &child->ops, &f) < 0 || enter_container(child->flags, &f) < 0)
+		child_fail(&c, &f);
+	if (!(child->flags & CLONE_NEWNS) && enter_root(&c, &f) < 0)
 		child_fail(&c, &f);
 	pid_t pid = clone_process(CLONE_PARENT, NULL, -1); // only a child is in the pid namespace
 	if (pid < 0) {

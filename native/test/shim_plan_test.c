@@ -23,6 +23,7 @@ struct wish {
 	int64_t root_uid, outside_op; // an operation without arguments
 	int64_t runtime; // RUNTIME_*: an external runtime makes the processes
 	bool runtime_probe;
+	bool root_here, chroot; // no mount namespace
 };
 
 enum { RUNTIME_NONE, RUNTIME_ALL, RUNTIME_WITHOUT_START, RUNTIME_AND_EXEC };
@@ -76,6 +77,12 @@ static void put_ops(struct writer *w, const struct wish *v)
 		return;
 	}
 	write_open(w);
+	if (v->root_here) {
+		write_open(w);
+		write_int(w, OP_ROOT_HERE);
+		write_str(w, "/b/rootfs");
+		write_close(w);
+	}
 	write_open(w);
 	write_int(w, OP_MOUNT);
 	write_str(w, "proc");
@@ -97,6 +104,8 @@ static void put_ops(struct writer *w, const struct wish *v)
 		put_op(w, OP_CONSOLE);
 	if (v->extra_op)
 		put_op(w, v->extra_op);
+	if (v->chroot)
+		put_op(w, OP_CHROOT);
 	if (v->empty_op) {
 		write_open(w);
 		write_close(w);
@@ -304,6 +313,37 @@ static void test_launched(void)
 	CHECK_INT(p.flags, PLAN_LAUNCH);
 }
 
+// Without a mount namespace: only what is below the root that was named, only launched, and never without entering it.
+static void test_callers_mounts(void)
+{
+	struct wish v = good, here = good;
+	struct plan p;
+	struct fault f;
+	here.flags = PLAN_LAUNCH;
+	here.clone_flags = CLONE_NEWPID | CLONE_NEWUTS;
+	here.root_here = here.chroot = true;
+	CHECK_INT(decode(&here, &p, &f), 0);
+	const int64_t namespaces[] = {OP_PIVOT, OP_MOVE_ROOT};
+	for (size_t i = 0; i < sizeof namespaces / sizeof *namespaces; i++) {
+		v = here;
+		v.extra_op = namespaces[i];
+		CHECK_INT(decode(&v, &p, &f), -EINVAL);
+		CHECK(strstr(f.text, "namespace of the container's own"));
+	}
+	v = here;
+	v.flags = 0;
+	CHECK_INT(decode(&v, &p, &f), -EINVAL);
+	v = here;
+	v.clone_flags |= CLONE_NEWNS;
+	CHECK_INT(decode(&v, &p, &f), -EINVAL);
+	v = here;
+	v.chroot = false;
+	CHECK_INT(decode(&v, &p, &f), -EINVAL);
+	v = here;
+	v.root_here = false;
+	CHECK_INT(decode(&v, &p, &f), -EINVAL);
+}
+
 // A list of one hook, of which something may be wrong.
 static bool hook_is_sound(const char *path, int64_t timeout, bool has_env)
 {
@@ -476,6 +516,7 @@ int main(void)
 	test_good();
 	test_refused();
 	test_launched();
+	test_callers_mounts();
 	test_hooks();
 	test_exec();
 	test_runtime();

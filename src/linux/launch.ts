@@ -119,4 +119,11 @@ export const launched = {
   findProgram: (name: string, search: string): Op => [OPCODES.findProgram, name, search],
   /** Lets the caller go and waits for `start`. */
   awaitStart: (): Op => [OPCODES.awaitStart],
+  /**
+   * The root of a container without a mount namespace: the directory `target` of the caller's tree, on which a host operation has
+   * mounted it. What is mounted in it stays when the container is gone, until somebody unmounts it.
+   */
+  rootHere: (target: string): Op => [OPCODES.rootHere, target],
+  /** Instead of pivot: enters that root and leaves the caller's tree as it is. */
+  chroot: (): Op => [OPCODES.chroot],
 } as const;

@@ -106,6 +106,8 @@ export const OPCODES = {
   callerHooks: 121,
   findProgram: 122,
   awaitStart: 123,
+  rootHere: 124,
+  chroot: 125,
   // File operations: run by an agent handler in a file session, below one root, by descriptor.
   fsMkdir: 128,
   fsFile: 129,

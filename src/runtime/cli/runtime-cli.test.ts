@@ -188,6 +188,15 @@ test("the life cycle's operations are in their places in the plan", () => {
   assert.ok(
     plain.some((line) => line.startsWith("moveRoot")) && !plain.some((line) => /^(pivot|hooks)/.test(line)),
   );
+
+  const linux = { ...spec.linux, namespaces: [{ type: "pid" as const }], maskedPaths: [], readonlyPaths: [] };
+  const inCallers = planBundle({ ...input, spec: { ...spec, root, hooks, linux } });
+  const own = inCallers.plan.ops.map((op) => formatOp(op).split(" ")[0] ?? "");
+  assert.ok(
+    own.indexOf("rootHere") < own.indexOf("callerHooks") &&
+      own.indexOf("callerHooks") < own.indexOf("chroot"),
+  );
+  assert.ok(!own.some((name) => /^(rootBind|rootPropagation|pivot|moveRoot)$/.test(name)));
 });
 
 test("hooks without an environment get the given one; the state has a place for the process", () => {

@@ -37,6 +37,8 @@ export interface PlanInput {
   cgroup?: CgroupPlan;
   /** Enter the root by moving it over the host's instead of pivot_root(2): where that is an initramfs, which cannot be moved. */
   hasNoPivot?: boolean;
+  /** A specification without a mount namespace is one for the caller's (caller-mounts.ts), not an error. */
+  mayShareMounts?: boolean;
   /** Absolute directory of the bundle, for whoever listens to the container's filter; absent: there is none. */
   bundle?: string;
   /** Stop before exec until the shim gets START (OCI `create`; networks that are plugged in later). */

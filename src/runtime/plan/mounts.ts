@@ -24,6 +24,8 @@ export interface MountContext {
   /** The container's cgroup hierarchies, empty when it has none of its own. */
   views: readonly CgroupView[];
   hasOwnCgroupNamespace: boolean;
+  /** The mounts are made in the caller's tree, whose propagation stays as it is (caller-mounts.ts). */
+  isCallersTree?: boolean;
   /** Binds have the options that are named alone (bind.ts). */
   hasExactBinds?: boolean;
   /** Host directory to mount file systems on of which only a part is wanted. */
@@ -59,7 +61,7 @@ export function planTreePropagation(spec: OciSpec): number {
 /** Returns the operations for all mounts. Throws Fault invalidParameter for what contradicts itself. */
 export function planMounts(spec: OciSpec, context: MountContext): MountPlan {
   // without MS_REC only the host's "/" is: what is bound from its other mounts would still share with them
-  const isTreePrivate = planTreePropagation(spec) === (MS.PRIVATE | MS.REC);
+  const isTreePrivate = !context.isCallersTree && planTreePropagation(spec) === (MS.PRIVATE | MS.REC);
   const mounts = spec.mounts ?? [];
   const plan: MountPlan = { ops: [], later: [], warnings: [] };
   for (const mount of mounts) {

@@ -24,8 +24,12 @@ export interface NamespacePlan {
   hasOwnCgroup: boolean;
 }
 
-/** Decides. `netns` replaces what the specification says about the network. */
-export function planNamespaces(spec: OciSpec, netns: Register | string | undefined): NamespacePlan {
+/** Decides. `netns` replaces what the specification says about the network; without `mayShareMounts` there has to be a mount namespace. */
+export function planNamespaces(
+  spec: OciSpec,
+  netns: Register | string | undefined,
+  mayShareMounts = false,
+): NamespacePlan {
   const plan: NamespacePlan = { cloneFlags: 0, joins: [], hasEmptyNetwork: false, hasOwnCgroup: false };
   const seen = new Set<OciNamespaceType>();
   for (const { type, path } of spec.linux?.namespaces ?? []) {
@@ -41,7 +45,7 @@ export function planNamespaces(spec: OciSpec, netns: Register | string | undefin
     if (type === "network") plan.hasEmptyNetwork = true;
     if (type === "cgroup") plan.hasOwnCgroup = true;
   }
-  if (!seen.has("mount")) throw invalid("a container needs a mount namespace");
+  if (!seen.has("mount") && !mayShareMounts) throw invalid("a container needs a mount namespace");
   if (plan.joins.some((join) => join.type === CLONE_FLAG.mount)) {
     throw new Fault(
       "notImplemented",

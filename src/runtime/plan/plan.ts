@@ -17,6 +17,8 @@ import { goArch, loadSpecHost } from "../spec/host.ts";
 import type { OciDevice, OciProcess, OciSpec } from "../spec/oci.ts";
 import { sysctlPath } from "../spec/sysctl.ts";
 import { ALL_CPUS, planAttributes, planTimeOffsets } from "./attributes.ts";
+import { launched } from "../../linux/launch.ts";
+import { checkCallersMounts, hasCallersMounts, mountCallersRoot } from "./caller-mounts.ts";
 import { bundleForHooks, refuseCallerHooks, withInnerHooks } from "./hooks.ts";
 import type { ContainerPlan, PlanInput } from "./input.ts";
 import { type MountPlan, planMounts, planTreePropagation } from "./mounts.ts";
@@ -37,7 +39,8 @@ export function planContainer(input: PlanInput): ContainerPlan {
   if (!process) throw invalid("the specification has no process");
   refuseUnsupported(spec);
   refuseCallerHooks(spec.hooks ?? {});
-  const namespaces = planNamespaces(spec, input.netns);
+  const namespaces = planNamespaces(spec, input.netns, input.mayShareMounts);
+  if (hasCallersMounts(spec)) checkCallersMounts(spec);
   const userns = planUserns(spec);
   const hasOutside = userns !== undefined && input.hasRightsOutside !== false;
   const warnings = [
@@ -68,7 +71,13 @@ export function planContainer(input: PlanInput): ContainerPlan {
   const made =
     userns?.join.reg === undefined || input.isUsernsMade ? [] : [makeUserns(userns.map, input.idTools)];
   return {
-    hostOps: [...made, ...stateDirOps(input), ...bundleForHooks(input), ...(cgroup?.create ?? [])],
+    hostOps: [
+      ...made,
+      ...stateDirOps(input),
+      ...bundleForHooks(input),
+      ...(cgroup?.create ?? []),
+      ...(hasCallersMounts(spec) ? mountCallersRoot(input.rootTarget) : []),
+    ],
     shim: {
       ...shimOf(input, namespaces, withInnerHooks(ops, input)),
       joins: userns === undefined ? namespaces.joins : [userns.join, ...namespaces.joins],
@@ -119,16 +128,15 @@ function planTree(input: PlanInput, namespaces: NamespacePlan, userns: UsernsPla
   const mounts = planMounts(spec, {
     views: cgroup?.views ?? [],
     hasOwnCgroupNamespace: namespaces.hasOwnCgroup,
+    isCallersTree: hasCallersMounts(spec),
     hasExactBinds: input.bundle !== undefined, // compat: runc's
-    stageTarget: input.stageTarget,
+    stageTarget: hasCallersMounts(spec) ? undefined : input.stageTarget,
     idMap: userns?.map,
     mayMountKernelFiles: userns === undefined || input.hasRightsOutside !== false,
     isProcfs: (path) => loadSpecHost().mountOf(path)?.fstype === "proc",
   });
   const ops = [
-    inner.rootPropagation(planTreePropagation(spec)),
-    ...(input.root.idMapped ?? []).map((dir) => inner.idMapped(dir)),
-    inner.root(input.root, input.rootTarget),
+    ...planRoot(input),
     ...mounts.ops,
     ...planSharedShm(input),
     ...planDev(spec),
@@ -138,12 +146,21 @@ function planTree(input: PlanInput, namespaces: NamespacePlan, userns: UsernsPla
   return { ops, later: mounts.later, warnings: mounts.warnings };
 }
 
+function planRoot({ spec, root, rootTarget }: PlanInput): Op[] {
+  if (hasCallersMounts(spec)) return [launched.rootHere(rootTarget)];
+  return [
+    inner.rootPropagation(planTreePropagation(spec)),
+    ...(root.idMapped ?? []).map((dir) => inner.idMapped(dir)),
+    inner.root(root, rootTarget),
+  ];
+}
+
 /** From here on the host is out of sight. `later`: what becomes read-only when everything is in it, the console, too. */
 function planEntry({ spec, hasNoPivot }: PlanInput, later: readonly Op[]): Op[] {
   return [
     ...(spec.process?.terminal ? [inner.console()] : []),
     ...later,
-    hasNoPivot ? inner.moveRoot() : inner.pivot(),
+    hasCallersMounts(spec) ? launched.chroot() : hasNoPivot ? inner.moveRoot() : inner.pivot(),
     ...planRootPropagation(spec.linux?.rootfsPropagation),
   ];
 }

@@ -99,7 +99,12 @@ test("namespaces of others are given by descriptor or joined by path; a cgroup n
   const joins = namespacesToJoin({
     ...SPEC,
     linux: {
-      namespaces: [{ type: "network", path: "/run/n" }, { type: "ipc", path: "/run/i" }, { type: "uts" }],
+      namespaces: [
+        { type: "network", path: "/run/n" },
+        { type: "ipc", path: "/run/i" },
+        { type: "uts" },
+        { type: "mount" },
+      ],
     },
   });
   assert.deepEqual(joins, {
@@ -107,8 +112,15 @@ test("namespaces of others are given by descriptor or joined by path; a cgroup n
     named: [{ key: "extRootNetNS", path: "/run/n" }],
     joined: [{ ns: "ipc", file: "/run/i" }],
   });
-  const cgroup: OciSpec = { ...SPEC, linux: { namespaces: [{ type: "cgroup", path: "/run/c" }] } };
-  assert.throws(() => namespacesToJoin(cgroup), { code: "runtime.criu-namespace" });
+  const cgroup: OciSpec = {
+    ...SPEC,
+    linux: { namespaces: [{ type: "cgroup", path: "/run/c" }, { type: "mount" }] },
+  };
+  assert.throws(() => namespacesToJoin(cgroup), /cgroup namespace/);
+  assert.throws(
+    () => namespacesToJoin({ ...cgroup, linux: { namespaces: [{ type: "pid" }] } }),
+    /mount namespace/,
+  );
 });
 
 test("only pipes of stdio are replaced at a restore", () => {

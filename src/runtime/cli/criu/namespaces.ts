@@ -3,6 +3,7 @@
 
 import { readlinkSync, statSync } from "node:fs";
 import { Fault } from "../../../lib/errors.ts";
+import { hasCallersMounts } from "../../plan/caller-mounts.ts";
 import { CLONE_FLAG } from "../../plan/namespaces.ts";
 import type { OciNamespace, OciNamespaceType, OciSpec } from "../../spec/oci.ts";
 
@@ -24,8 +25,9 @@ const BY_NAME: Partial<Record<OciNamespaceType, string>> = { network: "extRootNe
 const joinedBy = (spec: OciSpec): (OciNamespace & { path: string })[] =>
   (spec.linux?.namespaces ?? []).filter((n): n is OciNamespace & { path: string } => Boolean(n.path));
 
-/** For a checkpoint: criu's names of the external ones. */
+/** For a checkpoint: criu's names of the external ones. Throws Fault notImplemented without a mount namespace. */
 export function externalNamespaces(spec: OciSpec): string[] {
+  refuseCallersMounts(spec);
   return joinedBy(spec).flatMap(({ type, path }) => {
     const name = BY_NAME[type];
     return name === undefined ? [] : [`${FILES[type]}[${statSync(path).ino}]:${name}`];
@@ -39,8 +41,16 @@ export interface RestoredNamespaces {
   joined: { ns: string; file: string }[];
 }
 
-/** For a restore. Throws Fault notImplemented for a cgroup namespace to be joined, which criu cannot. */
+function refuseCallersMounts(spec: OciSpec): void {
+  if (hasCallersMounts(spec))
+    throw new Fault("notImplemented", "criu cannot hold a container without a mount namespace", {
+      code: "runtime.criu-namespace",
+    });
+}
+
+/** For a restore. Throws Fault notImplemented for a cgroup namespace to be joined, which criu cannot, and without a mount namespace. */
 export function namespacesToJoin(spec: OciSpec): RestoredNamespaces {
+  refuseCallersMounts(spec);
   const joins: RestoredNamespaces = { opened: [], named: [], joined: [] };
   for (const { type, path } of joinedBy(spec)) {
     const name = BY_NAME[type];

@@ -56,6 +56,7 @@ export function planBundle(input: BundleInput): BundlePlan {
     log: { kind: "none" },
     cgroup,
     hasNoPivot: input.hasNoPivot,
+    mayShareMounts: true,
     bundle: input.bundle,
   });
   const callerHooks = [
@@ -72,7 +73,12 @@ export function planBundle(input: BundleInput): BundlePlan {
 }
 
 /** Mounts are done before the first of these; hooks that look at or add to them come in between. */
-const LEAVES_HOST: ReadonlySet<number> = new Set([OPCODES.console, OPCODES.pivot, OPCODES.moveRoot]);
+const LEAVES_HOST: ReadonlySet<number> = new Set([
+  OPCODES.console,
+  OPCODES.pivot,
+  OPCODES.moveRoot,
+  OPCODES.chroot,
+]);
 
 function withLifeCycle(ops: readonly Op[], input: BundleInput, hasCallerHooks: boolean): Op[] {
   const { spec, creating, created } = input;

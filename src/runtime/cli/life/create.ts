@@ -9,9 +9,11 @@ import { launchContainer } from "../../../linux/launch.ts";
 import { type Op, OPCODES } from "../../../linux/ops.ts";
 import { asList, asNumber, asText, type Reply } from "../../../linux/wire.ts";
 import type { CgroupPlan } from "../../cgroup/plan.ts";
+import { hasCallersMounts } from "../../plan/caller-mounts.ts";
 import { parseSpec } from "../../spec/bundle/parse.ts";
 import type { OciSpec } from "../../spec/oci.ts";
 import { type BundlePlan, planBundle } from "./bundle-plan.ts";
+import { mountIdOf } from "../place/caller-root.ts";
 import { inheritedDescriptors } from "./descriptors.ts";
 import { environment } from "./environment.ts";
 import { destroyContainer, killContainer } from "./destroy.ts";
@@ -186,6 +188,7 @@ async function launchAt(
       ...(scope ? { unit: scope.unit.name } : {}),
       ...(resctrl ? { resctrl } : {}),
     },
+    ...(hasCallersMounts(spec) ? { rootMount: mountIdOf(spec.root?.path ?? "") } : {}),
   };
   try {
     dir.save(state);

@@ -70,6 +70,12 @@ export function awaitEnd(state: ContainerState): void {
 export async function destroyContainer(dir: ContainerDir, state: ContainerState): Promise<void> {
   awaitEnd(state);
   if (!hasOwnPids(state)) signalAll(state, SIGKILL);
+  if (state.rootMount !== undefined)
+    (await import("../place/caller-root.ts")).unmountRoot(
+      state.spec.root?.path ?? "",
+      state.rootMount,
+      dir.path,
+    );
   const { unit } = state.cgroup;
   if (unit !== undefined) await (await import("../../systemd/scope.ts")).stopScope(unit);
   removeCgroup(state.cgroup.paths);

@@ -56,7 +56,10 @@ export function planCommands(dir: ContainerDir, state: ContainerState): PlannedC
   const { poststart = [], poststop = [] } = state.spec.hooks ?? {};
   return [
     ...(poststart.length === 0 ? [planStart(dir)] : []),
-    ...(poststop.length === 0 && hasOwnPids(state) && state.cgroup.unit === undefined
+    ...(poststop.length === 0 &&
+    hasOwnPids(state) &&
+    state.cgroup.unit === undefined &&
+    state.rootMount === undefined
       ? planDelete(dir, state)
       : []),
     ...planKill(state),

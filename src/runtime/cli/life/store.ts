@@ -38,6 +38,8 @@ export interface ContainerState {
     unit?: string;
     resctrl?: ResctrlGroup;
   };
+  /** The mount of its root, where that is in the caller's mount namespace (place/caller-root.ts). */
+  rootMount?: number;
   /** As read from the bundle and checked, with what `update` has changed. */
   spec: OciSpec;
 }
