@@ -74,7 +74,8 @@ function usesV2Beside(host: CgroupHost, resources: OciResources | undefined): bo
   return needsHugetlb || Object.keys(resources?.unified ?? {}).length > 0;
 }
 
-const hasHugetlbV2 = (host: CgroupHost) => host.v2?.controllers.includes("hugetlb") === true;
+/** Whether huge pages are limited by version 2, which on hybrid machines is there for that, too. */
+export const hasHugetlbV2 = (host: CgroupHost) => host.v2?.controllers.includes("hugetlb") === true;
 
 function checkUnified(host: CgroupHost, resources: OciResources): void {
   if (host.v2 || Object.keys(resources.unified ?? {}).length === 0) return;

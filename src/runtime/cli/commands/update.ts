@@ -11,6 +11,7 @@ import { parseResources } from "../../spec/bundle/parse.ts";
 import type { OciIntelRdt } from "../../spec/oci.ts";
 import { command } from "../invocation.ts";
 import { runOps } from "../life/keel-run.ts";
+import { refuseLostLimits } from "../place/rootless.ts";
 import { withLock } from "../life/lock.ts";
 import { ContainerDir, type ContainerState } from "../life/store.ts";
 import { checkMemory, mergedResources, resourcesOf } from "../update-resources.ts";
@@ -67,6 +68,7 @@ export const update = command({
       checkMemory(paths, change.memory);
       const { steps, kept } = mergedResources(state.spec.linux?.resources ?? {}, change);
       const host = loadCgroupHost(() => true);
+      refuseLostLimits(host, paths, change);
       // in version 2 quota and period are one file
       const whole = steps.reduce((all, step) => ({ ...all, ...step, cpu: { ...all.cpu, ...step.cpu } }), {});
       const { unit } = state.cgroup;

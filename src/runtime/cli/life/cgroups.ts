@@ -14,7 +14,7 @@ import {
 import { oomFileOf } from "../../../linux/cgroupfs/stats.ts";
 import { host as hostOp, type Op } from "../../../linux/ops.ts";
 import { readProcTextIfPresent } from "../../../linux/procfs/read.ts";
-import type { CgroupPlan, CgroupView } from "../../cgroup/plan.ts";
+import { type CgroupPlan, type CgroupView, hasHugetlbV2 } from "../../cgroup/plan.ts";
 import { planCpusetV1, planResourcesV1 } from "../../cgroup/v1.ts";
 import { planParentV2, planResourcesV2 } from "../../cgroup/v2.ts";
 import { defaultDeviceRules } from "../../spec/defaults.ts";
@@ -101,7 +101,7 @@ function planMake(
   if (paths.v2 !== "") ops.push(...planParentV2(host, parentV2, read));
   if (v1Dirs.length > 0) {
     ops.push(...planCpusetV1(host, { parent: cpusetParent, dir: paths.v1["cpuset"] }, read));
-    ops.push(...planResourcesV1(paths.v1, resources, warnings));
+    ops.push(...planResourcesV1(paths.v1, resources, warnings, { hasHugetlbV2: hasHugetlbV2(host) }));
   }
   if (paths.v2 !== "") {
     const options = { isOnlyBeside: v1Dirs.length > 0, read, parent: parentV2 };

@@ -29,7 +29,7 @@ export async function planPlace(call: Invocation, spec: OciSpec, id: string): Pr
     resources: systemd?.withSystemdQuota(limits) ?? limits,
     ...(scope ? { paths: scope.paths } : {}),
   });
-  if (rootless) refuseLostLimits(cgroup.paths, limits);
+  refuseLostLimits(host, cgroup.paths, limits);
   const all = rootless ? withOptionalDevices(cgroup.create) : cgroup.create;
   // what is there when it fails is the scope's, and goes with it
   const create = scope ? all.filter(([code]) => code !== OPCODES.onFailure) : all;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { CgroupHost } from "../../../linux/cgroupfs/hierarchy.ts";
 import { host } from "../../../linux/ops.ts";
 import { isRootless, parentOf, refuseLostLimits, withOptionalDevices } from "./rootless.ts";
 
@@ -29,15 +30,21 @@ test("device rules may fail, nothing else", () => {
 });
 
 test("a limit of a controller that the container has not got is refused", () => {
+  const hybrid: CgroupHost = { mode: "hybrid", v1: [], v2: { mountpoint: "/u", controllers: [] } };
   const refuses = (
-    paths: Parameters<typeof refuseLostLimits>[0],
-    r: Parameters<typeof refuseLostLimits>[1],
-  ) => assert.throws(() => refuseLostLimits(paths, r), { code: "container.cgroup-limit" });
+    paths: Parameters<typeof refuseLostLimits>[1],
+    r: Parameters<typeof refuseLostLimits>[2],
+  ) => assert.throws(() => refuseLostLimits(hybrid, paths, r), { code: "container.cgroup-limit" });
   const none = { v1: {}, v2: "" };
   refuses(none, { memory: { limit: 1 } });
   refuses(none, { cpu: { cpus: "0" } });
   refuses({ v1: { memory: "/c" }, v2: "/u" }, { pids: { limit: 3 } });
-  refuseLostLimits(none, { devices: [{ allow: false }], memory: {}, cpu: { shares: 0 } });
-  refuseLostLimits({ v1: { memory: "/c" }, v2: "" }, { memory: { limit: 1 } });
-  refuseLostLimits({ v1: {}, v2: "/u" }, { memory: { limit: 1 } });
+  refuses({ v1: { memory: "/c" }, v2: "/u" }, { hugepageLimits: [{ pageSize: "2MB", limit: 0 }] });
+  refuses({ v1: { memory: "/c" }, v2: "/u" }, { rdma: { mlx: { hcaObjects: 1 } } });
+  refuses({ v1: { memory: "/c" }, v2: "/u" }, { network: { classID: 1 } });
+  const withHugetlb: CgroupHost = { ...hybrid, v2: { mountpoint: "/u", controllers: ["hugetlb"] } };
+  refuseLostLimits(withHugetlb, none, { hugepageLimits: [{ pageSize: "2MB", limit: 0 }] });
+  refuseLostLimits(hybrid, none, { devices: [{ allow: false }], memory: {}, cpu: { shares: 0 } });
+  refuseLostLimits(hybrid, { v1: { memory: "/c" }, v2: "" }, { memory: { limit: 1 } });
+  refuseLostLimits(hybrid, { v1: {}, v2: "/u" }, { memory: { limit: 1 } });
 });

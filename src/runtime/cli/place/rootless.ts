@@ -1,5 +1,5 @@
 // `--rootless`: who may not make cgroups everywhere runs containers without them. Hierarchies in which nothing can be made are left out, and device
-// rules that cannot be set are warnings; only a limit that would be lost is an error.
+// rules that cannot be set are warnings; only a limit that would be lost is an error, as it is for everybody.
 
 import { dirname } from "node:path";
 import { Fault } from "../../../lib/errors.ts";
@@ -13,6 +13,7 @@ import {
   parseOwnCgroups,
 } from "../../../linux/cgroupfs/hierarchy.ts";
 import { OPCODES, type Op } from "../../../linux/ops.ts";
+import { hasHugetlbV2 } from "../../cgroup/plan.ts";
 import type { MountInfo } from "../../../linux/procfs/mountinfo.ts";
 import { readProcTextIfPresent } from "../../../linux/procfs/read.ts";
 import type { OciResources } from "../../spec/oci.ts";
@@ -56,11 +57,10 @@ export function withOptionalDevices(ops: readonly Op[]): Op[] {
   });
 }
 
-/** Throws Fault for a limit whose controller the container has not got. */
-export function refuseLostLimits(paths: CgroupPaths, r: OciResources): void {
+/** Throws Fault for a limit whose controller the container has not got. compat: runc's words. */
+export function refuseLostLimits(host: CgroupHost, paths: CgroupPaths, r: OciResources): void {
   if (paths.v2 !== "" && Object.keys(paths.v1).length === 0) return; // its files say what they cannot take
-  const isAsked = (limits: object | undefined) =>
-    Object.values(limits ?? {}).some((value) => value !== undefined && value !== 0 && value !== "");
+  const isAsked = (limits: object | undefined) => Object.values(limits ?? {}).some((value) => Boolean(value));
   const { cpus, mems, ...cpu } = r.cpu ?? {};
   const asked = {
     memory: isAsked(r.memory),
@@ -68,6 +68,10 @@ export function refuseLostLimits(paths: CgroupPaths, r: OciResources): void {
     cpuset: isAsked({ cpus, mems }),
     pids: isAsked(r.pids),
     blkio: isAsked(r.blockIO),
+    hugetlb: isAsked(r.hugepageLimits) && !hasHugetlbV2(host),
+    rdma: isAsked(r.rdma),
+    net_cls: isAsked({ classID: r.network?.classID }),
+    net_prio: isAsked(r.network?.priorities),
   };
   for (const [controller, isLimited] of Object.entries(asked))
     if (isLimited && paths.v1[controller] === undefined)
