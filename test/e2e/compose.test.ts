@@ -547,6 +547,27 @@ test("images are built where they are missing or have to be, and make their cont
   assert.equal((await daemon.request("GET", "/images/built-web/json")).status, 404);
 });
 
+test("what a build says goes to stdout, where progress does not; quiet is quiet", async () => {
+  const service = (name: string): string =>
+    `  ${name}: {build: {context: ., dockerfile_inline: "FROM busybox\\nRUN echo this is ${name}; echo twice"}}\n`;
+  const project = make("said", `services:\n${service("one")}${service("two")}`);
+  const { stdout, stderr } = await project.run(["build", "--no-cache"]);
+  assert.match(stdout, /^one \| this is one\none \| twice\n/m);
+  assert.match(stdout, /^two \| this is two\n/m);
+  assert.deepEqual(stderr.split("\n").sort(), [
+    "",
+    " Image said-one Building ",
+    " Image said-one Built ",
+    " Image said-two Building ",
+    " Image said-two Built ",
+  ]);
+  assert.match(await project.compose("build", "--no-cache", "one"), /^this is one\ntwice$/m);
+  assert.equal(await project.compose("build", "-q", "--no-cache"), "");
+  const quiet = await project.run(["--progress", "quiet", "build", "--no-cache"]);
+  assert.deepEqual([quiet.status, quiet.stdout, quiet.stderr], [0, "", ""]);
+  await project.compose("down", "--rmi", "local");
+});
+
 test("hooks run in the container after it has started and before it is stopped", async () => {
   const project = make(
     "hooks",
@@ -711,9 +732,9 @@ test("an image of a service is the context of another's build, whose provenance 
   const first = await project.run(["up", "--build"]);
   assert.match(first.stdout, /^web-1 {2}\| one$/m, first.stderr);
   project.write("word", "two\n");
-  const { status, stderr } = await project.run(["build", "web"]);
+  const { status, stdout, stderr } = await project.run(["build", "web"]);
   assert.equal(status, 0, stderr);
-  assert.match(stderr, /^web \| #\d+ /m);
+  assert.match(stdout, /^web \| #\d+ /m);
   assert.match((await project.run(["up"])).stdout, /^web-1 {2}\| two$/m);
   const { body } = await daemon.request("GET", "/v1.56/images/contexts-web/attestations?statement=true");
   const [{ PredicateType, Statement }] = body as [

@@ -26,8 +26,6 @@ export interface Ports {
   registryConfig(): Readonly<Record<string, AuthConfig>>;
   /** Variables of the proxies that containers are to use. */
   proxies(): Readonly<Record<string, string>>;
-  /** Writes text of a build. */
-  write(text: string): void;
 }
 
 export interface Work {
@@ -37,6 +35,8 @@ export interface Work {
   readonly progress: Progress;
   readonly warn: (message: string) => void;
   readonly ports: Ports;
+  /** Writes lines of a build's output. */
+  readonly write: (text: string) => void;
   readonly limit: Limiter;
   /** Release that labels name. */
   readonly version: string;

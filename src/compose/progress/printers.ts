@@ -41,6 +41,10 @@ class PlainProgress implements Progress {
     this.#write(`${this.#prefix} ${id} ${text} ${details}\n`);
   }
 
+  aside(write: () => void): void {
+    write();
+  }
+
   done(): void {}
 }
 
@@ -68,6 +72,10 @@ class JsonProgress implements Progress {
       ...(total === undefined ? {} : { total }),
     };
     this.#write(`${goJson(line)}\n`);
+  }
+
+  aside(write: () => void): void {
+    write();
   }
 
   done(): void {}

@@ -21,6 +21,8 @@ export interface Progress {
   /** Work begins: `up`, `stop`, …; until `done` the printer owns the terminal. */
   start(operation: string): void;
   on(event: ProgressEvent): void;
+  /** Runs what writes whole lines of something else to the terminal. */
+  aside(write: () => void): void;
   done(): void;
 }
 
@@ -37,7 +39,7 @@ export interface Terminal {
 export const DRY_RUN = "DRY-RUN MODE - ";
 
 /** Shows nothing. */
-export const quietProgress: Progress = { start() {}, on() {}, done() {} };
+export const quietProgress: Progress = { start() {}, on() {}, aside: (write) => write(), done() {} };
 
 const endings: Readonly<Record<string, string>> = table({
   Creating: "Created",

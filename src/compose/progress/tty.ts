@@ -75,6 +75,13 @@ export class TtyProgress implements Progress {
     this.#draw();
   }
 
+  /** What has been drawn goes, and comes back below what is written. */
+  aside(write: () => void): void {
+    if (this.#lines > 0) this.#options.write(`\x1b[${this.#lines}A\r\x1b[J`);
+    this.#lines = 0;
+    write();
+  }
+
   #note({ id, parent, text, status, details = "", current = 0, total = 0 }: ProgressEvent): void {
     let task = this.#tasks.get(id);
     if (task === undefined) {

@@ -9,7 +9,6 @@ import type { BuildReport } from "../../build/with-session.ts";
 import { type ConfigFile } from "../../config/config-file.ts";
 import { allCredentials, credentialsFor } from "../../config/credentials.ts";
 import { proxyVariables } from "../../config/proxies.ts";
-import { printError } from "../../output.ts";
 import type { Session } from "../../session.ts";
 
 /** A name that no file of a context has. */
@@ -40,7 +39,6 @@ export function composePorts(session: Session, config: ConfigFile, client: Clien
     registryAuth: (image) => credentialsFor(config, parseReference(image).domain),
     registryConfig: () => allCredentials(config),
     proxies: () => proxyVariables(config, client.host, new Set()),
-    write: printError,
   };
 }
 

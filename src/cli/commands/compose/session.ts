@@ -9,7 +9,7 @@ import type { Project } from "../../../compose/model/project.ts";
 import { Fault } from "../../../lib/errors.ts";
 import type { ObservedContainer } from "../../../compose/observe/observe.ts";
 import { complain } from "../../each.ts";
-import { printError } from "../../output.ts";
+import { print, printError } from "../../output.ts";
 import { Session } from "../../session.ts";
 import type { ComposeFlags } from "./flags.ts";
 import { COMPOSE_VERSION } from "./plugin.ts";
@@ -173,6 +173,7 @@ export class ComposeSession {
     });
     if (progress === undefined)
       throw complain(`unsupported --progress value ${JSON.stringify(flags.progress)}`);
+    const isQuiet = flags.progress === "quiet" || flags.progress === "none";
     const client = await this.client();
     const version = await this.session.apiVersion();
     const { dryRunClient } = await import("../../../compose/execute/dry-run.ts");
@@ -182,6 +183,7 @@ export class ComposeSession {
       progress,
       warn: this.warn,
       ports: composePorts(this.session, await this.session.config(), client),
+      write: isQuiet ? () => {} : (text) => this.around(() => progress.aside(() => print(text))),
       limit: new Limiter(Number(process.env["COMPOSE_PARALLEL_LIMIT"] ?? 0) || flags.parallel),
       version: COMPOSE_VERSION,
       isDryRun: this.isDryRun,

@@ -5,20 +5,15 @@ export class PrefixedOutput {
   readonly #write: (text: string) => void;
   #rest = "";
 
-  /** Without a prefix text goes on as it comes. */
   constructor(prefix: string, write: (text: string) => void) {
     this.#prefix = prefix;
     this.#write = write;
   }
 
   write(text: string): void {
-    if (this.#prefix === "") {
-      this.#write(text);
-      return;
-    }
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop() ?? "";
-    this.#write(lines.map((line) => `${this.#prefix}${line}\n`).join(""));
+    if (lines.length > 0) this.#write(lines.map((line) => `${this.#prefix}${line}\n`).join(""));
   }
 
   end(): void {

@@ -42,7 +42,7 @@ export async function buildServices(
   for (const service of all) {
     const contexts = imagesOf(contextServicesOf(service), jobs);
     const prefix = all.length === 1 ? "" : `${service.name} | `;
-    const output = new PrefixedOutput(prefix, (text) => work.ports.write(text));
+    const output = new PrefixedOutput(prefix, work.write);
     const settings = settingsOf(work, project, service, options);
     jobs.set(service.name, buildService({ work, project, service, settings, contexts, output }));
   }
@@ -80,6 +80,7 @@ async function buildService(job: Job): Promise<string> {
     if (work.isDryRun || settings.platforms.length > 1) return image;
     return (await work.client.call(imageInspect, { name: image })).Id;
   } catch (error) {
+    job.output.end();
     work.progress.on({ id, text: "Error", status: "error", details: (error as Error).message });
     throw error;
   }
