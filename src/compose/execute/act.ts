@@ -62,14 +62,11 @@ export async function restartProject(
   containers: Containers,
   timeoutSeconds: number | undefined,
 ): Promise<void> {
-  await inOrder(project.services, async (service) => {
-    const needs = Object.entries(service.depends_on ?? {}).filter(([, { restart }]) => restart === true);
-    await waitForDependencies(
-      work,
-      project,
-      { ...service, depends_on: Object.fromEntries(needs) },
-      containers,
-    );
+  const services = Object.fromEntries(
+    Object.entries(project.services).map(([name, service]) => [name, withRestartedOnly(service)]),
+  );
+  await inOrder(services, async (service) => {
+    await waitForDependencies(work, project, service, containers);
     await allDone(
       ownOf(containers, service).map((container) =>
         work.limit.run(() =>
@@ -82,6 +79,12 @@ export async function restartProject(
       ),
     );
   });
+}
+
+/** Others are not restarted on its account, so it need not wait for them. */
+function withRestartedOnly(service: Service): Service {
+  const needs = Object.entries(service.depends_on ?? {}).filter(([, { restart }]) => restart === true);
+  return { ...service, depends_on: Object.fromEntries(needs) };
 }
 
 /** Kills the containers. */

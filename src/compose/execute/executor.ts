@@ -8,7 +8,7 @@ import type { HookOutput } from "./hooks/said.ts";
 import { networkHash, volumeHash } from "../model/hash.ts";
 import { imageOf, type NetworkSpec, type Project, type Service, type VolumeSpec } from "../model/project.ts";
 import { label } from "../observe/labels.ts";
-import { type Observed, orNothing } from "../observe/observe.ts";
+import { type Observed, type ObservedContainer, orNothing } from "../observe/observe.ts";
 import type { Plan, Step } from "../plan/plan.ts";
 import { containerRequest, type RequestOptions } from "../request/container.ts";
 import { shortName } from "../request/names.ts";
@@ -19,7 +19,7 @@ import { runPreStopHooks } from "./hooks/exec.ts";
 import type { Images } from "./images.ts";
 import { withPlace } from "./place.ts";
 import { rollOver } from "./roll-over.ts";
-import { reported } from "../progress/progress.ts";
+import { quietProgress, reported } from "../progress/progress.ts";
 import { allDone, type Work } from "./work.ts";
 
 export interface ExecuteOptions {
@@ -168,16 +168,25 @@ class Executor {
 
   async #stop({ container, service }: StepOf<"stop container">): Promise<void> {
     if (container.state === "exited" || container.state === "created" || container.state === "dead") return;
-    await stopContainer(this.#work, container, { service, timeoutSeconds: this.#options.timeoutSeconds });
+    // Of a container that is replaced only that is told.
+    const isTold = !this.#isReplaced(container);
+    await stopContainer(this.#work, container, {
+      ...{ service, isTold },
+      timeoutSeconds: this.#options.timeoutSeconds,
+    });
   }
 
   async #remove({ container }: StepOf<"remove container">): Promise<void> {
     await orNothing(this.#work.client.call(containerDelete, { id: container.id, force: true }));
     const live = this.#live.get(container.service)?.filter(({ id }) => id !== container.id) ?? [];
     this.#live.set(container.service, live);
-    const isReplaced = live.some(({ name }) => name === `${container.id.slice(0, 12)}_${container.name}`);
-    if (!isReplaced)
+    if (!this.#isReplaced(container))
       this.#work.progress.on({ id: `Container ${container.name}`, text: "Removed", status: "done" });
+  }
+
+  #isReplaced({ id, name, service }: ObservedContainer): boolean {
+    const successor = `${id.slice(0, 12)}_${name}`;
+    return this.#liveOf(service).some((other) => other.name === successor);
   }
 
   async #rename({ created, name }: StepOf<"rename container">): Promise<void> {
@@ -325,15 +334,18 @@ export interface StopOptions {
   readonly service: Service | undefined;
   readonly timeoutSeconds: number | undefined;
   readonly hookOutput?: HookOutput;
+  /** false: nothing is told of it. */
+  readonly isTold?: boolean;
 }
 
 /** Stops a container. One that is gone already is no failure. */
 export async function stopContainer(
   work: Work,
   container: { readonly id: string; readonly name: string },
-  { service, timeoutSeconds, hookOutput }: StopOptions,
+  { service, timeoutSeconds, hookOutput, isTold = true }: StopOptions,
 ): Promise<void> {
-  await reported(work.progress, `Container ${container.name}`, "Stopping", async () => {
+  const progress = isTold ? work.progress : quietProgress;
+  await reported(progress, `Container ${container.name}`, "Stopping", async () => {
     if (service !== undefined) await runPreStopHooks(work, container.id, service, hookOutput);
     await orNothing(work.client.call(containerStop, { id: container.id, timeoutSeconds }));
   });

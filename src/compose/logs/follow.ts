@@ -3,9 +3,10 @@
 import type { Client } from "../../api/client.ts";
 import { containerInspect } from "../../api/operations/container.ts";
 import { systemEvents } from "../../api/operations/system.ts";
+import type { EventMessage } from "../../api/schemas/system.ts";
 import { Fault } from "../../lib/errors.ts";
 import { label } from "../observe/labels.ts";
-import { type ObservedContainer, ofProject } from "../observe/observe.ts";
+import { type ObservedContainer, ofProject, orNothing } from "../observe/observe.ts";
 import { shortName } from "../request/names.ts";
 import { type LogQuery, readLog } from "./output.ts";
 import type { LogPrinter } from "./printer.ts";
@@ -21,7 +22,10 @@ export interface FollowOptions {
   readonly signal: AbortSignal;
 }
 
-/** Shows the logs; with `follow` until the signal. */
+/** A container that is being restarted has ended for a moment. */
+const RESTART_MS = 1000;
+
+/** Shows the logs; with `follow` until the signal, or until all the containers have ended. */
 export async function showLogs(options: FollowOptions): Promise<void> {
   const { client, project, containers, query, printer, signal } = options;
   for (const { name } of containers) printer.register(shortName(project, name));
@@ -29,6 +33,7 @@ export async function showLogs(options: FollowOptions): Promise<void> {
     for (const { id, name } of containers) await show(options, id, name, query);
     return;
   }
+  const over = new AbortController();
   const events = await client.stream(
     systemEvents,
     {
@@ -38,8 +43,10 @@ export async function showLogs(options: FollowOptions): Promise<void> {
         ...ofProject(project, `${label.oneOff}=False`),
       },
     },
-    { signal },
+    { signal: AbortSignal.any([signal, over.signal]) },
   );
+  const alive = new Set(containers.map(({ id }) => id));
+  let ending: NodeJS.Timeout | undefined;
   const running = new Map<string, Promise<void>>();
   const follow = (id: string, name: string, range: Partial<LogQuery>): void => {
     const before = running.get(id) ?? Promise.resolve();
@@ -56,18 +63,42 @@ export async function showLogs(options: FollowOptions): Promise<void> {
         continue;
       const nanos = String(timeNano);
       const since = `${nanos.slice(0, -9)}.${nanos.slice(-9)}`;
-      if (Action === "die") ends.set(Actor.ID, since);
+      if (Action === "die") {
+        ends.set(Actor.ID, since);
+        const before = running.get(Actor.ID) ?? Promise.resolve();
+        const { isBack, tell } = await endOf(options, Actor);
+        const told = before.then(tell);
+        running.set(Actor.ID, told);
+        told.catch(() => {}); // ignored here: waited for below
+        if (isBack) continue;
+        alive.delete(Actor.ID);
+        if (alive.size === 0) ending = setTimeout(() => over.abort(), RESTART_MS);
+        continue;
+      }
+      clearTimeout(ending);
+      alive.add(Actor.ID);
       // A container may have said something before its start is told, so what it says is all behind its last end.
-      else
-        follow(Actor.ID, attributes["name"] ?? Actor.ID, {
-          tail: "all",
-          since: ends.get(Actor.ID) ?? (running.has(Actor.ID) ? since : query.since),
-        });
+      follow(Actor.ID, attributes["name"] ?? Actor.ID, {
+        tail: "all",
+        since: ends.get(Actor.ID) ?? (running.has(Actor.ID) ? since : query.since),
+      });
     }
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!signal.aborted && !over.signal.aborted) throw error;
   }
+  clearTimeout(ending);
   await Promise.all(running.values());
+}
+
+/** What is to be said of a container that has died, and whether it comes back by itself. */
+async function endOf(
+  { client, project, printer }: FollowOptions,
+  { ID: id, Attributes: attributes }: EventMessage["Actor"],
+): Promise<{ readonly isBack: boolean; readonly tell: () => void }> {
+  const state = (await orNothing(client.call(containerInspect, { id })))?.State;
+  const isBack = state !== undefined && (state.Restarting || state.Running);
+  const text = `exited with code ${attributes["exitCode"] ?? 0}${isBack ? " (restarting)" : ""}`;
+  return { isBack, tell: () => printer.status(shortName(project, attributes["name"] ?? id), text) };
 }
 
 /** When those that do not run ended. */

@@ -59,6 +59,14 @@ export class LogPrinter {
     );
   }
 
+  /** Says what the watching of files does. */
+  watching(message: string): void {
+    const { hasColor, hasPrefix, write } = this.#options;
+    const mark = `${" ".repeat(this.#width + 1)} ⦿ `;
+    const prefix = !hasPrefix ? "" : hasColor ? `\x1b[92m${mark}\x1b[0m` : mark;
+    write(1, `${prefix}${message}\n`);
+  }
+
   #print(name: string, fd: 1 | 2, lines: readonly string[]): void {
     this.register(name);
     const { hasPrefix, hasTimestamps, write } = this.#options;

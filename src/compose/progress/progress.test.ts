@@ -78,20 +78,25 @@ test("on a terminal the end of the work is a line for every resource, within the
   for (const line of lines) assert.ok(line.length <= 60, line);
 });
 
-test("on a terminal other lines stand above the progress, which is drawn anew below them", () => {
+test("on a terminal other lines stand above the progress, which is drawn anew below them", async () => {
   let text = "";
-  const write = (more: string): void => void (text += more);
+  const drawn = Promise.withResolvers<void>();
+  const write = (more: string): void => {
+    text += more;
+    drawn.resolve();
+  };
   const progress = progressPrinter({
     ...{ mode: "tty", ansi: "auto", isTerminal: true, isDryRun: false, isAttached: false, write },
     size: () => ({ columns: 60, rows: 10 }),
   });
   assert.ok(progress);
   progress.start("build");
-  progress.on({ id: "Image i", text: "Built", status: "done" });
-  progress.done();
+  progress.on({ id: "Image i", text: "Building", status: "working" });
+  await drawn.promise;
   text = "";
   progress.aside(() => write("line\n"));
   assert.equal(text, "\x1b[2A\r\x1b[Jline\n");
+  progress.done(); // what it drew last stays
   text = "";
   progress.aside(() => write("line\n"));
   assert.equal(text, "line\n");

@@ -39,6 +39,9 @@ const intervalMs = 100;
 /** How full a layer is. */
 const levels = [" ", "⡀", "⣀", "⣄", "⣤", "⣦", "⣶", "⣷", "⣿"];
 
+/** The resource that is no resource: what is said of it is for the user alone. */
+const THE_COMMAND = "Compose";
+
 export class TtyProgress implements Progress {
   readonly #options: Terminal;
   readonly #tasks = new Map<string, Task>();
@@ -61,11 +64,15 @@ export class TtyProgress implements Progress {
   on(event: ProgressEvent): void {
     const isStart = event.text === "Starting" || event.text === "Started";
     if (this.#options.isAttached && isStart && this.#operation !== "start") return;
-    this.#note(event);
-    if (this.#timer === undefined && event.parent === undefined) {
-      const { id, text, status, details = "" } = event;
-      this.#options.write(` ${id} ${colors[status]}${text}${reset} ${details}\n`);
+    const { id, text, status, details = "", parent } = event;
+    if (id === THE_COMMAND) {
+      this.aside(() => this.#options.write(`${colors.error}${details}${reset}\n`));
+      return;
     }
+    this.#note(event);
+    if (this.#timer !== undefined || parent !== undefined) return;
+    const color = colors[status === "working" ? "done" : status];
+    this.#options.write(`${id} ${color}${text}${reset} ${details}\n`);
   }
 
   done(): void {
@@ -73,6 +80,7 @@ export class TtyProgress implements Progress {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#draw();
+    this.#lines = 0;
   }
 
   /** What has been drawn goes, and comes back below what is written. */

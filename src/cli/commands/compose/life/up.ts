@@ -133,8 +133,9 @@ async function attend({
   const { LogPrinter } = await import("../../../../compose/logs/printer.ts");
   const { watchFiles } = await import("./watch.ts");
   const shown = shownServices(project, services, flags);
+  const say = (message: string): void => printer.watching(message);
   const watcher = new WatchSwitch((signal) =>
-    watchFiles({ work, project, services, signal, isQuiet: flags["quiet-build"] }),
+    watchFiles({ work, project, services, signal, isQuiet: flags["quiet-build"], say }),
   );
   let detach = (): void => {};
   const menu = hasMenu(compose, flags)

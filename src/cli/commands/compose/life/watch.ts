@@ -21,7 +21,7 @@ export const command = defineComposeCommand({
     const project = await selectedProject(compose, args, "dependencies");
     const { createProject } = await import("../../../../compose/execute/create.ts");
     const { startProject } = await import("../../../../compose/execute/start.ts");
-    const work = await compose.work();
+    const work = await compose.work({ isAttached: true });
     if (!flags["no-up"]) {
       const options = creationOptions(
         { ...creationDefaults, build: true, "quiet-build": flags.quiet },
@@ -33,10 +33,11 @@ export const command = defineComposeCommand({
         await startProject(work, project, { containers, waits: false, waitSeconds: 0 });
       });
     }
+    const say = (message: string): void => print(`${message}\n`);
     const abort = new AbortController();
     const unsubscribe = onInterrupt(() => abort.abort());
     try {
-      await watchFiles({ work, project, services: args, signal: abort.signal, isQuiet: flags.quiet });
+      await watchFiles({ work, project, services: args, signal: abort.signal, isQuiet: flags.quiet, say });
     } finally {
       unsubscribe();
     }
@@ -50,6 +51,8 @@ export interface WatchFilesOptions {
   readonly services: readonly string[];
   readonly signal: AbortSignal;
   readonly isQuiet: boolean;
+  /** Tells the user what is done. */
+  readonly say: (message: string) => void;
 }
 
 /** Watches until the signal; services are rebuilt as `up --build` does it. */
@@ -59,6 +62,7 @@ export async function watchFiles({
   services,
   signal,
   isQuiet,
+  say,
 }: WatchFilesOptions): Promise<void> {
   const { watchProject } = await import("../../../../compose/watch/watch.ts");
   const { createProject } = await import("../../../../compose/execute/create.ts");
@@ -67,7 +71,7 @@ export async function watchFiles({
   await watchProject(work, project, {
     services,
     signal,
-    say: (message) => print(`  ⦿ ${message}\n`),
+    say,
     rebuild: async (names) => {
       const selected = withSelected(project, names, "none");
       const options = creationOptions(
