@@ -785,8 +785,16 @@ test("watch brings changed files into the container and rebuilds what has to be 
       watch:
         - {path: ./src, action: sync, target: /src, ignore: [skipped/], initial_sync: true}
         - {path: ./Dockerfile, action: rebuild}
+        - {path: ./run, action: sync+exec, target: /run, exec: {command: [sh, -c, 'echo run $$HOW'], environment: {HOW: here}}}
+        - {path: ./conf, action: sync+restart, target: /conf}
 `,
-    { Dockerfile: 'FROM busybox\nCMD ["sleep", "1000"]\n', "src/one": "1", "src/skipped/file": "0" },
+    {
+      "run/a": "1",
+      "conf/a": "1",
+      Dockerfile: 'FROM busybox\nCMD ["sleep", "1000"]\n',
+      "src/one": "1",
+      "src/skipped/file": "0",
+    },
   );
   const watch = project.live(["watch"], { timeoutMs: 100_000 });
   const files = (): Promise<string> => project.compose("exec", "-T", "web", "find", "/src", "-type", "f");
@@ -794,11 +802,17 @@ test("watch brings changed files into the container and rebuilds what has to be 
   assert.equal(await files(), "/src/one");
   project.write("src/two", "2");
   await watch.prints(/Syncing service "web"/);
+  project.write("run/a", "2");
+  await watch.prints(/^Syncing service "web" after 1 changes were detected\nrun here\n/m);
+  project.write("conf/a", "2");
+  await watch.prints(/^service\(s\) \["web"\] restarted$/m);
   project.write("Dockerfile", 'FROM busybox\nENV REBUILT=yes\nCMD ["sleep", "1000"]\n');
   await watch.prints(/successfully built/);
   assert.match(await project.compose("exec", "-T", "web", "env"), /^REBUILT=yes$/m);
   watch.kill("SIGINT");
-  assert.equal((await watch.ended).status, 130);
+  const { status, stderr } = await watch.ended;
+  assert.equal(status, 130);
+  assert.match(stderr, /^ Container watched-web-1 Restarting $/m);
 });
 
 test("a dry run tells what would be done and does nothing", async () => {

@@ -35,7 +35,7 @@ export interface Work {
   readonly progress: Progress;
   readonly warn: (message: string) => void;
   readonly ports: Ports;
-  /** Writes lines of a build's output. */
+  /** Writes output of builds and of commands that watching runs. */
   readonly write: (text: string) => void;
   readonly limit: Limiter;
   /** Release that labels name. */

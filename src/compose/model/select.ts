@@ -110,3 +110,11 @@ export function withoutUnused(project: Project): Project {
     ),
   };
 }
+
+/** Returns the project with the named services and those that are restarted together with them. */
+export function withRestarting(project: Project, names: readonly string[]): Project {
+  const along = Object.values(project.services)
+    .filter(({ depends_on: needs = {} }) => names.some((name) => needs[name]?.restart === true))
+    .map(({ name }) => name);
+  return withSelected(project, [...names, ...along], "none");
+}

@@ -3,7 +3,7 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { putContainerArchive } from "../../api/operations/container.ts";
-import { containerExec, execInspect, execStart } from "../../api/operations/exec.ts";
+import { containerExec, execStart } from "../../api/operations/exec.ts";
 import { TAR_END, tarEntry, tarHeader, tarPadding } from "../../lib/tar/writer.ts";
 import type { ObservedContainer } from "../observe/observe.ts";
 import type { Work } from "../execute/work.ts";
@@ -53,12 +53,12 @@ function packed(rule: WatchRule, path: string): Uint8Array[] {
   ];
 }
 
-/** Runs a command in a container; its output is not shown. Returns its exit code. */
-export async function runIn(work: Work, id: string, command: readonly string[], user = ""): Promise<number> {
+/** Runs a command in a container; what it says and how it ends does not matter. */
+async function runIn(work: Work, id: string, command: readonly string[]): Promise<void> {
   const exec = await work.client.call(containerExec, {
     id,
     body: {
-      User: user,
+      User: "",
       Privileged: false,
       Tty: false,
       AttachStdin: false,
@@ -75,5 +75,4 @@ export async function runIn(work: Work, id: string, command: readonly string[], 
     body: { Detach: false, Tty: false },
   });
   for await (const _ of socket); // to its end
-  return (await work.client.call(execInspect, { id: exec.Id })).ExitCode ?? 0;
 }

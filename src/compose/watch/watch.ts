@@ -2,14 +2,16 @@
 
 import { existsSync, type FSWatcher, readFileSync, statSync, watch as watchFiles } from "node:fs";
 import { dirname, join } from "node:path";
-import { containerRestart } from "../../api/operations/container.ts";
 import { Fault } from "../../lib/errors.ts";
 import { parseIgnoreFile } from "../../lib/patternmatch/ignore-patterns.ts";
 import type { Project } from "../model/project.ts";
+import { withRestarting } from "../model/select.ts";
 import { observeContainers, type ObservedContainer } from "../observe/observe.ts";
+import { restartProject } from "../execute/act.ts";
+import { runHook } from "../execute/hooks/exec.ts";
 import type { Work } from "../execute/work.ts";
 import { changedPath, isMeant, type WatchRule, watchRules } from "./rules.ts";
-import { runIn, syncPaths } from "./sync.ts";
+import { syncPaths } from "./sync.ts";
 
 export interface WatchOptions {
   /** Services that were named; all that have rules when none was. */
@@ -179,13 +181,13 @@ class Watch {
       await syncPaths(this.#work, containers, rule, paths);
     }
     if (action === "sync+exec" && exec?.command !== undefined) {
-      for (const { id } of containers) {
-        const code = await runIn(this.#work, id, exec.command, exec.user ?? "");
-        if (code !== 0) this.#options.say(`exec of ${JSON.stringify(service)} exited with status ${code}`);
-      }
+      const spec = this.#project.services[service];
+      for (const { id } of containers)
+        if (spec !== undefined) await runHook(this.#work, id, spec, exec, this.#work.write);
     }
     if (action === "restart" || action === "sync+restart") {
-      for (const { id } of containers) await this.#work.client.call(containerRestart, { id });
+      const all = await observeContainers(this.#work.client, this.#project.name);
+      await restartProject(this.#work, withRestarting(this.#project, [service]), all, undefined);
       this.#options.say(`service(s) [${JSON.stringify(service)}] restarted`);
     }
   }

@@ -35,7 +35,8 @@ export async function runPreStopHooks(
   }
 }
 
-async function runHook(
+/** Runs a command in a container. Throws a Fault when it fails. */
+export async function runHook(
   work: Work,
   id: string,
   service: Service,
