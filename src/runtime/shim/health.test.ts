@@ -269,8 +269,13 @@ describe("a health check", { skip }, () => {
     const count = (): number => readdirSync(`/proc/${c.run.shimPid}/fd`).length;
     await c.heard.first(2);
     const before = count();
-    await c.heard.first(60);
-    assert.ok(count() <= before + 3, "at most those of the probe that is being made");
+    // Of what is counted some may be of the probe that is being made: a leak is there whenever one looks.
+    let least = Infinity;
+    for (let n = 60; n < 160 && least > before + 3; n++) {
+      await c.heard.first(n);
+      least = Math.min(least, count());
+    }
+    assert.ok(least <= before + 3, `${before} descriptors after 2 checks, never less than ${least} after 60`);
   });
 
   const connect = (port: number, request: string, more: Partial<HealthPlan> = {}): HealthPlan =>
