@@ -266,6 +266,21 @@ test("up in the foreground shows what the services say and stops them at the fir
   assert.equal((await daemon.inspect("front-three-1")).State.Status, "exited");
 });
 
+test("up in the foreground goes on when its only container is restarted, and ends when it is stopped", async () => {
+  const project = make(
+    "staying",
+    `services:\n  a: {image: busybox, init: true, stop_grace_period: 0s, command: [sh, -c, 'echo said; sleep 1000']}\n`,
+  );
+  const up = project.live(["up"]);
+  await up.prints(/a-1 {2}\| said\n/);
+  await project.compose("restart");
+  await up.prints(/a-1 exited with code \d+[^]*a-1 {2}\| said\n/);
+  await project.compose("stop");
+  const { status, stdout } = await up.ended;
+  assert.equal(status, 0);
+  assert.match(stdout, /said\n[^]*said\na-1 exited with code \d+\n$/);
+});
+
 test("up ends with its containers, or with the first, whose exit code it takes", async () => {
   const project = make(
     "codes",

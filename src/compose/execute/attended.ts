@@ -41,6 +41,9 @@ export async function attendProject(work: Work, project: Project, options: Atten
   return new Attendance(work, project, options).run();
 }
 
+/** A restart, such as that of a watched service, ends a container and starts it again. */
+const RESTART_MS = 1000;
+
 class Attendance {
   readonly #work: Work;
   readonly #project: Project;
@@ -56,6 +59,12 @@ class Attendance {
   readonly #attached = new Map<string, () => void>();
   /** Containers that have died and come back. */
   readonly #restarting = new Set<string>();
+  /** Containers that somebody has sent a signal, by id. */
+  readonly #signalled = new Set<string>();
+  /** Containers that may be on the way to a restart. */
+  readonly #awaited = new Set<string>();
+  /** When containers last ended, for their logs. */
+  readonly #ends = new Map<string, string>();
   #exitCode = 0;
   #hasCode = false;
   #stopping: Promise<void> | undefined;
@@ -158,18 +167,21 @@ class Attendance {
     const { shown } = this.#options;
     if (shown.length > 0 && !shown.includes(service)) return;
     const name = this.#short(attributes["name"] ?? id);
-    if (Action === "start") this.#onStart(id, name, timeNano);
+    const nanos = String(timeNano);
+    const time = `${nanos.slice(0, -9)}.${nanos.slice(-9)}`;
+    if (Action === "die") this.#ends.set(id, time);
+    if (Action === "kill") this.#signalled.add(id);
+    else if (Action === "start") this.#onStart(id, name, this.#ends.get(id) ?? time);
     else if (Action === "die") await this.#onDie(id, name, service, Number(attributes["exitCode"] ?? 0));
     else if (Action === "destroy") this.#running.delete(id);
   }
 
-  /** Output of a container that comes back, or comes in later, is read from its log. */
-  #onStart(id: string, name: string, timeNano: bigint | number): void {
+  /** Output of a container that comes back, or comes in later, is read from its log: it may speak before its start is told. */
+  #onStart(id: string, name: string, since: string): void {
     this.#running.add(id);
+    this.#awaited.delete(id);
     if (this.#attached.has(id) && !this.#restarting.has(id)) return;
     this.#attached.set(id, () => {});
-    const nanos = String(timeNano);
-    const since = `${nanos.slice(0, -9)}.${nanos.slice(-9)}`;
     const sink = (fd: 1 | 2, data: Uint8Array): void => this.#options.printer.take(name, fd, data);
     const reading = orNothing(
       readLog(this.#work.client, id, { follow: true, since }, sink, this.#abort.signal),
@@ -186,12 +198,16 @@ class Attendance {
     const state = (await orNothing(this.#work.client.call(containerInspect, { id })))?.State;
     const isBack = state !== undefined && (state.Restarting || state.Running);
     this.#options.printer.status(name, `exited with code ${code}${isBack ? " (restarting)" : ""}`);
-    if (isBack) {
-      this.#restarting.add(id);
+    const { onExit, exitCodeFrom } = this.#options;
+    const mayReturn = this.#signalled.delete(id) && this.#stopping === undefined && onExit === "ignore";
+    if (isBack || mayReturn) this.#restarting.add(id);
+    if (isBack) return;
+    if (mayReturn) {
+      this.#awaited.add(id);
+      setTimeout(() => this.#isGone(id), RESTART_MS);
       return;
     }
     this.#running.delete(id);
-    const { onExit, exitCodeFrom } = this.#options;
     if (exitCodeFrom !== "" && service === exitCodeFrom && !this.#hasCode) {
       this.#exitCode = code;
       this.#hasCode = true;
@@ -201,6 +217,13 @@ class Attendance {
     if (exitCodeFrom === "") this.#exitCode = code;
     this.#say("Aborting on container exit...");
     this.#stop();
+  }
+
+  /** Takes a container that was not started again for one that has ended. */
+  #isGone(id: string): void {
+    if (!this.#awaited.delete(id)) return;
+    this.#running.delete(id);
+    if (this.#running.size === 0) this.#abort.abort();
   }
 
   #say(details: string): void {
