@@ -76,14 +76,14 @@ for (const client of clients)
     test("a failing RUN shows its output, the command and the exit code, and leaves nothing", () =>
       withContext({ Dockerfile: "FROM busybox\nRUN echo before; exit 7\nRUN echo never\n" }, async (dir) => {
         const images = await imagesNow();
-        const failed = await outcome("build", "-t", "bad", dir);
+        const failed = await outcome("build", "-t", "broken", dir);
         assert.equal(failed.status, 7);
         const said = failed.stdout + failed.stderr;
         assert.match(said, /Step 2\/3 : RUN echo before; exit 7/);
         assert.match(said, /^before$/m);
         assert.match(said, /The command '\/bin\/sh -c echo before; exit 7' returned a non-zero code: 7/);
         assert.doesNotMatch(said, /never$/m);
-        assert.equal((await outcome("image", "inspect", "bad")).status, 1);
+        assert.equal((await outcome("image", "inspect", "broken")).status, 1);
         assert.equal(await text("ps", "-aq"), "");
         assert.equal(await imagesNow(), images);
       }));

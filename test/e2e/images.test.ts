@@ -137,9 +137,9 @@ for (const client of clients)
         assert.equal(imported.status, 0, imported.stderr);
         assert.equal(await text("run", "--rm", `im-${name}`), "imported");
       }
-      const bad = await daemon.run(client, ["import", "-", "bad"], { input: tar.subarray(0, 300_000) });
+      const bad = await daemon.run(client, ["import", "-", "broken"], { input: tar.subarray(0, 300_000) });
       assert.notEqual(bad.status, 0);
-      assert.equal((await outcome("image", "inspect", "bad")).status, 1);
+      assert.equal((await outcome("image", "inspect", "broken")).status, 1);
     });
   });
 

@@ -33,6 +33,8 @@ const text = (...args: string[]) => daemon.text(first, args);
 const page = async (url: string): Promise<string> =>
   (await host.run(["curl", "-s", "--max-time", "3", url])).stdout.trim();
 const SITE = ["busybox", "httpd", "-f", "-h", "/etc"];
+/** A program that ends when the site listens. */
+const LISTENS = ["sh", "-c", "until wget -q -O /dev/null http://127.0.0.1/hostname; do :; done"];
 
 async function startDocker(): Promise<void> {
   await writeFile(join(dir, "daemon.json"), "{}");
@@ -53,6 +55,7 @@ async function startDocker(): Promise<void> {
   });
   assert.equal(imported.status, 0, imported.stderr);
   await docker("run", "-d", "--name", "theirs", "-h", "theirs", "-p", "18081:80", ...SITE);
+  await docker("exec", "theirs", ...LISTENS);
 }
 
 before(async () => {
@@ -104,6 +107,7 @@ test("Docker Engine and Berth have networks and ports of their own and leave eac
   await text("network", "create", "ours");
   await text("run", "-d", "--name", "web", "-h", "web", "--network", "ours", "-p", "18080:80", ...SITE);
   await text("run", "-d", "--name", "plain", "-h", "plain", "-p", "18082:80", ...SITE);
+  for (const name of ["web", "plain"]) await text("exec", name, ...LISTENS);
   assert.deepEqual(
     await Promise.all([18080, 18081, 18082].map((port) => page(`http://127.0.0.1:${port}/hostname`))),
     ["web", "theirs", "plain"],
