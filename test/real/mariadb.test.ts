@@ -46,8 +46,8 @@ async function start(name: string, volume: string): Promise<void> {
 
 async function answers(name: string): Promise<void> {
   const wait = "for i in $(seq 600); do mariadb-admin ping 2>/dev/null && exit 0; sleep 0.1; done; exit 1";
-  const { status } = await daemon.run(berth, ["exec", name, "sh", "-c", wait], { timeoutMs: 90_000 });
-  if (status !== 0) assert.fail((await daemon.run(berth, ["logs", name])).stderr);
+  const { status, stderr } = await daemon.run(berth, ["exec", name, "sh", "-c", wait], { timeoutMs: 90_000 });
+  if (status !== 0) assert.fail(`${status}: ${stderr}${(await daemon.run(berth, ["logs", name])).stderr}`);
 }
 
 const sql = (name: string, query: string): Promise<string> =>
@@ -106,6 +106,7 @@ test("rows survive the container, the daemon, and both at once", { timeout: 400_
   process.kill(pid, "SIGKILL");
   acknowledged = await last();
   await daemon.up();
+  await daemon.text(berth, ["wait", "db"]); // a killed database takes its time to give its memory back
   await daemon.text(berth, ["start", "db"]);
   await answers("db");
   await isComplete("db", acknowledged);
