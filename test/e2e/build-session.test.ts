@@ -345,21 +345,24 @@ test("the build cache is listed and pruned through the control service, as build
     },
   ));
 
+/** What a client with a context in `dir` serves. */
+const filesOf = (dir: string): Parameters<typeof openSession>[1] => ({
+  directories: new Map([
+    ["context", dir],
+    ["dockerfile", dir],
+  ]),
+  uploads: new Map(),
+  stores: new Map(),
+  secrets: [],
+  agents: new Map(),
+  config: {},
+  sharedKey: "",
+});
+
 test("a client that drives the frontend through the gateway, as buildx does", () =>
   withContext({ Dockerfile: "FROM busybox\nCOPY f /f\n", f: "F" }, async (dir) => {
     const client = createClient({ host: `unix://${daemon.socket}` });
-    const session = await openSession(client, {
-      directories: new Map([
-        ["context", dir],
-        ["dockerfile", dir],
-      ]),
-      uploads: new Map(),
-      stores: new Map(),
-      secrets: [],
-      agents: new Map(),
-      config: {},
-      sharedKey: "",
-    });
+    const session = await openSession(client, filesOf(dir));
     const { socket } = await client.hijack(buildControl, {});
     const grpc = new GrpcClient(socket);
     try {
@@ -416,18 +419,7 @@ test("a session that is opened through a call serves a build, as bake has it", (
         return { socket: byteStream(grpc.start(CONTROL_METHODS.session, { metadata })) };
       },
     };
-    const session = await openSession(through as unknown as ReturnType<typeof createClient>, {
-      directories: new Map([
-        ["context", dir],
-        ["dockerfile", dir],
-      ]),
-      uploads: new Map(),
-      stores: new Map(),
-      secrets: [],
-      agents: new Map(),
-      config: {},
-      sharedKey: "",
-    });
+    const session = await openSession(through as unknown as ReturnType<typeof createClient>, filesOf(dir));
     try {
       const types = { request: solveRequest, response: solveResponse };
       await grpc.unary(CONTROL_METHODS.solve, types, {

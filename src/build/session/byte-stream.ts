@@ -21,11 +21,17 @@ export function byteStream(call: ByteCall): Duplex {
       stream.destroy(error as Error);
     }
   };
-  const stream = new Duplex({
-    allowHalfOpen: true,
+  const stream = callStream(call);
+  void read(stream);
+  return stream;
+}
+
+/** The writing side of a call as a stream; what comes is to be pushed into it. Its end ends our side, its destruction cancels the call. */
+export function callStream(call: ByteCall): Duplex {
+  return new Duplex({
     read: () => undefined,
-    write: (chunk: Uint8Array, _, done) => {
-      call.messages.send(bytesMessage.encode({ data: chunk })).then(() => done(), done);
+    write: (data: Uint8Array, _, done) => {
+      call.messages.send(bytesMessage.encode({ data })).then(() => done(), done);
     },
     final: (done) => {
       call.end();
@@ -36,6 +42,4 @@ export function byteStream(call: ByteCall): Duplex {
       done(error);
     },
   });
-  void read(stream);
-  return stream;
 }

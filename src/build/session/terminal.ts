@@ -1,9 +1,9 @@
 // The terminal of the user who has opened a session, for a shell where a step has failed (`berth build --debug`).
 
-import { Duplex } from "node:stream";
-import { bytesMessage, terminalInput } from "../../lib/build-protocol/session.ts";
+import { terminalInput } from "../../lib/build-protocol/session.ts";
 import type { ClientCall } from "../../lib/grpc/client.ts";
 import type { StepTerminal } from "../solver/ports.ts";
+import { callStream } from "./byte-stream.ts";
 
 /** Waits for what the user's side says of itself; undefined when it ends the call instead. */
 export async function terminalOf(call: ClientCall): Promise<StepTerminal | undefined> {
@@ -11,20 +11,7 @@ export async function terminalOf(call: ClientCall): Promise<StepTerminal | undef
   if (first === undefined) return undefined;
   const { isTty, rows, columns } = terminalInput.decode(first);
   const listeners: ((rows: number, columns: number) => void)[] = [];
-  const stream = new Duplex({
-    read: () => undefined,
-    write: (data: Uint8Array, _, done) => {
-      call.messages.send(bytesMessage.encode({ data })).then(() => done(), done);
-    },
-    final: (done) => {
-      call.end();
-      done();
-    },
-    destroy: (error, done) => {
-      call.cancel();
-      done(error);
-    },
-  });
+  const stream = callStream(call);
   const read = async (): Promise<void> => {
     for await (const message of call.messages) {
       const input = terminalInput.decode(message);
