@@ -2,7 +2,7 @@
 // Docker's client with BuildKit built in, and from a client that speaks the control service as buildx does.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readdir, readFile, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
@@ -29,7 +29,7 @@ import {
   usageRecord,
 } from "../../src/lib/build-protocol/control.ts";
 import { GrpcClient } from "../../src/lib/grpc/client.ts";
-import { run } from "./command.ts";
+import { Live, run } from "./command.ts";
 import { withContext } from "./context.ts";
 import { type Client, clients, TestDaemon } from "./harness.ts";
 
@@ -47,6 +47,61 @@ const sessionClients: readonly Client[] = existsSync(DEBIAN_CLIENT)
   ? [berth, { name: "docker", argv: [DEBIAN_CLIENT] }]
   : [berth];
 const env = { DOCKER_BUILDKIT: "1" };
+
+const SSH_STEPS = `FROM scratch
+COPY / /
+ARG PORT
+RUN --mount=type=ssh ssh-add -l
+RUN --mount=type=ssh,required ssh -F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -p $PORT root@127.0.0.1 'echo logged in'
+RUN --mount=type=ssh ssh-add -D 2>&1 || echo refused
+`;
+
+/** Puts programs of this host and what they are linked with into a directory, and who root is. */
+async function copyPrograms(dir: string, programs: readonly string[]): Promise<void> {
+  const { stdout } = await run(["ldd", ...programs]);
+  const libraries = stdout.match(/\/\S+(?= \(0x)/g) ?? [];
+  for (const path of new Set([...programs, ...libraries]))
+    await cp(path, join(dir, path), { dereference: true });
+  await mkdir(join(dir, "etc"));
+  await writeFile(join(dir, "etc/passwd"), "root:x:0:0:root:/:/bin/sh\n");
+}
+
+async function makeKey(path: string, passphrase = ""): Promise<void> {
+  await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", path]);
+}
+
+const fingerprintOf = async (path: string): Promise<string> =>
+  (await run(["ssh-keygen", "-l", "-f", path])).stdout.split(" ")[1] ?? "";
+
+/** Starts an sshd in the daemon's network that lets in who has the key; its own key and configuration are in the directory. */
+async function startSshd(dir: string, allowed: string): Promise<{ port: number } & AsyncDisposable> {
+  const port = nextPort++;
+  const settings = [
+    `Port ${port}`,
+    "ListenAddress 127.0.0.1",
+    `HostKey ${join(dir, "host")}`,
+    `AuthorizedKeysFile ${allowed}`,
+    "StrictModes no",
+    "UsePAM no",
+    "PermitRootLogin yes",
+    "PidFile none",
+  ];
+  await writeFile(join(dir, "host-config"), `${settings.join("\n")}\n`);
+  // sshd wants a directory in /run, which the host need not have.
+  const script = `mount -t tmpfs none /run && mkdir -m 755 /run/sshd && exec /usr/sbin/sshd -D -e -f ${join(dir, "host-config")}`;
+  const sshd = new Live(daemon.network.wrap(["unshare", "--mount", "sh", "-c", script]), {
+    timeoutMs: 600_000,
+  });
+  await sshd.prints("Server listening");
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      sshd.kill("SIGTERM");
+      await sshd.ended;
+    },
+  };
+}
+let nextPort = 2222;
 
 for (const client of sessionClients)
   describe(`${client.name}: build with a session`, () => {
@@ -141,6 +196,32 @@ for (const client of sessionClients)
           }
         },
       ));
+
+    test("keys in files log in on another host, and stay where they are", () =>
+      withContext({ Dockerfile: SSH_STEPS }, async (dir) => {
+        await copyPrograms(dir, ["/usr/bin/ssh", "/usr/bin/ssh-add", "/bin/sh"]);
+        for (const name of ["one", "two", "host"]) await makeKey(join(dir, name));
+        await writeFile(join(dir, ".dockerignore"), "one*\ntwo*\nhost*\n");
+        await using sshd = await startSshd(dir, join(dir, "two.pub"));
+        const built = await build(
+          ...["--no-cache", "--network=host", "--build-arg", `PORT=${sshd.port}`],
+          ...["--ssh", `default=${join(dir, "one")},${join(dir, "two")}`, "-t", "logged-in", dir],
+        );
+        assert.equal(built.status, 0, built.stderr);
+        const fingerprints = await Promise.all(["one", "two"].map((name) => fingerprintOf(join(dir, name))));
+        for (const found of fingerprints) assert.ok(built.stderr.includes(found), found);
+        assert.match(built.stderr, /#\d+ [\d.]+ logged in$/m);
+        // Docker's own agent lets a step take its keys away.
+        if (client === berth) assert.match(built.stderr, /#\d+ [\d.]+ refused$/m);
+      }));
+
+    test("a key that wants a passphrase is refused before anything is built", () =>
+      withContext({ Dockerfile: "FROM busybox\nRUN --mount=type=ssh true\n" }, async (dir) => {
+        await makeKey(join(dir, "locked"), "a passphrase");
+        const refused = await build("--ssh", `default=${join(dir, "locked")}`, dir);
+        assert.notEqual(refused.status, 0);
+        assert.match(refused.stderr, /locked: ssh: this private key is passphrase protected/);
+      }));
 
     test("the history is BuildKit's, and a failure names the command and its exit code", () =>
       withContext({ Dockerfile: "FROM busybox\nENV A=b\nRUN true\nRUN exit 7\n" }, async (dir) => {

@@ -70,7 +70,7 @@ export const buildFlags = {
   rm: bool("Remove intermediate containers after a successful build", { initial: true }),
   sbom: attestation("Attach a list of the image's packages (as --attest=type=sbom)"),
   secret: list("A secret for RUN --mount=type=secret (id=NAME[,src=FILE|,env=NAME])"),
-  ssh: list("An ssh agent for RUN --mount=type=ssh (default, or NAME=SOCKET)"),
+  ssh: list("An ssh agent for RUN --mount=type=ssh (default, or NAME=SOCKET, or NAME=KEY[,KEY...])"),
   "security-opt": strings("Security options"),
   "shm-size": bytesFlag('Size of "/dev/shm"'),
   squash: bool("Squash newly built layers into a single new layer", { since: "1.25" }),

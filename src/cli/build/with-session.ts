@@ -29,8 +29,9 @@ import type { DebugShell } from "./debug.ts";
 import type { BuildFlags } from "./flags.ts";
 import { frontendAttrs } from "./frontend-attrs.ts";
 import { finishLayouts, outputStores, type ParsedOutput, parseOutputs, serveOutputs } from "./outputs.ts";
+import { parseSsh } from "./session/agents.ts";
 import { type PreparedInputs, prepareInputs } from "./session/inputs.ts";
-import { checkSecrets, parseSecret, parseSsh } from "./session/secrets.ts";
+import { checkSecrets, parseSecret } from "./session/secrets.ts";
 import { openSession } from "./session/session.ts";
 
 type SolveInput = Partial<ReturnType<typeof solveRequest.decode>>;

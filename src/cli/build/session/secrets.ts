@@ -1,20 +1,11 @@
-// `--secret` and `--ssh`: what the user lets a build have, read when the build asks for it and not before.
+// `--secret`: what the user lets a build have, read when the build asks for it and not before.
 
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { connect } from "node:net";
-import {
-  agentRequest,
-  bytesMessage,
-  empty,
-  secretRequest,
-  secretResponse,
-  SESSION_KEYS,
-} from "../../../lib/build-protocol/session.ts";
+import { secretRequest, secretResponse } from "../../../lib/build-protocol/session.ts";
 import { Fault } from "../../../lib/errors.ts";
 import { parseCsv } from "../../../lib/flags/spec.ts";
 import { type Method, unary } from "../../../lib/grpc/server.ts";
 import { complain } from "../../each.ts";
-import { metadataTexts } from "./directories.ts";
 
 /** compat: the largest secret that Docker takes. */
 const MAX_SECRET_BYTES = 500 * 1024;
@@ -81,51 +72,4 @@ export function serveSecrets(secrets: readonly SecretSource[]): Method {
       throw new Fault("notFound", `secret ${id}: not found`, { code: "session.secret" });
     return { data: readSecret(source) };
   });
-}
-
-/** Reads `--ssh default|NAME[=SOCKET]`: names and the sockets of agents. Throws a Fault for what is no agent's socket. */
-export function parseSsh(texts: readonly string[]): Map<string, string> {
-  const agents = new Map<string, string>();
-  for (const text of texts) {
-    const equals = text.indexOf("=");
-    const name = equals < 0 ? text : text.slice(0, equals);
-    const given = equals < 0 ? (process.env["SSH_AUTH_SOCK"] ?? "") : text.slice(equals + 1);
-    if (given === "") throw complain(`invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set`);
-    const stats = statSync(given, { throwIfNoEntry: false });
-    if (stats === undefined) throw complain(`failed to open ${given}: no such file or directory`);
-    if (!stats.isSocket())
-      throw complain(`--ssh ${name}=${given}: keys in files are not supported, give an agent's socket`);
-    agents.set(name, given);
-  }
-  return agents;
-}
-
-/** Serves SSH.CheckAgent and SSH.ForwardAgent. */
-export function serveAgents(agents: ReadonlyMap<string, string>): { check: Method; forward: Method } {
-  const socketOf = (id: string): string => {
-    const socket = agents.get(id || "default");
-    if (socket !== undefined) return socket;
-    throw new Fault("notFound", `unset ssh forward key ${id || "default"}`, { code: "session.ssh" });
-  };
-  return {
-    check: unary(agentRequest, empty, async ({ id }) => {
-      socketOf(id);
-      return {};
-    }),
-    async forward({ messages, metadata }) {
-      const [id = ""] = metadataTexts(metadata, SESSION_KEYS.agent);
-      const socket = connect(socketOf(id));
-      const toAgent = (async () => {
-        for await (const message of messages) socket.write(bytesMessage.decode(message).data);
-        socket.end();
-      })();
-      try {
-        for await (const data of socket as AsyncIterable<Uint8Array>)
-          await messages.send(bytesMessage.encode({ data }));
-        await toAgent;
-      } finally {
-        socket.destroy();
-      }
-    },
-  };
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { followPaths } from "./follow.ts";
-import { parseSecret, parseSsh } from "./secrets.ts";
+import { parseSecret } from "./secrets.ts";
 
 let dir = "";
 before(() => {
@@ -37,9 +37,4 @@ test("parseSecret reads files and variables", () => {
   assert.deepEqual(parseSecret("id=/f"), { id: "/f", file: "/f", env: "" });
   assert.throws(() => parseSecret("src=/f"), /secret missing "id"/);
   assert.throws(() => parseSecret("id=a,what=1"), /unexpected key 'what'/);
-});
-
-test("parseSsh wants sockets of agents", () => {
-  assert.throws(() => parseSsh([`default=${join(dir, "other.txt")}`]), /keys in files are not supported/);
-  assert.throws(() => parseSsh([`default=${join(dir, "none")}`]), /no such file/);
 });

@@ -16,9 +16,10 @@ import { Fault } from "../../../lib/errors.ts";
 import { type Method, type Methods, serveGrpc, unary } from "../../../lib/grpc/server.ts";
 import type { ConfigFile } from "../../config/config-file.ts";
 import { credentialsFor } from "../../config/credentials.ts";
+import { type AgentSource, serveAgents } from "./agents.ts";
 import { serveContent } from "./content.ts";
 import { metadataTexts, serveDirectories } from "./directories.ts";
-import { type SecretSource, serveAgents, serveSecrets } from "./secrets.ts";
+import { type SecretSource, serveSecrets } from "./secrets.ts";
 
 export interface SessionOptions {
   /** Directories by the names that the build knows them by. */
@@ -28,8 +29,8 @@ export interface SessionOptions {
   /** Directories that are OCI layouts, by the names that the build knows them by. */
   readonly stores: ReadonlyMap<string, string>;
   readonly secrets: readonly SecretSource[];
-  /** Sockets of ssh agents by name. */
-  readonly agents: ReadonlyMap<string, string>;
+  /** Ssh agents by name. */
+  readonly agents: ReadonlyMap<string, AgentSource>;
   readonly config: ConfigFile;
   /** Gives the terminal to a shell where a step has failed. */
   readonly debugShell?: Method | undefined;
