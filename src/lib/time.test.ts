@@ -24,6 +24,17 @@ test("parseTimestamp reads seconds with fractions", () => {
   assert.equal(parseTimestamp("x"), null);
 });
 
+test("parseTimestamp reads dates in the zone of the machine, with as much of a time as is given", () => {
+  const local = (...parts: [number, number, number, number?, number?, number?]) =>
+    BigInt(new Date(...parts).getTime()) * 1_000_000n;
+  assert.equal(parseTimestamp("2024-04-05"), local(2024, 3, 5));
+  assert.equal(parseTimestamp("2024-04-05T10"), local(2024, 3, 5, 10));
+  assert.equal(parseTimestamp("2024-04-05T10:30"), local(2024, 3, 5, 10, 30));
+  assert.equal(parseTimestamp("2024-04-05T10:30:15.5"), local(2024, 3, 5, 10, 30, 15) + 500_000_000n);
+  assert.equal(parseTimestamp("2024-13-05"), null);
+  assert.equal(parseTimestamp("2024-04-05 10:30"), null);
+});
+
 test("parseNano inverts formatNano", () => {
   fc.assert(
     fc.property(fc.bigInt({ min: 0n, max: 4_000_000_000_000_000_000n }), (n) => {

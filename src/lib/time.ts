@@ -47,12 +47,24 @@ export function parseNano(text: string): bigint | null {
   return BigInt(milliseconds) * 1_000_000n + BigInt((m[3] ?? "").padEnd(9, "0"));
 }
 
+const LOCAL = /^(\d{4}-\d\d-\d\d)(?:T(\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,9})\d*)?)?)?)?$/;
+
+/** Returns the time that a date, with or without a time of the day, names in the zone of this machine; null for another text. */
+function parseLocal(text: string): bigint | null {
+  const m = LOCAL.exec(text);
+  if (m === null) return null;
+  const milliseconds = Date.parse(`${m[1]}T${m[2] ?? "00"}:${m[3] ?? "00"}:${m[4] ?? "00"}`);
+  if (Number.isNaN(milliseconds)) return null;
+  return BigInt(milliseconds) * 1_000_000n + BigInt((m[5] ?? "").padEnd(9, "0"));
+}
+
 /**
  * Returns the time that an API timestamp parameter names: seconds since the epoch with an optional fraction
- * (`1712345678.123456789`) or RFC 3339 text; null when it is neither (Engine API `since` and `until`).
+ * (`1712345678.123456789`), RFC 3339 text, or a local date with as much of a time as is given (`2024-04-05`,
+ * `2024-04-05T10:30`); null when it is none of these (Engine API `since` and `until`).
  */
 export function parseTimestamp(text: string): bigint | null {
   const m = /^(-?\d{1,12})(?:\.(\d{1,9})\d*)?$/.exec(text);
-  if (m === null) return parseNano(text);
+  if (m === null) return parseNano(text) ?? parseLocal(text);
   return BigInt(m[1] as string) * NANO + BigInt((m[2] ?? "").padEnd(9, "0"));
 }

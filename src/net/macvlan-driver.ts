@@ -7,6 +7,7 @@ import type { Keel } from "../linux/keel.ts";
 import { delLink } from "../linux/netlink/link.ts";
 import { NETLINK_ROUTE, netlinkOp } from "../linux/netlink/message.ts";
 import { type Register, host } from "../linux/ops.ts";
+import { MIN_IPV6_MTU } from "./bridge/device.ts";
 import { type HostFacts, readHostFacts, readHostState } from "./host-state.ts";
 import {
   type ChildKind,
@@ -127,7 +128,7 @@ export class MacvlanDriver implements NetworkDriver<MacvlanNetwork> {
         const gateway = home(a)?.gateway ?? "";
         return isWanted && gateway !== "" ? [gateway] : [];
       }),
-      hasIpv6: this.#facts.hasIpv6,
+      hasIpv6: this.#facts.hasIpv6 && (spec.mtu === 0 || spec.mtu >= MIN_IPV6_MTU),
       ...(request.sysctls === undefined ? {} : { sysctls: request.sysctls }),
     });
     return {

@@ -299,7 +299,7 @@ describe("bridge options", () => {
     );
     assert.match(
       (await outcome("run", "--rm", "--network", "template", "busybox", "true")).stderr,
-      /configuration-network/,
+      /configuration-only network/,
     );
     await text("network", "rm", "made");
     await text("network", "rm", "template");

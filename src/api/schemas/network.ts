@@ -64,6 +64,11 @@ export const endpointResource = struct("network.EndpointResource", {
 export const networkSummary = struct("network.Summary", networkFields);
 export const networkSummaries = list(networkSummary);
 
+const subnetStatus = struct("network.SubnetStatus", {
+  IPsInUse: exactUint64,
+  DynamicIPsAvailable: exactUint64,
+});
+
 export const networkInspect = struct("network.Inspect", {
   ...networkFields,
   Containers: map(endpointResource),
@@ -82,9 +87,8 @@ export const networkInspect = struct("network.Inspect", {
   Status: optional(
     struct("network.Status", {
       IPAM: struct("network.IPAMStatus", {
-        Subnets: map(
-          struct("network.SubnetStatus", { IPsInUse: exactUint64, DynamicIPsAvailable: exactUint64 }),
-        ),
+        /** Absent for networks without addresses. */
+        Subnets: optional(map(subnetStatus)),
       }),
     }),
   ),
@@ -121,6 +125,7 @@ export const networksPrune = struct("network.PruneReport", { NetworksDeleted: nu
 
 export type Ipam = Output<typeof ipam>;
 export type IpamConfig = Output<typeof ipamConfig>;
+export type SubnetStatus = Output<typeof subnetStatus>;
 export type EndpointResource = Output<typeof endpointResource>;
 export type NetworkSummary = Output<typeof networkSummary>;
 export type NetworkInspect = Output<typeof networkInspect>;

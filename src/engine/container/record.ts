@@ -123,7 +123,7 @@ export interface ContainerRecord {
   readonly args: readonly string[];
   readonly config: ContainerConfig;
   readonly hostConfig: HostConfig;
-  /** The network of HostConfig.NetworkMode first, the others as they were joined. */
+  /** The network of HostConfig.NetworkMode first, where the container is in it, the others as they were joined. */
   readonly endpoints: readonly NetworkEndpoint[];
   readonly links?: readonly ContainerLink[];
   /** Of its user namespace, for life: its files have these owners. Absent where it has the host's ids. */

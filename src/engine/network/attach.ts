@@ -42,6 +42,11 @@ export interface PlannedEndpoint extends AttachPlan {
   prefixLength6: number;
 }
 
+export const configOnly = (): Fault =>
+  new Fault("forbidden", "cannot create endpoint on configuration-only network", {
+    code: "network.config-only",
+  });
+
 interface AttachContext {
   addresses: NetworkAddresses;
   drivers: NetworkDrivers;
@@ -54,10 +59,7 @@ export async function planEndpoint(
   reg: number,
 ): Promise<PlannedEndpoint> {
   const { record: network, endpointId } = wish;
-  if (network.isConfigOnly)
-    throw new Fault("forbidden", "cannot create endpoint on configuration-network", {
-      code: "network.config-only",
-    });
+  if (network.isConfigOnly) throw configOnly();
   const driver = context.drivers.of(network);
   if (driver === undefined) return plainEndpoint(wish);
   const { ip, ip6 } = grantAddresses(context.addresses, wish);

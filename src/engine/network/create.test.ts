@@ -32,6 +32,13 @@ test("draftNetwork takes the daemon's default options where the request says not
   assert.deepEqual(draft({ Options: own }).options, own);
 });
 
+test("draftNetwork takes a block that says nothing for none, and one without an address for any of its size", () => {
+  assert.deepEqual(draft(ipam({})).subnets, []);
+  assert.equal(draft(ipam({ Subnet: "0.0.0.0/26" })).subnets[0]?.subnet, "0.0.0.0/26");
+  for (const more of [{ Gateway: "0.0.0.5" }, { IPRange: "0.0.0.0/28" }])
+    assert.throws(() => draft(ipam({ Subnet: "0.0.0.0/26", ...more })), { kind: "invalidParameter" });
+});
+
 test("draftNetwork refuses what Docker refuses, with its kind and words", () => {
   const cases: [NetworkCreateRequest, string, RegExp][] = [
     [{ Name: "host" }, "forbidden", /operation is not permitted on predefined host network/],

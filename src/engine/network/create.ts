@@ -146,8 +146,15 @@ interface Families {
 function requestedSubnets(request: NetworkCreateRequest, families: Families): NetworkSubnetRecord[] {
   const problems: string[] = [];
   const subnets = (request.IPAM?.Config ?? []).flatMap((c) => {
+    const isBare = !c.Gateway && !c.IPRange && Object.keys(c.AuxiliaryAddresses ?? {}).length === 0;
+    // compat: an entry that says nothing is none.
+    if (!c.Subnet && isBare) return [];
     if (!c.Subnet) throw invalid("invalid network config:\nno subnet for a gateway or an ip range");
     const { ip, prefix } = parseInterface(c.Subnet);
+    if (prefix.base === 0n && !isBare)
+      throw invalid(
+        `invalid network config:\nsubnet ${c.Subnet} is any of its size: gateway, ip range and auxiliary addresses need one with an address`,
+      );
     const isIpv4 = prefix.family === AF_INET;
     if (isIpv4 ? !families.hasIpv4 : !families.hasIpv6) return [];
     const subnet = prefixText(prefix);

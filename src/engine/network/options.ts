@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import { Fault } from "../../lib/errors.ts";
 import { parsePrefix, prefixText } from "../../linux/netlink/address.ts";
 import { parseEgressPolicy } from "../../net/egress/policy.ts";
+import { MIN_IPV6_MTU } from "../../net/bridge/device.ts";
 import type { BridgeNetwork, GatewayMode, NetworkSubnet } from "../../net/model.ts";
 import type {
   ChildKind,
@@ -151,13 +152,16 @@ export function bridgeSpec(record: NetworkRecord, defaults: BridgeDefaults): Bri
       });
   const egress = options[OPTION.egress];
   if (egress !== undefined) parseEgressPolicy(egress);
+  const mtu = mtuOption(options);
+  if (record.hasIpv6 && mtu < MIN_IPV6_MTU)
+    throw invalid(`IPv6 needs an MTU of at least ${MIN_IPV6_MTU}, not ${mtu}`);
   const name = options[OPTION.bridgeName] || record.deviceName;
   return {
     id: record.id,
     ...(name === "" ? {} : { bridgeName: checkDeviceName(name) }),
     ...familyOf("ipv4", subnetOf(record, "ipv4"), mode4),
     ...familyOf("ipv6", subnetOf(record, "ipv6"), mode6),
-    mtu: mtuOption(options),
+    mtu,
     internal: record.isInternal,
     masquerade: boolOption(options, OPTION.masquerade, true),
     icc: boolOption(options, OPTION.icc, true),

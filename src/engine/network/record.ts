@@ -1,4 +1,5 @@
 // What the store keeps of a network (table `networks`, key = id).
+import { parsePrefix } from "../../linux/netlink/address.ts";
 
 /** Networks of the first three have devices and addresses; `host` and `null` only exist to be named. */
 export type NetworkDriverName = "bridge" | "macvlan" | "ipvlan" | "host" | "null";
@@ -9,7 +10,7 @@ export const isOnWire = ({ driver }: Pick<NetworkRecord, "driver">): boolean =>
 
 /** A block of addresses of a network. */
 export interface NetworkSubnetRecord {
-  /** CIDR, host bits zero. */
+  /** CIDR, host bits zero. In a draft also one without an address (isAnyBlock). */
   readonly subnet: string;
   /** "" where the network has no gateway in this family. */
   readonly gateway: string;
@@ -97,6 +98,10 @@ export function emptyRecord(r: Pick<NetworkRecord, "id" | "name" | "driver" | "c
     labels: {},
   };
 }
+
+/** Whether a block asks for any one of its size, "0.0.0.0/24" or "::/64" (compat: as Docker 28 reads it). */
+export const isAnyBlock = (s: Pick<NetworkSubnetRecord, "subnet">): boolean =>
+  parsePrefix(s.subnet).base === 0n;
 
 /** Returns the first subnet of a family. */
 export const subnetOf = (r: NetworkRecord, family: "ipv4" | "ipv6"): NetworkSubnetRecord | undefined =>

@@ -145,8 +145,7 @@ export class NetworkService {
 
   /** Returns the network that a name, id or unambiguous prefix of an id names; fails with notFound or invalidParameter. */
   find(reference: string): NetworkRecord {
-    const exact =
-      this.#records.get(reference) ?? this.#byName(reference === "default" ? "bridge" : reference);
+    const exact = this.#records.get(reference) ?? this.#byName(reference);
     if (exact !== undefined) return exact;
     const matches = [...this.#records.values()].filter(
       (r) => /^[0-9a-f]+$/.test(reference) && r.id.startsWith(reference),

@@ -52,3 +52,22 @@ test("chooseSubnets gives no gateway to isolated networks, and lets macvlan shar
     ["10.0.0.0/24", "10.0.0.1"],
   ]);
 });
+
+test("chooseSubnets gives any block of a size to who names no address", () => {
+  assert.deepEqual(chosen({ subnets: [block("0.0.0.0/26")] }), [["10.0.2.0/26", "10.0.2.1"]]);
+  assert.deepEqual(chosen({ subnets: [block("0.0.0.0/0")] }), [["10.0.2.0/24", "10.0.2.1"]]);
+  assert.deepEqual(chosen({ hasIpv4: false, hasIpv6: true, subnets: [block("::/56")] }), [
+    ["fd00::/56", "fd00::1"],
+  ]);
+  assert.throws(() => chosen({ subnets: [block("0.0.0.0/8")] }), {
+    kind: "invalidParameter",
+    message: /^invalid address pool/,
+  });
+});
+
+test("chooseSubnets takes the gateway from the range, but no edge of the subnet", () => {
+  const gatewayOf = (range: string) => chosen({ subnets: [block("10.9.0.0/24", { range })] })[0]?.[1];
+  assert.equal(gatewayOf("10.9.0.128/25"), "10.9.0.128");
+  assert.equal(gatewayOf("10.9.0.0/25"), "10.9.0.1");
+  assert.equal(gatewayOf("10.9.0.0/31"), "10.9.0.1");
+});

@@ -1,11 +1,11 @@
 // Chooses the subnets and gateways of a new network: what the user wants, checked against everybody else, and free ones of
 // the pools for the rest. Pure.
 import { Fault } from "../../lib/errors.ts";
-import { familyOf, ipFromNumber, ipNumber } from "../../linux/netlink/address.ts";
+import { familyOf, ipFromNumber, ipNumber, parsePrefix } from "../../linux/netlink/address.ts";
 import { firstAddress } from "../../net/ipam/address-pool.ts";
 import { chooseSubnet, type SubnetPool, type TakenPrefix } from "../../net/ipam/subnet.ts";
 import { OPTION } from "./options.ts";
-import { isOnWire, type NetworkRecord, type NetworkSubnetRecord } from "./record.ts";
+import { isAnyBlock, isOnWire, type NetworkRecord, type NetworkSubnetRecord } from "./record.ts";
 
 /** Where subnets that nobody asked for come from. */
 export interface SubnetPools {
@@ -34,22 +34,46 @@ export function chooseSubnets(draft: NetworkRecord, context: SubnetContext): Net
     const wanted = draft.subnets.filter((s) => s.subnet.includes(":") === (family === "ipv6"));
     if (!(family === "ipv4" ? draft.hasIpv4 : draft.hasIpv6)) return [];
     if (draft.driver === "bridge" && wanted.length > 1)
-      throw new Fault(
-        "forbidden",
-        `bridge networks have one ${family === "ipv4" ? "IPv4" : "IPv6"} subnet, not ${wanted.length}`,
-        {
-          code: "network.several-subnets",
-        },
-      );
+      throw new Fault("forbidden", "bridge driver doesn't support multiple subnets", {
+        code: "network.several-subnets",
+      });
     if (wanted.length === 0) return [withGateway(draft, freeBlock(family, context), context)];
-    return wanted.map((s) => withGateway(draft, s, context));
+    return wanted.map((s) =>
+      withGateway(
+        draft,
+        isAnyBlock(s) ? freeBlock(family, context, parsePrefix(s.subnet).length) : s,
+        context,
+      ),
+    );
   };
   return { ...draft, subnets: [...blocks("ipv4"), ...blocks("ipv6")] };
 }
 
-function freeBlock(family: "ipv4" | "ipv6", { pools, taken }: SubnetContext): NetworkSubnetRecord {
-  const { subnet } = chooseSubnet({ pools: pools[family], ...taken });
+/** A free block of the pools, `length` bits of it fixed; of the pools' own sizes with 0. */
+function freeBlock(
+  family: "ipv4" | "ipv6",
+  { pools, taken }: SubnetContext,
+  length = 0,
+): NetworkSubnetRecord {
+  const { subnet } = chooseSubnet({
+    pools: length === 0 ? pools[family] : cut(pools[family], length),
+    ...taken,
+  });
   return { subnet, gateway: "", range: "", reserved: {} };
+}
+
+/** The pools that have blocks of the length; fails with invalidParameter when none has. */
+function cut(pools: readonly SubnetPool[], length: number): SubnetPool[] {
+  const wide = pools.filter((p) => parsePrefix(p.base).length <= length);
+  if (wide.length === 0)
+    throw new Fault(
+      "invalidParameter",
+      `invalid address pool: no default address pool has blocks of /${length}`,
+      {
+        code: "subnet.invalid",
+      },
+    );
+  return wide.map((p) => ({ base: p.base, size: length }));
 }
 
 function withGateway(
@@ -69,9 +93,11 @@ function defaultGateway(draft: NetworkRecord, s: NetworkSubnetRecord): string {
   const mode = draft.options[isIpv6 ? OPTION.gatewayMode6 : OPTION.gatewayMode4];
   if (mode === "isolated" || (isOnWire(draft) && draft.isInternal)) return "";
   const reserved = Object.values(s.reserved);
-  const first = firstAddress(s.range || s.subnet);
+  const first = firstAddress(s.subnet);
   const family = familyOf(first);
-  for (let n = ipNumber(first); ; n++) {
+  const lowest = ipNumber(first);
+  const { base } = parsePrefix(s.range || s.subnet);
+  for (let n = base > lowest ? base : lowest; ; n++) {
     const gateway = ipFromNumber(n, family);
     if (!reserved.includes(gateway)) return gateway;
   }

@@ -4,6 +4,7 @@ import type {
   IpamConfig,
   NetworkInspect,
   NetworkSummary,
+  SubnetStatus,
 } from "../../api/schemas/network.ts";
 import type { EndpointRecord } from "../../net/model.ts";
 import { isOnWire, type NetworkRecord, type NetworkSubnetRecord } from "./record.ts";
@@ -39,7 +40,7 @@ export function summaryOf(r: NetworkRecord): NetworkSummary {
     IPAM: {
       Driver: r.ipamDriver,
       Options: hasIpam ? r.ipamOptions : null,
-      Config: isNull ? [{ Subnet: "0.0.0.0/0" }] : r.subnets.map(ipamConfigOf),
+      Config: isNull ? [{ Subnet: "0.0.0.0/0" }] : nullIfEmpty(r.subnets.map(ipamConfigOf)),
     },
     Internal: r.isInternal,
     Attachable: r.isAttachable,
@@ -50,6 +51,13 @@ export function summaryOf(r: NetworkRecord): NetworkSummary {
     Labels: { ...r.labels },
   };
 }
+
+const nullIfEmpty = <T>(list: T[]): T[] | null => (list.length === 0 ? null : list);
+
+const usageOf = (u: SubnetUsage): [string, SubnetStatus] => [
+  u.subnet,
+  { IPsInUse: capped(u.inUse), DynamicIPsAvailable: capped(u.free) },
+];
 
 function ipamConfigOf(s: NetworkSubnetRecord): IpamConfig {
   return {
@@ -70,11 +78,7 @@ export function inspectOf(
     ...summaryOf(r),
     Containers: Object.fromEntries(members.map((m) => [m.containerId, resourceOf(m)])),
     Status: {
-      IPAM: {
-        Subnets: Object.fromEntries(
-          usage.map((u) => [u.subnet, { IPsInUse: capped(u.inUse), DynamicIPsAvailable: capped(u.free) }]),
-        ),
-      },
+      IPAM: usage.length === 0 ? {} : { Subnets: Object.fromEntries(usage.map(usageOf)) },
     },
   };
 }

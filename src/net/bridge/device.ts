@@ -19,6 +19,9 @@ import { interfaceAddress, macForIp, macForName } from "../sandbox/endpoint.ts";
 
 const MAX_NAMES = 1000;
 
+/** The kernel has no IPv6 on a device below (RFC 8200). */
+export const MIN_IPV6_MTU = 1280;
+
 /** Whose device and what it is for. */
 export interface DeviceOwner {
   /** Name of the daemon among others on the host. */
@@ -184,7 +187,7 @@ export function deviceSysctls(s: BridgeSettings & { isForeign: boolean }): Sysct
 }
 
 function ipv6Sysctls(s: BridgeSettings & { isForeign: boolean }): Sysctl[] {
-  if (!s.hasIpv6) return [];
+  if (!s.hasIpv6 || s.mtu < MIN_IPV6_MTU) return [];
   const set = (name: string, value: string): Sysctl => ({ path: `net/ipv6/conf/${s.name}/${name}`, value });
   // A container could configure the host by router advertisements (CVE-2020-13401): none are taken, and without IPv6 in
   // the network there is none on the device.

@@ -4,7 +4,7 @@ import type { Register } from "../../linux/ops.ts";
 import type { HostFacts } from "../host-state.ts";
 import type { BridgeNetwork, EndpointRequest, NetworkSubnet } from "../model.ts";
 import { type EndpointPlan, interfaceAddress } from "../sandbox/endpoint.ts";
-import { endpointAlias } from "./device.ts";
+import { endpointAlias, MIN_IPV6_MTU } from "./device.ts";
 
 /** The network's side of a plan. */
 export interface PlanContext {
@@ -37,7 +37,7 @@ export function endpointPlan(request: EndpointRequest, c: PlanContext): Endpoint
       ...(request.defaultRoutes.ipv6 ? gatewayOf(spec, spec.ipv6) : []),
     ],
     mac: request.mac,
-    hasIpv6: c.facts.hasIpv6,
+    hasIpv6: c.facts.hasIpv6 && spec.mtu >= MIN_IPV6_MTU,
     ...(request.sysctls === undefined ? {} : { sysctls: request.sysctls }),
   };
 }

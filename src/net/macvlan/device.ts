@@ -61,6 +61,12 @@ export function parentOf(
   if (network.parent === "")
     return links.find((l) => l.name === segmentName(network.id) && l.alias === segmentAlias(owner))?.index;
   const parent = links.find((l) => l.name === network.parent);
+  if (parent?.name === "lo")
+    throw new Fault(
+      "invalidParameter",
+      `loopback interface is not a valid ${network.child.kind} parent link`,
+      { code: "network.parent", detail: { parent: "lo" } },
+    );
   if (parent !== undefined) return parent.index;
   const isVlan = /^.+\.\d+$/.test(network.parent);
   throw new Fault(

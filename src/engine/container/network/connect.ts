@@ -7,6 +7,7 @@ import type { PortRequest } from "../../../net/model.ts";
 import { type DefaultRoute, openHostNamespace, planRouteChange } from "../../../net/sandbox/endpoint.ts";
 import { withHosts, withoutHosts } from "../../../net/sandbox/hosts-edit.ts";
 import type { GatewayChoice } from "../../network/gateway.ts";
+import { configOnly } from "../../network/attach.ts";
 import type { NetworkRecord } from "../../network/record.ts";
 import type { PlannedEndpoint } from "../../network/service.ts";
 import type { ContainerContext } from "../context.ts";
@@ -69,6 +70,7 @@ function checkJoinable(record: ContainerRecord, network: NetworkRecord): void {
   const refuse = (message: string): Fault =>
     new Fault("invalidParameter", message, { code: "network.not-joinable" });
   const mode = record.hostConfig.NetworkMode;
+  if (network.isConfigOnly) throw configOnly();
   if (mode.startsWith("container:") || (mode === "host" && network.driver !== "host"))
     throw refuse(
       "container sharing network namespace with another container or host cannot be connected to any other network",

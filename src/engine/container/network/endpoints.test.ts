@@ -39,6 +39,9 @@ test("endpointsOf puts the main network first, named or by id, and the others be
   assert.deepEqual(names("web-id", wishes({ "web-id": { Aliases: ["a"] } })), ["web"]);
   assert.deepEqual(names("bridge", wishes({ default: { MacAddress: "02-42-AA-BB-CC-DD" } })), ["bridge"]);
   assert.deepEqual(names("container:x"), []);
+  // Who lists networks is in these only, as with Docker: not in the default bridge by the way.
+  assert.deepEqual(names("bridge", wishes({ web: {} })), ["web"]);
+  assert.deepEqual(names("web", wishes({ db: {}, bridge: {} })), ["db", "bridge"]);
   assert.deepEqual(names("bridge", { NetworkDisabled: true }), []);
 });
 

@@ -29,7 +29,10 @@ function findForCreate(networks: NetworkFinder, reference: string): NetworkRecor
   }
 }
 
-/** Returns the endpoints of a new container, its main network first; `version` is the client's. Fails with invalidParameter. */
+/**
+ * Returns the endpoints of a new container, its main network first; `version` is the client's. compat: whoever lists networks
+ * is in these only, even where the network mode (or none, for the default bridge) names another. Fails with invalidParameter.
+ */
 export function endpointsOf(
   networks: NetworkFinder,
   body: ContainerCreateRequest,
@@ -57,7 +60,9 @@ export function endpointsOf(
   const others = found.filter((f) => f.network.id !== main.id);
   if (others.length > 0 && isPredefined(main.name) && main.name !== "bridge") throw mixed();
   if (others.some((o) => o.network.driver === "host" || o.network.driver === "null")) throw mixed();
-  const wish = found.find((f) => f.network.id === main.id)?.wish ?? {};
+  const own = found.find((f) => f.network.id === main.id);
+  if (own === undefined && others.length > 0) return others.map((o) => endpointOf(o.network, o.wish));
+  const wish = own?.wish ?? {};
   // compat: the container-wide address of older clients is the main network's.
   const mac = wish.MacAddress || body.MacAddress || "";
   const links = isPredefined(main.name) ? [] : (h.Links ?? []);

@@ -47,10 +47,11 @@ function endpointSettings(e: NetworkEndpoint, record: ContainerRecord): Endpoint
     GwPriority: e.gwPriority ?? 0,
     NetworkID: e.networkId,
     EndpointID: a?.endpointId ?? "",
-    Gateway: a?.gateway ?? "",
+    // compat: what has no way out shows no gateway, though the host has the address.
+    Gateway: a?.isInternal ? "" : (a?.gateway ?? ""),
     IPAddress: a?.ip ?? "",
     IPPrefixLen: a?.prefixLength ?? 0,
-    IPv6Gateway: a?.gateway6 ?? "",
+    IPv6Gateway: a?.isInternal ? "" : (a?.gateway6 ?? ""),
     GlobalIPv6Address: a?.ip6 ?? "",
     GlobalIPv6PrefixLen: a?.prefixLength6 ?? 0,
     DNSNames: names.length === 0 ? null : names,

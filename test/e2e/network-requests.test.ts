@@ -1,0 +1,100 @@
+// What requests about networks mean where the command line says little: sizes instead of subnets, networks of a container by
+// its list alone, and how answers show what is not there.
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, test } from "node:test";
+import { type Client, clients, TestDaemon } from "./harness.ts";
+
+const first = clients[0] as Client;
+let daemon: TestDaemon;
+
+before(async () => {
+  daemon = await TestDaemon.start();
+});
+afterEach(async () => {
+  await daemon.removeContainers();
+  await daemon.text(first, ["network", "prune", "-f"]);
+});
+after(() => daemon.close());
+
+const text = (...args: string[]) => daemon.text(first, args);
+const refused = async (...args: string[]) => (await daemon.run(first, args)).stderr;
+
+interface Inspected {
+  IPAM: { Config: { Subnet: string; Gateway?: string }[] | null };
+  Status: { IPAM: { Subnets?: object } };
+}
+const network = async (name: string) => (await daemon.request("GET", `/networks/${name}`)).body as Inspected;
+const blockOf = async (name: string) => (await network(name)).IPAM.Config?.[0];
+
+describe("a network", () => {
+  test("of a size, without an address, gets a free block of the pools", async () => {
+    await text("network", "create", "--subnet", "0.0.0.0/26", "small");
+    await text("network", "create", "--subnet", "0.0.0.0/26", "smaller");
+    const [small, smaller] = [await blockOf("small"), await blockOf("smaller")];
+    assert.match(small?.Subnet ?? "", /\/26$/);
+    assert.match(smaller?.Subnet ?? "", /\/26$/);
+    assert.notEqual(small?.Subnet, smaller?.Subnet);
+    await text("network", "create", "--ipv6", "--ipv4=false", "--subnet", "::/60", "six");
+    assert.match((await blockOf("six"))?.Subnet ?? "", /^fd.*\/60$/);
+    assert.equal(
+      await text("run", "--rm", "--network", "small", "busybox", "hostname", "-i"),
+      `${small?.Gateway?.replace(/1$/, "2")}`,
+    );
+    assert.match(await refused("network", "create", "--subnet", "0.0.0.0/8", "big"), /invalid address pool/);
+  });
+
+  test("has its gateway at the front of its range", async () => {
+    await text("network", "create", "--subnet", "10.31.0.0/24", "--ip-range", "10.31.0.128/25", "upper");
+    assert.equal((await blockOf("upper"))?.Gateway, "10.31.0.128");
+    assert.equal(await text("run", "--rm", "--network", "upper", "busybox", "hostname", "-i"), "10.31.0.129");
+  });
+
+  test("has an MTU below what IPv6 needs, if it has no IPv6", async () => {
+    await text("network", "create", "-o", "com.docker.network.driver.mtu=576", "narrow");
+    const mtu = await text("run", "--rm", "--network", "narrow", "busybox", "cat", "/sys/class/net/eth0/mtu");
+    assert.equal(mtu, "576");
+    const six = ["network", "create", "--ipv6", "-o", "com.docker.network.driver.mtu=576", "narrow6"];
+    assert.match(await refused(...six), /IPv6 needs an MTU of at least 1280, not 576/);
+  });
+
+  test("is shown without what it has not", async () => {
+    const { IPAM, Status } = await network("host");
+    assert.deepEqual([IPAM.Config, Status.IPAM], [null, {}]);
+    await text("network", "create", "--internal", "closed");
+    await text("run", "-d", "--name", "in", "--network", "closed", "busybox", "sleep", "1000");
+    assert.equal((await daemon.inspect("in")).NetworkSettings.Networks["closed"]?.Gateway, "");
+  });
+
+  test("is not called default, has no blocks of its own when it only keeps settings, and stands on no loopback", async () => {
+    assert.equal((await daemon.request("GET", "/networks/default")).status, 404);
+    await text("network", "create", "--config-only", "kept");
+    await text("run", "-d", "--name", "one", "busybox", "sleep", "1000");
+    assert.match(await refused("network", "connect", "kept", "one"), /configuration-only network/);
+    await text("network", "rm", "kept");
+    assert.match(
+      await refused("network", "create", "-d", "macvlan", "-o", "parent=lo", "wire"),
+      /loopback interface is not a valid macvlan parent link/,
+    );
+  });
+
+  test("is pruned by a date", async () => {
+    await text("network", "create", "old");
+    assert.equal(await text("network", "prune", "-f", "--filter", "until=2020-01-01"), "");
+    assert.match(await text("network", "prune", "-f", "--filter", "until=2999-12-31"), /old/);
+  });
+});
+
+describe("a container", () => {
+  test("is in the networks that it lists, and not in the default bridge besides", async () => {
+    await text("network", "create", "listed");
+    const { status } = await daemon.request("POST", "/containers/create?name=lists", {
+      Image: "busybox",
+      Cmd: ["sleep", "1000"],
+      NetworkingConfig: { EndpointsConfig: { listed: {} } },
+    });
+    assert.equal(status, 201);
+    await text("start", "lists");
+    assert.deepEqual(Object.keys((await daemon.inspect("lists")).NetworkSettings.Networks), ["listed"]);
+    assert.equal(await text("exec", "lists", "sh", "-c", "ls /sys/class/net | grep -c eth"), "1");
+  });
+});
