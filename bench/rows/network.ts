@@ -1,9 +1,11 @@
 // What a published port costs: requests to a server in a container on its own address, through the port on the host's loopback and from
 // another network namespace, with connections that are kept and with a new one for each request; one stream between containers
-// and through a port; and names looked up from inside. The server is the machine's bun under its own libraries.
+// and through a port; names looked up from inside; and rules that come back. The server is the machine's bun under its own libraries.
 import { spawn } from "node:child_process";
 import { type DaemonEngine, openDaemons } from "../field/engines.ts";
 import { outcomeOf } from "../field/room.ts";
+import { restored } from "./firewall.ts";
+import { nameRows } from "./names.ts";
 import type { Group, Row, Unit } from "./row.ts";
 
 const PORT = 18_080;
@@ -11,22 +13,6 @@ const STREAM_PORT = 15_201;
 const CONNECTIONS = 16;
 const WAN = "10.99.0.1";
 const SERVER = `Bun.serve({ port: 80, hostname: "0.0.0.0", fetch: () => new Response("hello") })`;
-
-/** Asks the container's resolver for the name of another container for a second, 16 questions under way; prints the answers. */
-const RESOLVE = `
-const { createSocket } = require("node:dgram");
-const socket = createSocket("udp4");
-const name = Buffer.concat([Buffer.from([6]), Buffer.from("server"), Buffer.from([0, 0, 1, 0, 1])]);
-let answers = 0, id = 0;
-const ask = () => {
-  const head = Buffer.from([0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
-  head.writeUInt16BE(id++ & 65535, 0);
-  socket.send(Buffer.concat([head, name]), 53, "127.0.0.11");
-};
-socket.on("message", (m) => { if (m.readUInt16BE(6) !== 1) throw new Error("no address"); answers++; ask(); });
-socket.bind(0, () => { for (let i = 0; i < 16; i++) ask(); });
-setTimeout(() => { console.log(answers); process.exit(0); }, 1000);
-`;
 
 interface Stage {
   readonly direct: string;
@@ -175,8 +161,7 @@ export const network: Group<DaemonEngine> = {
     measured("stream.containers", "one stream between containers", "Gbit/s", (e) =>
       stream(() => e.cli(["exec", "source", "chroot", "/host", ...iperf(stageOf(e).sink, 5201)])),
     ),
-    measured("dns", "names of containers looked up", "1/s", (e) =>
-      Number(e.cli(["exec", "source", "chroot", "/host", process.execPath, "-e", RESOLVE])),
-    ),
+    ...nameRows,
+    restored,
   ],
 };
