@@ -72,6 +72,28 @@ test("publish gives every event a time and a number of its own, in order", () =>
   }
 });
 
+test("a clock that is set back by hours is followed, one that is adjusted is not; every reader goes on in the order of the numbers", async () => {
+  let clock = 1_000_000_000_000_000n;
+  const bus = new EventBus(undefined, () => clock);
+  const abort = new AbortController();
+  const live = bus.subscribe({}, abort.signal);
+  const first = live.next();
+  bus.publish(event("before"));
+  clock -= 500_000_000n;
+  const adjusted = bus.publish(event("adjusted"));
+  assert.equal(adjusted.timeNano, 1_000_000_000_000_001n);
+  clock -= 6n * 3600n * 1_000_000_000n;
+  const after = bus.publish(event("after"));
+  assert.equal(after.timeNano, clock);
+  clock += 1_000n;
+  const last = bus.publish(event("last"));
+  assert.equal(((await first).value as EngineEvent).action, "before");
+  for (const action of ["adjusted", "after", "last"])
+    assert.equal(((await live.next()).value as EngineEvent).action, action);
+  assert.deepEqual(await past(bus, last, { sinceNano: after.timeNano }), ["after", "last"]);
+  abort.abort();
+});
+
 test("a reader that sleeps loses what has left the history, is told how much, and goes on", async () => {
   const bus = new EventBus();
   const abort = new AbortController();

@@ -23,17 +23,23 @@ export interface LostEvents {
   readonly lost: number;
 }
 
+/** By more than this the clock has been set back: less is two events at one time, or a clock that is adjusted. */
+const SET_BACK_NANO = 1_000_000_000n;
+
 /** Publishes events and hands them to any number of readers. */
 export class EventBus {
   readonly #history: EventHistory;
+  /** The wall clock, in nanoseconds since the epoch. */
+  readonly #now: () => bigint;
   /** Called when there is something new. */
   readonly #readers = new Set<() => void>();
   #lastNano = 0n;
   /** Resolves when all that has been published is shown. */
   #recorded: Promise<void> | undefined;
 
-  constructor(history = new EventHistory()) {
+  constructor(history = new EventHistory(), now: () => bigint = nowNano) {
     this.#history = history;
+    this.#now = now;
   }
 
   /** Number of subscriptions that are open. */
@@ -47,12 +53,13 @@ export class EventBus {
   }
 
   /**
-   * Publishes an event with the next sequence number and the current time (never equal for two events), or an earlier one:
-   * `atNano` is when it happened while no daemon was there to tell.
+   * Publishes an event with the next sequence number and the current time (never equal for two events in a row; earlier than the one before
+   * only where the clock was set back), or an earlier one: `atNano` is when it happened while no daemon was there to tell.
    */
   publish(event: NewEvent, atNano?: bigint): EngineEvent {
-    let now = atNano ?? nowNano();
-    if (now <= this.#lastNano) now = this.#lastNano + 1n;
+    let now = atNano ?? this.#now();
+    const isSetBack = atNano === undefined && now <= this.#lastNano - SET_BACK_NANO;
+    if (now <= this.#lastNano && !isSetBack) now = this.#lastNano + 1n;
     this.#lastNano = now;
     const { event: full, recorded } = this.#history.add({ ...event, timeNano: now });
     if (recorded === undefined) this.#wakeReaders();

@@ -10,9 +10,9 @@ export function progressReporter(
   status: string,
   total: number,
 ): (bytes: number) => void {
-  let last = 0;
+  let last = -INTERVAL_MS;
   return (current) => {
-    const now = Date.now();
+    const now = performance.now();
     if (now - last < INTERVAL_MS && current < total) return;
     last = now;
     void out.write({ status, progressDetail: { current, total }, ...(id === undefined ? {} : { id }) });

@@ -224,14 +224,14 @@ const MAX_LINE = 4096;
  * with deadline after `timeoutMs`.
  */
 export async function awaitPlugin(path: string, run: PluginRun, timeoutMs: number): Promise<void> {
-  const until = Date.now() + timeoutMs;
+  const until = performance.now() + timeoutMs;
   let end: ShimExit | undefined;
   const ended = run.exited.then((exit) => {
     end = exit;
   });
   for (let pause = TRY_MS.first; ; pause = Math.min(pause * 2, TRY_MS.longest)) {
     try {
-      (await openConnection({ path }, undefined, Math.max(1, until - Date.now()))).destroy();
+      (await openConnection({ path }, undefined, Math.max(1, until - performance.now()))).destroy();
       break;
     } catch (error) {
       // compat: Docker says no more than what is before the colon.
@@ -240,14 +240,14 @@ export async function awaitPlugin(path: string, run: PluginRun, timeoutMs: numbe
         throw new Fault("system", `${why}: the plugin has ended with exit code ${end.exitCode}`, {
           code: "plugin.ended",
         });
-      if (Date.now() >= until)
+      if (performance.now() >= until)
         throw new Fault("deadline", `${why}: the plugin did not listen within ${timeoutMs / 1000} seconds`, {
           code: "plugin.timeout",
         });
     }
     await Promise.race([ended, delay(pause)]);
   }
-  await callPlugin({ path }, "Plugin.Activate", undefined, Math.max(1, until - Date.now())).catch(
+  await callPlugin({ path }, "Plugin.Activate", undefined, Math.max(1, until - performance.now())).catch(
     (error: unknown) => {
       // compat: Docker does not ask managed plugins what they are, so that one may not know the question.
       if (!(error instanceof Fault) || error.code !== "plugin.refused") throw error;

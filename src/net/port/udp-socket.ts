@@ -73,7 +73,7 @@ class UdpRelay implements HeldPort {
     if (!isAdmitted(this.#target, from.address, "")) return;
     const key = `${from.address} ${from.port}`;
     const client = this.#clients.get(key) ?? this.#open(from);
-    client.lastUsedMs = Date.now();
+    client.lastUsedMs = performance.now();
     this.#clients.delete(key);
     this.#clients.set(key, client);
     if (this.#clients.size > MAX_CLIENTS) this.#forget(this.#clients.keys().next().value as string);
@@ -83,10 +83,10 @@ class UdpRelay implements HeldPort {
 
   #open(from: RemoteInfo): Client {
     const link = this.#openLink(this.#target, (answer) => {
-      client.lastUsedMs = Date.now();
+      client.lastUsedMs = performance.now();
       this.#server.send(answer, from.port, from.address);
     });
-    const client = { link, lastUsedMs: Date.now() };
+    const client = { link, lastUsedMs: performance.now() };
     return client;
   }
 
@@ -96,7 +96,7 @@ class UdpRelay implements HeldPort {
   }
 
   #sweep(): void {
-    const limit = Date.now() - IDLE_MS;
+    const limit = performance.now() - IDLE_MS;
     for (const [key, client] of this.#clients) if (client.lastUsedMs < limit) this.#forget(key);
     if (this.#clients.size > 0) return;
     clearInterval(this.#sweeper);

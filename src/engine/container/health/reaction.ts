@@ -84,7 +84,7 @@ export class HealthReactions {
 
   #delayMs(live: LiveContainer, reaction: Reaction): number {
     if (reaction !== "restart") return 0;
-    const next = nextRestart(this.#restarts.get(live), Date.now());
+    const next = nextRestart(this.#restarts.get(live), performance.now());
     this.#restarts.set(live, next);
     return next.delayMs;
   }

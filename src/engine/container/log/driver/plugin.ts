@@ -137,13 +137,13 @@ class PluginDelivery implements Delivery {
 
 /** Waits until somebody reads; a pipe without a reader cannot be opened for writing. */
 async function openForWriting(path: string, signal: AbortSignal): Promise<FileHandle> {
-  const until = Date.now() + TIMEOUT_MS;
+  const until = performance.now() + TIMEOUT_MS;
   for (let pause = PAUSE_MS.first; ; pause = Math.min(pause * 2, PAUSE_MS.longest)) {
     try {
       return await open(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENXIO") throw error;
-      if (Date.now() >= until)
+      if (performance.now() >= until)
         throw new Fault("deadline", "the plugin does not open the pipe that it was told of", {
           code: "log.unreachable",
         });
