@@ -65,7 +65,8 @@ test:
 torture: build
 	@tools/install-packages test
 	BERTH_TORTURE=1 $(BUN) tools/test.ts --timeout 1800000 ./test/faults
-	$(BUN) test/torture/torture.ts $(if $(CUTS),--cuts $(CUTS)) $(if $(KILLS),--kills $(KILLS)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(SEED),--seed $(SEED))
+	$(BUN) test/torture/torture.ts $(if $(CUTS),--cuts $(CUTS)) $(if $(KILLS),--kills $(KILLS)) $(if $(WORKERS),--workers $(WORKERS)) \
+	  $(if $(CONTAINERS),--containers $(CONTAINERS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SOAK_MINUTES),--soak-minutes $(SOAK_MINUTES)) $(if $(SEED),--seed $(SEED))
 
 test-vm:
 	@tools/install-packages vm

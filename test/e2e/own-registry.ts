@@ -17,16 +17,18 @@ export interface OwnRegistryOptions {
   readonly port: number;
   readonly host?: string;
   readonly args?: readonly string[];
+  /** Milliseconds that it may run; 600 000 when absent. */
+  readonly lifeMs?: number;
 }
 
 /** Starts a registry that keeps its files in `dir`; whoever starts it stops it. */
 export async function startOwnRegistry(
   dir: string,
   network: NetworkNamespace,
-  { port, host = "127.0.0.1", args = [] }: OwnRegistryOptions,
+  { port, host = "127.0.0.1", args = [], lifeMs = 600_000 }: OwnRegistryOptions,
 ): Promise<Live> {
   const command = ["registry", "serve", "--listen", `${host}:${port}`, "--root", dir, ...args];
-  const server = new Live(network.wrap([...BERTH, ...command]), { timeoutMs: 600_000 });
+  const server = new Live(network.wrap([...BERTH, ...command]), { timeoutMs: lifeMs });
   await server.prints("listening on");
   return server;
 }

@@ -1,7 +1,7 @@
 // `make torture`: the long forms of the suites in this directory, one after the other, and their figures in docs/reliability.md between its
 // marks. Options are passed on: `make torture KILLS=50 CUTS=20` is a small one.
 //
-//   tools/bun test/torture/torture.ts [--cuts N|all] [--kills N] [--workers N] [--seed N]
+//   tools/bun test/torture/torture.ts [--cuts N|all] [--kills N] [--workers N] [--containers N] [--clients N] [--soak-minutes N] [--seed N]
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -9,7 +9,9 @@ import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import type { Report as KillReport } from "./kill/run.ts";
+import type { Report as LoadReport } from "./load.ts";
 import type { Report as CutReport } from "./power-cut/run.ts";
+import type { Report as SoakReport } from "./soak.ts";
 
 const PAGE = join(dirname(dirname(import.meta.dirname)), "docs/reliability.md");
 const MARKED = /(<!-- figures -->\n)[^]*?(<!-- \/figures -->)/;
@@ -19,6 +21,9 @@ const { values } = parseArgs({
     cuts: { type: "string", default: "all" },
     kills: { type: "string", default: "1000" },
     workers: { type: "string", default: "20" },
+    containers: { type: "string", default: "500" },
+    clients: { type: "string", default: "16" },
+    "soak-minutes": { type: "string", default: "10" },
     seed: { type: "string", default: String(Date.now() % 1e9) },
   },
 });
@@ -37,30 +42,57 @@ async function suite<T>(program: string, ...args: string[]): Promise<T[]> {
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
 
-function rows(cuts: readonly CutReport[], kill: KillReport | undefined): string[] {
-  const row = (...cells: (string | number)[]): string => `| ${cells.join(" | ")} |`;
-  const cutRows = cuts.map((r) =>
-    row(
-      `power cut: ${r.workload}`,
-      `${r.steps} disk steps, ${r.promises} promises`,
-      `${r.cuts} cuts`,
-      r.losses.length,
-    ),
+const row = (...cells: (string | number)[]): string => `| ${cells.join(" | ")} |`;
+
+const rowOfCuts = (r: CutReport): string =>
+  row(
+    `power cut: ${r.workload}`,
+    `${r.steps} disk steps, ${r.promises} promises`,
+    `${r.cuts} cuts`,
+    r.losses.length,
   );
-  if (kill === undefined) return cutRows;
-  const killed = Object.entries(kill.kills).map(([what, n]) => `${what} ${n}`);
-  const load = `${values.workers} workers, ${kill.deeds} pieces of work, ${kill.lines} lines of logs`;
-  const wrong = kill.failures.length + kill.leaks.length;
-  return [
-    ...cutRows,
-    row("kill -9", load, `${sum(Object.values(kill.kills))} kills: ${killed.join(", ")}`, wrong),
-  ];
+
+function rowOfKills(r: KillReport): string {
+  const killed = Object.entries(r.kills).map(([what, n]) => `${what} ${n}`);
+  const load = `${values.workers} workers, ${r.deeds} pieces of work, ${r.lines} lines of logs`;
+  const tried = `${sum(Object.values(r.kills))} kills: ${killed.join(", ")}`;
+  return row("kill -9", load, tried, r.failures.length + r.leaks.length);
+}
+
+const rowOfLoad = (r: LoadReport): string =>
+  row(
+    "load",
+    `${r.clients} clients at once, all running after ${(r.startedMs / 1000).toFixed(1)} s`,
+    `${r.containers} containers`,
+    r.failures.length + r.leaks.length,
+  );
+
+function rowOfSoak(r: SoakReport): string {
+  const memory = r.pssKb.map((kb) => Math.round(kb / 1024)).join(", ");
+  const load = `${r.workers} workers for ${r.minutes} minutes; lowest of each quarter: ${memory} MB, ${r.descriptors.join(", ")} descriptors`;
+  const done = Object.entries(r.deeds).map(([what, n]) => `${what} ${n}`);
+  const tried = `${sum(Object.values(r.deeds))} pieces of work: ${done.join(", ")}`;
+  return row("soak", load, tried, r.failures.length + r.leaks.length);
 }
 
 const cuts = await suite<CutReport>("power-cut/run.ts", "--cuts", values.cuts);
-const [kill] = await suite<KillReport>("kill/run.ts", "--kills", values.kills, "--workers", values.workers);
+const kill = await suite<KillReport>("kill/run.ts", "--kills", values.kills, "--workers", values.workers);
+const load = await suite<LoadReport>(
+  "load.ts",
+  "--containers",
+  values.containers,
+  "--clients",
+  values.clients,
+);
+const soak = await suite<SoakReport>("soak.ts", "--minutes", values["soak-minutes"]);
 const head = ["| suite | under what | tried | losses, leaks, wrong answers |", "|---|---|---|---|"];
-const figures = [...head, ...rows(cuts, kill), ""].join("\n");
+const rows = [
+  ...cuts.map(rowOfCuts),
+  ...kill.map(rowOfKills),
+  ...load.map(rowOfLoad),
+  ...soak.map(rowOfSoak),
+];
+const figures = [...head, ...rows, ""].join("\n");
 const page = readFileSync(PAGE, "utf8");
 writeFileSync(
   PAGE,
@@ -68,8 +100,9 @@ writeFileSync(
 );
 const problems = [
   ...cuts.flatMap((r) => r.losses),
-  ...(kill?.failures ?? ["kill: no report"]),
-  ...(kill?.leaks ?? []),
+  ...Object.entries({ kill, load, soak }).flatMap(([name, reports]) =>
+    reports.length === 0 ? [`${name}: no report`] : reports.flatMap((r) => [...r.failures, ...r.leaks]),
+  ),
 ];
 for (const problem of problems) process.stderr.write(`${problem}\n`);
 process.exit(problems.length === 0 ? 0 : 1);

@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { inventoryOf } from "../../../tools/leaks.ts";
 import { procStatus, TestDaemon } from "../../e2e/harness.ts";
 import { Random } from "../random.ts";
+import { differencesSince } from "../settle.ts";
 import { work } from "./workers.ts";
 import { World } from "./world.ts";
 
@@ -34,8 +35,6 @@ export interface Report {
 
 /** Longest pause between two kills, in milliseconds. */
 const PAUSE_MS = 150;
-/** How long what was removed may take to be gone. */
-const SETTLE_MS = 60_000;
 const SENTINELS = 4;
 
 /** Containers that nobody kills: each counts, line by line. */
@@ -133,29 +132,6 @@ async function killAll(world: World, count: number, random: Random): Promise<voi
   }
 }
 
-/** Compares what there is with what there was, until it is the same or does not change any more. */
-async function leaksSince(before: readonly string[], look: () => string[]): Promise<string[]> {
-  const differences = (): string[] => {
-    const now = look();
-    const count = (list: readonly string[]): Map<string, number> => {
-      const counts = new Map<string, number>();
-      for (const line of list) counts.set(line, (counts.get(line) ?? 0) + 1);
-      return counts;
-    };
-    const [was, is] = [count(before), count(now)];
-    return [...new Set([...was.keys(), ...is.keys()])].flatMap((line) => {
-      const more = (is.get(line) ?? 0) - (was.get(line) ?? 0);
-      return more === 0 ? [] : [`${more > 0 ? "+" : ""}${more} ${line}`];
-    });
-  };
-  const end = Date.now() + SETTLE_MS;
-  for (;;) {
-    const left = differences();
-    if (left.length === 0 || Date.now() > end) return left;
-    await setTimeout(200);
-  }
-}
-
 async function main(): Promise<number> {
   const begun = Date.now();
   const seed = Number(values.seed);
@@ -183,7 +159,7 @@ async function main(): Promise<number> {
     await world.replaceDaemon(() => daemon.kill());
     world.api.close();
     const lines = await checkSentinels(world, starts);
-    const leaks = await leaksSince(before, look);
+    const leaks = await differencesSince(before, look);
     const { deeds = 0, ...kills } = Object.fromEntries(world.counts);
     const seconds = Math.round((Date.now() - begun) / 1000);
     report = { seed, kills, deeds, lines, failures: world.failures, leaks, seconds };
