@@ -258,7 +258,9 @@ export class ContainerTable {
 
   /** Commits the removal of a container, and in the same step what becomes of its own elsewhere. */
   async remove(record: ContainerRecord, more: readonly Change[] = []): Promise<void> {
-    await this.#store.commit([this.#records.remove(record.id), ...more], durabilityOf(record, more));
+    // For the same reason a full disk holds no container back that goes when it ends.
+    const options = { ...durabilityOf(record, more), isFact: record.hostConfig.AutoRemove };
+    await this.#store.commit([this.#records.remove(record.id), ...more], options);
     this.#onChange(record.id, undefined);
     this.#forget(record);
   }

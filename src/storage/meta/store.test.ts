@@ -62,7 +62,7 @@ test("a fact stays when the disk refuses it, what else was to be changed does no
   const other = store.commit([table.put("other", { n: 2 })]);
   const fact = store.commit([table.put("run", { n: 2 })], { isFact: true });
   const never = store.commit([table.put("never", { n: 1 })]);
-  const ofNever = store.commit([table.put("never", { n: 2 })], { isFact: true });
+  const ofNever = store.commit([table.put("run", { n: 3 }), table.put("never", { n: 2 })], { isFact: true });
   await fact;
   for (const refused of [other, never, ofNever]) await assert.rejects(refused, /full/);
   assert.deepEqual(

@@ -265,19 +265,20 @@ export class MetaStore implements RecordStore {
     if (undone.some((pending) => pending.frame.length > 0))
       this.#log(fault.message, { commits: undone.length });
     for (const pending of undone) {
-      const isKept = pending.facts.length > 0 && pending.facts.every((fact) => this.#keep(fact));
-      if (isKept) pending.resolve();
+      if (this.#keep(pending.facts)) pending.resolve();
       else pending.reject(fault);
     }
     if (this.#hasUnwritten) this.#flushSoon(RETRY_AFTER_MS);
   }
 
-  /** Applies a fact although it was not written; false when there is no such record. */
-  #keep(fact: Change): boolean {
-    if (!this.#table(fact.table).has(fact.key)) return false;
-    this.#apply(fact);
-    this.#hasUnwritten = true;
-    return true;
+  /** Applies facts although they were not written; false, and none of them, when there is no such record. */
+  #keep(facts: readonly Change[]): boolean {
+    const areKept = facts.length > 0 && facts.every((fact) => this.#table(fact.table).has(fact.key));
+    if (areKept) {
+      for (const fact of facts) this.#apply(fact);
+      this.#hasUnwritten = true;
+    }
+    return areKept;
   }
 
   #isLogLarge(): boolean {

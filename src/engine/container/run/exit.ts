@@ -138,8 +138,11 @@ function autoRemove(context: ContainerContext, live: LiveContainer): void {
       const record = context.table.get(live.id);
       try {
         if (record !== undefined) await removeStopped(context, live, record, { volumes: true });
-      } finally {
+      } catch (error) {
         live.isRemoving = false; // it can be asked for again
+        if (record !== undefined)
+          live.tellRemoved({ exitCode: record.state.exitCode, error: messageOf(error) });
+        throw error;
       }
     }),
   );
