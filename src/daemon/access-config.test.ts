@@ -8,10 +8,10 @@ const read = (file: object) =>
 
 test("sockets with their policies are read", () => {
   const config = read({
-    "authorization-plugins": ["a"],
+    "authorization-plugins": ["b", "a", "b"],
     access: [{ host: "unix:///s", labels: ["team=ci", "x=a=b"], allow: ["images"], "read-only": true }],
   });
-  assert.deepEqual(config.plugins, ["a"]);
+  assert.deepEqual(config.plugins, ["b", "a"], "each is asked once");
   assert.deepEqual(config.sockets, [
     {
       host: "unix:///s",

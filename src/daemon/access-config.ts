@@ -48,7 +48,7 @@ export function accessConfigOf(
   const plugins = file["authorization-plugins"] ?? flags["authorization-plugin"];
   if (!isTexts(plugins))
     throw invalid('"authorization-plugins" in the configuration file must be a list of strings');
-  return { plugins, auditLog, sockets: access.map(socketOf) };
+  return { plugins: [...new Set(plugins)], auditLog, sockets: access.map(socketOf) };
 }
 
 const isTexts = (value: unknown): value is readonly string[] =>

@@ -57,6 +57,11 @@ describe("responses for older clients", () => {
       VirtualSize: 5,
       Containers: -1,
     });
+    const tagged = { RepoTags: ["a:1"], RepoDigests: [], Size: 5 };
+    assert.deepEqual(
+      ["1.42", "1.43"].map((v) => (shapeResponse("ImageList", v, [tagged]) as Json[])[0]?.["RepoDigests"]),
+      [null, []],
+    );
     const v149 = shape("ImageInspect", "1.49", { Size: 5, Config: { Cmd: ["x"] } });
     assert.equal(v149["VirtualSize"], undefined);
     assert.equal(v149["Author"], "");
@@ -85,13 +90,19 @@ describe("responses for older clients", () => {
 
 describe("disk usage", () => {
   const usage = { ActiveCount: 1, TotalCount: 2, Reclaimable: 3, TotalSize: 4, Items: [] };
-  const value: DiskUsage = { ImageUsage: usage, VolumeUsage: usage };
+  const cached = { ...usage, Items: [{ ID: "c" }] } as unknown as NonNullable<DiskUsage["BuildCacheUsage"]>;
+  const value: DiskUsage = { ImageUsage: usage, VolumeUsage: usage, BuildCacheUsage: cached };
 
   test("old clients get flat lists only", () => {
-    assert.deepEqual(shapeDiskUsage("1.51", false, value), { LayersSize: 4, Images: [], Volumes: [] });
+    assert.deepEqual(shapeDiskUsage("1.51", false, value), {
+      LayersSize: 4,
+      Images: [],
+      Volumes: [],
+      BuildCache: cached.Items,
+    });
   });
 
-  test("new clients get objects, with items when verbose, and flat lists beside them when not", () => {
+  test("new clients get objects, with the items that there are when verbose, and flat lists beside them when not", () => {
     const { Items: _items, ...totals } = usage;
     const plain = JSON.parse(JSON.stringify(shapeDiskUsage("1.52", false, value)));
     assert.deepEqual(plain, {
@@ -100,7 +111,10 @@ describe("disk usage", () => {
       ImageUsage: totals,
       Volumes: [],
       VolumeUsage: totals,
+      BuildCache: cached.Items,
+      BuildCacheUsage: totals,
     });
-    assert.deepEqual(shapeDiskUsage("1.52", true, value), { ImageUsage: usage, VolumeUsage: usage });
+    const verbose = JSON.parse(JSON.stringify(shapeDiskUsage("1.52", true, value)));
+    assert.deepEqual(verbose, { ImageUsage: totals, VolumeUsage: totals, BuildCacheUsage: cached });
   });
 });

@@ -135,9 +135,10 @@ const virtualSize: Rule = {
 const noneTags: Rule = {
   before: "1.43",
   apply(value) {
-    if ((value["RepoTags"] as string[]).length > 0 || (value["RepoDigests"] as string[]).length > 0) return;
-    value["RepoTags"] = ["<none>:<none>"];
-    value["RepoDigests"] = ["<none>@<none>"];
+    if ((value["RepoDigests"] as string[]).length > 0) return;
+    const isNamed = (value["RepoTags"] as string[]).length > 0;
+    if (!isNamed) value["RepoTags"] = ["<none>:<none>"];
+    value["RepoDigests"] = isNamed ? null : ["<none>@<none>"];
   },
 };
 
@@ -316,7 +317,7 @@ export function shapeDiskUsage(version: string, isVerbose: boolean, value: DiskU
       result[flat] = object === "ImageUsage" ? withContainers(items as Json[], usage.Items as Json[]) : items;
     }
     if (isOld) continue;
-    result[object] = isVerbose ? usage : { ...usage, Items: undefined };
+    result[object] = isVerbose && (usage.Items?.length ?? 0) > 0 ? usage : { ...usage, Items: undefined };
   }
   return result;
 }

@@ -81,12 +81,19 @@ for (const client of clients)
     });
 
     test("an unknown user and a missing directory are errors", async () => {
-      const user = await outcome("exec", "-u", "nobodyknows", "host", "true");
-      assert.equal(user.status, 126);
-      assert.match(
-        user.stdout + user.stderr,
-        /unable to find user nobodyknows: no matching entries in passwd file/,
-      );
+      for (const [user, kind, name, file] of [
+        ["nobodyknows", "user", "nobodyknows", "passwd"],
+        ["nobodyknows:0", "user", "nobodyknows", "passwd"],
+        ["dev:nogroups", "group", "nogroups", "group"],
+        ["1:nogroups", "group", "nogroups", "group"],
+      ] as const) {
+        const refused = await outcome("exec", "-u", user, "host", "true");
+        assert.equal(refused.status, 1);
+        const why = `Error response from daemon: unable to find ${kind} ${name}: no matching entries in ${file} file`;
+        assert.equal(refused.stderr.trim(), why);
+      }
+      assert.deepEqual((await daemon.inspect("host")).ExecIDs, null);
+      assert.equal(await text("exec", "-u", "dev:extra", "host", "id", "-g"), "2000");
       const directory = await outcome("exec", "-w", "/no/such", "host", "true");
       assert.notEqual(directory.status, 0);
       assert.match(directory.stdout + directory.stderr, /\/no\/such/);

@@ -28,12 +28,14 @@ for (const c of clients) {
     await daemon.importImage("loose");
     await daemon.importImage("loose"); // the first one has lost its name
     await daemon.importImage("extra");
+    await daemon.text(c, ["tag", "busybox", "spare:1"]);
     await daemon.text(c, ["run", "-d", "--name", "user", "busybox", "sleep", "600"]);
     const dangling = await daemon.text(c, ["image", "prune", "-f"]);
     assert.match(dangling, /Total reclaimed space: /);
     assert.match(await daemon.text(c, ["images", "--format", "{{.Repository}}"]), /extra/);
     const all = await daemon.text(c, ["system", "prune", "-af", "--volumes", "--filter", "label!=kept"]);
     assert.match(all, /untagged: extra:latest/i);
+    assert.match(all, /untagged: spare:1/i);
     assert.match(all, /Total reclaimed space: /);
     assert.equal(await daemon.text(c, ["images", "--format", "{{.Repository}}"]), "busybox");
     assert.equal(await daemon.text(c, ["volume", "ls", "-q"]), "");

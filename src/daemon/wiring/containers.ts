@@ -178,7 +178,11 @@ function connectConcepts(context: ContainerContext): void {
   images.setUserLister((imageId) =>
     table
       .all()
-      .flatMap((r) => (usesImage(r, imageId) ? [{ containerId: r.id, isRunning: isRunning(r) }] : [])),
+      .flatMap((r) =>
+        usesImage(r, imageId)
+          ? [{ containerId: r.id, isRunning: isRunning(r), imageName: r.config.Image }]
+          : [],
+      ),
   );
   networks.setMembers({
     list: (networkId) => membersOf(table, networkId),

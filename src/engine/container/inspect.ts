@@ -15,7 +15,7 @@ import { graphData } from "../graph-data.ts";
 import type { ContainerPaths } from "./context.ts";
 import type { LogStatus } from "./log/service.ts";
 import { mountPoints } from "./mounts/points.ts";
-import { networkSettings, networksOf, shownPorts } from "./network/view.ts";
+import { listedNetworks, networkSettings, shownPorts } from "./network/view.ts";
 import { portSummaries } from "./ports.ts";
 import { type ContainerRecord, type Health, isRunning, type RunState } from "./record.ts";
 
@@ -131,7 +131,7 @@ export function summaryOf(
     Status: statusText(record.state, nowMs, health?.status),
     Health: { Status: health?.status ?? "none", FailingStreak: health?.failingStreak ?? 0 },
     HostConfig: { NetworkMode, ...(Annotations === undefined ? {} : { Annotations }) },
-    NetworkSettings: { Networks: networksOf(record) },
+    NetworkSettings: { Networks: listedNetworks(record) },
     Mounts: mountPoints(record),
   };
 }

@@ -14,6 +14,9 @@ import { openExec } from "../../runtime/shim/client.ts";
 import { generateSpec } from "../../runtime/spec/generate.ts";
 import { type ContainerContext, publish } from "../container/context.ts";
 import type { ContainerRecord } from "../container/record.ts";
+import { isNamed, ownerOf } from "../container/files/owner.ts";
+import { parseContainerPath } from "../container/files/path.ts";
+import { openLive } from "../container/files/root.ts";
 import { currentEnvironment } from "../container/network/links.ts";
 import { specInputOf } from "../container/spec/input.ts";
 import { externalOf, withExternalExec } from "../container/runtime/external.ts";
@@ -81,6 +84,7 @@ export class ExecService {
     if (command.length === 0)
       throw new Fault("invalidParameter", "No exec command specified", { code: "exec.no-command" });
     const record = this.#running(input.id);
+    await this.#checkUser(record, input.body.User ?? "");
     const { DetachKeys } = input.body;
     const detachKeys = readDetachKeys(
       DetachKeys ?? undefined,
@@ -102,6 +106,16 @@ export class ExecService {
     this.#context.table.live(record.id).addExec(exec.id, (exitCode) => this.#settle(exec, exitCode));
     publish(this.#context, record, `exec_create: ${shownCommand(command)}`, { execID: exec.id });
     return { Id: exec.id };
+  }
+
+  /** Fails with invalidParameter for names that the container's accounts do not have; what is wrong with numbers its start says. */
+  async #checkUser(record: ContainerRecord, user: string): Promise<void> {
+    if (!isNamed(user)) return;
+    const { run } = this.#context.table.live(record.id);
+    const opened = await openLive(this.#context, run, record, parseContainerPath("/"));
+    if (opened === undefined) return; // its start says that the container has ended
+    await using session = opened.session;
+    await ownerOf(session, user);
   }
 
   async start(input: Input<"execStart">, hijack: Hijack, _call: Call): Promise<void> {

@@ -358,15 +358,17 @@ export class ImageService {
     return [...plan.answer];
   }
 
-  /** What a prune with these filters takes: by its name, or by its id. */
+  /** What a prune with these filters takes: by its name, or by its id; spare names of a used image are worth nothing. */
   prunable(filters: Filters): { name: string; sizeBytes: number }[] {
     const { table } = this.#context;
     const isWanted = imageMatcher({ table, usersOf: this.#usersOf }, filters);
-    return table.all().flatMap((image) =>
-      isWanted(image)
+    return table.all().flatMap((image) => {
+      const refs = isWanted(image);
+      if (this.isUsed(image.id)) return refs.map((name) => ({ name, sizeBytes: 0 }));
+      return refs
         .slice(0, 1)
-        .map((name) => ({ name: name === image.id ? name.slice(7, 19) : name, sizeBytes: image.sizeBytes })),
-    );
+        .map((name) => ({ name: name === image.id ? name.slice(7, 19) : name, sizeBytes: image.sizeBytes }));
+    });
   }
 
   async prune(input: Input<"imagePrune">): Promise<ImagesPrune> {

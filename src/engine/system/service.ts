@@ -192,7 +192,7 @@ export class SystemService {
         IndexConfigs: {
           "docker.io": {
             Name: "docker.io",
-            Mirrors: mirrorsOf(f.registries, "docker.io"),
+            Mirrors: shownMirrors(f.registries, "docker.io"),
             Secure: true,
             Official: true,
           },
@@ -201,11 +201,11 @@ export class SystemService {
               .filter((r) => !isBlock(r))
               .map((r) => [
                 r,
-                { Name: r, Mirrors: mirrorsOf(f.registries, r), Secure: false, Official: false },
+                { Name: r, Mirrors: shownMirrors(f.registries, r), Secure: false, Official: false },
               ]),
           ),
         },
-        Mirrors: f.registries.mirrors.length === 0 ? null : mirrorsOf(f.registries, "docker.io"),
+        Mirrors: f.registries.mirrors.length === 0 ? null : shownMirrors(f.registries, "docker.io"),
       },
       NCPU: cpus().length,
       MemTotal: totalmem(),
@@ -340,6 +340,10 @@ export class SystemService {
     };
   }
 }
+
+/** compat: each mirror's address ends with a slash. */
+const shownMirrors = (registries: RegistrySettings, domain: string): string[] =>
+  mirrorsOf(registries, domain).map((mirror) => (mirror.endsWith("/") ? mirror : `${mirror}/`));
 
 function readText(path: string): string {
   try {

@@ -68,8 +68,8 @@ assert client.containers.list(filters={"label": "by=docker-py"}) == [web]
 assert web in client.networks.get("compat").containers
 step("network, volume, ports, limits, events")
 
-code, output = web.exec_run(["sh", "-c", "ulimit -n; echo err >&2; exit 5"], demux=True)
-assert (code, output) == (5, (b"100\n", b"err\n")), (code, output)
+code, output = web.exec_run(["sh", "-c", "ulimit -Hn; echo err >&2; exit 5"], demux=True)
+assert (code, output) == (5, (b"200\n", b"err\n")), (code, output)
 sock = client.api.exec_start(client.api.exec_create(web.id, "cat", stdin=True)["Id"], socket=True)
 sock._sock.sendall(b"typed\n")
 assert sock._sock.recv(100)[8:] == b"typed\n"

@@ -1,5 +1,5 @@
-// Who a container's files belong to after `docker cp -a`: the container's user, looked up in the container's own accounts
-// and never in the host's.
+// Who a user of a container is: whom its files belong to after `docker cp -a`, who runs a command in it. Looked up in the container's own
+// accounts and never in the host's.
 import { Fault, SysError } from "../../../lib/errors.ts";
 import type { FsSession } from "../../../linux/keel.ts";
 import { fs } from "../../../linux/ops.ts";
@@ -12,18 +12,28 @@ export interface Owner {
 const MAX_ACCOUNTS_BYTES = 4 << 20;
 const MAX_ID = 2 ** 32 - 2;
 
+/** Whether a user (USER's syntax) is or has a name, for which the accounts are needed. */
+export const isNamed = (user: string): boolean =>
+  user.split(":", 2).some((part) => part !== "" && idOf(part) === undefined);
+
 /** Returns the owner that `user` (USER's syntax) means, undefined for "". Fails with invalidParameter for unknown names. */
 export async function ownerOf(session: FsSession, user: string): Promise<Owner | undefined> {
   if (user === "") return undefined;
-  const [name = "", group] = user.split(":", 2);
+  const [name = "", group = ""] = user.split(":", 2);
   const account = accountOf(await accounts(session, "etc/passwd"), name);
-  const uid = idOf(name) ?? Number(account?.[2] ?? Number.NaN);
-  const gid = group === undefined ? Number(account?.[3] ?? 0) : await groupIdOf(session, group);
-  if ([uid, gid].every((id) => Number.isInteger(id) && id >= 0 && id <= MAX_ID)) return { uid, gid };
-  throw new Fault("invalidParameter", `unable to find user ${user}: no matching entries in passwd file`, {
-    code: "container.user",
-  });
+  const uid = name === "" ? 0 : (idOf(name) ?? Number(account?.[2] ?? Number.NaN));
+  if (!isId(uid)) throw unknown("user", name, "passwd");
+  const gid = group === "" ? Number(account?.[3] ?? 0) : await groupIdOf(session, group);
+  if (!isId(gid)) throw unknown("group", group, "group");
+  return { uid, gid };
 }
+
+const isId = (id: number): boolean => Number.isInteger(id) && id >= 0 && id <= MAX_ID;
+
+const unknown = (kind: string, name: string, file: string): Fault =>
+  new Fault("invalidParameter", `unable to find ${kind} ${name}: no matching entries in ${file} file`, {
+    code: `container.${kind}`,
+  });
 
 async function groupIdOf(session: FsSession, group: string): Promise<number> {
   return idOf(group) ?? Number(accountOf(await accounts(session, "etc/group"), group)?.[2] ?? Number.NaN);

@@ -85,7 +85,7 @@ export function endpointOf(network: NetworkRecord, wish: EndpointSettingsRequest
   const linkLocalIps = wish.IPAMConfig?.LinkLocalIPs ?? [];
   checkWish(network, wish, { ip, ip6, linkLocalIps });
   const links = wish.Links ?? [];
-  const driverOpts = wish.DriverOpts ?? {};
+  const { DriverOpts: driverOpts } = wish;
   return {
     networkName: network.name,
     networkId: "",
@@ -95,7 +95,7 @@ export function endpointOf(network: NetworkRecord, wish: EndpointSettingsRequest
     wantedMac: (wish.MacAddress ?? "").toLowerCase().replaceAll("-", ":"),
     ...(linkLocalIps.length === 0 ? {} : { linkLocalIps }),
     ...(links.length === 0 ? {} : { links }),
-    ...(Object.keys(driverOpts).length === 0 ? {} : { driverOpts }),
+    ...(driverOpts ? { driverOpts } : {}),
     ...(wish.GwPriority ? { gwPriority: wish.GwPriority } : {}),
   };
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AttachedEndpoint, ContainerRecord, NetworkEndpoint } from "../record.ts";
 import { NEVER_RAN } from "../record.ts";
-import { dnsNames, networkSettings, shownPorts } from "./view.ts";
+import { dnsNames, listedNetworks, networkSettings, shownPorts } from "./view.ts";
 
 const attached = (over: Partial<AttachedEndpoint> = {}): AttachedEndpoint => ({
   endpointId: "e",
@@ -52,6 +52,15 @@ test("ports are shown where something can be published", () => {
   ])
     assert.deepEqual(shownPorts(record(endpoint({ attached: attached(over) }))), {});
   assert.deepEqual(shownPorts(record()), {});
+});
+
+test("lists show networks without names, links and options; inspections show options that were given, none among them", () => {
+  const e = endpoint({ links: ["db:db"], driverOpts: {} });
+  const shown = networkSettings(record(e)).Networks["web"];
+  assert.deepEqual([shown?.DriverOpts, shown?.Links], [{}, ["db:db"]]);
+  assert.deepEqual(listedNetworks(record(e)), {
+    web: { ...shown, Links: null, Aliases: null, DriverOpts: null, DNSNames: null },
+  });
 });
 
 test("networkSettings show what the network gave, and what was asked for where it does not run", () => {

@@ -32,8 +32,17 @@ export function shownPorts(record: ContainerRecord): PortMap {
 }
 
 /** Returns the endpoints by network name. */
-export const networksOf = (record: ContainerRecord): Record<string, EndpointSettings> =>
+const networksOf = (record: ContainerRecord): Record<string, EndpointSettings> =>
   Object.fromEntries(record.endpoints.map((e) => [e.networkName, endpointSettings(e, record)]));
+
+/** Returns the endpoints by network name as lists show them. compat: without names, links and options. */
+export const listedNetworks = (record: ContainerRecord): Record<string, EndpointSettings> =>
+  Object.fromEntries(
+    record.endpoints.map((e) => [
+      e.networkName,
+      { ...endpointSettings(e, record), Links: null, Aliases: null, DriverOpts: null, DNSNames: null },
+    ]),
+  );
 
 function endpointSettings(e: NetworkEndpoint, record: ContainerRecord): EndpointSettings {
   const a = e.attached;

@@ -72,7 +72,9 @@ test("planDelete by name keeps what containers use: the name too, unless forced"
   withImages(async (table) => {
     const a = image("a");
     await table.add(a, [parseReference("one")]);
-    const user = (isRunning: boolean) => (): ImageUser[] => [{ containerId: "c".repeat(64), isRunning }];
+    const user = (isRunning: boolean) => (): ImageUser[] => [
+      { containerId: "c".repeat(64), isRunning, imageName: "one" },
+    ];
     const forced = { ...OPTIONS, force: true };
     for (const isRunning of [true, false])
       assert.throws(() => planDelete(table, "one", OPTIONS, user(isRunning)), {

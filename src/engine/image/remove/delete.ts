@@ -19,6 +19,8 @@ import { bestImage, type ImageTable } from "../table.ts";
 export interface ImageUser {
   containerId: string;
   isRunning: boolean;
+  /** What its creator called the image. */
+  imageName: string;
 }
 
 export type UsersOf = (imageId: string) => readonly ImageUser[];
