@@ -137,8 +137,15 @@ async function listenTcp(authority: string, options: ListenOptions): Promise<Lis
   return { address: `tcp://${host.includes(":") ? `[${host}]` : host}:${port}`, close: () => server.close() };
 }
 
+/**
+ * A client that is silent for so long is asked whether it is there, each second; after ten times it is not. In a minute or two a machine that has vanished
+ * is found out (the kernel's own time is two hours), and a network that fails for some seconds cuts nobody off.
+ */
+const ASK_AFTER_MS = 120_000;
+const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: ASK_AFTER_MS };
+
 function makeTcpServer({ tls, onConnection, log }: ListenOptions): NetServer {
-  const common = { allowHalfOpen: true, noDelay: true, keepAlive: true };
+  const common = { allowHalfOpen: true, noDelay: true, ...KEEP_ALIVE };
   if (tls === undefined) return createServer(common, onConnection);
   const { cert, key, clientCa } = tls;
   const asks = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
@@ -165,7 +172,7 @@ async function listenDescriptors(which: string, options: ListenOptions): Promise
   }
   const servers: NetServer[] = [];
   for (const fd of wanted) {
-    const server = createServer({ allowHalfOpen: true }, options.onConnection);
+    const server = createServer({ allowHalfOpen: true, ...KEEP_ALIVE }, options.onConnection);
     await listening(server, `fd://${fd}`, { fd });
     servers.push(server);
   }

@@ -5,6 +5,7 @@
 
 import * as fs from "node:fs";
 import { join } from "node:path";
+import { removeTree } from "../linux/remove-tree.ts";
 
 /** An open file; all offsets are explicit. */
 export interface DiskFile {
@@ -60,7 +61,7 @@ export const nodeDisk: DiskIo = {
   },
   rename: (from, to) => fs.promises.rename(from, to),
   remove: (path) => fs.promises.rm(path, { force: true }),
-  removeTree: (dir) => fs.promises.rm(dir, { recursive: true, force: true }),
+  removeTree,
   async syncDir(dir) {
     const fd = await call<number>((done) => fs.open(join(dir, "."), fs.constants.O_RDONLY, done));
     try {

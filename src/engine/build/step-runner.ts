@@ -1,11 +1,12 @@
 // Runs one RUN step in a container that exists only for it: no record, no log, gone with the step. The same plan, agent and
 // shim as for any other container.
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import type { StepLimits, StepRequest, StepRunner, StepTerminal } from "../../build/solver/ports.ts";
 import { Fault } from "../../lib/errors.ts";
 import { FrameDecoder } from "../../lib/frames.ts";
+import { removeTree } from "../../linux/remove-tree.ts";
 import type { IdMap } from "../../linux/idmap.ts";
 import { HOST_NS, host, type Op, type Register, type RootSource } from "../../linux/ops.ts";
 import { openHostNamespace } from "../../net/sandbox/endpoint.ts";
@@ -80,7 +81,7 @@ export class ContainerStepRunner implements StepRunner {
   async run(request: StepRequest): Promise<{ exitCode: number }> {
     await using stack = new AsyncDisposableStack();
     const dir = await mkdtemp(join(this.#scratchRoot, "step-"));
-    stack.defer(() => rm(dir, { recursive: true, force: true }));
+    stack.defer(() => removeTree(dir));
     const endpoint = await this.#planNetwork(request, stack);
     const files = await writeStepFiles(request, dir, endpoint, this.#context.nameService.defaults);
     const mounts = await makeStepMounts(request.mounts, dir, stack);
@@ -93,7 +94,7 @@ export class ContainerStepRunner implements StepRunner {
     });
     request.signal.throwIfAborted();
     const { results } = await this.#context.keel.run(ops);
-    stack.defer(() => rm(stateDir, { recursive: true, force: true }));
+    stack.defer(() => removeTree(stateDir));
     stack.defer(() => endScope(this.#context, place));
     const [, pid] = results.at(-1) as [shimPid: number, pid: number];
     await orEnded(socketPath, adoptScope(this.#context, place, { pid, ...scope }));
@@ -110,7 +111,8 @@ export class ContainerStepRunner implements StepRunner {
     if (request.network === "none" || request.network === "host") return null;
     const endpoint = await this.#context.networks.planAttach(
       {
-        network: request.network,
+        // compat: as in a container's network mode.
+        network: request.network === "default" ? "bridge" : request.network,
         containerId: request.containerId,
         containerName: request.containerId.slice(0, 12),
         ifName: "eth0",

@@ -1,6 +1,6 @@
 // Removes containers. The files are thrown away before the record: a removal that fails leaves a dead container with the
 // reason, which can be removed again, and one that a crash cut short is finished or made dead by the next daemon.
-import { rm } from "node:fs/promises";
+import { removeTree } from "../../linux/remove-tree.ts";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import { followSteps } from "../../lib/steps.ts";
 import { type ContainerContext, publish } from "./context.ts";
@@ -105,7 +105,7 @@ export async function removeStopped(
   context.inBackground(`remove the files of container ${live.id.slice(0, 12)}`, async () => {
     // The directory goes last: by it the next daemon finds cgroups that are left.
     if (await removeCgroups(context, cgroupOf(context, record), { attempts: 30 }))
-      await rm(context.paths.stateDir(live.id), { recursive: true, force: true });
+      await removeTree(context.paths.stateDir(live.id));
     for (const layer of layersOf(record)) await context.images.removeUnneededLayers(layer);
   });
 }

@@ -1,12 +1,13 @@
 // One run of a plugin: a container of its own kind, of which no list and no event of containers knows. Its shim outlives the daemon like
 // those of containers; the next daemon takes it over. What it writes goes to the daemon's log.
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Fault, messageOf } from "../../lib/errors.ts";
 import { FrameDecoder } from "../../lib/frames.ts";
 import { openConnection } from "../../lib/http1/connect.ts";
 import { callPlugin } from "../../lib/plugin-protocol/client.ts";
+import { removeTree } from "../../linux/remove-tree.ts";
 import { MS } from "../../linux/mount-flags.ts";
 import { host, type Op, type Register } from "../../linux/ops.ts";
 import { type CgroupPlan, containerCgroup, planCgroup } from "../../runtime/cgroup/plan.ts";
@@ -91,7 +92,7 @@ async function settle(context: PluginContext, id: string, told?: ShimExit): Prom
   const place = newCgroupPlace(context, undefined, id);
   const exit = told ?? (await lastExit(context, id, containerCgroup(context.cgroups, place)));
   await endScope(context, place);
-  for (const dir of [paths.stateDir(id), paths.sockets(id)]) await rm(dir, { recursive: true, force: true });
+  for (const dir of [paths.stateDir(id), paths.sockets(id)]) await removeTree(dir);
   await keel.run([host.unmount(paths.propagated(id))]);
   return exit;
 }

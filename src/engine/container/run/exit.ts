@@ -1,10 +1,10 @@
 // What happens when a container's process has ended: the endpoint goes back, the record says how it ended, whoever waits
 // is told, the restart policy decides, and `--rm` removes. Runs outside the container's lane, in which somebody may wait for
 // exactly this.
-import { rm } from "node:fs/promises";
 import { messageOf } from "../../../lib/errors.ts";
 import { followSteps } from "../../../lib/steps.ts";
 import { formatNano, parseNano } from "../../../lib/time.ts";
+import { removeTree } from "../../../linux/remove-tree.ts";
 import type { ShimExit } from "../../../runtime/shim/client.ts";
 import { type ContainerContext, publish } from "../context.ts";
 import { afterExit } from "../health/state.ts";
@@ -98,7 +98,7 @@ async function forgetRun(context: ContainerContext, live: LiveContainer): Promis
   if (record === undefined || live.run !== null || isRunning(record)) return;
   await table.isWritten();
   if (await removeCgroups(context, cgroupOf(context, record), { attempts: 3 }))
-    await rm(paths.stateDir(live.id), { recursive: true, force: true });
+    await removeTree(paths.stateDir(live.id));
 }
 
 /** Releases endpoints that came while those of `before` were released: a connection that was under way has succeeded. */

@@ -1,6 +1,7 @@
 // What a daemon that was killed in the middle of a start, or of a build step, has left: shims of which no record says that
 // they run. Nobody was told that they were started, so they are ended, and their directories and cgroups removed.
-import { readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
+import { removeTree } from "../../../linux/remove-tree.ts";
 import { containerCgroup } from "../../../runtime/cgroup/plan.ts";
 import type { ContainerContext } from "../context.ts";
 import { isRunning } from "../record.ts";
@@ -25,7 +26,7 @@ async function endOrphan(context: ContainerContext, id: string): Promise<void> {
   const place = newCgroupPlace(context, record?.hostConfig.CgroupParent, id);
   await lastExit(context, id, containerCgroup(context.cgroups, place));
   await endScope(context, place);
-  await rm(context.paths.stateDir(id), { recursive: true, force: true });
+  await removeTree(context.paths.stateDir(id));
   context.log(
     "info",
     `container ${id.slice(0, 12)}: ended, its start was not finished when the daemon was killed`,

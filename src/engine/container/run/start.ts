@@ -1,10 +1,10 @@
 // Starts a container: the endpoint, the runtime's plan and the shim in one message to keel, then attached clients, then
 // the process itself. Called in the container's lane. Whatever fails on the way is undone, and the record says why.
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { Fault, messageOf } from "../../../lib/errors.ts";
 import { followSteps } from "../../../lib/steps.ts";
 import { formatNano } from "../../../lib/time.ts";
+import { removeTree } from "../../../linux/remove-tree.ts";
 import { freezerFile } from "../../../linux/cgroupfs/freezer-state.ts";
 import {
   type HealthPlan,
@@ -152,8 +152,7 @@ async function launch(
   await using undo = new AsyncDisposableStack();
   const steps = followSteps("start");
   // Of the run before, when this one follows at once.
-  if (existsSync(context.paths.stateDir(record.id)))
-    await rm(context.paths.stateDir(record.id), { recursive: true, force: true });
+  if (existsSync(context.paths.stateDir(record.id))) await removeTree(context.paths.stateDir(record.id));
   const plan = await planNetworks(context, record);
   steps.done("networks");
   let failure: unknown;
@@ -380,7 +379,7 @@ async function unplug(context: ContainerContext, planned: readonly PlannedEndpoi
 /** Ends what was launched and could not be started, and waits until its shim is gone. */
 async function abandon(context: ContainerContext, id: string): Promise<void> {
   await killShim(context.paths.socket(id));
-  await rm(context.paths.stateDir(id), { recursive: true, force: true });
+  await removeTree(context.paths.stateDir(id));
 }
 
 /** Kills everything in a shim's container and returns when the shim is gone, also when there was none. */

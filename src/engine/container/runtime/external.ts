@@ -3,6 +3,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../../lib/errors.ts";
+import { removeTree } from "../../../linux/remove-tree.ts";
 import { cleanCgroupPath } from "../../../linux/cgroupfs/hierarchy.ts";
 import type { CgroupPlace } from "../run/cgroup.ts";
 import type { FsSession } from "../../../linux/keel.ts";
@@ -112,7 +113,7 @@ export async function withExternalExec<T>(
   const dir = join(container.stateDir, `exec-${request.execId}`);
   const log = join(dir, RUNTIME_LOG);
   const process = await lookedUpLive(context, record, execProcess(spec, request));
-  const forget = () => rm(dir, { recursive: true, force: true });
+  const forget = () => removeTree(dir);
   await mkdir(dir, { mode: 0o700 });
   try {
     await writeFile(join(dir, "process.json"), ociJson(plainProcess(process)), { mode: 0o600 });
