@@ -48,11 +48,7 @@ async function dispatch(program: string, argv: readonly string[]): Promise<numbe
     print(await completionText(program, argv.slice(1), argv[0] === "__complete"));
     return 0;
   }
-  const parsed = parseOrExplain(globalFlags, argv, {
-    path: program,
-    operands: "[OPTIONS] COMMAND [ARG...]",
-    interspersed: false,
-  });
+  const parsed = parseOrExplain(globalFlags, argv, { ...rootUsage(program), interspersed: false });
   const session = new Session(program, parsed.values, parsed.given);
   if (parsed.help !== undefined) return showRootHelp(session, parsed.help === "h");
   if (
@@ -80,12 +76,24 @@ async function dispatch(program: string, argv: readonly string[]): Promise<numbe
   if (nouns.some((noun) => noun.name === first)) return runNoun(session, first, rest);
   const status = await runPluginOf(session, first, argv);
   if (status !== undefined) return status;
-  if (rest.includes("--help")) return showRootHelp(session, false);
-  throw exitWith(
-    1,
-    `${program}: unknown command: ${program} ${first}\n\nRun '${program} --help' for more information`,
-  );
+  return refuseUnknown(session, first, rest);
 }
+
+/** compat: of a command that there is not the options are looked at first. */
+async function refuseUnknown(session: Session, first: string, rest: readonly string[]): Promise<number> {
+  const { program } = session;
+  const { help, values } = parseOrExplain(globalFlags, rest, { ...rootUsage(program), interspersed: true });
+  if (help !== undefined) return showRootHelp(session, help === "h");
+  if (!values.version)
+    throw exitWith(
+      1,
+      `${program}: unknown command: ${program} ${first}\n\nRun '${program} --help' for more information`,
+    );
+  print(`${versionLine(program)}\n`);
+  return 0;
+}
+
+const rootUsage = (program: string) => ({ path: program, operands: "[OPTIONS] COMMAND [ARG...]" });
 
 function isOwn(name: string): boolean {
   return verbs.some((entry) => entry.top === name) || nouns.some((noun) => noun.name === name);
@@ -105,17 +113,21 @@ async function runNoun(session: Session, noun: string, argv: readonly string[]):
   const path = `${program} ${noun}`;
   const { args, help } = parseOrExplain({}, argv, { path, operands: "", interspersed: false });
   const { nounHelp } = await import("./help.ts");
-  const [name, ...rest] = args;
-  if (help !== undefined || name === "help") {
-    print(`${help === "h" ? deprecatedH : ""}${nounHelp(program, noun)}`);
+  const showHelp = (how: typeof help): number => {
+    print(`${how === "h" ? deprecatedH : ""}${nounHelp(program, noun)}`);
     return 0;
-  }
+  };
+  const [name, ...rest] = args;
+  if (help !== undefined) return showHelp(help);
   if (name === undefined) {
     printError(nounHelp(program, noun));
     return 0;
   }
   const entry = findVerb(noun, name);
   if (entry !== undefined) return runVerb(session, entry, `${path} ${entry.name}`, rest);
+  // compat: of a command that there is not the options are looked at first.
+  const asked = parseOrExplain({}, rest, { path, operands: "", interspersed: true }).help;
+  if (asked !== undefined) return showHelp(asked);
   throw exitWith(
     1,
     `${program}: unknown command: ${path} ${name}\n\nUsage:  ${path}\n\nRun '${path} --help' for more information`,
@@ -149,16 +161,18 @@ async function showHelpTopic(
   argv: readonly string[],
 ): Promise<number> {
   const { program } = session;
-  const [first, second] = words;
+  const [first, second, third] = words;
   if (first === undefined) return showRootHelp(session, false);
   const top = verbs.find((entry) => entry.top === first);
   if (top !== undefined) {
+    if (second !== undefined) throw noTopic(words.slice(1));
     await showVerbHelp(`${program} ${first}`, top, false);
     return 0;
   }
   if (nouns.some((noun) => noun.name === first)) {
     const entry = second === undefined ? undefined : findVerb(first, second);
     if (entry !== undefined) {
+      if (third !== undefined) throw noTopic(words.slice(2));
       await showVerbHelp(`${program} ${first} ${entry.name}`, entry, false);
       return 0;
     }
@@ -167,8 +181,11 @@ async function showHelpTopic(
       print(nounHelp(program, first));
       return 0;
     }
+    throw noTopic(words.slice(1));
   }
   const status = await runPluginOf(session, first, argv);
   if (status !== undefined) return status;
-  throw exitWith(1, `unknown help topic: ${words.join(" ")}`);
+  throw noTopic(words);
 }
+
+const noTopic = (words: readonly string[]): Error => exitWith(1, `unknown help topic: ${words.join(" ")}`);

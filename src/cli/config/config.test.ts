@@ -79,12 +79,19 @@ test("contradictions and unknown contexts are refused", async () => {
   });
   await assert.rejects(
     endpoint("--context", "none"),
-    /context "none": context not found: open .*meta\.json: no such file/,
+    /Failed to initialize: unable to resolve docker endpoint: context "none": context not found: open .*meta\.json: no such file/,
   );
-  await assert.rejects(
-    endpoint("--tlsverify", "--tlscert", "/nope", "-H", "tcp://h:1"),
-    /unable to resolve docker endpoint: open \/nope: no such file or directory/,
-  );
+  const authority = join(dir, "ca.pem");
+  const secured = ["--tlsverify", "--tlscacert", authority, "-H", "tcp://h:1"];
+  const missing = (path: string) => ({
+    message: `Failed to initialize: unable to resolve docker endpoint: open ${path}: no such file or directory`,
+  });
+  await assert.rejects(endpoint(...secured), missing(authority));
+  writeFileSync(authority, "nothing\n");
+  await assert.rejects(endpoint(...secured), /failed to retrieve context tls info: ca\.pem seems invalid/);
+  writeFileSync(authority, "-----BEGIN CERTIFICATE-----\n");
+  await assert.rejects(endpoint(...secured, "--tlscert", "/nope"), missing("/nope"));
+  assert.equal((await endpoint(...secured)).host, "tcp://h:1");
   writeFileSync(join(dir, "config.json"), "{");
   await assert.rejects(endpoint(), /parsing config file \(.*config\.json\): /);
 });

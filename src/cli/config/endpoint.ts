@@ -13,6 +13,9 @@ import type { ConfigFile } from "./config-file.ts";
  */
 export const CLIENT_API_VERSION = "1.51";
 
+/** What Docker says before the reason why it does not know which daemon to talk to. */
+export const UNRESOLVED = "Failed to initialize: unable to resolve docker endpoint: ";
+
 export interface Endpoint {
   readonly host: string;
   readonly tls: TlsClient | undefined;
@@ -61,7 +64,7 @@ export async function resolveEndpoint(input: EndpointInput): Promise<Endpoint> {
       import("../contexts/read.ts"),
       import("./tls.ts"),
     ]);
-    const { host: stored, meta } = loadContext(globals.config, context);
+    const { host: stored, meta } = resolved(() => loadContext(globals.config, context));
     const tls = tlsOfContext(globals.config, context, meta.Endpoints.docker?.SkipTLSVerify === true);
     return { host: normaliseHost(stored, tls !== undefined), tls, context, apiVersion, isOwnDefault: false };
   }
@@ -69,6 +72,15 @@ export async function resolveEndpoint(input: EndpointInput): Promise<Endpoint> {
   const chosen = globals.host[0] ?? environmentHost();
   const host = chosen === undefined ? DEFAULT_HOST : normaliseHost(chosen, tls !== undefined);
   return { host, tls, context, apiVersion, isOwnDefault: chosen === undefined };
+}
+
+function resolved<T>(find: () => T): T {
+  try {
+    return find();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw new Fault(error.kind, `${UNRESOLVED}${error.message}`, { code: error.code, cause: error });
+  }
 }
 
 /** Without loading what reads certificates, because every command asks. */
@@ -92,11 +104,9 @@ export function normaliseHost(text: string, hasTls = false): string {
     case "ssh":
       return value;
     default:
-      throw new Fault(
-        "invalidParameter",
-        `Failed to initialize: unable to resolve docker endpoint: invalid bind address format: ${value}`,
-        { code: "cli.endpoint" },
-      );
+      throw new Fault("invalidParameter", `${UNRESOLVED}invalid bind address format: ${value}`, {
+        code: "cli.endpoint",
+      });
   }
 }
 

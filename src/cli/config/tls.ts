@@ -6,10 +6,11 @@ import type { TlsClient } from "../../lib/http1/connect.ts";
 import { loadTlsFiles } from "../contexts/read.ts";
 import type { GlobalFlags } from "../globals.ts";
 import { errnoText } from "../options/env.ts";
+import { UNRESOLVED } from "./endpoint.ts";
 
 /**
- * Returns what `--tls*` and DOCKER_CERT_PATH say. Of the files in the default places those that are missing are left out; one that
- * was asked for has to be there. Throws a Fault with Docker's text.
+ * Returns what `--tls*` and DOCKER_CERT_PATH say. Certificate and key may be missing in their default places; what was asked for has to be
+ * there, and so, with Docker, the authority's certificate, although it is used with `--tlsverify` only. Throws a Fault with Docker's text.
  */
 export function tlsOfFlags(globals: GlobalFlags, given: ReadonlySet<string>): TlsClient {
   const read = (flag: "tlscacert" | "tlscert" | "tlskey"): string | undefined => {
@@ -18,13 +19,13 @@ export function tlsOfFlags(globals: GlobalFlags, given: ReadonlySet<string>): Tl
     try {
       return readFileSync(path, "utf8");
     } catch (error) {
-      if (!given.has(flag) && (error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw refuse(
-        `Failed to initialize: unable to resolve docker endpoint: open ${path}: ${errnoText(error)}`,
-      );
+      const mayBeMissing = flag !== "tlscacert" && !given.has(flag);
+      if (mayBeMissing && (error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw refuse(`${UNRESOLVED}open ${path}: ${errnoText(error)}`);
     }
   };
   const [ca, cert, key] = [read("tlscacert"), read("tlscert"), read("tlskey")];
+  checkAuthority(ca);
   return { ca: globals.tlsverify ? ca : undefined, cert, key, skipVerify: !globals.tlsverify };
 }
 
@@ -36,7 +37,13 @@ export function tlsOfContext(configDir: string, name: string, skipVerify: boolea
     const bytes = files?.get(file);
     return bytes === undefined ? undefined : Buffer.from(bytes).toString("utf8");
   };
+  checkAuthority(text("ca.pem"));
   return { ca: text("ca.pem"), cert: text("cert.pem"), key: text("key.pem"), skipVerify };
+}
+
+function checkAuthority(ca: string | undefined): void {
+  if (ca === undefined || ca.includes("-----BEGIN CERTIFICATE-----")) return;
+  throw refuse("Failed to initialize: failed to retrieve context tls info: ca.pem seems invalid");
 }
 
 function refuse(message: string): Fault {

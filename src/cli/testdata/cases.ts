@@ -446,6 +446,26 @@ volume prune -a -f --filter label!=keep
 events --since 2024-01-02T03:04:05Z --until 1704164650 --filter type=container --filter event=start --filter event=stop
 build -t a:b -t c --build-arg X=1 --build-arg HTTP_PROXY --label l=1 --no-cache --pull --network host --platform linux/amd64 --add-host h:1.2.3.4 --cache-from a,b --target t -m 1g --memory-swap -1 --cpu-shares 5 --cpuset-cpus 0 --shm-size 1m --ulimit nofile=5 --security-opt a=b --force-rm --rm=false --isolation x --cgroup-parent p %CTX
 context show
+bogus
+bogus --foo
+bogus -Z x
+bogus -D
+image unknown
+image unknown --foo
+image unknown -D x
+image help
+help bogus ls
+help image unknown
+help image ls x
+help ps x
+-c nope ps
+-c nope version
+-c nope info
+-c nope context show
+--tls ps
+--tlsverify ps
+--tlscacert /nope ps
+-H x -c y ps
 context use foo
 context use x
 context use %EMPTY

@@ -19,6 +19,7 @@ export const command = defineCommand({
   arity: noArgs,
   flags: { format: string(inspectFormatUsage, { short: "f" }) },
   async run(session, { flags }) {
+    await session.endpoint(); // whoever is to be asked has to be known before anything is said
     let info: SystemInfo | undefined;
     let failure: unknown;
     try {

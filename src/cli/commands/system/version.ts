@@ -31,6 +31,7 @@ export const command = defineCommand({
   flags: { format: string(inspectFormatUsage, { short: "f" }) },
   async run(session, { flags }) {
     const template = flags.format === "" ? undefined : await parseTemplate(flags.format);
+    await session.endpoint(); // whoever is to be asked has to be known before anything is said
     let server: ServerVersion | undefined;
     let failure: unknown;
     try {
