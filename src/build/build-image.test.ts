@@ -40,8 +40,8 @@ async function build(
   files: Readonly<Record<string, TestFile>> = {},
   request: Partial<BuildRequest> = {},
   signal: AbortSignal = new AbortController().signal,
+  events: BuildEvent[] = [],
 ): Promise<Outcome> {
-  const events: BuildEvent[] = [];
   const renderer = new ClassicRenderer();
   let text = "";
   const onEvent = (event: BuildEvent): void => {
@@ -505,6 +505,46 @@ test("an aborted build ends as cancelled and leaves nothing", async () => {
       controller.abort(new Error("client is gone"));
     });
   await assert.rejects(build("FROM base\nRUN sleep\n", {}, {}, controller.signal), { kind: "cancelled" });
+});
+
+test("what BuildKit refuses is refused in its words where it was asked", async () => {
+  const request = { dialect: "buildkit" } as const;
+  const cases: [dockerfile: string, message: string][] = [
+    ["FROM base\nCOPY foo /x\n", 'failed to compute cache key: "/foo": not found'],
+    ["FROM base\nADD ../d/foo /x\n", 'failed to compute cache key: "/d/foo": not found'],
+    ["FROM base AS a\nFROM base\nCOPY --from=a foo /x\n", "lstat /foo: no such file or directory"],
+    ["FROM base\nCOPY --from=3 / /\n", "invalid stage index 3"],
+    [
+      "FROM base AS a\nCOPY --from=B / /\nFROM base AS b\nCOPY --from=a / /\n",
+      "circular dependency detected on stage: a",
+    ],
+    ["FROM base AS b\nFROM base\nCOPY --from=1 / /\n", "circular dependency detected on stage: stage-1"],
+    [
+      "FROM base AS Base2\nFROM Base2\n",
+      'failed to parse stage name "Base2": invalid reference format: repository name (library/Base2) must be lowercase',
+    ],
+    ["ARG A\n", "dockerfile contains no stages to build"],
+  ];
+  for (const [dockerfile, message] of cases)
+    await assert.rejects(build(dockerfile, {}, request), { message }, dockerfile);
+  const later = "FROM base AS a\nCOPY --from=b / /\nFROM base AS b\n";
+  await assert.rejects(build(later, {}, { ...request, target: "a" }), {
+    message: 'cannot copy from stage "b", it needs to be defined before current stage "a"',
+  });
+});
+
+test("a build that cannot begin tells nevertheless what was found before", async () => {
+  const rulesOf = async (dockerfile: string): Promise<string[]> => {
+    const events: BuildEvent[] = [];
+    await assert.rejects(build(dockerfile, {}, { dialect: "buildkit" }, undefined, events));
+    return events.flatMap((e) => (e.type === "warning" ? [e.message.split(":", 1)[0] as string] : []));
+  };
+  assert.deepEqual(await rulesOf("FROM base as a\nFOO\n"), ["FromAsCasing"]);
+  assert.deepEqual(await rulesOf("FROM base as A\nFROM A\n"), [
+    "StageNameCasing",
+    "FromAsCasing",
+    "InvalidDefaultArgInFrom",
+  ]);
 });
 
 test("a layer that is gone is made again", async () => {

@@ -6,8 +6,7 @@ import type { Material } from "./attest/provenance.ts";
 import { withImported } from "./cache/imported.ts";
 import { formatPlatform, hostPlatform, type Platform, platformDistance } from "../oci/platform.ts";
 import { openContexts, type OpenedContexts } from "./context/contexts.ts";
-import { type LintResult, lintDockerfile } from "./dockerfile/lint.ts";
-import { findingOf } from "./dockerfile/lint-rules.ts";
+import { findingOf, type LintFinding } from "./dockerfile/lint/rules.ts";
 import type { StagedDockerfile } from "./dockerfile/stages.ts";
 import type { BuildEvent } from "./events.ts";
 import { Explainer } from "./explain/explainer.ts";
@@ -17,7 +16,7 @@ import { contextPaths } from "./graph/context-paths.ts";
 import { fullName, plannedSteps } from "./graph/planned-steps.ts";
 import { NamedContexts, parseLayoutReference } from "./graph/named-contexts.ts";
 import { type ImageResolver, planBuild } from "./graph/plan.ts";
-import { argsOf, lintOptions, readOpened } from "./read-dockerfile.ts";
+import { argsOf, lintSteps, readLinted, readOpened } from "./read-dockerfile.ts";
 import type { BuildRequest, BuildResult } from "./request.ts";
 import { removeScratch } from "./solver/scratch.ts";
 import type { BuildPorts, ResolveRequest, SourceImage } from "./solver/ports.ts";
@@ -31,14 +30,9 @@ export interface BuildOptions {
 }
 
 /** Tells what the checks have found. Throws Fault `dockerfile.lint` where the Dockerfile wants that to be an error. */
-function warn({ findings, isError }: LintResult, onEvent: (event: BuildEvent) => void): void {
+function warn(findings: readonly LintFinding[], onEvent: (event: BuildEvent) => void): void {
   for (const { rule, message, line, url, description } of findings)
     onEvent({ type: "warning", message: `${rule}: ${message} (line ${line})`, url, detail: description });
-  const rules = [...new Set(findings.map((f) => f.rule))].sort();
-  if (isError && rules.length > 0)
-    throw new Fault("invalidParameter", `lint violation found for rules: ${rules.join(", ")}`, {
-      code: "dockerfile.lint",
-    });
 }
 
 /** compat: BuildKit's warning of a base image for another platform than the build's. */
@@ -51,7 +45,7 @@ function warnOfPlatforms(graph: BuildGraph, target: Platform, onEvent: (event: B
     const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) };
     if (platformDistance(wanted, platform) !== undefined) continue;
     const message = `Base image ${op.image.name} was pulled with platform "${formatPlatform(platform)}", expected "${formatPlatform(wanted)}" for current build`;
-    warn({ findings: [findingOf("InvalidBaseImagePlatform", message, lines)], isError: false }, onEvent);
+    warn([findingOf("InvalidBaseImagePlatform", message, lines)], onEvent);
   }
 }
 
@@ -214,35 +208,38 @@ function withDockerfile(error: unknown, opened: OpenedContexts): unknown {
   return new Fault(kind, message, { code, detail: { ...detail, dockerfile }, cause });
 }
 
-async function buildOpened(
+/** What is to be built, and how. */
+interface PlannedBuild {
+  readonly file: StagedDockerfile;
+  readonly graph: BuildGraph;
+  readonly resolver: Resolver;
+}
+
+/** Reads, looks at and plans what opened contexts hold; `findings` has what was found also where this throws. */
+async function planOpened(
   request: BuildRequest,
   opened: OpenedContexts,
   ports: BuildPorts,
-  options: BuildOptions,
-  stack: AsyncDisposableStack,
-): Promise<BuildResult> {
+  options: BuildOptions & { readonly stack: AsyncDisposableStack; readonly findings: LintFinding[] },
+): Promise<PlannedBuild> {
   const contexts = new NamedContexts(request.contexts);
   const dialect = request.dialect ?? "classic";
-  const { parsed, file: staged } = readOpened(opened, dialect);
-  const file = contexts.replaceStages(staged);
   // compat: the classic builder's output knows no checks, only the reader's own remarks.
+  const linted = dialect === "classic" ? undefined : readLinted(request, opened, options.findings);
+  const staged = linted?.file ?? readOpened(opened, dialect);
+  const file = contexts.replaceStages(staged);
   if (dialect === "classic")
     for (const message of file.warnings) options.onEvent({ type: "warning", message });
-  const lint =
-    dialect === "classic"
-      ? undefined
-      : lintDockerfile(parsed, await lintOptions(opened, staged, ports.images));
   const args = argsOf(request, file);
   declareMetaArgs(file, args);
   const labels = request.labels ?? {};
-  const outline = outlineBuild(file, args, {
-    target: request.target,
-    extraSteps: Object.keys(labels).length,
-    contexts,
-  });
+  const extraSteps = Object.keys(labels).length;
+  const outline = outlineBuild(file, args, { target: request.target, extraSteps, contexts, dialect });
+  const needed = new Set(outline.needed.map(({ stage }) => stage.index));
+  if (linted !== undefined) await lintSteps(linted.linter, request, { file: staged, needed }, ports.images);
   announce(file, outline, options.onEvent);
   const resolver = new Resolver(request, ports, options);
-  stack.defer(() => resolver.close());
+  options.stack.defer(() => resolver.close());
   const { resolve } = resolver;
   // All base images at once; the plan then waits for each in its turn.
   for (const { base, firstStep, stage } of outline.needed) {
@@ -260,8 +257,24 @@ async function buildOpened(
     allowed: request.allowed ?? [],
     devices: ports.devices,
   });
-  // compat: when the base images are known.
-  if (lint !== undefined) warn(lint, options.onEvent);
+  linted?.linter.finish();
+  return { file, graph, resolver };
+}
+
+async function buildOpened(
+  request: BuildRequest,
+  opened: OpenedContexts,
+  ports: BuildPorts,
+  options: BuildOptions,
+  stack: AsyncDisposableStack,
+): Promise<BuildResult> {
+  const dialect = request.dialect ?? "classic";
+  const findings: LintFinding[] = [];
+  // compat: they are told of when the base images are known, or when it is known that there will be no build.
+  const planned = await planOpened(request, opened, ports, { ...options, stack, findings }).finally(() =>
+    warn(findings, options.onEvent),
+  );
+  const { file, graph, resolver } = planned;
   if (dialect === "buildkit") warnOfPlatforms(graph, request.platform ?? hostPlatform(), options.onEvent);
   options.onEvent({ type: "graph", steps: plannedSteps(graph, file) });
   opened.narrow(contextPaths(graph));

@@ -3,76 +3,135 @@
 import { Fault } from "../lib/errors.ts";
 import { hostPlatform, type Platform } from "../oci/platform.ts";
 import { openContexts, type OpenedContexts } from "./context/contexts.ts";
-import { isReference, type LintOptions, lintDockerfile } from "./dockerfile/lint.ts";
-import type { LintFinding } from "./dockerfile/lint-rules.ts";
-import { type ParsedDockerfile, parseDockerfile } from "./dockerfile/parse.ts";
-import { groupStages, type StagedDockerfile } from "./dockerfile/stages.ts";
+import { Linter } from "./dockerfile/lint/lint.ts";
+import type { LintFinding } from "./dockerfile/lint/rules.ts";
+import type { LintedImage } from "./dockerfile/lint/stage.ts";
+import { parseUpToFailure } from "./dockerfile/parse.ts";
+import { findStage, groupStages, type StagedDockerfile } from "./dockerfile/stages.ts";
 import { BuildArgs, platformArgs } from "./graph/args.ts";
 import { describeTarget, type TargetDescription } from "./graph/describe.ts";
+import { declareMetaArgs, outlineBuild } from "./graph/outline.ts";
 import type { Dialect } from "./graph/dialect.ts";
 import { NamedContexts } from "./graph/named-contexts.ts";
 import type { BuildRequest } from "./request.ts";
 import type { BuildPorts } from "./solver/ports.ts";
 import { removeScratch } from "./solver/scratch.ts";
 
-/** Reads the Dockerfile of opened contexts. Throws Fault `dockerfile.*` with Docker's texts. */
-export function readOpened(
-  context: OpenedContexts,
-  dialect: Dialect,
-): { parsed: ParsedDockerfile; file: StagedDockerfile } {
-  const name = context.dockerfileName;
-  if (context.dockerfile === "") {
+/** Says which file it is. */
+function introduced(error: unknown, name: string): unknown {
+  // compat: what the instructions' parser says stands alone, what the line reader says is introduced.
+  const isBare =
+    error instanceof Fault &&
+    /^(?:dockerfile parse error|dockerfile contains|no build stage|.* stage name already)/.test(
+      error.message,
+    );
+  if (!(error instanceof Fault) || isBare) return error;
+  return new Fault(error.kind, `failed to parse ${name}: ${error.message}`, {
+    code: error.code,
+    detail: error.detail,
+  });
+}
+
+/** Reads the instructions of opened contexts' Dockerfile, up to one that is wrong. Throws Fault `dockerfile.*`. */
+function parseOpened({
+  dockerfile,
+  dockerfileName: name,
+}: OpenedContexts): ReturnType<typeof parseUpToFailure> {
+  if (dockerfile === "")
     throw new Fault("invalidParameter", `the Dockerfile (${name}) cannot be empty`, {
       code: "dockerfile.empty",
     });
-  }
   try {
-    const parsed = parseDockerfile(context.dockerfile);
-    // compat: BuildKit only warns of a name that two stages have.
-    return { parsed, file: groupStages(parsed, { allowsSameNames: dialect === "buildkit" }) };
+    return parseUpToFailure(dockerfile);
   } catch (error) {
-    // compat: what the instructions' parser says stands alone, what the line reader says is introduced.
-    const isBare =
-      error instanceof Fault &&
-      /^(?:dockerfile parse error|no build stage|.* stage name already)/.test(error.message);
-    if (!(error instanceof Fault) || isBare) throw error;
-    throw new Fault(error.kind, `failed to parse ${name}: ${error.message}`, {
-      code: error.code,
-      detail: error.detail,
-    });
+    throw introduced(error, name);
   }
 }
 
-/** Finds out what the images set that stages start from, as far as they are here. */
-export async function lintOptions(
-  { ignored }: OpenedContexts,
-  file: StagedDockerfile,
+/** Returns the stages. Throws what is wrong with them, or in the text. */
+function stagesOf(
+  { file, failure }: ReturnType<typeof parseUpToFailure>,
+  { dockerfileName: name }: OpenedContexts,
+  dialect: Dialect,
+): StagedDockerfile {
+  try {
+    if (failure !== undefined) throw failure;
+    return groupStages(file, { isBuildkit: dialect === "buildkit" });
+  } catch (error) {
+    throw introduced(error, name);
+  }
+}
+
+/** Reads the Dockerfile of opened contexts. Throws Fault `dockerfile.*` with Docker's texts. */
+export function readOpened(opened: OpenedContexts, dialect: Dialect): StagedDockerfile {
+  return stagesOf(parseOpened(opened), opened, dialect);
+}
+
+/** Reads the Dockerfile as BuildKit does, and looks at it: `findings` has what was found also where this throws Fault `dockerfile.*`. */
+export function readLinted(
+  request: BuildRequest,
+  opened: OpenedContexts,
+  findings: LintFinding[],
+): { readonly file: StagedDockerfile; readonly linter: Linter } {
+  const parsed = parseOpened(opened);
+  const linter = new Linter(parsed.file.directives.check ?? "", {
+    ignored: opened.ignored,
+    given: request.buildArgs ?? {},
+    findings,
+  });
+  linter.checkInstructions(parsed.file.instructions);
+  const file = stagesOf(parsed, opened, "buildkit");
+  linter.checkStages(file, predefinedArgs(request, file));
+  return { file, linter };
+}
+
+/** Finds out what the images set that stages start from, as far as they are here and are not named by an argument. */
+async function lintedImages(
+  { stages }: StagedDockerfile,
+  contexts: NamedContexts,
   images: BuildPorts["images"],
-): Promise<LintOptions> {
-  const known = new Map<string, readonly string[]>();
+): Promise<ReadonlyMap<string, LintedImage>> {
+  const known = new Map<string, LintedImage>();
   await Promise.all(
-    file.stages.map(async ({ from: { base } }) => {
-      if (!isReference(base)) return; // named by an argument: what it sets is not known before the build
-      const image = await images.findLocal(base);
-      const env = image?.config.config.env ?? [];
-      if (image !== undefined)
-        known.set(
-          base,
-          env.map((entry) => entry.split("=", 1)[0] as string),
-        );
+    stages.map(async ({ from: { base }, index }) => {
+      if (findStage(stages, base, index) !== undefined) return;
+      const given = contexts.find(base);
+      if (given?.kind === "files") return;
+      const image = await images.findLocal(given?.reference ?? base).catch(() => undefined); // ignored: the build reports it
+      if (image === undefined) return;
+      const { env = [], shell = [], onBuild = [] } = image.config.config;
+      known.set(base, { env, hasShell: shell.length > 0, triggers: onBuild });
     }),
   );
-  return { ignored, imageVariables: (reference) => known.get(reference) };
+  return known;
+}
+
+/** Looks at the steps of the stages that are needed. */
+export async function lintSteps(
+  linter: Linter,
+  request: BuildRequest,
+  { file, needed }: { readonly file: StagedDockerfile; readonly needed: ReadonlySet<number> },
+  images: BuildPorts["images"],
+): Promise<void> {
+  const contexts = new NamedContexts(request.contexts);
+  const known = await lintedImages(file, contexts, images);
+  linter.checkSteps(contexts.replaceStages(file), needed, {
+    predefined: predefinedArgs(request, file),
+    imageOf: (reference) => known.get(reference),
+  });
+}
+
+/** Returns the arguments that a stage may declare without a value. */
+function predefinedArgs(request: BuildRequest, { stages }: StagedDockerfile): Map<string, string> {
+  const host: Platform = hostPlatform();
+  const known = platformArgs(request.platform ?? host, host);
+  return known.set("TARGETSTAGE", request.target || stages.at(-1)?.from.name || "default");
 }
 
 /** Returns the arguments that a request gives for a Dockerfile, none declared yet. */
-export function argsOf(request: BuildRequest, { stages }: StagedDockerfile): BuildArgs {
-  const host: Platform = hostPlatform();
+export function argsOf(request: BuildRequest, file: StagedDockerfile): BuildArgs {
   // compat: the classic builder knows no arguments of the platform.
-  const known =
-    request.dialect === "buildkit" ? platformArgs(request.platform ?? host, host) : new Map<string, string>();
-  if (request.dialect === "buildkit")
-    known.set("TARGETSTAGE", request.target || stages.at(-1)?.from.name || "default");
+  const known = request.dialect === "buildkit" ? predefinedArgs(request, file) : new Map<string, string>();
   return new BuildArgs(request.buildArgs ?? {}, known);
 }
 
@@ -98,19 +157,48 @@ export interface CheckedDockerfile {
   readonly name: string;
   readonly text: string;
   readonly findings: readonly LintFinding[];
+  /** Why it cannot be built, as far as that is seen without building; the findings are those made before. */
+  readonly failure?: Fault;
 }
 
-/** Checks the Dockerfile of a request and builds nothing. Throws Fault `dockerfile.*`. */
+/** Checks the Dockerfile of a request and builds nothing. Throws Faults of the context; what is wrong in the file is `failure`. */
 export function checkDockerfile(
   request: BuildRequest,
   ports: ReadPorts,
   signal: AbortSignal,
 ): Promise<CheckedDockerfile> {
   return withOpened(request, ports, signal, async (opened) => {
-    const { parsed, file } = readOpened(opened, "buildkit");
-    const { findings } = lintDockerfile(parsed, await lintOptions(opened, file, ports.images));
-    return { name: opened.dockerfileName, text: opened.dockerfile, findings };
+    const { dockerfileName: name, dockerfile: text } = opened;
+    const findings: LintFinding[] = [];
+    try {
+      await checkOpened(request, opened, ports, findings);
+      return { name, text, findings };
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      return { name, text, findings, failure: error };
+    }
   });
+}
+
+/** Adds to `findings`. Throws Fault `dockerfile.*` where the file cannot be built. */
+async function checkOpened(
+  request: BuildRequest,
+  opened: OpenedContexts,
+  ports: ReadPorts,
+  findings: LintFinding[],
+): Promise<void> {
+  const { file, linter } = readLinted(request, opened, findings);
+  const args = argsOf(request, file);
+  declareMetaArgs(file, args);
+  const contexts = new NamedContexts(request.contexts);
+  // Without a target all stages are looked at, as with BuildKit.
+  const targets = request.target ? [request.target] : file.stages.map(({ index }) => String(index));
+  const outlines = targets.map((target) =>
+    outlineBuild(file, args, { target, extraSteps: 0, contexts, dialect: "buildkit" }),
+  );
+  const needed = new Set(outlines.flatMap((outline) => outline.needed.map(({ stage }) => stage.index)));
+  await lintSteps(linter, request, { file, needed }, ports.images);
+  linter.finish();
 }
 
 /** What a Dockerfile offers, and the file itself. */
@@ -127,7 +215,7 @@ export function describeDockerfile(
   signal: AbortSignal,
 ): Promise<DescribedDockerfile> {
   return withOpened(request, ports, signal, async (opened) => {
-    const { file } = readOpened(opened, "buildkit");
+    const file = readOpened(opened, "buildkit");
     const contexts = new NamedContexts(request.contexts);
     const target = describeTarget(file, argsOf(request, file), { target: request.target, contexts });
     return { text: opened.dockerfile, file, target };

@@ -6,7 +6,6 @@
 //   COMPARE_DOCKER, COMPARE_BERTH   their addresses, as DOCKER_HOST
 //   COMPARE_CLIENT                  the `docker` to drive both with; its plugins (buildx) are those of DOCKER_CONFIG
 //   COMPARE_ADDRESS                 an address of this host that both engines reach: what is fetched by them is compared, too
-import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -14,58 +13,17 @@ import { openDaemons } from "../../bench/field/engines.ts";
 import { baseImageTar } from "../e2e/base-image.ts";
 import { CONTEXTS, type Context, type FileSpec } from "./contexts.ts";
 import { CURRENT_CONTEXTS } from "./contexts-current.ts";
+import { client, must, type Mode } from "./compared-client.ts";
 import { type Compared, differences, type Facts, factsOf } from "./image-facts.ts";
 import { type ServedFiles, serveFiles, writeArchives } from "./served-files.ts";
 
-/** Debian's client speaks with both builders. */
-const CLIENT = process.env["COMPARE_CLIENT"] ?? "/usr/bin/docker";
 /** From this version of the API on BuildKit is today's, and its client asks through buildx. */
 const CURRENT_API = 1.44;
 /** Builds under way at a time. */
 const PARALLEL = Number(process.env["PARALLEL"] ?? 3);
-type Mode = Compared["mode"];
 const MODES: readonly Mode[] = ["classic", "buildkit"];
 /** Time of every file of a context: old enough to be told from the build's own. */
 const FILE_TIME_SEC = Date.UTC(2015, 5, 1) / 1000;
-
-interface Ended {
-  readonly status: number;
-  readonly out: Buffer;
-  readonly err: string;
-}
-
-function client(
-  host: string,
-  args: readonly string[],
-  options: { mode?: Mode; input?: Uint8Array } = {},
-): Promise<Ended> {
-  const env = {
-    PATH: process.env["PATH"] ?? "",
-    HOME: "/nonexistent",
-    DOCKER_CONFIG: (process.env["COMPARE_CLIENT"] && process.env["DOCKER_CONFIG"]) || "/nonexistent",
-    // An index around the image would be compared, too: it is buildx that asks for it, by its version.
-    BUILDX_NO_DEFAULT_ATTESTATIONS: "1",
-    DOCKER_HOST: host,
-    DOCKER_BUILDKIT: options.mode === "buildkit" ? "1" : "0",
-  };
-  return new Promise((resolve, reject) => {
-    const child = spawn(CLIENT, args, { env, stdio: ["pipe", "pipe", "pipe"] });
-    const out: Buffer[] = [];
-    let err = "";
-    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
-    child.once("error", reject);
-    child.once("close", (status) => resolve({ status: status ?? 1, out: Buffer.concat(out), err }));
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(options.input);
-  });
-}
-
-async function must(host: string, args: readonly string[], input?: Uint8Array): Promise<Buffer> {
-  const { status, out, err } = await client(host, args, input === undefined ? {} : { input });
-  if (status !== 0) throw new Error(`${args.join(" ")}: ${err}`);
-  return out;
-}
 
 async function writeSpec(path: string, spec: FileSpec): Promise<void> {
   await mkdir(dirname(path), { recursive: true });

@@ -361,6 +361,18 @@ test("--check judges the Dockerfile and builds nothing", () =>
     const clean = await daemon.run(berth, ["build", "--check", dir]);
     assert.equal(clean.status, 0, clean.stderr);
     assert.match(clean.stdout + clean.stderr, /Check complete, no warnings found\./);
+    await writeFile(join(dir, "Dockerfile"), "FROM busybox as base\nCOPY --nope a b\nCMD c\n");
+    const broken = await daemon.run(berth, ["build", "--check", dir]);
+    assert.equal(broken.status, 1);
+    assert.match(broken.stdout, /^Check complete, 1 warning has been found!\n\nWARNING: FromAsCasing/);
+    assert.match(
+      broken.stderr,
+      /ERROR: dockerfile parse error on line 2: unknown flag: --nope\nDockerfile:2\n/,
+    );
+    const document = await daemon.run(berth, ["build", "--call=check,format=json", dir]);
+    assert.equal(document.status, 1);
+    const { warnings, buildError } = JSON.parse(document.stdout);
+    assert.deepEqual([warnings.length, buildError.location.ranges[0].start.line], [1, 2]);
   }));
 
 test("a stage that is not there is told with the one that was meant", () =>

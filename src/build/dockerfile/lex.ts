@@ -134,11 +134,7 @@ class Lexer {
     this.areDirectivesOver = true;
     const start = this.at;
     const first = this.cutContinuation(raw);
-    if (first.text === "" && !first.continues) {
-      // A comment behind which an empty line stands belongs to no instruction.
-      this.comments = [];
-      return;
-    }
+    if (first.text === "" && !first.continues) return;
     const rest = first.continues ? this.readContinuation() : { text: "", hasEmptyLine: false };
     const text = first.text + rest.text;
     if (rest.hasEmptyLine) this.warnings.push(`Empty continuation line found in: ${text}`);

@@ -335,18 +335,26 @@ function parseLine(line: LogicalLine, escape: string): Instruction {
 
 /** Parses a whole Dockerfile. Throws Fault `dockerfile.syntax` with the lines in its detail. */
 export function parseDockerfile(text: string): ParsedDockerfile {
-  const { directives, instructions, warnings } = lexDockerfile(text);
-  return {
-    directives,
-    warnings,
-    instructions: instructions.map((line) => {
-      try {
-        return parseLine(line, directives.escape);
-      } catch (error) {
-        throw withPlace(error, `dockerfile parse error on line ${line.lines.start}: `, line.lines);
-      }
-    }),
-  };
+  const { file, failure } = parseUpToFailure(text);
+  if (failure !== undefined) throw failure;
+  return file;
+}
+
+/** Parses a Dockerfile up to the first instruction that is wrong, and returns what is wrong there. Throws as parseDockerfile does where lines make no instructions. */
+export function parseUpToFailure(text: string): { file: ParsedDockerfile; failure?: unknown } {
+  const { directives, instructions: lines, warnings } = lexDockerfile(text);
+  const instructions: Instruction[] = [];
+  const file = { directives, warnings, instructions };
+  for (const line of lines)
+    try {
+      instructions.push(parseLine(line, directives.escape));
+    } catch (error) {
+      return {
+        file,
+        failure: withPlace(error, `dockerfile parse error on line ${line.lines.start}: `, line.lines),
+      };
+    }
+  return { file };
 }
 
 /** Parses the one instruction that an ONBUILD trigger is. Throws Fault `dockerfile.syntax`. */

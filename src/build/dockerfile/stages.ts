@@ -22,12 +22,12 @@ export interface StagedDockerfile {
 }
 
 /**
- * Groups instructions. Throws Fault `dockerfile.syntax` when one stands before the first FROM, or no FROM is there. With
- * `allowsSameNames` a later stage takes the name over from an earlier one.
+ * Groups instructions. Throws Fault `dockerfile.syntax` when one stands before the first FROM, or no FROM is there. As BuildKit does it
+ * (`isBuildkit`) a later stage takes the name over from an earlier one.
  */
 export function groupStages(
   file: ParsedDockerfile,
-  { allowsSameNames = false }: { allowsSameNames?: boolean } = {},
+  { isBuildkit = false }: { isBuildkit?: boolean } = {},
 ): StagedDockerfile {
   const metaArgs: ArgInstruction[] = [];
   const stages: { index: number; from: FromInstruction; instructions: StageInstruction[] }[] = [];
@@ -35,7 +35,7 @@ export function groupStages(
   for (const instruction of file.instructions) {
     const stage = stages.at(-1);
     if (instruction.kind === "from") {
-      if (!allowsSameNames && instruction.name !== "" && names.has(instruction.name)) {
+      if (!isBuildkit && instruction.name !== "" && names.has(instruction.name)) {
         throw syntaxError(`${instruction.name} stage name already used`, instruction.lines);
       }
       names.add(instruction.name);
@@ -44,7 +44,12 @@ export function groupStages(
     else if (instruction.kind === "arg") metaArgs.push(instruction);
     else throw syntaxError("no build stage in current context", instruction.lines);
   }
-  if (stages.length === 0) throw syntaxError("No image was generated. Is your Dockerfile empty?");
+  if (stages.length === 0)
+    throw syntaxError(
+      isBuildkit
+        ? "dockerfile contains no stages to build"
+        : "No image was generated. Is your Dockerfile empty?",
+    );
   return { metaArgs, stages, escape: file.directives.escape, warnings: file.warnings };
 }
 

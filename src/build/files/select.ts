@@ -3,6 +3,7 @@
 import { Fault } from "../../lib/errors.ts";
 import { cleanPath } from "../../lib/patternmatch/clean-path.ts";
 import { compileGoPattern, hasWildcards } from "../../lib/patternmatch/go-match.ts";
+import type { Dialect } from "../graph/dialect.ts";
 import { type LinkReader, resolveInTree } from "./resolve.ts";
 import type { FileNode, SourceTree } from "./source-tree.ts";
 
@@ -19,10 +20,28 @@ export interface SelectOptions {
   readonly verb: "COPY" | "ADD";
   /** The uploaded context has its own texts for what is missing. */
   readonly isContext: boolean;
+  /** Whose texts they are. */
+  readonly dialect: Dialect;
 }
 
 function failed(verb: string, why: string): Fault {
   return new Fault("invalidParameter", `${verb} failed: ${why}`, { code: "build.copy" });
+}
+
+/** Says in the words of the builder that was asked that a source is not there. */
+function missing(source: string, { verb, isContext, dialect }: SelectOptions): Fault {
+  if (dialect === "buildkit") {
+    const path = cleanPath(`/${source}`);
+    const why = isContext
+      ? `failed to compute cache key: ${JSON.stringify(path)}: not found`
+      : `lstat ${path}: no such file or directory`;
+    return new Fault("invalidParameter", why, { code: "build.copy" });
+  }
+  const reason = `stat ${source.replace(/^\//, "").replace(/^\.\//, "")}: file does not exist`;
+  return failed(
+    verb,
+    isContext ? `file not found in build context or excluded by .dockerignore: ${reason}` : reason,
+  );
 }
 
 const linksOf =
@@ -37,16 +56,9 @@ const linksOf =
   };
 
 async function selectOne(tree: SourceTree, source: string, options: SelectOptions): Promise<Selected> {
-  const shown = source.replace(/^\//, "").replace(/^\.\//, "");
   const resolved = await resolveInTree(linksOf(tree), source);
   const node = resolved.exists ? await tree.lstat(resolved.path) : undefined;
-  if (node === undefined) {
-    const reason = `stat ${shown}: file does not exist`;
-    throw failed(
-      options.verb,
-      options.isContext ? `file not found in build context or excluded by .dockerignore: ${reason}` : reason,
-    );
-  }
+  if (node === undefined) throw missing(source, options);
   const name = cleanPath(`/${source}`).split("/").at(-1) as string;
   return { name, path: resolved.path, node };
 }
@@ -82,7 +94,8 @@ export async function selectSources(
 ): Promise<Selected[]> {
   const selected: Selected[] = [];
   for (const source of sources) {
-    if (options.isContext && leavesRoot(source)) {
+    // compat: to BuildKit what is above the context is the context.
+    if (options.isContext && options.dialect === "classic" && leavesRoot(source)) {
       throw failed(options.verb, `forbidden path outside the build context: ${source} ()`);
     }
     if (!hasWildcards(source)) {

@@ -14,6 +14,7 @@ export function platformArgs(target: Platform, build: Platform): Map<string, str
   ] as const) {
     args.set(`${prefix}PLATFORM`, formatPlatform(platform));
     args.set(`${prefix}OS`, platform.os);
+    args.set(`${prefix}OSVERSION`, platform.osVersion ?? "");
     args.set(`${prefix}ARCH`, platform.architecture);
     args.set(`${prefix}VARIANT`, platform.variant ?? "");
   }

@@ -128,7 +128,7 @@ export function describeTarget(
   { target, contexts }: { readonly target: string | undefined; readonly contexts: NamedContexts },
 ): TargetDescription {
   declareMetaArgs(file, args);
-  const outline = outlineBuild(file, args, { target, extraSteps: 0, contexts });
+  const outline = outlineBuild(file, args, { target, extraSteps: 0, contexts, dialect: "buildkit" });
   const description = new Description(file, args);
   for (const { stage, base } of outline.needed) description.addStage(stage, base);
   const { from } = outline.target;

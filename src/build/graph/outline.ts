@@ -3,13 +3,15 @@
 
 import type { Platform } from "../../oci/platform.ts";
 import { parsePlatform } from "../../oci/platform.ts";
+import { parseReference } from "../../oci/reference.ts";
 import { expandWord } from "../dockerfile/expand.ts";
-import type { StageInstruction } from "../dockerfile/instructions.ts";
-import { mountOrigin } from "../dockerfile/mounts.ts";
+import type { FromInstruction } from "../dockerfile/instructions.ts";
 import { findStage, findTarget, type Stage, type StagedDockerfile } from "../dockerfile/stages.ts";
 import { syntaxError, withPlace } from "../dockerfile/syntax-error.ts";
 import type { BuildArgs } from "./args.ts";
+import type { Dialect } from "./dialect.ts";
 import type { NamedContexts } from "./named-contexts.ts";
+import { checkOrigins, originsOf } from "./origins.ts";
 
 /** What a stage starts from. */
 export type StageBase =
@@ -45,7 +47,20 @@ export function declareMetaArgs(file: StagedDockerfile, args: BuildArgs): void {
   }
 }
 
-function baseOf(file: StagedDockerfile, stage: Stage, args: BuildArgs, contexts: NamedContexts): StageBase {
+interface OutlineOptions {
+  readonly target?: string | undefined;
+  readonly extraSteps: number;
+  readonly contexts: NamedContexts;
+  /** Absent: the classic builder's. */
+  readonly dialect?: Dialect | undefined;
+}
+
+function baseOf(
+  file: StagedDockerfile,
+  stage: Stage,
+  args: BuildArgs,
+  { contexts, dialect }: OutlineOptions,
+): StageBase {
   const { from } = stage;
   const expand = (text: string) => expandWord(text, (name) => args.lookupMeta(name), { escape: file.escape });
   const reference = expand(from.base);
@@ -58,11 +73,14 @@ function baseOf(file: StagedDockerfile, stage: Stage, args: BuildArgs, contexts:
   if (given?.kind === "image") return { kind: "image", reference: given.reference };
   if (given?.kind === "files")
     throw syntaxError(`a stage cannot start from the files of the context "${given.name}"`, from.lines);
+  // compat: BuildKit keeps names in lower case, and looks for what FROM says as it stands.
+  const name = dialect === "buildkit" ? reference : reference.toLowerCase();
   const named = file.stages.findLast(
-    (s) => s.index < stage.index && s.from.name !== "" && s.from.name === reference.toLowerCase(),
+    (s) => s.index < stage.index && s.from.name !== "" && s.from.name === name,
   );
   if (named !== undefined) return { kind: "stage", stage: named.index };
   if (reference === "scratch") return { kind: "scratch" };
+  if (dialect === "buildkit" && given === undefined) checkReference(reference, from);
   const platform = expand(from.platform);
   if (platform === "") return { kind: "image", reference };
   try {
@@ -72,9 +90,13 @@ function baseOf(file: StagedDockerfile, stage: Stage, args: BuildArgs, contexts:
   }
 }
 
-function originsOf(instruction: StageInstruction): string[] {
-  if (instruction.kind === "copy") return [instruction.from];
-  return instruction.kind === "run" ? instruction.mounts.map(mountOrigin) : [];
+/** Throws for what can be no image, as BuildKit does before it looks for one. */
+function checkReference(reference: string, { lines }: FromInstruction): void {
+  try {
+    parseReference(reference);
+  } catch (error) {
+    throw withPlace(error, `failed to parse stage name ${JSON.stringify(reference)}: `, lines);
+  }
 }
 
 /** Returns the stages that COPY --from and RUN --mount of a stage name. */
@@ -87,16 +109,12 @@ function usedStages(file: StagedDockerfile, stage: Stage, contexts: NamedContext
 }
 
 /** Finds out what the target needs; `extraSteps` are appended to it (labels of the command line). */
-export function outlineBuild(
-  file: StagedDockerfile,
-  args: BuildArgs,
-  options: { target?: string | undefined; extraSteps: number; contexts: NamedContexts },
-): Outline {
+export function outlineBuild(file: StagedDockerfile, args: BuildArgs, options: OutlineOptions): Outline {
   const { contexts } = options;
   const target = findTarget(file.stages, options.target);
   if (target.from.name !== "" && contexts.find(target.from.name)?.kind === "files")
     throw syntaxError(`the stage "${target.from.name}" is a context of files`, target.from.lines);
-  const bases = file.stages.slice(0, target.index + 1).map((stage) => baseOf(file, stage, args, contexts));
+  const bases = file.stages.slice(0, target.index + 1).map((stage) => baseOf(file, stage, args, options));
   const wanted = new Set<number>();
   const pending = [target.index];
   while (pending.length > 0) {
@@ -107,6 +125,7 @@ export function outlineBuild(
     if (base.kind === "stage") pending.push(base.stage);
     pending.push(...usedStages(file, file.stages[index] as Stage, contexts));
   }
+  if (options.dialect === "buildkit") checkOrigins(file, wanted, contexts);
   let step = file.metaArgs.length + 1;
   const needed: OutlinedStage[] = [];
   for (const stage of file.stages) {

@@ -7,7 +7,7 @@ import { stepTitle } from "./step-title.ts";
 /** Titles of what has a line of its own, in a stage where A is 1. */
 function titles(...lines: string[]): string[] {
   const { stages, escape } = groupStages(parseDockerfile(["FROM x", ...lines, ""].join("\n")), {
-    allowsSameNames: true,
+    isBuildkit: true,
   });
   const scope = { escape, lookup: (name: string) => (name === "A" ? "1" : undefined) };
   return (stages[0]?.instructions ?? []).flatMap((instruction) => stepTitle(instruction, scope) ?? []);

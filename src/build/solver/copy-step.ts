@@ -24,7 +24,7 @@ import { extractArchive, openArchive } from "../files/extract.ts";
 import { type ModeChange, parseMode } from "../files/mode.ts";
 import { resolveOwner } from "../files/owner.ts";
 import { selectWithParents } from "../files/parents.ts";
-import { type Selected, selectSources } from "../files/select.ts";
+import { type Selected, type SelectOptions, selectSources } from "../files/select.ts";
 import { type SourceTree, TreeDigester, type WalkedFile } from "../files/source-tree.ts";
 import type { CopyOp } from "../graph/vertex.ts";
 import type { CacheStore } from "./ports.ts";
@@ -146,10 +146,14 @@ class Preparation {
     return new Fault("invalidParameter", `${this.op.verb} failed: ${why}`, { code: "build.copy" });
   }
 
+  private get selection(): SelectOptions {
+    const { verb, source, dialect } = this.op;
+    return { verb, dialect, isContext: typeof source === "string" };
+  }
+
   private async addLocal(source: string): Promise<void> {
     const { tree } = this.sources;
-    const isContext = typeof this.op.source === "string";
-    for (const selected of await selectSources(tree, [source], { verb: this.op.verb, isContext })) {
+    for (const selected of await selectSources(tree, [source], this.selection)) {
       await this.add(tree, selected, { isRemote: false });
     }
   }
@@ -157,8 +161,7 @@ class Preparation {
   /** `--parents`: what matches, with the directories on the way to it, from the root or from behind `/./`. */
   private async addWithParents(source: string): Promise<void> {
     const { tree } = this.sources;
-    const isContext = typeof this.op.source === "string";
-    const found = await selectWithParents(tree, source, { verb: this.op.verb, isContext });
+    const found = await selectWithParents(tree, source, this.selection);
     if (found !== undefined) await this.add(found.tree, found.selected, { isRemote: false, only: source });
   }
 

@@ -3,7 +3,7 @@
 import { parseCsv } from "../../lib/flags/spec.ts";
 import { table } from "../../lib/table.ts";
 import { complain } from "../each.ts";
-import { describeChecks } from "./check.ts";
+import { type DescribedChecks, describeChecks } from "./check.ts";
 import type { BuildFlags } from "./flags.ts";
 
 /** A request to the frontend. */
@@ -44,9 +44,10 @@ export function callOf({ call, check }: Pick<BuildFlags, "call" | "check">): Cal
 export function answerOf(
   { request, isJson, ignoresStatus }: Call,
   answer: Readonly<Record<string, string>>,
-): { readonly text: string; readonly exitCode: number } {
+): DescribedChecks {
   const { "result.json": json = "{}", "result.txt": plain = "" } = answer;
   const isCheck = request === REQUESTS["check"];
-  const { text, exitCode } = isCheck ? describeChecks(json) : { text: plain, exitCode: 0 };
-  return { text: isJson ? `${json}\n` : text, exitCode: ignoresStatus ? 0 : exitCode };
+  const described: DescribedChecks = isCheck ? describeChecks(json) : { text: plain, exitCode: 0 };
+  const exitCode = ignoresStatus && described.error === undefined ? 0 : described.exitCode;
+  return { ...described, text: isJson ? `${json}\n` : described.text, exitCode };
 }

@@ -24,6 +24,7 @@ import type { Session } from "../session.ts";
 import { isTerminal } from "../terminal/tty.ts";
 import { PreparedCaches } from "./cache.ts";
 import { answerOf, callOf } from "./call.ts";
+import type { DescribedChecks } from "./check.ts";
 import { proxiesOf, writeImageId } from "./classic.ts";
 import type { DebugShell } from "./debug.ts";
 import type { BuildFlags } from "./flags.ts";
@@ -41,7 +42,7 @@ export interface BuildReport {
   /** Takes the progress and what went wrong. */
   readonly write: (text: string) => void;
   /** Takes what was asked of the Dockerfile instead of a build. */
-  readonly onAnswer: (answer: { readonly text: string; readonly exitCode: number }) => void;
+  readonly onAnswer: (answer: DescribedChecks) => void;
 }
 
 const TERMINAL: BuildReport = { write: printError, onAnswer: printAnswer };
@@ -171,8 +172,9 @@ function writeMetadata(path: string, response: Readonly<Record<string, string>>)
   }
 }
 
-function printAnswer({ text, exitCode }: { readonly text: string; readonly exitCode: number }): void {
+function printAnswer({ text, error, exitCode }: DescribedChecks): void {
   print(text);
+  if (error !== undefined) throw exitWith(exitCode, `${text === "" ? "" : "\n"}${error}`);
   if (exitCode !== 0) throw exitWith(exitCode);
 }
 

@@ -30,8 +30,8 @@ export function composePorts(session: Session, config: ConfigFile, client: Clien
       let found = { text: "", isGood: true };
       await build(session, context, [...options, "--check", "--progress=quiet"], {
         write: () => {},
-        onAnswer: ({ text, exitCode }) => {
-          found = { text, isGood: exitCode === 0 };
+        onAnswer: ({ text, error = "", exitCode }) => {
+          found = { text: text + error, isGood: exitCode === 0 };
         },
       });
       return found;
