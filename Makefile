@@ -6,6 +6,7 @@
 # make test-vm  the tests that depend on the kernel, in an emulated machine with cgroup v2 alone and AppArmor (VM_TESTS=file...)
 # make compat  foreign clients with a day's work each: dockerode, testcontainers, docker-py, docker-compose 1.29, the devcontainer command (needs npm's registry)
 # make test-real  applications of Debian's packages: MariaDB through crashes, Compose projects by three tools on two engines, a rolling change under wrk (needs a Debian mirror; minutes)
+# make test-projects  the projects of test/projects built from Debian, run and asked something (needs mirrors of Debian, npm and PyPI; minutes)
 # make bench   everything that has a number, beside Docker Engine, podman and other runtimes in the same run (QUICK=1; ROWS=exec,ps)
 # make compare-build  150 Dockerfiles built by Docker's two builders and by Berth: the same configuration, history and files
 # make build   dist/berth, dist/berth-runtime;   make install  puts it into $(PREFIX)/bin, with manual, completions, systemd units;   make clean
@@ -21,7 +22,7 @@ SOURCES = $(shell find src -name '*.ts' ! -name '*.test.ts')
 # With ./ in front bun takes them as paths, else as patterns to look for in the whole tree.
 TESTS ?= ./src ./tools ./bench
 
-.PHONY: build demo test torture test-vm test-real unit e2e compat check bench install uninstall clean acceptance acceptance-images fuzz compare-build security security-weakened
+.PHONY: build demo test torture test-vm test-real test-projects unit e2e compat check bench install uninstall clean acceptance acceptance-images fuzz compare-build security security-weakened
 
 build: dist/berth dist/berth-runtime
 
@@ -107,6 +108,11 @@ test-real:
 	@tools/install-packages real
 	@$(MAKE) -s build
 	$(BUN) tools/test.ts --timeout 900000 ./test/real
+
+test-projects:
+	@tools/install-packages real
+	@$(MAKE) -s build
+	$(BUN) tools/test.ts --timeout 900000 ./test/real/projects.test.ts
 
 bench:
 	@tools/install-packages bench
