@@ -70,7 +70,10 @@ interface Event {
   Action: string;
   Actor: { ID: string; Attributes: Record<string, string> };
 }
-type Stats = Docker.ContainerStats & { name: string; id: string };
+interface Stats extends Docker.ContainerStats {
+  name: string;
+  id: string;
+}
 
 const runs = (stats: Stats): boolean => (stats.pids_stats?.current ?? 0) > 0;
 /** The names of the fields, two levels deep, which a reader takes for granted; those of Debian's engine. */
