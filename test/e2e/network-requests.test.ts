@@ -77,6 +77,15 @@ describe("a network", () => {
     );
   });
 
+  test("has IPv4 for clients of versions that could not switch it off", async () => {
+    const create = (version: string, Name: string) =>
+      daemon.request("POST", `${version}/networks/create`, { Name, EnableIPv4: false, EnableIPv6: true });
+    await create("/v1.47", "elder");
+    await create("/v1.48", "newer");
+    assert.equal((await network("elder")).IPAM.Config?.length, 2);
+    assert.equal((await network("newer")).IPAM.Config?.length, 1);
+  });
+
   test("is pruned by a date", async () => {
     await text("network", "create", "old");
     assert.equal(await text("network", "prune", "-f", "--filter", "until=2020-01-01"), "");
@@ -96,5 +105,38 @@ describe("a container", () => {
     await text("start", "lists");
     assert.deepEqual(Object.keys((await daemon.inspect("lists")).NetworkSettings.Networks), ["listed"]);
     assert.equal(await text("exec", "lists", "sh", "-c", "ls /sys/class/net | grep -c eth"), "1");
+  });
+
+  test("has no IPv6 where it switches it off, on one device or on all", async () => {
+    await text("network", "create", "--ipv6", "dual");
+    const endpoint = "driver-opt=com.docker.network.endpoint.sysctls=net.ipv6.conf.IFNAME.disable_ipv6=1";
+    const flags = [
+      ["--network", `name=dual,${endpoint}`],
+      ["--network", "dual", "--sysctl", "net.ipv6.conf.all.disable_ipv6=1"],
+    ];
+    for (const own of flags) {
+      await text("run", "-d", "--name", "four", ...own, "busybox", "sleep", "1000");
+      const at = (await daemon.inspect("four")).NetworkSettings.Networks["dual"];
+      assert.equal(at?.GlobalIPv6Address, "");
+      assert.equal(
+        await text("exec", "four", "sh", "-c", "cat /proc/net/if_inet6 | grep -c eth0 || true"),
+        "0",
+      );
+      assert.notEqual(at?.IPAddress, "");
+      await text("rm", "-f", "four");
+    }
+  });
+
+  test("leaves a network even if it has made the other one unusable", async () => {
+    await text("network", "create", "left");
+    await text("network", "create", "kept");
+    const flags = ["--cap-add", "NET_ADMIN", "--network", "name=left,gw-priority=1", "--network", "kept"];
+    await text("run", "-d", "--name", "breaks", ...flags, "busybox", "sleep", "1000");
+    await text("exec", "breaks", "ip", "link", "set", "eth1", "down");
+    await text("network", "disconnect", "left", "breaks");
+    const names = async () => Object.keys((await daemon.inspect("breaks")).NetworkSettings.Networks);
+    assert.deepEqual(await names(), ["kept"]);
+    await text("restart", "-t", "0", "breaks");
+    assert.match(await text("exec", "breaks", "ip", "route"), /^default via /);
   });
 });

@@ -23,6 +23,8 @@ export interface AttachWish {
   /** Addresses that the endpoint had before; given again when they are free. */
   lastIp?: string;
   lastIp6?: string;
+  /** The container has no IPv6 there, whatever the network has. */
+  isIpv4Only?: boolean;
   linkLocalIps?: readonly string[];
   /** Sysctls of the device, "net/ipv4/conf/eth0/forwarding" → "1". */
   sysctls?: Readonly<Record<string, string>>;
@@ -132,6 +134,7 @@ function grantAddresses(
     holder,
     ...(wish.lastIp === undefined ? {} : { preferred: wish.lastIp }),
   });
+  if (wish.isIpv4Only) return { ip, ip6: undefined };
   try {
     const ip6 = addresses.grant(network.id, {
       family: "ipv6",

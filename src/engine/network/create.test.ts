@@ -30,6 +30,10 @@ test("draftNetwork takes the daemon's default options where the request says not
   assert.deepEqual(draft({}).options, { "com.docker.network.driver.mtu": "1400" });
   const own = { "com.docker.network.driver.mtu": "1300" };
   assert.deepEqual(draft({ Options: own }).options, own);
+  const families = { "com.docker.network.enable_ipv6": "true" };
+  assert.deepEqual(draft({ Options: { ...own, ...families } }).hasIpv6, true);
+  const overridden = draft({ Options: { ...own, ...families }, EnableIPv6: false });
+  assert.deepEqual([overridden.hasIpv6, overridden.options], [false, own]);
 });
 
 test("draftNetwork takes a block that says nothing for none, and one without an address for any of its size", () => {

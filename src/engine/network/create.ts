@@ -46,9 +46,15 @@ export function draftNetwork(request: NetworkCreateRequest, context: CreateConte
       'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
     );
   const isFrom = (request.ConfigFrom?.Network ?? "") !== "";
-  const options = { ...(isFrom ? {} : context.defaultOptions(driver)), ...request.Options };
+  const options: Record<string, string> = {
+    ...(isFrom ? {} : context.defaultOptions(driver)),
+    ...request.Options,
+  };
   const hasIpv4 = request.EnableIPv4 ?? boolOption(options, OPTION.enableIpv4, true);
   const hasIpv6 = request.EnableIPv6 ?? boolOption(options, OPTION.enableIpv6, false);
+  // compat: an option that the request's own field overrides is not kept.
+  if (typeof request.EnableIPv4 === "boolean") delete options[OPTION.enableIpv4];
+  if (typeof request.EnableIPv6 === "boolean") delete options[OPTION.enableIpv6];
   const subnets = requestedSubnets(request, { hasIpv4, hasIpv6 });
   if (name.trim() === "") throw invalid("invalid name: name is empty");
   if (context.byName(name) !== undefined)

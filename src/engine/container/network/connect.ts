@@ -284,7 +284,11 @@ async function leaveLive(
     (r) => !known.some((k) => k.ifName === r.ifName && k.gateway === r.gateway),
   );
   const ops = planRouteChange(NETNS, { remove: [], add: gained });
-  if (ops.length > 0) await context.keel.run([enterNamespace(record), ...ops]);
+  // The container may have made its other devices unusable: it has left the network all the same.
+  if (ops.length > 0)
+    await context.keel.run([enterNamespace(record), ...ops]).catch((error: unknown) => {
+      context.log("warn", `container ${record.id.slice(0, 12)}: no other default route: ${messageOf(error)}`);
+    });
   const ports = attached.ports.filter((p) => p.hostPort !== 0);
   const heir = publisherOf(next)?.endpoint;
   const isHeir = (e: NetworkEndpoint): boolean =>

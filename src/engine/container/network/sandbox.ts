@@ -87,6 +87,12 @@ export const placesOf = (
 export const enterNamespace = (record: ContainerRecord): Op =>
   host.netnsOpen(NETNS, `/proc/${record.state.pid}/ns/net`);
 
+/** Whether an endpoint's own sysctls switch IPv6 off on its device. */
+const isIpv4Only = ({ driverOpts = {} }: NetworkEndpoint): boolean =>
+  Object.entries(interfaceSysctls(driverOpts, "x")).some(
+    ([name, value]) => name === "net/ipv6/conf/x/disable_ipv6" && value === "1",
+  );
+
 /** Returns which of a container's networks give the default routes. */
 export function gatewaysOf(places: readonly Place[]): GatewayChoice<Place> {
   const candidates = places.map((place) => {
@@ -98,7 +104,7 @@ export function gatewaysOf(places: readonly Place[]): GatewayChoice<Place> {
       priority: endpoint.gwPriority ?? 0,
       isInternal: network.isInternal,
       hasIpv4: offers("ipv4"),
-      hasIpv6: offers("ipv6"),
+      hasIpv6: offers("ipv6") && !isIpv4Only(endpoint),
     };
   });
   const { ipv4, ipv6 } = chooseGateways(candidates);
@@ -144,6 +150,7 @@ export function wishOf(
   const { endpoint: e, network } = place;
   const isSame = (other: Place | undefined): boolean => other?.network.id === network.id;
   const sysctls = interfaceSysctls(e.driverOpts ?? {}, given.ifName);
+  const hasIpv6 = !isIpv4Only(e) && record.hostConfig.Sysctls?.["net.ipv6.conf.all.disable_ipv6"] !== "1";
   return {
     network: network.id,
     containerId: record.id,
@@ -152,7 +159,8 @@ export function wishOf(
     ip: e.wantedIp,
     ip6: e.wantedIp6 ?? "",
     mac: e.wantedMac,
-    defaultRoutes: { ipv4: isSame(given.gateways.ipv4), ipv6: isSame(given.gateways.ipv6) },
+    defaultRoutes: { ipv4: isSame(given.gateways.ipv4), ipv6: hasIpv6 && isSame(given.gateways.ipv6) },
+    ...(hasIpv6 ? {} : { isIpv4Only: true }),
     ports: isSame(publisherOf(given.gateways)) ? given.ports : [],
     ...egressOf(record),
     ...(e.lastIp === undefined ? {} : { lastIp: e.lastIp }),
