@@ -139,4 +139,34 @@ describe("a container", () => {
     await text("restart", "-t", "0", "breaks");
     assert.match(await text("exec", "breaks", "ip", "route"), /^default via /);
   });
+
+  test("numbers its devices around names that were asked for, and from the lowest that is free", async () => {
+    for (const name of ["front", "back", "side"]) await text("network", "create", name);
+    const named = "name=front,driver-opt=com.docker.network.endpoint.ifname=eth1";
+    await text(
+      "run",
+      "-d",
+      "--name",
+      "many",
+      "--network",
+      named,
+      "--network",
+      "back",
+      "busybox",
+      "sleep",
+      "1000",
+    );
+    const devices = () => text("exec", "many", "sh", "-c", "ls -d /sys/class/net/eth*");
+    const deviceOf = async (name: string) => {
+      const ip = (await daemon.inspect("many")).NetworkSettings.Networks[name]?.IPAddress;
+      return text("exec", "many", "sh", "-c", `ip -o addr | grep -F ' ${ip}/' | cut -d' ' -f2`);
+    };
+    assert.deepEqual([await deviceOf("front"), await deviceOf("back")], ["eth1", "eth0"]);
+    await text("network", "connect", "side", "many");
+    assert.equal(await deviceOf("side"), "eth2");
+    for (const name of ["back", "side"]) await text("network", "disconnect", name, "many");
+    await text("network", "connect", "side", "many");
+    assert.equal(await deviceOf("side"), "eth0");
+    assert.equal(await devices(), "/sys/class/net/eth0\n/sys/class/net/eth1");
+  });
 });

@@ -63,12 +63,10 @@ export function networkOf(networks: Pick<NetworkService, "find">, e: NetworkEndp
 function attachWishes(networks: NetworkService, record: ContainerRecord): AttachWish[] {
   const found = placesOf(networks, record.endpoints);
   const gateways = gatewaysOf(found);
-  const names: string[] = [];
-  return found.map(({ endpoint, network }) => {
-    const ifName = interfaceName(network, endpoint, names);
-    names.push(ifName);
-    return wishOf(record, { endpoint, network }, { ifName, gateways, ports: wantedPorts(record) });
-  });
+  const names = interfaceNames(found);
+  return found.map((place, i) =>
+    wishOf(record, place, { ifName: names[i] as string, gateways, ports: wantedPorts(record) }),
+  );
 }
 
 /** An endpoint with its network. */
@@ -119,7 +117,16 @@ export const publisherOf = (gateways: GatewayChoice<Place>): Place | undefined =
 export const wantedPorts = (record: ContainerRecord): PortRequest[] =>
   portRequests(record.hostConfig, Object.keys(record.config.ExposedPorts ?? {}));
 
-/** Returns the device name for one more endpoint: the user's, else the first unused number above all others. */
+/** Returns the names of a new container's devices: those that the user has chosen are taken before others are numbered. */
+export function interfaceNames(places: readonly Place[]): string[] {
+  const names = new Map<Place, string>();
+  const own = places.filter((p) => p.endpoint.driverOpts?.[ENDPOINT_OPTION.ifName] !== undefined);
+  for (const place of new Set([...own, ...places]))
+    names.set(place, interfaceName(place.network, place.endpoint, [...names.values()]));
+  return places.map((place) => names.get(place) as string);
+}
+
+/** Returns the device name for one more endpoint: the user's, else the first number that no other has. */
 export function interfaceName(
   network: NetworkRecord,
   endpoint: NetworkEndpoint,
@@ -134,11 +141,7 @@ export function interfaceName(
     return wanted;
   }
   const prefix = interfacePrefix(network);
-  const numbers = taken.flatMap((name) => {
-    const number = name.startsWith(prefix) ? name.slice(prefix.length) : "";
-    return /^\d+$/.test(number) ? [Number(number)] : [];
-  });
-  return `${prefix}${Math.max(-1, ...numbers) + 1}`;
+  for (let number = 0; ; number++) if (!taken.includes(`${prefix}${number}`)) return `${prefix}${number}`;
 }
 
 /** Returns the wish for one endpoint. */
