@@ -2,7 +2,8 @@
 # make test    every test: unit, native, end-to-end, foreign clients (installs what is missing)
 # make check   types, lint, format, import arrows, generated files, changelog
 # make security  the attack suite; make security-weakened  the same against builds without the defences: every attack has to succeed
-# make torture  the power cut at thousands of moments, a thousand kills and the like; writes docs/reliability.md (an hour)
+# make fuzz    each target in C with libFuzzer, each property of the TypeScript and each operation of the API, for minutes (FUZZ_SECONDS, PROPERTY_SECONDS)
+# make torture  the power cut at thousands of moments, a thousand kills, 500 containers at once, a soak; writes docs/reliability.md (an hour)
 # make test-vm  the tests that depend on the kernel, in an emulated machine with cgroup v2 alone and AppArmor (VM_TESTS=file...)
 # make compat  foreign clients with a day's work each: dockerode, testcontainers, docker-py, docker-compose 1.29, the devcontainer command (needs npm's registry)
 # make test-real  applications of Debian's packages: MariaDB through crashes, Compose projects by three tools on two engines, a rolling change under wrk (needs a Debian mirror; minutes)
@@ -124,9 +125,13 @@ compare-build:
 	@$(MAKE) -s build
 	$(BUN) test/compare/compare-build.ts
 
+# Seconds for each property and, as FUZZ_SECONDS, for each target in C: with these a quarter of an hour in all.
+PROPERTY_SECONDS ?= 5
+
 fuzz: build
 	@tools/install-packages fuzz
 	$(MAKE) -s -C native fuzz
+	PROPERTY_SECONDS=$(PROPERTY_SECONDS) $(BUN) tools/test.ts --timeout 600000 $(addprefix ./,$(shell grep -rl '"fast-check"' src))
 	BERTH_API_SEED=$$(date +%s) BERTH_API_REQUESTS=100 BERTH_EVERY_STEP=1 $(BUN) tools/test.ts --timeout 1200000 ./test/security/api.test.ts
 
 build/man: dist/berth tools/man.ts

@@ -81,13 +81,17 @@ function valueOf(name: string, { lookup, onUnset }: SubstituteOptions): string {
   return value ?? "";
 }
 
-/** Index of the brace that closes the one at the start, -1 when there is none. */
+/** Variables in variables' defaults: nobody needs more, and each costs a call within a call. */
+const MAX_DEPTH = 100;
+
+/** Index of the brace that closes the one at the start, -1 when there is none or too many are in each other. */
 function closingBrace(text: string): number {
   let depth = 0;
   for (let index = 0; index < text.length; index++) {
     const char = text.charAt(index);
-    if (char === "{") depth++;
-    else if (char === "}" && --depth === 0) return index;
+    if (char === "{") {
+      if (++depth > MAX_DEPTH) return -1;
+    } else if (char === "}" && --depth === 0) return index;
   }
   return -1;
 }
