@@ -107,6 +107,22 @@ for (const client of clients)
       assert.equal((await daemon.inspect("counter")).HostConfig["Runtime"], "runc");
     });
 
+    test("what was restored and is paused can be killed and removed", works, async () => {
+      await startCounter();
+      await text("checkpoint", "create", "--leave-running", "counter", "it");
+      const again = await outcome("checkpoint", "create", "counter", "it");
+      assert.match(
+        again.stderr,
+        /cannot checkpoint container counter: checkpoint with name it already exists for container counter/,
+      );
+      for (const command of [["kill"], ["rm", "-f"]]) {
+        await text("stop", "-t", "0", "counter");
+        await text("start", "--checkpoint", "it", "counter");
+        await text("pause", "counter");
+        assert.equal(await text(...command, "counter"), "counter");
+      }
+    });
+
     test("a checkpoint directory of the user's", works, async () => {
       const dir = daemon.path(`checkpoints-${client.name}`);
       await startCounter();
@@ -151,8 +167,18 @@ for (const client of clients)
       };
       await fails(/container .* is not running/, "checkpoint", "create", "counter", "xx");
       await fails(/No such container: nobody/, "checkpoint", "ls", "nobody");
+      for (const verb of ["create", "rm"]) {
+        await fails(/No such container: nobody/, "checkpoint", verb, "nobody", "xx");
+        await fails(/invalid checkpoint ID "x"/, "checkpoint", verb, "nobody", "x");
+      }
       await fails(/checkpoint xx does not exist for container counter/, "checkpoint", "rm", "counter", "xx");
-      await fails(/checkpoint xx does not exist/, "start", "--checkpoint", "xx", "counter");
+      await fails(
+        /checkpoint xx does not exist for container \/counter/,
+        "start",
+        "--checkpoint",
+        "xx",
+        "counter",
+      );
       for (const name of ["..", ".x", "x.", "-"])
         await fails(/invalid checkpoint ID/, "start", "--checkpoint", name, "counter");
       const named = ["--checkpoint-dir", dir];
@@ -185,7 +211,7 @@ for (const client of clients)
         ["--read-only", /a read-only root file system/],
       ] as const) {
         await text("run", "-d", "--name", "odd", flag, "busybox", "sleep", "600");
-        const { status, stderr } = await outcome("checkpoint", "create", "odd", "x");
+        const { status, stderr } = await outcome("checkpoint", "create", "odd", "xx");
         assert.deepEqual([status, words.test(stderr)], [1, true], stderr);
         assert.equal((await daemon.inspect("odd")).State.Status, "running");
         await text("rm", "-f", "odd");

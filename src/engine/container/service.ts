@@ -155,11 +155,12 @@ export class ContainerService {
     if (checkpoint !== "") checkCheckpointName(checkpoint);
     const { record, live } = this.#find(input.id);
     if (checkpoint === "") return this.#startByUser(live);
-    const owner = checkpointsOf(this.#context, record, input.id);
+    const owner = checkpointsOf(this.#context, record, `/${record.name}`); // compat: here with the slash
     await this.#startByUser(live, await findCheckpointDir(owner, checkpointDir, checkpoint));
   }
 
   async checkpoint(input: Input<"containerCheckpoint">): Promise<void> {
+    checkCheckpointName(input.body.CheckpointID ?? ""); // compat: before the container is looked for, as below
     await createCheckpoint(this.#context, this.#find(input.id).live, input.id, input.body);
   }
 
@@ -169,6 +170,7 @@ export class ContainerService {
   }
 
   async deleteCheckpoint(input: Input<"containerCheckpointDelete">): Promise<void> {
+    checkCheckpointName(input.checkpoint);
     const owner = checkpointsOf(this.#context, this.#find(input.id).record, input.id);
     await removeCheckpoint(owner, input.dir ?? "", input.checkpoint);
   }

@@ -49,7 +49,7 @@ export async function makeCheckpointDir(
     throw new Fault(
       "system",
       (await isDirectory(dir))
-        ? `checkpoint with name ${name} already exists for container ${owner.name}`
+        ? `cannot checkpoint container ${owner.name}: checkpoint with name ${name} already exists for container ${owner.name}`
         : `${dir} exists and is not a directory`,
       { code: "checkpoint.exists", cause: error },
     );

@@ -102,6 +102,13 @@ export async function holdUsersOf(context: ContainerContext, volume: string): Pr
   return held.move();
 }
 
+/** Whether a container's first process is gone, for which every runtime has words of its own. */
+async function hasEnded({ run }: LiveContainer): Promise<boolean> {
+  if (run === null) return true;
+  const state = await run.shim.state().catch(() => undefined); // ignored: a shim goes with its container
+  return state?.status !== "running";
+}
+
 /** Lets a frozen container run on and says so in its record. */
 export async function thaw(
   context: Pick<ContainerContext, "table" | "keel" | "cgroups" | "cgroupParent" | "paths">,
@@ -113,7 +120,7 @@ export async function thaw(
     if (external !== undefined) await resumeExternal(context, external);
     else await context.keel.run(planThaw(cgroupOf(context, record)));
   } catch (error) {
-    if (!isGone(error)) throw error; // ignored: it has ended meanwhile, which is being settled
+    if (!isGone(error) && !(await hasEnded(context.table.live(id)))) throw error; // ignored: its end is being settled
   }
   if (context.table.get(id)?.state.status === "paused")
     await context.table.putState(id, { status: "running" });
