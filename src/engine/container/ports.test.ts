@@ -18,14 +18,15 @@ test("portRequests reads bindings, ranges and -P", () => {
 test("ports that are none are refused", () => {
   for (const bad of ["x", "70000", "80/icmp", "1-2"])
     assert.throws(() => parsePortKey(bad), /invalid port specification/);
-  assert.throws(
-    () =>
-      portRequests(
-        { PortBindings: { "80/tcp": [{ HostIp: "", HostPort: "9-8" }] }, PublishAllPorts: false },
-        [],
-      ),
-    /invalid port/,
-  );
+  for (const PortBindings of [
+    { "80/tcp": [{ HostIp: "", HostPort: "9-8" }] },
+    { "0/tcp": null },
+    { "0": [] },
+  ])
+    assert.throws(
+      () => portRequests({ PortBindings, PublishAllPorts: false }, []),
+      /invalid port specification: "(9-8|0|0\/tcp)"/,
+    );
 });
 
 test("portMapOf and portSummaries show granted and merely exposed ports", () => {

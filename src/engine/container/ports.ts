@@ -11,10 +11,12 @@ const PORT_KEY = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i;
 export function parsePortKey(key: string): { port: number; proto: PortProto } {
   const m = PORT_KEY.exec(key);
   const port = Number(m?.[1]);
-  if (m === null || port > 65535 || m[2] !== undefined)
-    throw new Fault("invalidParameter", `invalid port specification: "${key}"`, { code: "port.invalid" });
+  if (m === null || port > 65535 || m[2] !== undefined) throw noPort(key);
   return { port, proto: (m[3]?.toLowerCase() ?? "tcp") as PortProto };
 }
+
+const noPort = (text: string): Fault =>
+  new Fault("invalidParameter", `invalid port specification: "${text}"`, { code: "port.invalid" });
 
 /** Returns what shall be published: the bindings, and with `-P` every exposed port without one. */
 export function portRequests(
@@ -29,6 +31,7 @@ export function portRequests(
   ];
   for (const key of keys) {
     const { port, proto } = parsePortKey(key);
+    if (port === 0) throw noPort(key);
     const wishes = bindings[key] ?? [];
     for (const wish of wishes.length > 0 ? wishes : [{ HostIp: "", HostPort: "" }])
       requests.push({
@@ -52,8 +55,7 @@ function hostRange(text: string): Pick<PortRequest, "hostPort" | "hostPortEnd"> 
   if (text === "") return { hostPort: 0 };
   const m = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text);
   const [from, to] = [Number(m?.[1]), Number(m?.[2] ?? m?.[1])];
-  if (m === null || from > 65535 || to > 65535 || to < from)
-    throw new Fault("invalidParameter", `invalid port specification: "${text}"`, { code: "port.invalid" });
+  if (m === null || from > 65535 || to > 65535 || to < from) throw noPort(text);
   return from === to ? { hostPort: from } : { hostPort: from, hostPortEnd: to };
 }
 
