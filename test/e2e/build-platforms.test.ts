@@ -1,6 +1,7 @@
 // Builds for several platforms, and what is attested of an image: indexes in a registry and in OCI layouts.
 import assert from "node:assert/strict";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { run } from "./command.ts";
@@ -205,7 +206,7 @@ test("provenance and an SBOM are attached to what is pushed, as attestation mani
       const statements = await Promise.all(layers.map((l) => blob<Statement>("attested", l.digest)));
       assert.deepEqual(
         layers.map((l) => l.annotations?.["in-toto.io/predicate-type"]),
-        ["https://spdx.dev/Document", "https://slsa.dev/provenance/v0.2"],
+        ["https://spdx.dev/Document", "https://slsa.dev/provenance/v1"],
       );
       for (const { subject } of statements) {
         assert.equal(`sha256:${subject[0]?.digest.sha256}`, image.digest);
@@ -219,9 +220,45 @@ test("provenance and an SBOM are attached to what is pushed, as attestation mani
       // Clients that know nothing of it take the image.
       assert.equal((await daemon.run(berth, ["rmi", name])).status, 0);
       assert.equal((await daemon.text(berth, ["run", "--rm", name, "cat", "/who"])).trim(), "me");
-      const alone = await build("--provenance", "--output", "files");
+      const alone = await build("--provenance", "--output", "type=docker,dest=-");
       assert.match(alone.stderr, /name such an output/);
       assert.equal(alone.status, 1);
+    },
+  ));
+
+test("what is attested lies beside files that are given out, where it was asked for", () =>
+  inContext(
+    { Dockerfile: "FROM scratch\nCOPY a z /\nCOPY sub /sub/\n", a: "A", z: "Z", "sub/f": "F" },
+    async () => {
+      const files = async (...args: string[]): Promise<string[]> => {
+        await built(...args);
+        return (await readdir(join(dir, "out"), { recursive: true })).sort();
+      };
+      assert.deepEqual(await files("--output", join(dir, "out")), ["a", "sub", "sub/f", "z"]);
+      const attested = ["--provenance=mode=max", "--sbom", "--output", `type=local,dest=${join(dir, "out")}`];
+      const all = ["a", "provenance.json", "sbom.spdx.json", "sub", "sub/f", "z"];
+      assert.deepEqual(await files(...attested), all);
+      for (const name of ["provenance.json", "sbom.spdx.json"]) {
+        const path = join(dir, "out", name);
+        assert.equal((await stat(path)).mode & 0o777, 0o600);
+        const { subject } = JSON.parse(await readFile(path, "utf8")) as Statement;
+        const sha256 = createHash("sha256").update("F").digest("hex");
+        assert.deepEqual(
+          subject.map(({ name: of }) => of),
+          ["a", "sub/f", "z"],
+        );
+        assert.deepEqual(subject[1], { name: "sub/f", digest: { sha256 } });
+      }
+      await rm(join(dir, "out"), { recursive: true });
+      const renamed = await files(
+        "--provenance",
+        "--output",
+        `type=local,dest=${join(dir, "out")},attestation-prefix=my-`,
+      );
+      assert.deepEqual(renamed, ["a", "my-provenance.json", "sub", "sub/f", "z"]);
+      await built("--provenance", "--output", `type=tar,dest=${join(dir, "out.tar")}`);
+      const { stdout } = await run(["tar", "-tf", join(dir, "out.tar")]);
+      assert.deepEqual(stdout.trim().split("\n"), ["a", "provenance.json", "sub/", "sub/f", "z"]);
     },
   ));
 
@@ -245,7 +282,7 @@ test("what is attested of an image that stays in the daemon is kept with it, the
     const both = await listed();
     assert.deepEqual(
       both.map((s) => s.PredicateType),
-      ["https://spdx.dev/Document", "https://slsa.dev/provenance/v0.2"],
+      ["https://spdx.dev/Document", "https://slsa.dev/provenance/v1"],
     );
     assert.match(JSON.stringify(both[1]?.Statement.predicate), /"build-arg:WHO":"two"/);
     assert.equal(both[1]?.Statement.subject[0]?.name, "pkg:docker/kept@1?platform=linux%2Famd64");

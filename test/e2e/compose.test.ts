@@ -758,7 +758,7 @@ test("an image of a service is the context of another's build, whose provenance 
   const [{ PredicateType, Statement }] = body as [
     { PredicateType: string; Statement: { subject: unknown[] } },
   ];
-  assert.equal(PredicateType, "https://slsa.dev/provenance/v0.2");
+  assert.equal(PredicateType, "https://slsa.dev/provenance/v1");
   assert.equal(Statement.subject.length, 1);
   project.write("compose.yaml", "services: {a: {build: {additional_contexts: {x: 'service:a'}}}}");
   const cyclic = await project.run(["build"]);

@@ -25,7 +25,7 @@ export interface AttestWishes {
   readonly isExplicit: boolean;
 }
 
-const STATEMENT = "https://in-toto.io/Statement/v0.1";
+const STATEMENT = "https://in-toto.io/Statement/v1";
 
 function fieldsOf(text: string): Map<string, string> {
   const fields = text.split(",").filter((field) => field !== "");
@@ -37,7 +37,7 @@ function provenanceWish(text: string | undefined): ProvenanceOptions | undefined
   const fields = fieldsOf(text);
   if (fields.get("disabled") === "true") return undefined;
   const mode = fields.get("mode") ?? "min";
-  const version = fields.get("version") ?? "v0.2";
+  const version = fields.get("version") ?? "v1";
   if (mode !== "min" && mode !== "max")
     throw new Fault("invalidParameter", `invalid provenance mode ${JSON.stringify(mode)}: want min or max`, {
       code: "build.attest",
@@ -88,7 +88,7 @@ export async function attest(
   wishes: AttestWishes,
   { layers, names }: AttestContext,
 ): Promise<Attestation[]> {
-  const made: { predicateType: string; predicate: object }[] = [];
+  const made: { predicateType: string; predicate: object; fileName: string }[] = [];
   if (wishes.hasSbom) {
     await using root = await layers.openFs(layers.rootSource(image.layers.at(-1) ?? null));
     const [name] = names;
@@ -98,20 +98,26 @@ export async function attest(
       createdAt: built.finishedAt,
     };
     const predicate = spdxDocument(await scanPackages(root), subject);
-    made.push({ predicateType: SPDX_PREDICATE, predicate });
+    made.push({ predicateType: SPDX_PREDICATE, predicate, fileName: "sbom.spdx.json" });
   }
   if (wishes.provenance !== undefined) {
     const facts = { ...built, hostPlatform: formatPlatform(hostPlatform()) };
     const predicateType = PROVENANCE_PREDICATES[wishes.provenance.version];
-    made.push({ predicateType, predicate: provenanceOf(facts, wishes.provenance) });
+    const predicate = provenanceOf(facts, wishes.provenance);
+    made.push({ predicateType, predicate, fileName: "provenance.json" });
   }
-  return made.map(({ predicateType, predicate }) => ({
-    predicateType,
-    statement: (digest) => ({
+  return made.map(({ predicateType, predicate, fileName }) => {
+    const statementOf = (subject: readonly object[]): object => ({
       _type: STATEMENT,
       predicateType,
-      subject: subjectsOf(names, built, digest),
+      subject,
       predicate,
-    }),
-  }));
+    });
+    return {
+      predicateType,
+      fileName,
+      statementOf,
+      statement: (digest) => statementOf(subjectsOf(names, built, digest)),
+    };
+  });
 }

@@ -11,6 +11,10 @@ export interface Attestation {
   readonly predicateType: string;
   /** The whole statement, given the digest of the manifest that it is about. */
   readonly statement: (subject: Digest) => object;
+  /** The same about files. */
+  readonly statementOf: (subjects: readonly object[]) => object;
+  /** What the statement is called as a file. */
+  readonly fileName: string;
 }
 
 /** One platform's image. */

@@ -22,6 +22,7 @@ import { type BuildRunner, tagOf } from "../runner.ts";
 import { packIndex, plainLayer } from "./archive.ts";
 import { attest, attests, type AttestWishes } from "./attestations.ts";
 import { type IndexDocuments, makeIndex } from "./documents.ts";
+import { type ExtraFile, fileSubjects, withFiles } from "./extra-files.ts";
 import { EXPORT_STORE, writeLayout } from "./layout.ts";
 import type { BuiltImage, Outcome } from "./outcome.ts";
 import { type IndexEntry, pushIndex } from "./push-index.ts";
@@ -77,11 +78,11 @@ export function checkOutputs(outputs: readonly Output[], wishes: AttestWishes, p
     if (platforms > 1 && type === "docker")
       throw refuse("invalidParameter", "docker exporter does not currently support exporting manifest lists");
   }
-  const carries = (output: Output): boolean => IN_DAEMON.has(output.type) || output.type === "oci";
+  const carries = ({ type }: Output): boolean => IN_DAEMON.has(type) || (HERE.has(type) && type !== "docker");
   if (wishes.isExplicit && outputs.length > 0 && !outputs.some(carries))
     throw refuse(
       "invalidParameter",
-      "provenance and SBOM are kept with an image in the daemon (--load), one that is pushed (--push) or an OCI layout (--output type=oci,dest=FILE): name such an output",
+      "provenance and SBOM are kept with an image in the daemon (--load), one that is pushed (--push), an OCI layout (--output type=oci,dest=FILE) or files (--output DIR): name such an output",
     );
 }
 
@@ -217,19 +218,38 @@ function directoryOf({ outcome }: OutputRun, { platform }: BuiltImage): string {
   return outcome.length === 1 ? "" : `${formatPlatform(platform).replaceAll("/", "_")}/`;
 }
 
+/** compat: what was asked for in so many words lies beside the files that it is about. */
+async function statementFiles(
+  context: OutputContext,
+  output: Output,
+  run: OutputRun,
+  { built, open }: { readonly built: BuiltImage; readonly open: () => Promise<FsSession> },
+): Promise<ExtraFile[]> {
+  if (!run.wishes.isExplicit) return [];
+  const image = context.images.find(built.imageId);
+  const attestations = await attest(built, image, run.wishes, { layers: context.layers, names: [] });
+  const subjects = await fileSubjects(await open());
+  return attestations.map(({ fileName, statementOf }) => ({
+    name: `${output.attrs["attestation-prefix"] ?? ""}${fileName}`,
+    bytes: Buffer.from(JSON.stringify(statementOf(subjects), undefined, 2)),
+  }));
+}
+
 async function giveTree(context: OutputContext, output: Output, run: OutputRun): Promise<void> {
   await using stack = new AsyncDisposableStack();
-  const open = async (built: BuiltImage): Promise<FsSession> => {
-    const top = context.images.find(built.imageId).layers.at(-1) ?? null;
-    return stack.use(await context.layers.openFs(context.layers.rootSource(top)));
-  };
   const trees: SentTree[] = [];
-  for (const built of run.outcome)
+  for (const built of run.outcome) {
+    const top = context.images.find(built.imageId).layers.at(-1) ?? null;
+    const open = async (): Promise<FsSession> =>
+      stack.use(await context.layers.openFs(context.layers.rootSource(top)));
+    const files = await statementFiles(context, output, run, { built, open });
+    const finishedSec = Math.floor(Date.parse(built.finishedAt) / 1000);
     trees.push({
       directory: directoryOf(run, built),
-      listing: await open(built),
-      contents: await open(built),
+      listing: withFiles(await open(), files, finishedSec),
+      contents: withFiles(await open(), files, finishedSec),
     });
+  }
   if (output.type === "tar") return await run.session.sendFile(packTrees(trees), output.index, run.signal);
   await run.session.sendTree((call) => sendFiles(call, trees), output.index, run.signal);
 }
