@@ -67,7 +67,7 @@ function statPath(path: string): Stats {
   try {
     return statSync(path);
   } catch (error) {
-    throw complain(`stat ${path}: ${errnoText(error)}`);
+    throw complain(`failed to open ${path}: ${errnoText(error)}`);
   }
 }
 
