@@ -9,7 +9,7 @@ import { type Channel, channelOf } from "../lib/http1/channel.ts";
 import type { Endpoint, TlsClient } from "../lib/http1/connect.ts";
 import type { HeaderValue, ResponseHead } from "../lib/http1/head.ts";
 import type { RequestOptions, Response } from "../lib/http1/request.ts";
-import { sendUnix, type UnixResponse } from "../lib/http1/unix.ts";
+import { KeptConnection, sendUnix, type UnixResponse } from "../lib/http1/unix.ts";
 import { parseExactJson } from "../lib/json/parse.ts";
 import type { ArgumentsOf, OperationSpec, ResultOf } from "./contract.ts";
 import { sshCommand } from "./ssh.ts";
@@ -214,6 +214,7 @@ class HttpClient {
   readonly version: string | undefined;
   readonly #endpoint: Endpoint;
   readonly #options: ClientOptions;
+  readonly #kept = new KeptConnection();
 
   constructor(options: ClientOptions) {
     this.host = options.host;
@@ -304,7 +305,17 @@ class HttpClient {
     if (!("path" in endpoint) || (body !== undefined && !isWhole(body))) return undefined;
     const headers = this.#headers(request, more === undefined ? {} : { headers: more });
     const asked = upgrade === undefined ? {} : { upgrade };
-    return sendUnix({ socketPath: endpoint.path, method, target, headers, body, signal, ...asked }).then(
+    const kept = this.#kept;
+    return sendUnix({
+      socketPath: endpoint.path,
+      method,
+      target,
+      headers,
+      body,
+      signal,
+      kept,
+      ...asked,
+    }).then(
       async (response) => {
         const { status } = response;
         const isRefused = upgrade === undefined ? status >= 400 : status !== 101 && status !== 200;

@@ -43,6 +43,9 @@ interface BunSocket {
   write(bytes: Uint8Array): number;
   pause(): void;
   resume(): void;
+  /** Whether it keeps the process from ending. */
+  ref(): void;
+  unref(): void;
   /** Ends our side alone. */
   shutdown(): void;
   terminate(): void;

@@ -14,6 +14,7 @@ import { stringifyJson } from "../lib/json/parse.ts";
 import type { GatedAnswer } from "./access/gate.ts";
 import { type HijackTransport, MULTIPLEXED_STREAM, RAW_STREAM } from "./hijack.ts";
 import { readJsonBody } from "./input.ts";
+import { sendWhole } from "./whole-answer.ts";
 
 /** Larger JSON bodies are refused; the largest real ones (service and container specs) have some hundred kB. */
 const MAX_JSON_BODY_BYTES = 16 * 1024 * 1024;
@@ -117,8 +118,7 @@ export class Exchange {
     }
     const length =
       status === 204 || status === 304 ? {} : { "Content-Length": String(Buffer.byteLength(body ?? "")) };
-    res.writeHead(status, { ...length, ...headers });
-    res.end(body);
+    sendWhole(res, status, { ...length, ...headers }, body);
     this.#dropUpload();
   }
 

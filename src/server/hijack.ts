@@ -9,6 +9,7 @@ import type { Duplex } from "node:stream";
 import { createBodyReader } from "../lib/http1/body.ts";
 import { isAtLeast } from "../lib/version-order.ts";
 import { Fault } from "../lib/errors.ts";
+import { sendWhole } from "./whole-answer.ts";
 
 export const RAW_STREAM = "application/vnd.docker.raw-stream";
 export const MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream";
@@ -144,8 +145,7 @@ export function plainTransport(
     socket,
     readBody: async () => (await readStream(req)).toString("utf8"),
     respond(status, headers, body) {
-      res.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(body) });
-      res.end(body);
+      sendWhole(res, status, { ...headers, "Content-Length": Buffer.byteLength(body) }, body);
     },
     accept({ protocol }) {
       res.detachSocket(socket);

@@ -35,6 +35,7 @@ import { swarmRoutes } from "./routes/swarm.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { volumeRoutes } from "./routes/volume.ts";
 import { noWebsocket, websocketTransport } from "./websocket.ts";
+import { sendWhole } from "./whole-answer.ts";
 import { answerVersion, negotiateVersion, splitVersion } from "./version.ts";
 import { isAtLeast } from "../lib/version-order.ts";
 
@@ -204,8 +205,7 @@ class HttpServer implements Server {
   #onRequest(req: IncomingMessage, res: ServerResponse, origin: Origin): void {
     holdBackBody(req);
     const reply: Reply = (status, headers, body) => {
-      res.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(body) });
-      res.end(body);
+      sendWhole(res, status, { ...headers, "Content-Length": Buffer.byteLength(body) }, body);
       req.resume();
     };
     if (req.method === "OPTIONS") return reply(200, this.#headers, "");

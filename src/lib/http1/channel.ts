@@ -31,6 +31,8 @@ export class UnixChannel implements Channel {
   #waiting: Uint8Array[] = [];
   #isEnding = false;
   #isClosed = false;
+  #isOver = false;
+  #isResting = false;
   #room: PromiseWithResolvers<void> | undefined;
 
   private constructor() {}
@@ -48,9 +50,9 @@ export class UnixChannel implements Channel {
         unix: path,
         allowHalfOpen: true,
         socket: {
-          data: (_socket, chunk) => this.#queue.push(chunk),
+          data: (_socket, chunk) => this.#onData(chunk),
           drain: () => this.#flush(),
-          end: () => this.#queue.end(),
+          end: () => this.#onEnd(),
           close: (_socket, error) => this.#close(error),
           error: (_socket, error) => this.#close(error),
         },
@@ -60,6 +62,34 @@ export class UnixChannel implements Channel {
       const text = `cannot connect to ${path}: ${errno || String(cause)}`;
       throw new Fault("unavailable", text, { code: "http.connect", detail: { errno }, cause });
     }
+  }
+
+  /** Whether the other side has ended it, or it is closed. */
+  get isOver(): boolean {
+    return this.#isOver || this.#isClosed;
+  }
+
+  /** Nobody waits for anything: it does not keep the process from ending, and is closed when the other side says anything, or ends. */
+  rest(): void {
+    this.#isResting = true;
+    this.#socket?.unref();
+  }
+
+  /** The opposite of rest(). */
+  wake(): void {
+    this.#isResting = false;
+    this.#socket?.ref();
+  }
+
+  #onData(chunk: Uint8Array): void {
+    if (this.#isResting) this.destroy();
+    else this.#queue.push(chunk);
+  }
+
+  #onEnd(): void {
+    this.#isOver = true;
+    if (this.#isResting) this.destroy();
+    else this.#queue.end();
   }
 
   /** The next bytes; undefined at the end. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Fault } from "../errors.ts";
 import type { Channel } from "./channel.ts";
-import { sendUnix, type UnixRequest } from "./unix.ts";
+import { KeptConnection, sendUnix, type UnixRequest } from "./unix.ts";
 
 const UPGRADED = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
 
@@ -159,4 +159,105 @@ test("sendUnix says who does not answer", async () => {
     (socket) => socket.end("SSH-2.0-x\r\n\r\n"),
     (request) => fails(request, "http.malformed"),
   );
+});
+
+/** Answers every request of every connection; tells how many connections there were. */
+async function withAnswers(
+  answer: (request: string, connection: Socket) => void,
+  use: (
+    ask: (target: string, upgrade?: string) => ReturnType<typeof sendUnix>,
+    count: () => number,
+  ) => Promise<void>,
+): Promise<void> {
+  let connections = 0;
+  const kept = new KeptConnection();
+  const onConnection = (socket: Socket, head: string): void => {
+    connections++;
+    answer(head, socket);
+    socket.on("data", (chunk) => answer(String(chunk), socket));
+  };
+  await withServer(onConnection, async ({ socketPath }) => {
+    const ask = (target: string, upgrade?: string) =>
+      sendUnix({ socketPath, method: "GET", target, headers: {}, kept, ...(upgrade ? { upgrade } : {}) });
+    await use(ask, () => connections);
+    kept.take()?.destroy();
+  });
+}
+
+const OK = "HTTP/1.1 200 OK\r\n";
+
+test("a connection whose answer was read whole serves the next request, an upgrade too", async () => {
+  const answers: Readonly<Record<string, string>> = {
+    length: `${OK}Content-Length: 3\r\n\r\none`,
+    chunked: `${OK}Transfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n`,
+    none: "HTTP/1.1 204 No Content\r\n\r\n",
+  };
+  await withAnswers(
+    (request, socket) => {
+      const name = /^GET \/([a-z]+) /.exec(request)?.[1] ?? "";
+      if (name === "upgrade") socket.end(`${UPGRADED}there`);
+      else socket.write(answers[name] ?? "");
+    },
+    async (ask, count) => {
+      for (const [target, text] of [
+        ["/length", "one"],
+        ["/chunked", "two"],
+        ["/none", ""],
+      ] as const)
+        assert.equal(await (await ask(target)).text(), text);
+      const { channel } = await ask("/upgrade", "tcp");
+      assert.equal((await readAll(channel)).toString(), "there");
+      channel.destroy();
+      assert.equal(count(), 1);
+      await (await ask("/length")).text();
+      assert.equal(count(), 2, "a connection that was given away is not used again");
+    },
+  );
+});
+
+test("requests at the same time have connections of their own", async () => {
+  const held: Socket[] = [];
+  await withAnswers(
+    (_request, socket) => {
+      held.push(socket);
+      if (held.length < 2) return;
+      for (const one of held.splice(0)) one.write(`${OK}Content-Length: 0\r\n\r\n`);
+    },
+    async (ask, count) => {
+      await Promise.all([ask("/a"), ask("/b")].map(async (answer) => (await answer).text()));
+      assert.equal(count(), 2);
+    },
+  );
+});
+
+test("a connection that the other side ends, or on which it speaks unasked, is not used again", async () => {
+  for (const tail of ["", "HTTP/1.1 200 OK\r\n"]) {
+    const gone = Promise.withResolvers<void>();
+    let isFirst = true;
+    await withAnswers(
+      (_request, socket) => {
+        socket.write(`${OK}Content-Length: 2\r\n\r\n{}`);
+        if (!isFirst) return;
+        isFirst = false;
+        socket.once("end", gone.resolve);
+        setImmediate(() => (tail === "" ? socket.end() : socket.write(tail)));
+      },
+      async (ask, count) => {
+        assert.equal(await (await ask("/")).text(), "{}");
+        await gone.promise;
+        assert.equal(await (await ask("/")).text(), "{}");
+        assert.equal(count(), 2);
+      },
+    );
+  }
+  for (const head of ["Connection: close\r\nContent-Length: 2\r\n\r\n{}", "Content-Length: 2\r\n\r\n{}rest"])
+    await withAnswers(
+      (_request, socket) => socket.write(`${OK}${head}`),
+      async (ask, count) => {
+        for (const times of [1, 2]) {
+          assert.equal(await (await ask("/")).text(), "{}");
+          assert.equal(count(), times, head);
+        }
+      },
+    );
 });

@@ -1,6 +1,7 @@
 // One HTTP/1.1 request to a unix socket, whose answer is small and read as a whole, or which becomes a channel: what a command of a few
 // milliseconds needs, by the runtime's own sockets. Streams, uploads and other endpoints are request.ts's.
-// Invariant: the connection is closed when the text has been read, the signal aborts or anything fails; a channel belongs to its caller.
+// Invariant: the connection is closed, or kept for the next request, when the text has been read; it is closed when the signal aborts or
+// anything fails; a channel belongs to its caller.
 
 import { Fault } from "../errors.ts";
 import { createBodyReader } from "./body.ts";
@@ -26,6 +27,38 @@ export interface UnixRequest {
   /** Asks for the connection, such as "tcp". */
   readonly upgrade?: string;
   readonly signal?: AbortSignal | undefined;
+  /** Where its connection may come from and go to; absent: it has one of its own. */
+  readonly kept?: KeptConnection | undefined;
+}
+
+/** How long a connection is kept: requests of a command follow one another at once, and a daemon may be another one later. */
+const KEPT_MS = 1000;
+
+/** The connection that an answer has left open, for the request that follows: one, since the requests of a command come one after another. */
+export class KeptConnection {
+  #channel: UnixChannel | undefined;
+  #since = 0;
+
+  /** Gives the connection away, if there is one that is still good. */
+  take(): UnixChannel | undefined {
+    const channel = this.#channel;
+    this.#channel = undefined;
+    if (channel === undefined) return undefined;
+    if (!channel.isOver && Date.now() - this.#since < KEPT_MS) {
+      channel.wake();
+      return channel;
+    }
+    channel.destroy();
+    return undefined;
+  }
+
+  /** Takes a connection on which nothing is under way. */
+  put(channel: UnixChannel): void {
+    this.#channel?.destroy();
+    this.#channel = channel;
+    this.#since = Date.now();
+    channel.rest();
+  }
 }
 
 /** An answer of which the head is there; text() or channel is used, not both. */
@@ -43,10 +76,10 @@ const TEXT_LIMIT_BYTES = 256 * 1024 * 1024;
  * detail.errno when nobody listens, "http.closed" when no answer came, "http.malformed" when it is none, and the signal's reason when it aborts.
  */
 export async function sendUnix(request: UnixRequest): Promise<UnixResponse> {
-  const { method, signal } = request;
+  const { signal, kept } = request;
   signal?.throwIfAborted();
   const bytes = encode(request);
-  const channel = await UnixChannel.open(request.socketPath);
+  const channel = kept?.take() ?? (await UnixChannel.open(request.socketPath));
   const onAbort = (): void => channel.fail(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   const release = (): void => signal?.removeEventListener("abort", onAbort);
@@ -54,7 +87,7 @@ export async function sendUnix(request: UnixRequest): Promise<UnixResponse> {
     signal?.throwIfAborted();
     channel.write(bytes);
     const head = await readHead(channel);
-    return { ...head, channel, text: () => readText(channel, method, head).finally(release) };
+    return { ...head, channel, text: () => readText(channel, request, head).finally(release) };
   } catch (error) {
     release();
     channel.destroy();
@@ -62,12 +95,13 @@ export async function sendUnix(request: UnixRequest): Promise<UnixResponse> {
   }
 }
 
-function encode({ method, target, headers, body, upgrade }: UnixRequest): Uint8Array {
+function encode({ method, target, headers, body, upgrade, kept }: UnixRequest): Uint8Array {
   const content = typeof body === "string" ? Buffer.from(body) : body;
+  const close = kept === undefined ? { Connection: "close" } : {};
   const head = encodeRequestHead(method, target, {
     Host: "docker",
     ...headers,
-    ...(upgrade === undefined ? { Connection: "close" } : { Connection: "Upgrade", Upgrade: upgrade }),
+    ...(upgrade === undefined ? close : { Connection: "Upgrade", Upgrade: upgrade }),
     ...(content === undefined && (method === "GET" || method === "HEAD")
       ? {}
       : { "Content-Length": String(content?.length ?? 0) }),
@@ -94,10 +128,15 @@ async function readHead(channel: UnixChannel): Promise<ResponseHead> {
   }
 }
 
-async function readText(channel: UnixChannel, method: string, head: ResponseHead): Promise<string> {
+async function readText(
+  channel: UnixChannel,
+  { method, kept }: UnixRequest,
+  head: ResponseHead,
+): Promise<string> {
   const reader = createBodyReader(framingOf(method, head));
   const chunks: Uint8Array[] = [];
   let bytes = 0;
+  let isReusable = false;
   try {
     while (!reader.isDone) {
       const chunk = await channel.next();
@@ -112,13 +151,18 @@ async function readText(channel: UnixChannel, method: string, head: ResponseHead
       if (bytes > TEXT_LIMIT_BYTES)
         throw new Fault("system", "response is too large", { code: "http.too-large" });
     }
+    isReusable =
+      !channel.isOver &&
+      reader.rest.length === 0 &&
+      head.headers.get("connection")?.toLowerCase() !== "close";
     return Buffer.concat(chunks).toString("utf8");
   } catch (error) {
     throw error instanceof Fault && error.code === "http.truncated"
       ? closed("the response was complete")
       : error;
   } finally {
-    channel.destroy();
+    if (isReusable && kept !== undefined) kept.put(channel);
+    else channel.destroy();
   }
 }
 
