@@ -86,7 +86,7 @@ compat: build
 	@tools/install-packages compat
 	cd test/compat && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	$(BIN)/tsc -p test/compat
-	$(BUN) tools/test.ts --timeout 180000 ./test/compat
+	$(BUN) tools/test.ts --timeout 600000 ./test/compat
 
 security: build
 	BERTH_EVERY_STEP=1 $(BUN) tools/test.ts --timeout 600000 ./test/security

@@ -34,7 +34,7 @@ async function drive(
   env: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   const all = { ...engine.environment, ...env };
-  const { stdout, stderr, status } = await run(engine.network.wrap(argv), { env: all, timeoutMs: 120_000 });
+  const { stdout, stderr, status } = await run(engine.network.wrap(argv), { env: all, timeoutMs: 300_000 });
   assert.equal(status, 0, `${engine.name}: ${argv.join(" ")}\n${stdout}${stderr}`);
   return stdout;
 }

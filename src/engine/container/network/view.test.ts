@@ -86,4 +86,10 @@ test("networkSettings show what the network gave, and what was asked for where i
   const stopped = { ...record(idle), state: NEVER_RAN };
   assert.deepEqual([networkSettings(stopped).SandboxKey, networkSettings(stopped).Ports], ["", {}]);
   assert.equal(networkSettings(stopped).Networks["web"]?.IPAddress, "");
+  const { attached: __, ...made } = endpoint({ wantedMac: "02:42:ac:11:00:09" });
+  const macs = (["created", "exited"] as const).map(
+    (status) =>
+      networkSettings({ ...record(made), state: { ...NEVER_RAN, status } }).Networks["web"]?.MacAddress,
+  );
+  assert.deepEqual(macs, ["02:42:ac:11:00:09", ""]);
 });

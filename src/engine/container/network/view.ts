@@ -51,7 +51,8 @@ function endpointSettings(e: NetworkEndpoint, record: ContainerRecord): Endpoint
     IPAMConfig: ipamConfigOf(e),
     Links: e.links === undefined ? null : [...e.links],
     Aliases: e.aliases.length === 0 ? null : [...e.aliases],
-    MacAddress: a?.mac ?? "",
+    // compat: what was asked for is shown until the first start.
+    MacAddress: a?.mac ?? (record.state.status === "created" ? e.wantedMac : ""),
     DriverOpts: e.driverOpts === undefined ? null : { ...e.driverOpts },
     GwPriority: e.gwPriority ?? 0,
     NetworkID: e.networkId,
