@@ -33,7 +33,9 @@ say docker inspect -f '{{.State.Status}} {{.HostConfig.Memory}} {{json .HostConf
 say docker inspect nobody
 say docker top web -o comm,args
 say docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' web | sed -E 's/ [0-9.]+[KM]?iB \// USAGE \//'
-say docker logs --tail 1 web | sed 's/.*response:200/response:200/'
+say docker run --name said busybox sh -c 'echo one; echo two; echo three'
+say docker logs --tail 2 said
+say docker rm said
 say docker logs nobody
 
 echo "# inside"

@@ -56,6 +56,20 @@ test("readLog tail counts lines backwards over blocks and rotated files", async 
   }
 });
 
+test("readLog tail yields no more for what is written while it is read", async () => {
+  using d = logDir();
+  writeFileSync(d.path, numbers(0, 5000).map(line).join(""));
+  const got: string[] = [];
+  for await (const batch of readLog(d.path, { tail: 4900 })) {
+    got.push(...batch.map((e) => e.log.trimEnd()));
+    appendFileSync(d.path, line(5000));
+  }
+  assert.deepEqual(
+    got,
+    numbers(100, 5000).map((n) => `line ${n}`),
+  );
+});
+
 test("readLog tail counts on into compressed files", async () => {
   using d = logDir();
   writeFileSync(`${d.path}.2.gz`, gzipSync(numbers(0, 3000).map(line).join("")));

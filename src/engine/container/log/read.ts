@@ -18,8 +18,22 @@ export interface LogQuery {
 export async function* readLog(path: string, query: LogQuery): AsyncGenerator<LogEntry[]> {
   await using files = await LogFiles.open(path, () => neededFor(query));
   const span = new Span(query);
-  if (query.follow === undefined) yield* readOn(files, span);
+  if (query.follow === undefined) yield* atMost(query.tail, readOn(files, span));
   else yield* follow(path, files, span, query.follow);
+}
+
+/** Lines that are written while it is read are behind the end from which `count` was counted. */
+async function* atMost(
+  count = Number.POSITIVE_INFINITY,
+  batches: AsyncIterable<LogEntry[]>,
+): AsyncGenerator<LogEntry[]> {
+  let left = count;
+  if (left === 0) return;
+  for await (const batch of batches) {
+    yield batch.length <= left ? batch : batch.slice(0, left);
+    left -= batch.length;
+    if (left <= 0) return;
+  }
 }
 
 /** The kernel's times of files are behind the clock by up to a tick. */
