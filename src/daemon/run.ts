@@ -71,7 +71,12 @@ async function serve(argv: readonly string[]): Promise<number> {
   setTimeout(() => Bun.shrink(), SHRINK_AFTER_MS).unref();
   const status = await ended.promise;
   log("info", "shutting down");
-  await daemon.close();
+  try {
+    await daemon.close();
+  } catch (error) {
+    log("error", `what was to be done at the end was not: ${messageOf(error)}`);
+    return 1;
+  }
   return status;
 }
 
