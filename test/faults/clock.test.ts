@@ -1,4 +1,4 @@
-// The daemon's wall clock jumps by hours, there and back. (The machine's own does in test/vm/clock.test.ts.)
+// The daemon's wall clock jumps by hours, there and back.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { TestDaemon } from "../e2e/harness.ts";
