@@ -1,11 +1,12 @@
 // The frames in which stdout and stderr share one connection when there is no tty:
 // `[type, 0, 0, 0, u32 big-endian length]` and that many bytes (Engine API, ContainerAttach).
-// Types: 0 stdin, 1 stdout, 2 stderr, 3 an error message of the daemon.
+// Types: 0 stdin, 1 stdout, 2 stderr, 3 an error message of the daemon; not Docker's, and only for clients that ask: 4 the exit code as decimal
+// digits, the last frame.
 
 import { Fault } from "../lib/errors.ts";
 
 export const FRAME_HEADER_BYTES = 8;
-export const FRAME_TYPES = { stdin: 0, stdout: 1, stderr: 2, systemError: 3 } as const;
+export const FRAME_TYPES = { stdin: 0, stdout: 1, stderr: 2, systemError: 3, exitCode: 4 } as const;
 export type FrameType = (typeof FRAME_TYPES)[keyof typeof FRAME_TYPES];
 
 export interface Frame {
@@ -64,7 +65,7 @@ export class FrameDecoder {
     this.#headerBytes += part.length;
     if (this.#headerBytes === FRAME_HEADER_BYTES) {
       const type = this.#header[0] ?? 0;
-      if (type > FRAME_TYPES.systemError) {
+      if (type > FRAME_TYPES.exitCode) {
         throw new Fault("dataLoss", `unrecognized stream type ${type}`, { code: "stream.bad-frame" });
       }
       this.#type = type as FrameType;

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
+import { FrameDecoder } from "../../src/lib/frames.ts";
 import { clients, TestDaemon } from "./harness.ts";
+import { hijack, readToEnd } from "./raw.ts";
 
 let daemon: TestDaemon;
 before(async () => {
@@ -45,6 +47,7 @@ for (const client of clients)
       const input = randomBytes(2 << 20);
       const echoed = await daemon.run(client, ["exec", "-i", "host", "cat"], { input });
       assert.equal(echoed.status, 0);
+      assert.equal(echoed.bytes.length, input.length);
       assert.ok(echoed.bytes.equals(input));
     });
 
@@ -177,5 +180,24 @@ describe("the exec's own resource", () => {
     assert.deepEqual([ended["Running"], ended["ExitCode"]], [false, 4]);
     assert.equal((await daemon.request("POST", `/exec/${Id}/start`, { Detach: false })).status, 409);
     assert.equal((await daemon.request("GET", "/exec/nosuch/json")).status, 404);
+  });
+
+  test("tells its exit code in the stream's last frame to whoever asks, and to nobody else", async () => {
+    const framesOf = async (how: object): Promise<[number, string][]> => {
+      const { body } = await daemon.request("POST", "/containers/host/exec", {
+        Cmd: ["sh", "-c", "echo said; exit 5"],
+        AttachStdout: true,
+      });
+      const path = `/exec/${(body as { Id: string }).Id}/start`;
+      const { socket } = await hijack(daemon.socket, path, { body: { Detach: false, ...how } });
+      socket.end();
+      const frames = new FrameDecoder().push(await readToEnd(socket));
+      return frames.map(({ type, data }) => [type, Buffer.from(data).toString()]);
+    };
+    assert.deepEqual(await framesOf({ ExitFrame: true }), [
+      [1, "said\n"],
+      [4, "5"],
+    ]);
+    assert.deepEqual(await framesOf({}), [[1, "said\n"]]);
   });
 });

@@ -36,6 +36,8 @@ export const execStartRequest = struct("container.ExecStartRequest", {
   Detach: bool,
   Tty: bool,
   ConsoleSize: optional(consoleSize),
+  /** Not Docker's: the last frame of the stream says the exit code, which otherwise takes one more request. Without a terminal only. */
+  ExitFrame: optional(bool),
 });
 
 export const execInspect = struct("container.ExecInspectResponse", {

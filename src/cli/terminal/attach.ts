@@ -18,8 +18,8 @@ export interface AttachOptions {
   readonly detachKeys: string;
 }
 
-/** How an attachment ended: the other side closed it, or the user left. */
-export type AttachEnd = "closed" | "detached";
+/** How an attachment ended: the other side closed it (and said with which exit code, where it was asked to), or the user left. */
+export type AttachEnd = "closed" | "detached" | number;
 
 /** Throws Docker's complaint when a tty is asked for and stdin is none. */
 export async function checkTty(attachesStdin: boolean, isTty: boolean): Promise<void> {
@@ -43,7 +43,7 @@ export async function attachTerminal({ channel }: Attached, options: AttachOptio
   }
 }
 
-async function copyOutput(channel: Channel, options: AttachOptions): Promise<"closed"> {
+async function copyOutput(channel: Channel, options: AttachOptions): Promise<"closed" | number> {
   // With stdin attached a blocked stdout must not keep us from reading stdin, or two programs could wait for each
   // other for ever; without, plain writes are quicker.
   const write = options.stdin ? writeBeside : writeNow;
@@ -52,6 +52,7 @@ async function copyOutput(channel: Channel, options: AttachOptions): Promise<"cl
     return "closed";
   }
   const frames = new FrameDecoder();
+  let exitCode = "";
   for await (const chunk of channel) {
     for (const { type, data } of frames.push(chunk)) {
       if (type === FRAME_TYPES.systemError) {
@@ -59,11 +60,15 @@ async function copyOutput(channel: Channel, options: AttachOptions): Promise<"cl
           code: "cli.stream",
         });
       }
+      if (type === FRAME_TYPES.exitCode) {
+        exitCode += Buffer.from(data).toString();
+        continue;
+      }
       const fd = type === FRAME_TYPES.stderr ? 2 : 1;
       if (fd === 1 ? options.stdout : options.stderr) await write(fd, data);
     }
   }
-  return "closed";
+  return exitCode === "" ? "closed" : Number(exitCode);
 }
 
 function writeNow(fd: 1 | 2, data: Uint8Array): undefined {

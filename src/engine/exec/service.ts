@@ -6,6 +6,7 @@ import type { InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/exec.ts";
 import type { ExecCreateResponse, ExecInspect } from "../../api/schemas/exec.ts";
 import { Fault, SysError } from "../../lib/errors.ts";
+import { encodeFrames, FRAME_TYPES } from "../../lib/frames.ts";
 import { newId } from "../../lib/id.ts";
 import type { ExecPlan } from "../../linux/ops.ts";
 import { planExec } from "../../runtime/plan/exec.ts";
@@ -141,6 +142,7 @@ export class ExecService {
       detachKeys: isTty ? exec.detachKeys : undefined,
       frames: { given: !isTty, wanted: !wantsTty },
       settled: () => exec.ended.promise,
+      lastWords: input.body?.ExitFrame && !wantsTty ? () => exitFrame(exec.exitCode ?? 0) : undefined,
     });
     if (how === "detached") publish(this.#context, record, "exec_detach", { execID: exec.id });
   }
@@ -255,6 +257,9 @@ export class ExecService {
     };
   }
 }
+
+const exitFrame = (exitCode: number): Uint8Array =>
+  encodeFrames([{ type: FRAME_TYPES.exitCode, data: Buffer.from(String(exitCode)) }]);
 
 const ENOENT = 2;
 const ENOTTY = 25;

@@ -61,13 +61,13 @@ export const command = defineCommand({
     }
     const connection = await client.attach(execStart, {
       id,
-      body: { Detach: false, Tty: flags.tty, ...size },
+      body: { Detach: false, Tty: flags.tty, ...size, ...(flags.tty ? {} : { ExitFrame: true }) },
     });
     await using cleanup = new AsyncDisposableStack();
     if (flags.tty) cleanup.defer(await followSize(client, id));
     const end = await attachTerminal(connection, { ...attach, isTty: flags.tty, detachKeys });
     if (end === "detached") throw complain("read escape sequence");
-    return await exitCode(client, id);
+    return typeof end === "number" ? end : await exitCode(client, id);
   },
 });
 

@@ -19,6 +19,8 @@ export interface SpliceOptions {
   readonly frames: { readonly given: boolean; readonly wanted: boolean };
   /** The client's stream ends only when this has resolved, too, so that whoever asks for the exit code then gets it. */
   readonly settled: () => Promise<unknown>;
+  /** Asked then: what the client gets before its stream ends. */
+  readonly lastWords?: (() => Uint8Array) | undefined;
 }
 
 /** Copies until the shim is done or the client has gone ("closed"), or the detach keys were typed ("detached"). */
@@ -45,6 +47,9 @@ export function splice(client: Duplex, shim: Duplex, options: SpliceOptions): Pr
   } else client.resume();
   const end = (): void => {
     void options.settled().then(() => {
+      const lastWords = options.lastWords?.();
+      // bun: end() with bytes loses some of those that still wait before them.
+      if (lastWords !== undefined && !client.writableEnded) client.write(lastWords);
       client.end();
       resolve("closed");
     });
