@@ -57,14 +57,18 @@ function nftTables(): string[] {
 
 function cgroups(): string[] {
   const walk = (dir: string, depth: number): string[] =>
-    readdirSync(dir, { withFileTypes: true })
-      .filter((e) => e.isDirectory())
-      .flatMap((e) => [
-        `cgroup ${join(dir, e.name)}`,
-        ...(depth > 0 ? walk(join(dir, e.name), depth - 1) : []),
-      ]);
+    directoriesIn(dir).flatMap((name) => [
+      `cgroup ${join(dir, name)}`,
+      ...(depth > 0 ? walk(join(dir, name), depth - 1) : []),
+    ]);
+  return walk("/sys/fs/cgroup", 3);
+}
+
+function directoriesIn(dir: string): string[] {
   try {
-    return walk("/sys/fs/cgroup", 3);
+    return readdirSync(dir, { withFileTypes: true })
+      .filter((e) => e.isDirectory())
+      .map((e) => e.name);
   } catch {
     return []; // ignored: a cgroup that vanishes during the walk is no leak
   }

@@ -38,7 +38,7 @@ test("info shows them", async () => {
     await info("{{.Labels}} {{.ExperimentalBuild}} {{.Debug}}"),
     "[where=here kind=test] true false",
   );
-  assert.equal(await info("{{.RegistryConfig.Mirrors}}"), "[http://127.0.0.1:1]");
+  assert.equal(await info("{{.RegistryConfig.Mirrors}}"), "[http://127.0.0.1:1/]");
   assert.match(await info("{{.RegistryConfig.InsecureRegistryCIDRs}}"), /127\.0\.0\.0\/8 10\.0\.0\.0\/8/);
   assert.equal(await info('{{(index .RegistryConfig.IndexConfigs "plain.example:5000").Secure}}'), "false");
 });
