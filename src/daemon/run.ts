@@ -7,6 +7,7 @@ import { createLog, type Log } from "./log.ts";
 import { listenForHost, loadInsideSettings } from "./rootless/inside.ts";
 import { runRootless } from "./rootless/launch.ts";
 import { takePidfile } from "./pidfile.ts";
+import { shrinkWhenQuiet } from "./quiet.ts";
 import { withRemap } from "./userns-remap.ts";
 import { openDaemon } from "./wiring.ts";
 
@@ -69,6 +70,7 @@ async function serve(argv: readonly string[]): Promise<number> {
   });
   Bun.unsafe.setJITPolicy(JIT_POLICY.service);
   setTimeout(() => Bun.shrink(), SHRINK_AFTER_MS).unref();
+  shrinkWhenQuiet();
   const status = await ended.promise;
   log("info", "shutting down");
   try {
