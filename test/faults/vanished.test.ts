@@ -13,8 +13,9 @@ import { makeCertificates } from "../e2e/own-registry.ts";
 const berth = clients[0] as (typeof clients)[number];
 /** The long form waits until the silent ones are found out, too: minutes. */
 const isLong = process.env["BERTH_TORTURE"] === "1";
-/** Of the requests below so many bring nothing. */
-const SILENT = 4;
+/** The outside's ports: of requests that bring nothing, and of others. */
+const SILENT_PORTS = 41_000;
+const OTHER_PORTS = 42_000;
 /** How long a silent client may be left alone before it is asked. */
 const MOST_SILENCE_SECONDS = 120;
 
@@ -48,6 +49,10 @@ async function until(what: string, is: () => Promise<boolean>): Promise<void> {
   }
 }
 
+/** Those of requests that bring nothing. */
+const silentOnes = (all: readonly string[]): string[] =>
+  all.filter((connection) => /:41\d{3}\s/.test(connection));
+
 /** Seconds until the kernel asks whether the other side is there; undefined when another timer runs. */
 function silenceOf(connection: string): number | undefined {
   const [, minutes = "0", seconds = "0"] =
@@ -80,12 +85,20 @@ test("streams, waits and attached terminals of a machine that vanishes are let g
     ["/containers/silent/attach?stream=1&stdin=1&stdout=1", ...UPGRADE],
     ["/containers/talks/attach?stream=1&stdout=1", ...UPGRADE],
   ];
-  const streams = requests.map(([path, ...flags]) => {
-    const argv = ["curl", "-skN", "--http1.1", ...flags, `https://10.99.0.1:2376${path}`];
-    return new Live(outside.wrap(argv), { timeoutMs: 170_000 });
+  const isSilent = (path: string): boolean => !path.includes("talks");
+  const silent = requests.filter(([path]) => isSilent(path)).length;
+  const streams = requests.map(([path, ...flags], i) => {
+    const port = String((isSilent(path) ? SILENT_PORTS : OTHER_PORTS) + i);
+    const argv = ["curl", "-skNv", "--http1.1", "--local-port", port, ...flags];
+    return new Live(outside.wrap([...argv, `https://10.99.0.1:2376${path}`]), { timeoutMs: 170_000 });
   });
-  await until("all are connected", async () => (await connections()).length === streams.length);
+  await Promise.all(streams.map((stream) => stream.prints(/< HTTP\/1.1 (?:200|101) /)));
   await until("the lines come", async () => streams.filter((s) => s.output.includes("line")).length >= 2);
+  // Nothing that was sent to them is on its way any more.
+  await until("the silent ones are silent", async () => {
+    const quiet = silentOnes(await connections()).filter((c) => silenceOf(c) !== undefined);
+    return quiet.length === silent;
+  });
 
   const drop =
     "iifname wan0 drop; }; chain o { type filter hook output priority -300; oifname wan0 drop; }; }";
@@ -96,7 +109,8 @@ test("streams, waits and attached terminals of a machine that vanishes are let g
 
   await until("those that are sent something are found out", async () => {
     const left = await connections();
-    return left.length === SILENT && left.every((c) => (silenceOf(c) ?? Infinity) <= MOST_SILENCE_SECONDS);
+    assert.equal(silentOnes(left).length, silent, left.join("\n"));
+    return left.length === silent && left.every((c) => (silenceOf(c) ?? Infinity) <= MOST_SILENCE_SECONDS);
   });
   if (isLong) {
     await until("all are found out", async () => (await connections()).length === 0);
