@@ -30,7 +30,8 @@ export async function hijack(socketPath: string, path: string, request: RawReque
   return readHead(socket);
 }
 
-async function readHead(socket: Socket): Promise<RawAnswer> {
+/** Reads the head of a message; what follows it is left on the socket. */
+export async function readHead(socket: Socket): Promise<RawAnswer> {
   let bytes = Buffer.alloc(0);
   let end: number;
   for (;;) {

@@ -1,38 +1,18 @@
 // Another build of the daemon takes over the directories of the one before, forwards and back: containers, their streams, logs,
 // ports and policies go on under shims of the other build.
 import assert from "node:assert/strict";
-import { appendFile, cp, mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { Live, run } from "./command.ts";
+import { Live } from "./command.ts";
 import { type Client, clients, TestDaemon } from "./harness.ts";
+import { buildNewer, NEWER_VERSION } from "./newer-build.ts";
 
-const ROOT = dirname(dirname(import.meta.dirname));
-const VERSION = "99.0.0";
 const client = clients[0] as Client;
 let daemon: TestDaemon;
 let scratch: string;
 let newer: string;
-
-/** Builds the sources with another version and another keel: bytes at the end of a program do not change what it does. */
-async function buildNewer(dir: string): Promise<string> {
-  await Promise.all(
-    ["src", "package.json", "tsconfig.json", "tools/bun", "build/keel"].map(async (name) => {
-      await mkdir(dirname(join(dir, name)), { recursive: true });
-      await cp(join(ROOT, name), join(dir, name), { recursive: true });
-    }),
-  );
-  await symlink(join(ROOT, "node_modules"), join(dir, "node_modules"));
-  await appendFile(join(dir, "build/keel"), "newer");
-  const program = join(dir, "berth");
-  const defines = ["--define", `BERTH_BUILD_VERSION="${VERSION}"`, "--define", 'BERTH_BUILD_COMMIT="newer"'];
-  const options = ["--compile", "--bytecode", "--splitting", "--format=esm", "--target=bun", ...defines];
-  const argv = [join(ROOT, "tools/bun"), "build", ...options, "src/main.ts", "--outfile", program];
-  const built = await run(argv, { cwd: dir, timeoutMs: 120_000, env: { PATH: process.env["PATH"] ?? "" } });
-  assert.equal(built.status, 0, built.stderr);
-  return program;
-}
 
 before(async () => {
   scratch = await mkdtemp(join(tmpdir(), "berth-upgrade-"));
@@ -112,13 +92,13 @@ test("connections to published ports stay open over an upgrade and a kill", asyn
 test("an upgrade and the way back leave containers, streams, logs and ports intact", async () => {
   const older = daemon.program;
   const oldVersion = await serverVersion();
-  assert.notEqual(oldVersion, VERSION);
+  assert.notEqual(oldVersion, NEWER_VERSION);
   const first = await startService("first", 18201);
 
   await daemon.terminate();
   daemon.program = [newer];
   await daemon.up();
-  assert.equal(await serverVersion(), VERSION);
+  assert.equal(await serverVersion(), NEWER_VERSION);
   await checkService("first", 18201, first, "one");
   const second = await startService("second", 18202);
   const keels = (await readdir(daemon.path("run"))).filter((name) => name.startsWith("keel-"));

@@ -86,10 +86,12 @@ export class LiveContainer {
     this.#execs.set(execId, onEnd);
   }
 
-  execEnded(execId: string, exitCode: number): void {
+  /** Returns whether it was registered: not one of a daemon before this one. */
+  execEnded(execId: string, exitCode: number): boolean {
     const onEnd = this.#execs.get(execId);
     this.#execs.delete(execId);
     onEnd?.(exitCode);
+    return onEnd !== undefined;
   }
 }
 

@@ -340,7 +340,13 @@ export async function connectRun(
   const settled = Promise.withResolvers<void>();
   const events = await listenToShim(socketPath, {
     onExit: (e) => exit.resolve(e),
-    onExecExit: (e) => live.execEnded(e.execId, e.exitCode),
+    onExecExit: (e) => {
+      if (!live.execEnded(e.execId, e.exitCode))
+        publish(context, context.table.get(id) ?? record, "exec_die", {
+          execID: e.execId,
+          exitCode: String(e.exitCode),
+        });
+    },
     onRotation: () => context.logs.rotated(record, live),
     onWarning: (w) => context.log("warn", `container ${id.slice(0, 12)}: ${w}`),
     onProbe: (number) => live.health?.began(number),
