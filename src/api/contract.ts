@@ -16,6 +16,7 @@ export type Method = "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
  * Types of query parameters.
  * - text: absent when missing or empty; texts: every occurrence of a repeated parameter, [] when missing
  * - bool: false for "", "0", "no", "false", "none"; boolTrue: the same, but true when missing
+ * - goBool: Go's words for true and false, false when missing or empty, an error otherwise
  * - int: absent when missing or empty, an error when malformed; intOrZero: 0 when missing or malformed
  * - size: like int, required, 0…2³²-1 (terminal sizes)
  * - filters: JSON of a map from name to values, {} when missing
@@ -26,6 +27,7 @@ export type QueryKind =
   | "texts"
   | "bool"
   | "boolTrue"
+  | "goBool"
   | "int"
   | "intOrZero"
   | "size"
@@ -43,6 +45,7 @@ interface QueryTypes {
   texts: readonly string[];
   bool: boolean;
   boolTrue: boolean;
+  goBool: boolean;
   int: number | undefined;
   intOrZero: number;
   size: number;

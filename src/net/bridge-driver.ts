@@ -269,7 +269,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
       ...{ endpointId, networkId, containerId, ifName, ip, ip6, mac, hostIfName, ports: [] },
       ...(request.egress === undefined ? {} : { egress: request.egress }),
     };
-    const state = await this.#publish(network, unpublished, request.ports);
+    const state = await this.#publish(network, unpublished, request);
     await this.#written;
     this.#endpoints.set(endpointId, state);
     const egress = this.#egress.enter(egressEndpoint(state.record));
@@ -322,19 +322,19 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   async #publish(
     network: NetworkState,
     record: EndpointRecord,
-    wishes: readonly PortRequest[],
+    { ports, isOnlyOpened }: EndpointRequest,
   ): Promise<EndpointState> {
-    const { plan, owner } = publishing(network, record, wishes);
+    const { plan, owner } = publishing(network, record, { wishes: ports, isOnlyOpened });
     const lease = await this.#ports.lease(plan.wishes, owner);
     return { record: { ...record, ports: [...lease.ports, ...plan.opened] }, lease };
   }
 
-  async changePorts(endpointId: string, { remove, add }: PortChange): Promise<EndpointRecord> {
+  async changePorts(endpointId: string, { remove, add, isOnlyOpened }: PortChange): Promise<EndpointRecord> {
     const before = this.#endpoints.get(endpointId);
     const network = before === undefined ? undefined : this.#networks.get(before.record.networkId);
     if (before === undefined || network === undefined) throw unknownEndpoint(endpointId);
     const { record } = before;
-    const { plan, owner } = publishing(network, record, add);
+    const { plan, owner } = publishing(network, record, { wishes: add, isOnlyOpened });
     const lease = before.lease ?? (await this.#ports.lease([], owner));
     await lease.withdraw(remove);
     let granted: PublishedPort[];
@@ -346,7 +346,8 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
       throw error;
     }
     const kept = record.ports.filter((p) => !remove.some((r) => isSamePort(r, p)));
-    const after = { record: { ...record, ports: [...kept, ...granted, ...plan.opened] }, lease };
+    const opened = plan.opened.filter((p) => !kept.some((k) => isSamePort(k, p)));
+    const after = { record: { ...record, ports: [...kept, ...granted, ...opened] }, lease };
     if (this.#endpoints.get(endpointId) !== before) {
       await lease.release();
       throw unknownEndpoint(endpointId);
@@ -598,10 +599,10 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
 function publishing(
   network: NetworkState,
   record: EndpointRecord,
-  wishes: readonly PortRequest[],
+  { wishes, isOnlyOpened }: { wishes: readonly PortRequest[]; isOnlyOpened: boolean | undefined },
 ): { plan: PublishPlan; owner: PortOwner } {
   const { containerId, ip, ip6 = "" } = record;
-  const plan = planPublish(network.spec, wishes, { ip, ip6 });
+  const plan = planPublish(network.spec, wishes, { ip, ip6, isOnlyOpened });
   return {
     plan,
     owner: {

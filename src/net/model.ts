@@ -39,6 +39,8 @@ export type GatewayMode = "nat" | "nat-unprotected" | "routed" | "isolated";
 export interface PortChange {
   remove: readonly PublishedPort[];
   add: readonly PortRequest[];
+  /** See EndpointRequest. */
+  isOnlyOpened?: boolean;
 }
 
 /** A network's addresses in one family. */
@@ -96,6 +98,8 @@ export interface EndpointRequest {
   /** The families in which this network gives the container its default route. */
   defaultRoutes: { ipv4: boolean; ipv6: boolean };
   ports: readonly PortRequest[];
+  /** Another of the container's networks has the host's ports: here its own are opened where the gateway mode is routed. */
+  isOnlyOpened?: boolean;
   /** The container's own egress policy, in the words of egress/policy.ts. */
   egress?: string;
 }

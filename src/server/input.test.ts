@@ -6,6 +6,7 @@ import { ALL_OPERATIONS } from "../api/operations/all.ts";
 import { imageBuild } from "../api/operations/build.ts";
 import { containerResize, containerStop } from "../api/operations/container.ts";
 import { imagePush } from "../api/operations/image.ts";
+import { networkInspect } from "../api/operations/network.ts";
 import { encodeRequest } from "../api/request.ts";
 import { Fault } from "../lib/errors.ts";
 import { parseBool, parseFilters, readParameters } from "./input.ts";
@@ -128,6 +129,22 @@ describe("forms of values", () => {
     for (const no of ["", "0", "no", "false", "none", "False", " NO "])
       assert.equal(parseBool(no), false, no);
     for (const yes of ["1", "true", "yes", "t", "off", "-1"]) assert.equal(parseBool(yes), true, yes);
+  });
+
+  test("Go booleans are strconv.ParseBool's", () => {
+    const verbose = (query: string) =>
+      readParameters(networkInspect, {
+        params: {},
+        query: new URLSearchParams(query),
+        headers: {},
+        version: "1.56",
+      })["verbose"];
+    for (const yes of ["1", "t", "True"]) assert.equal(verbose(`verbose=${yes}`), true, yes);
+    for (const no of ["", "verbose=", "verbose=0", "verbose=FALSE"]) assert.equal(verbose(no), false, no);
+    for (const bad of ["x", "yes", "tRUE"])
+      assert.throws(() => verbose(`verbose=${bad}`), {
+        message: `invalid value for verbose: ${bad}: strconv.ParseBool: parsing "${bad}": invalid syntax`,
+      });
   });
 
   test("filters come as maps or lists and never throw anything but a Fault", () => {

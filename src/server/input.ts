@@ -19,6 +19,15 @@ export function parseBool(value: string): boolean {
   return !["", "0", "no", "false", "none"].includes(value.trim().toLowerCase());
 }
 
+/** Go's strconv.ParseBool, and "" as false. */
+function parseGoBool(name: string, value: string): boolean {
+  if (["1", "t", "T", "TRUE", "true", "True"].includes(value)) return true;
+  if (["", "0", "f", "F", "FALSE", "false", "False"].includes(value)) return false;
+  throw invalid(
+    `invalid value for ${name}: ${value}: strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`,
+  );
+}
+
 function parseInteger(value: string): number {
   const number = Number(value);
   if (!/^[+-]?[0-9]+$/.test(value))
@@ -87,6 +96,8 @@ function parseParameter(name: string, kind: QueryKind, wire: string, query: URLS
       return parseBool(value);
     case "boolTrue":
       return query.has(wire) ? parseBool(value) : true;
+    case "goBool":
+      return parseGoBool(name, value);
     case "int":
       return value === "" ? undefined : parseInteger(value);
     case "intOrZero":

@@ -185,6 +185,37 @@ describe("gateway modes", () => {
     assert.equal(ping.status, 0);
   });
 
+  test("routed: ports are open there though another network has the default route and the host's ports", async () => {
+    const mode = (family: number) => `com.docker.network.bridge.gateway_mode_ipv${family}=routed`;
+    await text(
+      ...["network", "create", "--ipv6", "--subnet", "10.20.8.0/24", "--subnet", "fd20:8::/64"],
+      ...["-o", mode(4), "-o", mode(6), "direct"],
+    );
+    await text("network", "create", "--subnet", "10.20.9.0/24", "main");
+    await serve("two", "--network", "name=main,gw-priority=1", "--network", "direct", "-p", "18080:80");
+    const at = async (url: string) => (await fetched(url, outside)) === "two";
+    const ways = async () => [
+      await at("http://10.99.0.1:18080/"),
+      await at("http://10.20.8.2/"),
+      await at("http://[fd20:8::2]/"),
+    ];
+    assert.deepEqual(await ways(), [true, true, true]);
+    assert.deepEqual((await daemon.inspect("two")).NetworkSettings.Ports["80/tcp"], [
+      { HostIp: "0.0.0.0", HostPort: "18080" },
+      { HostIp: "::", HostPort: "18080" },
+      { HostIp: "0.0.0.0", HostPort: "" },
+      { HostIp: "::", HostPort: "" },
+    ]);
+    // The routed network without the other: nothing of the host's, and nothing is closed on the way.
+    await text("network", "disconnect", "main", "two");
+    assert.deepEqual(await ways(), [false, true, true]);
+    await text("network", "connect", "--gw-priority", "1", "main", "two");
+    assert.deepEqual(await ways(), [true, true, true]);
+    await text("network", "disconnect", "direct", "two");
+    await text("network", "connect", "--ip", "10.20.8.2", "--ip6", "fd20:8::2", "direct", "two");
+    assert.deepEqual(await ways(), [true, true, true]);
+  });
+
   test("nat-unprotected: every port by the container's own address", async () => {
     await text(
       ...["network", "create", "--subnet", "10.20.4.0/24"],

@@ -210,6 +210,35 @@ describe("damage by others", () => {
   });
 });
 
+test("a container that breaks its own routes and devices can still leave and join networks", async () => {
+  await text("network", "create", "--internal", "--subnet", "10.30.5.0/24", "shut");
+  await text("network", "create", "--subnet", "10.30.6.0/24", "wide");
+  await text(
+    ...["run", "-d", "--name", "breaker", "--cap-add", "NET_ADMIN", "--network", "shut"],
+    ...["busybox", "sleep", "1000"],
+  );
+  const inside = (...command: string[]) => text("exec", "breaker", ...command);
+  const networks = async () => Object.keys((await daemon.inspect("breaker")).NetworkSettings.Networks).sort();
+  await inside("ip", "route", "add", "default", "via", "10.30.5.1");
+  const refused = await daemon.run(first, ["network", "connect", "wide", "breaker"]);
+  assert.match(refused.stderr, /failed to set gateway: file exists/);
+  assert.deepEqual(await networks(), ["shut"]);
+  assert.doesNotMatch(await inside("ip", "link"), /eth1/);
+  await inside("ip", "route", "del", "default");
+  await text("network", "connect", "wide", "breaker");
+  assert.match(await inside("ip", "route"), /default via 10\.30\.6\.1 dev eth1/);
+
+  await text("network", "create", "--subnet", "10.30.4.0/24", "better");
+  await text("network", "connect", "--gw-priority", "1", "better", "breaker");
+  await inside("ip", "link", "set", "eth1", "down");
+  await text("network", "disconnect", "better", "breaker");
+  assert.doesNotMatch(await inside("ip", "route"), /default/, "the heir's device is down");
+  await text("network", "connect", "--gw-priority", "1", "better", "breaker");
+  assert.match(await inside("ip", "route"), /default via 10\.30\.4\.1 dev eth2/);
+  await text("restart", "-t", "0", "breaker");
+  assert.deepEqual(await networks(), ["better", "shut", "wide"]);
+});
+
 interface InspectedStatus {
   Status: { IPAM: { Subnets: Record<string, { IPsInUse: number; DynamicIPsAvailable: number }> } };
 }

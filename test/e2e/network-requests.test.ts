@@ -26,6 +26,51 @@ interface Inspected {
 const network = async (name: string) => (await daemon.request("GET", `/networks/${name}`)).body as Inspected;
 const blockOf = async (name: string) => (await network(name)).IPAM.Config?.[0];
 
+describe("a request in an older version's words", () => {
+  const MAC = "02:42:ac:11:00:42";
+  const create = (version: string, body: object) => {
+    const request = { Image: "busybox", Cmd: ["sleep", "1000"], ...body };
+    return daemon.request("POST", `/v${version}/containers/create?name=old`, request);
+  };
+  interface Shown {
+    Config: { MacAddress?: string };
+    HostConfig: { PortBindings: object };
+  }
+  const shown = async (version: string) =>
+    (await daemon.request("GET", `/v${version}/containers/old/json`)).body as Shown;
+
+  test("has a MAC address for the whole container, which is its main endpoint's", async () => {
+    assert.equal((await create("1.43", { MacAddress: MAC })).status, 201);
+    await text("start", "old");
+    assert.equal((await daemon.inspect("old")).NetworkSettings.Networks["bridge"]?.MacAddress, MAC);
+    const macs = [(await shown("1.51")).Config.MacAddress, (await shown("1.52")).Config.MacAddress];
+    assert.deepEqual(macs, [MAC, undefined]);
+  });
+
+  test("may leave a port without a binding", async () => {
+    const { body } = await create("1.52", { HostConfig: { PortBindings: { "80/tcp": [] } } });
+    assert.match((body as { Warnings: string[] }).Warnings.join(), /empty list of port-bindings: 80\/tcp/);
+    const { PortBindings } = (await shown("1.56")).HostConfig;
+    assert.deepEqual(PortBindings, { "80/tcp": [{ HostIp: "", HostPort: "" }] });
+  });
+});
+
+test("a start says that the networks are what it failed at, and an inspection takes Go's booleans", async () => {
+  await text("network", "create", "gone");
+  await text("create", "--name", "left", "--network", "gone", "busybox", "true");
+  await text("network", "rm", "gone");
+  assert.match(
+    await refused("start", "left"),
+    /failed to set up container networking: network gone not found/,
+  );
+  assert.equal((await daemon.request("GET", "/networks/bridge?verbose=t")).status, 200);
+  const asked = await daemon.request("GET", "/networks/bridge?verbose=x");
+  assert.deepEqual(
+    [asked.status, (asked.body as { message: string }).message],
+    [400, 'invalid value for verbose: x: strconv.ParseBool: parsing "x": invalid syntax'],
+  );
+});
+
 describe("a network", () => {
   test("of a size, without an address, gets a free block of the pools", async () => {
     await text("network", "create", "--subnet", "0.0.0.0/26", "small");

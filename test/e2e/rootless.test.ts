@@ -339,7 +339,7 @@ describe("rootless", () => {
     assert.equal(taken.status, 125);
     assert.match(taken.stderr, /8080.*(already allocated|already in use)/);
     const low = await world.run([world.berth, "run", "--rm", "-p", "81:80", "busybox", "true"]);
-    assert.match(low.stderr, /failed to bind host port for 0\.0\.0\.0:81.*permission denied/);
+    assert.match(low.stderr, /failed to bind host port 0\.0\.0\.0:81.*permission denied/);
     await berth("rm", "-f", "web");
     assert.equal((await world.run(["curl", "-s", "http://127.0.0.1:8080/"])).status, 7);
   });

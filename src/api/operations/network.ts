@@ -16,7 +16,7 @@ export const networkInspect = operation({
   name: "NetworkInspect",
   method: "GET",
   path: "/networks/{id}",
-  query: { verbose: "bool", scope: "text" },
+  query: { verbose: "goBool", scope: "text" },
   success: json(async () => (await schemas()).networkInspect),
   errors: [404],
 });

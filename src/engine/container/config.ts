@@ -53,7 +53,6 @@ export function completeConfig(
     WorkingDir: cleanPath(request.WorkingDir || (image.workingDir ?? "")),
     Entrypoint: entrypoint === null || entrypoint.length === 0 ? null : entrypoint,
     ...(request.NetworkDisabled ? { NetworkDisabled: true } : {}),
-    ...(request.MacAddress ? { MacAddress: request.MacAddress } : {}),
     ...(image.onBuild === undefined ? {} : { OnBuild: [...image.onBuild] }),
     Labels: { ...image.labels, ...request.Labels },
     ...withStop(request, image),

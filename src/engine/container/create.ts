@@ -33,6 +33,7 @@ import { checkNameIsFree, generateName, parseName } from "./names.ts";
 import { portRequests } from "./ports.ts";
 import { checkNewEgress } from "./network/egress.ts";
 import { endpointsOf } from "./network/endpoints.ts";
+import { adaptNetworks } from "./network/older-clients.ts";
 import { linksOf } from "./network/links.ts";
 import { networkOf } from "./network/sandbox.ts";
 import { type ContainerRecord, NEVER_RAN } from "./record.ts";
@@ -50,9 +51,10 @@ export async function createContainer(
   call: Call,
 ): Promise<ContainerCreateResponse> {
   const steps = followSteps("create");
+  const adapted = adaptNetworks(input.body, call.version);
   const body = {
-    ...input.body,
-    HostConfig: adaptHostConfig(input.body.HostConfig, call.version),
+    ...adapted.body,
+    HostConfig: adaptHostConfig(adapted.body.HostConfig, call.version),
     ...(input.body.Healthcheck
       ? { Healthcheck: adaptHealthcheck(input.body.Healthcheck, call.version) }
       : {}),
@@ -114,6 +116,7 @@ export async function createContainer(
     ...foreignPlatform(input, image.config),
     ...(await settle(context, record, mounts)),
     ...volumeDriverWarning(hostConfig),
+    ...adapted.warnings,
   ]);
   steps.done("files-and-commit");
   steps.end();

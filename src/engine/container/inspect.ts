@@ -30,6 +30,8 @@ export interface InspectExtras {
   /** Present when they are asked for. */
   sizes?: { readonly SizeRw: number; readonly SizeRootFs: number } | undefined;
   health: Health | null;
+  /** Config.MacAddress, for clients that know it. */
+  mac: { readonly MacAddress?: string };
   apparmorProfile: string;
   /** Of a container whose log has a receiver. */
   logStatus?: LogStatus | undefined;
@@ -68,7 +70,7 @@ export function inspectOf(record: ContainerRecord, extras: InspectExtras): Conta
     GraphDriver: { Data: graphData(extras.source, record.state.pid), Name: "overlay2" },
     ...extras.sizes,
     Mounts: mountPoints(record),
-    Config: record.config,
+    Config: { ...record.config, ...extras.mac },
     NetworkSettings: networkSettings(record),
   };
 }

@@ -39,4 +39,7 @@ test("portMapOf and portSummaries show granted and merely exposed ports", () => 
     { PrivatePort: 81, Type: "tcp" },
     { IP: "0.0.0.0", PrivatePort: 80, PublicPort: 8080, Type: "tcp" },
   ]);
+  const opened = { proto: "tcp" as const, containerPort: 80, hostIp: "0.0.0.0", hostPort: 0 };
+  assert.deepEqual(portSummaries(portMapOf([opened], ["80/tcp"])), [], "open by the container's own address");
+  assert.equal(portSummaries(portMapOf([...published, opened], [])).length, 1);
 });

@@ -76,13 +76,10 @@ export function portMapOf(published: readonly PublishedPort[], exposed: readonly
 export function portSummaries(ports: PortMap): PortSummary[] {
   return Object.entries(ports).flatMap(([key, bindings]): PortSummary[] => {
     const { port, proto } = parsePortKey(key);
-    if (bindings === null || bindings.every((b) => b.HostPort === ""))
-      return [{ PrivatePort: port, Type: proto }];
-    return bindings.map((b) => ({
-      IP: b.HostIp,
-      PrivatePort: port,
-      PublicPort: Number(b.HostPort),
-      Type: proto,
-    }));
+    if (bindings === null) return [{ PrivatePort: port, Type: proto }];
+    // compat: what is open on the container's own address alone is not among them.
+    return bindings
+      .filter((b) => b.HostPort !== "")
+      .map((b) => ({ IP: b.HostIp, PrivatePort: port, PublicPort: Number(b.HostPort), Type: proto }));
   });
 }

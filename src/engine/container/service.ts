@@ -54,6 +54,7 @@ import { linkNames, removeLink, shownLinks } from "./network/links.ts";
 import { deleteContainer } from "./remove.ts";
 import { updatePorts } from "./network/publish.ts";
 import { takePorts } from "./network/take-ports.ts";
+import { wantedMac } from "./network/view.ts";
 import { renameContainer } from "./rename.ts";
 import { sizesOf, writtenBytes } from "./files/size.ts";
 import { restoreRuns } from "./run/restore.ts";
@@ -373,7 +374,7 @@ export class ContainerService {
     return commitContainer(this.#context, input);
   }
 
-  async inspect(input: Input<"containerInspect">): Promise<ContainerInspect> {
+  async inspect(input: Input<"containerInspect">, call: Call): Promise<ContainerInspect> {
     const { record, live } = this.#find(input.id);
     const dir = this.#context.paths.dir(record.id);
     const source = this.#context.layers.rootSource(record.layer, {
@@ -387,6 +388,8 @@ export class ContainerService {
       links: shownLinks(this.#context.table, record),
       sizes: input.size ? await sizesOf(this.#context, record) : undefined,
       health: healthOf(live, record),
+      // compat: gone with 1.52
+      mac: isAtLeast(call.version, "1.52") ? {} : wantedMac(record),
       apparmorProfile: appArmorProfileOf(record),
       logStatus: await this.#context.logs.status(record),
     });

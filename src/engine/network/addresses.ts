@@ -36,7 +36,7 @@ export class NetworkAddresses {
       const pool = new AddressPool({
         subnet: record.subnet,
         gateway: record.gateway,
-        name: network.name,
+        name: `${network.name} (${network.id})`,
         ...(record.range === "" ? {} : { range: record.range }),
       });
       for (const [name, ip] of Object.entries(record.reserved)) pool.reserve(ip, `auxiliary address ${name}`);
@@ -56,7 +56,7 @@ export class NetworkAddresses {
 
   /**
    * Gives an address; undefined where the network has none of the family. Fails with invalidParameter when the wanted one
-   * lies in no subnet, forbidden when it is taken, unavailable when none is free.
+   * lies in no subnet, forbidden when it is taken, system when none is free.
    */
   grant(networkId: string, wish: AddressWish): GrantedAddress | undefined {
     const subnets = this.#of(networkId, wish.family);

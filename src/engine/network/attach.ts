@@ -31,6 +31,8 @@ export interface AttachWish {
   /** The families in which the network gives the default route. */
   defaultRoutes: { ipv4: boolean; ipv6: boolean };
   ports: readonly PortRequest[];
+  /** See EndpointRequest. */
+  isOnlyOpened?: boolean;
   /** The container's egress policy. */
   egress?: string;
 }
@@ -79,6 +81,7 @@ export async function planEndpoint(
         mac: wish.mac || macFor(ips, endpointId),
         defaultRoutes: wish.defaultRoutes,
         ports: wish.ports,
+        ...(wish.isOnlyOpened === undefined ? {} : { isOnlyOpened: wish.isOnlyOpened }),
         ...(wish.linkLocalIps === undefined ? {} : { linkLocalIps: wish.linkLocalIps }),
         ...(wish.egress === undefined ? {} : { egress: wish.egress }),
         ...(wish.sysctls === undefined ? {} : { sysctls: wish.sysctls }),

@@ -33,6 +33,17 @@ test("planPublish stands for all addresses of the families that are translated",
   assert.deepEqual(plan(network("routed", "routed"), both, ""), [[], [], ["0.0.0.0", "::"]]);
 });
 
+test("planPublish opens routed ports, and takes none of the host's, where another network has these", () => {
+  const elsewhere = { ...both, isOnlyOpened: true };
+  assert.deepEqual(plan(network("routed", "nat"), elsewhere, "", "127.0.0.1"), [
+    [],
+    [],
+    ["0.0.0.0", "0.0.0.0"],
+  ]);
+  assert.deepEqual(plan(network("routed", "routed"), elsewhere, ""), [[], [], ["0.0.0.0", "::"]]);
+  assert.deepEqual(plan(network("nat", "nat"), elsewhere, ""), [[], [], []]);
+});
+
 test("planPublish takes named addresses as they are, the network's own binding where none is, nothing when internal", () => {
   assert.deepEqual(plan(network("nat", "routed"), both, "127.0.0.1", "::1"), [
     ["127.0.0.1"],

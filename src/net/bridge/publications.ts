@@ -20,6 +20,14 @@ export interface PublishPlan {
 const isTranslated = (s: NetworkSubnet | undefined): boolean =>
   s !== undefined && (s.gatewayMode === "nat" || s.gatewayMode === "nat-unprotected");
 
+/** The container's side of a publication. */
+export interface PublishPlace {
+  ip: string;
+  ip6: string;
+  /** The host's ports lead to another of the container's networks. */
+  isOnlyOpened?: boolean | undefined;
+}
+
 /**
  * Returns how the wishes are granted. compat: ports of internal networks are not published; where the container has no
  * IPv6, its IPv4 address stands behind the host's IPv6 ones.
@@ -27,7 +35,7 @@ const isTranslated = (s: NetworkSubnet | undefined): boolean =>
 export function planPublish(
   network: BridgeNetwork,
   wishes: readonly PortRequest[],
-  ips: { ip: string; ip6: string },
+  ips: PublishPlace,
 ): PublishPlan {
   if (network.internal) return { wishes: [], anyAddresses: [], opened: [] };
   const isRouted4 = ips.ip !== "" && network.ipv4?.gatewayMode === "routed";
@@ -49,7 +57,9 @@ export function planPublish(
     ...(isRouted4 && !w.hostIp.includes(":") ? [openedPort(w, ANY_IPV4)] : []),
     ...(isRouted6 && (w.hostIp === "" || w.hostIp.includes(":")) ? [openedPort(w, ANY_IPV6)] : []),
   ]);
-  return { wishes: bound.filter(fits), anyAddresses, opened };
+  return ips.isOnlyOpened === true
+    ? { wishes: [], anyAddresses: [], opened }
+    : { wishes: bound.filter(fits), anyAddresses, opened };
 }
 
 const openedPort = (w: PortRequest, hostIp: string): PublishedPort => ({

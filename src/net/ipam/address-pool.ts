@@ -109,7 +109,7 @@ export class AddressPool {
     this.#next = this.#last + 1n;
     // compat: docker's text (libnetwork ErrNoAvailableIPs)
     throw new Fault(
-      "unavailable",
+      "system",
       `no available IPv${this.#prefix.family === AF_INET ? 4 : 6} addresses on this network's address pools: ${this.#name}`,
       {
         code: "address.exhausted",

@@ -36,7 +36,7 @@ test("a process that may open no more files says so", async () => {
   const ports = new PortAllocator({ hasIpv6: false, hold });
   await assert.rejects(ports.lease([request({ hostPort: 8080 })], web), {
     code: "port.bind-failed",
-    message: /^failed to bind host port for 0\.0\.0\.0:8080:127\.0\.0\.1:80\/tcp: too many open files, /,
+    message: /^failed to bind host port 0\.0\.0\.0:8080\/tcp: too many open files, /,
   });
 });
 
@@ -86,7 +86,7 @@ inOwnNamespace(import.meta.filename, () => {
         assert.equal(e.code, "port.in-use");
         assert.match(
           e.message,
-          /^failed to bind host port for 0\.0\.0\.0:8081:172\.17\.0\.3:80\/tcp: address already in use \(by \S+, pid \d+\)$/,
+          /^failed to bind host port 0\.0\.0\.0:8081\/tcp: address already in use \(by \S+, pid \d+\)$/,
         );
         assert.equal(e.detail.pid, process.pid);
         return true;
@@ -100,8 +100,7 @@ inOwnNamespace(import.meta.filename, () => {
     await assert.rejects(ports.lease([request({ hostPort: 80, hostIp: "203.0.113.1" })], other), {
       kind: "system",
       code: "port.bind-failed",
-      message:
-        "failed to bind host port for 203.0.113.1:80:172.17.0.3:80/tcp: cannot assign requested address",
+      message: "failed to bind host port 203.0.113.1:80/tcp: cannot assign requested address",
     });
     await assert.rejects(ports.lease([request({ hostPort: 80, hostIp: "localhost" })], other), {
       code: "address.invalid",

@@ -199,7 +199,7 @@ export class PortAllocator {
         grant.held = await this.#hold(grant.proto, grant.ip, grant.port, grant.target);
     } catch (error) {
       await Promise.all(grants.map((g) => this.#drop(g)));
-      throw bindFault(error, grants.find((g) => g.held === undefined) ?? grants[0], request, owner);
+      throw bindFault(error, grants.find((g) => g.held === undefined) ?? grants[0], request);
     }
     return grants;
   }
@@ -260,15 +260,15 @@ const BIND_ERRORS: Readonly<Record<string, string>> = table({
   EMFILE: "too many open files, of which the daemon has one for each port and family (raise its LimitNOFILE)",
 });
 
-function bindFault(error: unknown, grant: Grant | undefined, request: PortRequest, owner: PortOwner): Fault {
+function bindFault(error: unknown, grant: Grant | undefined, request: PortRequest): Fault {
   const code = (error as { code?: unknown }).code;
   const reason = (typeof code === "string" ? BIND_ERRORS[code] : undefined) ?? messageOf(error);
-  const { proto, containerPort } = request;
+  const { proto } = request;
   const [hostIp, port] = [grant?.ip ?? request.hostIp, grant?.port ?? request.hostPort];
   const isInUse = code === "EADDRINUSE";
-  // compat: docker's text (libnetwork portmapper), "HOST:PORT:CONTAINER:PORT/PROTO"
-  const where = `${hostPort(hostIp, port)}:${hostPort(owner.ip, containerPort)}/${proto}`;
-  return new Fault(isInUse ? "conflict" : "system", `failed to bind host port for ${where}: ${reason}`, {
+  // compat: docker's text (libnetwork portmapper)
+  const where = `${hostPort(hostIp, port)}/${proto}`;
+  return new Fault(isInUse ? "conflict" : "system", `failed to bind host port ${where}: ${reason}`, {
     code: isInUse ? "port.in-use" : "port.bind-failed",
     detail: { proto, hostIp, hostPort: port },
     cause: error,

@@ -20,6 +20,7 @@ import { joinNameService } from "./name-service.ts";
 import { hasNameService } from "./names.ts";
 import { withoutAttached } from "./release.ts";
 import { rewriteResolvConf } from "./resolv-conf.ts";
+import { standingRoutes, withRouteReason } from "./routes.ts";
 import {
   attachedTo,
   enterNamespace,
@@ -110,17 +111,18 @@ async function joinLive(
   let planned: PlannedEndpoint | undefined;
   try {
     const wish = wishOf(record, place, { ifName, gateways: gatewaysOf(after), ports: move.ports });
+    const lost = await standingRoutes(context, record, move.lostRoutes);
     planned = await context.networks.planAttach(wish, NETNS);
     await context.keel.run([
       enterNamespace(record),
       openHostNamespace(),
-      ...planRouteChange(NETNS, { remove: move.lostRoutes, add: [] }),
+      ...planRouteChange(NETNS, { remove: lost, add: [] }),
       ...planned.ops,
     ]);
   } catch (error) {
     await planned?.undo(error);
     await move.undo();
-    throw withHolderName(context, error);
+    throw withHolderName(context, await withRouteReason(context, record, error));
   }
   const endpoint = attachedTo(place.endpoint, planned);
   const attached = endpoint.attached as AttachedEndpoint;
@@ -150,14 +152,14 @@ async function putEndpoints(
 interface Move {
   /** Default routes of endpoints that no longer give them. */
   lostRoutes: DefaultRoute[];
-  /** Ports for the endpoint that publishes from now on, [] where that does not change. */
+  /** Ports for the endpoint that joins. */
   ports: readonly PortRequest[];
   /** Returns an endpoint as it is after the move. */
   changed(e: NetworkEndpoint): NetworkEndpoint;
   undo(): Promise<void>;
 }
 
-/** Withdraws the ports of an endpoint that no longer publishes them, so that another can take the same ones. */
+/** Withdraws the host's ports of an endpoint that no longer publishes them, so that another can take the same ones. */
 async function beginMove(
   context: ContainerContext,
   record: ContainerRecord,
@@ -172,13 +174,13 @@ async function beginMove(
   if (isSame || publisher?.attached === undefined)
     return {
       lostRoutes,
-      ports: isSame ? [] : wantedPorts(record),
+      ports: wantedPorts(record),
       changed: (e) => e,
       undo: async () => undefined,
     };
   const { attached } = publisher;
   const same = attached.ports.filter((p) => p.hostPort !== 0);
-  const withdrawn = await context.networks.changePorts(attached, { remove: attached.ports, add: [] });
+  const withdrawn = await context.networks.changePorts(attached, { remove: same, add: [] });
   return {
     lostRoutes,
     // The ports that the container has keep their numbers.
@@ -289,7 +291,8 @@ async function leaveLive(
     await context.keel.run([enterNamespace(record), ...ops]).catch((error: unknown) => {
       context.log("warn", `container ${record.id.slice(0, 12)}: no other default route: ${messageOf(error)}`);
     });
-  const ports = attached.ports.filter((p) => p.hostPort !== 0);
+  const same = attached.ports.filter((p) => p.hostPort !== 0);
+  const ports = same.length > 0 ? same : wantedPorts(record);
   const heir = publisherOf(next)?.endpoint;
   const isHeir = (e: NetworkEndpoint): boolean =>
     e.networkName === heir?.networkName && publisherOf(old)?.endpoint.networkName === leaving.networkName;

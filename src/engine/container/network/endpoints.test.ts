@@ -45,11 +45,16 @@ test("endpointsOf puts the main network first, named or by id, and the others be
   assert.deepEqual(names("bridge", { NetworkDisabled: true }), []);
 });
 
-test("endpointsOf takes over what was asked for, the container-wide address of older clients included", () => {
+test("endpointsOf takes over what was asked for", () => {
   const [e] = endpoints("web", {
-    MacAddress: "02:42:aa:bb:cc:dd",
     ...wishes({
-      web: { Aliases: ["a"], IPAMConfig: { IPv4Address: "10.0.0.9" }, GwPriority: 3, Links: ["x:y"] },
+      web: {
+        Aliases: ["a"],
+        IPAMConfig: { IPv4Address: "10.0.0.9" },
+        MacAddress: "02:42:AA:bb:cc:dd",
+        GwPriority: 3,
+        Links: ["x:y"],
+      },
     }),
   });
   assert.deepEqual(

@@ -63,11 +63,9 @@ export function endpointsOf(
   const own = found.find((f) => f.network.id === main.id);
   if (own === undefined && others.length > 0) return others.map((o) => endpointOf(o.network, o.wish));
   const wish = own?.wish ?? {};
-  // compat: the container-wide address of older clients is the main network's.
-  const mac = wish.MacAddress || body.MacAddress || "";
   const links = isPredefined(main.name) ? [] : (h.Links ?? []);
   return [
-    endpointOf(main, { ...wish, MacAddress: mac, Links: [...(wish.Links ?? []), ...links] }),
+    endpointOf(main, { ...wish, Links: [...(wish.Links ?? []), ...links] }),
     ...others.map((o) => endpointOf(o.network, o.wish)),
   ];
 }

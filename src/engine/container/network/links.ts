@@ -68,7 +68,7 @@ function linked(table: Table, record: ContainerRecord): Linked[] {
 function addressesOf({ alias, child }: Linked, record: ContainerRecord): string[] {
   if (!isRunning(child))
     throw new Fault(
-      "conflict",
+      "system", // compat: with status 500
       `Cannot link to a non running container: /${child.name} AS /${record.name}/${alias}`,
       { code: "container.link" },
     );

@@ -5,7 +5,7 @@ import { Fault } from "../../../lib/errors.ts";
 import type { PublishedPort } from "../../../net/model.ts";
 import { type ContainerContext, publish } from "../context.ts";
 import { parsePortKey, portRequests } from "../ports.ts";
-import { type ContainerRecord, isRunning } from "../record.ts";
+import { type AttachedEndpoint, type ContainerRecord, isRunning } from "../record.ts";
 import { gatewaysOf, placesOf, publisherOf, withHolderName } from "./sandbox.ts";
 
 /** Bindings by container port; of removed ones "" stands for any host address or port. */
@@ -39,12 +39,21 @@ export async function updatePorts(
     throw conflict(`container ${record.name} is in no network that publishes ports`);
   const { config, removed } = planPublishChange(record, change, attached?.ports ?? []);
   const add = portRequests({ PortBindings: change.add, PublishAllPorts: false }, []);
-  const changed =
-    attached === undefined
-      ? undefined
-      : await context.networks.changePorts(attached, { remove: removed, add }).catch((error: unknown) => {
-          throw withHolderName(context, error);
-        });
+  const changed = new Map<string, AttachedEndpoint>();
+  if (attached !== undefined) {
+    const now = await context.networks
+      .changePorts(attached, { remove: removed, add })
+      .catch((error: unknown) => {
+        throw withHolderName(context, error);
+      });
+    changed.set(now.endpointId, now);
+  }
+  for (const { attached: other } of record.endpoints) {
+    if (other === undefined || other.endpointId === attached?.endpointId) continue;
+    const remove = planPublishChange(record, change, other.ports).removed;
+    const now = await context.networks.changePorts(other, { remove, add, isOnlyOpened: true });
+    changed.set(now.endpointId, now);
+  }
   const latest = context.table.find(id);
   const ExposedPorts = { ...latest.config.ExposedPorts };
   for (const key of Object.keys(change.add)) ExposedPorts[key] = {};
@@ -52,11 +61,10 @@ export async function updatePorts(
     ...latest,
     config: { ...latest.config, ExposedPorts },
     hostConfig: { ...latest.hostConfig, ...config },
-    endpoints: latest.endpoints.map((e) =>
-      e.attached?.endpointId === changed?.endpointId && changed !== undefined
-        ? { ...e, attached: changed }
-        : e,
-    ),
+    endpoints: latest.endpoints.map((e) => {
+      const now = changed.get(e.attached?.endpointId ?? "");
+      return now === undefined ? e : { ...e, attached: now };
+    }),
   });
   publish(context, after, "update");
 }

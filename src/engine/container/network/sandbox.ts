@@ -44,13 +44,24 @@ export async function planNetworks(context: ContainerContext, record: ContainerR
       planned.push(await context.networks.planAttach(wish, NETNS));
   } catch (error) {
     await undo();
-    throw withHolderName(context, error);
+    throw inSetup(withHolderName(context, error));
   }
   const endpointOps = planned.flatMap((p) => p.ops);
   if (endpointOps.length > 0) endpointOps.unshift(openHostNamespace());
   return mode === "host"
     ? { ops: endpointOps, netns: undefined, planned, undo }
     : { ops: [host.netnsNew(NETNS, ownerOfNamespaces(record)), ...endpointOps], netns: NETNS, planned, undo };
+}
+
+/** Says of a start that its networks are what it failed at. */
+function inSetup(error: unknown): unknown {
+  if (!(error instanceof Fault)) return error;
+  const { kind, code, detail } = error;
+  return new Fault(kind, `failed to set up container networking: ${error.message}`, {
+    code,
+    detail,
+    cause: error,
+  });
 }
 
 const noEndpoints = { ops: [], planned: [], undo: async (): Promise<void> => undefined };
@@ -109,7 +120,7 @@ export function gatewaysOf(places: readonly Place[]): GatewayChoice<Place> {
   return { ipv4: ipv4?.place, ipv6: ipv6?.place };
 }
 
-/** The place whose network carries the published ports: that of the IPv4 default route, else of the IPv6 one. */
+/** The place whose network takes the host's ports for the published ones: that of the IPv4 default route, else of the IPv6 one. */
 export const publisherOf = (gateways: GatewayChoice<Place>): Place | undefined =>
   gateways.ipv4 ?? gateways.ipv6;
 
@@ -164,7 +175,8 @@ export function wishOf(
     mac: e.wantedMac,
     defaultRoutes: { ipv4: isSame(given.gateways.ipv4), ipv6: hasIpv6 && isSame(given.gateways.ipv6) },
     ...(hasIpv6 ? {} : { isIpv4Only: true }),
-    ports: isSame(publisherOf(given.gateways)) ? given.ports : [],
+    ports: given.ports,
+    ...(isSame(publisherOf(given.gateways)) ? {} : { isOnlyOpened: true }),
     ...egressOf(record),
     ...(e.lastIp === undefined ? {} : { lastIp: e.lastIp }),
     ...(e.lastIp6 === undefined ? {} : { lastIp6: e.lastIp6 }),

@@ -2,9 +2,10 @@
 // connection is refused. What makes `compose up --rolling` possible: the new container of a service is there and healthy
 // before the old one loses its ports.
 import { Fault } from "../../../lib/errors.ts";
+import type { PortRequest } from "../../../net/model.ts";
 import { type ContainerContext, publish } from "../context.ts";
 import { type ContainerRecord, isRunning, type NetworkEndpoint } from "../record.ts";
-import { gatewaysOf, placesOf, publisherOf } from "./sandbox.ts";
+import { gatewaysOf, placesOf, publisherOf, wantedPorts } from "./sandbox.ts";
 
 /** Takes the ports over. Fails with notFound, and with conflict where either does not run or the taker has ports. */
 export async function takePorts(context: ContainerContext, takerId: string, giverId: string): Promise<void> {
@@ -27,21 +28,42 @@ async function move(context: ContainerContext, takerId: string, giverId: string)
   if (to?.attached === undefined)
     throw refusal(`container ${taker.name} is in no network that publishes ports`);
   const moved = await context.networks.movePorts(from.attached, to.attached);
-  const withAttached = (record: ContainerRecord, changed: NetworkEndpoint): NetworkEndpoint[] =>
-    record.endpoints.map((e) => (e.networkName === changed.networkName ? changed : e));
+  const [given, taken] = [
+    await openElsewhere(context, giver, [], from),
+    await openElsewhere(context, taker, wantedPorts(giver), to),
+  ];
+  const withAttached = (all: readonly NetworkEndpoint[], changed: NetworkEndpoint): NetworkEndpoint[] =>
+    all.map((e) => (e.networkName === changed.networkName ? changed : e));
   const { PortBindings, PublishAllPorts } = giver.hostConfig;
   const bare = { PortBindings: {}, PublishAllPorts: false };
   await context.table.put({
     ...taker,
     hostConfig: { ...taker.hostConfig, PortBindings, PublishAllPorts },
-    endpoints: withAttached(taker, { ...to, attached: moved.to }),
+    endpoints: withAttached(taken, { ...to, attached: moved.to }),
   });
   await context.table.put({
     ...giver,
     hostConfig: { ...giver.hostConfig, ...bare },
-    endpoints: withAttached(giver, { ...from, attached: moved.from }),
+    endpoints: withAttached(given, { ...from, attached: moved.from }),
   });
   publish(context, taker, "take-ports", { from: giverId });
+}
+
+/** Opens ports, instead of those that are, in the container's other networks where these are routed; returns all endpoints. */
+async function openElsewhere(
+  context: ContainerContext,
+  record: ContainerRecord,
+  add: readonly PortRequest[],
+  publisher: NetworkEndpoint,
+): Promise<NetworkEndpoint[]> {
+  const endpoints: NetworkEndpoint[] = [];
+  for (const e of record.endpoints)
+    if (e === publisher || e.attached === undefined) endpoints.push(e);
+    else {
+      const change = { remove: e.attached.ports, add, isOnlyOpened: true };
+      endpoints.push({ ...e, attached: await context.networks.changePorts(e.attached, change) });
+    }
+  return endpoints;
 }
 
 function publisherEndpoint(context: ContainerContext, record: ContainerRecord): NetworkEndpoint | undefined {

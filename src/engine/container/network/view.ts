@@ -31,6 +31,12 @@ export function shownPorts(record: ContainerRecord): PortMap {
   return record.endpoints.some(publishes) ? portMapOf(published, exposedOf(record)) : {};
 }
 
+/** The hardware address asked for in the main network, as the container-wide one of older clients. */
+export function wantedMac({ hostConfig, endpoints }: ContainerRecord): { MacAddress?: string } {
+  const mac = endpoints.find((e) => e.networkName === hostConfig.NetworkMode)?.wantedMac ?? "";
+  return mac === "" ? {} : { MacAddress: mac };
+}
+
 /** Returns the endpoints by network name. */
 const networksOf = (record: ContainerRecord): Record<string, EndpointSettings> =>
   Object.fromEntries(record.endpoints.map((e) => [e.networkName, endpointSettings(e, record)]));
