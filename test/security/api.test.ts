@@ -26,6 +26,7 @@ const REFUSED_AS_500: Readonly<Record<string, RegExp>> = {
   ContainerUnpause: /is not paused/,
   ContainerRestart:
     /^Cannot restart container .*?: (?:invalid signal|the linux daemon does not support signal)/,
+  ContainerStart: /^checkpoint .+ does not exist for container /s,
   NetworkDisconnect: /is not connected to (?:the )?network/,
   // The kernel refuses a limit, e.g. one beyond the parent's.
   ContainerUpdate: /^Cannot update container \w{64}: .*cgroup/,

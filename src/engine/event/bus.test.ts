@@ -170,6 +170,37 @@ test("subscribe says how many are lost when the number to resume from has left t
   await bus.close();
 });
 
+test("a reader that sleeps within the files goes on with what it was given, and is told once and exactly what is missing", async () => {
+  const options = { disk: new RecordingDisk(), bootId: "b", segmentBytes: 100_000, maxBytes: 400_000 };
+  const journal = await Journal.open("/j", options);
+  const bus = new EventBus(new EventHistory(journal));
+  const publish = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) {
+      bus.publish(event("x"));
+      if (i % 100 === 99) await turn();
+    }
+  };
+  await publish(2000);
+  const abort = new AbortController();
+  const sleeper = bus.subscribe({ after: 0 }, abort.signal);
+  assert.equal(((await sleeper.next()).value as EngineEvent).sequence, 1);
+  await publish(8000);
+  const last = bus.publish(event("last"));
+  let reached = 1;
+  const losses: number[] = [];
+  while (reached < last.sequence) {
+    const next = (await sleeper.next()).value as EngineEvent | LostEvents;
+    if ("lost" in next) {
+      losses.push(next.lost);
+      reached += next.lost;
+      assert.equal(reached + 1, journal.first, "what has left the files, and nothing that is in them");
+    } else assert.equal(next.sequence, ++reached);
+  }
+  assert.equal(losses.length, 1);
+  abort.abort();
+  await bus.close();
+});
+
 test("an event is shown when it is recorded, and a disk that fails does not keep it back", async () => {
   const disk = new RecordingDisk();
   const journal = await Journal.open("/j", { disk, bootId: "b" });

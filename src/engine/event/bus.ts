@@ -17,7 +17,7 @@ export interface EventQuery {
   matches?(event: EngineEvent): boolean;
 }
 
-/** Says that events are missing before the next one: they have fallen out of the history. */
+/** Says that events are missing before the next one: they have fallen out of the history, or the disk did not take them. */
 export interface LostEvents {
   /** How many at most: numbers that were skipped after a power cut count as well. */
   readonly lost: number;
@@ -92,7 +92,7 @@ export class EventBus {
         if (history.shown > place.sequence)
           for await (const event of history.after(place.sequence)) {
             if (signal.aborted) return;
-            const lost = history.first - place.sequence - 1;
+            const lost = event.sequence - place.sequence - 1;
             if (place.isExact && lost > 0) yield { lost };
             place.sequence = event.sequence;
             place.isExact = true;

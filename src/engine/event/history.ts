@@ -90,6 +90,7 @@ export class EventHistory {
           yield decodeEvent(entry.sequence, entry.payload);
         }
         next = end;
+        continue; // memory may have moved on while the reader slept
       }
       const event = this.#inMemory(next);
       if (event === undefined) return;

@@ -74,6 +74,29 @@ test("files are bounded: the oldest segments go, the rest is contiguous", async 
   assert.deepEqual([next.first, next.last], [journal.first, 500]);
 });
 
+test("a reader that stops in between holds one batch, not the files: what has gone meanwhile is gone", async () => {
+  const journal = await openOn(new RecordingDisk(), { segmentBytes: 200_000, maxBytes: 600_000 });
+  const payload = JSON.stringify({ text: "x".repeat(1000) });
+  const append = async (count: number): Promise<void> => {
+    await Promise.all(Array.from({ length: count }, () => journal.append(payload).written));
+  };
+  for (let i = 0; i < 10; i++) await append(30);
+  const reader = journal.read(0);
+  assert.equal((await reader.next()).value?.sequence, 1);
+  for (let i = 0; i < 100; i++) await append(30);
+  assert.ok(journal.first > 2000);
+  const numbers: number[] = [];
+  for await (const { sequence } of reader) numbers.push(sequence);
+  assert.ok(numbers.length > 50 && numbers.length < 70, `64 KiB of them: ${numbers.length}`);
+  assert.deepEqual(
+    numbers,
+    Array.from({ length: numbers.length }, (_, i) => 2 + i),
+    "none of the files' that were dropped",
+  );
+  assert.equal((await entriesOf(journal))[0]?.[0], journal.first);
+  assert.equal((await entriesOf(journal)).length, journal.last - journal.first + 1);
+});
+
 test("a disk that refuses loses entries, not the journal", async () => {
   const disk = new RecordingDisk();
   const lines: string[] = [];

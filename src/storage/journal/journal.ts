@@ -35,6 +35,16 @@ interface Segment {
   sizeBytes: number;
 }
 
+/** The segment that was read last. */
+interface Scanned {
+  readonly segment: Segment;
+  /** How much of it there was. */
+  readonly sizeBytes: number;
+  /** While it is being read. */
+  reading: Promise<readonly Frame[] | undefined> | undefined;
+  frames?: WeakRef<readonly Frame[]>;
+}
+
 interface Pending {
   readonly sequence: number;
   readonly payload: string;
@@ -46,6 +56,8 @@ interface Pending {
 const SEGMENT_BYTES = 1 << 20;
 const MAX_BYTES = 16 << 20;
 const SYNC_MS = 1000;
+/** Of entries that a reader has been given the first of and not the rest: at least one, and no further one when they are this long together. */
+const BATCH_BYTES = 64 << 10;
 /** Skipped after a power cut: more entries than can have been lost within `SYNC_MS`. */
 const SKIP = 1_000_000;
 
@@ -57,6 +69,7 @@ export class Journal {
   readonly #maxBytes: number;
   readonly #bootMark: string;
   readonly #segments: Segment[];
+  #scanned: Scanned | undefined;
   #file: DiskFile | undefined;
   #queue: Pending[] = [];
   #writer: Promise<void> | undefined;
@@ -122,23 +135,46 @@ export class Journal {
     return { sequence, written: promise };
   }
 
-  /** Yields the entries from number `from` on that are in the files, oldest first; those that have gone are left out. */
+  /** Yields the entries from number `from` on that are in the files, oldest first; those that have gone are left out. A reader that stops in between holds `BATCH_BYTES` at most. */
   async *read(from: number): AsyncGenerator<JournalEntry> {
     const end = this.#written;
-    for (const [i, segment] of [...this.#segments].entries()) {
-      const next = this.#segments[i + 1];
-      if (segment.first > end || (next !== undefined && next.first <= from)) continue;
-      for (const frame of await this.#framesOf(segment))
-        if (frame.sequence >= from && frame.sequence <= end && !isMark(frame))
-          yield { sequence: frame.sequence, payload: frame.payload.toString("utf8") };
+    const segments = [...this.#segments];
+    let next = from;
+    for (const [i, segment] of segments.entries()) {
+      const following = segments[i + 1];
+      if (segment.first > end || (following !== undefined && following.first <= next)) continue;
+      for (;;) {
+        const batch = batchOf(await this.#framesOf(segment), next, end);
+        const last = batch.at(-1);
+        if (last === undefined) break;
+        yield* batch;
+        next = last.sequence + 1;
+      }
     }
   }
 
+  /** Who reads on in a segment, and who reads it at the same time, need not read it anew; nobody keeps it from being forgotten. */
   async #framesOf(segment: Segment): Promise<readonly Frame[]> {
+    if (!this.#segments.includes(segment)) return [];
+    const { sizeBytes } = segment;
+    const known = this.#scanned;
+    if (known?.segment === segment && known.sizeBytes === sizeBytes) {
+      const frames = known.frames?.deref() ?? (await known.reading);
+      if (frames !== undefined) return frames;
+    }
+    const scanned: Scanned = { segment, sizeBytes, reading: this.#scan(segment) };
+    this.#scanned = scanned;
+    const frames = await scanned.reading;
+    scanned.reading = undefined;
+    if (frames !== undefined) scanned.frames = new WeakRef(frames);
+    return frames ?? [];
+  }
+
+  async #scan(segment: Segment): Promise<readonly Frame[] | undefined> {
     try {
-      return scanFrames(await this.#disk.read(join(this.#dir, nameOf(segment.first)))).frames;
+      return scanFrames(await this.#disk.read(this.#path(segment))).frames;
     } catch {
-      return []; // ignored: it was dropped for being the oldest, or cannot be read: either way it is not there
+      return undefined; // ignored: it was dropped for being the oldest, or cannot be read: either way it is not there
     }
   }
 
@@ -256,6 +292,19 @@ function nameOf(first: number): string {
 
 function isMark(frame: Frame): boolean {
   return frame.payload[0] === 0x22;
+}
+
+/** The entries from number `from` to `end`, as many as one batch holds. */
+function batchOf(frames: readonly Frame[], from: number, end: number): JournalEntry[] {
+  const batch: JournalEntry[] = [];
+  let bytes = 0;
+  for (const frame of frames) {
+    if (frame.sequence < from || frame.sequence > end || isMark(frame)) continue;
+    if (bytes >= BATCH_BYTES) break;
+    batch.push({ sequence: frame.sequence, payload: frame.payload.toString("utf8") });
+    bytes += frame.payload.length;
+  }
+  return batch;
 }
 
 async function listSegments(disk: DiskIo, dir: string): Promise<Segment[]> {
