@@ -399,9 +399,9 @@ static int reply(int fd, int rc, struct writer *results, struct writer *warnings
 	return sent;
 }
 
-int run_protected(void)
+int run_protected(const char *dir)
 {
-	char *argv[] = {"keel", "run", "-", NULL}, *env[] = {NULL};
+	char *argv[] = {"keel", "run", "-", (char *)dir, NULL}, *env[] = {NULL};
 	int self = self_open();
 	if (self >= 0)
 		syscall(SYS_execveat, self, "", argv, env, AT_EMPTY_PATH);

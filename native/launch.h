@@ -7,8 +7,8 @@
 
 #include <sys/types.h>
 
-int run_protected(void); // keel run: executes itself as something that cannot be overwritten, which then is ...
-int run_main(void);      // ... this: takes operations from descriptor 3, answers on 4
+int run_protected(const char *dir); // keel run DIR: executes itself as something that cannot be overwritten, which then is ...
+int run_main(void);                 // ... this: takes operations from descriptor 3, answers on 4
 
 // launch.c, shared with criu.c. flags: 1 foreground, 2 subreaper.
 void launch_prepare(unsigned flags);

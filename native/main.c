@@ -37,12 +37,12 @@ int main(int argc, char **argv)
 		return shim_main(argc - 1, argv + 1);
 	if (strcmp(verb, "rootless") == 0)
 		return rootless_main(argc - 2, argv + 2);
-	if (strcmp(verb, "run") == 0 && argc <= 3)
-		return argc == 2 ? run_protected() : run_main();
+	if (strcmp(verb, "run") == 0 && argc <= 4)
+		return argc == 4 ? run_main() : run_protected(argc == 3 ? argv[2] : "");
 	if (strcmp(verb, "version") == 0) {
 		static const char text[] = "keel " KEEL_VERSION "\n";
 		return write(STDOUT_FILENO, text, sizeof text - 1) < 0;
 	}
-	fputs("usage: keel agent SOCKET | keel shim ID | keel run | keel init -- COMMAND... | keel rootless hold|enter... | keel version\n", stderr);
+	fputs("usage: keel agent SOCKET | keel shim ID | keel run [DIR] | keel init -- COMMAND... | keel rootless hold|enter... | keel version\n", stderr);
 	return 2;
 }

@@ -19,7 +19,7 @@ export interface ResctrlGroup {
 
 /** Makes the container's group, or finds the one that is named. Throws Fault, and nothing is left then. */
 export function makeResctrlGroup(rdt: OciIntelRdt, id: string, root = resctrlRoot()): ResctrlGroup {
-  const group = join(root, rdt.closID || id);
+  const { group, monitored } = groupsOf(rdt, id, root);
   const made: string[] = [];
   try {
     if (!existsSync(group)) {
@@ -30,7 +30,6 @@ export function makeResctrlGroup(rdt: OciIntelRdt, id: string, root = resctrlRoo
       checkSchemata(rdt, join(group, "schemata"));
     }
     writeSchemata(root, group, rdt);
-    const monitored = rdt.enableMonitoring ? join(group, "mon_groups", id) : undefined;
     if (monitored !== undefined && !existsSync(monitored)) made.unshift(makeDirectory(root, monitored));
     return {
       join: [group, ...(monitored === undefined ? [] : [monitored])],
@@ -41,6 +40,17 @@ export function makeResctrlGroup(rdt: OciIntelRdt, id: string, root = resctrlRoo
     removeResctrlGroup({ remove: made });
     throw error;
   }
+}
+
+/** Returns the directories that makeResctrlGroup would have to make, in the order in which they can be removed. */
+export function missingGroups(rdt: OciIntelRdt, id: string, root = resctrlRoot()): string[] {
+  const { group, monitored } = groupsOf(rdt, id, root);
+  return [...(monitored === undefined ? [] : [monitored]), group].filter((path) => !existsSync(path));
+}
+
+function groupsOf(rdt: OciIntelRdt, id: string, root: string): { group: string; monitored?: string } {
+  const group = join(root, rdt.closID || id);
+  return rdt.enableMonitoring ? { group, monitored: join(group, "mon_groups", id) } : { group };
 }
 
 /** Removes what was made for the container; gone is fine. */

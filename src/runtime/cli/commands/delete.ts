@@ -5,7 +5,7 @@ import { bool } from "../../../lib/flags/spec.ts";
 import { destroyContainer, killContainer, thawForKill } from "../life/destroy.ts";
 import { command } from "../invocation.ts";
 import { withLock } from "../life/lock.ts";
-import { ContainerDir } from "../life/store.ts";
+import { ContainerDir, type ContainerState } from "../life/store.ts";
 
 export const remove = command({
   operands: "<container-id>",
@@ -20,16 +20,33 @@ export const remove = command({
     try {
       await withLock(dir.path, () => removeContainer(dir, force));
     } catch (error) {
-      if (!(error instanceof Fault) || error.code !== "container.not-found") throw error;
-      dir.remove(); // of a creation that was interrupted
-      if (!force) throw error;
+      if (!force || !isMissing(error)) throw error;
     }
     return 0;
   },
 });
 
+const isMissing = (error: unknown): boolean => error instanceof Fault && error.code === "container.not-found";
+
+/** compat: of a creation that was interrupted everything goes, and it is no container. */
+async function loadWhole(dir: ContainerDir): Promise<ContainerState> {
+  try {
+    return dir.load();
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+  const { awaitCreator, recover } = await import("../interrupted/recover.ts");
+  awaitCreator(dir);
+  try {
+    return dir.load(); // it was only under way
+  } catch (error) {
+    if (isMissing(error)) await recover(dir);
+    throw error;
+  }
+}
+
 async function removeContainer(dir: ContainerDir, force: boolean): Promise<void> {
-  const state = dir.load();
+  const state = await loadWhole(dir);
   const status = dir.statusOf(state);
   if (!force && status !== "stopped" && status !== "created")
     throw new Fault("conflict", `cannot delete container ${dir.id} that is not stopped: ${status}`, {

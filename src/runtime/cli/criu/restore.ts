@@ -14,11 +14,12 @@ import type { CgroupPlan } from "../../cgroup/plan.ts";
 import type { OciSpec } from "../../spec/oci.ts";
 import { BUNDLE_FLAGS, absolute } from "../bundle-flags.ts";
 import type { Invocation } from "../invocation.ts";
-import { checkTerminal, type Created, loadBundle, writePidFile } from "../life/create.ts";
+import { checkTerminal, type Created, giveUpCreation, loadBundle, writePidFile } from "../life/create.ts";
 import { destroyContainer, killContainer } from "../life/destroy.ts";
 import { planHooks } from "../../plan/hooks.ts";
 import { stateText } from "../life/hooks.ts";
 import { runForeground, runOps } from "../life/keel-run.ts";
+import { dropIntent, intentOf, saveIntent } from "../interrupted/intent.ts";
 import { inScope, planPlace } from "../place/place.ts";
 import { ContainerDir, type ContainerState } from "../life/store.ts";
 import { answerOf, checkCriu, criuFault, findCriu, imageCall } from "./call.ts";
@@ -60,7 +61,7 @@ export async function restoreContainer(call: Invocation, id: string, flags: Rest
     checkCriu(program, dir.path, {});
     return await launch(call, { program, dir, bundle, spec, place }, flags);
   } catch (error) {
-    dir.remove();
+    await giveUpCreation(call, dir);
     throw criuFault(error, `restore container ${id}`, { ...place, logFile: LOG_FILE, log: call.log });
   }
 }
@@ -75,7 +76,9 @@ interface Claimed {
 
 async function launch(call: Invocation, claimed: Claimed, flags: RestoreFlags): Promise<Created> {
   const { dir, bundle, spec } = claimed;
-  const { host, scope, cgroup } = await planPlace(call, spec, dir.id);
+  const planned = await planPlace(call, spec, dir.id);
+  const { host, scope, cgroup } = planned;
+  saveIntent(dir, intentOf(spec, planned, []));
   for (const warning of cgroup.warnings) call.log.warn(warning);
   const ops = [...cgroup.create, restoreOp(claimed, flags, { host, cgroup })];
   const { outcome, foreground } = await inScope(scope, async () => {
@@ -98,6 +101,7 @@ async function launch(call: Invocation, claimed: Claimed, flags: RestoreFlags): 
   };
   try {
     dir.save(state);
+    dropIntent(dir);
     if (flags["pid-file"] !== "") writePidFile(absolute(flags["pid-file"]), state.pid);
   } catch (error) {
     killContainer(state);

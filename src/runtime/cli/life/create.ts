@@ -3,7 +3,7 @@
 
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { Fault, SysError } from "../../../lib/errors.ts";
+import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
 import { formatNano, nowNano } from "../../../lib/time.ts";
 import { launchContainer } from "../../../linux/launch.ts";
 import { type Op, OPCODES } from "../../../linux/ops.ts";
@@ -13,6 +13,7 @@ import { hasCallersMounts } from "../../plan/caller-mounts.ts";
 import { parseSpec } from "../../spec/bundle/parse.ts";
 import type { OciSpec } from "../../spec/oci.ts";
 import { type BundlePlan, planBundle } from "./bundle-plan.ts";
+import { dropIntent, intentOf, saveIntent } from "../interrupted/intent.ts";
 import { mountIdOf } from "../place/caller-root.ts";
 import { inheritedDescriptors } from "./descriptors.ts";
 import { environment } from "./environment.ts";
@@ -62,9 +63,17 @@ export async function createContainer(call: Invocation, options: CreateOptions):
   try {
     return await launch(call, options, { dir, bundle, spec, fds: inherited.fds });
   } catch (error) {
-    dir.remove();
+    await giveUpCreation(call, dir);
     throw error;
   }
+}
+
+/** Nothing is left, whether keel could take back what it made or was killed. */
+export async function giveUpCreation(call: Invocation, dir: ContainerDir): Promise<void> {
+  const { recover } = await import("../interrupted/recover.ts");
+  await recover(dir).catch((error: unknown) =>
+    call.log.warn(`${messageOf(error)}: delete ${dir.id} once more`),
+  );
 }
 
 export function loadBundle(call: Invocation, bundle: string, env: readonly string[]): OciSpec {
@@ -128,8 +137,12 @@ async function launch(call: Invocation, options: CreateOptions, claimed: Claimed
   const { spec } = claimed;
   const place = await planPlace(call, spec, options.id);
   const rdt = spec.linux?.intelRdt;
-  if (rdt === undefined) return await launchAt(call, options, claimed, place);
-  const { makeResctrlGroup, removeResctrlGroup } = await import("../../resctrl/group.ts");
+  if (rdt === undefined) {
+    saveIntent(claimed.dir, intentOf(spec, place, []));
+    return await launchAt(call, options, claimed, place);
+  }
+  const { makeResctrlGroup, missingGroups, removeResctrlGroup } = await import("../../resctrl/group.ts");
+  saveIntent(claimed.dir, intentOf(spec, place, missingGroups(rdt, options.id)));
   const group = makeResctrlGroup(rdt, options.id);
   try {
     return await launchAt(call, options, claimed, place, group);
@@ -192,6 +205,7 @@ async function launchAt(
   };
   try {
     dir.save(state);
+    dropIntent(dir);
     saveFrontPlan(dir, state);
     if (options.pidFile !== "") writePidFile(options.pidFile, state.pid);
   } catch (error) {

@@ -22,13 +22,13 @@ export function programDirs(): string[] {
   return [...(runtime ? [join(runtime, "berth")] : []), join(home ?? "/tmp", ".local/share/berth")];
 }
 
-/** Runs operations to their end. `dir` is a directory for a temporary file, `preserve` descriptors to pass on. Throws SysError. */
+/** Runs operations to their end. `dir` is the container's directory, for a temporary file and to be known by, `preserve` descriptors to pass on. Throws SysError. */
 export function runOps(ops: readonly Op[], dir: string, preserve: readonly number[] = []): Outcome {
   const frame = encodeFrame([ops]);
   const fd = openRequest(dir, frame);
   try {
     const stdio = ["inherit", "inherit", "inherit", fd, fd, ...preserve] as const;
-    start((program) => Bun.spawnSync([program, "run"], { env: {}, stdio }));
+    start((program) => Bun.spawnSync([program, "run", dir], { env: {}, stdio }));
     return readOutcome((buffer, at) => readSync(fd, buffer, 0, buffer.length, frame.length + at));
   } finally {
     closeSync(fd);
@@ -53,7 +53,7 @@ export async function runForeground(
   const fd = openRequest(dir, frame);
   try {
     const child = start((program) =>
-      spawn(program, ["run"], {
+      spawn(program, ["run", dir], {
         env: {},
         stdio: ["inherit", "inherit", "inherit", fd, "pipe", ...preserve],
       }),

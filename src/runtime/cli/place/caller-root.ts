@@ -35,11 +35,14 @@ export function unmountRoot(path: string, id: number, dir: string): void {
 
 /** Numbers are given again: it has to be where it was. */
 function isMounted(id: number, path: string): boolean {
-  const at = existsSync(path) ? realpathSync(path) : path;
+  const at = realPathOf(path);
   return parseMountInfo(readProcText("/proc/self/mountinfo")).some(
     (mount) => mount.id === id && mount.mountpoint === at,
   );
 }
+
+/** As mountinfo names it; a path that is gone is its own. */
+export const realPathOf = (path: string): string => (existsSync(path) ? realpathSync(path) : path);
 
 function withDirectory<T>(path: string, use: (fd: number) => T): T {
   const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
