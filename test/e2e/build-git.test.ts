@@ -1,6 +1,6 @@
 // A repository as a build's context, fetched from a git server.
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createClient } from "../../src/api/client.ts";
@@ -111,6 +111,23 @@ test("what is not there is told, with the repository and the name", async () => 
   const directory = await build(`git://${SERVER}/app#main:none`);
   assert.equal(directory.status, 1);
   assert.match(directory.stderr, /none/);
+});
+
+test("a directory of a repository is in it, wherever its links lead", async () => {
+  const dockerfile = "FROM busybox\nCMD echo outside\n";
+  for (const dir of ["outside", "served"]) {
+    await mkdir(daemon.path(dir), { recursive: true });
+    await writeFile(daemon.path(dir, "Dockerfile"), dockerfile);
+  }
+  await git("checkout", "-q", "-b", "hostile");
+  await symlink(daemon.path("outside"), daemon.path("served/app/absolute"));
+  await symlink("../../outside", daemon.path("served/app/relative"));
+  await commit({});
+  await git("checkout", "-q", "main");
+  for (const part of ["absolute", "relative", "..", "../../outside", "part/../.."]) {
+    const { status } = await build(`git://${SERVER}/app#hostile:${part}`);
+    if (status === 0) assert.notEqual(await daemon.text(berth, ["run", "--rm", "built"]), "outside", part);
+  }
 });
 
 test("a client looks into a repository before it builds, as buildx does", async () => {

@@ -2,18 +2,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { after, before, test } from "node:test";
 import { run } from "../e2e/command.ts";
-import { clients, TestDaemon } from "../e2e/harness.ts";
+import { attacks } from "./attack.ts";
+import type { Bed } from "./bed.ts";
 
-const berth = clients[0] as (typeof clients)[number];
 const STEP = "echo good >/made";
-
-let daemon: TestDaemon;
-before(async () => {
-  daemon = await TestDaemon.start({ config: { undo: false } });
-});
-after(() => daemon.close());
 
 interface Config {
   readonly history: { created_by: string; comment?: string }[];
@@ -21,14 +14,14 @@ interface Config {
 }
 
 /** An archive of an image with another content, whose configuration and history are those that the step would have made. */
-async function forged(): Promise<Buffer> {
-  const dir = daemon.path("forged");
+async function forged(bed: Bed): Promise<Buffer> {
+  const dir = bed.daemon.path("forged");
   await mkdir(`${dir}/content`, { recursive: true });
-  await daemon.text(berth, ["build", "-t", "honest", "-"], { input: `FROM busybox\nRUN ${STEP}\n` });
-  const archive = await daemon.run(berth, ["save", "honest"]);
+  await bed.text(["build", "-t", "honest", "-"], { input: `FROM busybox\nRUN ${STEP}\n` });
+  const archive = await bed.berth("save", "honest");
   await run(["tar", "-x", "-C", dir], { input: archive.bytes });
-  await daemon.text(berth, ["rmi", "honest"]);
-  await daemon.text(berth, ["builder", "prune", "-af"]);
+  await bed.text(["rmi", "honest"]);
+  await bed.text(["builder", "prune", "-af"]);
   const [image] = JSON.parse(await readFile(`${dir}/manifest.json`, "utf8")) as [
     { Config: string; Layers: string[] },
   ];
@@ -46,15 +39,36 @@ async function forged(): Promise<Buffer> {
   return packed.bytes;
 }
 
-test("an image that claims to be the result of a step is not taken for it", async () => {
-  await daemon.text(berth, ["load"], { input: await forged() });
-  assert.equal(await daemon.text(berth, ["run", "--rm", "evil", "cat", "/made"]), "evil");
-  assert.match(await daemon.text(berth, ["history", "--no-trunc", "evil"]), new RegExp(STEP));
-  for (const DOCKER_BUILDKIT of ["0", "1"]) {
-    const options = { input: `FROM busybox\nRUN ${STEP}\n`, env: { DOCKER_BUILDKIT } };
-    await daemon.text(berth, ["build", "-t", "built", "-"], options);
-    assert.equal(await daemon.text(berth, ["run", "--rm", "built", "cat", "/made"]), "good");
-    await daemon.text(berth, ["rmi", "built"]);
-    await daemon.text(berth, ["builder", "prune", "-af"]);
-  }
-});
+attacks(
+  "the build cache",
+  [
+    {
+      claim: "an image that claims to be the result of a step is not taken for it",
+      cves: ["CVE-2024-24557"],
+      // Any image is believed, as one that the user has named.
+      weakened: [
+        [
+          "src/build/build-image.ts",
+          "  if (cacheImages === undefined || cacheImages.length === 0) return undefined;",
+          '  cacheImages ??= ["evil"];',
+        ],
+      ],
+      async run(bed) {
+        await bed.text(["load"], { input: await forged(bed) });
+        assert.equal(await bed.text(["run", "--rm", "evil", "cat", "/made"]), "evil");
+        assert.match(await bed.text(["history", "--no-trunc", "evil"]), new RegExp(STEP));
+        const got: string[] = [];
+        for (const DOCKER_BUILDKIT of ["0", "1"]) {
+          const options = { input: `FROM busybox\nRUN ${STEP}\n`, env: { DOCKER_BUILDKIT } };
+          await bed.text(["build", "-t", "built", "-"], options);
+          const made = await bed.text(["run", "--rm", "built", "cat", "/made"]);
+          if (made !== "good") got.push(`DOCKER_BUILDKIT=${DOCKER_BUILDKIT}: ${made}`);
+          await bed.text(["rmi", "built"]);
+          await bed.text(["builder", "prune", "-af"]);
+        }
+        return got;
+      },
+    },
+  ],
+  { config: { undo: false } },
+);

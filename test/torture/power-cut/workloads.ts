@@ -53,10 +53,11 @@ interface Settings {
   readonly memoryMiB?: number;
   readonly policy?: string;
   readonly binds?: readonly string[];
+  readonly hasTerminal?: boolean;
 }
 
 function create({ api, ledger }: Work, name: string, settings: Settings = {}): Promise<unknown> {
-  const { network = "none", memoryMiB = 0, policy = "no", binds = [] } = settings;
+  const { network = "none", memoryMiB = 0, policy = "no", binds = [], hasTerminal = false } = settings;
   const HostConfig = {
     NetworkMode: network,
     Memory: memoryMiB << 20,
@@ -68,6 +69,7 @@ function create({ api, ledger }: Work, name: string, settings: Settings = {}): P
       Image: "base",
       Cmd: ["/bin/sleep", "1000"],
       StopSignal: "SIGKILL",
+      Tty: hasTerminal,
       HostConfig,
     }),
   );
@@ -78,13 +80,15 @@ const remove = ({ api, ledger }: Work, name: string): Promise<unknown> =>
     api.text("DELETE", `/containers/${name}?force=1&v=1`),
   );
 
-/** Containers are created, started, stopped, changed, renamed, removed and pruned. */
+/** Containers are created, started, stopped, resized, changed, renamed, removed and pruned. */
 const containers: Workload = async (work) => {
   const { api, ledger } = work;
   await importBase(work);
-  for (const name of ["one", "two", "three"]) await create(work, name);
+  await create(work, "one", { hasTerminal: true });
+  for (const name of ["two", "three"]) await create(work, name);
   await Promise.all(["four", "five", "six"].map((name) => create(work, name, { memoryMiB: 64 })));
   await Promise.all(["one", "four", "five"].map((name) => api.text("POST", `/containers/${name}/start`)));
+  await api.text("POST", "/containers/one/resize?h=40&w=120");
   await ledger.promise({ "container:four": containerState(["none"], 96) }, () =>
     api.text("POST", "/containers/four/update", { Memory: 96 << 20, MemorySwap: 192 << 20 }),
   );
