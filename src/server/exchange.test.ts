@@ -11,6 +11,7 @@ function exchangeOf(res: EventEmitter): Exchange {
     version: "1.56",
     req: {} as IncomingMessage,
     res: res as unknown as ServerResponse,
+    headers: {},
     transport: undefined,
   });
 }

@@ -15,6 +15,7 @@ import type { GatedAnswer } from "./access/gate.ts";
 import { type HijackTransport, MULTIPLEXED_STREAM, RAW_STREAM } from "./hijack.ts";
 import { readJsonBody } from "./input.ts";
 import { sendWhole } from "./whole-answer.ts";
+import { readWhole } from "./whole-body.ts";
 
 /** Larger JSON bodies are refused; the largest real ones (service and container specs) have some hundred kB. */
 const MAX_JSON_BODY_BYTES = 16 * 1024 * 1024;
@@ -37,6 +38,8 @@ export interface ExchangeOptions {
   readonly req: IncomingMessage;
   /** Absent for upgrade requests. */
   readonly res: ServerResponse | undefined;
+  /** What every answer has; given with its own, which is cheaper than to set them one by one. */
+  readonly headers: Readonly<Record<string, string>>;
   /** Present for operations that hijack. */
   readonly transport: HijackTransport | undefined;
 }
@@ -88,7 +91,9 @@ export class Exchange {
       await transport?.readBody();
       return undefined;
     }
-    this.bodyText = transport ? await transport.readBody() : await readText(req);
+    this.bodyText = transport
+      ? await transport.readBody()
+      : (await readWhole(req, MAX_JSON_BODY_BYTES)).toString("utf8");
     return readJsonBody(operation, this.bodyText);
   }
 
@@ -118,7 +123,7 @@ export class Exchange {
     }
     const length =
       status === 204 || status === 304 ? {} : { "Content-Length": String(Buffer.byteLength(body ?? "")) };
-    sendWhole(res, status, { ...length, ...headers }, body);
+    sendWhole(res, status, { ...this.#options.headers, ...length, ...headers }, body);
     this.#dropUpload();
   }
 
@@ -143,27 +148,37 @@ export class Exchange {
   /** Sends the head of a streamed answer at once. */
   open(headers: Readonly<Record<string, string>>): void {
     const res = this.#res;
-    res.writeHead(200, headers);
+    res.writeHead(200, { ...this.#options.headers, ...headers });
     res.flushHeaders();
   }
 
   /** Writes a piece of a streamed answer; resolves when more may be written, also when the client is gone. */
   write(piece: string | Uint8Array): Promise<void> {
     const res = this.#res;
-    if (this.call.signal.aborted || res.write(piece)) return Promise.resolve();
+    if (this.call.signal.aborted) return Promise.resolve();
+    // In one piece: the chunk's length, the chunk and its end would wake the client three times.
+    res.cork();
+    res.write(piece);
+    res.uncork();
+    const { socket } = res;
+    if (socket?.writableNeedDrain !== true) return Promise.resolve();
     return new Promise((resolve) => {
       const done = () => {
-        res.removeListener("drain", done);
-        res.removeListener("close", done);
+        socket.removeListener("drain", done);
+        socket.removeListener("close", done);
         resolve();
       };
-      res.on("drain", done);
-      res.on("close", done);
+      socket.on("drain", done);
+      socket.on("close", done);
     });
   }
 
-  end(): void {
-    this.#res.end();
+  /** Ends a streamed answer, with a last piece in the same write. */
+  end(last?: string): void {
+    const res = this.#res;
+    res.cork();
+    res.end(last);
+    res.uncork();
     this.#dropUpload();
   }
 
@@ -264,16 +279,3 @@ export class Exchange {
 const UPLOAD_GRACE_MS = 10_000;
 /** How long a client may keep its side of a finished stream open. */
 const STREAM_GRACE_MS = 30_000;
-
-async function readText(req: IncomingMessage): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of req as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length;
-    if (bytes > MAX_JSON_BODY_BYTES) {
-      throw new Fault("invalidParameter", `request body is larger than ${MAX_JSON_BODY_BYTES} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
-}

@@ -10,6 +10,7 @@ import { createBodyReader } from "../lib/http1/body.ts";
 import { isAtLeast } from "../lib/version-order.ts";
 import { Fault } from "../lib/errors.ts";
 import { sendWhole } from "./whole-answer.ts";
+import { readWhole, tooLarge } from "./whole-body.ts";
 
 export const RAW_STREAM = "application/vnd.docker.raw-stream";
 export const MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream";
@@ -29,21 +30,6 @@ export interface HijackTransport {
   readonly isWebsocket?: boolean;
   /** The connection, for noticing that the client went away. */
   readonly socket: Socket;
-}
-
-function tooLarge(): Fault {
-  return new Fault("invalidParameter", `request body is larger than ${MAX_UPGRADE_BODY_BYTES} bytes`);
-}
-
-async function readStream(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of stream) {
-    bytes += chunk.length;
-    if (bytes > MAX_UPGRADE_BODY_BYTES) throw tooLarge();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 /** Resolves with the next bytes off the socket, undefined at its end. */
@@ -71,7 +57,7 @@ function nextChunk(socket: Socket): Promise<Uint8Array | undefined> {
 export async function upgradeBody(req: IncomingMessage, socket: Socket, head: Uint8Array): Promise<string> {
   const isChunked = req.headers["transfer-encoding"] !== undefined;
   const length = Number(req.headers["content-length"] ?? 0);
-  if (length > MAX_UPGRADE_BODY_BYTES) throw tooLarge();
+  if (length > MAX_UPGRADE_BODY_BYTES) throw tooLarge(MAX_UPGRADE_BODY_BYTES);
   const reader = createBodyReader(isChunked ? { kind: "chunked" } : { kind: "length", bytes: length });
   const body: Uint8Array[] = [];
   let size = 0;
@@ -80,9 +66,9 @@ export async function upgradeBody(req: IncomingMessage, socket: Socket, head: Ui
       body.push(piece);
       size += piece.length;
     }
-    if (size > MAX_UPGRADE_BODY_BYTES) throw tooLarge();
+    if (size > MAX_UPGRADE_BODY_BYTES) throw tooLarge(MAX_UPGRADE_BODY_BYTES);
   };
-  take(Buffer.concat([await readStream(req), head]));
+  take(Buffer.concat([await readWhole(req, MAX_UPGRADE_BODY_BYTES), head]));
   while (!reader.isDone) {
     const chunk = await nextChunk(socket);
     if (chunk === undefined)
@@ -143,9 +129,10 @@ export function plainTransport(
   const { socket } = req;
   return {
     socket,
-    readBody: async () => (await readStream(req)).toString("utf8"),
+    readBody: async () => (await readWhole(req, MAX_UPGRADE_BODY_BYTES)).toString("utf8"),
     respond(status, headers, body) {
-      sendWhole(res, status, { ...headers, "Content-Length": Buffer.byteLength(body) }, body);
+      const length = { "Content-Length": Buffer.byteLength(body) };
+      sendWhole(res, status, { ...common, ...headers, ...length }, body);
     },
     accept({ protocol }) {
       res.detachSocket(socket);

@@ -212,8 +212,7 @@ export function pendingAnswer<O extends OperationSpec>(
   return route(operation, handler, async (run, input, exchange) => {
     const { exit } = await run(input, exchange.call);
     exchange.open({ "Content-Type": "application/json" });
-    await exchange.write(`${stringifyJson(await exit)}\n`);
-    exchange.end();
+    exchange.end(`${stringifyJson(await exit)}\n`);
   });
 }
 

@@ -231,13 +231,14 @@ class HttpServer implements Server {
     transport: (success: { readonly isWebsocket?: boolean }) => HijackTransport,
   ): void {
     let target: Target | undefined;
+    let common: Readonly<Record<string, string>> = {};
     try {
       target = parseTarget(req.url ?? "/");
       if (!origin.socket.startsWith("unix://")) refuseWebPages(req.headers);
       const match = this.#router.match(req.method ?? "", target.path);
       if (match === undefined) return reply(404, JSON_TYPE, errorBody("page not found"));
       const { operation } = match.route;
-      for (const [name, value] of Object.entries(this.#headers)) res?.setHeader(name, value);
+      common = this.#headers;
       const version = answerVersion(negotiateVersion(target.version), req.headers["user-agent"]);
       const { success } = operation;
       const exchange = new Exchange({
@@ -245,6 +246,7 @@ class HttpServer implements Server {
         version,
         req,
         res,
+        headers: this.#headers,
         transport: success.kind === "hijack" ? transport(success) : undefined,
       });
       this.#exchanges.add(exchange);
@@ -255,9 +257,8 @@ class HttpServer implements Server {
       // compat: clients older than 1.24 print the body as it is, so they get plain text.
       const isAncient = target?.version !== undefined && !isAtLeast(target.version, "1.24");
       const message = messageOf(error);
-      if (isAncient)
-        reply(statusOfError(error), { "Content-Type": "text/plain; charset=utf-8" }, `${message}\n`);
-      else reply(statusOfError(error), JSON_TYPE, errorBody(message));
+      const type = isAncient ? { "Content-Type": "text/plain; charset=utf-8" } : JSON_TYPE;
+      reply(statusOfError(error), { ...common, ...type }, isAncient ? `${message}\n` : errorBody(message));
     }
   }
 

@@ -15,12 +15,12 @@ export interface VerbEntry {
   readonly summary: string;
   readonly load: () => Promise<{ readonly command: AnyCommand }>;
   /** Further names under the noun. */
-  readonly aliases?: readonly string[];
+  readonly aliases?: readonly string[] | undefined;
   /** Name at the top level, if it has one. */
-  readonly top?: string;
+  readonly top?: string | undefined;
   /** Place among the common commands at the head of the help page. */
-  readonly common?: number;
-  readonly hidden?: boolean;
+  readonly common?: number | undefined;
+  readonly hidden?: boolean | undefined;
 }
 
 export interface NounEntry {
@@ -53,20 +53,20 @@ const alone = (name: string, summary: string, load: VerbEntry["load"], common?: 
   summary,
   load,
   top: name,
-  ...(common === undefined ? {} : { common }),
+  common,
 });
 
 type Names = Pick<VerbEntry, "aliases" | "top" | "common" | "hidden">;
 
+// Every member by name: this runs some hundred times before any command, and spreading objects takes a quarter of a millisecond of it.
 const verb =
   (noun: string) =>
-  (name: string, summary: string, load: VerbEntry["load"], names: Names = {}): VerbEntry => ({
-    noun,
-    name,
-    summary,
-    load,
-    ...names,
-  });
+  (
+    name: string,
+    summary: string,
+    load: VerbEntry["load"],
+    { aliases, top, common, hidden }: Names = {},
+  ): VerbEntry => ({ noun, name, summary, load, aliases, top, common, hidden });
 
 const container = verb("container");
 const image = verb("image");
@@ -92,7 +92,7 @@ const verbsOf = (
     name,
     summary,
     load: async () => ({ command: await load(name) }),
-    ...(ALIASES[name] === undefined ? {} : { aliases: ALIASES[name] }),
+    aliases: ALIASES[name],
   }));
 
 const ALIASES: Readonly<Record<string, readonly string[]>> = table({ ls: ["list"], rm: ["remove"] });

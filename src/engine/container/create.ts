@@ -133,7 +133,6 @@ async function settle(
   try {
     const warnings = validate(context, record);
     await limitRoot(context, record, await context.layers.createUpper(record.id, record.idMap));
-    await context.disk.makeDir(context.paths.dir(record.id), 0o710);
     await fillVolumes(context, record);
     await context.table.add(record, context.volumes.settle(mounts.pending));
     return warnings;

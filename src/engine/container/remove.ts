@@ -11,7 +11,7 @@ import { cgroupOf } from "./run/cgroup.ts";
 import { removeCgroups } from "./run/lost.ts";
 import { isActive } from "./run/state.ts";
 import { killInLane } from "./run/stop.ts";
-import { FACT, layersOf, type LiveContainer } from "./table.ts";
+import { FACT, layersOf, type LiveContainer, PASSING } from "./table.ts";
 
 /** With `volumes` those that nobody named go, too; with `isKept` it can be brought back, together with what has the same group. */
 export interface RemoveOptions {
@@ -75,9 +75,11 @@ export async function removeStopped(
   const steps = followSteps("remove");
   live.isRemoving = true;
   clearTimeout(live.restartTimer);
-  // By this the next daemon knows a removal from a loss, if the power fails when the files are gone and the record is not.
-  const durable = !options.isKept && !record.hostConfig.AutoRemove;
-  await context.table.putState(live.id, { status: "removing", error: "" }, {}, { durable, ...FACT });
+  // By this the next daemon knows a removal from a loss, if the power fails when the files are gone and the record is not. What goes at its
+  // end it removes in either case.
+  const isPassing = !options.isKept && record.hostConfig.AutoRemove;
+  const commit = isPassing ? PASSING : { durable: !options.isKept, ...FACT };
+  await context.table.putState(live.id, { status: "removing", error: "" }, {}, commit);
   await context.logs.release(live.id);
   let isKept = false;
   try {

@@ -104,6 +104,9 @@ export function layersOf(record: ContainerRecord): LayerId[] {
 /** Of states that are what has happened: a disk that is full does not keep containers from ending, nor from being stopped and removed. */
 export const FACT: CommitOptions = { isFact: true };
 
+/** Of states that are followed at once by a removal, which is written: before it the disk may say what it said. */
+export const PASSING: CommitOptions = { isPassing: true, durable: false };
+
 const ID_PREFIX = /^[0-9a-f]{1,64}$/;
 
 /** Finds containers and commits their records. */

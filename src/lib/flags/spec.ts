@@ -8,23 +8,23 @@ import { goBool } from "../units/go-scalar.ts";
 export interface FlagSpec<T> {
   /** Type name in help and in the place of the value (`string`, `list`); empty for switches. */
   readonly type: string;
-  readonly short?: string;
+  readonly short?: string | undefined;
   readonly usage: string;
   /** Value when the flag is not given. */
   readonly initial: T;
   /** Text of "(default …)" in help; none when absent or empty. */
-  readonly defaultText?: string;
+  readonly defaultText?: string | undefined;
   /** Value of a flag given without one (pflag's NoOptDefVal). */
-  readonly noValue?: string;
-  readonly hidden?: boolean;
+  readonly noValue?: string | undefined;
+  readonly hidden?: boolean | undefined;
   /** Message printed when the flag is used: "Flag --x has been deprecated, …". */
-  readonly deprecated?: string;
+  readonly deprecated?: string | undefined;
   /** Same for the one-letter form. */
-  readonly shortDeprecated?: string;
+  readonly shortDeprecated?: string | undefined;
   /** First API version whose daemon understands the flag. */
-  readonly since?: string;
+  readonly since?: string | undefined;
   /** The only operating system on which a daemon understands it, other than ours; help leaves it out. */
-  readonly os?: string;
+  readonly os?: string | undefined;
   /** Turns one occurrence into the value; `previous` is undefined at the first. Throws a Fault with the reason. */
   parse(text: string, previous: T | undefined): T;
 }
@@ -50,6 +50,32 @@ export function invalidValue(reason: string): Fault {
   return new Fault("invalidParameter", reason, { code: "flags.value" });
 }
 
+/** Every member by name: a command makes up to a hundred flags before it begins, and spreading objects is slow. */
+function flag<T>(
+  type: string,
+  usage: string,
+  initial: T,
+  parse: FlagSpec<T>["parse"],
+  traits: FlagTraits,
+  own?: Pick<FlagSpec<T>, "defaultText" | "noValue">,
+): FlagSpec<T> {
+  const { short, hidden, deprecated, shortDeprecated, since, os, defaultText } = traits;
+  return {
+    type,
+    usage,
+    initial,
+    parse,
+    short,
+    hidden,
+    deprecated,
+    shortDeprecated,
+    since,
+    os,
+    defaultText: defaultText ?? own?.defaultText,
+    noValue: own?.noValue,
+  };
+}
+
 /** A flag of any type: `parse` turns one text (and the value so far) into the value. */
 export function custom<T>(
   type: string,
@@ -58,7 +84,7 @@ export function custom<T>(
   parse: (text: string, previous: T | undefined) => T,
   traits: FlagTraits = {},
 ): FlagSpec<T> {
-  return { type, usage, initial, parse, ...traits };
+  return flag(type, usage, initial, parse, traits);
 }
 
 /** A switch: `--x`, `--x=false`. */
@@ -66,25 +92,29 @@ export function bool(
   usage: string,
   traits: FlagTraits & { readonly initial?: boolean } = {},
 ): FlagSpec<boolean> {
-  const { initial = false, ...rest } = traits;
+  const { initial = false } = traits;
   const parse = (text: string): boolean => {
     const value = goBool(text);
     if (value === null)
       throw invalidValue(`strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
     return value;
   };
-  const shown = initial ? { defaultText: "true" } : {};
-  return { type: "", usage, initial, noValue: "true", parse, ...shown, ...rest };
+  return flag("", usage, initial, parse, traits, {
+    noValue: "true",
+    defaultText: initial ? "true" : undefined,
+  });
 }
+
+const asItIs = (text: string): string => text;
 
 /** One text. */
 export function string(
   usage: string,
   traits: FlagTraits & { readonly initial?: string } = {},
 ): FlagSpec<string> {
-  const { initial = "", ...rest } = traits;
-  const shown = initial === "" ? {} : { defaultText: JSON.stringify(initial) };
-  return { type: "string", usage, initial, parse: (text) => text, ...shown, ...rest };
+  const { initial = "" } = traits;
+  const defaultText = initial === "" ? undefined : JSON.stringify(initial);
+  return flag("string", usage, initial, asItIs, traits, { defaultText });
 }
 
 /** An integer of 64 bits, in any base Go accepts. */
@@ -92,15 +122,15 @@ export function int(
   usage: string,
   traits: FlagTraits & { readonly initial?: number; readonly type?: string } = {},
 ): FlagSpec<number> {
-  const { initial = 0, type = "int", ...rest } = traits;
-  const shown = initial === 0 ? {} : { defaultText: String(initial) };
-  return { type, usage, initial, parse: (text) => parseInteger(text, "ParseInt", 63), ...shown, ...rest };
+  const { initial = 0, type = "int" } = traits;
+  const defaultText = initial === 0 ? undefined : String(initial);
+  return flag(type, usage, initial, (text) => parseInteger(text, "ParseInt", 63), traits, { defaultText });
 }
 
 /** An unsigned integer of `bits` bits. */
 export function uint(usage: string, bits: 16 | 64, traits: FlagTraits = {}): FlagSpec<number> {
   const parse = (text: string): number => parseInteger(text, "ParseUint", bits);
-  return { type: bits === 64 ? "uint" : `uint${bits}`, usage, initial: 0, parse, ...traits };
+  return flag(bits === 64 ? "uint" : `uint${bits}`, usage, 0, parse, traits);
 }
 
 function parseInteger(text: string, func: "ParseInt" | "ParseUint", bits: number): number {
@@ -121,14 +151,14 @@ export function list(
   usage: string,
   traits: FlagTraits & { readonly type?: string; readonly check?: (text: string) => string } = {},
 ): FlagSpec<string[]> {
-  const { check = (text: string) => text, type = "list", ...rest } = traits;
-  return { type, usage, initial: [], parse: (text, previous) => [...(previous ?? []), check(text)], ...rest };
+  const { check = asItIs, type = "list" } = traits;
+  return flag<string[]>(type, usage, [], (text, previous) => [...(previous ?? []), check(text)], traits);
 }
 
 /** A flag that may be repeated and whose text is a comma-separated list (pflag's stringSlice, read as CSV). */
 export function strings(usage: string, traits: FlagTraits = {}): FlagSpec<string[]> {
   const parse = (text: string, previous: string[] | undefined) => [...(previous ?? []), ...parseCsv(text)];
-  return { type: "strings", usage, initial: [], parse, ...traits };
+  return flag("strings", usage, [], parse, traits);
 }
 
 /** A repeated `key=value`; a key alone has the empty value. */
@@ -136,13 +166,13 @@ export function map(
   usage: string,
   traits: FlagTraits & { readonly type?: string } = {},
 ): FlagSpec<Readonly<Record<string, string>>> {
-  const { type = "map", ...rest } = traits;
+  const { type = "map" } = traits;
   const parse = (text: string, previous: Readonly<Record<string, string>> | undefined) => {
     const equals = text.indexOf("=");
     const key = equals < 0 ? text : text.slice(0, equals);
     return { ...previous, [key]: equals < 0 ? "" : text.slice(equals + 1) };
   };
-  return { type, usage, initial: {}, defaultText: "map[]", parse, ...rest };
+  return flag(type, usage, {}, parse, traits, { defaultText: "map[]" });
 }
 
 /** Pairs `key=value,key=value`, repeatable; later ones win (pflag's stringToString). */
@@ -159,7 +189,7 @@ export function stringToString(
     const split = (pair: string) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)];
     return { ...previous, ...Object.fromEntries(pairs.map(split)) };
   };
-  return { type: "stringToString", usage, initial: {}, defaultText: "[]", parse, ...traits };
+  return flag("stringToString", usage, {}, parse, traits, { defaultText: "[]" });
 }
 
 /** Splits one line of comma-separated values with Go's encoding/csv rules (quotes doubled inside quotes). */

@@ -95,6 +95,7 @@ export function planCgroup(
 ): CgroupPlan {
   const resources = request.resources ?? {};
   checkUnified(host, resources);
+  const readOnce = memoize(read);
   const parent = cleanCgroupPath(request.parent ?? DEFAULT_CGROUP_PARENT);
   const paths = containerCgroup(host, request);
   const warnings: string[] = [];
@@ -104,15 +105,17 @@ export function planCgroup(
   // one registration for all: a roll-back removes whatever of them was made, rmdir of a missing one is fine
   for (const dir of dirs)
     create.push(hostOp.onFailure(hostOp.rmdir(dir)), hostOp.mkdir(dir, 0o755, { parents: true }));
-  if (paths.v2 !== "") create.push(...planParentV2(host, parent, read));
+  if (paths.v2 !== "") create.push(...planParentV2(host, parent, readOnce));
   if (v1Dirs.length > 0) {
     const options = { hasHugetlbV2: hasHugetlbV2(host) };
-    create.push(...planCpusetV1(host, { parent, dir: paths.v1["cpuset"] }, read));
+    create.push(...planCpusetV1(host, { parent, dir: paths.v1["cpuset"] }, readOnce));
     create.push(...planResourcesV1(paths.v1, resources, warnings, options));
   }
   if (paths.v2 !== "") {
     const isOnlyBeside = v1Dirs.length > 0;
-    create.push(...planResourcesV2(paths.v2, resources, { isOnlyBeside, read, parent }, host, warnings));
+    create.push(
+      ...planResourcesV2(paths.v2, resources, { isOnlyBeside, read: readOnce, parent }, host, warnings),
+    );
   }
   return {
     paths,
@@ -122,6 +125,15 @@ export function planCgroup(
     remove: dirs.map((dir) => hostOp.rmdir(dir, { tree: true })),
     oomFile: oomFileOf(paths),
     warnings,
+  };
+}
+
+/** The parent's files are asked for by each level below it. */
+function memoize(read: ReadCgroupFile): ReadCgroupFile {
+  const known = new Map<string, string | undefined>();
+  return (path) => {
+    if (!known.has(path)) known.set(path, read(path));
+    return known.get(path);
   };
 }
 

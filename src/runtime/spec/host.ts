@@ -88,7 +88,14 @@ function readSpecHost(): SpecHost {
     defaultProfile: () => (isProfileLoaded(DEFAULT_PROFILE_NAME) ? DEFAULT_PROFILE_NAME : ""),
     hasSelinux: () => existsSync("/sys/fs/selinux/enforce"),
     thermalPaths: readThermalPaths,
-    hasSysctl: () => (name) => existsSync(`/proc/sys/${name.replaceAll(".", "/")}`),
+    hasSysctl: () => {
+      const known = new Map<string, boolean>();
+      return (name) => {
+        const has = known.get(name) ?? existsSync(`/proc/sys/${name.replaceAll(".", "/")}`);
+        known.set(name, has);
+        return has;
+      };
+    },
     deviceAt: () => deviceAt,
     exists: () => existsSync,
     devicesBelow: () => (directory) => devicesBelow(directory, 0),

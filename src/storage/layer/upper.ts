@@ -19,9 +19,10 @@ export function upperDirs(containersDir: string, containerId: string): UpperDirs
   return { upper: join(dir, "upper"), work: join(dir, "work") };
 }
 
+/** Makes them, and the container's directory, which nobody else may list; root of a user namespace has to pass through it. */
 export async function makeUpper(dirs: UpperDirs, disk: DiskIo): Promise<void> {
-  await disk.makeDir(dirs.upper, 0o755);
-  await disk.makeDir(dirs.work);
+  await disk.makeDir(dirname(dirs.upper), 0o711);
+  await Promise.all([disk.makeDir(dirs.upper, 0o755), disk.makeDir(dirs.work)]);
   if (dirs.idMap === undefined) return;
   const { uid, gid } = outsideRoot(dirs.idMap);
   for (const dir of [dirs.upper, dirs.work]) await chown(dir, uid, gid);
@@ -35,6 +36,5 @@ export function seenInside(dirs: UpperDirs): Pick<RootSource, "idMapped"> {
 
 /** Removes both; missing ones are fine. */
 export async function dropUpper(dirs: UpperDirs, trash: Trash): Promise<void> {
-  await trash.throwAway(dirs.upper);
-  await trash.throwAway(dirs.work);
+  await Promise.all([trash.throwAway(dirs.upper), trash.throwAway(dirs.work)]);
 }

@@ -82,6 +82,29 @@ test("a fact stays when the disk refuses it, what else was to be changed does no
   await store.close();
 });
 
+test("what is passing is for readers: it is not written, and stays when the disk refuses what came before it", async () => {
+  const disk = new RecordingDisk();
+  const store = await openFake(disk);
+  const table = store.table<Thing>("things");
+  await store.commit([table.put("run", { n: 1 })]);
+  const before = disk.steps.length;
+  await store.commit([table.put("run", { n: 2 })], { isPassing: true, durable: false });
+  assert.equal(disk.steps.length, before);
+  assert.deepEqual(table.get("run"), { n: 2 });
+  disk.beforeStep = () => {
+    throw new Error("full");
+  };
+  const refused = store.commit([table.put("run", { n: 3 })]);
+  await store.commit([table.put("run", { n: 4 })], { isPassing: true, durable: false });
+  await assert.rejects(refused, /full/);
+  assert.deepEqual(table.get("run"), { n: 4 });
+  disk.beforeStep = undefined;
+  await store.commit([table.remove("run")]);
+  const left = await openFake(new RecordingDisk(disk.afterPowerCut(disk.steps.length, () => 0)));
+  assert.deepEqual([...left.table<Thing>("things").keys()], []);
+  await store.close();
+});
+
 describe("MetaStore after a power cut", () => {
   interface Run {
     disk: RecordingDisk;

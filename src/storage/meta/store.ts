@@ -171,22 +171,20 @@ export class MetaStore implements RecordStore {
    */
   commit(changes: readonly Change[], options: CommitOptions = {}): Promise<void> {
     if (this.#isClosed) return Promise.reject(new Fault("unavailable", "the record store is closed"));
-    const stored: StoredChange[] = changes.map((c) =>
-      c.value === undefined ? [c.table, c.key] : [c.table, c.key, c.value],
-    );
-    const payload = JSON.stringify(stored);
+    const hasFrame = changes.length > 0 && options.isPassing !== true;
+    const payload = hasFrame ? payloadOf(changes) : "";
     if (payload.length * 3 > MAX_PAYLOAD_BYTES && Buffer.byteLength(payload) > MAX_PAYLOAD_BYTES) {
       return Promise.reject(
         new Fault("invalidParameter", "a commit is too large", { code: "store.too-large" }),
       );
     }
-    // A barrier has no frame and must not use up a number: a missing number would mean a lost commit.
-    const sequence = changes.length === 0 ? this.#sequence : ++this.#sequence;
-    const frame = changes.length === 0 ? NOTHING : encodeFrame(sequence, this.#stable, payload);
+    // What is not written has no frame and must not use up a number: a missing number would mean a lost commit.
+    const sequence = hasFrame ? ++this.#sequence : this.#sequence;
+    const frame = hasFrame ? encodeFrame(sequence, this.#stable, payload) : NOTHING;
     const undo = changes.map((change) => this.#apply(change)).reverse();
     return new Promise((resolve, reject) => {
       const isDurable = options.durable ?? true;
-      const facts = options.isFact ? changes : [];
+      const facts = options.isFact || options.isPassing ? changes : [];
       this.#queue.push({ frame, sequence, isDurable, facts, undo, resolve, reject });
       this.#writer ??= this.#write();
     });
@@ -376,6 +374,13 @@ export class MetaStore implements RecordStore {
 }
 
 const NOTHING = Buffer.alloc(0);
+
+function payloadOf(changes: readonly Change[]): string {
+  const stored: StoredChange[] = changes.map((c) =>
+    c.value === undefined ? [c.table, c.key] : [c.table, c.key, c.value],
+  );
+  return JSON.stringify(stored);
+}
 
 /** Writes the first frame of a log, which says that everything up to `stable` is in the files before it. */
 async function beginLog(file: DiskFile, stable: number): Promise<number> {

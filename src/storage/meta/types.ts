@@ -35,6 +35,11 @@ export interface CommitOptions {
    * possible; a barrier tells when. One of a record that has never reached the disk is undone with it.
    */
   isFact?: boolean;
+  /**
+   * The changes are for readers only, and are not written: another commit of the same records will follow, and the store as it was is as good
+   * for a daemon that starts before that. Like facts, they stay when the disk refuses what came before them.
+   */
+  isPassing?: boolean;
 }
 
 /** The part of the store that the other stores need. */

@@ -31,7 +31,7 @@ const EXTENSIONS = /^health-(?!cmd$|interval$|retries$|start-interval$|start-per
 
 const names = (flags: object): string[] =>
   [...Object.keys(flags).filter((name) => !EXTENSIONS.test(name)), "help"].sort();
-const shorts = (flags: Readonly<Record<string, { readonly short?: string }>>): string[] =>
+const shorts = (flags: Readonly<Record<string, { readonly short?: string | undefined }>>): string[] =>
   Object.values(flags)
     .flatMap((flag) => flag.short ?? [])
     .sort((a, b) => a.toLowerCase().localeCompare(b.toLowerCase()) || (a > b ? -1 : 1));
@@ -46,7 +46,7 @@ test("docs/run-flags.md has a row for each, with its short form", () => {
   const text = readFileSync(new URL("../../../../docs/run-flags.md", import.meta.url), "utf8");
   const rows = [...text.matchAll(/^\| (?:`-(\w)`, )?`--([\w-]+)` \| (yes|refused|no meaning) \|/gm)];
   assert.deepEqual(rows.map((row) => row[2] ?? "").sort(), [...DOCKER].sort());
-  const flags: Readonly<Record<string, { readonly short?: string }>> = run.flags;
+  const flags: Readonly<Record<string, { readonly short?: string | undefined }>> = run.flags;
   for (const [, short, name = ""] of rows) assert.equal(short, flags[name]?.short, name);
 });
 

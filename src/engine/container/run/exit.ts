@@ -13,7 +13,7 @@ import { releaseMounts } from "../mounts/use.ts";
 import { releaseEndpoints, withoutAttached } from "../network/release.ts";
 import { type ContainerRecord, isRunning } from "../record.ts";
 import { removeStopped } from "../remove.ts";
-import { FACT, type LiveContainer, type Run } from "../table.ts";
+import { FACT, type LiveContainer, PASSING, type Run } from "../table.ts";
 import { cgroupOf, endScope } from "./cgroup.ts";
 import { removeCgroups } from "./lost.ts";
 import { nextDelayMs, wantsRestart } from "./restart-policy.ts";
@@ -69,14 +69,16 @@ export async function settleExit(
       health: health && afterExit(health),
     },
     { endpoints: latest.endpoints.map(withoutAttached) },
-    FACT,
+    // Of one that goes, the disk is told once: that it is gone. What it says until then leads the next daemon to the same end.
+    isLeaving ? PASSING : FACT,
   );
   steps.done("commit");
   steps.end();
   // Only when it is written: a daemon that is killed before this leaves the next one the file that says how the run ended.
-  context.inBackground(`remove what the run of ${live.id.slice(0, 12)} left`, () =>
-    live.lane.run(() => forgetRun(context, live)),
-  );
+  if (!isLeaving)
+    context.inBackground(`remove what the run of ${live.id.slice(0, 12)} left`, () =>
+      live.lane.run(() => forgetRun(context, live)),
+    );
   if (!isTold) publishEnd(context, record, exit);
   context.logs.ended(record, live);
   live.tellExit(record.state);
@@ -89,7 +91,7 @@ export async function settleExit(
 }
 
 /**
- * Removes the directory of a shim that has ended, unless another run has it already or the container's removal does it. In the container's
+ * Removes the directory of a shim that has ended, unless another run has it already: a removal does it itself. In the container's
  * lane. The directory goes last: by it the next daemon finds cgroups that are left.
  */
 async function forgetRun(context: ContainerContext, live: LiveContainer): Promise<void> {

@@ -167,7 +167,7 @@ async function repairContainer(context: ContainerContext, live: LiveContainer): 
         "warn",
         `container ${live.id.slice(0, 12)}: its files were lost: it starts with its image's`,
       );
-  }
+  } else if (!existsSync(dirs.work)) await context.layers.createUpper(live.id, record.idMap);
 }
 
 /** Starts what a policy wants running; containers that join the namespaces of others come after these. */

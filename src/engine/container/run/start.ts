@@ -168,7 +168,7 @@ async function launch(
   const places = await acquireMounts(context, record);
   undo.defer(() => releaseMounts(context, record));
   const log = await context.logs.plan(record);
-  const dirs = await context.layers.createUpper(record.id, record.idMap);
+  const dirs = context.layers.upperOf(record.id, record.idMap);
   steps.done("mounts");
   const userns = planUserNamespace(context, record);
   const shimPlan = await planShim(context, record, {
