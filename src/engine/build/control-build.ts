@@ -19,6 +19,8 @@ export class ControlBuild {
   /** One for each platform that is built for. */
   readonly renderers: StatusRenderer[] = [];
   readonly abort = new AbortController();
+  /** What the frontend was asked for, which clients say here or when they drive it. */
+  attrs: Readonly<Record<string, string>>;
   /** What was built, by the references that the client was given. */
   readonly results = new Map<string, Outcome>();
   /** What its frontend failed with: with more than a client that returns it would say. */
@@ -32,6 +34,7 @@ export class ControlBuild {
   constructor(input: SolveInput, references: References) {
     this.input = input;
     this.references = references;
+    this.attrs = input.frontendAttrs;
     const { exporters, exporterType, exporterAttrs } = input;
     const wanted = exporters.length > 0 ? exporters : [{ type: exporterType, attrs: exporterAttrs }];
     this.outputs = wanted.map(({ type = "", attrs = {} }, index) => ({ type, attrs, index }));

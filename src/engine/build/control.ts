@@ -35,6 +35,7 @@ import {
   statusResponse,
   usageRecord,
 } from "../../lib/build-protocol/control.ts";
+import { historyEvent, historyRequest, updateHistoryRequest } from "../../lib/build-protocol/history.ts";
 import { Fault } from "../../lib/errors.ts";
 import { type Methods, type ServerCall, serverStream, unary } from "../../lib/grpc/server.ts";
 import { newId } from "../../lib/id.ts";
@@ -61,6 +62,7 @@ import {
   type OutputRun,
   pushCache,
 } from "./output/outputs.ts";
+import { BuildHistory, historyClock } from "./history.ts";
 import { References } from "./references.ts";
 import { definitionOf, remoteOf, withInputs } from "./result-definition.ts";
 import type { SessionTable } from "./sessions.ts";
@@ -78,16 +80,14 @@ export interface ControlOptions extends OutputContext {
 
 /** How long a call about a build waits for the build to be announced. */
 const WAIT_MS = 5_000;
-/** How many ended builds can still be asked about. */
-const MAX_ENDED = 16;
 /** The frontend that this builder is. */
 const FRONTENDS = new Set(["dockerfile.v0", "gateway.v0"]);
 
 export class Control {
   readonly #options: ControlOptions;
   readonly #builds = new Map<string, ControlBuild>();
-  /** Builds that have ended, for clients that ask only now how they went. */
-  readonly #ended = new Map<string, ControlBuild>();
+  /** All of them, and those that have ended. */
+  readonly #history = new BuildHistory();
   readonly #waiting = new Map<string, (() => void)[]>();
   readonly #exporter: CacheExporter;
 
@@ -109,6 +109,16 @@ export class Control {
       [M.prune]: serverStream(pruneRequest, usageRecord, (input) => pruneFor(this.#options.cache, input)),
       [M.solve]: unary(solveRequest, solveResponse, (input, call) => this.#solve(input, call)),
       [M.status]: serverStream(statusRequest, statusResponse, (input, call) => this.#status(input.ref, call)),
+      [M.listenHistory]: serverStream(
+        historyRequest,
+        historyEvent,
+        (input, call) => this.#history.listen(input, call.signal),
+        historyClock,
+      ),
+      [M.updateHistory]: unary(updateHistoryRequest, empty, async (input) => {
+        this.#history.update(input);
+        return {};
+      }),
       [G.ping]: unary(empty, pongResponse, async () => ({
         frontendCaps: FRONTEND_CAPS.map((id) => ({ id, isEnabled: true })),
         llbCaps: BUILD_CAPS.map((id) => ({ id, isEnabled: true })),
@@ -154,6 +164,7 @@ export class Control {
     await using references = new References(this.#options.runner);
     const build = new ControlBuild(input, references);
     this.#builds.set(input.ref, build);
+    this.#history.begin(build);
     for (const wake of this.#waiting.get(input.ref) ?? []) wake();
     this.#waiting.delete(input.ref);
     const cancel = (): void => {
@@ -163,18 +174,26 @@ export class Control {
     };
     call.signal.addEventListener("abort", cancel, { once: true });
     try {
-      const isDirect = FRONTENDS.has(input.frontend);
-      if (isDirect && input.frontendAttrs["requestid"] !== undefined)
-        return { exporterResponse: await this.#answer(build, input.frontendAttrs) };
-      const outcome = isDirect ? await this.#run(build, input.frontendAttrs) : await build.returned.promise;
-      return { exporterResponse: outcome === undefined ? {} : await this.#export(build, outcome) };
+      const exporterResponse = await this.#respond(build);
+      build.end();
+      this.#history.end(input.ref, { response: exporterResponse });
+      return { exporterResponse };
+    } catch (error) {
+      build.end();
+      this.#history.end(input.ref, { error });
+      throw error;
     } finally {
       call.signal.removeEventListener("abort", cancel);
-      build.end();
       this.#builds.delete(input.ref);
-      this.#ended.set(input.ref, build);
-      if (this.#ended.size > MAX_ENDED) this.#ended.delete([...this.#ended.keys()][0] as string);
     }
+  }
+
+  async #respond(build: ControlBuild): Promise<Record<string, string>> {
+    const { frontend, frontendAttrs } = build.input;
+    const isDirect = FRONTENDS.has(frontend);
+    if (isDirect && frontendAttrs["requestid"] !== undefined) return await this.#answer(build, frontendAttrs);
+    const outcome = isDirect ? await this.#run(build, frontendAttrs) : await build.returned.promise;
+    return outcome === undefined ? {} : await this.#export(build, outcome);
   }
 
   /** Finds an announced build; a client may be quicker with its questions than with the announcement. */
@@ -199,8 +218,8 @@ export class Control {
   }
 
   async *#status(ref: string, call: ServerCall) {
-    const build = this.#ended.get(ref) ?? (await this.#find(ref));
-    yield* build.progress.read(call.signal);
+    const progress = this.#history.progressOf(ref) ?? (await this.#find(ref)).progress;
+    yield* progress.read(call.signal);
   }
 
   async #gatewaySolve(input: GatewayInput, call: ServerCall) {
@@ -219,6 +238,7 @@ export class Control {
       const metadata = Object.fromEntries(answer.map(([name, text]) => [name, Buffer.from(text)]));
       return { result: { ref: { id: "" }, metadata } };
     }
+    build.attrs = { ...build.attrs, ...input.frontendOpt };
     const outcome = await this.#run(build, input.frontendOpt, input.frontendInputs);
     const id = newId();
     build.results.set(id, outcome);

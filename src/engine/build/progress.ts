@@ -20,6 +20,11 @@ export class BuildProgress {
     this.#rouse();
   }
 
+  /** What is kept of it. */
+  get messages(): readonly StatusMessage[] {
+    return this.#messages;
+  }
+
   end(): void {
     this.#isOver = true;
     this.#rouse();

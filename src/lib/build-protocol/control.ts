@@ -13,6 +13,7 @@ export const CONTROL_METHODS = {
   listWorkers: "/moby.buildkit.v1.Control/ListWorkers",
   info: "/moby.buildkit.v1.Control/Info",
   listenHistory: "/moby.buildkit.v1.Control/ListenBuildHistory",
+  updateHistory: "/moby.buildkit.v1.Control/UpdateBuildHistory",
 } as const;
 
 export const GATEWAY_METHODS = {
@@ -99,7 +100,7 @@ const cacheOptions = message({
   exports: list(sub(4, () => cacheEntry)),
   imports: list(sub(5, () => cacheEntry)),
 });
-const exporter = message({ type: text(1), attrs: map(2, text(2)) });
+export const exporter = message({ type: text(1), attrs: map(2, text(2)) });
 export const solveRequest = message({
   ref: text(1),
   definition: bytes(2),
@@ -196,5 +197,5 @@ export const readFileResponse = message({ data: bytes(1) });
 export const statFileRequest = message({ ref: text(1), path: text(2) });
 export const statFileResponse = message({ stat: sub(1, () => stat) });
 export const gatewaySolveResponse = message({ ref: text(1), result: sub(3, () => result) });
-const rpcStatus = message({ code: integer(1), message: text(2) });
+export const rpcStatus = message({ code: integer(1), message: text(2) });
 export const returnRequest = message({ result: sub(1, () => result), error: sub(2, () => rpcStatus) });

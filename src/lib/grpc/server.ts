@@ -18,7 +18,11 @@ export interface ServerCall {
   readonly signal: AbortSignal;
 }
 
-export type Method = (call: ServerCall) => Promise<void>;
+export interface Method {
+  (call: ServerCall): Promise<void>;
+  /** Returns metadata that comes before the answer. */
+  readonly header?: () => Readonly<Record<string, string>>;
+}
 
 /** Methods by path, `/package.Service/Method`. */
 export type Methods = Readonly<Record<string, Method>>;
@@ -40,12 +44,14 @@ export function serverStream<Q, A>(
   request: Message<Q>,
   response: Message<A>,
   handle: (request: Q, call: ServerCall) => AsyncIterable<Partial<A>>,
+  header: NonNullable<Method["header"]> = () => ({}),
 ): Method {
-  return async (call) => {
+  const method = async (call: ServerCall): Promise<void> => {
     const content = (await call.messages.next()) ?? new Uint8Array(0);
     for await (const item of handle(request.decode(content), call))
       await call.messages.send(response.encode(item));
   };
+  return Object.assign(method, { header });
 }
 
 export interface GrpcServer {
@@ -78,14 +84,15 @@ async function serve(
   };
   gone.addEventListener("abort", fail, { once: true });
   let status: { code: number; text: string; details?: string } = { code: CODES.ok, text: "" };
-  stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+  const method = Object.hasOwn(methods, path) ? methods[path] : undefined;
+  const head = { ":status": 200, "content-type": "application/grpc", ...method?.header?.() };
+  stream.respond(head, { waitForTrailers: true });
   stream.on("wantTrailers", () => {
     const text = status.text === "" ? {} : { "grpc-message": encodeStatusText(status.text) };
     const details = status.details === undefined ? {} : { "grpc-status-details-bin": status.details };
     stream.sendTrailers({ "grpc-status": String(status.code), ...text, ...details });
   });
   try {
-    const method = Object.hasOwn(methods, path) ? methods[path] : undefined;
     if (method === undefined) status = { code: CODES.unimplemented, text: `unknown method ${path}` };
     else await method({ messages, metadata: headers, signal: abort.signal });
   } catch (error) {
