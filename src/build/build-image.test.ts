@@ -6,6 +6,7 @@ import { Fault } from "../lib/errors.ts";
 import { parseImageConfig } from "../oci/image-config.ts";
 import { type TestFile, tarStream } from "./_test-tar.ts";
 import { buildImage } from "./build-image.ts";
+import { placesOf } from "./dockerfile/syntax-error.ts";
 import type { BuildEvent } from "./events.ts";
 import { ClassicRenderer } from "./export/classic-stream.ts";
 import type { BuildRequest } from "./request.ts";
@@ -527,6 +528,14 @@ test("what BuildKit refuses is refused in its words where it was asked", async (
   ];
   for (const [dockerfile, message] of cases)
     await assert.rejects(build(dockerfile, {}, request), { message }, dockerfile);
+  const circle = "FROM base AS a\nCOPY --from=b / /\nFROM base AS b\nCOPY --from=a / /\n";
+  await assert.rejects(build(circle, {}, request), (error: Fault) => {
+    assert.deepEqual(placesOf(error), [
+      { start: 2, end: 2 },
+      { start: 4, end: 4 },
+    ]);
+    return true;
+  });
   const later = "FROM base AS a\nCOPY --from=b / /\nFROM base AS b\n";
   await assert.rejects(build(later, {}, { ...request, target: "a" }), {
     message: 'cannot copy from stage "b", it needs to be defined before current stage "a"',

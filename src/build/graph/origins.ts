@@ -4,6 +4,7 @@
 import type { StageInstruction } from "../dockerfile/instructions.ts";
 import { mountOrigin } from "../dockerfile/mounts.ts";
 import { findStage, type Stage, type StagedDockerfile } from "../dockerfile/stages.ts";
+import type { Fault } from "../../lib/errors.ts";
 import { syntaxError } from "../dockerfile/syntax-error.ts";
 import type { NamedContexts } from "./named-contexts.ts";
 
@@ -32,6 +33,11 @@ function usesOf(file: StagedDockerfile, stage: Stage, contexts: NamedContexts): 
 
 const shownName = ({ from, index }: Stage): string => from.name || `stage-${index}`;
 
+function circular(first: Stage, way: readonly Use[]): Fault {
+  const [lines, ...alsoAt] = way.map(({ by }) => by.lines);
+  return syntaxError(`circular dependency detected on stage: ${shownName(first)}`, lines, alsoAt);
+}
+
 /** Throws where stages lead back to one another. */
 function checkCircles(stages: readonly Stage[], uses: ReadonlyMap<Stage, readonly Use[]>): void {
   const done = new Set<Stage>();
@@ -40,7 +46,7 @@ function checkCircles(stages: readonly Stage[], uses: ReadonlyMap<Stage, readonl
     for (const use of uses.get(stage) ?? []) {
       const way = [...path, use];
       if (use.stage === first || path.some(({ stage: before }) => before === use.stage))
-        throw syntaxError(`circular dependency detected on stage: ${shownName(first)}`, way[0]?.by.lines);
+        throw circular(first, way);
       visit(use.stage, way, first);
     }
     done.add(stage);

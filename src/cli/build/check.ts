@@ -23,13 +23,16 @@ const lineOf = ({ location }: Warning): number => location?.ranges?.[0]?.start.l
 
 /** Returns the lines of the Dockerfile that a place is. */
 function shown(place: Place | undefined, { sources = [] }: Found): string {
-  const [first, ...more] = place?.ranges ?? [];
+  const ranges = place?.ranges ?? [];
+  const [first, ...more] = ranges;
   if (first === undefined) return "";
   const [source] = sources;
   const content = Buffer.from(source?.data ?? "", "base64").toString("utf8");
   const { end } = more.at(-1) ?? first;
   const filename = source?.filename ?? "Dockerfile";
-  return excerptOf({ filename, content, start: first.start.line, end: end.line });
+  return excerptOf({ filename, content, start: first.start.line, end: end.line }, (line) =>
+    ranges.some((range) => line >= range.start.line && line <= range.end.line),
+  );
 }
 
 /** What is printed of the checks, and the exit code: 1 when something was found. */

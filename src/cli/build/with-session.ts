@@ -12,7 +12,7 @@ import {
   statusRequest,
   statusResponse,
 } from "../../lib/build-protocol/control.ts";
-import { excerptOf, sourceOf } from "../../lib/build-protocol/source.ts";
+import { excerptOf, sourcesOf } from "../../lib/build-protocol/source.ts";
 import { Fault } from "../../lib/errors.ts";
 import { GrpcClient } from "../../lib/grpc/client.ts";
 import { complain } from "../each.ts";
@@ -153,8 +153,7 @@ async function solve(
 /** Tells what went wrong, with the lines of the Dockerfile that it is about. */
 function explain(error: unknown, write: (text: string) => void): unknown {
   if (!(error instanceof Fault) || error.code !== "grpc.status") return error;
-  const source = sourceOf(error);
-  if (source !== undefined) write(excerptOf(source));
+  for (const source of sourcesOf(error)) write(excerptOf(source));
   return exitWith(1, `ERROR: failed to solve: ${error.message}`);
 }
 

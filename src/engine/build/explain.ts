@@ -1,5 +1,6 @@
 // Failures of builds in the words that clients with BuildKit know.
 import { explainForBuildKit } from "../../build/export/explain.ts";
+import { placesOf } from "../../build/dockerfile/syntax-error.ts";
 import { withSource } from "../../lib/build-protocol/source.ts";
 import { Fault } from "../../lib/errors.ts";
 
@@ -9,16 +10,9 @@ export function faultForBuildKit(fault: Fault): Fault {
   // compat: failures have no code of their own, which clients would put before the words.
   const kind = fault.kind === "cancelled" ? fault.kind : "system";
   const said = new Fault(kind, explainForBuildKit(fault), { code, detail, cause });
-  const { line, endLine, dockerfile } = detail as {
-    line?: number;
-    endLine?: number;
-    dockerfile?: { name: string; text: string };
-  };
-  if (line === undefined || dockerfile === undefined) return said;
-  return withSource(said, {
-    filename: dockerfile.name,
-    content: dockerfile.text,
-    start: line,
-    end: endLine ?? line,
-  });
+  const { dockerfile } = detail as { dockerfile?: { name: string; text: string } };
+  if (dockerfile === undefined) return said;
+  const file = { filename: dockerfile.name, content: dockerfile.text };
+  // compat: clients show them in this order, the first place last
+  return placesOf(fault).reduceRight((now, place) => withSource(now, { ...file, ...place }), said);
 }

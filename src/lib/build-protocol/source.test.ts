@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "../errors.ts";
-import { excerptOf, sourceOf, withSource } from "./source.ts";
+import { excerptOf, sourcesOf, withSource } from "./source.ts";
 
 test("a failure carries the lines that it is about", () => {
   const source = {
@@ -11,7 +11,9 @@ test("a failure carries the lines that it is about", () => {
     end: 3,
   };
   const fault = withSource(new Fault("system", "no"), source);
-  assert.deepEqual(sourceOf(fault), source);
+  assert.deepEqual(sourcesOf(fault), [source]);
+  const second = { ...source, start: 4, end: 4 };
+  assert.deepEqual(sourcesOf(withSource(fault, second)), [source, second]);
   assert.equal(
     excerptOf(source),
     [
@@ -26,5 +28,5 @@ test("a failure carries the lines that it is about", () => {
       "",
     ].join("\n"),
   );
-  assert.equal(sourceOf(new Fault("system", "no")), undefined);
+  assert.deepEqual(sourcesOf(new Fault("system", "no")), []);
 });

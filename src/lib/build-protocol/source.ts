@@ -15,7 +15,7 @@ export interface SourceExcerpt {
   readonly end: number;
 }
 
-/** Returns a fault like `fault` whose status tells of the lines. */
+/** Returns a fault like `fault` whose status tells of the lines, beside what it tells already. */
 export function withSource(fault: Fault, source: SourceExcerpt): Fault {
   const document = {
     info: {
@@ -25,7 +25,8 @@ export function withSource(fault: Fault, source: SourceExcerpt): Fault {
     },
     ranges: [{ start: { line: source.start }, end: { line: source.end } }],
   };
-  const details = [{ typeUrl: TYPE_URL, value: Buffer.from(JSON.stringify(document)) }];
+  const before = (fault.detail["details"] ?? []) as readonly unknown[];
+  const details = [...before, { typeUrl: TYPE_URL, value: Buffer.from(JSON.stringify(document)) }];
   return new Fault(fault.kind, fault.message, {
     code: fault.code,
     detail: { ...fault.detail, details },
@@ -39,34 +40,41 @@ interface Document {
 }
 
 /** Returns the lines that a failed call's status tells of. */
-export function sourceOf(fault: Fault): SourceExcerpt | undefined {
-  const details = fault.detail["details"] as readonly { typeUrl: string; value: Uint8Array }[] | undefined;
-  const found = details?.find((d) => d.typeUrl === TYPE_URL);
-  if (found === undefined) return undefined;
+export function sourcesOf(fault: Fault): SourceExcerpt[] {
+  const details = (fault.detail["details"] ?? []) as readonly { typeUrl: string; value: Uint8Array }[];
+  return details.flatMap(({ typeUrl, value }) => (typeUrl === TYPE_URL ? decodeExcerpt(value) : []));
+}
+
+function decodeExcerpt(value: Uint8Array): SourceExcerpt[] {
   try {
-    const { info, ranges } = JSON.parse(Buffer.from(found.value).toString("utf8")) as Document;
+    const { info, ranges } = JSON.parse(Buffer.from(value).toString("utf8")) as Document;
     const [range] = ranges ?? [];
     const start = range?.start?.line ?? 0;
-    if (start < 1) return undefined;
-    return {
-      filename: info?.filename ?? "Dockerfile",
-      content: Buffer.from(info?.data ?? "", "base64").toString("utf8"),
-      start,
-      end: range?.end?.line ?? start,
-    };
+    if (start < 1) return [];
+    return [
+      {
+        filename: info?.filename ?? "Dockerfile",
+        content: Buffer.from(info?.data ?? "", "base64").toString("utf8"),
+        start,
+        end: range?.end?.line ?? start,
+      },
+    ];
   } catch {
-    return undefined; // ignored: the failure is told without its lines
+    return []; // ignored: the failure is told without its lines
   }
 }
 
-/** Returns the lines as BuildKit's clients show them. */
-export function excerptOf({ filename, content, start, end }: SourceExcerpt): string {
+/** Returns the lines as BuildKit's clients show them. `isMarked`: which of them it is about, all when absent. */
+export function excerptOf(
+  { filename, content, start, end }: SourceExcerpt,
+  isMarked: (line: number) => boolean = (line) => line >= start && line <= end,
+): string {
   const lines = content.split("\n");
   const first = Math.max(1, start - CONTEXT_LINES);
   const last = Math.min(lines.length, end + CONTEXT_LINES);
   const shown: string[] = [];
   for (let line = first; line <= last; line++) {
-    const mark = line >= start && line <= end ? ">>>" : "   ";
+    const mark = isMarked(line) ? ">>>" : "   ";
     const text = lines[line - 1] ?? "";
     if (line === lines.length && text === "") continue;
     shown.push(`${String(line).padStart(4)} | ${mark} ${text}`.trimEnd());

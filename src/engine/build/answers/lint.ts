@@ -1,11 +1,15 @@
 // What `--check` found, as the document that clients with BuildKit read and print.
+import { type LineRange, placesOf } from "../../../build/dockerfile/syntax-error.ts";
 import type { CheckedDockerfile } from "../../../build/read-dockerfile.ts";
 
 /** compat: each line is a range of its own. */
-function rangesOf(start: unknown, end: unknown): { ranges?: unknown[] } {
-  if (typeof start !== "number" || typeof end !== "number") return {};
-  const lines = Array.from({ length: end - start + 1 }, (_, i) => ({ line: start + i }));
-  return { ranges: lines.map((line) => ({ start: line, end: line })) };
+function rangesOf(places: readonly LineRange[]): { ranges?: unknown[] } {
+  if (places.length === 0) return {};
+  const lines = places.flatMap(({ start, end }) =>
+    Array.from({ length: end - start + 1 }, (_, i) => start + i),
+  );
+  const sorted = [...new Set(lines)].sort((a, b) => a - b);
+  return { ranges: sorted.map((line) => ({ start: { line }, end: { line } })) };
 }
 
 /** Returns the answer of the frontend's `lint` request, by the names of its parts. */
@@ -15,7 +19,7 @@ export function lintAnswer({ name, text, findings, failure }: CheckedDockerfile)
     description: f.description,
     url: f.url,
     detail: f.message,
-    location: rangesOf(f.line, f.endLine),
+    location: rangesOf([{ start: f.line, end: f.endLine }]),
   }));
   const sources = [{ filename: name, data: Buffer.from(text).toString("base64"), language: "Dockerfile" }];
   const document = {
@@ -26,7 +30,7 @@ export function lintAnswer({ name, text, findings, failure }: CheckedDockerfile)
       : {
           buildError: {
             message: failure.message,
-            location: rangesOf(failure.detail["line"], failure.detail["endLine"]),
+            location: rangesOf(placesOf(failure)),
           },
         }),
   };
