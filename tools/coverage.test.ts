@@ -18,6 +18,9 @@ test("docs/coverage.md is current", () => {
 test("what is missing shows", () => {
   const page = readFileSync(join(root, "docs/coverage.md"), "utf8");
   assert.match(page, /\| `container run`, `run` \| done \|/);
+  assert.match(page, /\| `--bridge` \| `bridge` \| br0 \| taken \|/);
+  assert.match(page, /\| `--iptables` \| `iptables` \| false \| refused: iptables: false: /);
+  assert.doesNotMatch(page, /\| missing \|/);
   assert.match(page, /\| `trust sign` \| refused, with the reason \|/);
   assert.match(
     page,

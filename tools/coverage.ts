@@ -1,5 +1,5 @@
-// Writes docs/coverage.md: every command and flag of Docker's client (docker-commands.json, read off docker 28.2's help pages) and every
-// operation of the Engine API (test/e2e/testdata/engine-api.json), with what this program has of them and a test that tries it.
+// Writes docs/coverage.md: every command and flag of Docker's client (docker-commands.json, read off docker 28.2's help pages), every
+// flag of dockerd (docker-daemon.json: its key of daemon.json, and a value that is more than nothing) and every operation of the Engine API (test/e2e/testdata/engine-api.json), with what this program has of them and a test that tries it.
 // `--check` fails when the page is not current. What is missing shows; nothing here is kept by hand.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -7,6 +7,7 @@ import { basename, join } from "node:path";
 import { ALL_OPERATIONS } from "../src/api/operations/all.ts";
 import type { Command } from "../src/cli/command.ts";
 import { type VerbEntry, verbs } from "../src/cli/commands/table.ts";
+import { DAEMON_FLAGS, loadDaemonConfig } from "../src/daemon/config.ts";
 import { cases } from "../src/cli/testdata/cases.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -21,6 +22,10 @@ interface Described {
 }
 
 const docker = JSON.parse(read("tools/docker-commands.json")) as Record<string, string[]>;
+const dockerd = JSON.parse(read("tools/docker-daemon.json")) as Record<
+  string,
+  [key: string | null, sample: string | null]
+>;
 const api = (JSON.parse(read("test/e2e/testdata/engine-api.json")) as { operations: Described[] }).operations;
 const tests = execFileSync("git", ["ls-files", "test/e2e/*.test.ts"], { cwd: root, encoding: "utf8" })
   .trim()
@@ -144,6 +149,26 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
+/** What comes of a flag of dockerd's, found by trying it. */
+function stateOfDaemonFlag(flag: string, sample: string | null): string {
+  if (!(flag in DAEMON_FLAGS)) return "missing";
+  if (sample === null) return "taken";
+  try {
+    const config = loadDaemonConfig(["--config-file", "/dev/null", `--${flag}=${sample}`]);
+    const [warning] = "notice" in config ? [] : config.engine.warnings;
+    return warning === undefined ? "taken" : `taken, and the log says: ${warning}`;
+  } catch (error) {
+    return `refused: ${(error as Error).message}`;
+  }
+}
+
+const daemonRows = Object.entries(dockerd).map(([flag, [key, sample]]) => [
+  `\`--${flag}\``,
+  key === null ? "" : `\`${key}\``,
+  sample ?? "",
+  stateOfDaemonFlag(flag, sample),
+]);
+
 const code = (flags: readonly string[]): string => flags.map((flag) => `\`--${flag}\``).join(" ");
 const rows = await Promise.all(verbs.map(commandRow));
 const have = new Set(rows.flatMap((row) => row.names));
@@ -192,6 +217,14 @@ ${table(
     return shared.length === 0 ? [] : [[`\`${theirs}\``, code(shared)]];
   }),
 )}
+
+## Flags of the daemon
+
+dockerd 29's flags and keys of daemon.json, each tried with a value. What is taken works as there; what is taken because it changes nothing is in [daemon.md](daemon.md).
+
+${table(["flag", "key", "tried with", "state"], daemonRows)}
+
+Berth's own: ${code(Object.keys(DAEMON_FLAGS).filter((flag) => !(flag in dockerd)))}
 
 ## Operations of the API
 

@@ -6,7 +6,7 @@
 import type { Duplex } from "node:stream";
 import { Fault } from "../lib/errors.ts";
 import { type Channel, channelOf } from "../lib/http1/channel.ts";
-import type { Endpoint, TlsClient } from "../lib/http1/connect.ts";
+import type { Endpoint, Proxy, TlsClient } from "../lib/http1/connect.ts";
 import type { HeaderValue, ResponseHead } from "../lib/http1/head.ts";
 import type { RequestOptions, Response } from "../lib/http1/request.ts";
 import { KeptConnection, sendUnix, type UnixResponse } from "../lib/http1/unix.ts";
@@ -21,6 +21,8 @@ export interface ClientOptions {
   readonly host: string;
   /** For tcp:// only. */
   readonly tls?: TlsClient | undefined;
+  /** Stands between, for tcp:// only. */
+  readonly proxy?: Proxy | undefined;
   /** API version to speak, `major.minor`; the server's newest when absent. */
   readonly version?: string | undefined;
   /** Added to every request. */
@@ -135,7 +137,7 @@ export function parseHost(host: string, tls?: TlsClient): Endpoint {
 /** Turns a failure to connect into the Fault that the CLI explains. */
 function unreachable(error: unknown, host: string): unknown {
   if (!(error instanceof Fault)) return error;
-  if (["http.tls", "http.command", "http.closed"].includes(error.code)) {
+  if (["http.tls", "http.command", "http.closed", "http.proxy"].includes(error.code)) {
     const hint =
       error.code === "http.closed" && /^(tcp|http):/.test(host)
         ? " (is it a TLS port? --tlsverify, --tls)"
@@ -219,7 +221,8 @@ class HttpClient {
   constructor(options: ClientOptions) {
     this.host = options.host;
     this.version = options.version;
-    this.#endpoint = parseHost(options.host, options.tls);
+    const endpoint = parseHost(options.host, options.tls);
+    this.#endpoint = "port" in endpoint ? { ...endpoint, proxy: options.proxy } : endpoint;
     this.#options = options;
   }
 

@@ -1,8 +1,9 @@
 // What a command works with: the program's name, its global options, configuration and the client of the daemon,
 // each made when first asked for. It holds no policy of any command.
 
-import { type Client, createClient } from "../api/client.ts";
+import { type Client, createClient, parseHost } from "../api/client.ts";
 import { Fault } from "../lib/errors.ts";
+import type { Proxy } from "../lib/http1/connect.ts";
 import { BERTH_VERSION } from "../lib/version.ts";
 import { type ConfigFile, loadConfigFile } from "./config/config-file.ts";
 import { compareVersions, type Endpoint, resolveEndpoint } from "./config/endpoint.ts";
@@ -49,7 +50,7 @@ export class Session {
   async #connect(): Promise<Client> {
     const [endpoint, config] = await Promise.all([this.endpoint(), this.config()]);
     const headers = { "User-Agent": `Berth-Client/${BERTH_VERSION} (linux)`, ...config.HttpHeaders };
-    const options = { host: endpoint.host, tls: endpoint.tls, headers };
+    const options = { host: endpoint.host, tls: endpoint.tls, headers, proxy: await proxyOf(endpoint) };
     return endpoint.apiVersion === undefined
       ? new NegotiatingClient(options)
       : createClient({ ...options, version: endpoint.apiVersion });
@@ -72,4 +73,14 @@ export class Session {
       { code: "cli.api-version" },
     );
   }
+}
+
+/** compat: Docker's client asks the environment for a proxy when the daemon is reached by TCP. */
+async function proxyOf({ host, tls }: Endpoint): Promise<Proxy | undefined> {
+  const { env } = process;
+  const isNamed = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"].some((name) => env[name]);
+  const to = isNamed ? parseHost(host) : undefined;
+  if (to === undefined || !("port" in to)) return undefined;
+  const { proxyFor } = await import("../lib/http1/proxy.ts");
+  return proxyFor({ host: to.host, port: to.port, isTls: tls !== undefined }, env);
 }

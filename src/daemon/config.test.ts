@@ -27,7 +27,7 @@ test("loadDaemonConfig has working defaults and takes dockerd's flags", () => {
     const defaults = load("--config-file", file);
     assert.deepEqual(defaults.listen.hosts, ["unix:///run/berth/berth.sock"]);
     assert.equal(defaults.liveRestore, true);
-    assert.equal(defaults.network.defaultBridge.bip, undefined);
+    assert.equal(defaults.network.defaultBridge.ipv4.bip, "");
     const given = load(
       "--config-file",
       file,
@@ -40,7 +40,7 @@ test("loadDaemonConfig has working defaults and takes dockerd's flags", () => {
       "-D",
     );
     assert.deepEqual(given.listen.hosts, ["unix:///a", "tcp://127.0.0.1:1"]);
-    assert.equal(given.network.defaultBridge.bip, "10.9.0.1/24");
+    assert.equal(given.network.defaultBridge.ipv4.bip, "10.9.0.1/24");
     assert.equal(given.liveRestore, false);
     assert.equal(given.logLevel, "debug");
   });

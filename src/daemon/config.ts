@@ -91,7 +91,6 @@ export const DAEMON_FLAGS = {
   version: bool("Print version information and quit", { short: "v" }),
   pidfile: string("Path to use for daemon PID file", { short: "p", initial: PLACES.pidfile }),
   "config-file": string("Daemon configuration file", { initial: PLACES.configFile }),
-  bip: string("IPv4 address for the default bridge"),
   mtu: int('Set the MTU for the default "bridge" network'),
   ...NETWORK_FLAGS,
   ...DNS_FLAGS,
@@ -121,7 +120,6 @@ const KEYS: Readonly<Record<string, keyof typeof DAEMON_FLAGS>> = table({
   ...ACCESS_KEYS,
   ...ENGINE_KEYS,
   pidfile: "pidfile",
-  bip: "bip",
   mtu: "mtu",
   ...NETWORK_KEYS,
   ...DNS_KEYS,
@@ -174,7 +172,6 @@ function readConfig(values: FlagValues<typeof DAEMON_FLAGS>, given: ReadonlySet<
       | "data-root"
       | "exec-root"
       | "pidfile"
-      | "bip"
       | "log-level"
       | "log-driver"
       | "cgroup-parent"
@@ -195,7 +192,7 @@ function readConfig(values: FlagValues<typeof DAEMON_FLAGS>, given: ReadonlySet<
     access: accessConfigOf(file, values),
     pidfile: text("pidfile"),
     dns: dnsConfigOf(values, file),
-    network: networkConfigOf(values, file, { bip: text("bip"), mtu: mtu === 0 ? 1500 : mtu }),
+    network: networkConfigOf(values, file, mtu === 0 ? 1500 : mtu),
     logLevel: values.debug || file["debug"] === true ? "debug" : text("log-level"),
     registryMirrors,
     insecureRegistries: textsOf(file, "insecure-registries") ?? values["insecure-registry"],

@@ -13,6 +13,7 @@ test("defaults of containers come from flags, from daemon.json, or are Docker's"
     ipcMode: "private",
     cgroupnsMode: undefined,
     hasInit: false,
+    stopTimeoutSec: 10,
   });
   const given = containerDefaultsOf(
     {
@@ -25,6 +26,10 @@ test("defaults of containers come from flags, from daemon.json, or are Docker's"
   assert.deepEqual(given.ulimits, [{ Name: "nofile", Soft: 32, Hard: 64 }]);
   assert.equal(given.shmSizeBytes, 8 << 20);
   assert.deepEqual([given.ipcMode, given.cgroupnsMode, given.hasInit], ["shareable", "private", true]);
+  assert.equal(containerDefaultsOf({ "default-stop-timeout": 0 }, flags()).stopTimeoutSec, 0);
+  assert.throws(() => containerDefaultsOf({}, flags("--default-stop-timeout", "-1")), {
+    message: "default-stop-timeout -1: seconds are needed, 0 or more",
+  });
   assert.deepEqual(containerDefaultsOf({}, flags("--default-ulimit", "core=0:1")).ulimits, [
     { Name: "core", Soft: 0, Hard: 1 },
   ]);

@@ -1,7 +1,7 @@
 // The part of the daemon's configuration that says what containers get when they ask for nothing else.
 import type { ContainerDefaults } from "../engine/container/host-config/complete.ts";
 import { Fault } from "../lib/errors.ts";
-import { bool, type FlagValues, string } from "../lib/flags/spec.ts";
+import { bool, type FlagValues, int, string } from "../lib/flags/spec.ts";
 import { bytesFlag, type Ulimit, ulimitFlag } from "../cli/options/values.ts";
 import { parseBinarySize } from "../lib/units/size.ts";
 import { rlimitOf } from "../runtime/spec/rlimits.ts";
@@ -14,6 +14,8 @@ export interface ContainerConfigDefaults {
   readonly cgroupnsMode: "private" | "host" | undefined;
   /** Whether an init program runs in every container. */
   readonly hasInit: boolean;
+  /** How long a stop waits before it kills. */
+  readonly stopTimeoutSec: number;
 }
 
 export const CONTAINER_FLAGS = {
@@ -23,6 +25,10 @@ export const CONTAINER_FLAGS = {
     initial: "private",
   }),
   "default-cgroupns-mode": string('Default mode for containers cgroup namespace ("host" | "private")'),
+  "default-stop-timeout": int(
+    "Set the default container stop timeout in seconds (0 to terminate immediately)",
+    { initial: 10 },
+  ),
   init: bool("Run an init in the container to forward signals and reap processes"),
 } as const;
 
@@ -32,6 +38,7 @@ export const CONTAINER_KEYS = {
   "default-shm-size": "default-shm-size",
   "default-ipc-mode": "default-ipc-mode",
   "default-cgroupns-mode": "default-cgroupns-mode",
+  "default-stop-timeout": "default-stop-timeout",
   init: "init",
 } as const satisfies Readonly<Record<string, keyof typeof CONTAINER_FLAGS>>;
 
@@ -50,23 +57,27 @@ export function containerDefaultsOf(
     throw invalid(`default-cgroupns-mode ${JSON.stringify(cgroupnsMode)}: use "private" or "host"`);
   const hasInit = file["init"] ?? flags.init;
   if (typeof hasInit !== "boolean") throw invalid('"init" in the configuration file must be true or false');
+  const stopTimeoutSec = file["default-stop-timeout"] ?? flags["default-stop-timeout"];
+  if (typeof stopTimeoutSec !== "number" || !Number.isInteger(stopTimeoutSec) || stopTimeoutSec < 0)
+    throw invalid(`default-stop-timeout ${JSON.stringify(stopTimeoutSec)}: seconds are needed, 0 or more`);
   return {
     ulimits: ulimitsOf(file["default-ulimits"]) ?? flags["default-ulimit"],
     shmSizeBytes: shmSizeOf(file["default-shm-size"] ?? flags["default-shm-size"]) || DEFAULT_SHM_BYTES,
     ipcMode,
     cgroupnsMode: cgroupnsMode === "" ? undefined : cgroupnsMode,
     hasInit,
+    stopTimeoutSec,
   };
 }
 
 /** On v1 a privileged container sees the host's cgroups, whatever the default, as with Docker. */
 export function engineDefaultsOf(
-  { hasInit, ipcMode, shmSizeBytes, ulimits, ...c }: ContainerConfigDefaults,
+  { hasInit, ipcMode, shmSizeBytes, ulimits, stopTimeoutSec, ...c }: ContainerConfigDefaults,
   isUnified: boolean,
 ): Omit<ContainerDefaults, "logType" | "logOptions" | "maskedPaths" | "readonlyPaths" | "runtimes"> {
   const cgroupnsMode = c.cgroupnsMode ?? (isUnified ? "private" : "host");
   const privilegedCgroupnsMode = isUnified ? cgroupnsMode : "host";
-  return { cgroupnsMode, privilegedCgroupnsMode, ipcMode, shmSizeBytes, ulimits, hasInit };
+  return { cgroupnsMode, privilegedCgroupnsMode, ipcMode, shmSizeBytes, ulimits, hasInit, stopTimeoutSec };
 }
 
 function shmSizeOf(value: unknown): number {

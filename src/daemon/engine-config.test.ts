@@ -91,3 +91,25 @@ const REFUSED: readonly (readonly [file: Readonly<Record<string, unknown>>, why:
 test("what somebody relies on and cannot have is refused, with what to do", () => {
   for (const [file, why] of REFUSED) assert.throws(() => config(file), why);
 });
+
+test("what dockerd has and this daemon has not is refused by name, or said to be left undone", () => {
+  for (const [file, message] of [
+    [{ "bridge-accept-fwmark": "0x1/0x1" }, /bridge-accept-fwmark: .* use allow-direct-routing/],
+    [{ "selinux-enabled": true }, /selinux-enabled: this daemon does not label/],
+    [{ "nri-opts": { enable: true } }, /nri-opts: plugins .* not supported/],
+    [{ "nri-opts": "enable" }, /must be an object/],
+    [{ "network-diagnostic-port": 2000 }, /network-diagnostic-port: /],
+    [{ "min-api-version": 5 }, /must be a version/],
+  ] as const)
+    assert.throws(() => config(file), { kind: "invalidParameter", message });
+  for (const flag of ["enable", "enable=true,socket-path=/x"])
+    assert.throws(() => config({}, ["--nri-opts", flag]), { message: /nri-opts/ });
+  const harmless = {
+    "nri-opts": { enable: false },
+    "network-diagnostic-port": 0,
+    "ip-forward-no-drop": true,
+  };
+  assert.deepEqual(config(harmless, ["--nri-opts", "enable=false"]).warnings, []);
+  const { warnings } = config({ "init-path": "/sbin/tini", "min-api-version": "1.44" });
+  assert.match(warnings.join(), /init-path: .*ignored,min-api-version: .*ignored/);
+});

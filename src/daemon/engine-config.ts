@@ -2,7 +2,9 @@
 // here. A configuration written for dockerd has to start this daemon as well: what changes nothing for anybody is taken, what is left
 // undone is said in the log, and what somebody relies on and cannot have is refused.
 import { isIP } from "node:net";
+import { MIN_API_VERSION } from "../api/contract.ts";
 import { Fault } from "../lib/errors.ts";
+import { rootlessUid } from "./places.ts";
 import { bool, type FlagValues, int, list, string } from "../lib/flags/spec.ts";
 
 export interface EngineConfig {
@@ -47,6 +49,8 @@ export const ENGINE_FLAGS = {
   "userland-proxy": bool("Use userland proxy for loopback traffic", { initial: true }),
   "userland-proxy-path": string("Path to the userland proxy binary"),
   "ip-forward": bool("Enable IP forwarding in system configuration", { initial: true }),
+  "ip-forward-no-drop": bool("Do not set the filter-FORWARD policy to DROP when enabling IP forwarding"),
+  "bridge-accept-fwmark": string("In bridge networks, accept packets with this firewall mark/mask"),
   iptables: bool("Enable addition of firewall rules", { initial: true }),
   ip6tables: bool("Enable addition of firewall rules for IPv6", { initial: true }),
   "firewall-backend": string('Firewall backend ("nftables")'),
@@ -56,6 +60,10 @@ export const ENGINE_FLAGS = {
   "cri-containerd": bool("start containerd with cri"),
   "cpu-rt-period": int("Limit the CPU real-time period of the parent cgroup"),
   "cpu-rt-runtime": int("Limit the CPU real-time runtime of the parent cgroup"),
+  "init-path": string("Path to the docker-init binary"),
+  "nri-opts": string("Node Resource Interface configuration"),
+  rootless: bool("Enable rootless mode; it is there for whoever is not root"),
+  "selinux-enabled": bool("Enable selinux support"),
   "raw-logs": bool("Full timestamps without ANSI coloring"),
   "allow-nondistributable-artifacts": list("Allow push of nondistributable artifacts to registry"),
   "cdi-spec-dir": list("CDI specification directories to use"),
@@ -84,6 +92,11 @@ export const ENGINE_KEYS = {
   "userland-proxy": "userland-proxy",
   "userland-proxy-path": "userland-proxy-path",
   "ip-forward": "ip-forward",
+  "ip-forward-no-drop": "ip-forward-no-drop",
+  "bridge-accept-fwmark": "bridge-accept-fwmark",
+  "init-path": "init-path",
+  rootless: "rootless",
+  "selinux-enabled": "selinux-enabled",
   iptables: "iptables",
   ip6tables: "ip6tables",
   "firewall-backend": "firewall-backend",
@@ -103,7 +116,12 @@ export const ENGINE_KEYS = {
 } as const satisfies Readonly<Record<string, keyof typeof ENGINE_FLAGS>>;
 
 /** Keys of daemon.json that have no flag. */
-export const ENGINE_FILE_KEYS = ["proxies"] as const;
+export const ENGINE_FILE_KEYS = [
+  "proxies",
+  "nri-opts",
+  "network-diagnostic-port",
+  "min-api-version",
+] as const;
 
 type ConfigFile = Readonly<Record<string, unknown>>;
 type Flags = FlagValues<typeof ENGINE_FLAGS>;
@@ -112,6 +130,8 @@ type Flags = FlagValues<typeof ENGINE_FLAGS>;
 export function engineConfigOf(file: ConfigFile, flags: Flags): EngineConfig {
   const read = new Settings(file, flags);
   refuseWhatCannotBe(read);
+  refuseNri(flags["nri-opts"], file["nri-opts"]);
+  refuseDiagnosticPort(file["network-diagnostic-port"]);
   const features = featuresOf(file["features"], flags.feature);
   const logFormat = read.text("log-format");
   if (logFormat !== "text" && logFormat !== "json")
@@ -132,7 +152,7 @@ export function engineConfigOf(file: ConfigFile, flags: Flags): EngineConfig {
     cdiSpecDirs: cdiSpecDirsOf(read, file, features),
     oomScoreAdjust: read.number("oom-score-adjust"),
     cgroupDriver: cgroupDriverOf(read.texts("exec-opt", "exec-opts")),
-    warnings: leftUndone(read, features),
+    warnings: leftUndone(read, features, file),
   };
 }
 
@@ -185,9 +205,36 @@ function refuseWhatCannotBe(read: Settings): void {
     );
   if (!["", "nftables"].includes(read.text("firewall-backend")))
     throw invalid(`firewall-backend ${read.text("firewall-backend")}: rules are kept in nftables here`);
+  if (read.text("bridge-accept-fwmark") !== "")
+    throw invalid(
+      "bridge-accept-fwmark: packets are not let in by marks here; use allow-direct-routing, or the network option com.docker.network.bridge.trusted_host_interfaces",
+    );
+  if (read.flag("selinux-enabled"))
+    throw invalid("selinux-enabled: this daemon does not label containers; leave it out");
+  if (read.flag("rootless") && rootlessUid() === undefined)
+    throw invalid("rootless: start the daemon as the user whose daemon it is to be, not as root");
   for (const key of ["cpu-rt-period", "cpu-rt-runtime"] as const)
     if (read.number(key) !== 0)
       throw invalid(`${key}: real-time scheduling of the daemon's cgroup is not supported`);
+}
+
+/** `enable=true,socket-path=…`, or the object of daemon.json. */
+function refuseNri(flag: string, fromFile: unknown): void {
+  const fields = flag.split(",").map((field) => field.split("=", 2));
+  const asked = fields.some(
+    ([key, value = "true"]) => key === "enable" && /^(1|t|T|TRUE|true|True)$/.test(value),
+  );
+  if (fromFile !== undefined && (typeof fromFile !== "object" || fromFile === null))
+    throw invalid('"nri-opts" in the configuration file must be an object');
+  if (asked || (fromFile as { enable?: unknown } | undefined)?.enable === true)
+    throw invalid("nri-opts: plugins of the Node Resource Interface are not supported; leave it out");
+}
+
+function refuseDiagnosticPort(port: unknown): void {
+  if (port !== undefined && port !== 0)
+    throw invalid(
+      "network-diagnostic-port: there is no diagnostic server here; leave it out, or use `network graph`",
+    );
 }
 
 /** The last one counts. */
@@ -231,7 +278,7 @@ function cdiSpecDirsOf(read: Settings, file: ConfigFile, features: Features): re
   return named;
 }
 
-function leftUndone(read: Settings, features: Features): string[] {
+function leftUndone(read: Settings, features: Features, file: ConfigFile): string[] {
   const warnings: string[] = [];
   const isAsked = (asked: boolean, text: string) => {
     if (asked) warnings.push(text);
@@ -243,6 +290,14 @@ function leftUndone(read: Settings, features: Features): string[] {
   isAsked(
     read.text("containerd") !== "" || read.flag("cri-containerd"),
     "there is no containerd behind this daemon: its settings are ignored",
+  );
+  isAsked(read.text("init-path") !== "", "init-path: the init of containers is this daemon's own: ignored");
+  const minVersion = file["min-api-version"] ?? MIN_API_VERSION;
+  if (typeof minVersion !== "string" || !/^1\.\d+$/.test(minVersion))
+    throw invalid('"min-api-version" in the configuration file must be a version, such as "1.40"');
+  isAsked(
+    minVersion !== MIN_API_VERSION,
+    `min-api-version: all versions from ${MIN_API_VERSION} on are answered: ignored`,
   );
   isAsked(
     read.text("swarm-default-advertise-addr") !== "" ||

@@ -3,24 +3,31 @@ import { test } from "node:test";
 import { type NetworkFlagValues, networkConfigOf } from "./network-config.ts";
 
 const FLAGS: NetworkFlagValues = {
+  bridge: "",
+  bip: "",
+  bip6: "",
+  "default-gateway": "",
+  "default-gateway-v6": "",
   "fixed-cidr": "",
   "fixed-cidr-v6": "",
   ip: "",
   ipv6: false,
   icc: true,
   "ip-masq": true,
+  "allow-direct-routing": false,
   "publish-allow": [],
   "default-address-pool": [],
   "default-network-opt": [],
 };
 const load = (file: Record<string, unknown>, flags: Partial<NetworkFlagValues> = {}) =>
-  networkConfigOf({ ...FLAGS, ...flags }, file, { bip: "", mtu: 1500 });
+  networkConfigOf({ ...FLAGS, ...flags }, file, 1500);
 
 test("networkConfigOf has dockerd's defaults", () => {
   assert.deepEqual(load({}), {
     defaultBridge: {
-      fixedCidr: "",
-      fixedCidrV6: "",
+      device: "",
+      ipv4: { bip: "", fixedCidr: "", nextHop: "" },
+      ipv6: { bip: "", fixedCidr: "", nextHop: "" },
       mtu: 1500,
       hasIcc: true,
       hasMasquerade: true,
@@ -29,6 +36,7 @@ test("networkConfigOf has dockerd's defaults", () => {
     },
     addressPools: { ipv4: undefined, ipv6: undefined },
     publishAllow: undefined,
+    allowsDirectRouting: false,
     defaultOptions: {},
   });
 });
@@ -50,8 +58,40 @@ test("networkConfigOf reads pools and options from the file and from flags", () 
   assert.equal(load({ ip: "0.0.0.0" }).defaultBridge.hostBindingIp, "");
 });
 
+test("networkConfigOf reads the default bridge's device and addresses", () => {
+  const { device, ipv4, ipv6 } = load(
+    { bridge: "none", "default-gateway": "10.0.0.9", "fixed-cidr": "10.0.0.0/25" },
+    { "default-gateway-v6": "fd00::9" },
+  ).defaultBridge;
+  assert.deepEqual(
+    [device, ipv4, ipv6],
+    [
+      "none",
+      { bip: "", fixedCidr: "10.0.0.0/25", nextHop: "10.0.0.9" },
+      { bip: "", fixedCidr: "", nextHop: "fd00::9" },
+    ],
+  );
+  assert.equal(load({ bip6: "fd00::1/64" }).defaultBridge.ipv6.bip, "fd00::1/64");
+  for (const [flags, name] of [
+    [{ bridge: "br7", bip: "10.0.0.1/24" }, "bip"],
+    [{ bridge: "none", bip6: "fd00::1/64" }, "bip6"],
+  ] as const)
+    assert.throws(() => load({}, flags), {
+      message: `You specified -b & --${name}, mutually exclusive options. Please specify only one`,
+    });
+});
+
 test("networkConfigOf refuses what cannot be", () => {
   for (const file of [
+    { bridge: "a/b" },
+    { bridge: 5 },
+    { bip: "10.0.0.1" },
+    { bip: "fd00::1/64" },
+    { bip6: "10.0.0.1/24" },
+    { "fixed-cidr-v6": "10.0.0.0/24" },
+    { "default-gateway": "fd00::1" },
+    { "default-gateway": "10.0.0.1/24" },
+    { "default-gateway-v6": "10.0.0.1" },
     { ip: "here" },
     { ip: 1 },
     { icc: "yes" },

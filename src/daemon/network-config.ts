@@ -1,6 +1,11 @@
 // The daemon's settings of networks: flags and keys of daemon.json as dockerd's.
 import { isIP } from "node:net";
-import type { DefaultBridgeSettings } from "../engine/network/default-bridge.ts";
+import {
+  type DefaultBlockSettings,
+  type DefaultBridgeSettings,
+  NO_DEVICE,
+} from "../engine/network/default-bridge.ts";
+import { checkDeviceName } from "../engine/network/options.ts";
 import { Fault } from "../lib/errors.ts";
 import { bool, list, string } from "../lib/flags/spec.ts";
 import { AF_INET, parsePrefix, prefixText } from "../linux/netlink/address.ts";
@@ -15,15 +20,29 @@ export interface NetworkConfig {
   readonly defaultOptions: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Not Docker's: who outside of the host may reach published ports, CIDRs; undefined for everybody. */
   readonly publishAllow: readonly string[] | undefined;
+  /** Published ports may be reached by the containers' own addresses. */
+  readonly allowsDirectRouting: boolean;
 }
 
 export const NETWORK_FLAGS = {
+  bridge: string('Attach containers to this bridge of the host; "none" for no default bridge', {
+    short: "b",
+  }),
+  bip: string("IPv4 address for the default bridge"),
+  bip6: string("IPv6 address for the default bridge"),
+  "default-gateway": string(
+    "IPv4 address of the containers' gateway on the default bridge, if not the bridge",
+  ),
+  "default-gateway-v6": string(
+    "IPv6 address of the containers' gateway on the default bridge, if not the bridge",
+  ),
   "fixed-cidr": string("IPv4 subnet for the addresses of containers on the default bridge"),
   "fixed-cidr-v6": string("IPv6 subnet of the default bridge"),
   ip: string("Host IP for port publishing from the default bridge network"),
   ipv6: bool("Enable IPv6 on the default bridge network"),
   icc: bool("Enable communication between the containers of the default bridge network", { initial: true }),
   "ip-masq": bool("Enable IP masquerading for the default bridge network", { initial: true }),
+  "allow-direct-routing": bool("Allow remote access to published ports on container IP addresses"),
   "publish-allow": list(
     "CIDR block that may reach published ports; everybody when none is given (not Docker's)",
   ),
@@ -35,12 +54,18 @@ export const NETWORK_FLAGS = {
 
 /** daemon.json keys and the flag that each has. */
 export const NETWORK_KEYS = {
+  bridge: "bridge",
+  bip: "bip",
+  bip6: "bip6",
+  "default-gateway": "default-gateway",
+  "default-gateway-v6": "default-gateway-v6",
   "fixed-cidr": "fixed-cidr",
   "fixed-cidr-v6": "fixed-cidr-v6",
   ip: "ip",
   ipv6: "ipv6",
   icc: "icc",
   "ip-masq": "ip-masq",
+  "allow-direct-routing": "allow-direct-routing",
   "publish-allow": "publish-allow",
   "default-address-pools": "default-address-pool",
   "default-network-opts": "default-network-opt",
@@ -48,12 +73,18 @@ export const NETWORK_KEYS = {
 
 /** Values of the flags. */
 export interface NetworkFlagValues {
+  readonly bridge: string;
+  readonly bip: string;
+  readonly bip6: string;
+  readonly "default-gateway": string;
+  readonly "default-gateway-v6": string;
   readonly "fixed-cidr": string;
   readonly "fixed-cidr-v6": string;
   readonly ip: string;
   readonly ipv6: boolean;
   readonly icc: boolean;
   readonly "ip-masq": boolean;
+  readonly "allow-direct-routing": boolean;
   readonly "publish-allow": readonly string[];
   readonly "default-address-pool": readonly string[];
   readonly "default-network-opt": readonly string[];
@@ -64,26 +95,35 @@ type ConfigFile = Readonly<Record<string, unknown>>;
 const invalid = (message: string): Fault => new Fault("invalidParameter", message, { code: "daemon.config" });
 
 /** Returns the settings. Fails with invalidParameter. */
-export function networkConfigOf(
-  flags: NetworkFlagValues,
-  file: ConfigFile,
-  bridge: { bip: string; mtu: number },
-): NetworkConfig {
-  const text = (key: "fixed-cidr" | "fixed-cidr-v6" | "ip"): string => {
+export function networkConfigOf(flags: NetworkFlagValues, file: ConfigFile, mtu: number): NetworkConfig {
+  const text = (key: TextKey): string => {
     const value = file[key] ?? flags[key];
     if (typeof value !== "string") throw invalid(`"${key}" in the configuration file must be a string`);
     return value;
   };
-  const flag = (key: "ipv6" | "icc" | "ip-masq"): boolean => {
+  const flag = (key: "ipv6" | "icc" | "ip-masq" | "allow-direct-routing"): boolean => {
     const value = file[key] ?? flags[key];
     if (typeof value !== "boolean") throw invalid(`"${key}" in the configuration file must be true or false`);
     return value;
   };
-  const subnet = (key: "fixed-cidr" | "fixed-cidr-v6"): string => {
-    const value = text(key);
-    if (value !== "") parsePrefix(value);
-    return value;
-  };
+  const block = (
+    family: 4 | 6,
+    keys: Readonly<Record<keyof DefaultBlockSettings, TextKey>>,
+  ): DefaultBlockSettings => ({
+    bip: cidrOf(keys.bip, text(keys.bip), family),
+    fixedCidr: cidrOf(keys.fixedCidr, text(keys.fixedCidr), family),
+    nextHop: addressOf(keys.nextHop, text(keys.nextHop), family),
+  });
+  const ipv4 = block(4, { bip: "bip", fixedCidr: "fixed-cidr", nextHop: "default-gateway" });
+  const ipv6 = block(6, { bip: "bip6", fixedCidr: "fixed-cidr-v6", nextHop: "default-gateway-v6" });
+  const device = text("bridge");
+  for (const [flagName, { bip }] of [
+    ["bip", ipv4],
+    ["bip6", ipv6],
+  ] as const)
+    if (device !== "" && bip !== "")
+      // compat: dockerd's text
+      throw invalid(`You specified -b & --${flagName}, mutually exclusive options. Please specify only one`);
   const ip = text("ip");
   if (ip !== "" && isIP(ip) === 0) throw invalid(`invalid host address "${ip}" of --ip`);
   const pools = file["default-address-pools"] ?? flags["default-address-pool"];
@@ -91,19 +131,42 @@ export function networkConfigOf(
     throw invalid('"default-address-pools" in the configuration file must be a list');
   return {
     defaultBridge: {
-      ...(bridge.bip === "" ? {} : { bip: bridge.bip }),
-      fixedCidr: subnet("fixed-cidr"),
-      fixedCidrV6: subnet("fixed-cidr-v6"),
-      mtu: bridge.mtu,
+      device: device === "" || device === NO_DEVICE ? device : checkDeviceName(device),
+      ipv4,
+      ipv6,
+      mtu,
       hasIcc: flag("icc"),
       hasMasquerade: flag("ip-masq"),
       hasIpv6: flag("ipv6"),
       hostBindingIp: ip === "0.0.0.0" ? "" : ip,
     },
     addressPools: poolsByFamily(pools.map(poolOf)),
+    allowsDirectRouting: flag("allow-direct-routing"),
     publishAllow: publishAllowOf(file["publish-allow"] ?? flags["publish-allow"]),
     defaultOptions: defaultOptionsOf(file["default-network-opts"], flags["default-network-opt"]),
   };
+}
+
+type TextKey =
+  | "bridge"
+  | "bip"
+  | "bip6"
+  | "fixed-cidr"
+  | "fixed-cidr-v6"
+  | "default-gateway"
+  | "default-gateway-v6"
+  | "ip";
+
+function cidrOf(key: TextKey, value: string, family: 4 | 6): string {
+  const isOther = value !== "" && (parsePrefix(value).family === AF_INET) !== (family === 4);
+  if (isOther) throw invalid(`invalid ${key} "${value}": an IPv${family} block is needed`);
+  return value;
+}
+
+function addressOf(key: TextKey, value: string, family: 4 | 6): string {
+  if (value !== "" && isIP(value) !== family)
+    throw invalid(`invalid ${key} "${value}": an IPv${family} address is needed`);
+  return value;
 }
 
 function publishAllowOf(blocks: unknown): readonly string[] | undefined {

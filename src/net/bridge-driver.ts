@@ -100,6 +100,12 @@ export interface BridgeDriverOptions {
   log?: (line: string) => void;
 }
 
+/** A bridge as the host has it. */
+export interface BridgeOnHost {
+  addresses: string[];
+  isInUse: boolean;
+}
+
 interface NetworkState {
   spec: BridgeNetwork;
   bridgeName: string;
@@ -164,6 +170,19 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   /** The prefixes that devices and routes of others on the host occupy. */
   async hostPrefixes(): Promise<HostPrefixes> {
     return takenPrefixes(await readHostState(this.#keel), (l) => isOwnBridge(l, this.#owner));
+  }
+
+  /** Reads what a bridge of the host has: addresses, "10.0.0.1/24", and whether containers of ours are on it; undefined without one. */
+  async readBridge(name: string): Promise<BridgeOnHost | undefined> {
+    const { links, addresses } = await readHostState(this.#keel);
+    const bridge = links.find((l) => l.name === name && l.kind === "bridge");
+    if (bridge === undefined) return undefined;
+    return {
+      addresses: addresses
+        .filter((a) => a.index === bridge.index && !a.ip.startsWith("fe80:"))
+        .map((a) => `${a.ip}/${a.prefixLength}`),
+      isInUse: links.some((l) => l.master === bridge.index && endpointOfLink(l, this.#owner) !== undefined),
+    };
   }
 
   async ensureNetwork(spec: BridgeNetwork): Promise<{ deviceName: string }> {

@@ -47,8 +47,10 @@ export interface PortChange {
 export interface NetworkSubnet {
   /** CIDR, host bits zero. */
   subnet: string;
-  /** Address of the bridge device and the containers' default gateway; "" where there is none. */
+  /** Address of the bridge device; "" where there is none. */
   gateway: string;
+  /** The containers' default gateway, where it is not the bridge. */
+  nextHop?: string;
   gatewayMode: GatewayMode;
 }
 
@@ -72,6 +74,8 @@ export interface BridgeNetwork {
   hostBindingIp?: string;
   /** Devices of the host from which containers may be reached by their own addresses, on published ports. */
   trustedInterfaces?: readonly string[];
+  /** Published ports may be reached by the containers' own addresses from everywhere. */
+  isDirect?: boolean;
   /** Who outside of the host may reach the containers' ports, CIDRs of both families; everybody without. */
   publishAllow?: readonly string[];
   /** What may leave the network, in the words of egress/policy.ts; everything without. */

@@ -17,7 +17,7 @@ const ELLIPTIC = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 async function makeCertificates(authority: string, names: readonly string[]): Promise<void> {
   const [ca, key] = [`${authority}.pem`, `${authority}.key`];
   openssl("req", "-x509", "-newkey", ...ELLIPTIC, "-keyout", key, "-out", ca, "-subj", `/CN=${authority}`);
-  await writeFile(file("extensions"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n");
+  await writeFile(file("extensions"), "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:far.invalid\n");
   for (const name of names) {
     openssl(
       "req",
@@ -36,6 +36,19 @@ async function makeCertificates(authority: string, names: readonly string[]): Pr
 }
 
 after(() => rm(dir, { recursive: true }));
+
+/** Whoever asks for a connection gets one to the daemon. */
+const PROXY = `
+const net = require("node:net");
+net.createServer((client) => client.once("data", (head) => {
+  console.log(String(head).split(" HTTP")[0]);
+  const daemon = net.connect(2376, "127.0.0.1", () => {
+    client.write("HTTP/1.1 200 OK\\r\\n\\r\\n");
+    client.pipe(daemon).pipe(client);
+  });
+  for (const socket of [client, daemon]) socket.on("error", () => undefined);
+})).listen(3128, "127.0.0.1", () => console.log("listening"));
+`;
 
 describe("TLS", () => {
   let daemon: TestDaemon;
@@ -103,6 +116,28 @@ describe("TLS", () => {
           "{{.Server.Os}}",
         ]);
         assert.deepEqual([outcome.status, outcome.stdout], [0, "linux\n"], outcome.stderr);
+      });
+
+      test("a proxy of the environment stands between, but not where NO_PROXY names the daemon", async () => {
+        const proxy = new Live(daemon.network.wrap([process.execPath, "-e", PROXY]));
+        await proxy.prints("listening");
+        // A name that only the proxy knows.
+        const args = [
+          "-H",
+          "tcp://far.invalid:2376",
+          ...trusted("client").slice(2),
+          "info",
+          "-f",
+          "{{.OSType}}",
+        ];
+        const env = { HTTPS_PROXY: "http://127.0.0.1:3128" };
+        const through = await at(client, args, { env });
+        assert.deepEqual([through.status, through.stdout], [0, "linux\n"], through.stderr);
+        await proxy.prints("CONNECT far.invalid:2376");
+        const spared = await at(client, args, { env: { ...env, NO_PROXY: ".invalid" } });
+        assert.notEqual(spared.status, 0);
+        proxy.kill("SIGKILL");
+        await proxy.ended;
       });
 
       test("whoever has no certificate, or one of another authority, is refused", async () => {

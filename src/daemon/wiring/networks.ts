@@ -35,7 +35,11 @@ export async function openNetworks(
     store: meta,
     drivers: new NetworkDrivers(
       { bridge, macvlan },
-      { hostBindingIp: network.defaultBridge.hostBindingIp, publishAllow: network.publishAllow },
+      {
+        hostBindingIp: network.defaultBridge.hostBindingIp,
+        publishAllow: network.publishAllow,
+        isDirect: network.allowsDirectRouting,
+      },
     ),
     events,
     pools: {

@@ -155,7 +155,7 @@ async function restoreVolumes(context: ContainerContext, record: ContainerRecord
 function lost({ networks, images }: ContainerContext, record: ContainerRecord): string[] {
   const isThere = (name: string): boolean => {
     try {
-      return networks.find(name) !== undefined;
+      return networks.findPlace(name) !== undefined;
     } catch {
       return false; // ignored: that is the answer
     }

@@ -2,7 +2,7 @@
 // endpoint's id. Invariant: an address has a holder exactly as long as an endpoint has it.
 import { Fault } from "../../lib/errors.ts";
 import { AddressPool } from "../../net/ipam/address-pool.ts";
-import type { NetworkRecord, NetworkSubnetRecord } from "./record.ts";
+import { nextHopOf, type NetworkRecord, type NetworkSubnetRecord } from "./record.ts";
 
 /** An address that an endpoint got. */
 export interface GrantedAddress {
@@ -23,8 +23,15 @@ export interface AddressWish {
   holder: string;
 }
 
+interface Subnet {
+  record: NetworkSubnetRecord;
+  /** The containers' next hop. */
+  nextHop: string;
+  pool: AddressPool;
+}
+
 interface NetworkPools {
-  subnets: { record: NetworkSubnetRecord; pool: AddressPool }[];
+  subnets: Subnet[];
 }
 
 export class NetworkAddresses {
@@ -40,7 +47,7 @@ export class NetworkAddresses {
         ...(record.range === "" ? {} : { range: record.range }),
       });
       for (const [name, ip] of Object.entries(record.reserved)) pool.reserve(ip, `auxiliary address ${name}`);
-      return { record, pool };
+      return { record, nextHop: nextHopOf(network, record), pool };
     });
     this.#networks.set(network.id, { subnets });
   }
@@ -66,9 +73,9 @@ export class NetworkAddresses {
     const home = preferred === "" ? undefined : subnets.find((s) => s.pool.canGive(preferred));
     if (home !== undefined) return this.#reserve([home], preferred, wish.holder);
     let problem: unknown;
-    for (const { record, pool } of subnets) {
+    for (const subnet of subnets) {
       try {
-        return granted(pool.allocate(wish.holder), record);
+        return granted(subnet.pool.allocate(wish.holder), subnet);
       } catch (error) {
         problem = error;
       }
@@ -86,7 +93,7 @@ export class NetworkAddresses {
         { code: "address.out-of-range", detail: { ip } },
       );
     home.pool.reserve(ip, holder);
-    return granted(ip, home.record);
+    return granted(ip, home);
   }
 
   /** Takes an address for an endpoint that has it already. */
@@ -110,8 +117,8 @@ export class NetworkAddresses {
   }
 }
 
-const granted = (ip: string, record: NetworkSubnetRecord): GrantedAddress => ({
+const granted = (ip: string, { record, nextHop }: Subnet): GrantedAddress => ({
   ip,
   prefixLength: Number(record.subnet.split("/")[1]),
-  gateway: record.gateway,
+  gateway: nextHop,
 });

@@ -2,6 +2,7 @@
 // else in the engine knows which there are.
 import { parsePrefix } from "../../linux/netlink/address.ts";
 import type { Op, Register } from "../../linux/ops.ts";
+import type { BridgeOnHost } from "../../net/bridge-driver.ts";
 import type { HostPrefixes } from "../../net/host-state.ts";
 import type { MacvlanNetwork } from "../../net/macvlan/device.ts";
 import type { BridgeNetwork, EndpointRecord, EndpointRequest, NetworkDriver } from "../../net/model.ts";
@@ -11,6 +12,7 @@ import type { TakenSubnets } from "./subnets.ts";
 
 /** The bridge driver also reads what others on the host have, and makes devices again that others have removed. */
 export type BridgePort = NetworkDriver<BridgeNetwork> & {
+  readBridge(name: string): Promise<BridgeOnHost | undefined>;
   hostPrefixes(): Promise<HostPrefixes>;
   planRemake(request: EndpointRequest, reg: Register): Promise<Op[]>;
 };
@@ -58,6 +60,11 @@ export class NetworkDrivers {
     }
     if (isOnWire(record)) return (await this.#macvlan.ensureNetwork(macvlanSpec(record))).deviceName;
     return "";
+  }
+
+  /** Reads what a bridge of the host has; undefined without one. */
+  readBridge(name: string): Promise<BridgeOnHost | undefined> {
+    return this.#bridge.readBridge(name);
   }
 
   /** Plans to make the device of an endpoint again; no operations when it is there. */

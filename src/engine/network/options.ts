@@ -13,7 +13,7 @@ import type {
   MacvlanMode,
   MacvlanNetwork,
 } from "../../net/macvlan/device.ts";
-import { type NetworkRecord, type NetworkSubnetRecord, subnetOf } from "./record.ts";
+import { nextHopOf, type NetworkRecord, subnetOf } from "./record.ts";
 
 export const OPTION = {
   bridgeName: "com.docker.network.bridge.name",
@@ -117,6 +117,8 @@ export interface BridgeDefaults {
   hostBindingIp: string;
   /** Who may reach published ports (`publish-allow`), undefined for everybody. */
   publishAllow?: readonly string[] | undefined;
+  /** Published ports are reached by the containers' own addresses, too (`--allow-direct-routing`). */
+  isDirect?: boolean;
 }
 
 /** Reads a list of CIDRs and addresses; fails with invalidParameter. "*" is everybody, undefined. */
@@ -159,8 +161,8 @@ export function bridgeSpec(record: NetworkRecord, defaults: BridgeDefaults): Bri
   return {
     id: record.id,
     ...(name === "" ? {} : { bridgeName: checkDeviceName(name) }),
-    ...familyOf("ipv4", subnetOf(record, "ipv4"), mode4),
-    ...familyOf("ipv6", subnetOf(record, "ipv6"), mode6),
+    ...familyOf(record, "ipv4", mode4),
+    ...familyOf(record, "ipv6", mode6),
     mtu,
     internal: record.isInternal,
     masquerade: boolOption(options, OPTION.masquerade, true),
@@ -171,17 +173,22 @@ export function bridgeSpec(record: NetworkRecord, defaults: BridgeDefaults): Bri
       .split(":")
       .filter((n) => n !== "")
       .map(checkDeviceName),
+    ...(defaults.isDirect ? { isDirect: true } : {}),
     ...publishAllow(options, defaults.publishAllow),
     ...(egress === undefined ? {} : { egress }),
   };
 }
 
-const familyOf = (
+function familyOf(
+  record: NetworkRecord,
   family: "ipv4" | "ipv6",
-  s: NetworkSubnetRecord | undefined,
-  mode: GatewayMode,
-): { [F in "ipv4" | "ipv6"]?: NetworkSubnet } =>
-  s === undefined ? {} : { [family]: { subnet: s.subnet, gateway: s.gateway, gatewayMode: mode } };
+  gatewayMode: GatewayMode,
+): { [F in "ipv4" | "ipv6"]?: NetworkSubnet } {
+  const s = subnetOf(record, family);
+  if (s === undefined) return {};
+  const { subnet, gateway } = s;
+  return { [family]: { subnet, gateway, nextHop: nextHopOf(record, s), gatewayMode } };
+}
 
 /** Returns the macvlan driver's form of a macvlan or ipvlan network. Fails with invalidParameter on options that cannot be. */
 export function macvlanSpec(record: NetworkRecord): MacvlanNetwork {

@@ -36,6 +36,8 @@ export interface NetworkRecord {
   readonly subnets: readonly NetworkSubnetRecord[];
   /** Name of the network's device on the host; "" where there is none. */
   readonly deviceName: string;
+  /** Of the default bridge: the host's device that the configuration names for it (`--bridge`). */
+  readonly givenDevice?: string;
   readonly isInternal: boolean;
   readonly isAttachable: boolean;
   /** Only keeps settings for other networks (`--config-only`). */
@@ -97,6 +99,15 @@ export function emptyRecord(r: Pick<NetworkRecord, "id" | "name" | "driver" | "c
     options: {},
     labels: {},
   };
+}
+
+/** compat: these of a bridge network's reserved addresses are the containers' next hop, instead of the bridge. */
+export const NEXT_HOP = { ipv4: "DefaultGatewayIPv4", ipv6: "DefaultGatewayIPv6" } as const;
+
+/** Returns the containers' next hop in a subnet, "" where it has none. */
+export function nextHopOf(r: Pick<NetworkRecord, "driver">, s: NetworkSubnetRecord): string {
+  const name = s.subnet.includes(":") ? NEXT_HOP.ipv6 : NEXT_HOP.ipv4;
+  return (r.driver === "bridge" ? s.reserved[name] : undefined) || s.gateway;
 }
 
 /** Whether a block asks for any one of its size, "0.0.0.0/24" or "::/64" (compat: as Docker 28 reads it). */

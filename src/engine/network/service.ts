@@ -24,10 +24,10 @@ import { pruneMatcher } from "../prune-filter.ts";
 import { NetworkAddresses } from "./addresses.ts";
 import { type AttachWish, type PlannedEndpoint, planEndpoint } from "./attach.ts";
 import { draftNetwork } from "./create.ts";
-import { defaultBridge, type DefaultBridgeSettings } from "./default-bridge.ts";
+import { defaultBridge, type DefaultBridgeSettings, NO_DEVICE } from "./default-bridge.ts";
 import type { NetworkDrivers } from "./drivers.ts";
 import { selectNetworks } from "./filter.ts";
-import { emptyRecord, isPredefined, type NetworkRecord, upgraded } from "./record.ts";
+import { emptyRecord, isPredefined, type NetworkRecord, subnetOf, upgraded } from "./record.ts";
 import { chooseSubnets, type SubnetPools } from "./subnets.ts";
 import { inspectOf, type NetworkMember, summaryOf } from "./view.ts";
 
@@ -59,6 +59,9 @@ interface Holder {
   containerName: string;
 }
 
+/** What containers that ask for the default bridge are in where there is none: known to nobody else. */
+const NO_BRIDGE = emptyRecord({ id: "", name: "bridge", driver: "null", createdAt: "" });
+
 export class NetworkService {
   readonly #options: NetworkServiceOptions;
   readonly #drivers: NetworkDrivers;
@@ -70,6 +73,7 @@ export class NetworkService {
   /** Creation and removal, one at a time: names and subnets are chosen among what is there. */
   readonly #lane = new Lane();
   #members: NetworkMembers | undefined;
+  #hasBridge = true;
 
   private constructor(options: NetworkServiceOptions) {
     this.#options = options;
@@ -87,7 +91,9 @@ export class NetworkService {
     ] as const)
       if (service.#byName(name) === undefined)
         await service.#put(emptyRecord({ id: newId(), name, driver, createdAt: formatNano(nowNano()) }));
-    await service.#openDefaultBridge();
+    await service.#openDefaultBridge().catch((error: unknown) => {
+      throw error instanceof Fault ? inDefaultBridge(error) : error;
+    });
     for (const record of [...service.#records.values()]) {
       if (record.name === "bridge" || record.isConfigOnly) continue;
       service.#addresses.add(record);
@@ -104,11 +110,20 @@ export class NetworkService {
   }
 
   async #openDefaultBridge(): Promise<void> {
-    const stored = this.#byName("bridge");
-    const taken = await this.#taken();
-    const record = defaultBridge(stored, this.#options.defaultBridge, { pools: this.#options.pools, taken });
+    const settings = await this.#settleDevice(this.#options.defaultBridge);
+    this.#hasBridge = settings.device !== NO_DEVICE;
+    if (!this.#hasBridge) return;
+    const { pools } = this.#options;
+    const warn = (message: string): void => this.#options.log("warn", message);
+    if (!settings.hasIpv6 && Object.values(settings.ipv6).some((text) => text !== ""))
+      warn("the default bridge has no IPv6 without ipv6: its settings for that are ignored");
+    const [taken, deviceAddresses] = [await this.#taken(), await this.#addressesOf(settings.device)];
+    const record = defaultBridge(this.#byName("bridge"), settings, { pools, taken, deviceAddresses });
+    const { fixedCidr } = settings.ipv4;
+    if (fixedCidr !== "" && subnetOf(record, "ipv4")?.range === "")
+      warn(`${settings.device} has no address for fixed-cidr=${fixedCidr}, which is ignored`);
     // Without a name the driver finds its own device again, or takes a free name when somebody else has it now.
-    const deviceName = await this.#drivers.ensure({ ...record, deviceName: "" });
+    const deviceName = await this.#drivers.ensure({ ...record, deviceName: settings.device });
     const named = {
       ...record,
       deviceName,
@@ -116,6 +131,36 @@ export class NetworkService {
     };
     await this.#put(named);
     this.#addresses.add(named);
+  }
+
+  /**
+   * Another device is another network: the one that there was goes, and with it its own device, as an orphan. compat: not
+   * while there are containers on it.
+   */
+  async #settleDevice(settings: DefaultBridgeSettings): Promise<DefaultBridgeSettings> {
+    const stored = this.#byName("bridge");
+    const device = stored?.givenDevice ?? "";
+    if (stored === undefined || device === settings.device) return settings;
+    const now = await this.#drivers.readBridge(stored.deviceName);
+    if (now?.isInUse === true) {
+      const message = `containers run on the default bridge ${stored.deviceName}: --bridge ${settings.device} takes effect at a start without them`;
+      this.#options.log("warn", message);
+      return { ...settings, device };
+    }
+    await this.#options.store.commit([this.#records.remove(stored.id)]);
+    return settings;
+  }
+
+  async #addressesOf(device: string): Promise<readonly string[]> {
+    if (device === "") return [];
+    const bridge = await this.#drivers.readBridge(device);
+    if (bridge !== undefined) return bridge.addresses;
+    if (device === "docker0") return []; // compat: the one that is made where it is not there
+    throw new Fault(
+      "invalidParameter",
+      `bridge device with non default name ${device} must be created manually`,
+      { code: "network.no-device" },
+    );
   }
 
   /** What is in use on the host and by networks. */
@@ -160,9 +205,14 @@ export class NetworkService {
     return matches[0];
   }
 
+  /** As find, for a place that a container asks for: where there is no default bridge, that has nothing in it. */
+  findPlace(reference: string): NetworkRecord {
+    return reference === "bridge" && !this.#hasBridge ? NO_BRIDGE : this.find(reference);
+  }
+
   /** Allocates addresses and plans the operations that plug a container in through register `reg`. */
   async planAttach(wish: AttachWish, reg: number): Promise<PlannedEndpoint> {
-    const network = this.find(wish.network);
+    const network = wish.network === NO_BRIDGE.id ? NO_BRIDGE : this.find(wish.network);
     if (this.#leaving.has(network.id)) throw notFound(wish.network);
     const endpointId = newId();
     // From here on the network cannot go.
@@ -398,6 +448,14 @@ export class NetworkService {
     });
   }
 }
+
+/** compat: why the daemon does not start, in dockerd's words. */
+const inDefaultBridge = (fault: Fault): Fault =>
+  new Fault(fault.kind, `error creating default "bridge" network: ${fault.message}`, {
+    code: fault.code,
+    detail: fault.detail,
+    cause: fault,
+  });
 
 const notFound = (reference: string): Fault =>
   new Fault("notFound", `network ${reference} not found`, { code: "network.not-found" });

@@ -16,9 +16,25 @@ export interface TlsClient {
   readonly skipVerify: boolean;
 }
 
+/** A proxy for requests to a TCP address; proxy.ts finds it. */
+export interface Proxy {
+  readonly host: string;
+  readonly port: number;
+  /** The proxy itself is spoken to in TLS. */
+  readonly isTls: boolean;
+  /** Value of Proxy-Authorization. */
+  readonly authorization?: string;
+}
+
 export type Endpoint =
   | { readonly path: string }
-  | { readonly host: string; readonly port: number; readonly tls?: TlsClient | undefined }
+  | {
+      readonly host: string;
+      readonly port: number;
+      readonly tls?: TlsClient | undefined;
+      /** Stands between; not for connections that are taken over (compat: Docker's client makes those itself). */
+      readonly proxy?: Proxy | undefined;
+    }
   | { readonly command: readonly string[] };
 
 /** A byte stream both ways, of which each may end alone. */
@@ -46,6 +62,10 @@ export async function openConnection(
     return openCommand(endpoint.command);
   }
   const isTls = "port" in endpoint && endpoint.tls !== undefined;
+  const through =
+    isTls && endpoint.proxy !== undefined
+      ? await (await import("./proxy.ts")).openTunnel(endpoint.proxy, endpoint, signal, timeoutMs)
+      : undefined;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const fail = (text: string, errno: string, cause?: unknown) =>
     reject(
@@ -56,7 +76,7 @@ export async function openConnection(
       }),
     );
   const socket = isTls
-    ? (await import("./tls-connection.ts")).connectTls(endpoint)
+    ? (await import("./tls-connection.ts")).connectTls(endpoint, through)
     : connect({ ...endpoint, allowHalfOpen: true });
   const onError = (error: NodeJS.ErrnoException) =>
     error instanceof Fault ? reject(error) : fail(error.message, error.code ?? "", error);

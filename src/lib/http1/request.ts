@@ -1,6 +1,6 @@
 // One HTTP/1.1 request on a connection of its own: streamed bodies both ways, error answers that come before the upload is
 // over, and hijacking. Imports node:net only, because every start of the CLI pays for it.
-// No keep-alive, redirects, cookies or proxies.
+// No keep-alive, redirects or cookies; a proxy only where the endpoint names one.
 // Invariant: the socket is closed when the body has been read, the reader stops early, the signal aborts or anything fails;
 // a hijacked socket belongs to whoever hijacked it.
 
@@ -235,13 +235,31 @@ async function readText(body: AsyncIterable<Uint8Array>, limitBytes: number): Pr
   return Buffer.concat(chunks).toString("utf8");
 }
 
+/** Opens the connection that a request goes by; its head is another where a proxy passes the request on. */
+async function begin(options: RequestOptions): Promise<{ head: string; socket: Connection }> {
+  const { endpoint, method, target, signal, connectTimeoutMs } = options;
+  const headers = headersOf(options);
+  const proxy = "port" in endpoint ? endpoint.proxy : undefined;
+  if (!("port" in endpoint) || proxy === undefined) {
+    const head = encodeRequestHead(method, target, headers);
+    return { head, socket: await openConnection(endpoint, signal, connectTimeoutMs) };
+  }
+  if (options.upgrade !== undefined || endpoint.tls !== undefined) {
+    const way = options.upgrade === undefined ? endpoint : { ...endpoint, proxy: undefined };
+    const head = encodeRequestHead(method, target, headers);
+    return { head, socket: await openConnection(way, signal, connectTimeoutMs) };
+  }
+  const { openProxy, proxyHeaders, urlOf } = await import("./proxy.ts");
+  const head = encodeRequestHead(method, urlOf(endpoint, target), { ...headers, ...proxyHeaders(proxy) });
+  return { head, socket: await openProxy(proxy, signal, connectTimeoutMs) };
+}
+
 /**
  * Sends a request and resolves with the response as soon as its head is there, whatever the status.
  * Throws Fault(unavailable) when there is no connection or no answer, and the signal's reason when it aborts.
  */
 export async function sendRequest(options: RequestOptions): Promise<Response> {
-  const head = encodeRequestHead(options.method, options.target, headersOf(options));
-  const socket = await openConnection(options.endpoint, options.signal, options.connectTimeoutMs);
+  const { head, socket } = await begin(options);
   const exchange = new Exchange(socket, options.method, options.upgrade !== undefined);
   const { body, signal } = options;
   const onAbort = () => exchange.abort(signal?.reason);

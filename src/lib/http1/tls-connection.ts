@@ -1,18 +1,19 @@
 // TLS to a daemon, with a client certificate where there is one.
 
-import { isIP } from "node:net";
+import { isIP, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { Fault } from "../errors.ts";
 import type { TlsClient } from "./connect.ts";
 
 /** Begins a connection; `secureConnect` follows, or `error`: a Fault(unavailable, "http.tls") where certificates are to blame. */
-export function connectTls(endpoint: {
-  readonly host: string;
-  readonly port: number;
-  readonly tls?: TlsClient | undefined;
-}): TLSSocket {
+export function connectTls(
+  endpoint: { readonly host: string; readonly port: number; readonly tls?: TlsClient | undefined },
+  /** The connection to be used, when there is one already. */
+  through?: Socket,
+): TLSSocket {
   const { ca, cert, key, skipVerify = false } = endpoint.tls ?? {};
   const socket = connect({
+    ...(through === undefined ? {} : { socket: through }),
     host: endpoint.host,
     port: endpoint.port,
     allowHalfOpen: true,

@@ -47,7 +47,6 @@ const within = (ip: string, s: NetworkSubnet | undefined): string[] =>
 
 /** The next hop that a network offers; none where there is no way out. */
 export function gatewayOf(spec: BridgeNetwork, s: NetworkSubnet | undefined): string[] {
-  return spec.internal || s === undefined || s.gatewayMode === "isolated" || s.gateway === ""
-    ? []
-    : [s.gateway];
+  const nextHop = s?.nextHop || s?.gateway;
+  return spec.internal || s === undefined || s.gatewayMode === "isolated" || !nextHop ? [] : [nextHop];
 }

@@ -79,4 +79,6 @@ test("publicationsOf leaves to sockets what the kernel cannot translate, and ope
   ]);
   const trusting = network("nat", undefined, { trustedInterfaces: ["eth0"] });
   assert.deepEqual(of(record("", 8080), trusting), [["0.0.0.0", "10.0.0.2", true]]);
+  const direct = network("nat", undefined, { isDirect: true });
+  assert.deepEqual(of(record("", 8080), direct), [["0.0.0.0", "10.0.0.2", true]]);
 });

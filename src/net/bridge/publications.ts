@@ -74,7 +74,7 @@ const openedPort = (w: PortRequest, hostIp: string): PublishedPort => ({
  * IPv6 are not among them: the sockets of ../port/ carry those.
  */
 export function publicationsOf(record: EndpointRecord, network: BridgeNetwork | undefined): Publication[] {
-  const isTrusted = (network?.trustedInterfaces?.length ?? 0) > 0;
+  const isTrusted = network?.isDirect === true || (network?.trustedInterfaces?.length ?? 0) > 0;
   return record.ports.flatMap((p) => {
     const containerIp = (p.hostIp.includes(":") ? record.ip6 : record.ip) ?? "";
     if (containerIp === "") return [];
@@ -106,6 +106,7 @@ export function firewallNetwork(spec: BridgeNetwork, bridgeName: string): Firewa
     masquerade: spec.masquerade,
     icc: spec.icc,
     trustedInterfaces: spec.trustedInterfaces ?? [],
+    ...(spec.isDirect ? { isDirect: true } : {}),
     ...(spec.publishAllow === undefined ? {} : { admitted: spec.publishAllow }),
   };
 }

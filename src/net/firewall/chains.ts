@@ -197,6 +197,16 @@ const directRules = (f: FamilyWords): Rule[] => [
       verdict("accept"),
     ),
   ),
+  ...[f.opened, f.openedRanges].map((opened) =>
+    rule(
+      "published ports of networks with direct routing",
+      family(f.family),
+      deviceIn("oifname", SETS.direct.name),
+      specificKey(f),
+      lookup(opened.name),
+      verdict("accept"),
+    ),
+  ),
   rule(
     "routed networks answer pings",
     family(f.family),

@@ -54,6 +54,8 @@ export interface FirewallNetwork {
   icc: boolean;
   /** Devices of the host that may reach published ports by the containers' own addresses. */
   trustedInterfaces: readonly string[];
+  /** Published ports are reached by the containers' own addresses, too. */
+  isDirect?: boolean;
   /** Sources that may reach the containers' ports from outside, CIDRs; everybody without. */
   admitted?: readonly string[];
 }
@@ -86,6 +88,7 @@ export function networkElements(n: FirewallNetwork): SetElements {
     ...(n.internal ? { internal: [device] } : {}),
     ...(n.icc ? { neighbours: [{ key: [n.bridgeName, n.bridgeName] }] } : {}),
     ...(n.icc || n.internal ? {} : { apart: [device] }),
+    ...(n.isDirect && !n.internal ? { direct: [device] } : {}),
     ...(trustedInterfaces.length === 0
       ? {}
       : { trusted: trustedInterfaces.map((name) => ({ key: [name, n.bridgeName] })) }),

@@ -42,6 +42,8 @@ export const SETS = {
   apart: { name: "apart", key: ["ifname"] },
   /** Devices of the host and the bridges whose published ports they reach by the containers' own addresses. */
   trusted: { name: "trusted", key: ["ifname", "ifname"] },
+  /** Bridges whose published ports everybody reaches by the containers' own addresses, though they are translated. */
+  direct: { name: "direct", key: ["ifname"] },
   /** Bridges by gateway mode. */
   routed: { name: "routed", key: ["ifname"] },
   routed6: { name: "routed6", key: ["ifname"] },

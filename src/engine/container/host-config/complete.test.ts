@@ -12,6 +12,7 @@ const defaults = {
   shmSizeBytes: 64 << 20,
   ulimits: [],
   hasInit: false,
+  stopTimeoutSec: 10,
   runtimes: new Runtimes({ configured: {}, defaultName: "", ownCommand: [], find: () => undefined }),
   maskedPaths: ["/proc/kcore"],
   readonlyPaths: ["/proc/sys"],

@@ -15,6 +15,8 @@ export interface ContainerDefaults extends LogDefaults {
   shmSizeBytes: number;
   /** Limits of processes for containers that say nothing of their name. */
   ulimits: readonly Ulimit[];
+  /** How long a stop waits for containers that say nothing about it. */
+  stopTimeoutSec: number;
   /** Whether an init program runs in containers that say nothing about it. */
   hasInit: boolean;
   runtimes: Runtimes;

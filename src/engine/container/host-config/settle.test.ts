@@ -18,6 +18,7 @@ const defaults: ContainerDefaults = {
   shmSizeBytes: 64 << 20,
   ulimits: [{ Name: "nofile", Hard: 20, Soft: 10 }],
   hasInit: true,
+  stopTimeoutSec: 10,
   runtimes: new Runtimes({ configured: {}, defaultName: "", ownCommand: [], find: () => undefined }),
   maskedPaths: [],
   readonlyPaths: [],

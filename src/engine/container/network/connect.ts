@@ -106,7 +106,7 @@ async function joinLive(
   const before = placesOf(context.networks, record.endpoints);
   const after = [...before, place];
   const move = await beginMove(context, record, { before, after });
-  const names = record.endpoints.map((e) => e.attached?.ifName ?? "eth0");
+  const names = record.endpoints.filter((e) => e.networkId !== "").map((e) => e.attached?.ifName ?? "eth0");
   const ifName = interfaceName(place.network, place.endpoint, names);
   let planned: PlannedEndpoint | undefined;
   try {

@@ -18,7 +18,7 @@ const all = [
   network("db", "bridge"),
 ];
 const networks = {
-  find(reference: string): NetworkRecord {
+  findPlace(reference: string): NetworkRecord {
     const found = all.find((n) => n.name === reference || n.id === reference);
     if (found === undefined) throw new Fault("notFound", `network ${reference} not found`);
     return found;

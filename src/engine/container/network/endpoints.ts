@@ -17,12 +17,12 @@ const invalid = (message: string, code = "network.invalid-endpoint"): Fault =>
   new Fault("invalidParameter", message, { code });
 
 /** Finds networks; the service, or a test. */
-export type NetworkFinder = Pick<NetworkService, "find">;
+export type NetworkFinder = Pick<NetworkService, "findPlace">;
 
 /** Clients take "not found" as the image's and pull it: an unknown network is a wrong parameter of a create request. */
 function findForCreate(networks: NetworkFinder, reference: string): NetworkRecord {
   try {
-    return networks.find(reference);
+    return networks.findPlace(reference);
   } catch (error) {
     if (!(error instanceof Fault) || error.kind !== "notFound") throw error;
     throw new Fault("invalidParameter", error.message, { code: error.code, cause: error });

@@ -67,8 +67,8 @@ function inSetup(error: unknown): unknown {
 const noEndpoints = { ops: [], planned: [], undo: async (): Promise<void> => undefined };
 
 /** Returns the network of an endpoint: by id once it was joined, by name before. Fails with notFound. */
-export function networkOf(networks: Pick<NetworkService, "find">, e: NetworkEndpoint): NetworkRecord {
-  return networks.find(e.networkId === "" || isPredefined(e.networkName) ? e.networkName : e.networkId);
+export function networkOf(networks: Pick<NetworkService, "findPlace">, e: NetworkEndpoint): NetworkRecord {
+  return networks.findPlace(e.networkId === "" || isPredefined(e.networkName) ? e.networkName : e.networkId);
 }
 
 function attachWishes(networks: NetworkService, record: ContainerRecord): AttachWish[] {
@@ -88,7 +88,7 @@ export interface Place {
 
 /** Returns the places of a container. Fails with notFound. */
 export const placesOf = (
-  networks: Pick<NetworkService, "find">,
+  networks: Pick<NetworkService, "findPlace">,
   endpoints: readonly NetworkEndpoint[],
 ): Place[] => endpoints.map((endpoint) => ({ endpoint, network: networkOf(networks, endpoint) }));
 
@@ -128,13 +128,17 @@ export const publisherOf = (gateways: GatewayChoice<Place>): Place | undefined =
 export const wantedPorts = (record: ContainerRecord): PortRequest[] =>
   portRequests(record.hostConfig, Object.keys(record.config.ExposedPorts ?? {}));
 
-/** Returns the names of a new container's devices: those that the user has chosen are taken before others are numbered. */
+/**
+ * Returns the names of a new container's devices, "" where a network has none: those that the user has chosen are taken before
+ * others are numbered.
+ */
 export function interfaceNames(places: readonly Place[]): string[] {
   const names = new Map<Place, string>();
   const own = places.filter((p) => p.endpoint.driverOpts?.[ENDPOINT_OPTION.ifName] !== undefined);
-  for (const place of new Set([...own, ...places]))
+  const devices = places.filter(({ network }) => network.driver !== "null");
+  for (const place of new Set([...own, ...devices]))
     names.set(place, interfaceName(place.network, place.endpoint, [...names.values()]));
-  return places.map((place) => names.get(place) as string);
+  return places.map((place) => names.get(place) ?? "");
 }
 
 /** Returns the device name for one more endpoint: the user's, else the first number that no other has. */

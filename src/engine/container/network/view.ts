@@ -62,7 +62,8 @@ function endpointSettings(e: NetworkEndpoint, record: ContainerRecord): Endpoint
     DriverOpts: e.driverOpts === undefined ? null : { ...e.driverOpts },
     GwPriority: e.gwPriority ?? 0,
     NetworkID: e.networkId,
-    EndpointID: a?.endpointId ?? "",
+    // compat: where there is no default bridge nothing is attached to it.
+    EndpointID: a === undefined || a.networkId === "" ? "" : a.endpointId,
     // compat: what has no way out shows no gateway, though the host has the address.
     Gateway: a?.isInternal ? "" : (a?.gateway ?? ""),
     IPAddress: a?.ip ?? "",

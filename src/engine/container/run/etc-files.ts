@@ -1,5 +1,6 @@
 // The three files that are bound over a container's /etc: hostname, hosts, resolv.conf. Written at every start, in the
 // container's directory on the host.
+import { Fault } from "../../../lib/errors.ts";
 import { chown, readFile, writeFile } from "node:fs/promises";
 import { outsideRoot } from "../../../linux/idmap.ts";
 import { type HostEntry, hostnameFile, hostsFile } from "../../../net/sandbox/hosts-file.ts";
@@ -48,7 +49,7 @@ function ownHosts(
     domainname: config.Domainname,
     addresses: planned.flatMap(({ record: e }) => [e.ip, e.ip6 ?? ""].filter((ip) => ip !== "")),
     extra: [
-      ...(h.ExtraHosts ?? []).flatMap((text) => hostEntries(text, hostGateways(context))),
+      ...(h.ExtraHosts ?? []).flatMap((text) => hostEntries(context, text)),
       ...linkedHosts(context.table, record),
     ],
   });
@@ -57,11 +58,17 @@ function ownHosts(
 /** compat: where the configuration says nothing, the host is what the default bridge's gateway is, whatever networks the container is in. */
 function hostGateways(context: ContainerContext): readonly string[] {
   if (context.hostGatewayIps.length > 0) return context.hostGatewayIps;
-  const bridge = context.networks.find("bridge");
-  return [(subnetOf(bridge, "ipv4") ?? subnetOf(bridge, "ipv6"))?.gateway ?? "127.0.0.1"];
+  const bridge = context.networks.findPlace("bridge");
+  const { gateway } = subnetOf(bridge, "ipv4") ?? subnetOf(bridge, "ipv6") ?? {};
+  if (gateway !== undefined) return [gateway];
+  // compat: Docker's text
+  throw new Fault("system", "unable to derive the IP value for host-gateway", {
+    code: "container.host-gateway",
+  });
 }
 
-function hostEntries(text: string, gateways: readonly string[]): HostEntry[] {
+function hostEntries(context: ContainerContext, text: string): HostEntry[] {
   const { name, address } = parseExtraHost(text);
-  return (address === HOST_GATEWAY ? gateways : [address]).map((ip) => ({ ip, names: [name] }));
+  const ips = address === HOST_GATEWAY ? hostGateways(context) : [address];
+  return ips.map((ip) => ({ ip, names: [name] }));
 }

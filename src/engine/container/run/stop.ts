@@ -13,7 +13,6 @@ import { thaw } from "./pause.ts";
 import { isActive, notRunning } from "./state.ts";
 
 const SIGKILL = 9;
-const DEFAULT_TIMEOUT_SECONDS = 10;
 
 export interface StopOptions {
   /** Name or number; the container's own, or SIGTERM, when absent. */
@@ -38,7 +37,7 @@ export async function stopContainer(
 ): Promise<boolean> {
   const { config } = context.table.find(live.id);
   const signal = parseSignal(options.signal ?? (config.StopSignal || "SIGTERM"));
-  const seconds = options.timeoutSeconds ?? config.StopTimeout ?? DEFAULT_TIMEOUT_SECONDS;
+  const seconds = options.timeoutSeconds ?? config.StopTimeout ?? context.defaults.stopTimeoutSec;
   const asked = await live.lane.run(async () => {
     const record = context.table.get(live.id);
     if (record === undefined || !isActive(record)) return null;
