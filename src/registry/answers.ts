@@ -32,10 +32,13 @@ const KIND_OF_STATUS = {
 
 const TOO_MANY = 429;
 
-/** Returns the Fault for an error response, with the registry's own code and message where it sent them. */
+/**
+ * Returns the Fault for an error response, with the registry's own code and message where it sent them. What another address says, to which
+ * the registry has sent us, is not repeated: it may be one that only this host reaches.
+ */
 export async function faultOf(response: Response, what: string): Promise<Fault> {
   const text = await readText(response, 64 * 1024).catch(() => ""); // ignored: the status alone says enough
-  const detail = detailOf(text);
+  const detail = response.redirected ? "" : detailOf(text);
   const kind =
     KIND_OF_STATUS[response.status as keyof typeof KIND_OF_STATUS] ??
     (response.status >= 500 ? "unavailable" : "system");

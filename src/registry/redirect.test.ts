@@ -78,9 +78,11 @@ for (const [kind, auth] of Object.entries(LOGINS))
 
 test("what an internal address says to which a registry redirects is refused, and not repeated", async () => {
   const asked: string[] = [];
+  let status = 200;
   await using internal = await listen((q, r) => {
     asked.push(String(q.url));
     r.setHeader("Content-Type", "application/vnd.oci.image.manifest.v1+json");
+    r.statusCode = status;
     r.end('{"schemaVersion":2,"password":"INTERNAL"}');
   });
   await using own = await listen((q, r) => {
@@ -91,14 +93,16 @@ test("what an internal address says to which a registry redirects is refused, an
   const digest = parseDigest(`sha256:${"0".repeat(64)}`);
   const signal = new AbortController().signal;
   const blob = { mediaType: "application/octet-stream", digest, sizeBytes: 100 };
-  for (const attempt of [
+  const attempts = [
     () => repository.resolve("1", { os: "linux", architecture: "amd64" }, signal),
     () => repository.resolve(digest, { os: "linux", architecture: "amd64" }, signal),
     () => repository.blobBytes(blob, signal),
-  ])
-    await assert.rejects(
-      attempt(),
-      (error: Error) => !`${error.message} ${String(error.cause)}`.includes("INTERNAL"),
-    );
-  assert.equal(asked.length, 3);
+  ];
+  for (status of [200, 404, 403])
+    for (const attempt of attempts)
+      await assert.rejects(
+        attempt(),
+        (error: Error) => !`${error.message} ${String(error.cause)}`.includes("INTERNAL"),
+      );
+  assert.equal(asked.length, 9);
 });

@@ -16,9 +16,12 @@ const FLOOD = 500;
 /** The long form is that of `make torture`. */
 const IS_LONG = process.env["BERTH_TORTURE"] === "1";
 const EVENTS = IS_LONG ? 40_000 : 4000;
-const SLEEPERS = 10;
+/** With a queue for each of them, of all that happens, the daemon would grow by more than it may. */
+const SLEEPERS = 50;
+/** Of them: the others never do. */
+const WAKE_UP = 9;
 /** What the daemon may grow by, whatever others do not read. */
-const MOST_GROWTH_KB = 96 << 10;
+const MOST_GROWTH_KB = (IS_LONG ? 192 : 128) << 10;
 
 let daemon: TestDaemon;
 before(async () => {
@@ -51,12 +54,16 @@ async function flood(count: number, head: string): Promise<Socket[]> {
   );
 }
 
+/** Connections to the agent stay, as many as it was ever asked something at a time. */
+const MOST_TO_AGENT = 8;
+
 /** Ends them, and waits until the daemon has noticed. */
 async function release(sockets: readonly Socket[], before: number): Promise<void> {
   for (const socket of sockets) socket.destroy();
+  const most = before + MOST_TO_AGENT;
   const end = Date.now() + 60_000;
-  while (descriptors() > before && Date.now() < end) await daemon.request("GET", "/_ping");
-  assert.equal(descriptors() <= before, true, `${descriptors()} descriptors, ${before} before`);
+  while (descriptors() > most && Date.now() < end) await daemon.request("GET", "/_ping");
+  assert.equal(descriptors() <= most, true, `${descriptors()} descriptors, ${before} before`);
 }
 
 test("a flood of more clients than there are descriptors is survived, and the next client is answered", async () => {
@@ -74,7 +81,7 @@ test("a flood of more clients than there are descriptors is survived, and the ne
 });
 
 test("heads and bodies that never end hold nobody up", async () => {
-  await daemon.text(berth, ["run", "--rm", "busybox", "true"]); // connections to the agent stay
+  await daemon.text(berth, ["run", "--rm", "busybox", "true"]);
   const before = descriptors();
   const heads = await flood(50, "GET /version HTTP/1.1\r\nHost: ");
   const bodies = await flood(
@@ -108,9 +115,8 @@ test("events by the ten thousand a second cost readers that sleep no memory and 
   assert.equal(await daemon.text(berth, ["run", "--rm", "busybox", "echo", "there"]), "there");
   const growth = (await memoryKb()) - before;
   assert.equal(growth < MOST_GROWTH_KB, true, `${growth} kB more than before`);
-  // One sleeps for ever: it has a place in the history, and no event of its own.
   const count = EVENTS + images.length;
-  for (const sleeper of sleepers.slice(1)) {
+  for (const sleeper of sleepers.slice(-WAKE_UP)) {
     const events = await eventsReadBy(sleeper, count);
     const first = events[0]?.Sequence ?? 0;
     assert.deepEqual(
@@ -118,7 +124,7 @@ test("events by the ten thousand a second cost readers that sleep no memory and 
       Array.from({ length: count }, (_, i) => first + i),
     );
     assert.equal(events.filter(({ Action }) => Action === "untag").length, EVENTS);
-    if (sleeper === sleepers[1])
+    if (sleeper === sleepers.at(-1))
       console.log(`${perSecond(events)} events a second, ${answers} answers meanwhile, ${growth} kB`);
   }
   for (const sleeper of sleepers) sleeper.destroy();

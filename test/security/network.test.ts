@@ -8,7 +8,10 @@ import type { Bed } from "./bed.ts";
 const API = "127.0.0.1:18375";
 const LOGIN = Buffer.from("me:the-password").toString("base64");
 
-/** A registry that wants a login and sends who has one to a place for blobs at another port; both tell what they are shown. */
+/**
+ * A registry (18376) that wants a login, and one that wants none (18378): both send everybody to an address that only the host reaches (18377), which has
+ * a secret for whoever asks. All tell what they are shown.
+ */
 const REGISTRY = `
 import sys, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,17 +24,21 @@ class Shown(BaseHTTPRequestHandler):
     def do_GET(self):
         sent = self.headers.get("Authorization", "nothing")
         print(self.server.server_port, "was shown", sent, flush=True)
+        body = b""
         if self.server.server_port == 18377:
-            self.send_response(200)
-        elif sent == "nothing":
+            body = b"the-internal-secret"
+            self.send_response(404)
+        elif sent == "nothing" and self.server.server_port == 18376:
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="r"')
         else:
             self.send_response(307)
             self.send_header("Location", "http://127.0.0.1:18377" + self.path)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-servers = [ThreadingHTTPServer(("127.0.0.1", port), Shown) for port in (18376, 18377)]
+        if self.command == "GET":
+            self.wfile.write(body)
+servers = [ThreadingHTTPServer(("127.0.0.1", port), Shown) for port in (18376, 18377, 18378)]
 for server in servers:
     threading.Thread(target=server.serve_forever).start()
 print("listening", flush=True)
@@ -139,6 +146,17 @@ attacks(
           await server.prints(/^18376 was shown Basic/m);
           await server.prints(/^18377 was shown/m);
           return server.output.split("\n").filter((line) => /^18377 was shown .*(Basic|Bearer)/.test(line));
+        }),
+    },
+    {
+      claim: "what an internal address says, to which a registry sends the daemon, is not repeated",
+      cves: [],
+      weakened: [["src/registry/answers.ts", 'response.redirected ? "" : detailOf(text)', "detailOf(text)"]],
+      run: (bed) =>
+        withServer(bed, [REGISTRY], async (server) => {
+          const { stdout, stderr } = await bed.berth("pull", "127.0.0.1:18378/any");
+          await server.prints(/^18377 was shown/m);
+          return [stdout, stderr].filter((text) => text.includes("the-internal-secret"));
         }),
     },
     {
