@@ -48,6 +48,15 @@ export interface ProgressSink {
 }
 
 /** A connection that waits to become a two-way stream. */
+/** How a request for a connection is answered. */
+export interface HijackAnswer {
+  readonly isTty: boolean;
+  /** The protocol that the connection goes on with, in the place of Docker's streams. */
+  readonly protocol?: string;
+  /** The protocol that was asked for, and the id of what was created, where a request has asked for both in one (SuccessSpec.upgrade). */
+  readonly begun?: { readonly upgrade: string; readonly id: string };
+}
+
 export interface Hijack {
   /** Whether stdout and stderr are to be told apart by frames; a websocket gets their bytes as they come. */
   readonly wantsFrames: boolean;
@@ -57,7 +66,7 @@ export interface Hijack {
    * With `protocol` the connection goes on as that, and neither holds. Call it once, after everything that may fail with a status code. Relay by events or pipe: a plain
    * `for await` over a Duplex destroys it at the client's half-close, before the output is out.
    */
-  accept(options: { readonly isTty: boolean; readonly protocol?: string }): Duplex;
+  accept(options: HijackAnswer): Duplex;
 }
 
 /** A registered wait: the server answers headers at once and the value when `exit` resolves. */

@@ -61,6 +61,9 @@ export interface Attached {
   readonly isMultiplexed: true | undefined;
 }
 
+/** What came of a call that asked for two things in one: both, with the id of what was created, or the first alone. */
+export type Begun<T> = { readonly attached: Attached; readonly id: string } | { readonly value: T };
+
 /** Element type of a streamed response: parsed lines, or bytes. */
 export type StreamItemOf<O extends OperationSpec> = O["success"]["kind"] extends "lines"
   ? ResultOf<O>
@@ -96,6 +99,12 @@ export interface Client {
     args: ArgumentsOf<O>,
     options?: CallOptions,
   ): Promise<Attached>;
+  /** Makes a call of an operation that may be begun at once (SuccessSpec.upgrade): what it creates is attached, or is its value. */
+  begun<O extends OperationSpec>(
+    operation: O,
+    args: ArgumentsOf<O>,
+    options?: CallOptions,
+  ): Promise<Begun<ResultOf<O>>>;
   /** Makes a call that answers one value late; resolves when the response's head says that the daemon has begun. */
   begin<O extends OperationSpec>(
     operation: O,
@@ -268,6 +277,21 @@ class HttpClient {
     return { channel, isMultiplexed: isMultiplexed(headers) };
   }
 
+  async begun(operation: OperationSpec, args: Args, options: CallOptions = {}): Promise<Begun<unknown>> {
+    const { success } = operation;
+    const upgrade = success.kind === "json" ? success.upgrade : undefined;
+    const request = this.#encode(operation, args, options);
+    const asked = upgrade === undefined ? request : { ...request, upgrade };
+    const response = await (this.#quick(request, options, upgrade) ?? this.#open(asked, options));
+    if (response.status !== 101) return { value: parseText(await response.text()) };
+    const channel = "channel" in response ? response.channel : channelOf(response.hijack());
+    const { headers } = response;
+    return {
+      attached: { channel, isMultiplexed: isMultiplexed(headers) },
+      id: headers.get("exec-id") ?? "",
+    };
+  }
+
   async begin(
     operation: OperationSpec,
     args: Args,
@@ -321,7 +345,7 @@ class HttpClient {
     }).then(
       async (response) => {
         const { status } = response;
-        const isRefused = upgrade === undefined ? status >= 400 : status !== 101 && status !== 200;
+        const isRefused = upgrade === undefined ? status >= 400 : ![101, 200, 201].includes(status);
         if (isRefused) throw faultOf({ ...response, text: await response.text() });
         return response;
       },

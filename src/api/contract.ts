@@ -106,7 +106,16 @@ export type BodySpec =
 
 /** What a successful response is. */
 export type SuccessSpec =
-  | { readonly kind: "json"; readonly status: 200 | 201; readonly schema: SchemaThunk }
+  | {
+      readonly kind: "json";
+      readonly status: 200 | 201;
+      readonly schema: SchemaThunk;
+      /**
+       * What a client may ask for by `Upgrade`: that what is created begins at once, over this connection, which saves a request (an
+       * extension). An engine that does not know it, or may not, answers the value.
+       */
+      readonly upgrade?: string;
+    }
   | { readonly kind: "empty"; readonly status: 200 | 201 | 204 }
   | { readonly kind: "text"; readonly status: 200 }
   /** One JSON value per line, flushed line by line; `exact` names integer fields that are read as bigints. */

@@ -15,10 +15,7 @@ import type { GatedAnswer } from "./access/gate.ts";
 import { type HijackTransport, MULTIPLEXED_STREAM, RAW_STREAM } from "./hijack.ts";
 import { readJsonBody } from "./input.ts";
 import { sendWhole } from "./whole-answer.ts";
-import { readWhole } from "./whole-body.ts";
-
-/** Larger JSON bodies are refused; the largest real ones (service and container specs) have some hundred kB. */
-const MAX_JSON_BODY_BYTES = 16 * 1024 * 1024;
+import { MAX_JSON_BODY_BYTES, readWhole } from "./whole-body.ts";
 
 const JSON_TYPE = { "Content-Type": "application/json" } as const;
 
@@ -75,6 +72,11 @@ export class Exchange {
   /** Whether part of a success answer is out, so that no status code can be given any more. */
   get isAnswered(): boolean {
     return this.#stream !== undefined || (this.#options.res?.headersSent ?? false);
+  }
+
+  /** Whether the client has asked for another protocol, and may have it. */
+  get isUpgrade(): boolean {
+    return this.#options.res === undefined;
   }
 
   get #res(): ServerResponse {
@@ -235,11 +237,11 @@ export class Exchange {
   get hijack(): Hijack {
     return {
       wantsFrames: this.#options.transport?.isWebsocket !== true,
-      accept: ({ isTty, protocol }) => {
+      accept: ({ isTty, ...more }) => {
         const { transport, version } = this.#options;
         if (transport === undefined) throw new Fault("system", `${this.operation.name} cannot be hijacked`);
         this.#isTty = isTty;
-        this.#stream = transport.accept({ isTty, version, ...(protocol === undefined ? {} : { protocol }) });
+        this.#stream = transport.accept({ isTty, version, ...more });
         this.#stream.on("close", () => this.abort("client went away"));
         return this.#stream;
       },

@@ -6,17 +6,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { HijackAnswer } from "../api/call.ts";
 import { createBodyReader } from "../lib/http1/body.ts";
 import { isAtLeast } from "../lib/version-order.ts";
 import { Fault } from "../lib/errors.ts";
 import { sendWhole } from "./whole-answer.ts";
-import { readWhole, tooLarge } from "./whole-body.ts";
+import { MAX_JSON_BODY_BYTES, readWhole, tooLarge } from "./whole-body.ts";
 
 export const RAW_STREAM = "application/vnd.docker.raw-stream";
 export const MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream";
-
-/** Bodies of hijacking requests are small JSON documents (ExecStart). */
-const MAX_UPGRADE_BODY_BYTES = 64 * 1024;
 
 /** How a request that may be hijacked is answered. */
 export interface HijackTransport {
@@ -25,7 +23,7 @@ export interface HijackTransport {
   /** Answers with a whole response; the connection is closed afterwards. */
   respond(status: number, headers: Readonly<Record<string, string>>, body: string): void;
   /** Writes the response head and returns the connection. */
-  accept(options: { readonly isTty: boolean; readonly version: string; readonly protocol?: string }): Duplex;
+  accept(options: HijackAnswer & { readonly version: string }): Duplex;
   /** Whether the stream is a websocket's. */
   readonly isWebsocket?: boolean;
   /** The connection, for noticing that the client went away. */
@@ -57,7 +55,7 @@ function nextChunk(socket: Socket): Promise<Uint8Array | undefined> {
 export async function upgradeBody(req: IncomingMessage, socket: Socket, head: Uint8Array): Promise<string> {
   const isChunked = req.headers["transfer-encoding"] !== undefined;
   const length = Number(req.headers["content-length"] ?? 0);
-  if (length > MAX_UPGRADE_BODY_BYTES) throw tooLarge(MAX_UPGRADE_BODY_BYTES);
+  if (length > MAX_JSON_BODY_BYTES) throw tooLarge(MAX_JSON_BODY_BYTES);
   const reader = createBodyReader(isChunked ? { kind: "chunked" } : { kind: "length", bytes: length });
   const body: Uint8Array[] = [];
   let size = 0;
@@ -66,9 +64,9 @@ export async function upgradeBody(req: IncomingMessage, socket: Socket, head: Ui
       body.push(piece);
       size += piece.length;
     }
-    if (size > MAX_UPGRADE_BODY_BYTES) throw tooLarge(MAX_UPGRADE_BODY_BYTES);
+    if (size > MAX_JSON_BODY_BYTES) throw tooLarge(MAX_JSON_BODY_BYTES);
   };
-  take(Buffer.concat([await readWhole(req, MAX_UPGRADE_BODY_BYTES), head]));
+  take(Buffer.concat([await readWhole(req, MAX_JSON_BODY_BYTES), head]));
   while (!reader.isDone) {
     const chunk = await nextChunk(socket);
     if (chunk === undefined)
@@ -104,13 +102,15 @@ export function upgradeTransport(
       socket.end(`${headText(`${status} ${REASONS[status] ?? "Error"}`, fields)}${body}`);
       socket.resume(); // lets the peer's end be noticed
     },
-    accept({ isTty, version, protocol }) {
+    accept({ isTty, version, protocol, begun }) {
       if (protocol !== undefined) {
         socket.write(headText("101 Switching Protocols", { Connection: "Upgrade", Upgrade: protocol }));
         return socket;
       }
       const type = !isTty && isAtLeast(version, "1.42") ? MULTIPLEXED_STREAM : RAW_STREAM;
-      const fields = { "Content-Type": type, Connection: "Upgrade", Upgrade: "tcp", ...common };
+      const upgrade =
+        begun === undefined ? { Upgrade: "tcp" } : { Upgrade: begun.upgrade, "Exec-Id": begun.id };
+      const fields = { "Content-Type": type, Connection: "Upgrade", ...upgrade, ...common };
       socket.write(headText("101 UPGRADED", fields));
       return socket;
     },
@@ -129,7 +129,7 @@ export function plainTransport(
   const { socket } = req;
   return {
     socket,
-    readBody: async () => (await readWhole(req, MAX_UPGRADE_BODY_BYTES)).toString("utf8"),
+    readBody: async () => (await readWhole(req, MAX_JSON_BODY_BYTES)).toString("utf8"),
     respond(status, headers, body) {
       const length = { "Content-Length": Buffer.byteLength(body) };
       sendWhole(res, status, { ...common, ...headers, ...length }, body);

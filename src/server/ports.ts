@@ -75,6 +75,8 @@ export interface ContainerPort {
 
 export interface ExecPort {
   create?: Answer<typeof exec.containerExec>;
+  /** Creates and runs attached, as `start` does. */
+  run?(input: InputOf<typeof exec.containerExec>, hijack: Hijack, call: Call): Promise<void>;
   /** Runs attached; an error after `accept` goes to the stream as text. */
   start?(input: InputOf<typeof exec.execStart>, hijack: Hijack, call: Call): Promise<void>;
   startDetached?(input: InputOf<typeof exec.execStart>, call: Call): Promise<void>;

@@ -50,6 +50,24 @@ export function answer<O extends OperationSpec>(operation: O, handler: Answer<O>
   });
 }
 
+/** An operation that answers one value, or by `Upgrade` begins what it has created over the same connection. */
+export function answerOrBegin<O extends OperationSpec>(
+  operation: O,
+  handler: Answer<O> | undefined,
+  begin: ((input: InputOf<O>, hijack: Hijack, call: Call) => Promise<void>) | undefined,
+  options: HijackOptions<O>,
+): Route {
+  const { handle } = answer(operation, handler);
+  const begun = hijacked(operation, begin, options);
+  if (handle === undefined || begun.handle === undefined) return { operation, handle };
+  const { handle: handleBegun } = begun;
+  return {
+    operation,
+    handle: (input, exchange) =>
+      exchange.isUpgrade ? handleBegun(input, exchange) : handle(input, exchange),
+  };
+}
+
 type Progress<O extends OperationSpec> = (input: InputOf<O>, out: ProgressSink, call: Call) => Promise<void>;
 
 export interface ProgressOptions<O extends OperationSpec = OperationSpec> {

@@ -147,7 +147,7 @@ class HttpServer implements Server {
       headersTimeout: HEAD_TIMEOUT_MS,
       requestTimeout: 0, // uploads may take any time
       keepAliveTimeout: 0, // pooled connections of clients must not be cut under them
-      shouldUpgradeCallback: (req: IncomingMessage) => this.#isHijack(req),
+      shouldUpgradeCallback: (req: IncomingMessage) => this.#isHijack(req, origin),
     } as object);
     http.on("request", (req, res) => this.#onRequest(req, res, origin));
     http.on("upgrade", (req, socket, head) => this.#onUpgrade(req, socket as Socket, head, origin));
@@ -193,13 +193,27 @@ class HttpServer implements Server {
     http.emit("connection", socket);
   }
 
-  #isHijack(req: IncomingMessage): boolean {
+  #isHijack(req: IncomingMessage, origin: Origin): boolean {
     try {
       const { path } = parseTarget(req.url ?? "/");
-      return this.#router.match(req.method ?? "", path)?.route.operation.success.kind === "hijack";
+      const success = this.#router.match(req.method ?? "", path)?.route.operation.success;
+      if (success?.kind !== "json") return success?.kind === "hijack";
+      return (
+        success.upgrade !== undefined &&
+        success.upgrade === req.headers.upgrade &&
+        !this.#isWatched(origin.policy)
+      );
     } catch {
       return false; // ignored: the request handler answers it with 400
     }
+  }
+
+  /** Whether somebody judges requests, or writes them down: who has to see each operation in a request of its own. */
+  #isWatched(policy: Gate | undefined): boolean {
+    const { authorization, audit } = this.#options;
+    return (
+      policy !== undefined || audit !== undefined || (authorization !== undefined && !authorization.isIdle)
+    );
   }
 
   #onRequest(req: IncomingMessage, res: ServerResponse, origin: Origin): void {
@@ -247,7 +261,12 @@ class HttpServer implements Server {
         req,
         res,
         headers: this.#headers,
-        transport: success.kind === "hijack" ? transport(success) : undefined,
+        transport:
+          success.kind === "hijack"
+            ? transport(success)
+            : res === undefined
+              ? transport({ isWebsocket: false })
+              : undefined,
       });
       this.#exchanges.add(exchange);
       this.#run(match, exchange, target.query, origin)
@@ -300,6 +319,11 @@ class HttpServer implements Server {
 
   /** Asks the policy of the socket and the authorisation plugins, and writes down what they say. Throws their Fault. */
   async #admit(request: GatedRequest, exchange: Exchange, policy: Gate | undefined): Promise<void> {
+    if (!this.#isWatched(policy)) return;
+    if (exchange.isUpgrade && request.operation.success.kind === "json")
+      throw new Fault("unavailable", "the rules of this socket have changed: ask again", {
+        code: "request.rules",
+      });
     const { authorization, audit } = this.#options;
     const gates = [policy, authorization].filter((gate) => gate !== undefined);
     const gate = audit?.watching(gates);

@@ -3,6 +3,9 @@
 import type { Readable } from "node:stream";
 import { Fault } from "../lib/errors.ts";
 
+/** Larger JSON bodies are refused; the largest real ones (service and container specs) have some hundred kB. */
+export const MAX_JSON_BODY_BYTES = 16 * 1024 * 1024;
+
 /**
  * Reads a stream to its end. Throws Fault(invalidParameter) when there is more than `limitBytes`, and Fault(cancelled) when it breaks off. By events
  * rather than by an iterator: that costs a tenth of a millisecond in each request.

@@ -156,6 +156,24 @@ test("a large body, a body in chunks and a hijacked request are judged as any ot
   attached.socket.destroy();
 });
 
+test("a request for two operations in one is answered by the first, so that both are judged", async () => {
+  await text("run", "-d", "--name", "target", "busybox", "sleep", "1000");
+  const asked = await hijack(daemon.socket, "/containers/target/exec", {
+    body: { Cmd: ["touch", "/mark"] },
+    headers: { Connection: "Upgrade", Upgrade: "exec" },
+  });
+  assert.equal(asked.status, "HTTP/1.1 201 Created");
+  asked.socket.destroy();
+  requests.length = 0;
+  judge = ({ RequestUri }) => ({ Allow: !/\/exec\/[0-9a-f]+\/start$/.test(RequestUri), Msg: "no start" });
+  const { status: code, stderr } = await daemon.run(berth, ["exec", "target", "touch", "/mark"]);
+  assert.notEqual(code, 0);
+  assert.match(stderr, /no start/);
+  assert.ok(requests.some((r) => r.RequestUri.endsWith("/containers/target/exec")));
+  judge = () => ({ Allow: true });
+  assert.equal((await daemon.run(berth, ["exec", "target", "ls", "/mark"])).status, 1);
+});
+
 test("an answer that the plugin denies is not told", async () => {
   judge = (asked) => ({
     Allow: asked.ResponseStatusCode === undefined || !/\/info/.test(asked.RequestUri),

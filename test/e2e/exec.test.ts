@@ -200,4 +200,34 @@ describe("the exec's own resource", () => {
     ]);
     assert.deepEqual(await framesOf({}), [[1, "said\n"]]);
   });
+
+  test("is created and started by one request of a client that asks for it, and its failure is an answer as any", async () => {
+    const headers = { Connection: "Upgrade", Upgrade: "exec" };
+    const begin = (container: string, body: object) =>
+      hijack(daemon.socket, `/containers/${container}/exec`, { body, headers });
+    const {
+      status,
+      headers: head,
+      socket,
+    } = await begin("host", {
+      Cmd: ["sh", "-c", "cat; exit 6"],
+      AttachStdin: true,
+      AttachStdout: true,
+    });
+    assert.deepEqual([status, head["upgrade"]], ["HTTP/1.1 101 UPGRADED", "exec"]);
+    socket.end("from stdin");
+    const frames = new FrameDecoder().push(await readToEnd(socket));
+    assert.deepEqual(
+      frames.map(({ type, data }) => [type, Buffer.from(data).toString()]),
+      [
+        [1, "from stdin"],
+        [4, "6"],
+      ],
+    );
+    const { body } = await daemon.request("GET", `/exec/${head["exec-id"]}/json`);
+    assert.equal((body as { ExitCode: number }).ExitCode, 6);
+    const refused = await begin("nosuch", { Cmd: ["true"] });
+    assert.equal(refused.status, "HTTP/1.1 404 Not Found");
+    assert.match((await readToEnd(refused.socket)).toString(), /"No such container: nosuch"/);
+  });
 });

@@ -9,7 +9,7 @@ export const containerExec = operation({
   method: "POST",
   path: "/containers/{id}/exec",
   body: jsonBody(async () => (await schemas()).execCreateRequest),
-  success: created(async () => (await schemas()).execCreateResponse),
+  success: { ...created(async () => (await schemas()).execCreateResponse), upgrade: "exec" },
   errors: [404, 409],
 });
 

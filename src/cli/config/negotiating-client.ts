@@ -3,6 +3,7 @@
 
 import {
   type Attached,
+  type Begun,
   type CallOptions,
   type Client,
   type ClientOptions,
@@ -72,6 +73,14 @@ export class NegotiatingClient implements Client {
     options?: CallOptions,
   ): Promise<Attached> {
     return this.#attempt(options, () => this.#inner.attach(operation, args, options));
+  }
+
+  begun<O extends OperationSpec>(
+    operation: O,
+    args: ArgumentsOf<O>,
+    options?: CallOptions,
+  ): Promise<Begun<ResultOf<O>>> {
+    return this.#attempt(options, () => this.#inner.begun(operation, args, options));
   }
 
   begin<O extends OperationSpec>(

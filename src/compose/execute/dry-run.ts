@@ -42,6 +42,7 @@ export function dryRunClient(client: Client): Client {
     stream,
     hijack,
     attach: hijack,
+    begun: hijack,
     begin: async (operation, args, options) => ({ result: call(operation, args, options) }),
   } as Client;
 }

@@ -119,7 +119,21 @@ export class ExecService {
     await ownerOf(session, user);
   }
 
+  /** Creates and starts in one (an extension): the answer's head has the id. */
+  async run(input: Input<"containerExec">, hijack: Hijack, _call: Call): Promise<void> {
+    const { Id: id } = await this.create(input);
+    const { Tty, ConsoleSize } = input.body;
+    const body = { Tty: Tty ?? false, ConsoleSize, ExitFrame: true };
+    await this.#startAttached({ id, body }, (isTty) =>
+      hijack.accept({ isTty, begun: { upgrade: "exec", id } }),
+    );
+  }
+
   async start(input: Input<"execStart">, hijack: Hijack, _call: Call): Promise<void> {
+    await this.#startAttached(input, (isTty) => hijack.accept({ isTty }));
+  }
+
+  async #startAttached(input: Input<"execStart">, accept: (isTty: boolean) => Duplex): Promise<void> {
     const { exec, record } = this.#claim(input.id);
     const { AttachStdin, AttachStdout, AttachStderr, Tty } = exec.request;
     const streams = {
@@ -131,7 +145,7 @@ export class ExecService {
     // compat: how the stream looks is what this request says; what the program has is what the exec was made with.
     const wantsTty = input.body?.Tty ?? false;
     // compat: the stream opens first; what is wrong with the command comes through it, the exit code from inspect.
-    const client = hijack.accept({ isTty: wantsTty });
+    const client = accept(wantsTty);
     client.on("error", () => {}); // ignored: a client that has gone is seen by its `close`
     const size = wantsTty ? (input.body?.ConsoleSize ?? undefined) : undefined;
     const stream = await this.#launch(exec, record, streams, size);

@@ -31,14 +31,18 @@ export class Authorization implements Gate {
     this.#lookup = lookup;
   }
 
+  get isIdle(): boolean {
+    return this.plugins.length === 0;
+  }
+
   async admit(request: GatedRequest): Promise<void> {
-    if (this.plugins.length === 0) return;
+    if (this.isIdle) return;
     const asked = requestOf(request);
     for (const name of this.plugins) await this.#ask(name, "AuthZPlugin.AuthZReq", asked);
   }
 
   async review(request: GatedRequest, answer: GatedAnswer): Promise<void> {
-    if (this.plugins.length === 0) return;
+    if (this.isIdle) return;
     const asked = {
       ...requestOf(request),
       ResponseBody: Buffer.from(answer.body).toString("base64"),

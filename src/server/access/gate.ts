@@ -25,6 +25,8 @@ export interface GatedAnswer {
 }
 
 export interface Gate {
+  /** Whether it has nobody to ask: it admits everything, and looks at no answer. */
+  readonly isIdle?: boolean;
   /** Returns when the request may run. Throws Fault(forbidden), or whatever the caller is to see. */
   admit(request: GatedRequest): Promise<void> | void;
   /** Looks at the answer of an operation that has been done; a Fault goes to the client in its stead. Not asked for hijacked connections. */

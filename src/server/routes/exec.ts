@@ -2,11 +2,13 @@
 
 import * as operations from "../../api/operations/exec.ts";
 import type { ExecPort } from "../ports.ts";
-import { answer, hijacked, type Route } from "../route.ts";
+import { answer, answerOrBegin, hijacked, type Route } from "../route.ts";
 
 export function execRoutes(port: ExecPort): Route[] {
   return [
-    answer(operations.containerExec, port.create?.bind(port)),
+    answerOrBegin(operations.containerExec, port.create?.bind(port), port.run?.bind(port), {
+      showsErrors: true,
+    }),
     hijacked(operations.execStart, port.start?.bind(port), {
       isDetached: (input) => input.body?.Detach === true,
       detached: port.startDetached?.bind(port),

@@ -39,7 +39,7 @@ export const command = defineCommand({
       await checkTty(true, true);
     }
     const size = flags.tty ? { ConsoleSize: await consoleSize() } : {};
-    const { Id: id } = await client.call(containerExec, {
+    const asked = {
       id: container,
       body: {
         User: flags.user,
@@ -54,15 +54,21 @@ export const command = defineCommand({
         WorkingDir: flags.workdir,
         Cmd,
       },
-    });
+    };
     if (flags.detach) {
+      const { Id: id } = await client.call(containerExec, asked);
       await client.call(execStart, { id, body: { Detach: true, Tty: flags.tty, ...size } });
       return 0;
     }
-    const connection = await client.attach(execStart, {
-      id,
-      body: { Detach: false, Tty: flags.tty, ...size, ...(flags.tty ? {} : { ExitFrame: true }) },
-    });
+    const begun = await client.begun(containerExec, asked);
+    const id = "id" in begun ? begun.id : begun.value.Id;
+    const connection =
+      "attached" in begun
+        ? begun.attached
+        : await client.attach(execStart, {
+            id,
+            body: { Detach: false, Tty: flags.tty, ...size, ...(flags.tty ? {} : { ExitFrame: true }) },
+          });
     await using cleanup = new AsyncDisposableStack();
     if (flags.tty) cleanup.defer(await followSize(client, id));
     const end = await attachTerminal(connection, { ...attach, isTty: flags.tty, detachKeys });
