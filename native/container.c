@@ -56,6 +56,37 @@ bool container_note(const struct container *c, enum note_kind kind, const struct
 	return n >= 0;
 }
 
+ssize_t container_take_note(int chan, int flags, struct note *note, int *fd, struct iovec rest)
+{
+	bool was_at_end = false;
+	for (;;) {
+		struct iovec parts[] = {{note, sizeof *note}, rest};
+		union {
+			struct cmsghdr head;
+			char room[CMSG_SPACE(sizeof(int))];
+		} control;
+		struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = sizeof control};
+		ssize_t n = recvmsg(chan, &message, MSG_CMSG_CLOEXEC | flags);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return -1;
+		if (n < (ssize_t)sizeof *note) {
+			// The kernel looks for a message first and whether the other end is gone afterwards: what was sent between the two, such as
+			// the last word before exec, is behind this end. Behind a second one there is nothing.
+			if (was_at_end)
+				return NOTE_END;
+			was_at_end = true;
+			continue;
+		}
+		*fd = -1;
+		struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+		if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof *fd))
+			memcpy(fd, CMSG_DATA(c), sizeof *fd);
+		return n - (ssize_t)sizeof *note;
+	}
+}
+
 void container_note_pid(const struct container *c, pid_t pid)
 {
 	struct note note = {.kind = NOTE_PID, .pid = pid};

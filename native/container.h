@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 enum note_kind {
 	NOTE_PID = 1, // the process that matters is `pid`, the sender was only a step on the way
@@ -62,6 +63,10 @@ int container_run_part(struct container *c, struct reader *ops, struct fault *f)
 
 // Sends a note; `fd` >= 0 goes with it. False when the shim is gone.
 bool container_note(const struct container *c, enum note_kind kind, const struct fault *f, int fd);
+// The other end: takes a note, with its descriptor (-1: none) and what came behind it. Returns how much that is, -1 when there is none yet
+// (only with MSG_DONTWAIT), or NOTE_END when there will be no more.
+enum { NOTE_END = -2 };
+ssize_t container_take_note(int chan, int flags, struct note *note, int *fd, struct iovec rest);
 void container_note_pid(const struct container *c, pid_t pid); // the process that matters is this one
 void container_warn(const struct container *c, const char *op, const char *path, int err, const char *text);
 

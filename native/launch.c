@@ -150,25 +150,14 @@ static int follow(struct process *p, struct launch *l, struct fault *f)
 	fcntl(p->chan.w.fd, F_SETFL, 0);
 	for (;;) {
 		struct note note;
-		struct iovec parts[] = {{&note, sizeof note}, {shim_scratch, sizeof shim_scratch}};
-		union {
-			struct cmsghdr head;
-			char room[CMSG_SPACE(sizeof(int))];
-		} control;
-		struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = sizeof control};
-		ssize_t n = recvmsg(p->chan.w.fd, &message, MSG_CMSG_CLOEXEC);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < (ssize_t)sizeof note)
+		int fd;
+		ssize_t rest = container_take_note(p->chan.w.fd, 0, &note, &fd, (struct iovec){shim_scratch, sizeof shim_scratch});
+		if (rest < 0)
 			return p->will_exec ? 0 : fault_set(f, ECHILD, "launch", "", "the process was killed before it could start");
 		if (note.kind == NOTE_LISTENER) {
-			listener_forward(p, note.pid, shim_scratch, (size_t)n - sizeof note);
+			listener_forward(p, note.pid, shim_scratch, (size_t)rest);
 			continue;
 		}
-		int fd = -1;
-		struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-		if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof fd))
-			memcpy(&fd, CMSG_DATA(c), sizeof fd);
 		int rc = take_note(p, l, &note, fd, f);
 		if (rc != 0)
 			return rc < 0 ? rc : 0;

@@ -180,26 +180,13 @@ static void read_notes(struct process *p)
 {
 	while (p->chan.w.fd >= 0) {
 		struct note note;
-		struct iovec parts[] = {{&note, sizeof note}, {shim_scratch, SCRATCH_SIZE}};
-		union {
-			struct cmsghdr head;
-			char room[CMSG_SPACE(sizeof(int))];
-		} control;
-		struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = sizeof control};
-		ssize_t n = recvmsg(p->chan.w.fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n < (ssize_t)sizeof note) {
+		int fd;
+		ssize_t rest = container_take_note(p->chan.w.fd, MSG_DONTWAIT, &note, &fd, (struct iovec){shim_scratch, SCRATCH_SIZE});
+		if (rest == NOTE_END)
 			settle(p);
+		if (rest < 0)
 			return;
-		}
-		int fd = -1;
-		struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-		if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof fd))
-			memcpy(&fd, CMSG_DATA(c), sizeof fd);
-		take_note(p, &note, fd, (size_t)n - sizeof note);
+		take_note(p, &note, fd, (size_t)rest);
 	}
 }
 
