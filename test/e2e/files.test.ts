@@ -177,6 +177,22 @@ for (const c of clients)
     assert.equal(await readFile(`${root}-f`, "utf8"), "bound\n");
   });
 
+for (const c of clients)
+  test(`what the kernel shows in /proc and /sys is no files to be copied, running or stopped (${c.name})`, async () => {
+    const name = await container(`kernel-${c.name}`);
+    await daemon.text(c, ["exec", name, "ln", "-s", "/proc", "/alias"]);
+    for (const state of ["running", "stopped"]) {
+      for (const [i, path] of ["/proc", "/sys", "/proc/.", "/alias/"].entries()) {
+        const to = daemon.path(`kernel-${c.name}-${state}-${i}`);
+        await daemon.text(c, ["cp", `${name}:${path}`, to]);
+        assert.deepEqual(await namesIn(to), [], `${path}, ${state}`);
+      }
+      const made = await daemon.run(c, ["cp", `${name}:/proc/cpuinfo`, daemon.path("cpuinfo")]);
+      assert.match(made.stderr, /Could not find the file \/proc\/cpuinfo in container/, state);
+      await daemon.text(c, ["stop", "-t", "0", name]);
+    }
+  });
+
 test("a hostile archive is refused or stays in the container", async () => {
   const name = await container("archive");
   const outside = daemon.path("outside");

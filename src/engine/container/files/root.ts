@@ -1,6 +1,7 @@
 // Opens a container's files for copying. A running container's are those it sees itself, mounts included, through
 // /proc/PID/root; a stopped one's are its layers, and a path below one of its binds or
-// volumes is looked up in what would be mounted there.
+// volumes is looked up in what would be mounted there. What the kernel shows in /proc and /sys is no files of a container's:
+// reading finds there what a stopped container has.
 // Invariant: the process is known to have been the container's when its root was opened, since a number is given again
 // as soon as nobody waits for it.
 import { Fault, messageOf } from "../../../lib/errors.ts";
@@ -11,6 +12,7 @@ import type { ContainerRecord } from "../record.ts";
 import type { LiveContainer, Run } from "../table.ts";
 import type { ContainerPath } from "./path.ts";
 import { cleanPath } from "./path.ts";
+import { endOf } from "./stat.ts";
 
 /** A session and where in it the path of the request is. */
 export interface OpenRoot {
@@ -29,7 +31,7 @@ export async function openForReading(
 ): Promise<OpenRoot> {
   const { layers } = context;
   return (
-    (await openLive(context, live.run, record, path)) ??
+    (await openSeen(context, live, record, path)) ??
     (await openMount(context, record, path)) ?? {
       session: await layers.openFs(
         layers.containerRoot(layers.viewSource(layers.upperOf(record.id, record.idMap), record.layer)),
@@ -39,6 +41,24 @@ export async function openForReading(
     }
   );
 }
+
+/** Opens what a running container sees, unless the kernel makes it up at the path. */
+async function openSeen(
+  context: ContainerContext,
+  live: LiveContainer,
+  record: ContainerRecord,
+  path: ContainerPath,
+): Promise<OpenRoot | undefined> {
+  if (isOfKernel(path.clean)) return undefined;
+  const seen = await openLive(context, live.run, record, path);
+  if (seen === undefined || !path.saysDirectory || !isOfKernel(await endOf(seen.session, path.clean)))
+    return seen;
+  await seen.session[Symbol.asyncDispose]();
+  return undefined;
+}
+
+/** compat: Docker copies from the container's files without /proc and /sys, which change while they are read. */
+const isOfKernel = (clean: string): boolean => /^(?:proc|sys)(?:\/|$)/.test(clean);
 
 /**
  * Opens a stopped container's files for writing; the caller is in its lane, because the writable layer must not be mounted

@@ -114,24 +114,28 @@ export async function pathStatOf(session: FsSession, path: ContainerPath, stat: 
     size: stat.sizeBytes,
     mode: goMode(stat.mode),
     mtime: formatNano(BigInt(stat.mtimeSec) * 1_000_000_000n + BigInt(stat.mtimeNsec)),
-    linkTarget: isSymlink(stat) ? await finalTarget(session, path.clean, stat) : "",
+    linkTarget: isSymlink(stat) ? `/${await endOf(session, path.clean, stat)}` : "",
   };
 }
 
 /**
- * Returns where a chain of symlinks ends, as Docker says it: an absolute path inside the container. Only told to the
- * client, which asks for that path in a request of its own; nothing is opened by it.
+ * Returns the cleaned path at which a chain of symlinks ends, with a slash in front what Docker calls its target. It says what a path is about, to the client as well, which asks
+ * for that path in a request of its own; nothing is opened by it.
  */
-async function finalTarget(session: FsSession, from: string, first: FileStat): Promise<string> {
+export async function endOf(session: FsSession, from: string, first?: FileStat): Promise<string> {
   let path = from;
-  let stat: FileStat | undefined = first;
+  let stat = first ?? (await lookAt(session, from));
   for (let links = 0; stat !== undefined && isSymlink(stat) && links < MAX_LINKS; links++) {
     path = cleanTarget(path, stat.linkTarget);
-    try {
-      stat = await statAt(session, path);
-    } catch {
-      stat = undefined; // ignored: a target that cannot be looked at is a target all the same
-    }
+    stat = await lookAt(session, path);
   }
-  return `/${path}`;
+  return path;
+}
+
+async function lookAt(session: FsSession, path: string): Promise<FileStat | undefined> {
+  try {
+    return await statAt(session, path);
+  } catch {
+    return undefined; // ignored: what cannot be looked at may be named all the same
+  }
 }
