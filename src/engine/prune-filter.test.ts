@@ -18,5 +18,13 @@ test("pruneMatcher wants every label, none of label!, and an age", () => {
 test("flagFilter reads yes and no", () => {
   assert.equal(flagFilter({}, "dangling", true), true);
   assert.equal(flagFilter({ dangling: ["false"] }, "dangling", true), false);
-  assert.throws(() => flagFilter({ dangling: ["maybe"] }, "dangling", true), { kind: "invalidParameter" });
+  assert.equal(flagFilter({}, "dangling", undefined), undefined);
+  assert.equal(flagFilter({ dangling: ["1", "true", "x"] }, "dangling", false), true);
+  const refused = (values: string[], message: string): void => {
+    const read = (): unknown => flagFilter({ dangling: values }, "dangling", true);
+    assert.throws(read, { kind: "invalidParameter", message });
+  };
+  refused([], "invalid filter 'dangling'");
+  refused(["T"], "invalid filter 'dangling=[T]'");
+  refused(["true", "0"], "invalid filter 'dangling=[true 0]'");
 });

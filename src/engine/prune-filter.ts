@@ -1,4 +1,4 @@
-// The filters of the prune operations: `until`, `label` and `label!`, the same for every concept.
+// The filters of the prune operations (`until`, `label` and `label!`), and yes-or-no filters, the same for every concept.
 import type { Filters } from "../api/contract.ts";
 import { Fault } from "../lib/errors.ts";
 import { nowNano, parseTimestamp } from "../lib/time.ts";
@@ -24,19 +24,22 @@ export function pruneMatcher(filters: Filters, known: readonly string[] = []): (
     !(filters["label!"] ?? []).some((v) => hasLabel(labels, v));
 }
 
-/** A point in time, or how long ago it was. */
-function untilNano(text: string): bigint {
+/** Returns the nanosecond of a point in time, or of how long ago it was. Fails with invalidParameter. */
+export function untilNano(text: string): bigint {
   const time = parseTimestamp(text);
   return time ?? nowNano() - BigInt(Math.round(parseDuration(text)));
 }
 
-/** Returns the value of a yes-or-no filter, `absent` without it. */
-export function flagFilter(filters: Filters, key: string, absent: boolean): boolean {
-  const values = filters[key] ?? [];
-  if (values.length === 0) return absent;
-  if (values.every((v) => v === "true" || v === "1")) return true;
-  if (values.every((v) => v === "false" || v === "0")) return false;
-  throw invalid(`invalid filter '${key}=[${values.join(" ")}]'`);
+/** Returns the value of a yes-or-no filter, `absent` without it. Fails with invalidParameter. */
+export function flagFilter<T>(filters: Filters, key: string, absent: T): boolean | T {
+  const values = filters[key];
+  if (values === undefined) return absent;
+  if (values.length === 0) throw invalid(`invalid filter '${key}'`);
+  // compat: what else is among the values does not count.
+  const has = (...texts: string[]): boolean => values.some((v) => texts.includes(v));
+  const isTrue = has("1", "true");
+  if (isTrue === has("0", "false")) throw invalid(`invalid filter '${key}=[${values.join(" ")}]'`);
+  return isTrue;
 }
 
 function invalid(message: string): Fault {

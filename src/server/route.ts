@@ -73,8 +73,8 @@ type Progress<O extends OperationSpec> = (input: InputOf<O>, out: ProgressSink, 
 export interface ProgressOptions<O extends OperationSpec = OperationSpec> {
   /** Further headers of the answer. */
   readonly headers?: (input: InputOf<O>) => Readonly<Record<string, string>>;
-  /** The answer is 200 whatever happens; a failure is always a line. */
-  readonly failsInStream?: boolean;
+  /** Which failures are a line even before the first one, the answer being 200; none when absent. */
+  readonly failsInStream?: (error: unknown) => boolean;
 }
 
 /** An operation that reports progress; a failure after the first line becomes a line. */
@@ -90,7 +90,7 @@ export function progress<O extends OperationSpec>(
       await run(input, out, exchange.call);
       if (!exchange.isAnswered) exchange.open({ "Content-Type": "application/json", ...headers });
     } catch (error) {
-      if (!exchange.isAnswered && !options.failsInStream) throw error;
+      if (!exchange.isAnswered && options.failsInStream?.(error) !== true) throw error;
       const message = messageOf(error);
       await out.write({ errorDetail: { message }, error: message });
     }

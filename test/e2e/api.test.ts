@@ -122,6 +122,9 @@ describe("errors", () => {
       /^invalid filter 'nosuch'$/,
     ],
     ["DELETE", "/images/nosuch", undefined, 404, /^No such image: nosuch/],
+    ["POST", "/images/load?platform=x", undefined, 400, /^"x": unknown operating system or architecture/],
+    ["POST", "/images/busybox/push?platform=%7B%7D", undefined, 400, /^both OS and Architecture must be/],
+    ["GET", "/images/json?filters=%7B%22until%22%3A%5B%22x%22%5D%7D", undefined, 400, /x/],
   ];
   for (const [method, path, body, status, message] of CASES)
     test(`${method} ${path}${body === undefined ? "" : ` ${JSON.stringify(body)}`} is ${status}`, async () => {

@@ -392,5 +392,6 @@ describe("links of the default bridge", () => {
       /host type networking can't be used with links/,
     );
     assert.match((await outcome("rm", "--link", "idle/nosuch")).stderr, /No such container/);
+    assert.match((await outcome("rm", "--link", "idle")).stderr, /cannot remove the default link name/);
   });
 });

@@ -175,6 +175,10 @@ test("signals: by name and number; what is none of Linux is refused", async () =
   ])
     assert.equal(await ask("POST", `s1/kill?signal=${signal}`), `400 cannot kill container: s1: ${why}`);
   assert.equal(await ask("POST", "s1/stop?signal=FOO"), "400 cannot stop container: s1: invalid signal: FOO");
+  await start("s0", ["sleep", "1000"]);
+  assert.equal(await ask("POST", "s0/kill"), "204");
+  assert.equal(await ask("POST", "s0/restart?signal=FOO"), "204", "there is nobody to send it to");
+  assert.match(await ask("POST", "s0/restart?signal=FOO"), /^500 .*invalid signal: FOO/);
 });
 
 test("stop's signal parameter is known since API 1.42", async () => {

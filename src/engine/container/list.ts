@@ -2,6 +2,7 @@
 import type { Filters } from "../../api/contract.ts";
 import { Fault } from "../../lib/errors.ts";
 import { hasLabel } from "../labels.ts";
+import { flagFilter } from "../prune-filter.ts";
 import { portsOf } from "./inspect.ts";
 import { hasMount } from "./mounts/points.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
@@ -39,6 +40,7 @@ const TESTS: Readonly<Record<string, Test>> = table({
   network: (r, v) => r.endpoints.some((e) => e.networkName === v || (v !== "" && e.networkId.startsWith(v))),
   volume: (r, v) => hasMount(r, v),
   health: (r, v) => (r.state.health?.status ?? "none") === v,
+  // No container is a task of a swarm's.
   "is-task": (_r, v) => v === "false" || v === "0",
   // compat: of Windows; it chooses nothing here.
   isolation: () => true,
@@ -99,9 +101,7 @@ function checkFilters(filters: Filters): void {
       throw invalid(
         `invalid filter 'exited=${value}': strconv.Atoi: parsing ${JSON.stringify(value)}: invalid syntax`,
       );
-  const isTask = filters["is-task"] ?? [];
-  if (isTask.some((v) => !["0", "1", "false", "true"].includes(v)))
-    throw invalid(`invalid filter 'is-task=[${isTask.join(" ")}]'`);
+  flagFilter(filters, "is-task", false);
 }
 
 /** Returns the records to show, newest first. Fails with invalidParameter on wrong filters, notFound for before and since. */

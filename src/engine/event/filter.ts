@@ -1,7 +1,6 @@
 // The filters of SystemEvents, as Docker's daemon applies them: all names have to fit; of the values of a name any, of
 // `label` every one. Objects are named by their id or name, or by how these begin.
 import type { Filters } from "../../api/contract.ts";
-import { Fault } from "../../lib/errors.ts";
 import { familiarName, parseReference } from "../../oci/reference.ts";
 import { hasLabel } from "../labels.ts";
 import type { EngineEvent } from "./event.ts";
@@ -51,13 +50,12 @@ function withoutTag(image: string): string {
   }
 }
 
-/** Returns the test that events have to pass; fails with invalidParameter on unknown filters. */
+/** Returns the test that events have to pass. compat: filters that Docker does not know choose nothing. */
 export function eventMatcher(filters: Filters): (event: EngineEvent) => boolean {
-  const tests = Object.entries(filters).map(([key, values]) => {
+  const tests = Object.entries(filters).flatMap(([key, values]) => {
     const test = TESTS[key];
-    if (test === undefined)
-      throw new Fault("invalidParameter", `invalid filter '${key}'`, { code: "filter.unknown" });
-    return (e: EngineEvent): boolean => values.length === 0 || test(e, values);
+    if (test === undefined || values.length === 0) return [];
+    return [(e: EngineEvent): boolean => test(e, values)];
   });
   return (e) => tests.every((test) => test(e));
 }

@@ -1,15 +1,16 @@
 // Which images ImageList shows: newest first, intermediate ones only with `all`, filters as Docker's.
 import type { Filters } from "../../api/contract.ts";
 import { Fault } from "../../lib/errors.ts";
-import { parseNano, parseTimestamp } from "../../lib/time.ts";
-import { parseDuration } from "../../lib/units/duration.ts";
+import { compileGoPattern, type NameMatcher } from "../../lib/patternmatch/go-match.ts";
+import { parseNano } from "../../lib/time.ts";
 import { hasLabel } from "../labels.ts";
+import { flagFilter, untilNano } from "../prune-filter.ts";
 import { isDangling } from "./remove/delete.ts";
 import { canonicalString, parseReference } from "../../oci/reference.ts";
 import { configOf, type ImageRecord } from "./record.ts";
 import type { ImageTable } from "./table.ts";
 
-const KNOWN = ["dangling", "label", "before", "since", "reference", "until"];
+const KNOWN = ["dangling", "label", "label!", "before", "since", "reference", "until"];
 
 const createdNano = (image: ImageRecord): bigint => parseNano(configOf(image).created ?? "") ?? 0n;
 
@@ -22,8 +23,10 @@ export function selectImages(
   for (const key of Object.keys(filters))
     if (!KNOWN.includes(key))
       throw new Fault("invalidParameter", `invalid filter '${key}'`, { code: "filter.unknown" });
-  const dangling = flag(filters["dangling"]);
+  const dangling = flagFilter(filters, "dangling", undefined);
+  const isInTime = timeTest(table, filters);
   const references = filters["reference"] ?? [];
+  const isReferred = references.length === 0 ? () => true : referenceTest(references);
   return (
     table
       .all()
@@ -32,51 +35,46 @@ export function selectImages(
       // What a name has for other platforms is told with the one that it means here.
       .filter((i) => table.mainTagsOf(i.id).length > 0 || table.tagsOf(i.id).length === 0)
       .filter((i) => (filters["label"] ?? []).every((v) => hasLabel(configOf(i).config.labels, v)))
-      .filter((i) => withinTime(table, i, filters))
+      .filter((i) => !(filters["label!"] ?? []).some((v) => hasLabel(configOf(i).config.labels, v)))
+      .filter(isInTime)
       .map((image) => ({
         image,
-        tags: table
-          .mainTagsOf(image.id)
-          .filter((t) => references.length === 0 || references.some((r) => matchesReference(t, r))),
+        tags: table.mainTagsOf(image.id).filter(isReferred),
       }))
       .filter(({ tags }) => references.length === 0 || tags.length > 0)
       .sort((a, b) => (createdNano(a.image) < createdNano(b.image) ? 1 : -1))
   );
 }
 
-function flag(values: readonly string[] | undefined): boolean | undefined {
-  if (values === undefined || values.length === 0) return undefined;
-  if (values.every((v) => v === "true" || v === "1")) return true;
-  if (values.every((v) => v === "false" || v === "0")) return false;
-  throw new Fault("invalidParameter", `invalid filter 'dangling=${values.join(",")}'`, {
-    code: "filter.invalid",
-  });
+/** The times that `before`, `since` and `until` say; fails with notFound and invalidParameter. */
+function timeTest(table: ImageTable, filters: Filters): (image: ImageRecord) => boolean {
+  const ofImage = (reference: string): bigint => createdNano(table.find(reference).image);
+  const before = [
+    ...(filters["before"] ?? []).map(ofImage),
+    ...(filters["until"] ?? []).map((text) => untilNano(text)),
+  ];
+  const since = (filters["since"] ?? []).map(ofImage);
+  return (image) => {
+    const at = createdNano(image);
+    return before.every((limit) => at < limit) && since.every((limit) => at > limit);
+  };
 }
 
-function withinTime(table: ImageTable, image: ImageRecord, filters: Filters): boolean {
-  const at = createdNano(image);
-  const than = (reference: string): bigint => createdNano(table.find(reference).image);
-  return (
-    (filters["before"] ?? []).every((r) => at < than(r)) &&
-    (filters["since"] ?? []).every((r) => at > than(r)) &&
-    (filters["until"] ?? []).every((t) => at < untilNano(t))
-  );
-}
-
-function untilNano(text: string): bigint {
-  const time = parseTimestamp(text);
-  if (time !== null) return time;
-  return BigInt(Date.now()) * 1_000_000n - BigInt(Math.round(parseDuration(text)));
-}
-
-/** Whether a name such as `busybox:latest` fits a pattern such as `busy*`, `*:latest`, `busybox` or `docker.io/library/busybox`. */
+/** Returns whether a name such as `busybox:latest` fits a pattern such as `busy*`, `*:latest`, `busybox` or `docker.io/library/busybox`. */
 export function matchesReference(name: string, pattern: string): boolean {
-  const source = pattern
-    .replace(/[.+^${}()|\\]/g, "\\$&")
-    .replaceAll("*", "[^/]*")
-    .replaceAll("?", "[^/]");
-  const expression = new RegExp(`^${source}$`);
-  return [name, canonicalString(parseReference(name))].some(
-    (form) => expression.test(form) || expression.test(form.replace(/:[^:/]*$/, "")),
-  );
+  return referenceTest([pattern])(name);
+}
+
+/** compat: with a pattern that is none among them nothing fits. */
+function referenceTest(patterns: readonly string[]): (name: string) => boolean {
+  let matchers: NameMatcher[];
+  try {
+    matchers = patterns.map(compileGoPattern);
+  } catch {
+    return () => false; // ignored: as Docker does
+  }
+  return (name) =>
+    [name, canonicalString(parseReference(name))]
+      .flatMap((form) => [form, form.replace(/:[^:/]*$/, "")])
+      .some((form) => matchers.some((matches) => matches(form)));
 }

@@ -59,6 +59,7 @@ export async function pushImage(
 ): Promise<Pushed[]> {
   const name = parseReference(input.name);
   const wanted = input.tag === undefined || input.tag === "" ? name : withTag(name, input.tag);
+  if (input.platform) wantedPlatform(input.platform); // refused before the first line is written
   await out.write({ status: `The push refers to repository [${canonicalName(name)}]` });
   const references = tagsToPush(context, wanted);
   const push = openPush(context, name, input.registryAuth, { out, signal });

@@ -3,6 +3,7 @@ import type { Filters, InputOf } from "../../api/contract.ts";
 import type { imageSearch } from "../../api/operations/image.ts";
 import { Fault } from "../../lib/errors.ts";
 import { searchIndex, type SearchResult } from "../../registry/search.ts";
+import { flagFilter } from "../prune-filter.ts";
 import { credentialsOf } from "./credentials.ts";
 import { optionsFor, type RegistrySettings } from "./registries.ts";
 
@@ -52,8 +53,8 @@ function matcherOf(filters: Filters): (result: SearchResult) => boolean {
   for (const key of Object.keys(filters))
     if (!KNOWN.includes(key))
       throw new Fault("invalidParameter", `invalid filter '${key}'`, { code: "filter.unknown" });
-  const automated = flag("is-automated", filters);
-  const official = flag("is-official", filters);
+  const automated = flagFilter(filters, "is-automated", undefined);
+  const official = flagFilter(filters, "is-official", undefined);
   const stars = (filters["stars"] ?? []).map((text) => {
     if (/^\d{1,9}$/.test(text)) return Number(text);
     throw new Fault("invalidParameter", `invalid filter 'stars=${text}'`, { code: "filter.invalid" });
@@ -62,14 +63,4 @@ function matcherOf(filters: Filters): (result: SearchResult) => boolean {
     (automated === undefined || r.is_automated === automated) &&
     (official === undefined || r.is_official === official) &&
     stars.every((least) => r.star_count >= least);
-}
-
-function flag(key: string, filters: Filters): boolean | undefined {
-  const values = filters[key] ?? [];
-  if (values.length === 0) return undefined;
-  if (values.every((v) => v === "true" || v === "1")) return true;
-  if (values.every((v) => v === "false" || v === "0")) return false;
-  throw new Fault("invalidParameter", `invalid filter '${key}=${values.join(",")}'`, {
-    code: "filter.invalid",
-  });
 }

@@ -10,7 +10,7 @@ export function pluginMatcher(filters: Filters): (record: PluginRecord) => boole
   const unknown = Object.keys(filters).find((key) => !["enabled", "capability"].includes(key));
   if (unknown !== undefined)
     throw new Fault("invalidParameter", `invalid filter '${unknown}'`, { code: "filter.unknown" });
-  const isEnabled = filters["enabled"]?.length ? flagFilter(filters, "enabled", false) : undefined;
+  const isEnabled = flagFilter(filters, "enabled", undefined);
   const capabilities = filters["capability"] ?? [];
   return (record) =>
     (isEnabled === undefined || record.isEnabled === isEnabled) &&

@@ -32,5 +32,16 @@ test("pruneVolumeMatcher: anonymous ones unless all", () => {
   assert.ok(!pruneVolumeMatcher({ "label!": ["keep"] })(volume("x", { ...anonymous, keep: "" })));
   assert.ok(!pruneVolumeMatcher({ label: ["tier"] })(volume("x", anonymous)));
   assert.throws(() => pruneVolumeMatcher({ until: ["1h"] }), { message: "invalid filter 'until'" });
-  assert.throws(() => pruneVolumeMatcher({ all: ["1", "0"] }), /only one value/);
+  for (const text of ["T", "t", "TRUE", "True", "1"])
+    assert.ok(pruneVolumeMatcher({ all: [text] })(volume("x")), text);
+  for (const text of ["F", "f", "FALSE", "False", "0"])
+    assert.ok(!pruneVolumeMatcher({ all: [text] })(volume("x")), text);
+  assert.throws(
+    () => pruneVolumeMatcher({ all: ["1", "0"] }),
+    /invalid filter 'all=\[1 0\]': only one value/,
+  );
+  assert.throws(
+    () => pruneVolumeMatcher({ all: ["yes"] }),
+    /'all': strconv.ParseBool: parsing "yes": invalid/,
+  );
 });

@@ -1,6 +1,7 @@
 // Which volumes VolumeList and VolumePrune are about.
 import type { Filters } from "../../api/contract.ts";
 import { Fault } from "../../lib/errors.ts";
+import { goBool } from "../../lib/units/go-scalar.ts";
 import { hasLabel } from "../labels.ts";
 import { flagFilter } from "../prune-filter.ts";
 import { ANONYMOUS_LABEL } from "./record.ts";
@@ -18,7 +19,7 @@ type Test = (volume: Filterable) => boolean;
 export function listMatcher(filters: Filters, isUsed: (name: string) => boolean): Test {
   checkKeys(filters, ["dangling", "driver", "label", "name"]);
   const { driver = [], name = [], label = [] } = filters;
-  const dangling = filters["dangling"]?.length ? flagFilter(filters, "dangling", false) : undefined;
+  const dangling = flagFilter(filters, "dangling", undefined);
   return (v) =>
     (driver.length === 0 || driver.includes(v.driver)) &&
     (name.length === 0 || name.some((pattern) => matches(pattern, v.name))) &&
@@ -30,12 +31,22 @@ export function listMatcher(filters: Filters, isUsed: (name: string) => boolean)
 export function pruneVolumeMatcher(filters: Filters): Test {
   checkKeys(filters, ["all", "label", "label!"]);
   const { label = [], "label!": without = [] } = filters;
-  if ((filters["all"]?.length ?? 0) > 1) throw invalid("invalid filter 'all': only one value is expected");
-  const isAll = flagFilter(filters, "all", false);
+  const isAll = allOf(filters["all"] ?? []);
   return (v) =>
     (isAll || hasLabel(v.labels, ANONYMOUS_LABEL)) &&
     label.every((l) => hasLabel(v.labels, l)) &&
     !without.some((l) => hasLabel(v.labels, l));
+}
+
+/** compat: unlike other yes-or-no filters it is read as Go reads booleans. */
+function allOf(values: readonly string[]): boolean {
+  const [text, ...others] = values;
+  if (text === undefined) return false;
+  if (others.length > 0)
+    throw invalid(`invalid filter 'all=[${values.join(" ")}]': only one value is expected`);
+  const isAll = goBool(text);
+  if (isAll !== null) return isAll;
+  throw invalid(`invalid filter 'all': strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
 }
 
 function checkKeys(filters: Filters, known: readonly string[]): void {

@@ -22,6 +22,10 @@ function pullOrImport(port: ImagePort) {
   };
 }
 
+/** compat: Docker says in the stream why an archive cannot be loaded, and what is wrong with the request before. */
+const isOfArchive = (error: unknown): boolean =>
+  !(error instanceof Fault && error.code === "platform.invalid");
+
 export function imageRoutes(port: ImagePort): Route[] {
   const save = port.save?.bind(port);
   return [
@@ -41,8 +45,7 @@ export function imageRoutes(port: ImagePort): Route[] {
       save && (({ name, platforms }, call) => save({ names: [name], platforms }, call)),
     ),
     byteStream(operations.imageGetAll, save),
-    // compat: Docker says in the stream why an archive cannot be loaded.
-    uploadProgress(operations.imageLoad, port.load?.bind(port), { failsInStream: true }),
+    uploadProgress(operations.imageLoad, port.load?.bind(port), { failsInStream: isOfArchive }),
     answer(distributionInspect, port.distribution?.bind(port)),
   ];
 }

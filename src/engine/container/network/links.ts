@@ -198,9 +198,14 @@ export async function tellParents(context: ContainerContext, child: ContainerRec
         await editHosts(context, parent.id, (text) => withHostMoved(text, link.alias, ip));
 }
 
-/** Removes the link "web/db" (`rm --link`). Fails with notFound. */
+/** Removes the link "web/db" (`rm --link`). Fails with notFound; a container's own name is no link. */
 export async function removeLink(context: ContainerContext, reference: string): Promise<void> {
-  const [parentName = "", alias = ""] = reference.replace(/^\//, "").split("/");
+  const [parentName = "", alias] = reference.replace(/^\//, "").split("/");
+  if (alias === undefined) {
+    context.table.find(reference);
+    const message = "Conflict, cannot remove the default link name of the container";
+    throw new Fault("system", message, { code: "container.link" }); // compat: with status 500
+  }
   const parent = context.table.all().find((r) => r.name === parentName);
   const link = parent?.links?.find((l) => l.alias === alias);
   if (parent === undefined || link === undefined)

@@ -36,11 +36,12 @@ export async function stopContainer(
   options: StopOptions,
 ): Promise<boolean> {
   const { config } = context.table.find(live.id);
-  const signal = parseSignal(options.signal ?? (config.StopSignal || "SIGTERM"));
   const seconds = options.timeoutSeconds ?? config.StopTimeout ?? context.defaults.stopTimeoutSec;
   const asked = await live.lane.run(async () => {
     const record = context.table.get(live.id);
     if (record === undefined || !isActive(record)) return null;
+    // compat: a wrong one is refused only where it would be sent.
+    const signal = parseSignal(options.signal ?? (config.StopSignal || "SIGTERM"));
     const { run } = live;
     return { run, isStuck: await sendOrStuck(() => sendSignal(context, live, signal, options)) };
   });

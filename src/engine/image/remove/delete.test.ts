@@ -155,12 +155,21 @@ test("selectImages shows newest first, steps only with all, and filters", () =>
     assert.deepEqual(selectImages(table, { all: false, filters: { reference: ["app"] } })[0]?.tags, [
       "app:1",
     ]);
+    assert.deepEqual(ids(false, { "label!": ["c=ccc"] }), [none.id]);
+    assert.deepEqual(ids(false, { reference: ["app", "["] }), []);
     assert.throws(() => ids(false, { colour: ["red"] }), /invalid filter/);
+    // What is wrong with a value is said with no image to hold against it, too.
+    const refused = (filters: Record<string, string[]>, kind: string): void => {
+      assert.throws(() => ids(false, { "label!": ["c"], dangling: ["0"], ...filters }), { kind });
+    };
+    refused({ until: ["yesterday"] }, "invalidParameter");
+    refused({ since: ["nothing"] }, "notFound");
+    refused({ dangling: ["T"] }, "invalidParameter");
   }));
 
 test("matchesReference matches as Docker's reference filter", () => {
-  for (const pattern of ["busybox", "busy*", "*:latest", "busybox:la*", "?usybox"])
+  for (const pattern of ["busybox", "busy*", "*:latest", "busybox:la*", "?usybox", "[a-c]usy\\box"])
     assert.ok(matchesReference("busybox:latest", pattern), pattern);
-  for (const pattern of ["busy", "*/busybox", "busybox:1"])
+  for (const pattern of ["busy", "*/busybox", "busybox:1", "[^a-c]usybox", "["])
     assert.ok(!matchesReference("busybox:latest", pattern), pattern);
 });
