@@ -9,8 +9,9 @@ export async function sizesOf(
   context: ContainerContext,
   record: ContainerRecord,
 ): Promise<{ SizeRw: number; SizeRootFs: number }> {
-  const SizeRw = await writtenBytes(context, record);
+  // In the step in which the record was read: while files are counted the container may go, and its image's layers with it.
   const layers = record.layer === null ? [] : context.layers.chain(record.layer);
+  const SizeRw = await writtenBytes(context, record);
   return { SizeRw, SizeRootFs: SizeRw + layers.reduce((sum, l) => sum + l.sizeBytes, 0) };
 }
 
