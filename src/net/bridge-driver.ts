@@ -70,6 +70,7 @@ import type {
   BridgeNetwork,
   EndpointRecord,
   EndpointRequest,
+  Families,
   NetworkDriver,
   PortChange,
   PortRequest,
@@ -341,19 +342,19 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   async #publish(
     network: NetworkState,
     record: EndpointRecord,
-    { ports, isOnlyOpened }: EndpointRequest,
+    { ports, publishes }: EndpointRequest,
   ): Promise<EndpointState> {
-    const { plan, owner } = publishing(network, record, { wishes: ports, isOnlyOpened });
+    const { plan, owner } = publishing(network, record, { wishes: ports, publishes });
     const lease = await this.#ports.lease(plan.wishes, owner);
     return { record: { ...record, ports: [...lease.ports, ...plan.opened] }, lease };
   }
 
-  async changePorts(endpointId: string, { remove, add, isOnlyOpened }: PortChange): Promise<EndpointRecord> {
+  async changePorts(endpointId: string, { remove, add, publishes }: PortChange): Promise<EndpointRecord> {
     const before = this.#endpoints.get(endpointId);
     const network = before === undefined ? undefined : this.#networks.get(before.record.networkId);
     if (before === undefined || network === undefined) throw unknownEndpoint(endpointId);
     const { record } = before;
-    const { plan, owner } = publishing(network, record, { wishes: add, isOnlyOpened });
+    const { plan, owner } = publishing(network, record, { wishes: add, publishes });
     const lease = before.lease ?? (await this.#ports.lease([], owner));
     await lease.withdraw(remove);
     let granted: PublishedPort[];
@@ -618,10 +619,10 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
 function publishing(
   network: NetworkState,
   record: EndpointRecord,
-  { wishes, isOnlyOpened }: { wishes: readonly PortRequest[]; isOnlyOpened: boolean | undefined },
+  { wishes, publishes }: { wishes: readonly PortRequest[]; publishes: Families | undefined },
 ): { plan: PublishPlan; owner: PortOwner } {
   const { containerId, ip, ip6 = "" } = record;
-  const plan = planPublish(network.spec, wishes, { ip, ip6, isOnlyOpened });
+  const plan = planPublish(network.spec, wishes, { ip, ip6, publishes });
   return {
     plan,
     owner: {

@@ -35,12 +35,18 @@ export interface PublishedPort {
  */
 export type GatewayMode = "nat" | "nat-unprotected" | "routed" | "isolated";
 
+/** Something that is said of each address family. */
+export interface Families {
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+}
+
 /** What changes of an endpoint's published ports; the removed ones are free before the new ones are taken. */
 export interface PortChange {
   remove: readonly PublishedPort[];
   add: readonly PortRequest[];
   /** See EndpointRequest. */
-  isOnlyOpened?: boolean;
+  publishes?: Families;
 }
 
 /** A network's addresses in one family. */
@@ -100,10 +106,13 @@ export interface EndpointRequest {
   /** Sysctls of the device in the container, "net/ipv4/conf/eth0/forwarding" → "1". */
   sysctls?: Readonly<Record<string, string>>;
   /** The families in which this network gives the container its default route. */
-  defaultRoutes: { ipv4: boolean; ipv6: boolean };
+  defaultRoutes: Families;
   ports: readonly PortRequest[];
-  /** Another of the container's networks has the host's ports: here its own are opened where the gateway mode is routed. */
-  isOnlyOpened?: boolean;
+  /**
+   * The families of the host's addresses whose ports lead here, both when absent. Those of another family lead to another of the
+   * container's networks; its own ports are opened here all the same where the gateway mode is routed.
+   */
+  publishes?: Families;
   /** The container's own egress policy, in the words of egress/policy.ts. */
   egress?: string;
 }

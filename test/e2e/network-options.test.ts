@@ -150,6 +150,48 @@ describe("IPv6", () => {
     await echo.ended;
   });
 
+  test("published ports lead to the networks of the default routes, each family to its own", async () => {
+    await text("network", "create", "--subnet", "10.20.6.0/24", "four");
+    await text("network", "create", "--ipv6", "--ipv4=false", "--subnet", "fd20:6::/64", "six");
+    await serve("apart", "--network", "four", "-p", "18080:80", "-p", "90");
+    const who = "printf '#!/bin/sh\\necho; echo $REMOTE_ADDR' >who; chmod +x who";
+    const tells = (name: string) => inside(name, `mkdir /tmp/cgi-bin; cd /tmp/cgi-bin; ${who}`);
+    await tells("apart");
+    /** Whom the container sees: the client itself where the kernel translates, the host where a socket carries. */
+    const seen = async (port: string): Promise<string[]> => [
+      await fetched(`http://10.99.0.1:${port}/cgi-bin/who`, outside),
+      await fetched(`http://[fd99::1]:${port}/cgi-bin/who`, outside),
+    ];
+    const [IPV4, IPV6, CARRIED] = ["[::ffff:10.99.0.2]", "[fd99::2]", "[::ffff:10.20.6.1]"];
+    const ports = async (key: string) => (await daemon.inspect("apart")).NetworkSettings.Ports[key];
+    const random = await ports("90/tcp");
+    assert.deepEqual(await seen("18080"), [IPV4, CARRIED]);
+    await text("network", "connect", "six", "apart");
+    assert.deepEqual(await seen("18080"), [IPV4, IPV6]);
+    assert.deepEqual(await ports("90/tcp"), random, "the ports keep their numbers");
+    await daemon.berth("update", "--publish-add", "18081:80", "apart");
+    assert.deepEqual(await seen("18081"), [IPV4, IPV6]);
+    await daemon.berth("update", "--publish-rm", "18081:80", "apart");
+    assert.deepEqual(await seen("18081"), ["", ""]);
+    await serve("holder", "--network", "six", "-p", "[::]:18082:80");
+    const refused = await daemon.berth("update", "--publish-add", "18082:80", "apart");
+    assert.match(refused.stderr, /18082 failed: port is already allocated/);
+    assert.equal((await seen("18082"))[0], "", "neither family is published");
+    await text("restart", "-t", "0", "apart");
+    while ((await seen("18080")).includes(""));
+    assert.deepEqual(await seen("18080"), [IPV4, IPV6]);
+    const takes = (taker: string) => daemon.request("POST", `/containers/${taker}/take-ports?from=apart`);
+    await serve("narrow", "--network", "four");
+    assert.equal((await takes("narrow")).status, 409, "one network for what leads to two");
+    await serve("heir", "--network", "four", "--network", "six");
+    await tells("heir");
+    assert.equal((await takes("heir")).status, 204);
+    await text("stop", "-t", "0", "apart");
+    assert.deepEqual(await seen("18080"), [IPV4, IPV6]);
+    await text("network", "disconnect", "six", "heir");
+    assert.deepEqual(await seen("18080"), [IPV4, CARRIED]);
+  });
+
   test("--ipv4=false leaves IPv6 alone", async () => {
     await text("network", "create", "--ipv6", "--ipv4=false", "--subnet", "fd20:2::/64", "only6");
     await serve("alone", "--network", "only6", "-p", "18080:80");
@@ -201,8 +243,8 @@ describe("gateway modes", () => {
     ];
     assert.deepEqual(await ways(), [true, true, true]);
     assert.deepEqual((await daemon.inspect("two")).NetworkSettings.Ports["80/tcp"], [
+      // The IPv6 default route is the routed network's, so the host has no port there.
       { HostIp: "0.0.0.0", HostPort: "18080" },
-      { HostIp: "::", HostPort: "18080" },
       { HostIp: "0.0.0.0", HostPort: "" },
       { HostIp: "::", HostPort: "" },
     ]);

@@ -2,7 +2,7 @@
 // the plan fails or is undone.
 import { Fault } from "../../lib/errors.ts";
 import { parsePrefix, prefixContains } from "../../linux/netlink/address.ts";
-import type { AttachPlan, PortRequest } from "../../net/model.ts";
+import type { AttachPlan, Families, PortRequest } from "../../net/model.ts";
 import { macForIp, macForName } from "../../net/sandbox/endpoint.ts";
 import type { GrantedAddress, NetworkAddresses } from "./addresses.ts";
 import type { NetworkDrivers } from "./drivers.ts";
@@ -29,10 +29,10 @@ export interface AttachWish {
   /** Sysctls of the device, "net/ipv4/conf/eth0/forwarding" → "1". */
   sysctls?: Readonly<Record<string, string>>;
   /** The families in which the network gives the default route. */
-  defaultRoutes: { ipv4: boolean; ipv6: boolean };
+  defaultRoutes: Families;
   ports: readonly PortRequest[];
   /** See EndpointRequest. */
-  isOnlyOpened?: boolean;
+  publishes?: Families;
   /** The container's egress policy. */
   egress?: string;
 }
@@ -81,7 +81,7 @@ export async function planEndpoint(
         mac: wish.mac || macFor(ips, endpointId),
         defaultRoutes: wish.defaultRoutes,
         ports: wish.ports,
-        ...(wish.isOnlyOpened === undefined ? {} : { isOnlyOpened: wish.isOnlyOpened }),
+        ...(wish.publishes === undefined ? {} : { publishes: wish.publishes }),
         ...(wish.linkLocalIps === undefined ? {} : { linkLocalIps: wish.linkLocalIps }),
         ...(wish.egress === undefined ? {} : { egress: wish.egress }),
         ...(wish.sysctls === undefined ? {} : { sysctls: wish.sysctls }),

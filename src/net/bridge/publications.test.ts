@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BridgeNetwork, EndpointRecord, GatewayMode, PortRequest } from "../model.ts";
-import { planPublish, publicationsOf } from "./publications.ts";
+import { planPublish, publicationsOf, type PublishPlace } from "./publications.ts";
 
 const network = (
   mode4: GatewayMode,
@@ -20,7 +20,7 @@ const network = (
 const wish = (hostIp: string): PortRequest => ({ proto: "tcp", containerPort: 80, hostIp, hostPort: 8080 });
 const both = { ip: "10.0.0.2", ip6: "fd00::2" };
 const only4 = { ip: "10.0.0.2", ip6: "" };
-const plan = (n: BridgeNetwork, ips: { ip: string; ip6: string }, ...hostIps: string[]) => {
+const plan = (n: BridgeNetwork, ips: PublishPlace, ...hostIps: string[]) => {
   const { wishes, anyAddresses, opened } = planPublish(n, hostIps.map(wish), ips);
   return [wishes.map((w) => w.hostIp), anyAddresses, opened.map((o) => o.hostIp)];
 };
@@ -34,7 +34,7 @@ test("planPublish stands for all addresses of the families that are translated",
 });
 
 test("planPublish opens routed ports, and takes none of the host's, where another network has these", () => {
-  const elsewhere = { ...both, isOnlyOpened: true };
+  const elsewhere = { ...both, publishes: { ipv4: false, ipv6: false } };
   assert.deepEqual(plan(network("routed", "nat"), elsewhere, "", "127.0.0.1"), [
     [],
     [],
@@ -42,6 +42,15 @@ test("planPublish opens routed ports, and takes none of the host's, where anothe
   ]);
   assert.deepEqual(plan(network("routed", "routed"), elsewhere, ""), [[], [], ["0.0.0.0", "::"]]);
   assert.deepEqual(plan(network("nat", "nat"), elsewhere, ""), [[], [], []]);
+});
+
+test("planPublish takes the host's addresses of one family where those of the other lead elsewhere", () => {
+  const of = (ipv4: boolean, n = network("nat", "nat"), ips = both) =>
+    plan(n, { ...ips, publishes: { ipv4, ipv6: !ipv4 } }, "", "127.0.0.1", "::1");
+  assert.deepEqual(of(true), [["", "127.0.0.1"], ["0.0.0.0"], []]);
+  assert.deepEqual(of(false), [["", "::1"], ["::"], []]);
+  assert.deepEqual(of(false, network("routed", "nat")), [["", "::1"], ["::"], ["0.0.0.0", "0.0.0.0"]]);
+  assert.deepEqual(of(true, network("nat"), only4), [["", "127.0.0.1"], ["0.0.0.0"], []]);
 });
 
 test("planPublish takes named addresses as they are, the network's own binding where none is, nothing when internal", () => {

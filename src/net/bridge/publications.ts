@@ -3,7 +3,14 @@
 
 import type { FirewallNetwork, FirewallSubnet } from "../firewall/ruleset.ts";
 import type { Publication } from "../firewall/runs.ts";
-import type { BridgeNetwork, EndpointRecord, NetworkSubnet, PortRequest, PublishedPort } from "../model.ts";
+import type {
+  BridgeNetwork,
+  EndpointRecord,
+  Families,
+  NetworkSubnet,
+  PortRequest,
+  PublishedPort,
+} from "../model.ts";
 
 const ANY_IPV4 = "0.0.0.0";
 const ANY_IPV6 = "::";
@@ -24,8 +31,8 @@ const isTranslated = (s: NetworkSubnet | undefined): boolean =>
 export interface PublishPlace {
   ip: string;
   ip6: string;
-  /** The host's ports lead to another of the container's networks. */
-  isOnlyOpened?: boolean | undefined;
+  /** See EndpointRequest. */
+  publishes?: Families | undefined;
 }
 
 /**
@@ -40,6 +47,7 @@ export function planPublish(
   if (network.internal) return { wishes: [], anyAddresses: [], opened: [] };
   const isRouted4 = ips.ip !== "" && network.ipv4?.gatewayMode === "routed";
   const isRouted6 = ips.ip6 !== "" && network.ipv6?.gatewayMode === "routed";
+  const { ipv4: takes4, ipv6: takes6 } = ips.publishes ?? { ipv4: true, ipv6: true };
   const anyAddresses = [
     ...(ips.ip !== "" && isTranslated(network.ipv4) ? [ANY_IPV4] : []),
     ...(ips.ip6 === ""
@@ -49,17 +57,19 @@ export function planPublish(
       : isTranslated(network.ipv6)
         ? [ANY_IPV6]
         : []),
-  ];
+  ].filter((address) => (address === ANY_IPV4 ? takes4 : takes6));
   const bound = wishes.map((w) => (w.hostIp === "" ? { ...w, hostIp: network.hostBindingIp ?? "" } : w));
   const fits = (w: PortRequest): boolean =>
-    w.hostIp === "" ? anyAddresses.length > 0 : w.hostIp.includes(":") ? !isRouted6 : !isRouted4;
+    w.hostIp === ""
+      ? anyAddresses.length > 0
+      : w.hostIp.includes(":")
+        ? takes6 && !isRouted6
+        : takes4 && !isRouted4;
   const opened = bound.flatMap((w) => [
     ...(isRouted4 && !w.hostIp.includes(":") ? [openedPort(w, ANY_IPV4)] : []),
     ...(isRouted6 && (w.hostIp === "" || w.hostIp.includes(":")) ? [openedPort(w, ANY_IPV6)] : []),
   ]);
-  return ips.isOnlyOpened === true
-    ? { wishes: [], anyAddresses: [], opened }
-    : { wishes: bound.filter(fits), anyAddresses, opened };
+  return { wishes: bound.filter(fits), anyAddresses, opened };
 }
 
 const openedPort = (w: PortRequest, hostIp: string): PublishedPort => ({

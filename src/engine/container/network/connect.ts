@@ -3,7 +3,7 @@
 import type { InputOf } from "../../../api/contract.ts";
 import type * as operations from "../../../api/operations/network.ts";
 import { Fault, messageOf } from "../../../lib/errors.ts";
-import type { PortRequest } from "../../../net/model.ts";
+import type { Families, PortRequest, PublishedPort } from "../../../net/model.ts";
 import { type DefaultRoute, openHostNamespace, planRouteChange } from "../../../net/sandbox/endpoint.ts";
 import { withHosts, withoutHosts } from "../../../net/sandbox/hosts-edit.ts";
 import type { GatewayChoice } from "../../network/gateway.ts";
@@ -26,10 +26,11 @@ import {
   enterNamespace,
   gatewaysOf,
   interfaceName,
+  isOfFamily,
   NETNS,
   type Place,
   placesOf,
-  publisherOf,
+  publishedIn,
   wantedPorts,
   withHolderName,
   wishOf,
@@ -159,7 +160,13 @@ interface Move {
   undo(): Promise<void>;
 }
 
-/** Withdraws the host's ports of an endpoint that no longer publishes them, so that another can take the same ones. */
+/** Ports that were withdrawn from an endpoint, and what it is without them. */
+interface Withdrawal {
+  attached: AttachedEndpoint;
+  ports: readonly PublishedPort[];
+}
+
+/** Withdraws the host's ports of endpoints that no longer publish them, so that the one that joins, the last, can take the same ones. */
 async function beginMove(
   context: ContainerContext,
   record: ContainerRecord,
@@ -169,34 +176,70 @@ async function beginMove(
   const lostRoutes = routesOf(old).filter(
     (r) => !routesOf(next).some((n) => n.gateway === r.gateway && n.ifName === r.ifName),
   );
-  const publisher = publisherOf(old)?.endpoint;
-  const isSame = publisher?.networkName === publisherOf(next)?.endpoint.networkName;
-  if (isSame || publisher?.attached === undefined)
-    return {
-      lostRoutes,
-      ports: wantedPorts(record),
-      changed: (e) => e,
-      undo: async () => undefined,
-    };
-  const { attached } = publisher;
-  const same = attached.ports.filter((p) => p.hostPort !== 0);
-  const withdrawn = await context.networks.changePorts(attached, { remove: same, add: [] });
+  const withdrawals: Withdrawal[] = [];
+  for (const { attached, networkName } of before.map((place) => place.endpoint)) {
+    if (attached === undefined) continue;
+    const lost = without(publishedIn(old, networkName), publishedIn(next, networkName));
+    const ports = hostPorts(attached).filter((p) => isOfFamily(p.hostIp, lost));
+    if (ports.length === 0) continue;
+    const change = { remove: ports, add: [] };
+    withdrawals.push({ attached: await context.networks.changePorts(attached, change), ports });
+  }
   return {
     lostRoutes,
-    // The ports that the container has keep their numbers.
-    ports: same.length > 0 ? same : wantedPorts(record),
-    changed: (e) =>
-      e.networkName === publisher.networkName && e.attached !== undefined ? { ...e, attached: withdrawn } : e,
+    ports: portsToJoin(
+      record,
+      withdrawals.flatMap((w) => w.ports),
+      publishedIn(next, after.at(-1)?.network.name ?? ""),
+    ),
+    changed: (e) => {
+      const done = withdrawals.find((w) => w.attached.endpointId === e.attached?.endpointId);
+      return done === undefined ? e : { ...e, attached: done.attached };
+    },
     undo: async () => {
-      await context.networks.changePorts(withdrawn, { remove: [], add: same }).catch((error: unknown) => {
-        if (error instanceof Fault && error.kind === "notFound") return; // ignored: the container has ended meanwhile
-        context.log(
-          "error",
-          `container ${record.id.slice(0, 12)}: cannot publish its ports again: ${messageOf(error)}`,
-        );
-      });
+      for (const done of withdrawals) await publishAgain(context, record, done);
     },
   };
+}
+
+/** The ports that the container has keep their numbers; where these are of one family the others are opened at most. */
+function portsToJoin(
+  record: ContainerRecord,
+  same: readonly PublishedPort[],
+  joins: Families,
+): readonly PortRequest[] {
+  const wanted = wantedPorts(record);
+  if (same.length === 0) return wanted;
+  const others = without({ ipv4: true, ipv6: true }, joins);
+  return [...same, ...wanted.flatMap((w) => inFamilies(w, others))];
+}
+
+/** Returns a wish as one for the addresses of some families. */
+function inFamilies(wish: PortRequest, families: Families): PortRequest[] {
+  const named = wish.hostIp === "" ? ["0.0.0.0", "::"].map((hostIp) => ({ ...wish, hostIp })) : [wish];
+  return named.filter((w) => isOfFamily(w.hostIp, families));
+}
+
+const without = (a: Families, b: Families): Families => ({
+  ipv4: a.ipv4 && !b.ipv4,
+  ipv6: a.ipv6 && !b.ipv6,
+});
+
+/** The ports of an endpoint that are the host's. */
+const hostPorts = ({ ports }: AttachedEndpoint): PublishedPort[] => ports.filter((p) => p.hostPort !== 0);
+
+async function publishAgain(
+  context: ContainerContext,
+  record: ContainerRecord,
+  { attached, ports }: Withdrawal,
+): Promise<void> {
+  await context.networks.changePorts(attached, { remove: [], add: ports }).catch((error: unknown) => {
+    if (error instanceof Fault && error.kind === "notFound") return; // ignored: the container has ended meanwhile
+    context.log(
+      "error",
+      `container ${record.id.slice(0, 12)}: cannot publish its ports again: ${messageOf(error)}`,
+    );
+  });
 }
 
 /** The default routes that a choice stands for, of endpoints that are attached. */
@@ -291,18 +334,16 @@ async function leaveLive(
     await context.keel.run([enterNamespace(record), ...ops]).catch((error: unknown) => {
       context.log("warn", `container ${record.id.slice(0, 12)}: no other default route: ${messageOf(error)}`);
     });
-  const same = attached.ports.filter((p) => p.hostPort !== 0);
-  const ports = same.length > 0 ? same : wantedPorts(record);
-  const heir = publisherOf(next)?.endpoint;
-  const isHeir = (e: NetworkEndpoint): boolean =>
-    e.networkName === heir?.networkName && publisherOf(old)?.endpoint.networkName === leaving.networkName;
+  const same = hostPorts(attached);
+  const add = same.length > 0 ? same : wantedPorts(record);
+  const left = publishedIn(old, leaving.networkName);
   const published = new Map<string, AttachedEndpoint>();
-  for (const e of staying)
-    if (isHeir(e) && e.attached !== undefined && ports.length > 0)
-      published.set(
-        e.networkName,
-        await context.networks.changePorts(e.attached, { remove: [], add: ports }),
-      );
+  for (const { networkName, attached: heir } of staying) {
+    const now = publishedIn(next, networkName);
+    const publishes = { ipv4: left.ipv4 && now.ipv4, ipv6: left.ipv6 && now.ipv6 };
+    if (heir === undefined || add.length === 0 || !isOfFamily("", publishes)) continue;
+    published.set(networkName, await context.networks.changePorts(heir, { remove: [], add, publishes }));
+  }
   await putEndpoints(context, record.id, (all) =>
     all
       .filter((e) => e.networkName !== leaving.networkName)

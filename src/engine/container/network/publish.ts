@@ -2,11 +2,12 @@
 // Connections through the ports that stay are not touched; a TCP connection through one that goes lives to its end.
 import type { HostConfig, PortBinding, PortMap } from "../../../api/schemas/host-config.ts";
 import { Fault } from "../../../lib/errors.ts";
-import type { PublishedPort } from "../../../net/model.ts";
+import { isSamePort } from "../../../net/bridge/publications.ts";
+import type { Families, PortRequest, PublishedPort } from "../../../net/model.ts";
 import { type ContainerContext, publish } from "../context.ts";
 import { parsePortKey, portRequests } from "../ports.ts";
 import { type AttachedEndpoint, type ContainerRecord, isRunning } from "../record.ts";
-import { gatewaysOf, placesOf, publisherOf, withHolderName } from "./sandbox.ts";
+import { gatewaysOf, isOfFamily, placesOf, publishedIn, withHolderName } from "./sandbox.ts";
 
 /** Bindings by container port; of removed ones "" stands for any host address or port. */
 export interface PublishChange {
@@ -33,27 +34,13 @@ export async function updatePorts(
   const mode = record.hostConfig.NetworkMode;
   if (mode === "host" || mode === "none" || mode.startsWith("container:"))
     throw conflict(`ports cannot be published in network mode ${mode}`);
-  const endpoint = isRunning(record) ? publisherEndpoint(context, record) : undefined;
-  const attached = endpoint?.attached;
-  if (isRunning(record) && attached === undefined)
+  const endpoints = isRunning(record) ? attachedOnes(context, record) : [];
+  if (isRunning(record) && !endpoints.some(isPublisher))
     throw conflict(`container ${record.name} is in no network that publishes ports`);
-  const { config, removed } = planPublishChange(record, change, attached?.ports ?? []);
+  const published = endpoints.flatMap(({ attached }) => attached.ports);
+  const { config, removed } = planPublishChange(record, change, published);
   const add = portRequests({ PortBindings: change.add, PublishAllPorts: false }, []);
-  const changed = new Map<string, AttachedEndpoint>();
-  if (attached !== undefined) {
-    const now = await context.networks
-      .changePorts(attached, { remove: removed, add })
-      .catch((error: unknown) => {
-        throw withHolderName(context, error);
-      });
-    changed.set(now.endpointId, now);
-  }
-  for (const { attached: other } of record.endpoints) {
-    if (other === undefined || other.endpointId === attached?.endpointId) continue;
-    const remove = planPublishChange(record, change, other.ports).removed;
-    const now = await context.networks.changePorts(other, { remove, add, isOnlyOpened: true });
-    changed.set(now.endpointId, now);
-  }
+  const changed = await changeEndpoints(context, endpoints, { removed, add });
   const latest = context.table.find(id);
   const ExposedPorts = { ...latest.config.ExposedPorts };
   for (const key of Object.keys(change.add)) ExposedPorts[key] = {};
@@ -69,8 +56,47 @@ export async function updatePorts(
   publish(context, after, "update");
 }
 
-function publisherEndpoint(context: ContainerContext, record: ContainerRecord) {
-  return publisherOf(gatewaysOf(placesOf(context.networks, record.endpoints)))?.endpoint;
+/** An endpoint of a running container, and which of the host's addresses lead to it. */
+interface Publisher {
+  attached: AttachedEndpoint;
+  publishes: Families;
+}
+
+const isPublisher = ({ publishes }: Publisher): boolean => isOfFamily("", publishes);
+
+/** Those that can refuse a port come first. */
+function attachedOnes(context: ContainerContext, record: ContainerRecord): Publisher[] {
+  const gateways = gatewaysOf(placesOf(context.networks, record.endpoints));
+  return record.endpoints
+    .flatMap(({ attached, networkName }) =>
+      attached === undefined ? [] : [{ attached, publishes: publishedIn(gateways, networkName) }],
+    )
+    .sort((a, b) => Number(isPublisher(b)) - Number(isPublisher(a)));
+}
+
+/** Changes the ports of all endpoints or, where that fails, of none; returns them as they are then, by id. */
+async function changeEndpoints(
+  context: ContainerContext,
+  endpoints: readonly Publisher[],
+  { removed, add }: { removed: readonly PublishedPort[]; add: readonly PortRequest[] },
+): Promise<Map<string, AttachedEndpoint>> {
+  const changed = new Map<string, AttachedEndpoint>();
+  await using undo = new AsyncDisposableStack();
+  for (const { attached, publishes } of endpoints) {
+    const remove = removed.filter((p) => attached.ports.includes(p));
+    const now = await context.networks
+      .changePorts(attached, { remove, add, publishes })
+      .catch((error: unknown) => {
+        throw withHolderName(context, error);
+      });
+    changed.set(now.endpointId, now);
+    const added = now.ports.filter((p) => !attached.ports.some((had) => isSamePort(had, p)));
+    undo.defer(async () => {
+      await context.networks.changePorts(now, { remove: added, add: remove, publishes });
+    });
+  }
+  undo.move();
+  return changed;
 }
 
 /** Returns what a change comes to, given what is published now (nothing between runs). Pure; fails as updatePorts does. */

@@ -2,7 +2,7 @@
 // ports. Plans only; run/start.ts sends the operations together with the shim.
 import { Fault } from "../../../lib/errors.ts";
 import { host, type Op, type Register } from "../../../linux/ops.ts";
-import type { PortRequest } from "../../../net/model.ts";
+import type { Families, PortRequest } from "../../../net/model.ts";
 import { openHostNamespace } from "../../../net/sandbox/endpoint.ts";
 import { chooseGateways, type GatewayChoice } from "../../network/gateway.ts";
 import { ENDPOINT_OPTION, interfacePrefix } from "../../network/options.ts";
@@ -120,9 +120,22 @@ export function gatewaysOf(places: readonly Place[]): GatewayChoice<Place> {
   return { ipv4: ipv4?.place, ipv6: ipv6?.place };
 }
 
-/** The place whose network takes the host's ports for the published ones: that of the IPv4 default route, else of the IPv6 one. */
-export const publisherOf = (gateways: GatewayChoice<Place>): Place | undefined =>
-  gateways.ipv4 ?? gateways.ipv6;
+/** To whose networks the host's ports lead, by the family of the host's address: those of the default routes; one alone has both. */
+const publishersOf = ({ ipv4, ipv6 }: GatewayChoice<Place>): GatewayChoice<Place> => ({
+  ipv4: ipv4 ?? ipv6,
+  ipv6: ipv6 ?? ipv4,
+});
+
+/** Returns the families of the host's addresses whose ports lead to a network. */
+export function publishedIn(gateways: GatewayChoice<Place>, networkName: string): Families {
+  const { ipv4, ipv6 } = publishersOf(gateways);
+  const leads = (place: Place | undefined): boolean => place?.network.name === networkName;
+  return { ipv4: leads(ipv4), ipv6: leads(ipv6) };
+}
+
+/** Whether ports of a host's address, "" for all of them, are among those of some families. */
+export const isOfFamily = (hostIp: string, { ipv4, ipv6 }: Families): boolean =>
+  hostIp === "" ? ipv4 || ipv6 : hostIp.includes(":") ? ipv6 : ipv4;
 
 /** Returns what a container publishes. */
 export const wantedPorts = (record: ContainerRecord): PortRequest[] =>
@@ -180,7 +193,7 @@ export function wishOf(
     defaultRoutes: { ipv4: isSame(given.gateways.ipv4), ipv6: hasIpv6 && isSame(given.gateways.ipv6) },
     ...(hasIpv6 ? {} : { isIpv4Only: true }),
     ports: given.ports,
-    ...(isSame(publisherOf(given.gateways)) ? {} : { isOnlyOpened: true }),
+    publishes: publishedIn(given.gateways, network.name),
     ...egressOf(record),
     ...(e.lastIp === undefined ? {} : { lastIp: e.lastIp }),
     ...(e.lastIp6 === undefined ? {} : { lastIp6: e.lastIp6 }),
