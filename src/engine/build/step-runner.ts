@@ -309,13 +309,14 @@ function withTerminal({ rows, columns }: StepTerminal) {
 /** Carries what the user types and what he is shown, until the step's output ends. */
 async function connectTerminal(stream: Duplex, { stream: user }: StepTerminal): Promise<void> {
   user.on("error", () => user.destroy()); // "close" follows
+  const ends = [stream, user].map((end) => new Promise<void>((resolve) => end.once("close", resolve)));
   // The step's end shows only in what is read, also when nobody looks any more.
   user.once("close", () => stream.resume());
+  // What it said last may still be on its way: the user's side closes when it has been shown.
+  stream.once("close", () => user.end());
   user.pipe(stream);
-  const shown = Promise.withResolvers<void>();
-  stream.once("close", () => shown.resolve());
   stream.pipe(user);
-  await shown.promise;
+  await Promise.all(ends);
 }
 
 async function forwardOutput(stream: AsyncIterable<Uint8Array>, request: StepRequest): Promise<void> {

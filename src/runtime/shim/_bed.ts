@@ -313,10 +313,18 @@ export class Bed {
   }
 
   async close(): Promise<void> {
-    for (const pid of this.#pids) if (readCommand(pid) === "keel-shim\n") process.kill(pid, "SIGKILL");
+    for (const pid of this.#pids) if (readCommand(pid) === "keel-shim\n") killIfThere(pid);
     await this.#keel.close();
     for (const pid of this.#pids) await untilGone(pid);
     rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // ignored: it has ended since its name was read
   }
 }
 
