@@ -302,7 +302,7 @@ attacks(
       cves: ["CVE-2024-41110", "CVE-2025-64329", "CVE-2026-47262"],
       weakened: [
         [
-          "src/server/exchange.ts",
+          "src/server/whole-body.ts",
           "const MAX_JSON_BODY_BYTES = 16 * 1024 * 1024;",
           "const MAX_JSON_BODY_BYTES = 2 ** 40;",
         ],
