@@ -400,9 +400,14 @@ describe("reactions to an unhealthy container", () => {
     daemon.text(berth, [
       ...["run", "-d", "--name", name, "--health-cmd", "test ! -e /tmp/sick", ...every(50)],
       ...["--health-retries", "1", "--health-on-failure", reaction, "--stop-timeout", "0", ...more],
-      ...["busybox", "sh", "-c", "rm -f /tmp/sick; sleep 1000"],
+      ...["busybox", "sh", "-c", "rm -f /tmp/sick; touch /tmp/began; sleep 1000"],
     ]);
-  const infect = (name: string) => daemon.text(berth, ["exec", name, "touch", "/tmp/sick"]);
+  /** Not before its program has begun, which makes it healthy. */
+  const infect = (name: string) =>
+    daemon.text(berth, [
+      ...["exec", name, "sh", "-c"],
+      "until [ -e /tmp/began ]; do sleep 0.01; done; touch /tmp/sick",
+    ]);
 
   test("restart starts it anew", async () => {
     await withEvents(async (live) => {
