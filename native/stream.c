@@ -4,6 +4,7 @@
 #include "shim.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -300,12 +301,20 @@ void sink_on(struct watch *w, uint32_t events)
 	sink_flush(in->process);
 }
 
+// A client that has closed both ways at once, rather than ended its input first, is a daemon that has gone: a client of the next one may go
+// on where this one was. What has come through an exec's only client nobody can go on with.
+static bool is_lost(const struct client *c)
+{
+	struct pollfd both = {.fd = c->w.fd};
+	return c->process == &shim.container && poll(&both, 1, 0) > 0 && both.revents & POLLHUP;
+}
+
 static void input_ended(struct client *c)
 {
 	struct sink *in = &c->process->in;
 	c->input_over = true;
 	watch_set(&c->w, c->w.events & ~(uint32_t)EPOLLIN);
-	if (!(c->streams & STREAM_STDIN) || c->process->is_tty || !c->process->closes_stdin)
+	if (!(c->streams & STREAM_STDIN) || c->process->is_tty || !c->process->closes_stdin || is_lost(c))
 		return;
 	in->is_ending = true;
 	if (in->size == 0)

@@ -82,6 +82,17 @@ for (const client of clients)
       assert.deepEqual([ended.stdout, ended.stderr], ["o\n", ""]);
     });
 
+    test("a client that is killed is the end of run -i's input, and whatever is said afterwards holds nobody up", async () => {
+      const program = "while read -r line; do echo $line; done; head -c 3000000 /dev/zero | tr '\\0' x; exit 5";
+      const killed = live("run", "-i", "--name", "left", "busybox", "sh", "-c", program);
+      killed.stdin.write("one\n");
+      await killed.prints("one");
+      killed.kill("SIGKILL");
+      assert.equal(await text("wait", "left"), "5");
+      assert.equal((await outcome("logs", "left")).stdout.length, 4 + 3_000_000);
+      await text("rm", "left");
+    });
+
     test("a container that runs can be attached to by several clients", async () => {
       await text("run", "-d", "-i", "--name", "shared", "busybox", "cat");
       const events = daemon.events();

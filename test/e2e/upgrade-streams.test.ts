@@ -75,24 +75,27 @@ function numbersIn(output: string, step: number): number {
 
 test("output, logs, input, terminals, events and waits go on through two changes of the daemon", async () => {
   const older = daemon.program;
-  const names = ["counting", "asked", "terminal"];
+  const names = ["counting", "asked", "once", "terminal"];
   const events = live(docker, "events", "--format", "{{json .}}");
   await create("counting", { Cmd: ["sh", "-c", COUNTS], AttachStdout: true, AttachStderr: true });
   await create("asked", { Cmd: ["sh", "-c", ANSWERS], OpenStdin: true });
+  await create("once", { Cmd: ["sh", "-c", ANSWERS], OpenStdin: true, StdinOnce: true });
   await create("terminal", { Cmd: ["sh", "-c", `stty -echo; ${ANSWERS}`], OpenStdin: true, Tty: true });
   const counting = live(docker, "start", "-a", "counting");
   const asked = live(berth, "start", "-ai", "asked");
+  const oneTime = live(docker, "start", "-ai", "once");
   const terminal = daemon.onTerminal(docker, ["start", "-ai", "terminal"], {
     env: env(),
     timeoutMs: LIFE_MS,
   });
-  await Promise.all([asked, terminal].map((stream) => stream.prints("ready")));
+  const speaking = [asked, oneTime, terminal];
+  await Promise.all(speaking.map((stream) => stream.prints("ready")));
   await counting.prints(/^100$/m);
   const logs = live(docker, "logs", "-f", "counting");
   const wait = live(docker, "wait", "counting");
   await logs.prints(/^100$/m);
   const say = async (word: string): Promise<void> => {
-    for (const stream of [asked, terminal]) {
+    for (const stream of speaking) {
       stream.stdin.write(`${word}\n`);
       await stream.prints(`heard ${word}`);
     }
@@ -110,9 +113,9 @@ test("output, logs, input, terminals, events and waits go on through two changes
   ] as const) {
     // What is said while there is no daemon waits in the proxy.
     await takeOver(how, program, () => {
-      for (const stream of [asked, terminal]) stream.stdin.write(`without ${how}\n`);
+      for (const stream of speaking) stream.stdin.write(`without ${how}\n`);
     });
-    for (const stream of [asked, terminal]) await stream.prints(`heard without ${how}`);
+    for (const stream of speaking) await stream.prints(`heard without ${how}`);
     await say(`after ${how}`);
     await grows();
     assert.deepEqual(await Promise.all(names.map(pidOf)), pids);
@@ -137,7 +140,8 @@ test("output, logs, input, terminals, events and waits go on through two changes
     assert.equal(client.output === stdout, true, "every byte of stdout, once");
     assert.equal(client.errors === stderr, true, "every byte of stderr, once");
   }
-  assert.match(asked.output, /^ready\nheard before\n(heard [a-z ]+\n){4}$/);
+  for (const { output } of [asked, oneTime])
+    assert.match(output, /^ready\nheard before\n(heard [a-z ]+\n){4}$/);
   assert.match(terminal.output, /^ready\r\nheard before\r\n(heard [a-z ]+\r\n){4}$/);
 
   await text("rm", "-f", ...names);
@@ -147,7 +151,7 @@ test("output, logs, input, terminals, events and waits go on through two changes
   const history = (await daemon.request("GET", `/events?since=${since}&until=${until}`)).body as string;
   assert.deepEqual(told, shown(history), "every event, once and in order");
   events.kill("SIGKILL");
-  for (const stream of [asked, terminal]) stream.kill("SIGKILL");
+  for (const stream of speaking) stream.kill("SIGKILL");
   daemon.program = older;
   await takeOver("kill", older, () => {});
 });

@@ -14,7 +14,7 @@ import { checkReadable } from "./log/output.ts";
 import { readLog } from "./log/read.ts";
 import { type ContainerRecord, isRunning } from "./record.ts";
 import { readDetachKeys, splice, type SpliceOptions } from "./streams/splice.ts";
-import type { LiveContainer, PendingAttach } from "./table.ts";
+import type { LiveContainer, PendingAttach, Run } from "./table.ts";
 
 type AttachInput = InputOf<typeof containerAttach>;
 
@@ -43,6 +43,8 @@ export async function attach(
     detachKeys: isTty ? detachKeys : undefined,
     frames: { given: !isTty, wanted: !isTty && hijack.wantsFrames },
     settled: async () => live.run?.settled,
+    signal,
+    endsInput: streams.stdin && !isTty && StdinOnce ? () => isFirstEnd(live.run) : undefined,
   };
   const finished = Promise.withResolvers<"closed" | "detached">();
   const connect = async (socketPath: string): Promise<void> => {
@@ -53,6 +55,15 @@ export async function attach(
   if (client.writableEnded) return;
   if (!isRunning(record)) awaitStart(live, connect, client, signal, () => finished.resolve("closed"));
   if ((await finished.promise) === "detached") publish(context, record, "detach");
+}
+
+/** Runs that have been told the end of their input: a connection that has told it stays until the process ends, one is enough. */
+const inputOver = new WeakSet<Run>();
+
+function isFirstEnd(run: Run | null): boolean {
+  if (run === null || inputOver.has(run)) return false;
+  inputOver.add(run);
+  return true;
 }
 
 function checkAttachable(record: ContainerRecord, reference: string): void {

@@ -120,20 +120,24 @@ export class ExecService {
   }
 
   /** Creates and starts in one (an extension): the answer's head has the id. */
-  async run(input: Input<"containerExec">, hijack: Hijack, _call: Call): Promise<void> {
+  async run(input: Input<"containerExec">, hijack: Hijack, call: Call): Promise<void> {
     const { Id: id } = await this.create(input);
     const { Tty, ConsoleSize } = input.body;
     const body = { Tty: Tty ?? false, ConsoleSize, ExitFrame: true };
-    await this.#startAttached({ id, body }, (isTty) =>
+    await this.#startAttached({ id, body }, call, (isTty) =>
       hijack.accept({ isTty, begun: { upgrade: "exec", id } }),
     );
   }
 
-  async start(input: Input<"execStart">, hijack: Hijack, _call: Call): Promise<void> {
-    await this.#startAttached(input, (isTty) => hijack.accept({ isTty }));
+  async start(input: Input<"execStart">, hijack: Hijack, call: Call): Promise<void> {
+    await this.#startAttached(input, call, (isTty) => hijack.accept({ isTty }));
   }
 
-  async #startAttached(input: Input<"execStart">, accept: (isTty: boolean) => Duplex): Promise<void> {
+  async #startAttached(
+    input: Input<"execStart">,
+    { signal }: Call,
+    accept: (isTty: boolean) => Duplex,
+  ): Promise<void> {
     const { exec, record } = this.#claim(input.id);
     const { AttachStdin, AttachStdout, AttachStderr, Tty } = exec.request;
     const streams = {
@@ -156,6 +160,7 @@ export class ExecService {
       detachKeys: isTty ? exec.detachKeys : undefined,
       frames: { given: !isTty, wanted: !wantsTty },
       settled: () => exec.ended.promise,
+      signal,
       lastWords: input.body?.ExitFrame && !wantsTty ? () => exitFrame(exec.exitCode ?? 0) : undefined,
     });
     if (how === "detached") publish(this.#context, record, "exec_detach", { execID: exec.id });

@@ -5,6 +5,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
 import { SysError } from "../../lib/errors.ts";
 import { inner } from "../../linux/ops.ts";
 import { Bed, demultiplex, readAll, readUntil, type Run, skip } from "./_bed.ts";
@@ -182,18 +183,39 @@ describe("a container's streams", { skip }, () => {
     await run.exit;
   });
 
-  test("close stdin when the only stdinOnce client is killed", async () => {
+  test("keep stdin open when the connection of the only stdinOnce client is lost, for the next one", async () => {
     const run = await bed.create({
       argv: ["sh", "-c", "cat; echo over"],
       plan: { hasStdin: true, stdinOnce: true },
     });
-    const { stream } = await openAttach(run.socketPath, { stdin: true, stdout: true });
+    const lost = await openAttach(run.socketPath, { stdin: true, stdout: true });
     await run.shim.start();
-    stream.write("hello");
-    await readUntil(stream, (text) => text.includes("hello"));
-    stream.destroy();
+    lost.stream.write("hello ");
+    await readUntil(lost.stream, (text) => text.includes("hello"));
+    lost.stream.destroy();
+    const next = await openAttach(run.socketPath, { stdin: true, stdout: true });
+    const output = readAll(next.stream);
+    next.stream.end("again ");
+    assert.equal(String(demultiplex(await output).stdout), "again over\n");
     await run.exit;
-    assert.equal(loggedText(run, "stdout"), "helloover\n");
+    assert.equal(loggedText(run, "stdout"), "hello again over\n");
+  });
+
+  test("pass on what was sent while stdin was full and before the connection was lost", async () => {
+    const data = randomBytes(200_001);
+    const run = await bed.create({
+      argv: ["sh", "-c", `head -c ${data.length} | sha256sum; cat`],
+      plan: { hasStdin: true, stdinOnce: true },
+    });
+    const lost = await openAttach(run.socketPath, { stdin: true });
+    await promisify((done: () => void) => lost.stream.write(data, done))();
+    lost.stream.destroy();
+    const next = await openAttach(run.socketPath, { stdin: true, stdout: true });
+    await run.shim.start();
+    await readUntil(next.stream, (text) => text.includes(digest(data)));
+    next.stream.end();
+    const exit = await run.exit;
+    assert.ok(exit !== "lost" && exit.exitCode === 0);
   });
 
   test("read from the null device without stdin, and refuse attachment after the end", async () => {

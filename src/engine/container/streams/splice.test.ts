@@ -1,5 +1,6 @@
 // Bytes between a client and a shim: frames, detach keys, ends.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { Duplex } from "node:stream";
 import { test } from "node:test";
 import { encodeFrames, FRAME_TYPES } from "../../../lib/frames.ts";
@@ -38,9 +39,10 @@ function start(options: Partial<SpliceOptions>) {
     endsWithInput: false,
     frames: { given: true, wanted: true },
     settled: () => Promise.resolve(),
+    signal: new AbortController().signal,
     ...options,
   });
-  return { user, program, how };
+  return { user, client, shim, program, how };
 }
 
 function read(stream: Duplex): Promise<string> {
@@ -97,6 +99,32 @@ test("the end of the input is the program's, or the connection's", async () => {
   shared.program.write(framed("answer"));
   assert.equal(await read(shared.user), framed("answer").toString("latin1"));
   assert.equal(await shared.how, "closed");
+});
+
+test("a client that has gone is the end of the input where that is to be told, and a lost connection elsewhere", async () => {
+  const told = start({ endsInput: () => true });
+  told.user.write("in");
+  const input = read(told.program);
+  told.client.destroy();
+  assert.equal(await input, "in");
+  assert.equal(await told.how, "closed");
+  assert.deepEqual([told.shim.writableFinished, told.shim.destroyed], [true, false]);
+  told.program.end(Buffer.alloc(1 << 20)); // to nobody
+  await once(told.shim, "close");
+
+  const lost = start({ endsInput: () => false });
+  lost.client.destroy();
+  assert.equal(await lost.how, "closed");
+  assert.deepEqual([lost.shim.writableFinished, lost.shim.destroyed], [false, true]);
+});
+
+test("a daemon that leaves while the client is there ends nothing", async () => {
+  const leaving = new AbortController();
+  const { client, shim, how } = start({ signal: leaving.signal, endsInput: () => true });
+  leaving.abort();
+  client.destroy();
+  assert.equal(await how, "closed");
+  assert.deepEqual([shim.writableFinished, shim.destroyed], [false, true]);
 });
 
 test("what was typed before the detach keys is the program's, what comes after is nobody's", async () => {

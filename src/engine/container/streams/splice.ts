@@ -1,6 +1,6 @@
 // Carries bytes between a client and the shim, both ways, until one of them is done. Bytes are passed on as they are unless
 // client and program disagree about frames; input is looked at only where the detach keys may be in it.
-import { type Duplex, Transform } from "node:stream";
+import { type Duplex, type Readable, Transform } from "node:stream";
 import { Fault } from "../../../lib/errors.ts";
 import { encodeFrames, FRAME_TYPES, FrameDecoder } from "../../../lib/frames.ts";
 import { defaultDetachKeys, DetachWatch, parseDetachKeys } from "../../../lib/term/detach-keys.ts";
@@ -13,6 +13,10 @@ export interface SpliceOptions {
   readonly stdin: boolean;
   /** compat: where the end of the client's input is not the end of the program's, it is the end of the connection. */
   readonly endsWithInput: boolean;
+  /** Aborts while the client is still there when the daemon leaves: the program's input has not ended then. */
+  readonly signal: AbortSignal;
+  /** Asked when the client has gone: whether that is the end of the program's input, and the shim has to be told. */
+  readonly endsInput?: (() => boolean) | undefined;
   /** The keys that end the connection and leave the program running, undefined for none. */
   readonly detachKeys?: readonly number[] | undefined;
   /** Whether the shim sends frames (no terminal), and whether the client wants them. */
@@ -56,11 +60,22 @@ export function splice(client: Duplex, shim: Duplex, options: SpliceOptions): Pr
   };
   output.once("end", end);
   shim.once("close", end);
-  client.once("close", () => {
-    shim.destroy();
+  options.signal.addEventListener("abort", () => !client.destroyed && shim.destroy(), { once: true });
+  const onGone = (): void => {
+    if (options.endsInput?.()) endInput(shim, output, client);
+    else shim.destroy();
     resolve("closed");
-  });
+  };
+  if (client.closed) onGone();
+  else client.once("close", onGone);
   return promise;
+}
+
+/** To the shim the loss of a connection is the loss of a daemon; the end of the input is a half-close, and the rest goes nowhere. */
+function endInput(shim: Duplex, output: Readable, client: Duplex): void {
+  output.unpipe(client);
+  output.resume();
+  shim.end();
 }
 
 /** The detach keys end the input; what was typed before them is the program's. */
