@@ -175,6 +175,18 @@ describe("attach", () => {
     socket.end("four");
     assert.equal(unframe(await readToEnd(socket)).stdout, "4\n");
   });
+
+  test("takes the loss of a client with output on its way for the end of its input", async () => {
+    const program = "read -r x; echo got $x; head -c 3000000 /dev/zero; wc -c; exec sleep 1000";
+    await start("lost", program, { OpenStdin: true, StdinOnce: true });
+    const { socket } = await attach("lost", "stream=1&stdin=1&stdout=1");
+    const logs = daemon.live(berth, ["logs", "-f", "lost"]);
+    socket.write("word\n");
+    await logs.prints("got word");
+    socket.destroy(); // unread: the connection is reset rather than ended
+    await logs.prints("0\n");
+    logs.kill("SIGKILL");
+  });
 });
 
 describe("detach keys", () => {

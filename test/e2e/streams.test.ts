@@ -83,7 +83,8 @@ for (const client of clients)
     });
 
     test("a client that is killed is the end of run -i's input, and whatever is said afterwards holds nobody up", async () => {
-      const program = "while read -r line; do echo $line; done; head -c 3000000 /dev/zero | tr '\\0' x; exit 5";
+      const program =
+        "while read -r line; do echo $line; done; head -c 3000000 /dev/zero | tr '\\0' x; exit 5";
       const killed = live("run", "-i", "--name", "left", "busybox", "sh", "-c", program);
       killed.stdin.write("one\n");
       await killed.prints("one");
