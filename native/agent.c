@@ -6,6 +6,7 @@
 #include "fault.h"
 #include "fsops.h"
 #include "hostops.h"
+#include "self.h"
 #include "watch.h"
 #include "wire.h"
 
@@ -24,6 +25,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+// Descriptors of a handler; the agent's own are above.
+enum { HANDLER_SOCKET = 3, HANDLER_SELF = 4, FIRST_OF_AGENT = 5 };
 enum { VERB_HELLO = 1, VERB_RUN = 2, VERB_ROOT = 3, VERB_FS = 4, VERB_WATCH = 5 };
 
 // One connection's state in its handler.
@@ -160,7 +163,7 @@ static int handle(int sock)
 }
 
 // Turns the forked child into a handler. Never returns.
-static _Noreturn void become_handler(int sock, pid_t agent)
+static _Noreturn void become_handler(int sock, int self, pid_t agent)
 {
 	// SIGKILL: a handler may be inside any system call, and nobody is left to whom it could report.
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -174,14 +177,17 @@ static _Noreturn void become_handler(int sock, pid_t agent)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
 		_exit(1);
-	if (sock != 3 && dup3(sock, 3, O_CLOEXEC) < 0)
+	if (sock != HANDLER_SOCKET && dup3(sock, HANDLER_SOCKET, O_CLOEXEC) < 0)
 		_exit(1);
-	// Nothing of the agent's is left besides stdio: not its listening socket, not its end of the daemon's pipe.
-	close_range(4, ~0U, 0);
-	_exit(handle(3));
+	if (dup3(self, HANDLER_SELF, O_CLOEXEC) < 0)
+		_exit(1);
+	// Nothing else of the agent's is left besides stdio: not its listening socket, not its end of the daemon's pipe.
+	close_range(HANDLER_SELF + 1, ~0U, 0);
+	shim_program(HANDLER_SELF);
+	_exit(handle(HANDLER_SOCKET));
 }
 
-static void accept_one(int listener, pid_t agent)
+static void accept_one(int listener, int self, pid_t agent)
 {
 	CLEAN_FD int sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	if (sock < 0)
@@ -192,7 +198,7 @@ static void accept_one(int listener, pid_t agent)
 		return;
 	pid_t child = fork();
 	if (child == 0)
-		become_handler(sock, agent);
+		become_handler(sock, self, agent);
 	if (child < 0)
 		perror("keel: fork");
 }
@@ -243,9 +249,20 @@ static int say_ready(void)
 	return null < 0 || dup2(null, STDOUT_FILENO) < 0 ? -errno : 0;
 }
 
+// For all shims, and opened once: an overlay takes 0.12 ms, which every container would pay. Who asks for one meanwhile waits at the socket.
+static int open_self(void)
+{
+	const char *way;
+	CLEAN_FD int self = self_open(&way);
+	return self < 0 ? -errno : fcntl(self, F_DUPFD_CLOEXEC, FIRST_OF_AGENT);
+}
+
 static int agent_loop(int listener, int signals)
 {
 	pid_t agent = getpid();
+	CLEAN_FD int self = open_self();
+	if (self < 0)
+		return self;
 	struct pollfd fds[] = {
 		{.fd = STDIN_FILENO, .events = POLLIN},
 		{.fd = listener, .events = POLLIN},
@@ -261,7 +278,7 @@ static int agent_loop(int listener, int signals)
 		if (fds[0].revents && read(STDIN_FILENO, ignored, sizeof ignored) <= 0 && errno != EINTR && errno != EAGAIN)
 			return 0; // the daemon is gone
 		if (fds[1].revents)
-			accept_one(listener, agent);
+			accept_one(listener, self, agent);
 		if (fds[2].revents)
 			reap(signals);
 	}

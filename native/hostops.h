@@ -27,11 +27,14 @@ int cgroup_remove(const char *path, bool with_children, struct fault *f);
 // cgroup.c: gives the cgroup v2 directory `path` this BPF_PROG_TYPE_CGROUP_DEVICE program in the place of those it has. 0 or -errno.
 int device_program_set(const char *path, const uint8_t *program, size_t size, struct fault *f);
 
-// Written in shim.c: forks, detaches and executes the shim of a plan and waits for its report; puts the
+// start.c: what shims are to execute, keel sealed (self.h). The descriptor stays the caller's.
+void shim_program(int fd);
+
+// start.c: forks, detaches and executes the shim of a plan and waits for its report; puts the
 // list [shimPid, initPid] into `result`. `regs` are descriptors or -1. 0 or -errno.
 int shim_start(struct reader *plan, const int regs[HOST_REGISTERS], struct writer *result, struct fault *f);
 
-// launch.c: make a container, or a further process in one, without a shim; `result` takes [pid, start time, [warning]]. 0 or -errno.
+// launch.c: make a container, or a further process in one, without a shim; `result` takes [pid, start time, [warning], way]. 0 or -errno.
 int launch_container(struct reader *args, const int regs[HOST_REGISTERS], struct writer *result, struct fault *f);
 int launch_exec(struct reader *args, struct writer *result, struct fault *f);
 

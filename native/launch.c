@@ -7,6 +7,7 @@
 #include "hooks.h"
 #include "hostops.h"
 #include "lifetime.h"
+#include "self.h"
 #include "shim.h"
 
 #include <errno.h>
@@ -39,6 +40,8 @@ static struct {
 	pid_t pid;
 	int master;
 } foreground = {.master = -1};
+
+static const char *sealed_by = ""; // a self_way's name
 
 void stay_with(pid_t pid, int master)
 {
@@ -180,6 +183,7 @@ static void write_result(struct writer *result, struct process *p)
 	write_int(result, p->pid);
 	write_int(result, start_time(p->pid));
 	write_warnings(result, p);
+	write_str(result, sealed_by);
 	write_close(result);
 }
 
@@ -390,14 +394,15 @@ static int reply(int fd, int rc, struct writer *results, struct writer *warnings
 
 int run_protected(const char *dir)
 {
-	char *argv[] = {"keel", "run", "-", (char *)dir, NULL}, *env[] = {NULL};
-	int self = self_open();
+	const char *way;
+	int self = self_open(&way);
+	char *argv[] = {"keel", "run", (char *)way, (char *)dir, NULL}, *env[] = {NULL};
 	if (self >= 0)
 		syscall(SYS_execveat, self, "", argv, env, AT_EMPTY_PATH);
 	return 126;
 }
 
-int run_main(void)
+int run_main(const char *way)
 {
 	struct fault f = {0};
 	struct reader ops = {.bad = true};
@@ -405,6 +410,7 @@ int run_main(void)
 	prctl(PR_SET_NAME, "keel-run", 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	umask(0);
+	sealed_by = way;
 	uint8_t *body = read_request(&ops, &f);
 	int out = fcntl(REPLY, F_DUPFD_CLOEXEC, FIRST_PRESERVED + MAX_PRESERVED); // what is preserved takes its place
 	close(REQUEST);

@@ -7,16 +7,13 @@
 
 #include <sys/types.h>
 
-int run_protected(const char *dir); // keel run DIR: executes itself as something that cannot be overwritten, which then is ...
-int run_main(void);                 // ... this: takes operations from descriptor 3, answers on 4
+int run_protected(const char *dir);    // keel run DIR: executes itself as something that cannot be overwritten, which then is ...
+int run_main(const char *way);         // ... this: takes operations from descriptor 3, answers on 4. way: how it is sealed (self.h)
 
 // launch.c, shared with criu.c. flags: 1 foreground, 2 subreaper.
 void launch_prepare(unsigned flags);
 void stay_with(pid_t pid, int master); // in the foreground, when the reply is sent; master -1: no terminal
 int send_descriptor(const char *path, int fd, const char *name, struct fault *f);
-
-// self.c: our own program as something that cannot be opened for writing; fd or -1.
-int self_open(void);
 
 // relay.c: waits for `pid`, a child of ours, while the terminal's `master` (-1: there is none) is connected with stdin and stdout. Its
 // exit code, 128 and the signal for one that was killed.

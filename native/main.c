@@ -38,7 +38,7 @@ int main(int argc, char **argv)
 	if (strcmp(verb, "rootless") == 0)
 		return rootless_main(argc - 2, argv + 2);
 	if (strcmp(verb, "run") == 0 && argc <= 4)
-		return argc == 4 ? run_main() : run_protected(argc == 3 ? argv[2] : "");
+		return argc == 4 ? run_main(argv[2]) : run_protected(argc == 3 ? argv[2] : "");
 	if (strcmp(verb, "version") == 0) {
 		static const char text[] = "keel " KEEL_VERSION "\n";
 		return write(STDOUT_FILENO, text, sizeof text - 1) < 0;

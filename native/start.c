@@ -1,7 +1,6 @@
 // Starting a shim, on the agent's side: a detached process that is nobody's child executes keel again under the name of shim, takes the
 // plan over a socket pair and reports over it. The handler waits; that is what handlers are for.
 #include "hostops.h"
-#include "launch.h"
 #include "plan.h"
 
 #include <errno.h>
@@ -15,14 +14,21 @@
 
 enum { LINK = 3, LIST_HEAD = 9, REPORT_VALUES = 4 };
 
-_Noreturn static void become_shim(int self, int link, const char *id)
+static int program = -1;
+
+void shim_program(int fd)
+{
+	program = fd;
+}
+
+_Noreturn static void become_shim(int link, const char *id)
 {
 	char *argv[] = {"keel", "shim", (char *)id, NULL}, *env[] = {NULL};
 	sigset_t none;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int fd = 0; fd <= 2; fd++)
 		dup2(null, fd);
-	self = fcntl(self, F_DUPFD_CLOEXEC, LINK + 1); // out of the way of the next line
+	int self = fcntl(program, F_DUPFD_CLOEXEC, LINK + 1); // out of the way of the next line
 	dup2(link, LINK);
 	fcntl(LINK, F_SETFD, 0);
 	close_range(LINK + 1, ~0U, CLOSE_RANGE_CLOEXEC);
@@ -38,9 +44,8 @@ _Noreturn static void become_shim(int self, int link, const char *id)
 // Two forks and a session of its own: the agent's end, its signals and its terminal mean nothing to the shim.
 static int launch(int link, const char *id, struct fault *f)
 {
-	CLEAN_FD int self = self_open();
-	if (self < 0)
-		return fault_set(f, errno, "shim", "/proc/self/exe", NULL);
+	if (program < 0)
+		return fault_set(f, ENOEXEC, "shim", "", "there is no program to execute");
 	pid_t pid = fork();
 	if (pid < 0)
 		return fault_set(f, errno, "fork", "", NULL);
@@ -48,7 +53,7 @@ static int launch(int link, const char *id, struct fault *f)
 		setsid();
 		pid = fork();
 		if (pid == 0)
-			become_shim(self, link, id);
+			become_shim(link, id);
 		_exit(pid < 0 ? 1 : 0);
 	}
 	int status = 0;

@@ -316,8 +316,8 @@ test("agent and handlers end when the daemon is killed", { skip }, async () => {
   const handler = Number((await connection.receive())?.[2]);
   const agent = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${handler}/status`, "utf8"))?.[1]);
   assert.match(readFileSync(`/proc/${agent}/comm`, "utf8"), /^keel-agent/);
-  // Nothing is inherited: stdio and the connection are all a handler has.
-  assert.deepEqual(readdirSync(`/proc/${handler}/fd`).sort(), ["0", "1", "2", "3"]);
+  // Stdio, the connection and what shims execute are all a handler has; nothing else is inherited.
+  assert.deepEqual(readdirSync(`/proc/${handler}/fd`).sort(), ["0", "1", "2", "3", "4"]);
   daemon.kill("SIGKILL");
   assert.equal(await connection.receive().catch(() => null), null);
   await connection.finish();

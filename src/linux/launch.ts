@@ -40,7 +40,7 @@ export interface LaunchOptions {
   preservedFds?: number;
 }
 
-/** Makes a container's first process, which stops at `awaitStart`. Yields [pid, start time, [warning…]]. */
+/** Makes a container's first process, which stops at `awaitStart`. Yields [pid, start time, [warning…], how keel is sealed (native/self.h)]. */
 export function launchContainer(
   options: LaunchOptions,
   life: { startFifo: string; callerHooks: readonly HookPlan[]; state: StateText },
@@ -65,7 +65,7 @@ export interface ExecTarget {
   cgroup2: string;
 }
 
-/** Makes a further process in a container. Yields [pid, start time, [warning…]] when its program runs. */
+/** Makes a further process in a container. Yields what launchContainer does, when its program runs. */
 export function launchExec(options: LaunchOptions, target: ExecTarget, plan: ExecPlan): Op {
   const { pid, startTicks, namespaces, cgroups, cgroup2 } = target;
   const head = [...encodeOptions(options), pid, startTicks, namespaces, cgroups, cgroup2];

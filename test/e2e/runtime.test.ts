@@ -1,7 +1,7 @@
 // `berth runtime` and `berth-runtime` over the real executables: what engines and people ask of an OCI runtime, and that nothing is left of
 // what failed.
 import assert from "node:assert/strict";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statfsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -10,6 +10,9 @@ import { FRONT, RUNTIME, RuntimeBed } from "./runtime-bed.ts";
 
 /** A container's id that no other copy of this test has: its cgroups are the host's. */
 const named = (name: string): string => `rt-${process.pid}-${name}`;
+
+/** What statfs(2) says of an overlay. */
+const OVERLAYFS = 0x794c7630;
 
 const PROGRAMS = { berth: RUNTIME, "berth-runtime": [FRONT] };
 
@@ -539,6 +542,32 @@ each("the debug log tells what is done, and no environment", async () => {
     assert.ok(text.includes(`level=debug msg="keel ${line}`), `${line} in ${text}`);
   assert.doesNotMatch(text, /secret/);
   await ok(["delete", "--force", named("debug")]);
+});
+
+each("the debug log tells how keel is sealed, in runc's words where they are true", async () => {
+  const log = join(bed.dir, "sealed.log");
+  await bed.configure((spec) => {
+    spec.process.args = ["sleep", "1000"];
+  });
+  const created = await bed.detached(["--debug", "--log", log, "create", named("sealed")]);
+  assert.equal(created.status, 0, created.stderr);
+  const { pid } = JSON.parse(await ok(["state", named("sealed")])) as { pid: number };
+  const isOverlay = statfsSync(`/proc/${pid}/exe`).type === OVERLAYFS; // it still is keel
+  await ok(["start", named("sealed")]);
+  await ok(["--debug", "--log", log, "--log-format", "json", "exec", named("sealed"), "true"]);
+  const text = await readFile(log, "utf8");
+  const said = [...text.matchAll(/level=debug msg="(runc exeseal: [^"]*)"/g)];
+  const json = [...text.matchAll(/\{"level":"debug","msg":"(runc exeseal: [^"]*)"/g)];
+  const words = [
+    ...(isOverlay ? ["runc exeseal: using overlayfs for sealed /proc/self/exe"] : []),
+    "runc exeseal: using /proc/self/exe clone",
+  ];
+  for (const lines of [said, json])
+    assert.deepEqual(
+      lines.map(([, line]) => line),
+      words,
+    );
+  await ok(["delete", "--force", named("sealed")]);
 });
 
 each("messages have the forms that engines parse", async () => {

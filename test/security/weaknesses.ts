@@ -64,7 +64,8 @@ export const LEFT_DESCRIPTORS: readonly Edit[] = [
   ],
 ];
 
-/** keel runs from where it lies, not from a read-only mount of it. */
+/** keel runs from where it lies, in no overlay and through a mount that may be written to. */
 export const WRITABLE_SELF: readonly Edit[] = [
+  ["native/self.c", 'fsopen("overlay", FSOPEN_CLOEXEC)', "-1"],
   ["native/self.c", ".attr_set = MOUNT_ATTR_RDONLY", ".attr_set = 0"],
 ];

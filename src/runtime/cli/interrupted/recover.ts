@@ -63,7 +63,7 @@ function kill(pid: number): boolean {
   }
 }
 
-/** keel, and whatever is still a copy of it: `keel run DIR`, `keel run - DIR`. */
+/** keel, and whatever is still a copy of it: `keel run DIR`, `keel run WAY DIR`. */
 function makersOf(dir: ContainerDir): number[] {
   return readdirSync("/proc")
     .map(Number)

@@ -28,7 +28,7 @@ import { inScope, type Place, planPlace } from "../place/place.ts";
 import { isRootless } from "../place/rootless.ts";
 import type { ResctrlGroup } from "../../resctrl/group.ts";
 import { ContainerDir, type ContainerState } from "./store.ts";
-import { traceOps, traceStage } from "./trace.ts";
+import { traceOps, traceSeal, traceStage } from "./trace.ts";
 
 export interface CreateOptions {
   id: string;
@@ -183,8 +183,9 @@ async function launchAt(
       call.log.debug(`seccomp filter flags: ${String(flags)}`); // compat: runc's words
   traceStage(call.log, "making");
   const { outcome, foreground } = await inScope(scope, () => runLaunch(options, claimed, planned));
-  const [pid, startTicks, warnings] = asList(outcome.results.at(-1)) as [Reply, Reply, Reply];
+  const [pid, startTicks, warnings, way] = asList(outcome.results.at(-1)) as [Reply, Reply, Reply, Reply];
   for (const warning of asList(warnings)) call.log.warn(asText(warning));
+  traceSeal(call.log, asText(way));
   traceStage(call.log, "inside");
   traceStage(call.log, "waiting");
   call.log.debug(`process ${asNumber(pid)} waits to be started`);

@@ -13,7 +13,7 @@ import { SignalForwarder, stayWith } from "./foreground.ts";
 import type { Invocation } from "../invocation.ts";
 import { type Foreground, runForeground, runOps } from "./keel-run.ts";
 import type { ContainerDir, ContainerState } from "./store.ts";
-import { traceFirstCpus, traceOps, traceStage } from "./trace.ts";
+import { traceFirstCpus, traceOps, traceSeal, traceStage } from "./trace.ts";
 
 export interface ExecOptions {
   consoleSocket: string;
@@ -61,8 +61,9 @@ export async function execInContainer(
   );
   const signals = options.isDetached ? undefined : new SignalForwarder();
   const foreground = await launch(op, dir.path, inherited.fds, options.isDetached);
-  const [pid, , warnings] = asList(foreground.outcome.results.at(-1)) as [Reply, Reply, Reply];
+  const [pid, , warnings, way] = asList(foreground.outcome.results.at(-1)) as [Reply, Reply, Reply, Reply];
   for (const warning of asList(warnings)) call.log.warn(asText(warning));
+  traceSeal(call.log, asText(way));
   traceStage(call.log, "inside");
   traceStage(call.log, "executing");
   call.log.debug(`process ${asNumber(pid)} runs`);

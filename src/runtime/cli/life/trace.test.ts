@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { host, inner } from "../../../linux/ops.ts";
 import { maskOfIds } from "../../spec/id-list.ts";
 import { Logger } from "../logger.ts";
-import { describeOp, traceFirstCpus, traceOps } from "./trace.ts";
+import { describeOp, traceFirstCpus, traceOps, traceSeal } from "./trace.ts";
 
 test("an operation is told by its name, its texts and numbers, and the size of everything else", () => {
   assert.equal(describeOp(inner.hostname("box")), 'hostname "box"');
@@ -18,6 +18,19 @@ test("an operation is told by its name, its texts and numbers, and the size of e
 test("without --debug nothing is told", () => {
   const log = new Logger({ file: "/dev/full", format: "text", isDebug: false });
   traceOps(log, "outside", [inner.hostname("box")]); // a line would be ENOSPC
+});
+
+test("runc's words for its sealed program are said of what they are true for", () => {
+  const told = (way: string) => {
+    const lines: string[] = [];
+    traceSeal({ debug: (line: string) => lines.push(line) } as unknown as Logger, way);
+    return lines;
+  };
+  const clone = "runc exeseal: using /proc/self/exe clone";
+  assert.deepEqual(told("overlay"), ["runc exeseal: using overlayfs for sealed /proc/self/exe", clone]);
+  assert.deepEqual(told("mount"), ["keel runs from a read-only mount that is attached nowhere", clone]);
+  assert.deepEqual(told("copy"), ["keel runs from a sealed copy in memory", clone]);
+  assert.deepEqual(told("none"), ["keel runs from its file, which is not sealed"]);
 });
 
 test("CPUs are told as the mask that the kernel gets", () => {

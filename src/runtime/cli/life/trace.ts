@@ -1,4 +1,4 @@
-// `--debug`: the operations that keel is asked for, one line each, in their order, and the stages of a process in runc's words.
+// `--debug`: the operations that keel is asked for, one line each, in their order, how keel is sealed, and the stages of a process in runc's words.
 
 import { OPCODES, type Op, type Value } from "../../../linux/ops.ts";
 import type { Logger } from "../logger.ts";
@@ -36,6 +36,20 @@ const STAGES = {
 /** Tells the debug log that a stage is reached. */
 export function traceStage(log: Logger, stage: keyof typeof STAGES): void {
   log.debug(STAGES[stage]);
+}
+
+/** How keel seals the program that it runs from (native/self.h). compat: in runc's words what runc does as well; its tests look for them. */
+const SEALS = new Map<string, string>([
+  ["overlay", "runc exeseal: using overlayfs for sealed /proc/self/exe"],
+  ["mount", "keel runs from a read-only mount that is attached nowhere"],
+  ["copy", "keel runs from a sealed copy in memory"],
+]);
+
+/** Tells what the container's processes had as /proc/self/exe until their program was executed. */
+export function traceSeal(log: Logger, way: string): void {
+  const seal = SEALS.get(way);
+  log.debug(seal ?? "keel runs from its file, which is not sealed");
+  if (seal !== undefined) log.debug("runc exeseal: using /proc/self/exe clone");
 }
 
 /** Tells the CPUs that a process is given on its way into the container, as a mask. */
