@@ -19,6 +19,7 @@
 enum { EXECUTABLE = 0x10 }; // MFD_EXEC (Linux 6.3), not in every libc yet
 
 #define OWN "/proc/self/exe"
+#define INITIAL_USER_NAMESPACE 0xEFFFFFFDU // the number of its file, the same everywhere
 
 // The directory of our own program, and its name in there.
 static int open_directory(char name[NAME_MAX + 1])
@@ -57,11 +58,18 @@ static bool is_own(int fd)
 	       found.st_ctim.tv_sec == own.st_ctim.tv_sec && found.st_ctim.tv_nsec == own.st_ctim.tv_nsec;
 }
 
+// In other user namespaces mounts are locked to one another, and the kernel makes no layer of them but a line in its log, each time.
+static bool is_host(void)
+{
+	struct stat st;
+	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino == INITIAL_USER_NAMESPACE;
+}
+
 // Fails in a file without a directory, on a file system that cannot be a layer, and for who may not mount.
 static int in_overlay(void)
 {
 	char name[NAME_MAX + 1];
-	CLEAN_FD int directory = open_directory(name);
+	CLEAN_FD int directory = is_host() ? open_directory(name) : -1;
 	CLEAN_FD int overlay = directory < 0 ? -1 : mount_overlay(directory);
 	CLEAN_FD int fd = overlay < 0 ? -1 : openat(overlay, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	return fd >= 0 && is_own(fd) ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;

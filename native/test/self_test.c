@@ -119,16 +119,21 @@ static int program_in(const char *name)
 	return fd;
 }
 
-static void seals(int program, const char *way, const char *which, uid_t user)
+static void ends_well(pid_t pid)
 {
 	int status;
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK_INT(status, 0);
+}
+
+static void seals(int program, const char *way, const char *which, uid_t user)
+{
 	pid_t pid = fork();
 	if (pid == 0) {
 		CHECK(user == 0 || (setgid(user) == 0 && setuid(user) == 0));
 		execute(program, "seal", way, which);
 	}
-	CHECK_INT(waitpid(pid, &status, 0), pid);
-	CHECK_INT(status, 0);
+	ends_well(pid);
 }
 
 static const char *best_way(void)
@@ -180,7 +185,6 @@ static void another_program_is_not_taken(void)
 // Another directory is mounted over the program's: the path that the kernel tells leads to what is in that.
 static void a_path_that_leads_elsewhere_is_not_followed(void)
 {
-	int status;
 	pid_t pid = fork();
 	if (pid == 0) {
 		CHECK_INT(unshare(CLONE_NEWNS), 0);
@@ -191,8 +195,30 @@ static void a_path_that_leads_elsewhere_is_not_followed(void)
 		seals(program, "mount", "best", 0);
 		exit(0);
 	}
-	CHECK_INT(waitpid(pid, &status, 0), pid);
-	CHECK_INT(status, 0);
+	ends_well(pid);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	CLEAN_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
+	CHECK_INT(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+// Not even where the kernel would make an overlay: usually it says no, and says so in its log.
+static void a_user_namespace_gets_a_mount(void)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		CHECK_INT(unshare(CLONE_NEWUSER | CLONE_NEWNS), 0);
+		write_file("/proc/self/setgroups", "deny");
+		write_file("/proc/self/uid_map", "0 0 1");
+		write_file("/proc/self/gid_map", "0 0 1");
+		CHECK_INT(mount("none", "/dev", "tmpfs", 0, NULL), 0);
+		CLEAN_FD int program = program_in("inside");
+		seals(program, "mount", "best", 0);
+		exit(0);
+	}
+	ends_well(pid);
 }
 
 int main(int argc, char **argv)
@@ -214,6 +240,7 @@ int main(int argc, char **argv)
 	a_program_without_a_directory();
 	another_program_is_not_taken();
 	a_path_that_leads_elsewhere_is_not_followed();
+	a_user_namespace_gets_a_mount();
 	make("rm -r ./*");
 	CHECK_INT(rmdir(base), 0);
 	return 0;
