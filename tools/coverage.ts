@@ -170,7 +170,7 @@ const daemonRows = Object.entries(dockerd).map(([flag, [key, sample]]) => [
 ]);
 
 const code = (flags: readonly string[]): string => flags.map((flag) => `\`--${flag}\``).join(" ");
-const rows = await Promise.all(verbs.map(commandRow));
+const rows = await Promise.all(verbs().map(commandRow));
 const have = new Set(rows.flatMap((row) => row.names));
 /** A refused command takes every word behind it. */
 const isBelowRefused = (name: string): boolean =>
@@ -209,7 +209,7 @@ ${table(
 
 ${table(
   ["command", "flags"],
-  verbs.flatMap((entry, i) => {
+  verbs().flatMap((entry, i) => {
     const theirs = dockersName(entry);
     const row = rows[i];
     if (theirs === undefined || row?.state !== "done") return [];

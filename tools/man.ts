@@ -81,8 +81,8 @@ async function verbPage(entry: VerbEntry): Promise<Page> {
 }
 
 async function allPages(): Promise<Page[]> {
-  const shown = verbs.filter(
-    (entry) => entry.hidden !== true && !nouns.some((n) => n.name === entry.noun && n.hidden === true),
+  const shown = verbs().filter(
+    (entry) => entry.hidden !== true && !nouns().some((n) => n.name === entry.noun && n.hidden === true),
   );
   const pages = await Promise.all(shown.map(verbPage));
   const list = shown.map(

@@ -131,8 +131,9 @@ export function parseHost(host: string, tls?: TlsClient): Endpoint {
       code: "host.invalid",
       detail: { host },
     });
-  const [scheme, rest] = host.split(/:\/\/(.*)/s);
-  if (rest === undefined || rest === "") throw invalid();
+  const colon = host.indexOf("://");
+  const [scheme, rest] = [host.slice(0, Math.max(colon, 0)), host.slice(colon + 3)];
+  if (colon < 0 || rest === "") throw invalid();
   if (scheme === "unix") return { path: rest };
   if (scheme === "ssh") return { command: sshCommand(host) };
   if (scheme !== "tcp" && scheme !== "http") throw invalid();

@@ -16,7 +16,7 @@ export type Args = Readonly<Record<string, unknown>>;
 
 /** Returns a path segment as Docker's clients send it: `/`, `:` and `@` of image references stay readable. */
 function encodePathValue(value: string): string {
-  return encodeURIComponent(value).replace(/%2F/g, "/").replace(/%3A/g, ":").replace(/%40/g, "@");
+  return encodeURIComponent(value).replaceAll("%2F", "/").replaceAll("%3A", ":").replaceAll("%40", "@");
 }
 
 function pathOf(template: string, args: Args): string {

@@ -10,8 +10,7 @@ import { isTerminal } from "./terminal/tty.ts";
 /** Throws Docker's refusal when bytes would go to a terminal, or its complaint when the file cannot be made. */
 export async function openDownload(path: string, what: string): Promise<Download> {
   if (path === "") {
-    if (await isTerminal(1))
-      throw complain("cowardly refusing to save to a terminal. Use the -o flag or redirect");
+    if (isTerminal(1)) throw complain("cowardly refusing to save to a terminal. Use the -o flag or redirect");
     return { write: print, commit: () => {}, [Symbol.dispose]: () => {} };
   }
   const temporary = `${dirname(path)}/.tmp-${process.pid}-${Date.now().toString(36)}`;

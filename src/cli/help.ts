@@ -17,7 +17,7 @@ export async function helpWidth(): Promise<number> {
 
 /** The program's own page. */
 export function rootHelp(program: string, width: number, plugins: readonly Plugin[]): string {
-  const top = verbs.filter((entry) => entry.top !== undefined && entry.hidden !== true);
+  const top = verbs().filter((entry) => entry.top !== undefined && entry.hidden !== true);
   const common = top
     .filter((entry) => entry.common !== undefined)
     .sort((a, b) => (a.common ?? 0) - (b.common ?? 0))
@@ -39,9 +39,11 @@ export function rootHelp(program: string, width: number, plugins: readonly Plugi
 
 /** Nouns, and the plugins that are not hidden behind one; a star marks them. */
 function managementEntries(plugins: readonly Plugin[]): (readonly [string, string])[] {
-  const own = nouns.filter((noun) => noun.hidden !== true).map((noun) => [noun.name, noun.summary] as const);
+  const own = nouns()
+    .filter((noun) => noun.hidden !== true)
+    .map((noun) => [noun.name, noun.summary] as const);
   const isOwn = (name: string) =>
-    nouns.some((noun) => noun.name === name) || verbs.some((verb) => verb.top === name);
+    nouns().some((noun) => noun.name === name) || verbs().some((verb) => verb.top === name);
   const others = plugins
     .filter((p) => p.Err === undefined && p.Hidden !== true && !isOwn(p.Name))
     .map((p) => [`${p.Name}*`, p.ShortDescription ?? ""] as const);
@@ -55,8 +57,8 @@ function invalidPlugins(plugins: readonly Plugin[]): string {
 
 /** The page of a noun. */
 export function nounHelp(program: string, noun: string): string {
-  const summary = nouns.find((entry) => entry.name === noun)?.summary ?? "";
-  const entries = verbs
+  const summary = nouns().find((entry) => entry.name === noun)?.summary ?? "";
+  const entries = verbs()
     .filter((entry) => entry.noun === noun && entry.hidden !== true)
     .map((entry) => [entry.name, entry.summary] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1));

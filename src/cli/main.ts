@@ -1,7 +1,7 @@
 // The command line's entry: global options, finding the command, its flags and operands, its failure as text and exit
 // code. What commands do is in commands/; what they are called in commands/table.ts.
 
-import { nouns, type VerbEntry, verbs } from "./commands/table.ts";
+import { findTop, findVerb, nouns } from "./commands/table.ts";
 import { exitWith, exitCodeOf, describeFailure } from "./failure.ts";
 import { globalFlags } from "./globals.ts";
 import { print, printError } from "./output.ts";
@@ -37,7 +37,7 @@ async function runCompose(name: string, argv: readonly string[]): Promise<number
   });
   const session = new Session("docker", values, given);
   const isPlugin = argv[0] === "compose";
-  const entry = findVerb("", "compose");
+  const entry = findTop("compose");
   if (entry === undefined) throw exitWith(1, "compose is not among the commands");
   return runVerb(session, entry, isPlugin ? "docker compose" : name, isPlugin ? argv.slice(1) : argv);
 }
@@ -71,9 +71,9 @@ async function dispatch(program: string, argv: readonly string[]): Promise<numbe
     return 0;
   }
   if (first === "help") return showHelpTopic(session, rest, argv);
-  const top = verbs.find((entry) => entry.top === first);
+  const top = findTop(first);
   if (top !== undefined) return runVerb(session, top, `${program} ${first}`, rest);
-  if (nouns.some((noun) => noun.name === first)) return runNoun(session, first, rest);
+  if (nouns().some((noun) => noun.name === first)) return runNoun(session, first, rest);
   const status = await runPluginOf(session, first, argv);
   if (status !== undefined) return status;
   return refuseUnknown(session, first, rest);
@@ -96,7 +96,7 @@ async function refuseUnknown(session: Session, first: string, rest: readonly str
 const rootUsage = (program: string) => ({ path: program, operands: "[OPTIONS] COMMAND [ARG...]" });
 
 function isOwn(name: string): boolean {
-  return verbs.some((entry) => entry.top === name) || nouns.some((noun) => noun.name === name);
+  return findTop(name) !== undefined || nouns().some((noun) => noun.name === name);
 }
 
 async function runPluginOf(
@@ -123,7 +123,7 @@ async function runNoun(session: Session, noun: string, argv: readonly string[]):
     printError(nounHelp(program, noun));
     return 0;
   }
-  const entry = findVerb(noun, name);
+  const entry = findVerbOf(noun, name);
   if (entry !== undefined) return runVerb(session, entry, `${path} ${entry.name}`, rest);
   // compat: of a command that there is not the options are looked at first.
   const asked = parseOrExplain({}, rest, { path, operands: "", interspersed: true }).help;
@@ -134,11 +134,8 @@ async function runNoun(session: Session, noun: string, argv: readonly string[]):
   );
 }
 
-function findVerb(noun: string, name: string): VerbEntry | undefined {
-  return verbs.find(
-    (entry) => entry.noun === noun && (entry.name === name || entry.aliases?.includes(name) === true),
-  );
-}
+const findVerbOf = (noun: string, name: string) =>
+  findVerb((entry) => entry.noun === noun && (entry.name === name || entry.aliases?.includes(name) === true));
 
 async function showRootHelp(session: Session, isShort: boolean): Promise<number> {
   print(`${isShort ? deprecatedH : ""}${await rootPage(session)}`);
@@ -163,14 +160,14 @@ async function showHelpTopic(
   const { program } = session;
   const [first, second, third] = words;
   if (first === undefined) return showRootHelp(session, false);
-  const top = verbs.find((entry) => entry.top === first);
+  const top = findTop(first);
   if (top !== undefined) {
     if (second !== undefined) throw noTopic(words.slice(1));
     await showVerbHelp(`${program} ${first}`, top, false);
     return 0;
   }
-  if (nouns.some((noun) => noun.name === first)) {
-    const entry = second === undefined ? undefined : findVerb(first, second);
+  if (nouns().some((noun) => noun.name === first)) {
+    const entry = second === undefined ? undefined : findVerbOf(first, second);
     if (entry !== undefined) {
       if (third !== undefined) throw noTopic(words.slice(2));
       await showVerbHelp(`${program} ${first} ${entry.name}`, entry, false);

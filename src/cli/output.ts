@@ -3,6 +3,8 @@
 // when it returns. What must not hold the event loop up (attach) is written later.
 
 import { fs } from "../lib/builtins.ts";
+import { utf8Bytes } from "../lib/bytes.ts";
+import { write } from "../lib/libc.ts";
 
 const RETRY_MS = 2;
 /** What a shell shows of a program without a handler for SIGPIPE, which ends quietly: 128 + 13. */
@@ -10,7 +12,10 @@ export const PIPE_EXIT_CODE = 141;
 
 /** Writes everything; waits where the descriptor is non-blocking and full. A closed pipe ends the program. */
 export function writeAll(fd: number, data: string | Uint8Array): void {
-  let rest: Uint8Array = typeof data === "string" ? Buffer.from(data) : data;
+  let rest = typeof data === "string" ? utf8Bytes(data) : data;
+  for (let written = 1; written > 0 && rest.length > 0; rest = rest.subarray(written))
+    written = write(fd, rest);
+  // What is left, if anything, waits here, or fails with its reason.
   while (rest.length > 0) {
     try {
       rest = rest.subarray(fs().writeSync(fd, rest));

@@ -12,6 +12,8 @@ declare const Bun: {
     /** The other side's end does not end ours. */
     allowHalfOpen: boolean;
     socket: {
+      /** What data is given as; a Buffer otherwise. */
+      binaryType: "uint8array";
       data(socket: BunSocket, chunk: Uint8Array): void;
       drain(socket: BunSocket): void;
       /** The other side sends nothing more. */
@@ -49,4 +51,15 @@ interface BunSocket {
   /** Ends our side alone. */
   shutdown(): void;
   terminate(): void;
+}
+
+declare module "bun:ffi" {
+  /** Functions of a shared library; a pointer is a view of bytes. Throws when it is not there. */
+  function dlopen(
+    library: string,
+    functions: {
+      write: { args: ["i32", "ptr", "usize"]; returns: "i32" };
+      isatty: { args: ["i32"]; returns: "i32" };
+    },
+  ): { symbols: { write(fd: number, bytes: Uint8Array, size: number): number; isatty(fd: number): number } };
 }

@@ -34,7 +34,7 @@ export function encodeFrames(frames: readonly Frame[]): Uint8Array {
  * needs to be buffered, whatever length a header claims.
  */
 export class FrameDecoder {
-  readonly #header = Buffer.alloc(FRAME_HEADER_BYTES);
+  readonly #header = new Uint8Array(FRAME_HEADER_BYTES);
   #headerBytes = 0;
   #type: FrameType = FRAME_TYPES.stdout;
   #left = 0;
@@ -64,12 +64,12 @@ export class FrameDecoder {
     this.#header.set(part, this.#headerBytes);
     this.#headerBytes += part.length;
     if (this.#headerBytes === FRAME_HEADER_BYTES) {
-      const type = this.#header[0] ?? 0;
+      const [type = 0, , , , a = 0, b = 0, c = 0, d = 0] = this.#header;
       if (type > FRAME_TYPES.exitCode) {
         throw new Fault("dataLoss", `unrecognized stream type ${type}`, { code: "stream.bad-frame" });
       }
       this.#type = type as FrameType;
-      this.#left = this.#header.readUInt32BE(4);
+      this.#left = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
       this.#headerBytes = 0;
     }
     return from + part.length;

@@ -26,7 +26,7 @@ export async function buildClassic(session: Session, path: string, flags: BuildF
   const config = await session.config();
   const proxies = proxiesOf(config, client.host, flags);
   let progress = "";
-  const isTty = await isTerminal(1);
+  const isTty = isTerminal(1);
   const report = (text: string): void => {
     if (flags.quiet) progress += text;
     else print(text);

@@ -43,8 +43,8 @@ export function debugShell(begin: () => Promise<void>): DebugShell {
     await begin();
     const [failure = ""] = metadataTexts(call.metadata, SESSION_KEYS.failure);
     printError(`${failure}\nA shell in the state before this step; leave it with "exit".\n`);
-    const isTty = (await isTerminal(0)) && (await isTerminal(1));
-    const { height: rows, width: columns } = isTty ? await terminalSize() : { height: 0, width: 0 };
+    const isTty = isTerminal(0) && isTerminal(1);
+    const { height: rows, width: columns } = isTty ? terminalSize() : { height: 0, width: 0 };
     await call.messages.send(terminalInput.encode({ isTty, rows, columns }));
     const stop = isTty
       ? await followTerminalSize(({ height, width }) =>

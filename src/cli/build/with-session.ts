@@ -49,7 +49,7 @@ const TERMINAL: BuildReport = { write: printError, onAnswer: printAnswer };
 
 async function openView(flags: BuildFlags, write: (text: string) => void): Promise<BuildView | undefined> {
   if (flags.quiet || flags.progress === "quiet") return undefined;
-  const isTty = await isTerminal(2);
+  const isTty = isTerminal(2);
   switch (flags.progress) {
     case "auto":
     case "tty":

@@ -6,14 +6,14 @@ import { nounHelp, rootHelp, verbHelp } from "../help.ts";
 import { nouns, verbs } from "./table.ts";
 
 test("names are unique and every noun has commands", () => {
-  const names = verbs.flatMap(({ noun, name, aliases = [], top }) => [
+  const names = verbs().flatMap(({ noun, name, aliases = [], top }) => [
     ...(noun === "" ? [] : [name, ...aliases].map((word) => `${noun} ${word}`)),
     ...(top === undefined ? [] : [top]),
   ]);
   assert.equal(new Set(names).size, names.length);
-  const tops = new Set(verbs.map(({ top }) => top));
-  for (const { name } of nouns) {
-    assert.ok(verbs.some(({ noun }) => noun === name));
+  const tops = new Set(verbs().map(({ top }) => top));
+  for (const { name } of nouns()) {
+    assert.ok(verbs().some(({ noun }) => noun === name));
     assert.ok(!tops.has(name));
     assert.match(nounHelp("berth", name), new RegExp(`^Usage: {2}berth ${name} COMMAND\n`));
   }
@@ -23,7 +23,7 @@ test("names are unique and every noun has commands", () => {
   );
 });
 
-for (const entry of verbs) {
+for (const entry of verbs()) {
   const path = entry.noun === "" ? entry.name : `${entry.noun} ${entry.name}`;
   test(`${path} loads and explains itself within 80 columns`, async () => {
     const { command } = await entry.load();

@@ -52,12 +52,12 @@ async function complete(program: string, before: readonly string[], current: str
     return only(await topNames(session));
   }
   if (first === "compose") return completeCompose(names, rest, current);
-  const top = verbs.find((entry) => entry.top === first);
+  const top = verbs().find((entry) => entry.top === first);
   if (top !== undefined) return completeVerb(names, top, rest, current);
-  if (nouns.some((noun) => noun.name === first)) {
+  if (nouns().some((noun) => noun.name === first)) {
     const [name, ...words] = rest;
     if (name === undefined) return only(verbsOf(first));
-    const entry = verbs.find((v) => v.noun === first && (v.name === name || v.aliases?.includes(name)));
+    const entry = verbs().find((v) => v.noun === first && (v.name === name || v.aliases?.includes(name)));
     return entry === undefined ? only([]) : completeVerb(names, entry, words, current);
   }
   return completePlugin(session, before, first, current);
@@ -66,8 +66,8 @@ async function complete(program: string, before: readonly string[], current: str
 async function topNames(session: Session): Promise<Candidate[]> {
   const plugins = await listPlugins(pluginDirs(session.globals.config, await session.config()));
   return [
-    ...nouns.flatMap((noun): Candidate[] => (noun.hidden === true ? [] : [[noun.name, noun.summary]])),
-    ...verbs.flatMap((v): Candidate[] =>
+    ...nouns().flatMap((noun): Candidate[] => (noun.hidden === true ? [] : [[noun.name, noun.summary]])),
+    ...verbs().flatMap((v): Candidate[] =>
       v.top === undefined || v.hidden === true ? [] : [[v.top, v.summary]],
     ),
     ...plugins.flatMap((p): Candidate[] =>
@@ -78,7 +78,7 @@ async function topNames(session: Session): Promise<Candidate[]> {
 }
 
 function verbsOf(noun: string): Candidate[] {
-  return verbs.flatMap((v): Candidate[] =>
+  return verbs().flatMap((v): Candidate[] =>
     v.noun === noun && v.hidden !== true ? [[v.name, v.summary]] : [],
   );
 }

@@ -92,13 +92,15 @@ function wantsTls(globals: GlobalFlags): boolean {
 export function normaliseHost(text: string, hasTls = false): string {
   const value = text.trim();
   if (value === "") return DEFAULT_HOST;
-  const [scheme, rest] = value.includes("://") ? value.split(/:\/\/(.*)/s) : ["tcp", value];
+  const colon = value.indexOf("://");
+  const scheme = colon < 0 ? "tcp" : value.slice(0, colon);
+  const rest = colon < 0 ? value : value.slice(colon + 3);
   switch (scheme) {
     case "unix":
       return rest === "" ? DEFAULT_HOST : `unix://${rest}`;
     case "http":
     case "tcp": {
-      const address = rest === "" ? "localhost" : (rest ?? "");
+      const address = rest === "" ? "localhost" : rest;
       return `tcp://${/:\d+(?:\/.*)?$/.test(address) ? address : `${address}:${hasTls ? 2376 : 2375}`}`;
     }
     case "ssh":

@@ -48,7 +48,7 @@ export async function downloadPath(options: DownloadOptions): Promise<number> {
     if (isSymlinkMode(mode))
       path = posix.isAbsolute(linkTarget) ? linkTarget : posix.join(posix.dirname(path), linkTarget);
   }
-  if (target === "-" && (await isTerminal(1))) {
+  if (target === "-" && isTerminal(1)) {
     throw complain("cowardly refusing to save to a terminal. Use the -o flag or redirect");
   }
   const archive = await client.stream(containerArchive, { id: container, path });

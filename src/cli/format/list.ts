@@ -43,7 +43,7 @@ export async function printList<T>(
 ): Promise<void> {
   const text = await renderList(formatter, items, options);
   // A template may steer the terminal if it wants to; what images call themselves may not.
-  print(options.format.includes("\x1b") || !(await isTerminal(1)) ? text : withoutSteering(text));
+  print(options.format.includes("\x1b") || !isTerminal(1) ? text : withoutSteering(text));
 }
 
 /** Control characters but tab and newline. */

@@ -10,7 +10,7 @@ export async function displayOn(
   lines: AsyncIterable<ProgressLine>,
   options: Pick<DisplayOptions, "isQuiet" | "onAux" | "write"> = {},
 ): Promise<void> {
-  const isTty = await isTerminal(fd);
+  const isTty = isTerminal(fd);
   const columns = isTty ? { columns: (fd === 1 ? process.stdout : process.stderr).columns || 200 } : {};
   await displayLines(lines, { ...options, ...columns, fd, isTerminal: isTty });
 }

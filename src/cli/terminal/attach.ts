@@ -2,6 +2,7 @@
 // gives the terminal back before it returns, whatever happens.
 
 import type { Attached } from "../../api/client.ts";
+import { utf8Text } from "../../lib/bytes.ts";
 import { FRAME_TYPES, FrameDecoder } from "../../lib/frames.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { Channel } from "../../lib/http1/channel.ts";
@@ -25,7 +26,7 @@ export type AttachEnd = "closed" | "detached" | number;
 export async function checkTty(attachesStdin: boolean, isTty: boolean): Promise<void> {
   if (!attachesStdin || !isTty) return;
   const { isTerminal } = await import("./tty.ts");
-  if (await isTerminal(0)) return;
+  if (isTerminal(0)) return;
   throw new Fault("invalidParameter", "the input device is not a TTY", { code: "cli.no-tty" });
 }
 
@@ -56,12 +57,12 @@ async function copyOutput(channel: Channel, options: AttachOptions): Promise<"cl
   for await (const chunk of channel) {
     for (const { type, data } of frames.push(chunk)) {
       if (type === FRAME_TYPES.systemError) {
-        throw new Fault("system", `error from daemon in stream: ${Buffer.from(data).toString()}`, {
+        throw new Fault("system", `error from daemon in stream: ${utf8Text(data)}`, {
           code: "cli.stream",
         });
       }
       if (type === FRAME_TYPES.exitCode) {
-        exitCode += Buffer.from(data).toString();
+        exitCode += utf8Text(data);
         continue;
       }
       const fd = type === FRAME_TYPES.stderr ? 2 : 1;

@@ -10,7 +10,7 @@ const attempts = 10;
 /** Sends the size now and on every SIGWINCH; returns what stops it. */
 export async function followTerminalSize(resize: Resize): Promise<() => void> {
   const send = async (): Promise<void> => {
-    const size = await terminalSize();
+    const size = terminalSize();
     if (size.height > 0 && size.width > 0) await resize(size);
   };
   void sendUntilTaken(send);

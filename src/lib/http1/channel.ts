@@ -50,6 +50,7 @@ export class UnixChannel implements Channel {
         unix: path,
         allowHalfOpen: true,
         socket: {
+          binaryType: "uint8array",
           data: (_socket, chunk) => this.#onData(chunk),
           drain: () => this.#flush(),
           end: () => this.#onEnd(),

@@ -1,10 +1,13 @@
 // The text part of HTTP/1.1 messages: writes request heads, reads response heads (RFC 9112). No I/O.
 // Limits: 256 KiB per head, 1 000 header fields.
 
+import { latin1Text } from "../bytes.ts";
 import { Fault } from "../errors.ts";
 
 export const MAX_HEAD_BYTES = 256 * 1024;
 const MAX_FIELDS = 1000;
+const CR = 13;
+const LF = 10;
 
 /** Status line and header fields of a response; names in lower case, repeated ones joined with ", ". */
 export interface ResponseHead {
@@ -46,16 +49,14 @@ export function encodeRequestHead(
 
 /** Returns the index just behind the empty line that ends a head, -1 when it is not there yet. */
 export function endOfHead(bytes: Uint8Array): number {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const at = buffer.indexOf("\r\n\r\n");
-  return at < 0 ? -1 : at + 4;
+  for (let at = bytes.indexOf(CR); at >= 0; at = bytes.indexOf(CR, at + 1))
+    if (bytes[at + 1] === LF && bytes[at + 2] === CR && bytes[at + 3] === LF) return at + 4;
+  return -1;
 }
 
 /** Reads a response head (with its empty line). Throws Fault(unavailable, "http.malformed"). */
 export function parseResponseHead(bytes: Uint8Array): ResponseHead {
-  const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    .toString("latin1")
-    .split("\r\n");
+  const lines = latin1Text(bytes).split("\r\n");
   const statusLine = /^HTTP\/1\.[01] ([0-9]{3})(?: (.*))?$/.exec(lines[0] ?? "");
   if (statusLine === null) throw malformed("no status line");
   if (lines.length > MAX_FIELDS) throw malformed("too many header fields");

@@ -3,6 +3,7 @@
 // Invariant: the connection is closed, or kept for the next request, when the text has been read; it is closed when the signal aborts or
 // anything fails; a channel belongs to its caller.
 
+import { joinBytes, utf8Bytes, utf8Text } from "../bytes.ts";
 import { Fault } from "../errors.ts";
 import { createBodyReader } from "./body.ts";
 import { type Channel, UnixChannel } from "./channel.ts";
@@ -96,7 +97,7 @@ export async function sendUnix(request: UnixRequest): Promise<UnixResponse> {
 }
 
 function encode({ method, target, headers, body, upgrade, kept }: UnixRequest): Uint8Array {
-  const content = typeof body === "string" ? Buffer.from(body) : body;
+  const content = typeof body === "string" ? utf8Bytes(body) : body;
   const close = kept === undefined ? { Connection: "close" } : {};
   const head = encodeRequestHead(method, target, {
     Host: "docker",
@@ -106,7 +107,7 @@ function encode({ method, target, headers, body, upgrade, kept }: UnixRequest): 
       ? {}
       : { "Content-Length": String(content?.length ?? 0) }),
   });
-  return Buffer.concat([Buffer.from(head, "latin1"), content ?? new Uint8Array(0)]);
+  return joinBytes([utf8Bytes(head), ...(content === undefined ? [] : [content])]);
 }
 
 async function readHead(channel: UnixChannel): Promise<ResponseHead> {
@@ -114,7 +115,7 @@ async function readHead(channel: UnixChannel): Promise<ResponseHead> {
   for (;;) {
     const chunk = await channel.next();
     if (chunk === undefined) throw closed("a response came");
-    received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
+    received = received.length === 0 ? chunk : joinBytes([received, chunk]);
     for (let end = endOfHead(received); end >= 0; end = endOfHead(received)) {
       const head = parseResponseHead(received.subarray(0, end));
       received = received.subarray(end);
@@ -155,7 +156,7 @@ async function readText(
       !channel.isOver &&
       reader.rest.length === 0 &&
       head.headers.get("connection")?.toLowerCase() !== "close";
-    return Buffer.concat(chunks).toString("utf8");
+    return utf8Text(joinBytes(chunks));
   } catch (error) {
     throw error instanceof Fault && error.code === "http.truncated"
       ? closed("the response was complete")

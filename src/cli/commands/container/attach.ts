@@ -58,8 +58,8 @@ async function inspectRunning(client: Client, id: string): Promise<ContainerInsp
 /** A changed size makes programs redraw, so that the prompt appears on every attach. */
 async function followSize(client: Client, id: string): Promise<() => void> {
   const { isTerminal, terminalSize } = await import("../../terminal/tty.ts");
-  if (!(await isTerminal(1))) return () => {};
-  const { height, width } = await terminalSize();
+  if (!isTerminal(1)) return () => {};
+  const { height, width } = terminalSize();
   await client.call(containerResize, { id, height: height + 1, width: width + 1 }).catch(() => {
     // ignored: only the look of the prompt depends on it
   });

@@ -39,7 +39,7 @@ the container; '-' as the destination writes a tar archive of the source to stdo
       const { uploadPath } = await import("../../copy/upload.ts");
       bytes = await uploadPath({ ...options, container: to.container, source, target: to.path });
     }
-    const isQuiet = given.has("quiet") ? flags.quiet : !(await isTerminal(1));
+    const isQuiet = given.has("quiet") ? flags.quiet : !isTerminal(1);
     if (!isQuiet && target !== "-") printError(`Successfully copied ${humanSize(bytes)} to ${target}\n`);
   },
 });

@@ -79,13 +79,13 @@ export const command = defineCommand({
 
 async function consoleSize(): Promise<[number, number]> {
   const { terminalSize } = await import("../../terminal/tty.ts");
-  const { height, width } = await terminalSize();
+  const { height, width } = terminalSize();
   return [height, width];
 }
 
 async function followSize(client: Client, id: string): Promise<() => void> {
   const { isTerminal } = await import("../../terminal/tty.ts");
-  if (!(await isTerminal(0))) return () => {};
+  if (!isTerminal(0)) return () => {};
   const { followTerminalSize } = await import("../../terminal/resize.ts");
   return followTerminalSize((size) => client.call(execResize, { id, ...size }));
 }

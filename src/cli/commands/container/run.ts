@@ -87,7 +87,7 @@ function attachmentOf(flags: RunFlags, request: CreateRequest): { isDetached: bo
 async function withConsoleSize(request: CreateRequest, isTty: boolean): Promise<CreateRequest> {
   if (!isTty) return request;
   const { terminalSize } = await import("../../terminal/tty.ts");
-  const { height, width } = await terminalSize();
+  const { height, width } = terminalSize();
   return {
     ...request,
     body: { ...request.body, HostConfig: { ...request.body.HostConfig, ConsoleSize: [height, width] } },
@@ -139,7 +139,7 @@ async function runAttached(
   }
   if (flags.tty) {
     const { isTerminal } = await import("../../terminal/tty.ts");
-    if (await isTerminal(1)) {
+    if (isTerminal(1)) {
       const { followTerminalSize } = await import("../../terminal/resize.ts");
       cleanup.defer(await followTerminalSize((size) => client.call(containerResize, { id, ...size })));
     }

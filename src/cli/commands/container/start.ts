@@ -88,7 +88,7 @@ async function startAttached(session: Session, name: string, flags: Flags): Prom
     throw error;
   }
   const { isTerminal } = await import("../../terminal/tty.ts");
-  if (Config.Tty && (await isTerminal(1))) {
+  if (Config.Tty && isTerminal(1)) {
     const { followTerminalSize } = await import("../../terminal/resize.ts");
     cleanup.defer(await followTerminalSize((size) => client.call(containerResize, { id, ...size })));
   }

@@ -22,7 +22,7 @@ export const command = defineCommand({
     if (file !== "-") {
       writeNew(file, archive);
       printError(`Written file ${JSON.stringify(file)}\n`);
-    } else if (await isTerminal(1)) {
+    } else if (isTerminal(1)) {
       throw complain("cowardly refusing to export to a terminal, specify a file path");
     } else print(archive);
   },

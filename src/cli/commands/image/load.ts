@@ -16,14 +16,14 @@ export const command = defineCommand({
     quiet: bool("Suppress the load output", { short: "q" }),
   },
   async run(session, { flags }) {
-    if (flags.input === "" && (await isTerminal(0))) {
+    if (flags.input === "" && isTerminal(0)) {
       throw complain("requested load from stdin, but stdin is empty");
     }
     const upload = flags.input === "" ? stdinUpload() : openUpload(flags.input);
     const platforms = await platformList(flags.platform);
     const client = await session.client();
     // Progress bars are of no use where they cannot be redrawn.
-    const quiet = flags.quiet || !(await isTerminal(1));
+    const quiet = flags.quiet || !isTerminal(1);
     const lines = await client.stream(imageLoad, { quiet, platforms }, { upload });
     await displayOn(1, lines);
   },

@@ -30,7 +30,7 @@ export const command = defineCommand({
     if (flags.tree) {
       const images = (await client.call(imageList, { all: flags.all, filters, manifests: true })) ?? [];
       const shown = flags.all ? images : images.filter((image) => !isDangling(image));
-      const width = (await isTerminal(1)) ? (await terminalSize()).width : 0;
+      const width = isTerminal(1) ? terminalSize().width : 0;
       return print(imageTree(shown, width));
     }
     const images = await client.call(imageList, { all: flags.all, filters });

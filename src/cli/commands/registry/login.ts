@@ -42,8 +42,7 @@ export const command = defineCommand({
       }
     }
     if (username === "" || password === "") {
-      if (!(await isTerminal(0)))
-        throw complain("Error: Cannot perform an interactive login from a non TTY device");
+      if (!isTerminal(0)) throw complain("Error: Cannot perform an interactive login from a non TTY device");
       ({ username, password } = await ask(username, password));
     }
     const client = await session.client();

@@ -1,10 +1,10 @@
 // The nouns of a swarm and their verbs: what they are called, in one line. Data only.
 
-export const SWARM_NOUNS: readonly {
+export const swarmNouns = (): readonly {
   readonly name: string;
   readonly summary: string;
   readonly verbs: readonly (readonly [name: string, summary: string])[];
-}[] = [
+}[] => [
   {
     name: "config",
     summary: "Manage a swarm's configs",

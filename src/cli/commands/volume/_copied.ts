@@ -6,7 +6,7 @@ import { isTerminal } from "../../terminal/tty.ts";
 export async function copied(lines: AsyncIterable<ProgressLine>): Promise<string> {
   let name = "";
   await displayOn(2, lines, {
-    isQuiet: !(await isTerminal(2)),
+    isQuiet: !isTerminal(2),
     onAux: ({ aux }) => {
       name = (aux as { Name?: string }).Name ?? "";
     },

@@ -10,8 +10,7 @@ export const command = defineCommand({
   flags: {},
   async run(session, { args }) {
     const [name = "", file = "-"] = args;
-    if (file === "-" && (await isTerminal(0)))
-      throw complain("requested import from stdin, but stdin is empty");
+    if (file === "-" && isTerminal(0)) throw complain("requested import from stdin, but stdin is empty");
     const upload = file === "-" ? stdinUpload() : openUpload(file);
     const client = await session.client();
     await client.call(volumeCreate, { body: { Name: name } });
