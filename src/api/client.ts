@@ -10,7 +10,6 @@ import type { Endpoint, Proxy, TlsClient } from "../lib/http1/connect.ts";
 import type { HeaderValue, ResponseHead } from "../lib/http1/head.ts";
 import type { RequestOptions, Response } from "../lib/http1/request.ts";
 import { KeptConnection, sendUnix, type UnixResponse } from "../lib/http1/unix.ts";
-import { parseExactJson } from "../lib/json/parse.ts";
 import type { ArgumentsOf, OperationSpec, ResultOf } from "./contract.ts";
 import { sshCommand } from "./ssh.ts";
 import { DAEMON_CONNECT, DAEMON_PERMISSION, DAEMON_UNREACHABLE, kindOf } from "./errors.ts";
@@ -198,20 +197,26 @@ async function* parseLines(
   body: AsyncIterable<Uint8Array>,
   exact: readonly string[],
 ): AsyncGenerator<unknown, void, void> {
+  const parse = exact.length === 0 ? JSON.parse : await exactParser(exact);
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of body) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) if (line.trim() !== "") yield parseText(line, exact);
+    for (const line of lines) if (line.trim() !== "") yield parseText(line, parse);
   }
   rest += decoder.decode();
-  if (rest.trim() !== "") yield parseText(rest, exact);
+  if (rest.trim() !== "") yield parseText(rest, parse);
 }
 
-function parseText(text: string, exact: readonly string[] = []): unknown {
+async function exactParser(exact: readonly string[]): Promise<(text: string) => unknown> {
+  const { parseExactJson } = await import("../lib/json/parse.ts");
+  return (text) => parseExactJson(text, exact);
+}
+
+function parseText(text: string, parse: (text: string) => unknown = JSON.parse): unknown {
   try {
-    return exact.length > 0 ? parseExactJson(text, exact) : JSON.parse(text);
+    return parse(text);
   } catch (cause) {
     throw new Fault("dataLoss", "the daemon sent something that is not JSON", {
       code: "daemon.bad-json",

@@ -2,7 +2,7 @@
 
 import { closeSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { complain } from "./each.ts";
+import { complain } from "./failure.ts";
 import { errnoText } from "./options/env.ts";
 import { print } from "./output.ts";
 import { isTerminal } from "./terminal/tty.ts";

@@ -1,6 +1,5 @@
 // Commands on several objects: all are tried, each success is printed, the failures are told together at the end.
 
-import { Fault } from "../lib/errors.ts";
 import { describeFailure, exitWith } from "./failure.ts";
 import { print, printError } from "./output.ts";
 
@@ -41,9 +40,4 @@ export async function runEach(
     else failures.push(describeFailure(result.error));
   }
   if (failures.length > 0) throw exitWith(1, failures.join("\n"));
-}
-
-/** Makes a Fault of a sentence for the user. */
-export function complain(message: string): Fault {
-  return new Fault("invalidParameter", message, { code: "cli.complaint" });
 }

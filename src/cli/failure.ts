@@ -14,6 +14,11 @@ export function exitWith(exitCode: number, message = ""): Fault {
   return new Fault("system", message, { code: EXIT, detail: { exitCode } });
 }
 
+/** Makes a Fault of a sentence for the user. */
+export function complain(message: string): Fault {
+  return new Fault("invalidParameter", message, { code: "cli.complaint" });
+}
+
 /** Returns the exit code of a failure: its own, or 1. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof Fault)) return 1;

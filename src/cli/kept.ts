@@ -2,7 +2,8 @@
 import { keptRestore } from "../api/operations/kept.ts";
 import type { KeptItem } from "../api/schemas/kept.ts";
 import type { Client } from "../api/client.ts";
-import { complain, runEach } from "./each.ts";
+import { runEach } from "./each.ts";
+import { complain } from "./failure.ts";
 import { print, printError } from "./output.ts";
 
 /** The newest of that name, or the one whose id begins so; `hint` is the command that lists what there is. */

@@ -7,7 +7,6 @@ import { globalFlags } from "./globals.ts";
 import { print, printError } from "./output.ts";
 import { deprecatedH, parseOrExplain, runVerb, showVerbHelp } from "./run-verb.ts";
 import { Session } from "./session.ts";
-import { versionLine } from "./version.ts";
 
 /** Runs the command line and returns the exit code. `name` is what the program was invoked as. */
 export async function runCommandLine(name: string, argv: readonly string[]): Promise<number> {
@@ -63,7 +62,7 @@ async function dispatch(program: string, argv: readonly string[]): Promise<numbe
     // compat: a plugin gets the flag, too, and knows none of that name.
     const status = first === undefined || isOwn(first) ? undefined : await runPluginOf(session, first, argv);
     if (status !== undefined) return status;
-    print(`${versionLine(program)}\n`);
+    await printVersion(program);
     return 0;
   }
   if (first === undefined) {
@@ -89,8 +88,13 @@ async function refuseUnknown(session: Session, first: string, rest: readonly str
       1,
       `${program}: unknown command: ${program} ${first}\n\nRun '${program} --help' for more information`,
     );
-  print(`${versionLine(program)}\n`);
+  await printVersion(program);
   return 0;
+}
+
+async function printVersion(program: string): Promise<void> {
+  const { versionLine } = await import("./version.ts");
+  print(`${versionLine(program)}\n`);
 }
 
 const rootUsage = (program: string) => ({ path: program, operands: "[OPTIONS] COMMAND [ARG...]" });

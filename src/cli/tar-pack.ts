@@ -3,7 +3,7 @@
 import { closeSync, openSync, readlinkSync, readSync, type Stats } from "node:fs";
 import type { TarEntry } from "../lib/tar/entry.ts";
 import { tarEntry, tarHeader, tarPadding } from "../lib/tar/writer.ts";
-import { complain } from "./each.ts";
+import { complain } from "./failure.ts";
 import { errnoText } from "./options/env.ts";
 
 const chunkBytes = 1 << 18;

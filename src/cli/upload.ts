@@ -1,7 +1,7 @@
 // Bytes that are sent to the daemon: a file or stdin, read as they are needed.
 
 import { createReadStream, openSync } from "node:fs";
-import { complain } from "./each.ts";
+import { complain } from "./failure.ts";
 import { errnoText } from "./options/env.ts";
 
 /** Opens a file for sending. Throws a Fault with Go's sentence when it cannot be opened. */

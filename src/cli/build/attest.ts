@@ -2,7 +2,7 @@
 
 import { parseCsv } from "../../lib/flags/spec.ts";
 import { goBool } from "../../lib/units/go-scalar.ts";
-import { complain } from "../each.ts";
+import { complain } from "../failure.ts";
 import type { BuildFlags } from "./flags.ts";
 
 /** `true`, `false` or fields. */

@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import { messageOf } from "../../lib/errors.ts";
 import { parseCsv } from "../../lib/flags/spec.ts";
-import { complain } from "../each.ts";
+import { complain } from "../failure.ts";
 import { printError } from "../output.ts";
 import type { BuildFlags } from "./flags.ts";
 import { layoutDigest, putInLayout } from "./session/content.ts";

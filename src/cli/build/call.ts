@@ -2,7 +2,7 @@
 
 import { parseCsv } from "../../lib/flags/spec.ts";
 import { table } from "../../lib/table.ts";
-import { complain } from "../each.ts";
+import { complain } from "../failure.ts";
 import { type DescribedChecks, describeChecks } from "./check.ts";
 import type { BuildFlags } from "./flags.ts";
 

@@ -8,7 +8,7 @@ import { humanSize } from "../../lib/units/size.ts";
 import type { ConfigFile } from "../config/config-file.ts";
 import { allCredentials } from "../config/credentials.ts";
 import { proxyVariables } from "../config/proxies.ts";
-import { complain } from "../each.ts";
+import { complain } from "../failure.ts";
 import { errnoText, toRecord } from "../options/env.ts";
 import { print, printError } from "../output.ts";
 import { displayOn } from "../progress/display.ts";

@@ -1,6 +1,6 @@
 // The flags of `build` as options of BuildKit's Dockerfile frontend.
 
-import { complain } from "../each.ts";
+import { complain } from "../failure.ts";
 import { toRecord } from "../options/env.ts";
 import { attestAttrs } from "./attest.ts";
 import { callOf } from "./call.ts";

@@ -9,7 +9,7 @@ import { parseCsv } from "../../lib/flags/spec.ts";
 import type { Method, ServerCall } from "../../lib/grpc/server.ts";
 import { goBool } from "../../lib/units/go-scalar.ts";
 import { parseReference } from "../../oci/reference.ts";
-import { complain } from "../each.ts";
+import { complain } from "../failure.ts";
 import { errnoText } from "../options/env.ts";
 import type { BuildFlags } from "./flags.ts";
 import { putInLayout } from "./session/content.ts";

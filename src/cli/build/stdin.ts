@@ -1,7 +1,7 @@
 // A build context from stdin: a tar archive (plain or compressed) is passed on, anything else is a Dockerfile.
 
 import { readAllStdin, stdinUpload } from "../upload.ts";
-import { complain } from "../each.ts";
+import { complain } from "../failure.ts";
 
 export interface StdinContext {
   readonly content: AsyncIterable<Uint8Array>;

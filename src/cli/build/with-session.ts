@@ -15,8 +15,7 @@ import {
 import { excerptOf, sourcesOf } from "../../lib/build-protocol/source.ts";
 import { Fault } from "../../lib/errors.ts";
 import { GrpcClient } from "../../lib/grpc/client.ts";
-import { complain } from "../each.ts";
-import { exitWith } from "../failure.ts";
+import { complain, exitWith } from "../failure.ts";
 import { errnoText } from "../options/env.ts";
 import { print, printError } from "../output.ts";
 import { type BuildView, JsonView, PlainView, type Status } from "../progress/build-plain.ts";

@@ -3,7 +3,6 @@
 
 import type { Command } from "../command.ts";
 import { swarmNouns } from "./swarm/table.ts";
-import { table } from "../../lib/table.ts";
 
 // biome-ignore lint: commands of every flag table share this list
 type AnyCommand = Command<any>;
@@ -98,10 +97,13 @@ const verbsOf = (
     name,
     summary,
     load: async () => ({ command: await load(name) }),
-    aliases: ALIASES[name],
+    aliases: ALIASES.get(name),
   }));
 
-const ALIASES: Readonly<Record<string, readonly string[]>> = table({ ls: ["list"], rm: ["remove"] });
+const ALIASES = new Map([
+  ["ls", ["list"]],
+  ["rm", ["remove"]],
+]);
 
 /** By noun, the commonest first. */
 const groups = [

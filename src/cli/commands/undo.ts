@@ -2,7 +2,7 @@ import { keptList } from "../../api/operations/kept.ts";
 import type { KeptItem } from "../../api/schemas/kept.ts";
 import { bool, string } from "../../lib/flags/spec.ts";
 import { anyArgs, defineCommand } from "../command.ts";
-import { complain } from "../each.ts";
+import { complain } from "../failure.ts";
 import { since } from "../explain/explanation.ts";
 import { humanSize } from "../../lib/units/size.ts";
 import { type Formatter, printList } from "../format/list.ts";

@@ -3,7 +3,7 @@
 
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { complain } from "../each.ts";
+import { complain } from "../failure.ts";
 import { type ContextMeta, checkContextName, formatMeta } from "./meta.ts";
 import { contextPaths, loadContext, type TlsFiles } from "./read.ts";
 

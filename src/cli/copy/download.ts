@@ -24,7 +24,7 @@ import { containerArchive, containerArchiveInfo } from "../../api/operations/con
 import type { PathStat } from "../../api/schemas/container.ts";
 import type { TarEntry } from "../../lib/tar/entry.ts";
 import { readTar } from "../../lib/tar/reader.ts";
-import { complain } from "../each.ts";
+import { complain } from "../failure.ts";
 import { print } from "../output.ts";
 import { isTerminal } from "../terminal/tty.ts";
 import { absolute, isDirectoryMode, isSymlinkMode } from "./upload.ts";

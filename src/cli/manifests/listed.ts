@@ -6,7 +6,7 @@ import { compactJson } from "../../lib/json/parse.ts";
 import { type Digest, parseDigest } from "../../oci/digest.ts";
 import { MEDIA_TYPES } from "../../oci/mediatype.ts";
 import { canonicalString, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
-import { complain } from "../each.ts";
+import { complain } from "../failure.ts";
 import { indentJson } from "../format/json-text.ts";
 
 /** A platform with the names that it has in JSON, and as it was written: no alias is resolved. */

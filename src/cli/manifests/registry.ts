@@ -8,7 +8,7 @@ import { RepositoryWriter } from "../../registry/push.ts";
 import { type FetchedManifest, RegistryRepository } from "../../registry/repository.ts";
 import type { RegistryAuth } from "../../registry/tokens.ts";
 import { storedAuth } from "../config/stored-auth.ts";
-import { complain } from "../each.ts";
+import { complain } from "../failure.ts";
 import type { Session } from "../session.ts";
 import { checkSameRegistry, formatList, type ListEntry, type ListedManifest, platformIn } from "./listed.ts";
 

@@ -36,7 +36,7 @@ export function readKeyValues(
   own: readonly string[],
   lookup?: (name: string) => string | undefined,
 ): string[] {
-  return [...files.flatMap((path) => readKeyValueFile(path, lookup)), ...own];
+  return files.length === 0 ? [...own] : [...files.flatMap((path) => readKeyValueFile(path, lookup)), ...own];
 }
 
 /** compat: Go's line scanner takes no longer ones. */

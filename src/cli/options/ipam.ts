@@ -1,7 +1,7 @@
 // The address ranges of a new network: subnets with the ranges, gateways and reserved addresses that lie in them.
 
 import { BlockList, isIP } from "node:net";
-import { complain } from "../each.ts";
+import { complain } from "../failure.ts";
 
 export interface IpamFlags {
   readonly subnets: readonly string[];

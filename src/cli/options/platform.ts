@@ -1,6 +1,6 @@
 // --platform of image commands: `os[/arch[/variant]]`, sent as JSON of an OCI platform.
 
-import { complain } from "../each.ts";
+import { complain } from "../failure.ts";
 
 /** Returns the JSON that the API takes, undefined for no platform. Throws a Fault with Docker's text. */
 export async function platformJson(text: string): Promise<string | undefined> {

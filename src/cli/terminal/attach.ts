@@ -6,7 +6,7 @@ import { utf8Text } from "../../lib/bytes.ts";
 import { FRAME_TYPES, FrameDecoder } from "../../lib/frames.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { Channel } from "../../lib/http1/channel.ts";
-import { DetachWatch, defaultDetachKeys, parseDetachKeys } from "../../lib/term/detach-keys.ts";
+import type { DetachWatch } from "../../lib/term/detach-keys.ts";
 import { exitWith } from "../failure.ts";
 import { PIPE_EXIT_CODE, printError, writeAll, writeLater } from "../output.ts";
 
@@ -92,7 +92,7 @@ interface Input {
 async function startInput(channel: Channel, options: AttachOptions, detach: () => void): Promise<Input> {
   const { stdin } = process;
   const isRaw = options.isTty && stdin.isTTY;
-  const watch = isRaw ? new DetachWatch(keysOf(options.detachKeys)) : undefined;
+  const watch = isRaw ? await watchFor(options.detachKeys) : undefined;
   if (isRaw) {
     stdin.setRawMode(true);
     await passOutputThrough();
@@ -128,12 +128,13 @@ async function passOutputThrough(): Promise<void> {
   spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
 }
 
-function keysOf(text: string): readonly number[] {
-  if (text === "") return defaultDetachKeys;
+async function watchFor(keys: string): Promise<DetachWatch> {
+  const { DetachWatch, defaultDetachKeys, parseDetachKeys } = await import("../../lib/term/detach-keys.ts");
+  if (keys === "") return new DetachWatch(defaultDetachKeys);
   try {
-    return parseDetachKeys(text);
+    return new DetachWatch(parseDetachKeys(keys));
   } catch (error) {
     printError(`invalid detach escape keys, using default: ${(error as Error).message}\n`);
-    return defaultDetachKeys;
+    return new DetachWatch(defaultDetachKeys);
   }
 }

@@ -8,7 +8,7 @@ import { Fault } from "../../../lib/errors.ts";
 import { type Method, unary } from "../../../lib/grpc/server.ts";
 import { agentFrame, agentMessages, agentOf, readOnly, type SshAgent } from "../../../lib/ssh-agent/agent.ts";
 import { parsePrivateKey, type SshKey } from "../../../lib/ssh-agent/private-key.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { errnoText } from "../../options/env.ts";
 import { metadataTexts } from "./directories.ts";
 

@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf } from "../../../lib/errors.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { layoutDigest } from "./content.ts";
 import type { BuildFlags } from "../flags.ts";
 import { isRemoteContext, locateContext } from "../locate.ts";

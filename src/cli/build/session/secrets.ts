@@ -5,7 +5,7 @@ import { secretRequest, secretResponse } from "../../../lib/build-protocol/sessi
 import { Fault } from "../../../lib/errors.ts";
 import { parseCsv } from "../../../lib/flags/spec.ts";
 import { type Method, unary } from "../../../lib/grpc/server.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 
 /** compat: the largest secret that Docker takes. */
 const MAX_SECRET_BYTES = 500 * 1024;

@@ -1,7 +1,7 @@
 // `buildx bake` is not there: compose files are built by Compose.
 
 import { anyArgs, defineCommand } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 
 export const command = defineCommand({
   operands: "[TARGET...]",

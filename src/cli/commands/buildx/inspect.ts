@@ -2,7 +2,7 @@
 
 import { systemVersion } from "../../../api/operations/system.ts";
 import { defineCommand, exactly } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { print } from "../../output.ts";
 
 export const command = defineCommand({

@@ -5,7 +5,7 @@ import type { ImageOptions } from "../../../compose/execute/images.ts";
 import type { Project, Service } from "../../../compose/model/project.ts";
 import type { Recreation } from "../../../compose/plan/reconcile.ts";
 import { bool, custom, type FlagSpec, int, invalidValue, string } from "../../../lib/flags/spec.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import type { ComposeSession } from "./session.ts";
 
 /** `--scale SERVICE=NUM`, repeatable. */

@@ -8,7 +8,7 @@ import type { LoadOptions } from "../../../compose/load/load.ts";
 import type { Project } from "../../../compose/model/project.ts";
 import { Fault } from "../../../lib/errors.ts";
 import type { ObservedContainer } from "../../../compose/observe/observe.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { print, printError } from "../../output.ts";
 import { Session } from "../../session.ts";
 import type { ComposeFlags } from "./flags.ts";

@@ -1,7 +1,7 @@
 // What `stop` and `restart` have in common.
 
 import { type FlagValues, int, string } from "../../../lib/flags/spec.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 
 export const stopFlags = {
   signal: string("Signal to send to the container", { short: "s", since: "1.42" }),

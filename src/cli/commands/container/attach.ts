@@ -8,7 +8,7 @@ import {
 import type { ContainerInspect } from "../../../api/schemas/container.ts";
 import { bool, string } from "../../../lib/flags/spec.ts";
 import { defineCommand, exactly } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 
 export const command = defineCommand({
   operands: "[OPTIONS] CONTAINER",

@@ -1,7 +1,7 @@
 import { bool } from "../../../lib/flags/spec.ts";
 import { humanSize } from "../../../lib/units/size.ts";
 import { defineCommand, exactly } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { printError } from "../../output.ts";
 import { isTerminal } from "../../terminal/tty.ts";
 

@@ -1,10 +1,8 @@
 import type { Client } from "../../../api/client.ts";
-import { containerInspect } from "../../../api/operations/container.ts";
 import { containerExec, execInspect, execResize, execStart } from "../../../api/operations/exec.ts";
 import { bool, list, string } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
-import { complain } from "../../each.ts";
-import { exitWith, isUnreachable } from "../../failure.ts";
+import { complain, exitWith, isUnreachable } from "../../failure.ts";
 import { envFlag, readKeyValues } from "../../options/env.ts";
 import { attachTerminal, checkTty } from "../../terminal/attach.ts";
 
@@ -35,6 +33,7 @@ export const command = defineCommand({
     };
     if (attach.stdin && flags.tty) {
       // A container that is not there matters more than a terminal that is not.
+      const { containerInspect } = await import("../../../api/operations/container.ts");
       await client.call(containerInspect, { id: container });
       await checkTty(true, true);
     }

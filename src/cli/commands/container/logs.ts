@@ -2,7 +2,7 @@ import { containerInspect, containerLogs } from "../../../api/operations/contain
 import { bool, string } from "../../../lib/flags/spec.ts";
 import { parseTimeArgument } from "../../../lib/units/go-time.ts";
 import { defineCommand, exactly } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { writeAll } from "../../output.ts";
 
 const when = '(e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)';

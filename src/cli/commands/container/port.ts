@@ -1,7 +1,7 @@
 import { containerInspect } from "../../../api/operations/container.ts";
 import type { PortBinding } from "../../../api/schemas/host-config.ts";
 import { defineCommand } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { naturally } from "../../natural-order.ts";
 import { print } from "../../output.ts";
 

@@ -1,7 +1,6 @@
 import { containerRename } from "../../../api/operations/container.ts";
 import { defineCommand, exactly } from "../../command.ts";
-import { complain } from "../../each.ts";
-import { describeFailure } from "../../failure.ts";
+import { complain, describeFailure } from "../../failure.ts";
 import { printError } from "../../output.ts";
 
 export const command = defineCommand({

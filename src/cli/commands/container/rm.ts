@@ -1,8 +1,8 @@
 import { containerDelete } from "../../../api/operations/container.ts";
 import { bool } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
-import { complain, runEach } from "../../each.ts";
-import { isNotFound } from "../../failure.ts";
+import { runEach } from "../../each.ts";
+import { complain, isNotFound } from "../../failure.ts";
 
 export const command = defineCommand({
   operands: "[OPTIONS] CONTAINER [CONTAINER...]",

@@ -9,8 +9,7 @@ import {
 } from "../../../api/operations/container.ts";
 import { bool, type FlagValues, string } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
-import { complain } from "../../each.ts";
-import { describeFailure } from "../../failure.ts";
+import { complain, describeFailure } from "../../failure.ts";
 import { print, printError } from "../../output.ts";
 import type { Session } from "../../session.ts";
 import { registerWait } from "./_wait.ts";

@@ -1,7 +1,8 @@
 import { containerUpdate } from "../../../api/operations/container.ts";
 import { int, string, strings, uint } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
-import { complain, runEach } from "../../each.ts";
+import { runEach } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { parsePorts, type PortBinding } from "../../options/ports.ts";
 import { parseRestartPolicy } from "../../options/security.ts";
 import { bytesFlag, cpusFlag, swapFlag } from "../../options/values.ts";

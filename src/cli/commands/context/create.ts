@@ -5,7 +5,7 @@ import { ENDPOINT_HELP, readEndpoint } from "../../contexts/endpoint.ts";
 import type { PackedContext } from "../../contexts/archive.ts";
 import { findContext, loadTlsFiles } from "../../contexts/read.ts";
 import { checkNewName, replaceTlsFiles, saveMeta } from "../../contexts/write.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { print, printError } from "../../output.ts";
 import type { Session } from "../../session.ts";
 

@@ -3,7 +3,7 @@ import { defineCommand } from "../../command.ts";
 import { packContext } from "../../contexts/archive.ts";
 import { checkContextName } from "../../contexts/meta.ts";
 import { DEFAULT_CONTEXT, findContext, loadTlsFiles } from "../../contexts/read.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { errnoText } from "../../options/env.ts";
 import { print, printError, writeAll } from "../../output.ts";
 import { isTerminal } from "../../terminal/tty.ts";

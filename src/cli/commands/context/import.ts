@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { defineCommand, exactly } from "../../command.ts";
 import { MAX_ARCHIVE_BYTES, unpackContext } from "../../contexts/archive.ts";
 import { checkNewName, replaceTlsFiles, saveMeta } from "../../contexts/write.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { errnoText } from "../../options/env.ts";
 import { print, printError } from "../../output.ts";
 

@@ -5,7 +5,8 @@ import { updateConfigFile } from "../../config/config-file.ts";
 import { resolveContextName } from "../../config/endpoint.ts";
 import { contextPaths, DEFAULT_CONTEXT } from "../../contexts/read.ts";
 import { removeContext } from "../../contexts/write.ts";
-import { complain, runEach } from "../../each.ts";
+import { runEach } from "../../each.ts";
+import { complain } from "../../failure.ts";
 
 export const command = defineCommand({
   operands: "CONTEXT [CONTEXT...]",

@@ -11,7 +11,7 @@ import { string } from "../../../lib/flags/spec.ts";
 import { FrameDecoder } from "../../../lib/frames.ts";
 import { parseNano } from "../../../lib/time.ts";
 import { type Explanation, explanationText, ifKnown } from "../../explain/explanation.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { print } from "../../output.ts";
 
 export const formatFlag = string('Form of the output ("text", "json")', { initial: "text" });

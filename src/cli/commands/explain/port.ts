@@ -4,7 +4,7 @@ import { portFacts } from "../../../api/operations/facts.ts";
 import { networkInspect } from "../../../api/operations/network.ts";
 import type { ContainerInspect } from "../../../api/schemas/container.ts";
 import { defineCommand, exactly } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { type Explanation, explanationText, ifKnown } from "../../explain/explanation.ts";
 import { type ContainerPort, explainContainerPort, explainHostPort } from "../../explain/port.ts";
 import { factsOf, formatFlag, show } from "./_ask.ts";

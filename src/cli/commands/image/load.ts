@@ -1,7 +1,7 @@
 import { imageLoad } from "../../../api/operations/image.ts";
 import { bool, string } from "../../../lib/flags/spec.ts";
 import { defineCommand, noArgs } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { platformList } from "../../options/platform.ts";
 import { displayOn } from "../../progress/display.ts";
 import { isTerminal } from "../../terminal/tty.ts";

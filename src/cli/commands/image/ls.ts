@@ -1,7 +1,7 @@
 import { imageList } from "../../../api/operations/image.ts";
 import { bool, string } from "../../../lib/flags/spec.ts";
 import { atMost, defineCommand } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { addFilter, filterFlag } from "../../filters.ts";
 import { imageColumns, imageFormat, imageRows, isDangling } from "../../format/image.ts";
 import { imageTree } from "../../format/image-tree.ts";

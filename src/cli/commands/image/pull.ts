@@ -1,7 +1,7 @@
 import { bool, string } from "../../../lib/flags/spec.ts";
 import { canonicalString, parseReference, withDefaultTag } from "../../../oci/reference.ts";
 import { defineCommand, exactly } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { print } from "../../output.ts";
 import { pullImage } from "../../progress/pull.ts";
 

@@ -3,7 +3,7 @@ import { bool, string } from "../../../lib/flags/spec.ts";
 import { canonicalString, familiarName, parseReference, withDefaultTag } from "../../../oci/reference.ts";
 import { defineCommand, exactly } from "../../command.ts";
 import { credentialsFor } from "../../config/credentials.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { platformJson } from "../../options/platform.ts";
 import { print } from "../../output.ts";
 import { displayOn } from "../../progress/display.ts";

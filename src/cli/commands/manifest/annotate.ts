@@ -1,8 +1,7 @@
 import { string, strings } from "../../../lib/flags/spec.ts";
 import type { Reference } from "../../../oci/reference.ts";
 import { defineCommand, exactly } from "../../command.ts";
-import { complain } from "../../each.ts";
-import { describeFailure } from "../../failure.ts";
+import { complain, describeFailure } from "../../failure.ts";
 import { parseName, platformIn } from "../../manifests/listed.ts";
 import { ManifestStore } from "../../manifests/store.ts";
 import { table } from "../../../lib/table.ts";

@@ -1,8 +1,7 @@
 import { bool } from "../../../lib/flags/spec.ts";
 import { canonicalString, type Reference } from "../../../oci/reference.ts";
 import { atLeast, defineCommand } from "../../command.ts";
-import { complain } from "../../each.ts";
-import { describeFailure } from "../../failure.ts";
+import { complain, describeFailure } from "../../failure.ts";
 import { type ListedManifest, parseName } from "../../manifests/listed.ts";
 import { ManifestRegistry } from "../../manifests/registry.ts";
 import { ManifestStore } from "../../manifests/store.ts";

@@ -1,8 +1,7 @@
 import { bool } from "../../../lib/flags/spec.ts";
 import type { Reference } from "../../../oci/reference.ts";
 import { defineCommand } from "../../command.ts";
-import { complain } from "../../each.ts";
-import { describeFailure } from "../../failure.ts";
+import { complain, describeFailure } from "../../failure.ts";
 import { indentJson } from "../../format/json-text.ts";
 import {
   checkSameRegistry,

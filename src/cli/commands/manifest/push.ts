@@ -1,7 +1,7 @@
 import { bool } from "../../../lib/flags/spec.ts";
 import { canonicalString } from "../../../oci/reference.ts";
 import { defineCommand, exactly } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { parseName } from "../../manifests/listed.ts";
 import { ManifestRegistry } from "../../manifests/registry.ts";
 import { ManifestStore } from "../../manifests/store.ts";

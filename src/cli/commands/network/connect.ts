@@ -1,7 +1,7 @@
 import { networkConnect } from "../../../api/operations/network.ts";
 import { int, string, strings } from "../../../lib/flags/spec.ts";
 import { defineCommand, exactly } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { linkFlag } from "../../options/values.ts";
 
 export const command = defineCommand({

@@ -2,7 +2,7 @@ import { containerList } from "../../../api/operations/container.ts";
 import { networkInspect, networkList } from "../../../api/operations/network.ts";
 import { string } from "../../../lib/flags/spec.ts";
 import { defineCommand, noArgs } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { graphText, networkGraph } from "../../format/network-graph.ts";
 import { print } from "../../output.ts";
 

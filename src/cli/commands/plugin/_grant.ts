@@ -7,7 +7,7 @@ import type { PluginPrivilege } from "../../../lib/plugin-protocol/config.ts";
 import { canonicalString, parseReference } from "../../../oci/reference.ts";
 import { isConfirmed } from "../../confirm.ts";
 import { credentialsFor } from "../../config/credentials.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { print } from "../../output.ts";
 import type { Session } from "../../session.ts";
 

@@ -9,7 +9,7 @@ import { decode } from "../../../lib/schema/decode.ts";
 import { TAR_END } from "../../../lib/tar/writer.ts";
 import { parseReference } from "../../../oci/reference.ts";
 import { atLeast, defineCommand } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { errnoText } from "../../options/env.ts";
 import { print } from "../../output.ts";
 import { packPath } from "../../tar-pack.ts";

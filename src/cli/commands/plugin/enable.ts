@@ -1,7 +1,7 @@
 import { pluginEnable } from "../../../api/operations/plugin.ts";
 import { int } from "../../../lib/flags/spec.ts";
 import { defineCommand, exactly } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { print } from "../../output.ts";
 
 export const command = defineCommand({

@@ -3,7 +3,7 @@ import { bool } from "../../../lib/flags/spec.ts";
 import { familiarString, parseReference, withDefaultTag } from "../../../oci/reference.ts";
 import { defineCommand, exactly } from "../../command.ts";
 import { credentialsFor } from "../../config/credentials.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { displayOn } from "../../progress/display.ts";
 
 export const command = defineCommand({

@@ -10,8 +10,7 @@ import {
 } from "../../../oci/reference.ts";
 import { defineCommand } from "../../command.ts";
 import { isConfirmed } from "../../confirm.ts";
-import { complain } from "../../each.ts";
-import { describeFailure, exitWith } from "../../failure.ts";
+import { complain, describeFailure, exitWith } from "../../failure.ts";
 import { print } from "../../output.ts";
 import { displayOn } from "../../progress/display.ts";
 import { grantPrivileges } from "./_grant.ts";

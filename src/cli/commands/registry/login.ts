@@ -3,7 +3,7 @@ import { bool, string } from "../../../lib/flags/spec.ts";
 import { atMost, defineCommand } from "../../command.ts";
 import { credentialsFor, hostOfKey, serverKey, storeCredentials } from "../../config/credentials.ts";
 import { readLine } from "../../confirm.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { print, printError } from "../../output.ts";
 import { isTerminal } from "../../terminal/tty.ts";
 import { readAllStdin } from "../../upload.ts";

@@ -3,7 +3,7 @@ import type { DiskUsage } from "../../../api/schemas/system.ts";
 import { bool, string } from "../../../lib/flags/spec.ts";
 import { humanSize } from "../../../lib/units/size.ts";
 import { defineCommand, noArgs } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { buildCacheBytes, usageColumns, usageLines, usageTable } from "../../format/disk-usage.ts";
 import { printList, renderList } from "../../format/list.ts";
 import { formatUsage } from "../../format/usage.ts";

@@ -11,7 +11,7 @@ import { volumeInspect } from "../../../api/operations/volume.ts";
 import { Fault } from "../../../lib/errors.ts";
 import { bool, string } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { inspectFormatUsage } from "../../format/usage.ts";
 import { type Found, inspectAll, schemaOf } from "../../inspect.ts";
 import { printError } from "../../output.ts";

@@ -2,7 +2,7 @@ import { bool } from "../../../lib/flags/spec.ts";
 import { humanSize } from "../../../lib/units/size.ts";
 import { defineCommand, noArgs } from "../../command.ts";
 import { confirm } from "../../confirm.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { filterFlag, withPruneFilters } from "../../filters.ts";
 import { print } from "../../output.ts";
 import { previewPrune } from "../../prune-preview.ts";

@@ -1,7 +1,7 @@
 import { volumeCreate } from "../../../api/operations/volume.ts";
 import { list, map, string } from "../../../lib/flags/spec.ts";
 import { atMost, defineCommand } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { labelFlag, toRecord } from "../../options/env.ts";
 import { bytesFlag } from "../../options/values.ts";
 import { print } from "../../output.ts";

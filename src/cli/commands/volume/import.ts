@@ -1,6 +1,6 @@
 import { volumeCreate, volumeImport } from "../../../api/operations/volume.ts";
 import { atMost, defineCommand } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { isTerminal } from "../../terminal/tty.ts";
 import { openUpload, stdinUpload } from "../../upload.ts";
 

@@ -2,7 +2,7 @@ import { systemDataUsage } from "../../../api/operations/system.ts";
 import { volumeList } from "../../../api/operations/volume.ts";
 import { bool, string } from "../../../lib/flags/spec.ts";
 import { defineCommand, noArgs } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { filterFlag } from "../../filters.ts";
 import { printList } from "../../format/list.ts";
 import { formatUsage } from "../../format/usage.ts";

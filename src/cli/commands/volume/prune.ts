@@ -2,7 +2,7 @@ import { bool } from "../../../lib/flags/spec.ts";
 import { defineCommand, noArgs } from "../../command.ts";
 import { confirm } from "../../confirm.ts";
 import { filterFlag, withPruneFilters } from "../../filters.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { previewPrune } from "../../prune-preview.ts";
 import { printReport, pruneVolumes } from "../../prune.ts";
 

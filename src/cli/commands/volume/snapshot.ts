@@ -6,7 +6,8 @@ import {
 } from "../../../api/operations/volume.ts";
 import { bool, string } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
-import { complain, runEach } from "../../each.ts";
+import { runEach } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import { printList } from "../../format/list.ts";
 import { formatUsage } from "../../format/usage.ts";
 import { snapshotColumns } from "../../format/volume.ts";

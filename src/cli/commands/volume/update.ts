@@ -1,7 +1,7 @@
 import { volumeInspect, volumeUpdate } from "../../../api/operations/volume.ts";
 import { string } from "../../../lib/flags/spec.ts";
 import { defineCommand, exactly } from "../../command.ts";
-import { complain } from "../../each.ts";
+import { complain } from "../../failure.ts";
 import type { AnyVolume } from "../../format/volume.ts";
 
 export const command = defineCommand({

@@ -1,7 +1,6 @@
 import { bool, list, string } from "../../../../lib/flags/spec.ts";
 import { anyArgs } from "../../../command.ts";
-import { complain } from "../../../each.ts";
-import { exitWith } from "../../../failure.ts";
+import { complain, exitWith } from "../../../failure.ts";
 import { bytesFlag } from "../../../options/values.ts";
 import { print } from "../../../output.ts";
 import { selectedProject } from "../creation.ts";

@@ -6,7 +6,7 @@ import type { VariableUse } from "../../../../compose/load/substitute.ts";
 import type { Project } from "../../../../compose/model/project.ts";
 import { bool, type FlagValues, string } from "../../../../lib/flags/spec.ts";
 import { anyArgs } from "../../../command.ts";
-import { complain } from "../../../each.ts";
+import { complain } from "../../../failure.ts";
 import { print } from "../../../output.ts";
 import { defineComposeCommand } from "../define.ts";
 import type { ComposeSession } from "../session.ts";

@@ -7,7 +7,7 @@ import { bool, list, string } from "../../../../lib/flags/spec.ts";
 import { goJson } from "../../../../lib/json/go-json.ts";
 import { layoutTabs } from "../../../../lib/term/tabwriter.ts";
 import { noArgs } from "../../../command.ts";
-import { complain } from "../../../each.ts";
+import { complain } from "../../../failure.ts";
 import { print } from "../../../output.ts";
 import { defineComposeCommand } from "../define.ts";
 

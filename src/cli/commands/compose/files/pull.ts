@@ -1,6 +1,6 @@
 import { bool, string } from "../../../../lib/flags/spec.ts";
 import { anyArgs } from "../../../command.ts";
-import { complain } from "../../../each.ts";
+import { complain } from "../../../failure.ts";
 import { selectedProject } from "../creation.ts";
 import { defineComposeCommand } from "../define.ts";
 

@@ -7,7 +7,7 @@ import { plain, scalar } from "../../../../compose/tree/node.ts";
 import { containerStart } from "../../../../api/operations/container.ts";
 import { bool, type FlagValues, list, string } from "../../../../lib/flags/spec.ts";
 import { atLeast } from "../../../command.ts";
-import { complain } from "../../../each.ts";
+import { complain } from "../../../failure.ts";
 import { readKeyValues } from "../../../options/env.ts";
 import { print } from "../../../output.ts";
 import { creationOptions, selectedProject } from "../creation.ts";

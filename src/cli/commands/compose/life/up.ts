@@ -6,7 +6,7 @@ import type { Project } from "../../../../compose/model/project.ts";
 import type { ObservedContainer } from "../../../../compose/observe/observe.ts";
 import { bool, type FlagValues, int, list, string } from "../../../../lib/flags/spec.ts";
 import { anyArgs } from "../../../command.ts";
-import { complain } from "../../../each.ts";
+import { complain } from "../../../failure.ts";
 import { print, writeAll } from "../../../output.ts";
 import { creationFlags, creationOptions, selectedProject, timeoutFlag, withScales } from "../creation.ts";
 import { defineComposeCommand } from "../define.ts";

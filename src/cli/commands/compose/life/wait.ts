@@ -1,7 +1,7 @@
 import { containerWait } from "../../../../api/operations/container.ts";
 import { bool } from "../../../../lib/flags/spec.ts";
 import { atLeast } from "../../../command.ts";
-import { complain } from "../../../each.ts";
+import { complain } from "../../../failure.ts";
 import { print } from "../../../output.ts";
 import { defineComposeCommand } from "../define.ts";
 

@@ -1,6 +1,6 @@
 import { bool, int } from "../../../../lib/flags/spec.ts";
 import { exactly } from "../../../command.ts";
-import { complain } from "../../../each.ts";
+import { complain } from "../../../failure.ts";
 import { defineComposeCommand } from "../define.ts";
 
 export const command = defineComposeCommand({

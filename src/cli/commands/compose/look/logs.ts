@@ -1,6 +1,6 @@
 import { bool, int, string } from "../../../../lib/flags/spec.ts";
 import { anyArgs } from "../../../command.ts";
-import { complain } from "../../../each.ts";
+import { complain } from "../../../failure.ts";
 import { writeAll } from "../../../output.ts";
 import { defineComposeCommand } from "../define.ts";
 import { onInterrupt } from "../interrupt.ts";

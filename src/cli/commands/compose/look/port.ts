@@ -1,6 +1,6 @@
 import { int, string } from "../../../../lib/flags/spec.ts";
 import { exactly } from "../../../command.ts";
-import { complain } from "../../../each.ts";
+import { complain } from "../../../failure.ts";
 import { print } from "../../../output.ts";
 import { defineComposeCommand } from "../define.ts";
 

@@ -6,7 +6,7 @@ import { bool, type FlagValues, list, string } from "../../../../lib/flags/spec.
 import { goJson } from "../../../../lib/json/go-json.ts";
 import { GoStruct } from "../../../../template/values.ts";
 import { anyArgs } from "../../../command.ts";
-import { complain } from "../../../each.ts";
+import { complain } from "../../../failure.ts";
 import { containerColumns } from "../../../format/container.ts";
 import { type Formatter, printList } from "../../../format/list.ts";
 import { formatUsage } from "../../../format/usage.ts";
