@@ -54,6 +54,7 @@ after(async () => {
 });
 
 const layers: LayerSink = {
+  maxArchiveBytes: Number.POSITIVE_INFINITY,
   async beginDiff(parent) {
     const draft = await store.beginDiff(parent);
     return {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { faultOf, RATE_LIMITED } from "./answers.ts";
+import { type Answerer, faultOf, RATE_LIMITED } from "./answers.ts";
 import { mayPass } from "./retry.ts";
 
 const tooMany = (headers: Record<string, string>): Response =>
@@ -28,6 +28,20 @@ test("a rate limit says when requests are let through again, and is not tried ag
   const hub = await faultOf(tooMany({ "RateLimit-Limit": "100;w=21600", "Retry-After": "60" }), "x");
   assert.match(hub.message, /limit\. \(limit 100 in 6 hours\): try again after 2\d\d\d-/);
   assert.match((await faultOf(tooMany({ "Retry-After": "soon" }), "x")).message, /limit\.$/);
+});
+
+test("what others than the registry answer is repeated in the form of its errors, or not at all", async () => {
+  const said = async (text: string, answerer: Answerer): Promise<string> =>
+    (await faultOf(new Response(text, { status: 403 }), "x", answerer)).message;
+  const errors = '{"errors":[{"code":"DENIED","message":"no"}]}';
+  assert.equal(await said("SECRET", "registry"), "SECRET");
+  assert.equal(await said(errors, "service"), "denied: no");
+  for (const [text, answerer] of [
+    ["SECRET", "service"],
+    ["SECRET", "other"],
+    [errors, "other"],
+  ] as const)
+    assert.equal(await said(text, answerer), "registry answered 403 for x");
 });
 
 test("refusals have the registry's words, or the status", async () => {

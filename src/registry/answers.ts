@@ -32,13 +32,20 @@ const KIND_OF_STATUS = {
 
 const TOO_MANY = 429;
 
+/** Who has answered: the registry, the token service that it names, or whom either has sent us to. */
+export type Answerer = "registry" | "service" | "other";
+
 /**
  * Returns the Fault for an error response, with the registry's own code and message where it sent them. What another address says, to which
- * the registry has sent us, is not repeated: it may be one that only this host reaches.
+ * the registry has sent us, is not repeated: it may be one that only this host reaches. Of a token service only what has the form of its errors is.
  */
-export async function faultOf(response: Response, what: string): Promise<Fault> {
+export async function faultOf(
+  response: Response,
+  what: string,
+  answerer: Answerer = "registry",
+): Promise<Fault> {
   const text = await readText(response, 64 * 1024).catch(() => ""); // ignored: the status alone says enough
-  const detail = response.redirected ? "" : detailOf(text);
+  const detail = response.redirected || answerer === "other" ? "" : detailOf(text, answerer);
   const kind =
     KIND_OF_STATUS[response.status as keyof typeof KIND_OF_STATUS] ??
     (response.status >= 500 ? "unavailable" : "system");
@@ -53,14 +60,14 @@ export async function faultOf(response: Response, what: string): Promise<Fault> 
 /** Code of the Fault for too many requests: trying again at once makes it worse. */
 export const RATE_LIMITED = "registry.rate-limited";
 
-function detailOf(text: string): string {
+function detailOf(text: string, answerer: Answerer): string {
   try {
     const { errors } = JSON.parse(text) as { errors?: { code?: string; message?: string }[] };
     return (errors ?? [])
       .map((e) => `${(e.code ?? "").toLowerCase().replaceAll("_", " ")}: ${e.message ?? ""}`)
       .join("; ");
   } catch {
-    return text.slice(0, 200).trim(); // ignored: not every server answers in the registry's JSON
+    return answerer === "registry" ? text.slice(0, 200).trim() : ""; // ignored: not every server answers in the registry's JSON
   }
 }
 

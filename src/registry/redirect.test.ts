@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { Fault } from "../lib/errors.ts";
 import { parseDigest } from "../oci/digest.ts";
 import { RegistryRepository } from "./repository.ts";
 import { RegistryTransport } from "./transport.ts";
@@ -75,6 +76,54 @@ for (const [kind, auth] of Object.entries(LOGINS))
       assert.ok(atRegistry.every((text) => /^(Basic bWU6c2VjcmV0|Bearer (TOKEN|GIVEN))$/.test(text ?? "")));
       assert.deepEqual(shown, Array(6).fill(undefined));
     });
+
+for (const identityToken of [undefined, "IDENTITY"])
+  test(`where blobs are kept nobody asks for a login, with ${identityToken === undefined ? "a password" : "an identity token"}`, async () => {
+    const asked: string[] = [];
+    await using service = await listen((q, r) => {
+      asked.push(`${q.method} ${q.headers.authorization}`);
+      r.end(JSON.stringify({ token: "T" }));
+    });
+    await using other = await listen((q, r) => {
+      asked.push(`${q.method} ${q.headers.authorization}`);
+      const challenge = `Bearer realm="http://127.0.0.1:${service.port}/token",service="s"`;
+      q.resume().on("end", () => r.writeHead(401, { "WWW-Authenticate": challenge }).end("SAID"));
+    });
+    await using own = await listen((q, r) => {
+      q.resume();
+      const isUpload = q.method === "POST";
+      r.writeHead(isUpload ? 202 : 307, { Location: `http://127.0.0.1:${other.port}/blob` }).end();
+    });
+    const auth = identityToken === undefined ? LOGINS.basic : { identityToken };
+    const transport = new RegistryTransport(`127.0.0.1:${own.port}`, auth);
+    const refused = (error: unknown) =>
+      error instanceof Fault && error.kind === "unauthorized" && !error.message.includes("SAID");
+    await assert.rejects(transport.send("a/blobs/x", "repository:a:pull", {}), refused);
+    const upload = await transport.send("a/blobs/uploads/", "repository:a:push", { method: "POST" }, [202]);
+    const target = new URL(upload.headers.get("location") ?? "");
+    const put = transport.send(target, "repository:a:push", { method: "PUT", body: "content" });
+    await assert.rejects(put, refused);
+    assert.deepEqual(asked, ["GET undefined", "PUT undefined"]);
+  });
+
+for (const status of [302, 307, 308])
+  test(`a token service that sends elsewhere does not take the identity token along (${status})`, async () => {
+    const shown: string[] = [];
+    await using other = await listen((q, r) => {
+      q.setEncoding("utf8").on("data", (text: string) => shown.push(text));
+      q.on("end", () => r.end(JSON.stringify({ token: "T" })));
+    });
+    await using own = await listen((q, r) => {
+      q.resume();
+      if (q.url?.startsWith("/token"))
+        return void r.writeHead(status, { Location: `http://127.0.0.1:${other.port}/token` }).end();
+      const challenge = `Bearer realm="http://${q.headers.host}/token",service="s"`;
+      r.writeHead(401, { "WWW-Authenticate": challenge }).end();
+    });
+    const transport = new RegistryTransport(`127.0.0.1:${own.port}`, { identityToken: "IDENTITY" });
+    await assert.rejects(transport.send("a/blobs/x", "repository:a:pull", {}), Fault);
+    assert.deepEqual(shown, []);
+  });
 
 test("what an internal address says to which a registry redirects is refused, and not repeated", async () => {
   const asked: string[] = [];

@@ -48,10 +48,11 @@ export async function fetchToken(
     });
   const service = parameters.get("service") ?? "";
   const { scope, auth } = question;
+  // A redirect would take the body, and with it the identity token, wherever the service says.
   const response = await (auth?.identityToken
-    ? get(url, { method: "POST", body: refreshForm(auth.identityToken, service, scope) })
+    ? get(url, { method: "POST", redirect: "manual", body: refreshForm(auth.identityToken, service, scope) })
     : get(withQuestion(url, service, question), { headers: basicHeaders(auth) }));
-  if (!response.ok) throw await faultOf(response, realm);
+  if (!response.ok) throw await faultOf(response, realm, "service");
   return tokenOf(await readText(response));
 }
 

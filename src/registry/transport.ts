@@ -81,12 +81,23 @@ export class RegistryTransport {
   ): Promise<Response> {
     const authorization = await this.#current(scope, init.signal ?? undefined);
     let response = await this.#attempt(target, authorization, init);
+    const answerer = this.#isOwn(new URL(response.url)) ? "registry" : "other";
+    if (response.status === 401 && answerer === "other")
+      throw await faultOf(response, pathOf(target), answerer);
     if (response.status === 401 && !(init.body instanceof ReadableStream)) {
       const token = await this.#authorize(response, scope, authorization, init.signal ?? undefined);
       response = await this.#attempt(target, token, init);
     } else if (response.status === 401) this.#authorization.delete(scope);
     if (accepted.includes(response.status)) return response;
-    throw await faultOf(response, target instanceof URL ? target.pathname : target);
+    throw await faultOf(response, pathOf(target), answerer);
+  }
+
+  /**
+   * The credentials are for the registry: a place of its choosing where blobs are kept gets none of them, nor does it say where they are to be
+   * shown to get a token.
+   */
+  #isOwn(url: URL): boolean {
+    return this.#bases.some((base) => new URL(base).host === url.host);
   }
 
   /** What was answered to the registry's challenge before, while it holds. */
@@ -114,8 +125,7 @@ export class RegistryTransport {
     init: RequestInit,
   ): Promise<Response> {
     const headers = new Headers(init.headers);
-    // The credentials are for the registry: a place of its choosing where blobs are kept gets none of them.
-    const isOwn = !(target instanceof URL) || this.#bases.some((base) => new URL(base).host === target.host);
+    const isOwn = !(target instanceof URL) || this.#isOwn(target);
     if (authorization !== undefined && isOwn) headers.set("Authorization", authorization.text);
     const request = { ...init, headers };
     return target instanceof URL ? this.#fetch(target, request) : this.#fetchBelow(target, request);
@@ -195,6 +205,8 @@ export class RegistryTransport {
     return { ...token, text: `Bearer ${token.text}` };
   }
 }
+
+const pathOf = (target: string | URL): string => (target instanceof URL ? target.pathname : target);
 
 function unreachable(base: string, cause: unknown, signal: AbortSignal | null | undefined): Fault {
   if (cause instanceof Fault) return cause;

@@ -3,7 +3,7 @@
 
 import { decompress } from "../../lib/compress/stream.ts";
 import { Fault } from "../../lib/errors.ts";
-import type { TarEntry, TarEvent } from "../../lib/tar/entry.ts";
+import type { TarEntry, TarEvent, TarLimits } from "../../lib/tar/entry.ts";
 import { cleanName } from "../../lib/tar/names.ts";
 import { readTar } from "../../lib/tar/reader.ts";
 import type { FsSession } from "../../linux/keel.ts";
@@ -22,15 +22,19 @@ const isAllowedAttribute = (name: string): boolean =>
 /** The events of an archive whose first entry has been seen. */
 export type OpenedArchive = AsyncIterable<TarEvent[]>;
 
-/** Returns the archive in a content, undefined when the content is none. */
-export async function openArchive(content: AsyncIterable<Uint8Array>): Promise<OpenedArchive | undefined> {
+/** Returns the archive in a content, undefined when the content is none. Fails with invalidParameter for one beyond the limits. */
+export async function openArchive(
+  content: AsyncIterable<Uint8Array>,
+  limits: Partial<TarLimits> = {},
+): Promise<OpenedArchive | undefined> {
   const { stream } = await decompress(content);
-  const events = readTar(stream);
+  const events = readTar(stream, limits);
   let first: IteratorResult<TarEvent[], void>;
   try {
     first = await events.next();
   } catch (error) {
-    if (error instanceof Fault && error.kind === "invalidParameter") return undefined; // what is no tar is copied as it is
+    const isNone = error instanceof Fault && error.kind === "invalidParameter" && error.code !== "tar.limit";
+    if (isNone) return undefined; // what is no tar is copied as it is
     throw error;
   }
   if (first.done) return undefined;

@@ -27,7 +27,7 @@ import { selectWithParents } from "../files/parents.ts";
 import { type Selected, type SelectOptions, selectSources } from "../files/select.ts";
 import { type SourceTree, TreeDigester, type WalkedFile } from "../files/source-tree.ts";
 import type { CopyOp } from "../graph/vertex.ts";
-import type { CacheStore } from "./ports.ts";
+import type { CacheStore, LayerSink } from "./ports.ts";
 
 /** One thing to be copied: a selected file or directory and the tree it is in. */
 interface CopyItem {
@@ -307,14 +307,17 @@ export function keyOfCopy(copy: PreparedCopy, parentChain: string): string {
   ]);
 }
 
+/** What an archive may be. */
+export type ArchiveRules = Pick<LayerSink, "maxArchiveBytes">;
+
 async function unpackItem(
   item: CopyItem,
   session: FsSession,
   destination: string,
-  rules: CopyRules,
+  rules: CopyRules & ArchiveRules,
 ): Promise<boolean> {
   for await (const file of item.tree.walk(item.selected.path)) {
-    const archive = await openArchive(file.content());
+    const archive = await openArchive(file.content(), { maxContentBytes: rules.maxArchiveBytes });
     if (archive === undefined) return false;
     const target = await resolveDestination(session, destination, rules);
     const directories = new TreeWriter(session);
@@ -327,7 +330,11 @@ async function unpackItem(
 }
 
 /** Copies prepared sources into a draft's root. */
-export async function executeCopy(copy: PreparedCopy, session: FsSession): Promise<void> {
+export async function executeCopy(
+  copy: PreparedCopy,
+  session: FsSession,
+  { maxArchiveBytes }: ArchiveRules,
+): Promise<void> {
   const { op, items, excludes } = copy;
   const chown = op.chown === "" ? undefined : await resolveOwner(session, op.chown, op.dialect);
   const mode = op.chmod === "" ? undefined : parseMode(op.chmod);
@@ -341,8 +348,8 @@ export async function executeCopy(copy: PreparedCopy, session: FsSession): Promi
     const rules: CopyRules = { owner, mode, excludes, ...how };
     const unpacks = item.isRemote ? op.unpacksRemote : op.unpacksLocal;
     const isFile = item.selected.node.type === "file";
-    if (unpacks && isFile && (await unpackItem(item, session, op.destination, { ...rules, owner: chown })))
-      continue;
+    const archiveRules = { ...rules, owner: chown, maxArchiveBytes };
+    if (unpacks && isFile && (await unpackItem(item, session, op.destination, archiveRules))) continue;
     await copySelected(session, item.tree, item.selected, op.destination, rules);
   }
 }

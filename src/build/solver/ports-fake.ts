@@ -287,6 +287,7 @@ function digestDirectory(directory: string): string {
 /** Layers as whole root directories. */
 export class FakeLayers implements LayerSink {
   readonly directory = mkdtempSync(join(tmpdir(), "berth-fake-layers-"));
+  readonly maxArchiveBytes = Number.POSITIVE_INFINITY;
   private count = 0;
   private readonly byChain = new Map<ChainId, LayerId>();
   private readonly chains = new Map<LayerId, ChainId>();

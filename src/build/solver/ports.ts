@@ -86,6 +86,8 @@ export interface LayerDraft {
 
 /** Layers: written, read and checked. A layer id stands for the layer and everything below it. */
 export interface LayerSink {
+  /** Most bytes that the files of an archive may have that goes into a layer. */
+  readonly maxArchiveBytes: number;
   /** Starts a draft on top of `parent`, null for an empty root. */
   beginDiff(parent: LayerId | null): Promise<LayerDraft>;
   /** Opens a finished root for reading. */

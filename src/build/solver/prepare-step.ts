@@ -154,7 +154,7 @@ export class StepPreparer {
       keepsEmpty,
       change: async (draft) => {
         await using session = await draft.openFs();
-        await executeCopy(copy, session);
+        await executeCopy(copy, session, ports.layers);
       },
     };
   }

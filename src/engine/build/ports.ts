@@ -97,6 +97,7 @@ export function layerSink(
   const open = (root: RootSource): Promise<FsSession> =>
     keel.openFs(root.kind === "dir" ? root : { ...root, target: mountTarget });
   return {
+    maxArchiveBytes: layers.maxTarBytes,
     async beginDiff(parent) {
       const draft = await layers.beginDiff(parent);
       return {

@@ -46,6 +46,10 @@ export interface TarLimits {
   maxEntries: number;
   /** Most pieces of a sparse file. */
   maxSparsePieces: number;
+  /** Most bytes that all holes stand for: a few bytes of archive can be any number, and whoever unpacks them writes zeros. */
+  maxHoleBytes: number;
+  /** Most bytes of content that all files have, holes included. */
+  maxContentBytes: number;
 }
 
 export const DEFAULT_TAR_LIMITS: TarLimits = {
@@ -53,4 +57,6 @@ export const DEFAULT_TAR_LIMITS: TarLimits = {
   maxNameBytes: 4095,
   maxEntries: 10_000_000,
   maxSparsePieces: 1 << 18,
+  maxHoleBytes: 64 * 2 ** 30,
+  maxContentBytes: Number.POSITIVE_INFINITY,
 };

@@ -142,6 +142,20 @@ describe("TarReader", () => {
     }
   });
 
+  test("counts what holes and files stand for", () => {
+    const limit = (e: unknown) => e instanceof Fault && e.code === "tar.limit";
+    const sparse = readFileSync(join(CORPUS, "good/sparse-10.tar"));
+    let [holes, all] = [0, 0];
+    for (const event of new TarReader().push(sparse)) {
+      if (event.kind === "hole") holes += event.sizeBytes;
+      all += event.kind === "hole" ? event.sizeBytes : event.kind === "data" ? event.bytes.length : 0;
+    }
+    assert.ok(holes > 0 && all > holes);
+    readAll(sparse, 512, { maxHoleBytes: holes, maxContentBytes: all });
+    assert.throws(() => readAll(sparse, 512, { maxHoleBytes: holes - 1 }), limit);
+    assert.throws(() => readAll(sparse, 512, { maxContentBytes: all - 1 }), limit);
+  });
+
   test("reports a hole of any size without materialising it", () => {
     const archive = readFileSync(join(CORPUS, "good/sparse-10.tar"));
     const holes = new TarReader().push(archive).filter((event) => event.kind === "hole");

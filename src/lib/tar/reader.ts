@@ -58,6 +58,8 @@ export class TarReader {
   #blockFill = 0;
   #zeroBlocks = 0;
   #entryCount = 0;
+  #holeBytes = 0;
+  #contentBytes = 0;
 
   // What extended headers said about the entry to come.
   readonly #global: PaxRecords = new Map();
@@ -409,9 +411,20 @@ export class TarReader {
         this.#beginPadding(this.#storedBytes);
         return;
       }
+      if (!this.#isSilent) this.#count(next);
       if (next.isHole) events.push({ kind: "hole", sizeBytes: next.sizeBytes });
       else this.#segmentLeft = next.sizeBytes;
     }
+  }
+
+  #count({ isHole, sizeBytes }: Segment): void {
+    const { maxHoleBytes, maxContentBytes } = this.#limits;
+    this.#contentBytes += sizeBytes;
+    if (isHole) this.#holeBytes += sizeBytes;
+    if (this.#holeBytes > maxHoleBytes)
+      throw excessiveTar(this.#entryOffset, `holes of more than ${maxHoleBytes} bytes`);
+    if (this.#contentBytes > maxContentBytes)
+      throw excessiveTar(this.#entryOffset, `files of more than ${maxContentBytes} bytes`);
   }
 
   #beginPadding(sizeBytes: number): void {

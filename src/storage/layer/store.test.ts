@@ -346,7 +346,7 @@ describe("LayerStore.unpack with hostile archives", () => {
       'd=$(mktemp -d) && truncate -s 8M "$d/hole" && tar -C "$d" -S -c hole; rm -r "$d"',
     ]);
     assert.ok(sparse.length < 100_000);
-    await assert.rejects(place.store.unpack(stream(sparse), null), fault("layer.invalid"));
+    await assert.rejects(place.store.unpack(stream(sparse), null), fault("tar.limit"));
     assert.deepEqual([...place.store.list()], []);
     assert.deepEqual(await readdir(join(place.dir, "content/ingest")), []);
     await assertNothingLeft(place);

@@ -72,7 +72,8 @@ export class LayerStore {
   readonly holds = new LayerHolds();
   readonly #layersDir: string;
   readonly #containersDir: string;
-  readonly #maxTarBytes: number;
+  /** Most that one layer's archive may have uncompressed. */
+  readonly maxTarBytes: number;
   readonly #content: ContentStore;
   readonly #keel: Keel;
   readonly #disk: DiskIo;
@@ -91,7 +92,7 @@ export class LayerStore {
     this.#layersDir = join(options.dir, "layers");
     this.#containersDir = join(options.dir, "containers");
     this.#content = options.content;
-    this.#maxTarBytes = options.maxTarBytes ?? Number.POSITIVE_INFINITY;
+    this.maxTarBytes = options.maxTarBytes ?? Number.POSITIVE_INFINITY;
     this.#keel = options.keel;
     this.#disk = options.disk ?? nodeDisk;
     this.#log = options.log ?? (() => undefined);
@@ -229,7 +230,7 @@ export class LayerStore {
   ): Promise<Received> {
     await using session = await this.openFs({ kind: "dir", path: join(work, "root") });
     const into = { session, workDir: work, content: this.#content };
-    const received = await receiveLayer(stream, into, { ...options, maxTarBytes: this.#maxTarBytes });
+    const received = await receiveLayer(stream, into, { ...options, maxTarBytes: this.maxTarBytes });
     const below = received.implicitDirs.length === 0 ? null : await parent;
     if (below !== null) await this.#inheritDirs(session, below, received.implicitDirs);
     return received;
@@ -497,7 +498,7 @@ export class LayerStore {
     try {
       await using from = await this.openFs(this.rootSource(top));
       await using to = await this.openFs({ kind: "dir", path: dir });
-      const unpacker = new LayerUnpacker(to, { maxHoleBytes: this.#maxTarBytes });
+      const unpacker = new LayerUnpacker(to);
       for await (const chunk of packTree(from)) {
         signal?.throwIfAborted();
         await unpacker.push(chunk);

@@ -11,7 +11,7 @@ import { closing } from "./closing.ts";
 import { ownerOf } from "./owner.ts";
 import { packPath } from "./pack.ts";
 import { parseContainerPath } from "./path.ts";
-import { nestedMounts } from "../mounts/open.ts";
+import { mountsOf, nestedMounts } from "../mounts/open.ts";
 import {
   type OpenRoot,
   openForReading,
@@ -58,7 +58,8 @@ export async function archive(
   return guard(async () => {
     const wanted = parseContainerPath(text);
     const { session, path, isLive } = await openForReading(context, target.live, target.record, wanted);
-    const nested = isLive ? [] : nestedMounts(context, target.record, wanted.clean);
+    const mounts = isLive ? [] : await mountsOf(context, target.record);
+    const nested = nestedMounts(context, target.record, mounts, wanted.clean);
     const close = async (): Promise<void> => {
       await session[Symbol.asyncDispose]();
     };
@@ -114,7 +115,7 @@ async function unpackAt(
   const owner = options.copyUIDGID ? await ownerOf(session, record.config.User ?? "") : undefined;
   const { stream } = await decompress(body);
   const keepsTypes = options.noOverwriteDirNonDir;
-  await unpackInto(session, stream, { directory: path.clean, keepsTypes, owner });
+  await unpackInto(session, stream, { directory: path.clean, keepsTypes, owner, covered: root.covered });
 }
 
 /** Gives the kernel's refusals a kind; other errors pass. */

@@ -7,7 +7,7 @@
 import { Fault, messageOf } from "../../../lib/errors.ts";
 import type { FsSession } from "../../../linux/keel.ts";
 import type { ContainerContext } from "../context.ts";
-import { mountAt, openSource } from "../mounts/open.ts";
+import { etcMountsOf, mountAt, mountsOf, openSource } from "../mounts/open.ts";
 import type { ContainerRecord } from "../record.ts";
 import type { LiveContainer, Run } from "../table.ts";
 import type { ContainerPath } from "./path.ts";
@@ -20,6 +20,8 @@ export interface OpenRoot {
   readonly path: ContainerPath;
   /** Whether it is the view of a running container: its kernel file systems are mounted there. */
   readonly isLive: boolean;
+  /** Cleaned paths of files that something is mounted over in every run: they cannot be replaced, as in a running container. */
+  readonly covered?: ReadonlySet<string>;
 }
 
 /** Opens the files for reading. A stopped container may be started meanwhile. */
@@ -74,7 +76,8 @@ export async function openForWriting(
   if (bound !== undefined) return bound;
   if (record.hostConfig.ReadonlyRootfs) throw readOnlyRoot();
   const source = layers.rootSource(record.layer, layers.upperOf(record.id, record.idMap));
-  return { session: await layers.openFs(layers.containerRoot(source)), path, isLive: false };
+  const covered = new Set((await etcMountsOf(context, record)).map((m) => cleanPath(m.destination)));
+  return { session: await layers.openFs(layers.containerRoot(source)), path, isLive: false, covered };
 }
 
 /** Opens what a running container sees; undefined when it does not run any more. */
@@ -109,7 +112,7 @@ async function openMount(
   path: ContainerPath,
   options: { isForWriting?: boolean } = {},
 ): Promise<OpenRoot | undefined> {
-  const mount = mountAt(record, path.clean);
+  const mount = mountAt(await mountsOf(context, record), path.clean);
   if (mount === undefined) return undefined;
   if (options.isForWriting && mount.isReadonly) throw readOnlyVolume();
   const rest = path.clean.slice(cleanPath(mount.destination).length + 1);

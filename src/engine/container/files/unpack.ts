@@ -11,12 +11,12 @@ import { below } from "./path.ts";
 import { isDirectory, kernelPath, statAt } from "./stat.ts";
 
 const FILE_TYPES = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
-/** Zeros are written for holes: a bound against bombs. */
-const MAX_HOLE_BYTES = 64 * 2 ** 30;
 const ZEROS = new Uint8Array(256 << 10);
 /** Most directories whose times are put right at the end. */
 const MAX_DIRECTORIES = 1_000_000;
 const EPERM = 1;
+const EBUSY = 16;
+const BUSY = "device or resource busy";
 const EOPNOTSUPP = 95;
 
 export interface UnpackOptions {
@@ -28,6 +28,8 @@ export interface UnpackOptions {
   readonly setsDirectory?: boolean;
   /** Owner of everything; the archive's owners without it. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  /** Cleaned paths of files that cannot be replaced, because something would be mounted over them. */
+  readonly covered?: ReadonlySet<string> | undefined;
 }
 
 /** Unpacks the uncompressed tar. Fails with invalidParameter for a bad archive, with SysError for the kernel's refusals. */
@@ -50,7 +52,6 @@ class Unpacker {
   readonly #session: FsSession;
   readonly #options: UnpackOptions;
   #ops: Op[] = [];
-  #holeBytes = 0;
   /** Directories with the metadata they shall end up with. */
   readonly #directories = new Map<string, FileMeta>();
   /** Directories that were made here: what is in them is known. */
@@ -97,6 +98,7 @@ class Unpacker {
     }
     if (name === "") throw hostile("an entry would replace the directory");
     const path = below(this.#options.directory, name);
+    if (this.#options.covered?.has(path)) throw new SysError("unlinkat", `/${path}`, EBUSY, BUSY);
     if (this.#options.keepsTypes) await this.#checkType(entry, name, path);
     this.#ops.push(this.#make(entry, path));
     this.#path = path;
@@ -156,8 +158,6 @@ class Unpacker {
   }
 
   async #hole(sizeBytes: number): Promise<void> {
-    this.#holeBytes += sizeBytes;
-    if (this.#holeBytes > MAX_HOLE_BYTES) throw hostile("sparse files are too large");
     for (let left = sizeBytes; left > 0; left -= ZEROS.length) {
       this.#ops.push(fs.data(left < ZEROS.length ? ZEROS.subarray(0, left) : ZEROS));
       await this.flush();

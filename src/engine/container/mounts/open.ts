@@ -1,5 +1,6 @@
 // The files of a stopped container's mounts, for `cp`: which mount a path is in, and a file session on what would be mounted
 // there. A volume stays mounted for as long as its session.
+import { access } from "node:fs/promises";
 import { posix } from "node:path";
 import { randomHex } from "../../../lib/id.ts";
 import { Fault, SysError } from "../../../lib/errors.ts";
@@ -8,6 +9,7 @@ import type { FsRoot, FsSession } from "../../../linux/keel.ts";
 import type { ContainerContext } from "../context.ts";
 import { cleanPath } from "../files/path.ts";
 import type { ContainerRecord } from "../record.ts";
+import { etcFilesOf } from "../spec/input.ts";
 import { mountIdMap } from "./idmap.ts";
 import type { MountRecord } from "./record.ts";
 
@@ -19,10 +21,40 @@ export interface OpenedSource {
   readonly clean: string;
 }
 
-/** Returns the innermost mount that a cleaned path is in; a tmpfs of a stopped container has no files, so it does not count. */
-export function mountAt(record: Pick<ContainerRecord, "mounts">, path: string): MountRecord | undefined {
-  return (record.mounts ?? [])
-    .filter((m) => m.type !== "tmpfs")
+/** Returns what would be mounted over a stopped container's files; a tmpfs has none, so it does not count. */
+export async function mountsOf(
+  context: Pick<ContainerContext, "paths">,
+  record: ContainerRecord,
+): Promise<MountRecord[]> {
+  const own = (record.mounts ?? []).filter((m) => m.type !== "tmpfs");
+  return [...own, ...(await etcMountsOf(context, record))];
+}
+
+/** Returns its files of /etc as the last start left them, where no mount of its own takes their place. */
+export async function etcMountsOf(
+  { paths }: Pick<ContainerContext, "paths">,
+  record: ContainerRecord,
+): Promise<MountRecord[]> {
+  const taken = new Set((record.mounts ?? []).map((m) => m.destination));
+  const { hostname = "", hosts = "", resolvConf = "" } = etcFilesOf(record, paths);
+  const files = { "/etc/hostname": hostname, "/etc/hosts": hosts, "/etc/resolv.conf": resolvConf };
+  const isReadonly = record.hostConfig.ReadonlyRootfs === true;
+  const mounts: MountRecord[] = [];
+  for (const [destination, source] of Object.entries(files))
+    if (!taken.has(destination) && (await exists(source)))
+      mounts.push({ type: "bind", destination, source, mode: "", isReadonly, propagation: "" });
+  return mounts;
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false, // ignored: a container that was never started has none
+  );
+
+/** Returns the innermost mount that a cleaned path is in. */
+export function mountAt(mounts: readonly MountRecord[], path: string): MountRecord | undefined {
+  return mounts
     .map((m) => ({ mount: m, at: cleanPath(m.destination) }))
     .filter(({ at }) => path === at || path.startsWith(`${at}/`))
     .sort((a, b) => b.at.length - a.at.length)[0]?.mount;
@@ -32,11 +64,11 @@ export function mountAt(record: Pick<ContainerRecord, "mounts">, path: string): 
 export function nestedMounts(
   context: Context,
   record: ContainerRecord,
+  mounts: readonly MountRecord[],
   dir: string,
 ): { path: string; open(): Promise<OpenedSource | undefined> }[] {
   const before = dir === "" ? "" : `${dir}/`;
-  return (record.mounts ?? [])
-    .filter((m) => m.type !== "tmpfs")
+  return mounts
     .map((m) => ({ mount: m, at: cleanPath(m.destination) }))
     .filter(({ at }) => at.startsWith(before) && at !== dir)
     .sort((a, b) => a.at.length - b.at.length)

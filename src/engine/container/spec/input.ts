@@ -30,8 +30,11 @@ export function specInputOf(
   };
 }
 
-/** A container in another's network sees the other's files. */
-function etcFilesOf(record: ContainerRecord, paths: ContainerPaths): NonNullable<SpecInput["etcFiles"]> {
+/** Returns the host's files that are bound over a container's /etc. A container in another's network sees the other's. */
+export function etcFilesOf(
+  record: ContainerRecord,
+  paths: ContainerPaths,
+): NonNullable<SpecInput["etcFiles"]> {
   const mode = record.hostConfig.NetworkMode;
   const owner = mode.startsWith("container:") ? mode.slice(10) : record.id;
   return {
