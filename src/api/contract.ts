@@ -38,7 +38,12 @@ export type QueryKind =
   | "json";
 
 /** Filter name → accepted values, as `filters` carries them; names and values are not yet validated. */
-export type Filters = { readonly [name: string]: readonly string[] };
+export type Filters = { readonly [name: string]: FilterValues };
+
+export interface FilterValues extends ReadonlyArray<string> {
+  /** compat: which were sent as false. They are values all the same, but do not say yes or no. */
+  readonly off?: readonly string[];
+}
 
 interface QueryTypes {
   text: string | undefined;
@@ -56,10 +61,10 @@ interface QueryTypes {
   json: unknown;
 }
 
-/** A query parameter: its kind, and its name on the wire where that differs from the property's. */
+/** A query parameter: its kind, its name on the wire, which may differ from the property's, and what its errors begin with. */
 export type QuerySpec =
   | QueryKind
-  | { readonly kind: QueryKind; readonly wire: string; readonly since?: string };
+  | { readonly kind: QueryKind; readonly wire: string; readonly since?: string; readonly complaint?: string };
 
 /**
  * Types of request headers.

@@ -20,6 +20,11 @@ test("flagFilter reads yes and no", () => {
   assert.equal(flagFilter({ dangling: ["false"] }, "dangling", true), false);
   assert.equal(flagFilter({}, "dangling", undefined), undefined);
   assert.equal(flagFilter({ dangling: ["1", "true", "x"] }, "dangling", false), true);
+  const sent = (off: string[], ...values: string[]) => ({ dangling: Object.assign(values, { off }) });
+  assert.equal(flagFilter(sent(["false"], "true", "false"), "dangling", false), true);
+  assert.throws(() => flagFilter(sent(["true"], "true"), "dangling", false), {
+    message: "invalid filter 'dangling=[true]'",
+  });
   const refused = (values: string[], message: string): void => {
     const read = (): unknown => flagFilter({ dangling: values }, "dangling", true);
     assert.throws(read, { kind: "invalidParameter", message });

@@ -36,7 +36,8 @@ export function flagFilter<T>(filters: Filters, key: string, absent: T): boolean
   if (values === undefined) return absent;
   if (values.length === 0) throw invalid(`invalid filter '${key}'`);
   // compat: what else is among the values does not count.
-  const has = (...texts: string[]): boolean => values.some((v) => texts.includes(v));
+  const has = (...texts: string[]): boolean =>
+    values.some((v) => texts.includes(v) && values.off?.includes(v) !== true);
   const isTrue = has("1", "true");
   if (isTrue === has("0", "false")) throw invalid(`invalid filter '${key}=[${values.join(" ")}]'`);
   return isTrue;

@@ -150,7 +150,8 @@ describe("forms of values", () => {
   test("filters come as maps or lists and never throw anything but a Fault", () => {
     assert.deepEqual(parseFilters(""), {});
     assert.deepEqual(parseFilters("null"), {});
-    assert.deepEqual(parseFilters('{"label":{"a=b":true,"c":false}}'), { label: ["a=b", "c"] });
+    const { label = [] } = parseFilters('{"label":{"a=b":true,"c":false}}');
+    assert.deepEqual([[...label], label.off], [["a=b", "c"], ["c"]]);
     assert.deepEqual(parseFilters('{"label":["a","a","b"],"x":null}'), { label: ["a", "b"], x: [] });
     for (const bad of [
       "{",

@@ -2,7 +2,14 @@
 // Values are shape-checked with Docker's error texts; what they mean is the engine's business.
 // Throws only Fault(invalidParameter).
 
-import type { Filters, HeaderKind, OperationSpec, QueryKind } from "../api/contract.ts";
+import type {
+  Filters,
+  FilterValues,
+  HeaderKind,
+  OperationSpec,
+  QueryKind,
+  QuerySpec,
+} from "../api/contract.ts";
 import { authConfig } from "../api/schemas/system.ts";
 import { isAtLeast } from "../lib/version-order.ts";
 import { Fault, messageOf } from "../lib/errors.ts";
@@ -59,14 +66,18 @@ export function parseFilters(value: string): Filters {
     const json = parseJson(value);
     const isListForm = Object.values(json ?? {}).some((entry) => Array.isArray(entry));
     const form = isListForm ? decode(listForm, json) : decode(mapForm, json);
-    const entries = Object.entries(form).map(([name, values]): [string, readonly string[]] => [
-      name,
-      [...new Set(Array.isArray(values) ? values : Object.keys(values ?? {}))],
-    ]);
-    return Object.fromEntries(entries);
+    return Object.fromEntries(Object.entries(form).map(([name, values]) => [name, filterValues(values)]));
   } catch (cause) {
     throw refuse(cause);
   }
+}
+
+function filterValues(sent: readonly string[] | Readonly<Record<string, boolean>> | null): FilterValues {
+  if (Array.isArray(sent)) return [...new Set<string>(sent)];
+  const values = Object.entries(sent ?? {});
+  const off = values.filter(([, isOn]) => !isOn).map(([value]) => value);
+  const all = values.map(([value]) => value);
+  return off.length === 0 ? all : Object.assign(all, { off });
 }
 
 const JSON_SHAPES: Readonly<Partial<Record<QueryKind, Schema>>> = {
@@ -140,10 +151,15 @@ export interface RawRequest {
 export function readParameters(operation: OperationSpec, request: RawRequest): Record<string, unknown> {
   const input: Record<string, unknown> = { ...request.params };
   for (const [name, spec] of Object.entries(operation.query ?? {})) {
-    const { kind, wire, since } =
-      typeof spec === "string" ? { kind: spec, wire: name, since: undefined } : spec;
+    const { kind, wire, since, complaint }: Exclude<QuerySpec, string> =
+      typeof spec === "string" ? { kind: spec, wire: name } : spec;
     const isKnown = since === undefined || isAtLeast(request.version, since);
-    input[name] = parseParameter(name, kind, wire, isKnown ? request.query : new URLSearchParams());
+    try {
+      input[name] = parseParameter(name, kind, wire, isKnown ? request.query : new URLSearchParams());
+    } catch (cause) {
+      if (complaint === undefined || !(cause instanceof Fault)) throw cause;
+      throw new Fault(cause.kind, `${complaint}: ${cause.message}`, { code: cause.code, cause });
+    }
   }
   for (const [name, spec] of Object.entries(operation.headers ?? {})) {
     const value = request.headers[spec.wire.toLowerCase()];

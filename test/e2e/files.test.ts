@@ -5,6 +5,7 @@ import { createHash, randomFillSync } from "node:crypto";
 import { chmod, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { TAR_END, tarEntry, tarHeader, tarPadding } from "../../src/lib/tar/writer.ts";
+import { run } from "./command.ts";
 import { clients, TestDaemon } from "./harness.ts";
 
 const MEBIBYTE = 1 << 20;
@@ -15,23 +16,12 @@ before(async () => {
 });
 after(() => daemon.close());
 
-const [client] = clients;
-assert.ok(client);
+const client = clients[0] as (typeof clients)[number];
 const namesIn = async (dir: string): Promise<string[]> => (await readdir(dir)).sort();
 const digest = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
 
 async function container(name: string, script = "exec sleep 600", ...flags: string[]): Promise<string> {
-  await daemon.text(client as NonNullable<typeof client>, [
-    "run",
-    "-d",
-    "--name",
-    name,
-    ...flags,
-    "busybox",
-    "sh",
-    "-c",
-    script,
-  ]);
+  await daemon.text(client, ["run", "-d", "--name", name, ...flags, "busybox", "sh", "-c", script]);
   return name;
 }
 
@@ -119,6 +109,64 @@ for (const c of clients) {
   });
 }
 
+test("the files of /etc that each start writes are copied as the last run left them", async () => {
+  const script = "echo 192.0.2.1 added >>/etc/hosts; echo nameserver 192.0.2.2 >/etc/resolv.conf";
+  const created = ["create", "--name", "etc", "--hostname", "its-name", "busybox", "sh", "-c", script];
+  await daemon.text(client, created);
+  const list = async (path: string): Promise<string[]> => {
+    const { bytes, status, stderr } = await daemon.berth("cp", `etc:${path}`, "-");
+    assert.equal(status, 0, stderr);
+    const { stdout } = await run(["tar", "-tv", "--numeric-owner"], { input: bytes });
+    return stdout.split("\n").flatMap((line) => {
+      const [mode, owner, size, , , name = ""] = line.split(/\s+/);
+      return /(^|\/)(hosts|hostname|resolv\.conf)$/.test(name) ? [[name, mode, owner, size].join(" ")] : [];
+    });
+  };
+  const read = async (path: string): Promise<string> =>
+    (await run(["tar", "-xO"], { input: (await daemon.berth("cp", `etc:${path}`, "-")).bytes })).stdout;
+  const tarOfHosts = await run(["tar", "-C", "/etc", "-c", "hosts"]);
+  const put = (name = "etc") => daemon.run(client, ["cp", "-", `${name}:/etc`], { input: tarOfHosts.bytes });
+
+  // As in Docker, one that was never started has what its image has, or an empty file.
+  assert.equal(await read("/etc/hosts"), "");
+  assert.equal((await put()).status, 0);
+  await daemon.text(client, ["start", "-a", "etc"]);
+
+  assert.match(await read("/etc/hosts"), /localhost[^]*\n192\.0\.2\.1 added\n$/);
+  assert.equal(await read("/etc/hostname"), "its-name\n");
+  assert.equal(await read("/etc/resolv.conf"), "nameserver 192.0.2.2\n");
+  const sizes = { hosts: (await read("/etc/hosts")).length, hostname: 9, "resolv.conf": 21 };
+  const lines = Object.entries(sizes).map(([name, size]) => `etc/${name} -rw-r--r-- 0/0 ${size}`);
+  assert.deepEqual((await list("/etc")).sort(), lines.sort());
+  assert.deepEqual(await list("/etc/hosts"), [`hosts -rw-r--r-- 0/0 ${sizes.hosts}`]);
+  for (const name of ["etc", await container("etc-running")])
+    assert.match((await put(name)).stderr, /etc\/hosts: device or resource busy/, name);
+  assert.match(await read("/etc/hosts"), /added/);
+});
+
+for (const state of ["running", "stopped"] as const)
+  test(`what is mounted stays mounted, whatever is copied over it (${state})`, async () => {
+    const bound = daemon.path(`bound-${state}`);
+    await writeFile(bound, "of the host\n");
+    const mounts = ["-v", `${bound}:/bound`, "-v", `/vol-${state}`];
+    const name = await container(`mounted-${state}`, undefined, ...mounts);
+    if (state === "stopped") await daemon.text(client, ["stop", "-t", "0", name]);
+    const dir = daemon.path(`over-${state}`);
+    await mkdir(`${dir}/vol-${state}`, { recursive: true });
+    await writeFile(`${dir}/vol-${state}/made`, "made\n");
+    await daemon.text(client, ["cp", `${dir}/.`, `${name}:/`]);
+    await writeFile(`${dir}/bound`, "other\n");
+    const { status, stderr } = await daemon.berth("cp", `${dir}/bound`, `${name}:/bound`);
+    assert.equal(status, 1);
+    assert.match(stderr, /\/bound: device or resource busy/);
+    await daemon.text(client, ["start", name]);
+    assert.equal(await daemon.text(client, ["exec", name, "cat", "/bound"]), "of the host");
+    assert.match(
+      await daemon.text(client, ["exec", name, "mount"]),
+      new RegExp(` /bound .* /vol-${state} `, "s"),
+    );
+  });
+
 test("what is read-only stays as it is", async () => {
   const shared = daemon.path("shared");
   await mkdir(shared);
@@ -205,7 +253,7 @@ test("a hostile archive is refused or stays in the container", async () => {
       tarPadding(content.length),
     ]);
   const put = (...blocks: Uint8Array[]) =>
-    daemon.run(client as NonNullable<typeof client>, ["cp", "-", `${name}:/tmp`], {
+    daemon.run(client, ["cp", "-", `${name}:/tmp`], {
       input: Buffer.concat([...blocks, TAR_END]),
     });
   const up = await put(file("../../../outside/evil"));

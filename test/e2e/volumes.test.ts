@@ -516,3 +516,22 @@ test("a volume that was being filled when the daemon was killed is filled again,
   assert.equal(existsSync(`${daemon.dataRoot}/volumes/stray`), false);
   assert.deepEqual(await volumeNames(), ["half"]);
 });
+
+test("filters that are none are refused in Docker's words, and a value sent as false is neither yes nor no", async () => {
+  const ask = async (filters: string) =>
+    (await daemon.request("GET", `/volumes?filters=${encodeURIComponent(filters)}`)) as {
+      status: number;
+      body: { message?: string; Volumes?: { Name: string }[] };
+    };
+  for (const broken of ["{", "[]", '{"label":"x"}', '{"label":{"a":1}}']) {
+    const { status, body } = await ask(broken);
+    assert.deepEqual([status, body.message], [400, "error reading volume filters: invalid filter"], broken);
+  }
+  const no = await ask('{"dangling":{"true":false}}');
+  assert.deepEqual([no.status, no.body.message], [400, "invalid filter 'dangling=[true]'"]);
+  await daemon.text(first, ["volume", "create", "free"]);
+  const names = async (filters: string) => (await ask(filters)).body.Volumes?.map((v) => v.Name);
+  assert.deepEqual(await names('{"name":{"free":true},"dangling":{"true":true,"false":false}}'), ["free"]);
+  assert.deepEqual(await names('{"name":{"free":false}}'), ["free"]);
+  await daemon.text(first, ["volume", "rm", "free"]);
+});

@@ -18,7 +18,9 @@ export const volumeList = operation({
   name: "VolumeList",
   method: "GET",
   path: "/volumes",
-  query: { filters: "filters" },
+  query: {
+    filters: { kind: "filters", wire: "filters", complaint: "error reading volume filters" },
+  },
   success: json(async () => (await schemas()).volumeList),
 });
 

@@ -11,7 +11,7 @@ import { closing } from "./closing.ts";
 import { ownerOf } from "./owner.ts";
 import { packPath } from "./pack.ts";
 import { parseContainerPath } from "./path.ts";
-import { mountsOf, nestedMounts } from "../mounts/open.ts";
+import { destinationsOf, mountsOf, nestedMounts } from "../mounts/open.ts";
 import {
   type OpenRoot,
   openForReading,
@@ -85,18 +85,19 @@ export async function putArchive(
   const path = parseContainerPath(options.path);
   await guard(async () => {
     const live = await openLive(context, target.live.run, target.record, path);
-    if (live !== undefined) return await unpackAt(live, target, options, body);
+    if (live !== undefined) return await unpackAt(context, live, target, options, body);
     await target.live.lane.run(async () => {
       const root =
         (await openLive(context, target.live.run, target.record, path)) ??
         (await openForWriting(context, target.record, path));
-      await unpackAt(root, target, options, body);
+      await unpackAt(context, root, target, options, body);
     });
   }, target.record);
   publish(context, target.record, "extract-to-dir");
 }
 
 async function unpackAt(
+  context: ContainerContext,
   root: OpenRoot,
   { record, reference }: CopyTarget,
   options: PutOptions,
@@ -115,7 +116,8 @@ async function unpackAt(
   const owner = options.copyUIDGID ? await ownerOf(session, record.config.User ?? "") : undefined;
   const { stream } = await decompress(body);
   const keepsTypes = options.noOverwriteDirNonDir;
-  await unpackInto(session, stream, { directory: path.clean, keepsTypes, owner, covered: root.covered });
+  const covered = root.isMount ? undefined : await destinationsOf(context, record);
+  await unpackInto(session, stream, { directory: path.clean, keepsTypes, owner, covered });
 }
 
 /** Gives the kernel's refusals a kind; other errors pass. */

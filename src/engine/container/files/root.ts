@@ -7,7 +7,7 @@
 import { Fault, messageOf } from "../../../lib/errors.ts";
 import type { FsSession } from "../../../linux/keel.ts";
 import type { ContainerContext } from "../context.ts";
-import { etcMountsOf, mountAt, mountsOf, openSource } from "../mounts/open.ts";
+import { mountAt, mountsOf, openSource } from "../mounts/open.ts";
 import type { ContainerRecord } from "../record.ts";
 import type { LiveContainer, Run } from "../table.ts";
 import type { ContainerPath } from "./path.ts";
@@ -20,8 +20,8 @@ export interface OpenRoot {
   readonly path: ContainerPath;
   /** Whether it is the view of a running container: its kernel file systems are mounted there. */
   readonly isLive: boolean;
-  /** Cleaned paths of files that something is mounted over in every run: they cannot be replaced, as in a running container. */
-  readonly covered?: ReadonlySet<string>;
+  /** Only what would be mounted in the container was opened: the path is in that. */
+  readonly isMount?: true;
 }
 
 /** Opens the files for reading. A stopped container may be started meanwhile. */
@@ -76,8 +76,7 @@ export async function openForWriting(
   if (bound !== undefined) return bound;
   if (record.hostConfig.ReadonlyRootfs) throw readOnlyRoot();
   const source = layers.rootSource(record.layer, layers.upperOf(record.id, record.idMap));
-  const covered = new Set((await etcMountsOf(context, record)).map((m) => cleanPath(m.destination)));
-  return { session: await layers.openFs(layers.containerRoot(source)), path, isLive: false, covered };
+  return { session: await layers.openFs(layers.containerRoot(source)), path, isLive: false };
 }
 
 /** Opens what a running container sees; undefined when it does not run any more. */
@@ -119,7 +118,7 @@ async function openMount(
   const opened = await openSource(context, record, mount, rest);
   return opened === undefined
     ? undefined
-    : { session: opened.session, path: { ...path, clean: opened.clean }, isLive: false };
+    : { session: opened.session, path: { ...path, clean: opened.clean }, isLive: false, isMount: true };
 }
 
 export function readOnlyRoot(): Fault {

@@ -16,7 +16,6 @@ const ZEROS = new Uint8Array(256 << 10);
 const MAX_DIRECTORIES = 1_000_000;
 const EPERM = 1;
 const EBUSY = 16;
-const BUSY = "device or resource busy";
 const EOPNOTSUPP = 95;
 
 export interface UnpackOptions {
@@ -28,7 +27,7 @@ export interface UnpackOptions {
   readonly setsDirectory?: boolean;
   /** Owner of everything; the archive's owners without it. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
-  /** Cleaned paths of files that cannot be replaced, because something would be mounted over them. */
+  /** Cleaned paths that something is mounted on: to replace it there would take the mount away, from outside of the container's namespace. */
   readonly covered?: ReadonlySet<string> | undefined;
 }
 
@@ -98,7 +97,7 @@ class Unpacker {
     }
     if (name === "") throw hostile("an entry would replace the directory");
     const path = below(this.#options.directory, name);
-    if (this.#options.covered?.has(path)) throw new SysError("unlinkat", `/${path}`, EBUSY, BUSY);
+    if (this.#options.covered?.has(path)) await this.#checkCovered(entry, path);
     if (this.#options.keepsTypes) await this.#checkType(entry, name, path);
     this.#ops.push(this.#make(entry, path));
     this.#path = path;
@@ -131,6 +130,13 @@ class Unpacker {
         return fs.node(target, { ...meta, mode: type | mode }, entry.devMajor, entry.devMinor);
       }
     }
+  }
+
+  /** Fails as the kernel does where such a mount is its own: a directory stays what it is. */
+  async #checkCovered(entry: TarEntry, path: string): Promise<void> {
+    const found = entry.type === "directory" ? await statAt(this.#session, path) : undefined;
+    if (entry.type === "directory" && (found === undefined || isDirectory(found))) return;
+    throw new SysError("unlinkat", `/${path}`, EBUSY, "device or resource busy");
   }
 
   async #checkType(entry: TarEntry, name: string, path: string): Promise<void> {

@@ -30,8 +30,17 @@ export async function mountsOf(
   return [...own, ...(await etcMountsOf(context, record))];
 }
 
+/** Returns the cleaned paths that something is mounted on in a run. */
+export async function destinationsOf(
+  context: Pick<ContainerContext, "paths">,
+  record: ContainerRecord,
+): Promise<ReadonlySet<string>> {
+  const mounts = [...(record.mounts ?? []), ...(await etcMountsOf(context, record))];
+  return new Set(mounts.map((m) => cleanPath(m.destination)));
+}
+
 /** Returns its files of /etc as the last start left them, where no mount of its own takes their place. */
-export async function etcMountsOf(
+async function etcMountsOf(
   { paths }: Pick<ContainerContext, "paths">,
   record: ContainerRecord,
 ): Promise<MountRecord[]> {
