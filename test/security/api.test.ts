@@ -23,6 +23,9 @@ const ASK_OTHERS = new Set([
 ]);
 /** compat: what Docker answers with 500 too, by its words: a request that cannot be carried out, and no fault of the daemon's. */
 const REFUSED_AS_500: Readonly<Record<string, RegExp>> = {
+  // criu refuses what the kernel, or the container, gives it.
+  ContainerCheckpoint: /^cannot checkpoint container .+: criu failed to checkpoint container /s,
+  ContainerDelete: /^Conflict, cannot remove the default link name of the container$/,
   ContainerUnpause: /is not paused/,
   ContainerRestart:
     /^Cannot restart container .*?: (?:invalid signal|the linux daemon does not support signal)/,
