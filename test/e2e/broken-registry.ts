@@ -55,11 +55,14 @@ print("listening", flush=True)
 server.serve_forever()
 `;
 
-/** Starts one on a port of the loopback; the image is `localhost:PORT/broken`. Whoever starts it kills it. */
+/**
+ * Starts one on a port of the loopback; the image is `localhost:PORT/broken`, and its manifest says of the layer that it has `saysBytes`.
+ * Whoever starts it kills it.
+ */
 export async function startBrokenRegistry(
   dir: string,
   network: NetworkNamespace,
-  options: { port: number; layer: Uint8Array; tar: Uint8Array; breaks: number },
+  options: { port: number; layer: Uint8Array; diffId: string; breaks: number; saysBytes?: number },
 ): Promise<Live> {
   const files: Record<string, { path: string; type: string; breaks?: boolean }> = {};
   const put = async (name: string, bytes: Uint8Array, type: string, breaks = false) => {
@@ -68,7 +71,7 @@ export async function startBrokenRegistry(
     files[name] = { path, type, breaks };
     return { mediaType: type, digest: digestOf(bytes), size: bytes.length };
   };
-  const rootfs = { type: "layers", diff_ids: [digestOf(options.tar)] };
+  const rootfs = { type: "layers", diff_ids: [options.diffId] };
   const config = Buffer.from(
     JSON.stringify({ architecture: "amd64", os: "linux", config: { Cmd: ["true"] }, rootfs }),
   );
@@ -78,6 +81,7 @@ export async function startBrokenRegistry(
     "application/vnd.oci.image.layer.v1.tar+gzip",
     true,
   );
+  if (options.saysBytes !== undefined) layer.size = options.saysBytes;
   const configBlob = await put(digestOf(config), config, "application/vnd.oci.image.config.v1+json");
   const manifest = { schemaVersion: 2, mediaType: OCI_MANIFEST, config: configBlob, layers: [layer] };
   const bytes = Buffer.from(JSON.stringify(manifest));

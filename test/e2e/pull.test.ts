@@ -212,7 +212,7 @@ describe("pull", { skip: !existsSync("/usr/bin/docker-registry") }, () => {
     const broken = await startBrokenRegistry(daemon.dir, daemon.network, {
       port: 5011,
       layer: gzipSync(tar),
-      tar,
+      diffId: digestOf(tar),
       breaks: 1,
     });
     try {

@@ -44,6 +44,70 @@ for server in servers:
 print("listening", flush=True)
 `;
 
+/**
+ * A registry (18381) that wants a login and sends everybody with one elsewhere (18382), uploads too; there a login is asked for, to be shown to a
+ * token service (18383). Another (18384) has an image whose configuration is where it sends its client to: at an address that only the host
+ * reaches (18385), which has an answer for everything. All tell what they are shown.
+ */
+const SENDING = `
+import json, threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": "sha256:" + "0" * 64, "size": 10}
+INTERNAL = {"architecture": "amd64", "os": "linux", "config": {"Labels": {"found": "the-internal-secret"}}, "rootfs": {"type": "layers", "diff_ids": []}}
+class Sending(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *args):
+        pass
+    def tell(self, status, body=b"", **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        self.close_connection = True
+    def do(self):
+        port = self.server.server_port
+        sent = self.headers.get("Authorization", "nothing")
+        print(port, "was shown", sent, "for", self.command, self.path, flush=True)
+        if port == 18381:
+            if sent == "nothing":
+                self.tell(401, WWW_Authenticate='Basic realm="r"')
+            elif self.command == "POST":
+                self.tell(202, Location="http://127.0.0.1:18382/upload")
+            elif self.command == "HEAD" and "/blobs/" in self.path:
+                self.tell(404)
+            else:
+                self.tell(307, Location="http://127.0.0.1:18382" + self.path)
+        elif port == 18382:
+            self.tell(401, b"the-internal-secret", WWW_Authenticate='Bearer realm="http://127.0.0.1:18383/token",service="s"')
+        elif port == 18383:
+            self.tell(200, b'{"token":"t"}')
+        elif port == 18384 and "/blobs/" in self.path:
+            self.tell(307, Location="http://127.0.0.1:18385/latest/meta-data")
+        elif port == 18384:
+            manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": CONFIG, "layers": []}
+            self.tell(200, json.dumps(manifest).encode(), Content_Type=MANIFEST)
+        else:
+            self.tell(200, json.dumps(INTERNAL).encode(), Content_Type="application/json")
+    do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = do
+servers = [ThreadingHTTPServer(("127.0.0.1", port), Sending) for port in range(18381, 18386)]
+for server in servers:
+    threading.Thread(target=server.serve_forever).start()
+print("listening", flush=True)
+`;
+
+async function logIn(bed: Bed, registry: string): Promise<void> {
+  await mkdir(bed.daemon.path("config"), { recursive: true });
+  await writeFile(
+    bed.daemon.path("config", "config.json"),
+    JSON.stringify({ auths: { [registry]: { auth: LOGIN } } }),
+  );
+}
+
 /** A name server at the address that the machine's own has, which tells what it is asked and answers nothing. */
 const NAMES = `
 import socket, sys
@@ -139,9 +203,7 @@ attacks(
       ],
       run: (bed) =>
         withServer(bed, [REGISTRY], async (server) => {
-          await mkdir(bed.daemon.path("config"), { recursive: true });
-          const auths = { "127.0.0.1:18376": { auth: LOGIN } };
-          await writeFile(bed.daemon.path("config", "config.json"), JSON.stringify({ auths }));
+          await logIn(bed, "127.0.0.1:18376");
           await bed.berth("pull", "127.0.0.1:18376/any");
           await server.prints(/^18376 was shown Basic/m);
           await server.prints(/^18377 was shown/m);
@@ -149,9 +211,61 @@ attacks(
         }),
     },
     {
+      claim:
+        "a login is for its registry: whoever asks for it where the registry sends its client to is not shown it",
+      cves: ["CVE-2020-15157"],
+      weakened: [
+        [
+          "src/registry/transport.ts",
+          'const answerer = this.#isOwn(new URL(response.url)) ? "registry" : "other";',
+          'const answerer = response.url === "" ? "other" : "registry";',
+        ],
+      ],
+      run: (bed) =>
+        withServer(bed, [SENDING], async (server) => {
+          await logIn(bed, "127.0.0.1:18381");
+          const pulled = await bed.berth("pull", "127.0.0.1:18381/any");
+          await bed.text(["tag", "busybox", "127.0.0.1:18381/any"]);
+          const pushed = await bed.berth("push", "127.0.0.1:18381/any");
+          await bed.text(["rmi", "127.0.0.1:18381/any"]);
+          for (const method of ["GET", "PATCH"])
+            await server.prints(new RegExp(`^18382 was shown .* for ${method} `, "m"));
+          const told = [pulled, pushed].flatMap(({ stdout, stderr }) => [stdout, stderr]);
+          return [
+            ...server.output.split("\n").filter((line) => /^1838[23] was shown (Basic|Bearer)/.test(line)),
+            ...told.filter((text) => text.includes("the-internal-secret")),
+          ];
+        }),
+    },
+    {
+      claim:
+        "what an internal address answers, to which a registry sends the daemon, is not taken for what was asked for",
+      cves: [],
+      weakened: [
+        [
+          "src/registry/repository.ts",
+          "    if (digestOf(bytes) !== descriptor.digest)",
+          "    if (digestOf(bytes) === descriptor.digest)",
+        ],
+      ],
+      run: (bed) =>
+        withServer(bed, [SENDING], async (server) => {
+          const { stdout, stderr } = await bed.berth("pull", "127.0.0.1:18384/any");
+          await server.prints(/^18385 was shown/m);
+          const inspected = await bed.berth("image", "inspect", "127.0.0.1:18384/any");
+          return [stdout, stderr, inspected.stdout].filter((text) => text.includes("the-internal-secret"));
+        }),
+    },
+    {
       claim: "what an internal address says, to which a registry sends the daemon, is not repeated",
       cves: [],
-      weakened: [["src/registry/answers.ts", 'response.redirected ? "" : detailOf(text)', "detailOf(text)"]],
+      weakened: [
+        [
+          "src/registry/answers.ts",
+          'response.redirected || answerer === "other" ? "" : detailOf(text, answerer)',
+          'detailOf(text, "registry")',
+        ],
+      ],
       run: (bed) =>
         withServer(bed, [REGISTRY], async (server) => {
           const { stdout, stderr } = await bed.berth("pull", "127.0.0.1:18378/any");

@@ -67,13 +67,18 @@ export function tarOf(entries: readonly Entry[]): Buffer {
 
 const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
-/** Returns what `docker save` would make of an image with these layers and this configuration. */
-export function imageArchive(tag: string, layers: readonly Uint8Array[], config: object = {}): Buffer {
+/** Returns what `docker save` would make of an image with these layers and this configuration; layers that are compressed have other diff ids. */
+export function imageArchive(
+  tag: string,
+  layers: readonly Uint8Array[],
+  config: object = {},
+  diffIds: readonly string[] = layers.map((layer) => `sha256:${digest(layer)}`),
+): Buffer {
   const json = JSON.stringify({
     architecture: process.arch === "x64" ? "amd64" : "arm64",
     os: "linux",
     config,
-    rootfs: { type: "layers", diff_ids: layers.map((layer) => `sha256:${digest(layer)}`) },
+    rootfs: { type: "layers", diff_ids: diffIds },
   });
   const names = layers.map((_, i) => `${i}/layer.tar`);
   const manifest = [{ Config: "config.json", RepoTags: [`${tag}:latest`], Layers: names }];

@@ -39,13 +39,28 @@ export async function receiveLayer(
   const ingested = into.content.ingest(branch, expected, { durable: options.durable ?? true });
   ingested.catch(() => undefined); // ignored: awaited below, after the branch has ended
   try {
-    const received = await receiveTar(teeTo(watchedSource, branch), into, options);
+    const received = await receiveTar(teeTo(untilFailed(watchedSource, ingested), branch), into, options);
     const blob = blobOf(await ingested, keepBlob.mediaType);
     return { ...received, tar: { kind: "blob" }, blob };
   } catch (error) {
     branch.fail(error);
     await ingested.catch(() => undefined); // ignored: it fails because of `error`
     throw error;
+  }
+}
+
+/** Passes `source` on for as long as `other` has not failed: a blob that is longer than it should be is not unpacked to its end. */
+async function* untilFailed(
+  source: AsyncIterable<Uint8Array>,
+  other: Promise<unknown>,
+): AsyncGenerator<Uint8Array> {
+  let failure: { error: unknown } | undefined;
+  other.catch((error: unknown) => {
+    failure = { error };
+  });
+  for await (const chunk of source) {
+    if (failure !== undefined) throw failure.error;
+    yield chunk;
   }
 }
 
