@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clients, TestDaemon } from "../e2e/harness.ts";
-import { FaultyBuild } from "../security/faults.ts";
+import { type FaultyBuild, faultyBuild } from "../security/faults.ts";
 
 const berth = clients[0] as (typeof clients)[number];
 const MOST_ANSWERS = 400;
@@ -52,7 +52,7 @@ async function loseEach(
 }
 
 test("whatever answer of netlink is lost, nothing is left half made", async () => {
-  await using build = await FaultyBuild.make();
+  await using build = await faultyBuild();
   const daemon = await TestDaemon.start({ program: build.program, expectedErrors: LOST });
   await daemon.text(berth, ["network", "create", "--subnet", "10.99.0.0/24", "net"]);
   await daemon.text(berth, [

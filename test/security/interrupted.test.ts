@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { Live, run } from "../e2e/command.ts";
 import { type Change, RuntimeBed } from "../e2e/runtime-bed.ts";
 import { hostSnapshot } from "../../tools/leaks.ts";
-import { BERTH_PLACES, KilledBuild, type Victim } from "./killed.ts";
+import { BERTH_PLACES, type KilledBuild, killedBuild, type Victim } from "./killed.ts";
 
 /** `make security` takes every step, `make test` one in five: it has to be quick. */
 const STRIDE = process.env["BERTH_EVERY_STEP"] === "1" ? 1 : 5;
@@ -15,7 +15,7 @@ const KILLED = 137;
 
 let build: KilledBuild;
 before(async () => {
-  build = await KilledBuild.make();
+  build = await killedBuild();
 });
 after(() => build[Symbol.asyncDispose]());
 

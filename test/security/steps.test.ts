@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { run } from "../e2e/command.ts";
 import { clients, TestDaemon } from "../e2e/harness.ts";
 import { tracesOf } from "../../tools/leaks.ts";
-import { FaultyBuild, type Place } from "./faults.ts";
+import { type FaultyBuild, faultyBuild, type Place } from "./faults.ts";
 
 const berth = clients[0] as (typeof clients)[number];
 const MOST_STEPS = 400;
@@ -22,7 +22,7 @@ interface Bench extends AsyncDisposable {
 }
 
 async function openBench(): Promise<Bench> {
-  const build = await FaultyBuild.make();
+  const build = await faultyBuild();
   const daemon = await TestDaemon.start({ program: build.program, expectedErrors: /injected/ });
   const subnets = ["--subnet", "10.99.0.0/24", "--ipv6", "--subnet", "fd99::/64"];
   await daemon.text(berth, ["network", "create", ...subnets, "net"]);
