@@ -114,14 +114,14 @@ describe("userns-remap", () => {
     for (const state of ["running", "stopped"]) {
       const target = `/tmp/put-${state}`;
       await daemon.text(docker, ["cp", "-a", join(dir, "put"), `${id}:${target}`]);
-      const tar = await daemon.run(docker, ["cp", `${id}:/made`, "-"]);
-      await writeFile(join(dir, "got.tar"), tar.bytes);
-      const listing = await daemon.run({ name: "berth", argv: ["tar"] }, [
-        "--numeric-owner",
-        "-tvf",
-        join(dir, "got.tar"),
-      ]);
-      assert.match(listing.stdout, / 1000\/2000 /, state);
+      const listed = async (path: string): Promise<string> => {
+        const tar = await daemon.run(docker, ["cp", `${id}:${path}`, "-"]);
+        await writeFile(join(dir, "got.tar"), tar.bytes);
+        const argv = ["--numeric-owner", "-tvf", join(dir, "got.tar")];
+        return (await daemon.run({ name: "berth", argv: ["tar"] }, argv)).stdout;
+      };
+      assert.match(await listed("/made"), / 1000\/2000 /, state);
+      assert.match(await listed("/etc/hosts"), /^-rw-r--r-- 0\/0 +[1-9]/, state);
       const diff = await daemon.text(docker, ["diff", id]);
       assert.match(diff, /^A \/made$/m);
       assert.match(diff, new RegExp(`^A ${target}$`, "m"));
