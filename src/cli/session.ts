@@ -77,6 +77,7 @@ export class Session {
 
 /** compat: Docker's client asks the environment for a proxy when the daemon is reached by TCP. */
 async function proxyOf({ host, tls }: Endpoint): Promise<Proxy | undefined> {
+  if (host.startsWith("unix://")) return undefined;
   const { env } = process;
   const isNamed = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"].some((name) => env[name]);
   const to = isNamed ? parseHost(host) : undefined;
