@@ -48,13 +48,16 @@ export interface ProgressSink {
 }
 
 /** A connection that waits to become a two-way stream. */
+/** Which header of an answer names what was created and begun. */
+export type BegunHeader = "Exec-Id" | "Container-Id";
+
 /** How a request for a connection is answered. */
 export interface HijackAnswer {
   readonly isTty: boolean;
   /** The protocol that the connection goes on with, in the place of Docker's streams. */
   readonly protocol?: string;
-  /** The protocol that was asked for, and the id of what was created, where a request has asked for both in one (SuccessSpec.upgrade). */
-  readonly begun?: { readonly upgrade: string; readonly id: string };
+  /** The protocol that was asked for, and the id of what was created with its header, where a request has asked for both in one (SuccessSpec.upgrade). */
+  readonly begun?: { readonly upgrade: string; readonly header: BegunHeader; readonly id: string };
 }
 
 export interface Hijack {

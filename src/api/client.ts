@@ -294,7 +294,7 @@ class HttpClient {
     const { headers } = response;
     return {
       attached: { channel, isMultiplexed: isMultiplexed(headers) },
-      id: headers.get("exec-id") ?? "",
+      id: headers.get("exec-id") ?? headers.get("container-id") ?? "",
     };
   }
 

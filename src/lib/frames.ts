@@ -1,13 +1,29 @@
 // The frames in which stdout and stderr share one connection when there is no tty:
 // `[type, 0, 0, 0, u32 big-endian length]` and that many bytes (Engine API, ContainerAttach).
 // Types: 0 stdin, 1 stdout, 2 stderr, 3 an error message of the daemon; not Docker's, and only for clients that ask: 4 the exit code as decimal
-// digits, the last frame.
+// digits, the last frame, and 5 what else the daemon has to say, a Notice as a line of JSON.
 
-import { Fault } from "../lib/errors.ts";
+import { Fault, type FaultKind } from "../lib/errors.ts";
 
 export const FRAME_HEADER_BYTES = 8;
-export const FRAME_TYPES = { stdin: 0, stdout: 1, stderr: 2, systemError: 3, exitCode: 4 } as const;
+export const FRAME_TYPES = {
+  stdin: 0,
+  stdout: 1,
+  stderr: 2,
+  systemError: 3,
+  exitCode: 4,
+  notice: 5,
+} as const;
 export type FrameType = (typeof FRAME_TYPES)[keyof typeof FRAME_TYPES];
+
+/** What whoever has asked for several things in one is told beside their streams. */
+export type Notice =
+  /** What was created is not quite what was asked for. */
+  | { readonly warning: string }
+  /** It was not started, and nothing follows. `kind` is a FaultKind. */
+  | { readonly failure: { readonly kind: FaultKind; readonly message: string } }
+  /** Its end could not be awaited, or its removal has failed. */
+  | { readonly waitError: string };
 
 export interface Frame {
   readonly type: FrameType;
@@ -28,6 +44,14 @@ export function encodeFrames(frames: readonly Frame[]): Uint8Array {
   }
   return result;
 }
+
+/** The last frame of whoever asked for the exit code. */
+export const exitFrame = (exitCode: number): Uint8Array =>
+  encodeFrames([{ type: FRAME_TYPES.exitCode, data: Buffer.from(String(exitCode)) }]);
+
+/** A line of JSON. */
+export const noticeFrame = (notice: Notice): Uint8Array =>
+  encodeFrames([{ type: FRAME_TYPES.notice, data: Buffer.from(`${JSON.stringify(notice)}\n`) }]);
 
 /**
  * Reads frames from chunks as they come off the wire. A frame's data may be given in several pieces, so that nothing
@@ -65,7 +89,7 @@ export class FrameDecoder {
     this.#headerBytes += part.length;
     if (this.#headerBytes === FRAME_HEADER_BYTES) {
       const [type = 0, , , , a = 0, b = 0, c = 0, d = 0] = this.#header;
-      if (type > FRAME_TYPES.exitCode) {
+      if (type > FRAME_TYPES.notice) {
         throw new Fault("dataLoss", `unrecognized stream type ${type}`, { code: "stream.bad-frame" });
       }
       this.#type = type as FrameType;

@@ -109,7 +109,7 @@ export function upgradeTransport(
       }
       const type = !isTty && isAtLeast(version, "1.42") ? MULTIPLEXED_STREAM : RAW_STREAM;
       const upgrade =
-        begun === undefined ? { Upgrade: "tcp" } : { Upgrade: begun.upgrade, "Exec-Id": begun.id };
+        begun === undefined ? { Upgrade: "tcp" } : { Upgrade: begun.upgrade, [begun.header]: begun.id };
       const fields = { "Content-Type": type, Connection: "Upgrade", ...upgrade, ...common };
       socket.write(headText("101 UPGRADED", fields));
       return socket;

@@ -36,6 +36,8 @@ export type Answer<O extends OperationSpec> = (
 export interface ContainerPort {
   list?: Answer<typeof container.containerList>;
   create?: Answer<typeof container.containerCreate>;
+  /** Creates, attaches and starts; what goes wrong after `accept` is a notice in the stream. */
+  run?(input: InputOf<typeof container.containerCreate>, hijack: Hijack, call: Call): Promise<void>;
   inspect?: Answer<typeof container.containerInspect>;
   top?: Answer<typeof container.containerTop>;
   logs?(input: InputOf<typeof container.containerLogs>, call: Call): Promise<OutputStream>;

@@ -55,7 +55,7 @@ export function answerOrBegin<O extends OperationSpec>(
   operation: O,
   handler: Answer<O> | undefined,
   begin: ((input: InputOf<O>, hijack: Hijack, call: Call) => Promise<void>) | undefined,
-  options: HijackOptions<O>,
+  options: HijackOptions<O> = {},
 ): Route {
   const { handle } = answer(operation, handler);
   const begun = hijacked(operation, begin, options);

@@ -164,6 +164,13 @@ test("a request for two operations in one is answered by the first, so that both
   });
   assert.equal(asked.status, "HTTP/1.1 201 Created");
   asked.socket.destroy();
+  const created = await hijack(daemon.socket, "/containers/create?name=unstarted", {
+    body: { Image: "busybox", Cmd: ["true"], AttachStdout: true },
+    headers: { Connection: "Upgrade", Upgrade: "run" },
+  });
+  assert.equal(created.status, "HTTP/1.1 201 Created");
+  created.socket.destroy();
+  assert.equal((await daemon.inspect("unstarted")).State.Status, "created");
   requests.length = 0;
   judge = ({ RequestUri }) => ({ Allow: !/\/exec\/[0-9a-f]+\/start$/.test(RequestUri), Msg: "no start" });
   const { status: code, stderr } = await daemon.run(berth, ["exec", "target", "touch", "/mark"]);

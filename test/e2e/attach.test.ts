@@ -6,6 +6,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { after, afterEach, before, describe, test } from "node:test";
 import WebSocket from "ws";
+import { FrameDecoder } from "../../src/lib/frames.ts";
 import { type Client, clients, TestDaemon } from "./harness.ts";
 import { hijack, type RawAnswer, type RawRequest, readToEnd, readUntil, unframe } from "./raw.ts";
 
@@ -186,6 +187,63 @@ describe("attach", () => {
     socket.destroy(); // unread: the connection is reset rather than ended
     await logs.prints("0\n");
     logs.kill("SIGKILL");
+  });
+});
+
+describe("a container that is created, attached and started by one request", () => {
+  const begin = (body: object, name = "begun"): Promise<RawAnswer> =>
+    hijack(daemon.socket, `/containers/create?name=${name}`, {
+      body: { Image: "busybox", AttachStdout: true, AttachStderr: true, ...body },
+      headers: { Connection: "Upgrade", Upgrade: "run" },
+    });
+  const framesOf = async ({ socket }: RawAnswer): Promise<[number, string][]> => {
+    const frames = new FrameDecoder().push(await readToEnd(socket));
+    return frames.map(({ type, data }) => [type, Buffer.from(data).toString()]);
+  };
+
+  test("gives its streams, and last the exit code", async () => {
+    const input = { AttachStdin: true, OpenStdin: true, StdinOnce: true };
+    const begun = await begin({ Cmd: ["sh", "-c", "cat; exit 6"], ...input });
+    assert.deepEqual([begun.status, begun.headers["upgrade"]], ["HTTP/1.1 101 UPGRADED", "run"]);
+    assert.equal(begun.headers["container-id"], (await daemon.inspect("begun")).Id);
+    begun.socket.end("from stdin");
+    assert.deepEqual(await framesOf(begun), [
+      [1, "from stdin"],
+      [4, "6"],
+    ]);
+  });
+
+  test("gives only the streams that were asked for", async () => {
+    const begun = await begin({ Cmd: ["sh", "-c", "echo o; echo e >&2"], AttachStdout: false });
+    assert.deepEqual(await framesOf(begun), [
+      [2, "e\n"],
+      [4, "0"],
+    ]);
+  });
+
+  test("with AutoRemove is gone when its exit code is told", async () => {
+    const begun = await begin({ Cmd: ["sh", "-c", "exit 3"], HostConfig: { AutoRemove: true } });
+    assert.deepEqual(await framesOf(begun), [[4, "3"]]);
+    assert.match(await ask("GET", "/containers/begun/json"), /^404/);
+  });
+
+  test("tells warnings, and why it has not started", async () => {
+    const HostConfig = { KernelMemory: 8 << 20 };
+    const [[kind, warning] = [], ...rest] = await framesOf(await begin({ Cmd: ["nosuch"], HostConfig }));
+    assert.equal(kind, 5);
+    assert.match(warning ?? "", /^\{"warning":"[^"]*kernel memory[^"]*"\}\n$/);
+    assert.equal(rest.length, 1);
+    assert.match(
+      rest[0]?.[1] ?? "",
+      /^\{"failure":\{"kind":"[a-zA-Z]+","message":".*executable file not found.*"\}\}\n$/,
+    );
+    assert.equal((await daemon.inspect("begun")).State.Status, "created");
+  });
+
+  test("that cannot be created is refused as ever", async () => {
+    const refused = await begin({ Image: "nosuch", Cmd: ["true"] });
+    assert.equal(refused.status, "HTTP/1.1 404 Not Found");
+    assert.match((await readToEnd(refused.socket)).toString(), /"No such image: nosuch:latest"/);
   });
 });
 

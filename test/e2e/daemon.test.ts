@@ -45,9 +45,14 @@ describe("live restore", () => {
       const attached = daemon.live(client, ["attach", "kept"]);
       attached.stdin.write("one\n");
       await attached.prints("heard one");
+      const watched = ["run", "--name", "watched", "busybox", "sh", "-c", "echo up; exec sleep 1000"];
+      const running = daemon.live(client, watched);
+      await running.prints("up");
       const before = await stateOf("kept");
       await end();
       await Promise.all([attached.ended, logs.ended]);
+      assert.equal((await running.ended).status, 125);
+      assert.match(running.errors, /^error waiting for container: /i);
       assert.ok(await isAlive(before.Pid), "it runs without a daemon");
       const page = ["curl", "-s", "--max-time", "2", "http://127.0.0.1:18080/"];
       assert.equal((await daemon.network.run(page)).stdout, "page\n", "its port answers without a daemon");
@@ -55,6 +60,7 @@ describe("live restore", () => {
       await daemon.up();
       const state = await stateOf("kept");
       assert.deepEqual([state.Running, state.Pid, state.StartedAt], [true, before.Pid, before.StartedAt]);
+      assert.equal((await stateOf("watched")).Running, true);
       assert.equal((await daemon.network.run(page)).stdout, "page\n");
       assert.equal(await text("port", "kept"), "80/tcp -> 0.0.0.0:18080\n80/tcp -> [::]:18080");
       assert.equal(await text("exec", "kept", "echo", "inside"), "inside");

@@ -31,7 +31,7 @@ export const containerCreate = operation({
   path: "/containers/create",
   query: { name: "text", platform: "text" },
   body: jsonBody(async () => (await schemas()).containerCreateRequest),
-  success: created(async () => (await schemas()).containerCreateResponse),
+  success: { ...created(async () => (await schemas()).containerCreateResponse), upgrade: "run" },
   errors: [404, 409],
 });
 

@@ -3,7 +3,7 @@
 
 import type { Attached } from "../../api/client.ts";
 import { utf8Text } from "../../lib/bytes.ts";
-import { FRAME_TYPES, FrameDecoder } from "../../lib/frames.ts";
+import { FRAME_TYPES, FrameDecoder, type Notice } from "../../lib/frames.ts";
 import { Fault } from "../../lib/errors.ts";
 import type { Channel } from "../../lib/http1/channel.ts";
 import type { DetachWatch } from "../../lib/term/detach-keys.ts";
@@ -17,6 +17,8 @@ export interface AttachOptions {
   readonly stderr: boolean;
   /** Sequence as configured; empty for the default. */
   readonly detachKeys: string;
+  /** Told what the daemon has to say beside the streams. */
+  readonly onNotice?: (notice: Notice) => void;
 }
 
 /** How an attachment ended: the other side closed it (and said with which exit code, where it was asked to), or the user left. */
@@ -53,7 +55,7 @@ async function copyOutput(channel: Channel, options: AttachOptions): Promise<"cl
     return "closed";
   }
   const frames = new FrameDecoder();
-  let exitCode = "";
+  let [exitCode, notices] = ["", ""];
   for await (const chunk of channel) {
     for (const { type, data } of frames.push(chunk)) {
       if (type === FRAME_TYPES.systemError) {
@@ -63,6 +65,14 @@ async function copyOutput(channel: Channel, options: AttachOptions): Promise<"cl
       }
       if (type === FRAME_TYPES.exitCode) {
         exitCode += utf8Text(data);
+        continue;
+      }
+      if (type === FRAME_TYPES.notice) {
+        notices += utf8Text(data);
+        for (let end = notices.indexOf("\n"); end >= 0; end = notices.indexOf("\n")) {
+          options.onNotice?.(JSON.parse(notices.slice(0, end)) as Notice);
+          notices = notices.slice(end + 1);
+        }
         continue;
       }
       const fd = type === FRAME_TYPES.stderr ? 2 : 1;

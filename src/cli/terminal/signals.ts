@@ -19,11 +19,14 @@ const passed: readonly NodeJS.Signals[] = [
   "SIGTTOU",
 ];
 
-/** Starts passing signals on; returns what stops it. */
-export function forwardSignals(client: Client, id: string): () => void {
+/** Starts passing signals on, those that come before the container has an id when it has one; returns what stops it. */
+export function forwardSignals(client: Client, container: string | Promise<string>): () => void {
   const handlers = passed.map((signal) => {
     const handler = (): void => {
-      client.call(containerKill, { id, signal: signal.slice(3) }).catch(() => {
+      const pass = async (): Promise<void> => {
+        await client.call(containerKill, { id: await container, signal: signal.slice(3) });
+      };
+      pass().catch(() => {
         // ignored: the container may be gone already
       });
     };

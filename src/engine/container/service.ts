@@ -28,7 +28,7 @@ import { Fault, messageOf } from "../../lib/errors.ts";
 import { listPids } from "../../linux/cgroupfs/processes.ts";
 import { listFamily } from "../../linux/procfs/family.ts";
 import { psTable } from "../../linux/procfs/ps.ts";
-import { attach } from "./attach.ts";
+import { attach, runAttached } from "./attach.ts";
 import { cgroupOf } from "./run/cgroup.ts";
 import { checkpointsOf, createCheckpoint } from "./checkpoint/create.ts";
 import {
@@ -149,6 +149,13 @@ export class ContainerService {
 
   create(input: Input<"containerCreate">, call: Call): Promise<ContainerCreateResponse> {
     return createContainer(this.#context, input, call);
+  }
+
+  /** Creates, attaches and starts in one (an extension): the answer's head has the id. */
+  async run(input: Input<"containerCreate">, hijack: Hijack, call: Call): Promise<void> {
+    const { Id: id, Warnings } = await this.create(input, call);
+    const start = (): Promise<void> => this.#startByUser(this.#context.table.live(id));
+    await runAttached(this.#context, { id, warnings: Warnings, start }, hijack, call.signal);
   }
 
   async start(input: Input<"containerStart">): Promise<void> {

@@ -6,7 +6,7 @@ import type { InputOf } from "../../api/contract.ts";
 import type * as operations from "../../api/operations/exec.ts";
 import type { ExecCreateResponse, ExecInspect } from "../../api/schemas/exec.ts";
 import { Fault, SysError } from "../../lib/errors.ts";
-import { encodeFrames, FRAME_TYPES } from "../../lib/frames.ts";
+import { exitFrame } from "../../lib/frames.ts";
 import { newId } from "../../lib/id.ts";
 import type { ExecPlan } from "../../linux/ops.ts";
 import { planExec } from "../../runtime/plan/exec.ts";
@@ -125,7 +125,7 @@ export class ExecService {
     const { Tty, ConsoleSize } = input.body;
     const body = { Tty: Tty ?? false, ConsoleSize, ExitFrame: true };
     await this.#startAttached({ id, body }, call, (isTty) =>
-      hijack.accept({ isTty, begun: { upgrade: "exec", id } }),
+      hijack.accept({ isTty, begun: { upgrade: "exec", header: "Exec-Id", id } }),
     );
   }
 
@@ -276,9 +276,6 @@ export class ExecService {
     };
   }
 }
-
-const exitFrame = (exitCode: number): Uint8Array =>
-  encodeFrames([{ type: FRAME_TYPES.exitCode, data: Buffer.from(String(exitCode)) }]);
 
 const ENOENT = 2;
 const ENOTTY = 25;

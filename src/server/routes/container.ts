@@ -5,6 +5,7 @@ import { isAtLeast } from "../../lib/version-order.ts";
 import type { ContainerPort } from "../ports.ts";
 import {
   answer,
+  answerOrBegin,
   archiveStream,
   byteStream,
   hijacked,
@@ -27,7 +28,7 @@ function attachWebsocket(port: ContainerPort): ContainerPort["attach"] {
 export function containerRoutes(port: ContainerPort): Route[] {
   return [
     answer(operations.containerList, port.list?.bind(port)),
-    answer(operations.containerCreate, port.create?.bind(port)),
+    answerOrBegin(operations.containerCreate, port.create?.bind(port), port.run?.bind(port)),
     answer(operations.containerInspect, port.inspect?.bind(port)),
     answer(operations.containerTop, port.top?.bind(port)),
     outputStream(operations.containerLogs, port.logs?.bind(port)),

@@ -1,6 +1,9 @@
 // Creating a container for `create` and `run`: the id file, the image's pull when it is missing, warnings.
 
+import type { Attached, Begun, Client } from "../../../api/client.ts";
+import type { ArgumentsOf } from "../../../api/contract.ts";
 import { containerCreate } from "../../../api/operations/container.ts";
+import type { ContainerCreateResponse } from "../../../api/schemas/container.ts";
 import { fs } from "../../../lib/builtins.ts";
 import { Fault, messageOf } from "../../../lib/errors.ts";
 import { compareVersions } from "../../config/endpoint.ts";
@@ -21,18 +24,29 @@ export function checkPull(pull: string): void {
   throw refuse(`invalid pull option: '${pull}': must be one of "always", "missing" or "never"`);
 }
 
-/** Creates the container, pulling its image as --pull says; returns its id. */
+/** A container, and where that was asked for and the daemon does it, a connection over which it has begun. */
+export interface Created {
+  readonly id: string;
+  readonly attached?: Attached;
+}
+
+export type CreateArguments = ArgumentsOf<typeof containerCreate>;
+/** Asks the daemon for a container that it starts at once. */
+export type Begin = (client: Client, asked: CreateArguments) => Promise<Begun<ContainerCreateResponse>>;
+
+/** Creates the container, pulling its image as --pull says. */
 export async function createContainer(
   session: Session,
   flags: CreateFlags,
   request: CreateRequest,
-): Promise<string> {
+  begin?: Begin,
+): Promise<Created> {
   refuseTrust(flags);
   const idFile = openIdFile(flags.cidfile);
   try {
-    const id = await createOrPull(session, flags, request);
-    idFile.write(id);
-    return id;
+    const created = await createOrPull(session, flags, request, begin);
+    idFile.write(created.id);
+    return created;
   } finally {
     idFile.close();
   }
@@ -46,23 +60,29 @@ function refuseTrust(flags: CreateFlags): void {
     );
 }
 
-async function createOrPull(session: Session, flags: CreateFlags, plain: CreateRequest): Promise<string> {
+async function createOrPull(
+  session: Session,
+  flags: CreateFlags,
+  plain: CreateRequest,
+  begin: Begin | undefined,
+): Promise<Created> {
   const { Image: image } = plain.body;
   await checkImageName(String(image));
   const client = await session.client();
   const socket = await withSocket(session, flags, plain);
   await checkPlatform(flags.platform);
   const request = await withoutMac(session, await withProxies(session, client.host, socket.request));
-  const create = async (): Promise<string> => {
-    const response = await client.call(containerCreate, {
-      name: flags.name,
-      platform: flags.platform,
-      body: request.body,
-    });
+  const create = async (): Promise<Created> => {
+    const asked = { name: flags.name, platform: flags.platform, body: request.body };
+    const begun = (await begin?.(client, asked)) ?? { value: await client.call(containerCreate, asked) };
+    if ("attached" in begun) {
+      warn(localDnsWarning(flags.dns));
+      return begun;
+    }
+    const response = begun.value;
     const own = [await socket.finish(client, response.Id), localDnsWarning(flags.dns)];
-    for (const warning of [...(response.Warnings ?? []), ...own])
-      if (warning !== undefined) printError(`WARNING: ${warning}\n`);
-    return response.Id;
+    for (const warning of [...(response.Warnings ?? []), ...own]) warn(warning);
+    return { id: response.Id };
   };
   if (flags.pull === "always") await pull(session, String(image), flags);
   try {
@@ -78,6 +98,11 @@ async function createOrPull(session: Session, flags: CreateFlags, plain: CreateR
     await pull(session, String(image), flags);
     return create();
   }
+}
+
+/** Prints a warning, if there is one. */
+export function warn(warning: string | undefined): void {
+  if (warning !== undefined) printError(`WARNING: ${warning}\n`);
 }
 
 function localDnsWarning(servers: readonly string[]): string | undefined {

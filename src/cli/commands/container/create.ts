@@ -23,6 +23,6 @@ export const command = defineCommand({
         `${program}: ${describeFailure(error)}\n\nRun '${path} --help' for more information`,
       );
     }
-    print(`${await createContainer(session, flags, request)}\n`);
+    print(`${(await createContainer(session, flags, request)).id}\n`);
   },
 });

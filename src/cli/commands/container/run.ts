@@ -1,17 +1,22 @@
 // `run`: create (pulling the image when it is missing), attach, start, wait, and leave with the container's exit code.
 
-import type { Client } from "../../../api/client.ts";
-import { containerAttach, containerResize, containerStart } from "../../../api/operations/container.ts";
+import type { Attached, Client } from "../../../api/client.ts";
+import {
+  containerAttach,
+  containerCreate,
+  containerResize,
+  containerStart,
+} from "../../../api/operations/container.ts";
 import { Fault } from "../../../lib/errors.ts";
 import { followSteps, type Steps } from "../../../lib/steps.ts";
 import { bool, string } from "../../../lib/flags/spec.ts";
 import { atLeast, defineCommand } from "../../command.ts";
 import { describeFailure, exitWith } from "../../failure.ts";
-import { print } from "../../output.ts";
+import { print, printError } from "../../output.ts";
 import type { Session } from "../../session.ts";
 import { type AttachEnd, attachTerminal, checkTty } from "../../terminal/attach.ts";
 import { forwardSignals } from "../../terminal/signals.ts";
-import { checkPull, createContainer } from "./_create.ts";
+import { type Begin, checkPull, type Created, createContainer, warn } from "./_create.ts";
 import { createFlags } from "./_create-flags.ts";
 import { buildCreateRequest, type CreateFlags, type CreateRequest } from "./_create-request.ts";
 import { registerWait } from "./_wait.ts";
@@ -40,16 +45,22 @@ export const command = defineCommand({
     }
     const { isDetached, attach } = attachmentOf(flags, request);
     if (!isDetached) await checkTty(attach.stdin, flags.tty);
-    let id: string;
+    const isAttached = attach.stdin || attach.stdout || attach.stderr;
+    // A terminal has no frames for what else there is to say; a socket of the API is put into the container before it starts.
+    const begins = isAttached && !flags.tty && !flags["use-api-socket"];
+    using forwarding = new DisposableStack();
+    const begin = begins ? beginWith(flags, forwarding) : undefined;
+    let created: Created;
     try {
-      id = await createContainer(session, flags, await withConsoleSize(request, flags.tty));
+      created = await createContainer(session, flags, await withConsoleSize(request, flags.tty), begin);
     } catch (error) {
       throw fail(error);
     }
     steps.done("create");
+    const { id, attached } = created;
+    if (attached !== undefined) return await runBegun(session, { attach, steps }, attached);
     const client = await session.client();
-    if (attach.stdin || attach.stdout || attach.stderr)
-      return runAttached(session, client, { id, flags, attach, steps });
+    if (isAttached) return runAttached(session, client, { id, flags, attach, steps });
     print(`${id}\n`);
     try {
       await client.call(containerStart, { id });
@@ -105,17 +116,66 @@ function withHelp(session: Session, error: unknown): Fault {
   return exitWith(code, `${program}: ${text}\n\nRun '${program} run --help' for more information`);
 }
 
-interface Attached {
+interface AttachedRun {
   readonly id: string;
   readonly flags: RunFlags;
   readonly attach: Attach;
   readonly steps: Steps;
 }
 
+/** A signal that comes before the answer is the container's, too: it may have begun by then. */
+function beginWith(flags: RunFlags, forwarding: DisposableStack): Begin {
+  return async (client, asked) => {
+    const id = Promise.withResolvers<string>();
+    const stop = flags["sig-proxy"] ? forwardSignals(client, id.promise) : () => {};
+    try {
+      const begun = await client.begun(containerCreate, asked);
+      if ("value" in begun) stop();
+      else {
+        id.resolve(begun.id);
+        forwarding.defer(stop);
+      }
+      return begun;
+    } catch (error) {
+      stop();
+      throw error;
+    }
+  };
+}
+
+/** The daemon has attached us and starts the container: what is left is to pass streams on, and the exit code. */
+async function runBegun(
+  session: Session,
+  { attach, steps }: Pick<AttachedRun, "attach" | "steps">,
+  attached: Attached,
+): Promise<number> {
+  let failure: Fault | undefined;
+  let waitError = "the daemon has gone";
+  const end = await attachTerminal(attached, {
+    ...attach,
+    isTty: false,
+    detachKeys: "",
+    onNotice: (notice) => {
+      if ("warning" in notice) warn(notice.warning);
+      else if ("waitError" in notice) ({ waitError } = notice);
+      else {
+        const { kind, message } = notice.failure;
+        failure = new Fault(kind, message, { code: "daemon.error" });
+      }
+    },
+  });
+  steps.done("end");
+  steps.end();
+  if (failure !== undefined) throw withHelp(session, failure);
+  if (typeof end === "number") return end;
+  printError(`Error waiting for container: ${waitError}\n`);
+  return 125;
+}
+
 async function runAttached(
   session: Session,
   client: Client,
-  { id, flags, attach, steps }: Attached,
+  { id, flags, attach, steps }: AttachedRun,
 ): Promise<number> {
   const detachKeys = flags["detach-keys"] || ((await session.config()).detachKeys ?? "");
   await using cleanup = new AsyncDisposableStack();
