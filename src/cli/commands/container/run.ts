@@ -60,7 +60,7 @@ export const command = defineCommand({
     const { id, attached } = created;
     if (attached !== undefined) return await runBegun(session, { attach, steps }, attached);
     const client = await session.client();
-    if (isAttached) return runAttached(session, client, { id, flags, attach, steps });
+    if (isAttached) return await runAttached(session, client, { id, flags, attach, steps });
     print(`${id}\n`);
     try {
       await client.call(containerStart, { id });
