@@ -298,6 +298,22 @@ static int op_userns_open(struct host *h, struct reader *args, struct fault *f)
 	return set_register(h, reg, userns_open(path, f), f);
 }
 
+static int op_userns_maps(struct host *h, struct reader *args, struct fault *f)
+{
+	const char *path;
+	char uids[USERNS_MAP_SIZE], gids[USERNS_MAP_SIZE];
+	wire_str(args, &path);
+	int rc = userns_read_maps(path, uids, gids, f);
+	if (rc < 0)
+		return rc;
+	h->wrote = true;
+	write_open(h->results);
+	write_str(h->results, uids);
+	write_str(h->results, gids);
+	write_close(h->results);
+	return 0;
+}
+
 // What belongs at a patch's place: the register's descriptor number, or with a device's name its index in that namespace.
 static int patch_value(const struct host *h, int64_t reg, const char *device, struct fault *f)
 {
@@ -550,6 +566,7 @@ static const struct operation operations[] = {
 	{OP_USERNS_NEW, "issss", op_userns_new},
 	{OP_CGROUP_DEVICES, "sbi", op_cgroup_devices},
 	{OP_USERNS_OPEN, "is", op_userns_open},
+	{OP_USERNS_MAPS, "s", op_userns_maps},
 	{OP_PROGRAM, "llbi", op_program},
 	{OP_LAUNCH, "*", op_launch},
 	{OP_LAUNCH_EXEC, "*", op_launch_exec},

@@ -25,6 +25,7 @@ enum opcode {
 	OP_USERNS_NEW = 145,
 	OP_CGROUP_DEVICES = 17,
 	OP_USERNS_OPEN = 147,
+	OP_USERNS_MAPS = 33,
 	OP_PROGRAM = 41,
 	OP_LAUNCH = 23,
 	OP_LAUNCH_EXEC = 24,
@@ -133,6 +134,7 @@ static inline const char *op_name(long long code)
 	case OP_USERNS_NEW: return "usernsNew";
 	case OP_CGROUP_DEVICES: return "cgroupDevices";
 	case OP_USERNS_OPEN: return "usernsOpen";
+	case OP_USERNS_MAPS: return "usernsMaps";
 	case OP_PROGRAM: return "program";
 	case OP_LAUNCH: return "launch";
 	case OP_LAUNCH_EXEC: return "launchExec";

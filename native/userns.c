@@ -196,6 +196,36 @@ int userns_open(const char *path, struct fault *f)
 	return fault_set(f, EINVAL, "usernsOpen", path, "not a user namespace");
 }
 
+static int read_map(pid_t pid, const char *name, char text[USERNS_MAP_SIZE], struct fault *f)
+{
+	char path[64];
+	size_t size = 0;
+	ssize_t n = 1;
+	proc_path(path, sizeof path, pid, name);
+	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && n > 0 && size < USERNS_MAP_SIZE - 1) {
+		n = read(fd, text + size, USERNS_MAP_SIZE - 1 - size);
+		size += n > 0 ? (size_t)n : 0;
+	}
+	text[size] = 0;
+	return fd < 0 || n < 0 ? fault_set(f, errno, "read", path, NULL) : 0;
+}
+
+// Maps are read of a process that is in the namespace; nobody else may be: a mount keeps it, too.
+int userns_read_maps(const char *path, char *uids, char *gids, struct fault *f)
+{
+	struct maker m;
+	CLEAN_FD int userns = userns_open(path, f);
+	int rc = userns < 0 ? userns : maker_start(&m, userns, 0, f);
+	if (rc < 0)
+		return rc;
+	rc = read_map(m.number, "uid_map", uids, f);
+	if (rc == 0)
+		rc = read_map(m.number, "gid_map", gids, f);
+	maker_end(&m);
+	return rc;
+}
+
 int userns_new_net(int userns, struct fault *f)
 {
 	struct maker m;

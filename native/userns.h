@@ -19,6 +19,10 @@ int userns_new(const struct id_maps *maps, struct fault *f);
 // Opens the file of a user namespace; anything else fails with EINVAL. Its descriptor, or -errno.
 int userns_open(const char *path, struct fault *f);
 
+// Reads the maps of the user namespace at `path`, as this process sees them, into texts of USERNS_MAP_SIZE. 0 or -errno.
+enum { USERNS_MAP_SIZE = 340 * 33 + 1 }; // the kernel's limit of lines, of three numbers in columns of ten
+int userns_read_maps(const char *path, char *uids, char *gids, struct fault *f);
+
 // Gives the user namespace of a process its maps, from outside. 0 or -errno.
 int userns_write_maps(pid_t pid, const struct id_maps *maps, struct fault *f);
 

@@ -23,7 +23,8 @@ import { decodeLinks, dumpLinks, getLink, newVeth } from "./netlink/link.ts";
 import { netlinkOp, NETLINK_ROUTE } from "./netlink/message.ts";
 import { addTable, deleteTable, nftOp } from "./nft/ruleset.ts";
 import { HOST_NS, host, type Op } from "./ops.ts";
-import { asBytes, asList, encodeFrame } from "./wire.ts";
+import { parseIdMap } from "./idmap.ts";
+import { asBytes, asList, asText, encodeFrame } from "./wire.ts";
 
 const skip = cannotRun;
 const ENOENT = 2;
@@ -51,6 +52,25 @@ function changed(dir: string, isTrue: () => boolean): Promise<void> {
   });
   return promise.finally(() => watcher.close());
 }
+
+test("usernsMaps reads the maps of a user namespace, and takes nothing else for one", { skip }, async () => {
+  await using bench = await openBench();
+  const holder = spawn("unshare", ["--user", "--map-root-user", "sh", "-c", "echo ready; read x"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  await new Promise((resolve) => holder.stdout.once("data", resolve));
+  const { results } = await bench.keel.run([host.usernsMaps(`/proc/${holder.pid}/ns/user`)]);
+  holder.stdin.end();
+  const [uids, gids] = asList(results[0]).map((text) => parseIdMap(asText(text)));
+  const own = (outside = -1) => [{ inside: 0, outside, size: 1 }];
+  assert.deepEqual([uids, gids], [own(process.getuid?.()), own(process.getgid?.())]);
+  for (const [path, errno] of [
+    ["/proc/self/ns/net", EINVAL],
+    ["/etc/passwd", EINVAL],
+    ["/nowhere", ENOENT],
+  ] as const)
+    assert.equal((await sysError(bench.keel.run([host.usernsMaps(path)]))).errno, errno);
+});
 
 test("run performs host operations in order and yields a result for each", { skip }, async () => {
   await using bench = await openBench();

@@ -44,6 +44,7 @@ export const OPCODES = {
   usernsNew: 145,
   cgroupDevices: 17,
   usernsOpen: 147,
+  usernsMaps: 33,
   program: 41,
   launch: 23,
   launchExec: 24,
@@ -189,6 +190,8 @@ export const host = {
   ],
   /** Opens the file of a user namespace such as /proc/PID/ns/user into `reg`. */
   usernsOpen: (reg: Register, path: string): Op => [O.usernsOpen, reg, path],
+  /** The texts of uid_map and gid_map of the user namespace at the path. */
+  usernsMaps: (path: string): Op => [O.usernsMaps, path],
   /** Opens a namespace file such as /proc/PID/ns/net into `reg`. */
   netnsOpen: (reg: Register, path: string): Op => [O.netnsOpen, reg, path],
   /**

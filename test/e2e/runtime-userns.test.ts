@@ -1,6 +1,8 @@
 // `berth runtime` and user namespaces: one of the bundle's own, another container's, and the runtime of an ordinary user.
 import assert from "node:assert/strict";
-import { chmod, chown, mkdir, readFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, chown, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { run } from "./command.ts";
@@ -48,6 +50,34 @@ test("a bundle has a user namespace of its own, and another container joins it",
   });
   const joined = await bed.call(["run", "second"]);
   assert.deepEqual(lines(joined.stdout), own, joined.stderr);
+});
+
+test("a namespace is joined in which nobody is any more", async () => {
+  await using bed = await RuntimeBed.open();
+  await giveRoot(bed, FIRST);
+  await using cleanup = new AsyncDisposableStack();
+  const path = join(bed.dir, "userns");
+  await writeFile(path, "");
+  const holder = spawn("unshare", ["--user", "sh", "-c", "echo ready; read x"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  await once(holder.stdout, "data");
+  for (const name of ["uid_map", "gid_map"])
+    await writeFile(`/proc/${holder.pid}/${name}`, `0 ${FIRST} 1000\n1000 ${FIRST + 5000} 64536\n`);
+  assert.equal((await run(["mount", "--bind", `/proc/${holder.pid}/ns/user`, path])).status, 0);
+  cleanup.defer(async () => assert.equal((await run(["umount", path])).status, 0));
+  holder.stdin.end();
+  await once(holder, "close");
+  await bed.configure((spec) => {
+    spec.linux.namespaces?.push({ type: "user", path });
+    spec.process.args = LOOK;
+  });
+  const joined = await bed.call(["run", "joined"]);
+  assert.deepEqual(
+    lines(joined.stdout).slice(0, 5),
+    ["0", `0 ${FIRST} 1000`, `1000 ${FIRST + 5000} 64536`, "0", "0"],
+    joined.stderr,
+  );
 });
 
 test("an ordinary user runs a bundle as root of a namespace with himself alone", async () => {

@@ -166,6 +166,7 @@ test("the life cycle's operations are in their places in the plan", () => {
     },
     hasNoPivot: false,
     hasNoKeyring: true,
+    loadUserMap: () => ({ uids: [], gids: [] }),
     netDevices: [],
     creating: stateText(named, "creating"),
     created: stateText(named, "created"),

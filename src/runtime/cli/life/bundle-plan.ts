@@ -1,6 +1,7 @@
 // From a bundle's specification to the operation that makes its container without a shim: the plan that the engine's containers get,
 // too, with what belongs to the runtime's life cycle put in its places: hooks, the wait for `start`, no pivot.
 
+import type { IdMap } from "../../../linux/idmap.ts";
 import type { HookPlan, StateText } from "../../../linux/launch.ts";
 import { launched } from "../../../linux/launch.ts";
 import { OPCODES, type Op, type ShimPlan } from "../../../linux/ops.ts";
@@ -20,6 +21,8 @@ export interface BundleInput {
   cgroup: CgroupPlan;
   hasNoPivot: boolean;
   hasNoKeyring: boolean;
+  /** Reads the maps of the user namespace at a path. */
+  loadUserMap: (path: string) => IdMap;
   /** What of the host's becomes the container's. */
   netDevices: readonly HostDevice[];
   /** What hooks read before and after `start`. */
@@ -46,7 +49,7 @@ export function planBundle(input: BundleInput): BundlePlan {
   const rootPath = spec.root?.path ?? "";
   const { hostOps, shim, warnings } = planContainer({
     id,
-    spec: withJoinedMappings({ ...rest, linux }),
+    spec: withJoinedMappings({ ...rest, linux }, input.loadUserMap),
     ...(devices.netns === undefined ? {} : { netns: devices.netns }),
     hasRightsOutside: process.getuid?.() === 0,
     root: { kind: "dir", path: rootPath },

@@ -5,8 +5,9 @@ import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { Fault, messageOf, SysError } from "../../../lib/errors.ts";
 import { formatNano, nowNano } from "../../../lib/time.ts";
+import { type IdMap, parseIdMap } from "../../../linux/idmap.ts";
 import { launchContainer } from "../../../linux/launch.ts";
-import { type Op, OPCODES } from "../../../linux/ops.ts";
+import { host, type Op, OPCODES } from "../../../linux/ops.ts";
 import { asList, asNumber, asText, type Reply } from "../../../linux/wire.ts";
 import type { CgroupPlan } from "../../cgroup/plan.ts";
 import { hasCallersMounts } from "../../plan/caller-mounts.ts";
@@ -152,6 +153,13 @@ async function launch(call: Invocation, options: CreateOptions, claimed: Claimed
   }
 }
 
+function loadUserMap(path: string, dir: string): IdMap {
+  const [uids = [], gids = []] = asList(runOps([host.usernsMaps(path)], dir).results[0])
+    .map(asText)
+    .map(parseIdMap);
+  return { uids, gids };
+}
+
 async function launchAt(
   call: Invocation,
   options: CreateOptions,
@@ -171,6 +179,7 @@ async function launchAt(
     cgroup,
     hasNoPivot: options.hasNoPivot,
     hasNoKeyring: options.hasNoKeyring,
+    loadUserMap: (path) => loadUserMap(path, dir.path),
     netDevices: findNetDevices(spec, { dir: dir.path, isRootless: isRootless(call.rootless) }),
     creating: stateText(named, "creating"),
     created: stateText(named, "created"),
