@@ -569,8 +569,9 @@ test("what a build says goes to stdout, where progress does not; quiet is quiet"
   const { stdout, stderr } = await project.run(["build", "--no-cache"]);
   // Both are built at the same time: what one says may be between what the other does.
   for (const name of ["one", "two"]) {
-    const said = stdout.split("\n").filter((line) => line.startsWith(`${name} | `));
-    assert.deepEqual(said, [`${name} | this is ${name}`, `${name} | twice`]);
+    const lines = stdout.split("\n").filter((line) => line.startsWith(`${name} | `));
+    const at = lines.indexOf(`${name} | this is ${name}`);
+    assert.equal(at >= 0 && lines[at + 1], `${name} | twice`);
   }
   assert.deepEqual(stderr.split("\n").sort(), [
     "",
