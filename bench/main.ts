@@ -3,8 +3,10 @@
 //   ROWS=exec,ps       only groups, or rows whose names begin so
 //   BENCH_OUT=DIR      where the files go: docs/benchmarks for a full run, build/bench otherwise
 // A run writes results.md (tables and goals), results.svg, growth.svg and raw/DATE.json (every single measurement).
+import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { Room, sweep } from "./field/room.ts";
 import { GROUPS } from "./groups.ts";
 import { growthChart, ratioChart } from "./report/chart.ts";
@@ -40,6 +42,9 @@ function chosen(): Group[] {
   throw new Error(`ROWS: there are the groups ${GROUPS.map(({ name }) => name).join(", ")}`);
 }
 
+/** What was written before is on the disk, else its writing would be measured along with whoever has to wait for the disk first. */
+const settle = (): Promise<unknown> => promisify(execFile)("sync");
+
 async function run(): Promise<Report> {
   const started = performance.now();
   const machine = describeMachine();
@@ -47,7 +52,7 @@ async function run(): Promise<Report> {
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   for (const group of chosen())
     try {
-      const { results, failures, contenders } = await runGroup(group, { isQuick, say });
+      const { results, failures, contenders } = await runGroup(group, { isQuick, say, settle });
       report.results.push(...results);
       report.failures.push(...failures);
       Object.assign(report.contenders, contenders);

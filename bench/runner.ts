@@ -23,6 +23,8 @@ export interface GroupOutcome {
 
 export interface RunnerOptions {
   readonly isQuick: boolean;
+  /** Called before each row. */
+  settle?(): Promise<unknown>;
   /** Hears of progress, one line at a time. */
   say(line: string): void;
 }
@@ -38,6 +40,7 @@ export async function runGroup(group: Group, options: RunnerOptions): Promise<Gr
   for (const row of rows) {
     const started = performance.now();
     try {
+      await options.settle?.();
       results.push({ group: group.name, ...(await measure(row, field.contenders, options)) });
       options.say(`${row.name} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
     } catch (error) {
