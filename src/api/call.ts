@@ -47,7 +47,6 @@ export interface ProgressSink {
   write(line: ProgressLine): Promise<void>;
 }
 
-/** A connection that waits to become a two-way stream. */
 /** Which header of an answer names what was created and begun. */
 export type BegunHeader = "Exec-Id" | "Container-Id";
 
@@ -60,6 +59,7 @@ export interface HijackAnswer {
   readonly begun?: { readonly upgrade: string; readonly header: BegunHeader; readonly id: string };
 }
 
+/** A connection that waits to become a two-way stream. */
 export interface Hijack {
   /** Whether stdout and stderr are to be told apart by frames; a websocket gets their bytes as they come. */
   readonly wantsFrames: boolean;

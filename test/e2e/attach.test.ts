@@ -240,7 +240,11 @@ describe("a container that is created, attached and started by one request", () 
     assert.equal((await daemon.inspect("begun")).State.Status, "created");
   });
 
-  test("that cannot be created is refused as ever", async () => {
+  test("that cannot be created is refused as ever, and one with a terminal, too", async () => {
+    const terminal = await begin({ Cmd: ["true"], Tty: true });
+    assert.equal(terminal.status, "HTTP/1.1 400 Bad Request");
+    assert.match((await readToEnd(terminal.socket)).toString(), /with a terminal/);
+    assert.match(await ask("GET", "/containers/begun/json"), /^404/);
     const refused = await begin({ Image: "nosuch", Cmd: ["true"] });
     assert.equal(refused.status, "HTTP/1.1 404 Not Found");
     assert.match((await readToEnd(refused.socket)).toString(), /"No such image: nosuch:latest"/);

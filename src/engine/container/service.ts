@@ -153,6 +153,14 @@ export class ContainerService {
 
   /** Creates, attaches and starts in one (an extension): the answer's head has the id. */
   async run(input: Input<"containerCreate">, hijack: Hijack, call: Call): Promise<void> {
+    if (input.body.Tty)
+      throw new Fault(
+        "invalidParameter",
+        "a container with a terminal is not created and begun in one request",
+        {
+          code: "container.begun-tty",
+        },
+      );
     const { Id: id, Warnings } = await this.create(input, call);
     const start = (): Promise<void> => this.#startByUser(this.#context.table.live(id));
     await runAttached(this.#context, { id, warnings: Warnings, start }, hijack, call.signal);
