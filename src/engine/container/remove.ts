@@ -94,10 +94,18 @@ export async function removeStopped(
   steps.done("files");
   const anonymous = options.volumes ? anonymousVolumes(record) : [];
   const kept = isKept ? keepContainer(context, record, options.group) : undefined;
-  await context.table.remove(record, [
+  const changes = [
     ...context.volumes.disown(anonymous),
     ...(kept === undefined ? [] : [context.kept.putChange(kept)]),
-  ]);
+  ];
+  try {
+    await context.table.remove(record, changes);
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== "store.write-failed") throw error;
+    // A full disk has room when what was thrown away above is gone, which nobody else waits for.
+    await context.layers.emptied();
+    await context.table.remove(record, changes);
+  }
   steps.done("commit");
   steps.end();
   publish(context, record, "destroy");

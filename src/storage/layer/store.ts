@@ -576,11 +576,16 @@ export class LayerStore {
     return this.#diskSync.run();
   }
 
+  /** Resolves when what was thrown away so far takes no room any more. */
+  emptied(): Promise<void> {
+    return this.#trash.settled();
+  }
+
   /** Flushes and waits for removals under way. */
   async close(): Promise<void> {
     clearTimeout(this.#flushTimer);
     await this.flush();
-    await this.#trash.settled();
+    await this.emptied();
   }
 }
 
