@@ -327,3 +327,16 @@ describe("whole requests", () => {
     await assert.rejects(answer, { message: "enough" });
   });
 });
+
+test("a header's characters beyond ASCII go out as UTF-8, whichever way a request takes, and none becomes a line's end", async () => {
+  const sent: string[] = [];
+  listener = (req, res) => {
+    sent.push(Buffer.from(req.headers["x-words"] as string, "latin1").toString("utf8"));
+    res.end();
+  };
+  const headers = { "X-Words": "é\u010A\u010Dx: y" };
+  const request = { method: "GET", target: "/", headers };
+  await (await sendRequest({ ...request, endpoint: { path } })).text();
+  await (await sendUnix({ ...request, socketPath: path })).text();
+  assert.deepEqual(sent, [headers["X-Words"], headers["X-Words"]]);
+});

@@ -90,7 +90,7 @@ export async function openTunnel(
   const address = authorityOf(target);
   const socket = (await openProxy(proxy, signal, timeoutMs)) as Socket;
   try {
-    socket.write(encodeRequestHead("CONNECT", address, { Host: address, ...proxyHeaders(proxy) }), "latin1");
+    socket.write(encodeRequestHead("CONNECT", address, { Host: address, ...proxyHeaders(proxy) }), "utf8");
     const { status, reason } = parseResponseHead(await readHead(socket, signal));
     if (status !== 200) throw failed(`${nameOf(proxy)}: ${status} ${reason}`.trim());
     return socket;

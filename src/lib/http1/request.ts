@@ -266,7 +266,7 @@ export async function sendRequest(options: RequestOptions): Promise<Response> {
   signal?.addEventListener("abort", onAbort, { once: true });
   socket.once("close", () => signal?.removeEventListener("abort", onAbort));
   socket.cork();
-  socket.write(head, "latin1");
+  socket.write(head, "utf8");
   if (typeof body === "string" || body instanceof Uint8Array) socket.write(body);
   socket.uncork();
   if (body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array)) {
