@@ -5,9 +5,10 @@ import { loadDaemonConfig, reloadConfig } from "./config.ts";
 import type { EngineConfig } from "./engine-config.ts";
 import { createLog, type Log } from "./log.ts";
 import { listenForHost, loadInsideSettings } from "./rootless/inside.ts";
+import { remapExecutable } from "./memory/own-pages.ts";
 import { runRootless } from "./rootless/launch.ts";
 import { takePidfile } from "./pidfile.ts";
-import { shrinkWhenQuiet } from "./quiet.ts";
+import { shrinkWhenQuiet } from "./memory/quiet.ts";
 import { withRemap } from "./userns-remap.ts";
 import { openDaemon } from "./wiring.ts";
 
@@ -69,7 +70,10 @@ async function serve(argv: readonly string[]): Promise<number> {
     }
   });
   Bun.unsafe.setJITPolicy(JIT_POLICY.service);
-  setTimeout(() => Bun.shrink(), SHRINK_AFTER_MS).unref();
+  setTimeout(() => {
+    Bun.shrink();
+    remapExecutable();
+  }, SHRINK_AFTER_MS).unref();
   shrinkWhenQuiet();
   const status = await ended.promise;
   log("info", "shutting down");

@@ -54,12 +54,10 @@ interface BunSocket {
 }
 
 declare module "bun:ffi" {
+  type Type = "i32" | "ptr" | "usize";
   /** Functions of a shared library; a pointer is a view of bytes. Throws when it is not there. */
-  function dlopen(
+  function dlopen<Name extends string>(
     library: string,
-    functions: {
-      write: { args: ["i32", "ptr", "usize"]; returns: "i32" };
-      isatty: { args: ["i32"]; returns: "i32" };
-    },
-  ): { symbols: { write(fd: number, bytes: Uint8Array, size: number): number; isatty(fd: number): number } };
+    functions: Record<Name, { args: readonly Type[]; returns: Type }>,
+  ): { symbols: Record<Name, (...args: (number | Uint8Array)[]) => number> };
 }
