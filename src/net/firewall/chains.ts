@@ -231,19 +231,19 @@ const directRules = (f: FamilyWords): Rule[] => [
 const masqueradeRules = (f: FamilyWords): Rule[] => [
   rule(
     "containers on their way out",
-    deviceIn("oifname", SETS.bridges.name, { inverted: true }),
     family(f.family),
+    deviceIn("oifname", SETS.bridges.name, { inverted: true }),
     fieldLoad(f.source),
     lookup(f.masqueraded.name),
     masquerade(),
   ),
   rule(
     "containers that use a published port",
-    deviceIn("oifname", SETS.bridges.name),
     family(f.family),
+    ctStatus("dnat"),
+    deviceIn("oifname", SETS.bridges.name),
     fieldLoad(f.source),
     lookup(f.subnets.name),
-    ctStatus("dnat"),
     masquerade(),
   ),
 ];
@@ -365,7 +365,6 @@ export const CHAINS: readonly { chain: Chain; rules: readonly Rule[] }[] = [
   {
     chain: { name: "into_bridge" },
     rules: [
-      rule("answers", ctState("established", "related"), verdict("accept")),
       rule("", deviceIn("oifname", SETS.guarded.name), verdict({ jump: "admission" })),
       rule("published ports", ctStatus("dnat"), verdict("accept")),
       ...directRules(IPV4),
@@ -410,6 +409,7 @@ export const CHAINS: readonly { chain: Chain; rules: readonly Rule[] }[] = [
       rule("containers of one network", devicePair, lookup(SETS.neighbours.name), verdict("accept")),
       rule("internal networks", deviceIn("iifname", SETS.internal.name), counter(), verdict("drop")),
       rule("internal networks", deviceIn("oifname", SETS.internal.name), counter(), verdict("drop")),
+      rule("what was allowed, and answers", ctState("established", "related"), verdict("accept")),
       rule("", deviceIn("iifname", SETS.bridges.name), verdict({ jump: "egress" })),
       rule("", deviceIn("oifname", SETS.bridges.name), verdict({ goto: "into_bridge" })),
     ],
@@ -421,8 +421,8 @@ export const CHAINS: readonly { chain: Chain; rules: readonly Rule[] }[] = [
       ...[IP_PROTO.tcp, IP_PROTO.udp].map((proto) =>
         rule(
           "internal networks reach the host by their own addresses",
-          deviceIn("iifname", SETS.internal.name),
           family("ipv6"),
+          deviceIn("iifname", SETS.internal.name),
           fieldIn("ip6Source", "ipv6_addr", "fe80::", 10),
           metaLoad("l4proto"),
           compare("eq", Uint8Array.of(proto)),
@@ -436,15 +436,15 @@ export const CHAINS: readonly { chain: Chain; rules: readonly Rule[] }[] = [
   {
     chain: { name: "postrouting", hook: { type: "nat", hook: "postrouting", priority: 100 } },
     rules: [
-      ...masqueradeRules(IPV4),
-      ...masqueradeRules(IPV6),
       rule(
         "the host's loopback to a published port",
-        deviceIn("oifname", SETS.bridges.name),
         family("ipv4"),
         fromLoopback,
+        deviceIn("oifname", SETS.bridges.name),
         masquerade(),
       ),
+      ...masqueradeRules(IPV4),
+      ...masqueradeRules(IPV6),
     ],
   },
 ];
