@@ -406,10 +406,19 @@ export const CHAINS: readonly { chain: Chain; rules: readonly Rule[] }[] = [
   {
     chain: { name: "forward", hook: { type: "filter", hook: "forward", priority: 0 } },
     rules: [
-      rule("containers of one network", devicePair, lookup(SETS.neighbours.name), verdict("accept")),
-      rule("internal networks", deviceIn("iifname", SETS.internal.name), counter(), verdict("drop")),
-      rule("internal networks", deviceIn("oifname", SETS.internal.name), counter(), verdict("drop")),
+      // Before what was allowed: what has begun while somebody had flushed the rules must not go on.
+      ...(["iifname", "oifname"] as const).map((device) =>
+        rule(
+          "internal networks",
+          deviceIn(device, SETS.internal.name),
+          devicePair,
+          lookup(SETS.neighbours.name, { inverted: true }),
+          counter(),
+          verdict("drop"),
+        ),
+      ),
       rule("what was allowed, and answers", ctState("established", "related"), verdict("accept")),
+      rule("containers of one network", devicePair, lookup(SETS.neighbours.name), verdict("accept")),
       rule("", deviceIn("iifname", SETS.bridges.name), verdict({ jump: "egress" })),
       rule("", deviceIn("oifname", SETS.bridges.name), verdict({ goto: "into_bridge" })),
     ],
