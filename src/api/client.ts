@@ -32,7 +32,7 @@ export interface ClientOptions {
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Request body of operations that take bytes; sent chunked unless it is a Uint8Array. */
+  /** Request body of operations that take bytes; sent chunked unless it is a Uint8Array. A piece is sent before the next is asked for. */
   readonly upload?: Uint8Array | AsyncIterable<Uint8Array> | undefined;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -335,7 +335,7 @@ class HttpClient {
   ): Promise<UnixResponse> | undefined {
     const { method, target, body } = request;
     const endpoint = this.#endpoint;
-    if (!("path" in endpoint) || (body !== undefined && !isWhole(body))) return undefined;
+    if (!("path" in endpoint)) return undefined;
     const headers = this.#headers(request, more === undefined ? {} : { headers: more });
     const asked = upgrade === undefined ? {} : { upgrade };
     const kept = this.#kept;
@@ -386,9 +386,6 @@ const upgradeOf = ({ success }: OperationSpec): string =>
 
 const isMultiplexed = (headers: ReadonlyMap<string, string>): true | undefined =>
   headers.get("content-type") === "application/vnd.docker.multiplexed-stream" || undefined;
-
-const isWhole = (body: NonNullable<RequestOptions["body"]>): body is Uint8Array | string =>
-  typeof body === "string" || body instanceof Uint8Array;
 
 /** Creates a client; nothing is connected before the first call. Throws Fault(invalidParameter, "host.invalid"). */
 export function createClient(options: ClientOptions): Client {

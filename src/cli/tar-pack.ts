@@ -6,13 +6,15 @@ import { tarEntry, tarHeader, tarPadding } from "../lib/tar/writer.ts";
 import { complain } from "./failure.ts";
 import { errnoText } from "./options/env.ts";
 
-const chunkBytes = 1 << 18;
+const CHUNK_BYTES = 1 << 18;
 
 export interface PackPathOptions {
   /** Names of files with several links, by device and inode; filled as the archive is written. */
   readonly links: Map<string, string>;
   /** Gives everything to root in place of its owner. */
   readonly isRootOwned: boolean;
+  /** What contents are read into, so that a piece is good until the next is asked for; without it each has memory of its own. */
+  readonly buffer?: Buffer;
 }
 
 type Base = Pick<TarEntry, "name" | "mode" | "mtimeSec" | "uid" | "gid">;
@@ -35,14 +37,14 @@ export function* packPath(
   else if (stats.isSymbolicLink())
     yield tarHeader(tarEntry({ ...base, type: "symlink", linkName: readlinkSync(full) }));
   else if (stats.isFIFO()) yield tarHeader(tarEntry({ ...base, type: "fifo" }));
-  else if (stats.isFile()) yield* packFile(full, base, stats, options.links);
+  else if (stats.isFile()) yield* packFile(full, base, stats, options);
 }
 
 function* packFile(
   full: string,
   base: Base,
   stats: Stats,
-  links: Map<string, string>,
+  { links, buffer }: PackPathOptions,
 ): Generator<Uint8Array> {
   const inode = `${stats.dev}:${stats.ino}`;
   const first = stats.nlink > 1 ? links.get(inode) : undefined;
@@ -62,8 +64,8 @@ function* packFile(
   try {
     yield tarHeader(tarEntry({ ...base, type: "file", sizeBytes: stats.size }));
     for (let left = stats.size; left > 0; ) {
-      const chunk = Buffer.allocUnsafe(Math.min(left, chunkBytes));
-      const count = readSync(fd, chunk, 0, chunk.length, null);
+      const chunk = buffer ?? Buffer.allocUnsafe(Math.min(left, CHUNK_BYTES));
+      const count = readSync(fd, chunk, 0, Math.min(left, chunk.length), null);
       if (count === 0)
         throw complain(`file ${JSON.stringify(base.name)} was cut short while it was being sent`);
       yield chunk.subarray(0, count);

@@ -402,6 +402,19 @@ test("content of any size is sent, also when it comes at once", { skip }, async 
   assert.ok(readFileSync(join(bench.dir, "root/large")).equals(bytes));
 });
 
+test("content's memory may be used again when send has been awaited", { skip }, async () => {
+  await using bench = await openBench();
+  await using session = await openRoot(bench);
+  const memory = Buffer.alloc(700_000);
+  const letters = [..."abcdefgh"];
+  await session.send([fs.file("file", meta(0o644), letters.length * memory.length)]);
+  for (const letter of letters) await session.send([fs.data(memory.fill(letter))]);
+  memory.fill("x");
+  await session.sync();
+  const expected = Buffer.concat(letters.map((letter) => Buffer.alloc(memory.length, letter)));
+  assert.ok(readFileSync(join(bench.dir, "root/file")).equals(expected));
+});
+
 test("user looks names up in the root's own accounts", { skip }, async () => {
   await using bench = await openBench();
   await using session = await openRoot(bench);

@@ -10,7 +10,16 @@ import { Fault, SysError } from "../lib/errors.ts";
 import { connectFrames, type FrameSocket } from "./frame-socket.ts";
 import { lostConnection, readReply } from "./keel-reply.ts";
 import { fs, type IdMaps, type Op, type Path, type RootSource, type Value } from "./ops.ts";
-import { asBytes, asList, asNumber, asText, encodeFrame, type Reply, sizeOfValue } from "./wire.ts";
+import {
+  asBytes,
+  asList,
+  asNumber,
+  asText,
+  encodeFrame,
+  encodePieces,
+  type Reply,
+  sizeOfValue,
+} from "./wire.ts";
 
 export type { Reply } from "./wire.ts";
 
@@ -18,6 +27,8 @@ const VERB = { hello: 1, run: 2, root: 3, fs: 4, watch: 5 } as const;
 const MAX_IDLE = 8;
 /** File operations are split into frames of about this size, so that keel starts before everything is there. */
 const FRAME_TARGET_BYTES = 1 << 20;
+/** Content from this size on is sent from where it is: more than what a socket takes without asking for a pause (its high-water mark). */
+const LARGE_BYTES = 64 << 10;
 
 /**
  * The root of a file session: an overlay also needs a `target`, an existing empty directory to mount it on. `inside`: a directory
@@ -93,7 +104,7 @@ export interface ExportEntry {
 
 /** File operations below one root. Nothing a path says leads outside of it. */
 export interface FsSession extends AsyncDisposable {
-  /** Sends operations without waiting for them. A promise is returned when the socket is full; await it. */
+  /** Sends operations without waiting for them. A promise is returned when the socket is full; await it before any content's memory is used again. */
   send(ops: readonly Op[]): Promise<void> | void;
   /** Runs operations and returns their results; throws the first failure since the last `sync` as SysError. */
   sync(ops?: readonly Op[], onProgress?: (bytes: number) => void): Promise<Reply[]>;
@@ -270,8 +281,9 @@ class AgentFsSession implements FsSession {
     let full: Promise<void> | undefined;
     for (const part of inFrames(ops)) {
       // Each send waits for the same drain, so the last promise stands for all of them.
-      const more = this.#connection.send(encodeFrame([VERB.fs, 0, part]));
-      if (more !== undefined) {
+      for (const piece of encodePieces([VERB.fs, 0, part], LARGE_BYTES)) {
+        const more = this.#connection.send(piece);
+        if (more === undefined) continue;
         full?.catch(() => undefined); // ignored: `more` fails for the same reason
         full = more;
       }

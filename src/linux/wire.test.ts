@@ -7,6 +7,7 @@ import {
   asNumber,
   decodeBody,
   encodeFrame,
+  encodePieces,
   frameLength,
   MAX_FRAME_BYTES,
   type Reply,
@@ -93,4 +94,20 @@ test("encodeFrame copies, decodeBody does not", () => {
   assert.equal(String(view), "abc");
   assert.equal((view as Buffer).buffer, body.buffer);
   assert.throws(() => asNumber(view), Fault);
+});
+
+test("encodePieces gives the same frame, in which large byte strings are views", () => {
+  fc.assert(
+    fc.property(list, fc.integer({ min: 0, max: 12 }), (values, largeBytes) => {
+      const pieces = encodePieces(values, largeBytes);
+      assert.ok(Buffer.concat(pieces).equals(encodeFrame(values)));
+    }),
+  );
+  const content = new Uint8Array(5);
+  assert.deepEqual(
+    encodePieces([1, [content, new Uint8Array(4), "text!"]], 5).map(
+      (piece) => piece.buffer === content.buffer,
+    ),
+    [false, true, false],
+  );
 });

@@ -1,6 +1,6 @@
 // Values and frames between TypeScript and keel (native/PROTOCOL.md "Values and frames"): bytes in, bytes out, no I/O.
-// Encoding copies every byte once, into the frame; decoding copies nothing: byte strings are views of the
-// received buffer. A decoder believes no length before it has checked it and throws nothing but Fault.
+// Encoding copies every byte once, into the frame, or leaves large byte strings where they are (encodePieces); decoding
+// copies nothing: byte strings are views of the received buffer. A decoder believes no length before it has checked it and throws nothing but Fault.
 
 import { Fault } from "../lib/errors.ts";
 import type { Value } from "./ops.ts";
@@ -39,7 +39,19 @@ export function sizeOfValue(value: Value, depth = MAX_DEPTH): number {
   return size;
 }
 
-function putInt(out: Buffer, at: number, value: number | bigint): number {
+/** A frame on its way to bytes. */
+interface Encoding {
+  readonly out: Buffer;
+  at: number;
+  /** Byte strings from this size on stay where they are. */
+  readonly largeBytes: number;
+  /** They, with their places in `out`. */
+  readonly views: { readonly at: number; readonly bytes: Uint8Array }[];
+  /** How many bytes they have. */
+  left: number;
+}
+
+function putInt({ out, at }: Encoding, value: number | bigint): void {
   out[at] = TAG.int;
   if (typeof value === "bigint") {
     if (BigInt.asIntN(64, value) !== value) throw unencodable("an integer of more than 64 bits");
@@ -49,41 +61,75 @@ function putInt(out: Buffer, at: number, value: number | bigint): number {
     out.writeUInt32LE(value >>> 0, at + 1); // >>> 0 keeps the low 32 bits of the two's complement
     out.writeInt32LE(Math.floor(value / TWO_32), at + 5);
   }
-  return at + INT_BYTES;
 }
 
-function putValue(out: Buffer, at: number, value: Value): number {
-  if (typeof value === "number" || typeof value === "bigint") return putInt(out, at, value);
-  if (typeof value === "string" || value instanceof Uint8Array) {
-    out[at] = TAG.bytes;
-    const from = at + BYTES_HEAD;
-    let length: number;
-    if (typeof value === "string") {
-      length = out.write(value, from);
-    } else {
-      out.set(value, from);
-      length = value.byteLength;
-    }
-    out.writeUInt32LE(length, at + 1);
-    out[from + length] = 0;
-    return from + length + 1;
+function putBytes(e: Encoding, value: string | Uint8Array): void {
+  const { out, at } = e;
+  const from = at + BYTES_HEAD;
+  out[at] = TAG.bytes;
+  const length = typeof value === "string" ? out.write(value, from) : value.byteLength;
+  out.writeUInt32LE(length, at + 1);
+  e.at = from;
+  if (typeof value !== "string" && length >= e.largeBytes) {
+    e.views.push({ at: from, bytes: value });
+    e.left += length;
+  } else {
+    if (typeof value !== "string") out.set(value, from);
+    e.at += length;
   }
+  out[e.at++] = 0;
+}
+
+function putValue(e: Encoding, value: Value): void {
+  if (typeof value === "number" || typeof value === "bigint") {
+    putInt(e, value);
+    e.at += INT_BYTES;
+    return;
+  }
+  if (typeof value === "string" || value instanceof Uint8Array) return putBytes(e, value);
+  const { out, at, left } = e;
   out[at] = TAG.list;
-  let end = at + LIST_HEAD;
-  for (const item of value) end = putValue(out, end, item);
-  out.writeUInt32LE(end - at - BYTES_HEAD, at + 1);
+  e.at += LIST_HEAD;
+  for (const item of value) putValue(e, item);
+  out.writeUInt32LE(e.at + e.left - at - left - BYTES_HEAD, at + 1);
   out.writeUInt32LE(value.length, at + BYTES_HEAD);
-  return end;
 }
 
 /** Returns the whole frame for one list, length prefix included. The caller may reuse its buffers at once. */
 export function encodeFrame(list: readonly Value[]): Buffer {
+  return encode(list, Infinity).out;
+}
+
+/** Returns the same in pieces: of byte strings from `largeBytes` on nothing is copied, so that they must stay as they are until they are sent. */
+export function encodePieces(list: readonly Value[], largeBytes: number): Uint8Array[] {
+  const { out, views } = encode(list, largeBytes);
+  const pieces: Uint8Array[] = [];
+  let from = 0;
+  for (const { at, bytes } of views) {
+    pieces.push(out.subarray(from, at), bytes);
+    from = at;
+  }
+  return [...pieces, out.subarray(from)];
+}
+
+function encode(list: readonly Value[], largeBytes: number): Encoding {
   const size = sizeOfValue(list);
   if (size > MAX_FRAME_BYTES) throw unencodable(`a message of ${size} bytes, more than ${MAX_FRAME_BYTES}`);
-  const out = Buffer.allocUnsafe(FRAME_HEAD + size);
+  const out = Buffer.allocUnsafe(FRAME_HEAD + size - sizeOfLarge(list, largeBytes));
+  const e: Encoding = { out, at: FRAME_HEAD, largeBytes, views: [], left: 0 };
   out.writeUInt32LE(size, 0);
-  putValue(out, FRAME_HEAD, list);
-  return out;
+  putValue(e, list);
+  return e;
+}
+
+/** Returns how many bytes of `value` stay where they are. */
+function sizeOfLarge(value: Value, largeBytes: number): number {
+  if (largeBytes === Infinity) return 0;
+  if (value instanceof Uint8Array) return value.byteLength >= largeBytes ? value.byteLength : 0;
+  if (!Array.isArray(value)) return 0;
+  let size = 0;
+  for (const item of value as readonly Value[]) size += sizeOfLarge(item, largeBytes);
+  return size;
 }
 
 interface Cursor {

@@ -158,10 +158,11 @@ export class Exchange {
   write(piece: string | Uint8Array): Promise<void> {
     const res = this.#res;
     if (this.call.signal.aborted) return Promise.resolve();
-    // In one piece: the chunk's length, the chunk and its end would wake the client three times.
-    res.cork();
+    // In one piece: the chunk's length, the chunk and its end would wake the client three times. That is cheaper than to copy a large one.
+    const isLarge = piece.length >= LARGE_BYTES;
+    if (!isLarge) res.cork();
     res.write(piece);
-    res.uncork();
+    if (!isLarge) res.uncork();
     const { socket } = res;
     if (socket?.writableNeedDrain !== true) return Promise.resolve();
     return new Promise((resolve) => {
@@ -277,6 +278,7 @@ export class Exchange {
   }
 }
 
+const LARGE_BYTES = 64 << 10;
 /** How long a client may go on sending a body after its answer. */
 const UPLOAD_GRACE_MS = 10_000;
 /** How long a client may keep its side of a finished stream open. */

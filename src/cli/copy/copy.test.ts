@@ -133,6 +133,43 @@ test("uploadPath names the copy by what is at the target", async () => {
   });
 });
 
+test("uploadPath sends small and large files byte for byte", async () => {
+  const stats = { "/dir": directoryMode };
+  await withDaemon({ stats }, async ({ host, dir, put }) => {
+    mkdirSync(join(dir, "src"));
+    const sizes = [0, 1, 511, 512, 513, 30_000, 32_768, 32_769, 262_143, 262_144, 262_145, 700_001];
+    const contents = new Map<string, string>();
+    for (const [i, size] of [...sizes, ...sizes, ...new Array<number>(600).fill(700)].entries()) {
+      const name = `src/${String(i).padStart(4, "0")}`;
+      contents.set(name, `${i} `.repeat(size).slice(0, size));
+      writeFileSync(join(dir, name), contents.get(name) as string);
+    }
+    await uploadPath({
+      client: createClient({ host }),
+      container: "c",
+      source: join(dir, "src"),
+      target: "/dir",
+      followLink: false,
+      keepOwner: false,
+    });
+    const arrived = new Map<string, string>();
+    let name = "";
+    const body = put.at(-1)?.body as Buffer;
+    for await (const events of readTar(
+      (async function* () {
+        yield body;
+      })(),
+    ))
+      for (const event of events) {
+        if (event.kind === "entry") name = event.entry.name;
+        if (event.kind === "entry" && event.entry.type === "file") arrived.set(name, "");
+        if (event.kind === "data")
+          arrived.set(name, `${arrived.get(name)}${Buffer.from(event.bytes).toString()}`);
+      }
+    assert.deepEqual(arrived, contents);
+  });
+});
+
 test("downloadPath unpacks under the name that the target asks for", async () => {
   const tree = archive([
     { type: "directory", name: "src" },

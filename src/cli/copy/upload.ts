@@ -150,13 +150,19 @@ async function* tally(
   }
 }
 
+/** Pieces up to this size are sent together. */
+const SMALL_BYTES = 32 << 10;
+const BUFFER_BYTES = 256 << 10;
+
+/** Yields the tar of what is at `root`; a piece is good until the next is asked for. */
 async function* packTree(
   root: string,
   name: string,
   stats: Stats,
   { onBytes }: { readonly onBytes: (bytes: number) => void },
 ): AsyncGenerator<Uint8Array> {
-  const options = { links: new Map<string, string>(), isRootOwned: false };
+  const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  const options = { links: new Map<string, string>(), isRootOwned: false, buffer };
   const visit = function* (full: string, as: string, found: Stats): Generator<Uint8Array> {
     if (as !== "") yield* packPath(full, as, found, options);
     if (!found.isDirectory()) return;
@@ -165,9 +171,20 @@ async function* packTree(
       yield* visit(path, as === "" ? child : `${as}/${child}`, lstatSync(path));
     }
   };
+  const gathered = new Uint8Array(BUFFER_BYTES);
+  let filled = 0;
   for (const chunk of visit(root, name, stats)) {
     onBytes(chunk.length);
-    yield chunk;
+    if (filled + chunk.length > BUFFER_BYTES || (filled > 0 && chunk.length > SMALL_BYTES)) {
+      yield gathered.subarray(0, filled);
+      filled = 0;
+    }
+    if (chunk.length > SMALL_BYTES) yield chunk;
+    else {
+      gathered.set(chunk, filled);
+      filled += chunk.length;
+    }
   }
+  yield gathered.subarray(0, filled);
   yield TAR_END;
 }

@@ -171,6 +171,20 @@ describe("requests", () => {
     assert.equal(await send(stream), "chunked abc");
   });
 
+  test("a streamed body's pieces may share their memory", async () => {
+    listener = (req, res) => void readAll(req).then((text) => res.end(text));
+    const letter = (i: number): string => String.fromCharCode(0x41 + (i % 26));
+    const count = 200;
+    const size = 15_000; // several wait together before the sender is asked to pause
+    const body = (async function* () {
+      const memory = Buffer.alloc(size);
+      for (let i = 0; i < count; i++) yield memory.fill(letter(i));
+    })();
+    const response = await sendRequest({ endpoint: { path }, method: "POST", target: "/", body });
+    const expected = Array.from({ length: count }, (_, i) => letter(i).repeat(size)).join("");
+    assert.ok((await response.text()) === expected);
+  });
+
   test("a source that fails ends the request with its error", async () => {
     listener = (req) => req.on("error", () => {});
     const body = (async function* () {

@@ -25,7 +25,7 @@ export interface RequestOptions {
   readonly target: string;
   /** Host, Connection, Content-Length and Transfer-Encoding are set here. */
   readonly headers?: Readonly<Record<string, HeaderValue>>;
-  /** Sent with Content-Length when it is bytes or text, chunked when it is a stream. */
+  /** Sent with Content-Length when it is bytes or text, chunked when it is a stream; a piece is sent before the next is asked for. */
   readonly body?: Uint8Array | string | AsyncIterable<Uint8Array> | undefined;
   /** Asks for the connection (`Upgrade: tcp`); `hijack()` of the response then gives it. */
   readonly upgrade?: string;
@@ -45,16 +45,15 @@ export interface Response extends ResponseHead {
 
 const DEFAULT_TEXT_LIMIT = 256 * 1024 * 1024;
 
-/** Resolves when the socket takes more, or will never. */
-function drained(socket: Connection): Promise<void> {
+/** Writes the bytes and resolves when they and all before them are out, or will never be. */
+function written(socket: Connection, bytes: string): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
-      socket.removeListener("drain", done);
       socket.removeListener("close", done);
       resolve();
     };
-    socket.on("drain", done);
     socket.on("close", done);
+    socket.write(bytes, done);
   });
 }
 
@@ -191,7 +190,7 @@ class Exchange {
     this.#socket.destroy();
   }
 
-  /** Sends a streamed body until its end, or until an error answer makes the rest pointless (a good answer may run alongside). */
+  /** Sends a streamed body, piece after piece, until its end, or until an error answer makes the rest pointless (a good answer may run alongside). */
   async upload(body: AsyncIterable<Uint8Array>): Promise<void> {
     for await (const chunk of body) {
       if (this.#isRefused || this.#isOver) return;
@@ -199,9 +198,9 @@ class Exchange {
       this.#socket.cork();
       this.#socket.write(`${chunk.length.toString(16)}\r\n`);
       this.#socket.write(chunk);
-      const isRoom = this.#socket.write("\r\n");
+      const isOut = written(this.#socket, "\r\n");
       this.#socket.uncork();
-      if (!isRoom && this.#socket.writableNeedDrain) await drained(this.#socket);
+      await isOut; // the next piece may be in the same memory
     }
     if (!this.#isOver && !this.#isRefused) this.#socket.write("0\r\n\r\n");
   }

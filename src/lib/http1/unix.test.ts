@@ -261,3 +261,97 @@ test("a connection that the other side ends, or on which it speaks unasked, is n
       },
     );
 });
+
+async function* piecesOf(size: number, pieces: readonly string[]): AsyncGenerator<Uint8Array> {
+  const memory = Buffer.alloc(size);
+  for (const piece of pieces) yield memory.fill(piece).subarray(0, piece === "" ? 0 : size);
+}
+
+/** Takes a chunked body apart, without the reader that is under test elsewhere. */
+function unchunked(body: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0; ; ) {
+    const end = body.indexOf("\r\n", at);
+    const size = Number.parseInt(body.subarray(at, end).toString(), 16);
+    if (size === 0) return Buffer.concat(parts);
+    parts.push(body.subarray(end + 2, end + 2 + size));
+    assert.equal(body.subarray(end + 2 + size, end + 4 + size).toString(), "\r\n");
+    at = end + 4 + size;
+  }
+}
+
+test("a streamed body goes up piece by piece, each sent before its memory is used again, and its connection is not kept", async () => {
+  const size = 1_000_003;
+  const kept = new KeptConnection();
+  let head = "";
+  let body = Buffer.alloc(0);
+  await withServer(
+    (socket, text, rest) => {
+      head = text;
+      const parts: Buffer[] = [];
+      let end = "";
+      const take = (chunk: Buffer): void => {
+        parts.push(chunk);
+        end = (end + chunk.subarray(-5).toString("latin1")).slice(-5);
+        if (end !== "0\r\n\r\n") return;
+        body = Buffer.concat(parts);
+        socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+      };
+      socket.on("data", take);
+      take(rest);
+    },
+    async ({ upgrade: _, ...request }) => {
+      const answer = await sendUnix({ ...request, kept, body: piecesOf(size, ["a", "", "b", "c"]) });
+      assert.equal(await answer.text(), "{}");
+      assert.equal(kept.take(), undefined);
+    },
+  );
+  assert.match(head, /\r\nTransfer-Encoding: chunked/);
+  assert.match(head, /\r\nConnection: close/);
+  const expected = ["a", "b", "c"].map((letter) => Buffer.alloc(size, letter));
+  assert.ok(unchunked(body).equals(Buffer.concat(expected)));
+});
+
+test("an error answer ends a streamed body, also when the other side is gone with it", async () => {
+  for (const end of ["destroy", "wait"] as const) {
+    let asked = 0;
+    const isOver = Promise.withResolvers<void>();
+    const endless = async function* (): AsyncGenerator<Uint8Array> {
+      try {
+        for (;;) {
+          asked++;
+          yield new Uint8Array(100_000);
+        }
+      } finally {
+        isOver.resolve();
+      }
+    };
+    await withServer(
+      (socket) => {
+        socket.write("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone", () => {
+          if (end === "destroy") socket.destroy();
+        });
+      },
+      async ({ upgrade: _, ...request }) => {
+        const answer = await sendUnix({ ...request, body: endless() });
+        assert.equal(answer.status, 404);
+        assert.equal(await answer.text(), "gone");
+        await isOver.promise;
+      },
+    );
+    assert.ok(asked < 100, `${asked} pieces were asked for`);
+  }
+});
+
+test("a streamed body that fails ends its request with its error", async () => {
+  const broken = async function* (): AsyncGenerator<Uint8Array> {
+    yield new Uint8Array(10);
+    throw new Fault("notFound", "no such file");
+  };
+  await withServer(
+    () => {},
+    async ({ upgrade: _, ...request }) => {
+      await assert.rejects(sendUnix({ ...request, body: broken() }), { message: "no such file" });
+    },
+  );
+});

@@ -1,5 +1,5 @@
 // One HTTP/1.1 request to a unix socket, whose answer is small and read as a whole, or which becomes a channel: what a command of a few
-// milliseconds needs, by the runtime's own sockets. Streams, uploads and other endpoints are request.ts's.
+// milliseconds needs, and one that sends much, by the runtime's own sockets. Streamed answers and other endpoints are request.ts's.
 // Invariant: the connection is closed, or kept for the next request, when the text has been read; it is closed when the signal aborts or
 // anything fails; a channel belongs to its caller.
 
@@ -24,7 +24,8 @@ export interface UnixRequest {
   /** Path and query, already encoded. */
   readonly target: string;
   readonly headers: Readonly<Record<string, HeaderValue>>;
-  readonly body?: Uint8Array | string | undefined;
+  /** Sent with Content-Length when it is bytes or text, chunked when it is a stream; the connection is not kept then. */
+  readonly body?: Uint8Array | string | AsyncIterable<Uint8Array> | undefined;
   /** Asks for the connection, such as "tcp". */
   readonly upgrade?: string;
   readonly signal?: AbortSignal | undefined;
@@ -77,7 +78,7 @@ const TEXT_LIMIT_BYTES = 256 * 1024 * 1024;
  * detail.errno when nobody listens, "http.closed" when no answer came, "http.malformed" when it is none, and the signal's reason when it aborts.
  */
 export async function sendUnix(request: UnixRequest): Promise<UnixResponse> {
-  const { signal, kept } = request;
+  const { signal, kept, body } = request;
   signal?.throwIfAborted();
   const bytes = encode(request);
   const channel = kept?.take() ?? (await UnixChannel.open(request.socketPath));
@@ -87,6 +88,7 @@ export async function sendUnix(request: UnixRequest): Promise<UnixResponse> {
   try {
     signal?.throwIfAborted();
     channel.write(bytes);
+    if (isStream(body)) upload(channel, body).catch((error: unknown) => channel.fail(error));
     const head = await readHead(channel);
     return { ...head, channel, text: () => readText(channel, request, head).finally(release) };
   } catch (error) {
@@ -96,16 +98,38 @@ export async function sendUnix(request: UnixRequest): Promise<UnixResponse> {
   }
 }
 
-function encode({ method, target, headers, body, upgrade, kept }: UnixRequest): Uint8Array {
-  const content = typeof body === "string" ? utf8Bytes(body) : body;
-  const close = kept === undefined ? { Connection: "close" } : {};
+const isStream = (body: UnixRequest["body"]): body is AsyncIterable<Uint8Array> =>
+  body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array);
+
+/** Sends a streamed body to its end, or until the answer has been read and the connection is closed. A piece is sent before the next is asked for. */
+async function upload(channel: UnixChannel, body: AsyncIterable<Uint8Array>): Promise<void> {
+  let end = "";
+  for await (const chunk of body) {
+    if (channel.isOver) return;
+    if (chunk.length === 0) continue;
+    channel.write(utf8Bytes(`${end}${chunk.length.toString(16)}\r\n`));
+    channel.write(chunk);
+    await channel.drained();
+    end = "\r\n"; // goes out with the next piece's length: each write wakes the other side
+  }
+  channel.write(utf8Bytes(`${end}0\r\n\r\n`));
+}
+
+/** Where the connection may go to after the answer. */
+const keptOf = ({ body, kept }: UnixRequest): KeptConnection | undefined =>
+  isStream(body) ? undefined : kept;
+
+function encode(request: UnixRequest): Uint8Array {
+  const { method, target, headers, body, upgrade } = request;
+  const close = keptOf(request) === undefined ? { Connection: "close" } : {};
+  const content = isStream(body) ? undefined : typeof body === "string" ? utf8Bytes(body) : body;
+  const hasNone = body === undefined && (method === "GET" || method === "HEAD");
+  const length = hasNone ? {} : { "Content-Length": String(content?.length ?? 0) };
   const head = encodeRequestHead(method, target, {
     Host: "docker",
     ...headers,
     ...(upgrade === undefined ? close : { Connection: "Upgrade", Upgrade: upgrade }),
-    ...(content === undefined && (method === "GET" || method === "HEAD")
-      ? {}
-      : { "Content-Length": String(content?.length ?? 0) }),
+    ...(isStream(body) ? { "Transfer-Encoding": "chunked" } : length),
   });
   return joinBytes([utf8Bytes(head), ...(content === undefined ? [] : [content])]);
 }
@@ -129,12 +153,8 @@ async function readHead(channel: UnixChannel): Promise<ResponseHead> {
   }
 }
 
-async function readText(
-  channel: UnixChannel,
-  { method, kept }: UnixRequest,
-  head: ResponseHead,
-): Promise<string> {
-  const reader = createBodyReader(framingOf(method, head));
+async function readText(channel: UnixChannel, request: UnixRequest, head: ResponseHead): Promise<string> {
+  const reader = createBodyReader(framingOf(request.method, head));
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   let isReusable = false;
@@ -162,6 +182,7 @@ async function readText(
       ? closed("the response was complete")
       : error;
   } finally {
+    const kept = keptOf(request);
     if (isReusable && kept !== undefined) kept.put(channel);
     else channel.destroy();
   }

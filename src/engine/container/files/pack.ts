@@ -20,6 +20,8 @@ const TYPES: ReadonlyMap<number, TarEntryType> = new Map([
 /** The kernel's file systems in a running container: they are no files to be copied, and change while they are read. */
 const KERNEL_DIRS = new Set(["proc", "sys", "dev"]);
 const GATHER_BYTES = 256 << 10;
+/** Pieces from this size on are given as they are: to join them would copy them. */
+const LARGE_BYTES = 64 << 10;
 
 export interface PackOptions {
   /** The view of a running container, where the kernel's file systems are mounted. */
@@ -46,12 +48,17 @@ export async function* packPath(
   let parts: Uint8Array[] = [];
   let size = 0;
   for await (const piece of packMounts(session, path, stat, options)) {
-    parts.push(piece);
-    size += piece.length;
-    if (size < GATHER_BYTES) continue;
-    yield Buffer.concat(parts);
-    parts = [];
-    size = 0;
+    const isLarge = piece.length >= LARGE_BYTES;
+    if (!isLarge) {
+      parts.push(piece);
+      size += piece.length;
+    }
+    if (size >= GATHER_BYTES || (isLarge && size > 0)) {
+      yield Buffer.concat(parts);
+      parts = [];
+      size = 0;
+    }
+    if (isLarge) yield piece;
   }
   yield Buffer.concat([...parts, TAR_END]);
 }
