@@ -4,6 +4,7 @@
 
 #include "hooks.h"
 #include "ops.h"
+#include "procfs.h"
 #include "resolve.h"
 
 #include <errno.h>
@@ -115,9 +116,11 @@ static int open_sysctl(struct container *c, const char *name, struct fault *f)
 		.flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
 	};
-	int fd = (int)syscall(SYS_openat2, c->host_proc, path, &how, sizeof how);
-	if (fd < 0 && (errno == ENOSYS || errno == EPERM)) // `host_proc` is the host's: nobody else arranges what is in it
-		fd = openat(c->host_proc, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	CLEAN_FD int own = procfs_private();
+	int proc = own < 0 ? c->host_proc : own;
+	int fd = (int)syscall(SYS_openat2, proc, path, &how, sizeof how);
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM)) // neither is the container's: nobody else arranges what is in it
+		fd = openat(proc, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return fault_set(f, errno, "sysctl", name, NULL);
 	struct statfs fs;

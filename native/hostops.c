@@ -6,6 +6,7 @@
 #include "lifetime.h"
 #include "netns.h"
 #include "ops.h"
+#include "procfs.h"
 #include "program.h"
 #include "quota.h"
 #include "tree.h"
@@ -28,6 +29,7 @@ enum { MAX_UNDO = 256 };
 
 struct host {
 	int regs[HOST_REGISTERS];
+	int procfs; // for the sysctls of namespaces in registers, -1 until the first
 	struct reader undo[MAX_UNDO]; // operations to run when something fails
 	unsigned undo_count;
 	struct writer *results, *warnings;
@@ -385,7 +387,14 @@ static int op_sysctl_host(struct host *h, struct reader *args, struct fault *f)
 	wire_str(args, &name);
 	wire_str(args, &value);
 	int rc = get_register(h, reg, &ns, f);
-	return rc < 0 ? rc : netns_sysctl(ns, name, value, f);
+	if (rc < 0)
+		return rc;
+	if (ns >= 0 && h->procfs < 0)
+		h->procfs = procfs_private();
+	if (ns >= 0 && h->procfs >= 0)
+		return netns_sysctl(ns, h->procfs, name, value, f);
+	CLEAN_FD int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return proc < 0 ? fault_set(f, errno, "open", "/proc", NULL) : netns_sysctl(ns, proc, name, value, f);
 }
 
 static int op_datagrams(struct host *h, struct reader *args, struct fault *f)
@@ -645,6 +654,7 @@ static void host_init(struct host *h, struct writer *results, struct writer *war
 {
 	for (int i = 0; i < HOST_REGISTERS; i++)
 		h->regs[i] = -1;
+	h->procfs = -1;
 	h->undo_count = 0;
 	h->results = results;
 	h->warnings = warnings;
@@ -654,6 +664,7 @@ static void host_close(struct host *h)
 {
 	for (int i = 0; i < HOST_REGISTERS; i++)
 		clean_fd(&h->regs[i]);
+	clean_fd(&h->procfs);
 }
 
 // Runs what was registered with onFailure, newest first. Their failures are ignored: the first one is the story.

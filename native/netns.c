@@ -95,17 +95,17 @@ int netns_open(const char *path, struct fault *f)
 	return fault_set(f, EINVAL, "netnsOpen", path, "not a network namespace");
 }
 
-int netns_sysctl(int ns, const char *name, const char *value, struct fault *f)
+int netns_sysctl(int ns, int proc, const char *name, const char *value, struct fault *f)
 {
 	char path[256];
-	int n = snprintf(path, sizeof path, "/proc/sys/%s", name);
+	int n = snprintf(path, sizeof path, "sys/%s", name);
 	if (n < 0 || (size_t)n >= sizeof path || strstr(path, "/../") || name[0] == '/')
 		return fault_set(f, EINVAL, "sysctl", name, "not the name of a sysctl");
 	int rc = enter(ns, f);
 	if (rc < 0)
 		return rc;
-	// /proc/sys/net shows the namespace of who opens it, so the descriptor outlives the visit.
-	CLEAN_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
+	// sys/net shows the namespace of who opens it, so the descriptor outlives the visit.
+	CLEAN_FD int fd = openat(proc, path, O_WRONLY | O_CLOEXEC);
 	int err = fd < 0 ? errno : 0;
 	leave(ns);
 	if (!err && write(fd, value, strlen(value)) != (ssize_t)strlen(value))
@@ -208,6 +208,8 @@ static int open_socket(const struct exchange *x, int ns, struct fault *f)
 	// Acks carry the kernel's own sentence, and not a copy of the request.
 	setsockopt(sock, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
 	setsockopt(sock, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
+	// What a dump is to be limited to is heeded (Linux 4.20); else everything comes.
+	setsockopt(sock, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
 	// Every ack of a batch is queued before sendmsg returns: without room they are lost (ENOBUFS).
 	if (setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) < 0)
 		setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);

@@ -28,7 +28,7 @@ int netns_socket(int ns, int domain, int type, int protocol, struct fault *f);
 int netlink_exchange(int protocol, int ns, uint8_t *messages, size_t size, struct writer *result,
                      struct writer *warnings, struct fault *f);
 
-// Writes a file below /proc/sys as seen in the namespace `ns` (-1: the caller's). 0 or -errno.
-int netns_sysctl(int ns, const char *name, const char *value, struct fault *f);
+// Writes a file below sys/ of the procfs `proc` as seen in the namespace `ns` (-1: the caller's). 0 or -errno.
+int netns_sysctl(int ns, int proc, const char *name, const char *value, struct fault *f);
 
 #endif

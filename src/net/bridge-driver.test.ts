@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Keel } from "../linux/keel.ts";
+import { NETLINK_ROUTE } from "../linux/netlink/message.ts";
+import { LINK_REMOVALS } from "../linux/netlink/monitor.ts";
 import { host } from "../linux/ops.ts";
 import { BridgeDriver } from "./bridge-driver.ts";
 import type { RemakeDevice } from "./bridge/lost-devices.ts";
@@ -440,6 +442,26 @@ inOwnNamespace(import.meta.filename, () => {
       assert.equal(await fetchHere("tcp", "172.17.0.5", 80), "second 172.17.0.1 hello");
       assert.equal(await outside.fetch("tcp", "172.17.0.5", 80), "unreachable");
       assert.ok((await hostLinks()).includes(first.record.hostIfName)); // this test's namespace is alive
+    });
+
+    test("what somebody's hold on an ended container's namespace keeps of it goes in a moment, and nothing else", async () => {
+      const ended = await attach(driver, "172.17.0.6");
+      const other = await attach(driver, "172.17.0.7");
+      const end = AbortSignal.timeout(30_000);
+      const what = { protocol: NETLINK_ROUTE, ...LINK_REMOVALS, quietMs: 0 };
+      await new Promise<void>((done, fail) => {
+        const onReady = (): void =>
+          void driver.detach(ended.record.endpointId, { isContainerGone: true }).catch(fail);
+        const follow = async (): Promise<void> => {
+          for await (const _ of keel.watch({ ...what, onReady }, end))
+            if (!(await hostLinks()).includes(ended.record.hostIfName)) return;
+          throw new Error("its device is there");
+        };
+        follow().then(done, fail);
+      });
+      const links = await hostLinks();
+      assert.ok(links.includes(other.record.hostIfName) && links.includes("docker0"));
+      await driver.detach(other.record.endpointId);
     });
 
     test("closing with remove leaves nothing", async () => {

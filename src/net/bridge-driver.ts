@@ -12,7 +12,7 @@ import { randomBytes } from "node:crypto";
 import { Fault, SysError, messageOf } from "../lib/errors.ts";
 import type { Keel } from "../linux/keel.ts";
 import { AF_INET, parsePrefix, prefixContains } from "../linux/netlink/address.ts";
-import { decodeLinks, getLink } from "../linux/netlink/link.ts";
+import { decodeLinks, getLink, type Link } from "../linux/netlink/link.ts";
 import { NETLINK_ROUTE, netlinkOp } from "../linux/netlink/message.ts";
 import { HOST_NS, type Op, type Register } from "../linux/ops.ts";
 import { forgetConnections } from "./bridge/connections.ts";
@@ -55,7 +55,8 @@ import {
   readDeviceState,
   readHostFacts,
   readHostState,
-  takenPrefixes,
+  readLink,
+  readTakenPrefixes,
 } from "./host-state.ts";
 import {
   firewallNetwork,
@@ -138,6 +139,8 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   /** The table is ours to change: restore has run. */
   #isLive = false;
   #sweep: NodeJS.Timeout | undefined;
+  /** Names of devices that are to have gone at the next sweep. */
+  readonly #leaving = new Set<string>();
   #watch: KernelWatch | undefined;
 
   private constructor(options: BridgeDriverOptions, facts: HostFacts) {
@@ -170,7 +173,8 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
 
   /** The prefixes that devices and routes of others on the host occupy. */
   async hostPrefixes(): Promise<HostPrefixes> {
-    return takenPrefixes(await readHostState(this.#keel), (l) => isOwnBridge(l, this.#owner));
+    const own = [...this.#networks.values()].filter((n) => !n.isForeign).map((n) => n.bridgeIndex);
+    return readTakenPrefixes(this.#keel, new Set(own), (l) => isOwnBridge(l, this.#owner));
   }
 
   /** Reads what a bridge of the host has: addresses, "10.0.0.1/24", and whether containers of ours are on it; undefined without one. */
@@ -273,7 +277,10 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
       await this.#runTolerant(removed, ENOENT);
       await this.#runTolerant(planForget(this.#tableName, named), ENOENT);
     }
-    if (!network.isForeign) await this.#runTolerant(planRemoveBridge(bridgeName), ENODEV);
+    if (network.isForeign) return;
+    this.#sweepLater(bridgeName);
+    await this.#runTolerant(planRemoveBridge(bridgeName), ENODEV);
+    this.#leaving.delete(bridgeName);
   }
 
   async planAttach(request: EndpointRequest, reg: Register): Promise<AttachPlan> {
@@ -324,7 +331,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   async #isLost(endpointId: string): Promise<boolean> {
     const hostIfName = this.#endpoints.get(endpointId)?.record.hostIfName;
     if (hostIfName === undefined) return false;
-    return !(await readHostState(this.#keel)).links.some((l) => l.name === hostIfName);
+    return (await readLink(this.#keel, hostIfName)) === undefined;
   }
 
   /** Whether an address is of an internal network. The kernel keeps these from the ports that it translates; the sockets ask here. */
@@ -400,6 +407,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   async #undo(state: EndpointState, cause: unknown): Promise<void> {
     const { endpointId, networkId } = state.record;
     if (this.#endpoints.get(endpointId) !== state) return;
+    this.#sweepLater(state.record.hostIfName);
     await this.#forget(state);
     await state.lease?.release();
     if (!(cause instanceof SysError) || cause.op !== "netlink") return;
@@ -431,7 +439,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     await this.#forget(state);
     if (options.isContainerGone) {
       await this.#runTolerant(planCut(record.hostIfName), ENODEV);
-      this.#sweepLater();
+      this.#sweepLater(record.hostIfName);
     } else await this.#runTolerant(planDetach(record.hostIfName), ENODEV);
     await lease?.release();
     if (record.ports.some((p) => p.proto === "udp")) await this.#forgetConnections(record);
@@ -444,14 +452,23 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
       );
   }
 
-  /** Looks, when things have calmed down, whether the kernel has removed what was left to it. */
-  #sweepLater(): void {
+  /** Looks, when things have calmed down, whether a device has gone that the kernel, or an operation that has failed, was to remove. */
+  #sweepLater(deviceName: string): void {
+    this.#leaving.add(deviceName);
     clearTimeout(this.#sweep);
     this.#sweep = setTimeout(() => {
-      this.#removeOrphans().catch((error: unknown) =>
+      this.#removeLeaving().catch((error: unknown) =>
         this.#log(`cannot remove old devices: ${messageOf(error)}`),
       );
     }, SWEEP_DELAY_MS).unref();
+  }
+
+  async #removeLeaving(): Promise<void> {
+    for (const name of [...this.#leaving]) {
+      const link = await readLink(this.#keel, name);
+      if (link !== undefined) await this.#removeOrphans([link]);
+      this.#leaving.delete(name);
+    }
   }
 
   async restore(endpoints: readonly EndpointRecord[]): Promise<string[]> {
@@ -466,7 +483,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
       this.#egress.enter(egressEndpoint(record));
     }
     await this.#goLive();
-    await this.#removeOrphans();
+    await this.#removeOrphans((await readHostState(this.#keel)).links);
     await this.#plugInAgain();
     return [...warnings, ...(await policyWarnings(this.#keel, this.#tableName))];
   }
@@ -488,9 +505,8 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     }
   }
 
-  /** Removes devices of this daemon that belong to no known network or endpoint: leftovers of a crash. */
-  async #removeOrphans(): Promise<void> {
-    const { links } = await readHostState(this.#keel);
+  /** Removes those devices of this daemon that belong to no known network or endpoint: leftovers of a crash. */
+  async #removeOrphans(links: readonly Link[]): Promise<void> {
     const bridges = new Set([...this.#networks.values()].map((n) => n.bridgeName));
     for (const link of links) {
       const endpointId = endpointOfLink(link, this.#owner);
@@ -607,10 +623,11 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     await Promise.all([...this.#endpoints.values()].map(async (e) => e.lease?.release()));
     this.#endpoints.clear();
     this.#networks.clear();
+    this.#leaving.clear();
     this.#egress.clear();
     this.#isLive = false;
     if (!options.remove) return;
-    await this.#removeOrphans(); // which are all of ours now
+    await this.#removeOrphans((await readHostState(this.#keel)).links); // which are all of ours now
     await this.#keel.run(planDestroy(this.#tableName));
   }
 }

@@ -3,7 +3,7 @@
 
 import { readFile, readdir } from "node:fs/promises";
 import { SysError } from "../lib/errors.ts";
-import { type Prefix, widthOf } from "../linux/netlink/address.ts";
+import { AF_INET, AF_INET6, type Prefix, widthOf } from "../linux/netlink/address.ts";
 import { type Link, decodeLinks, dumpLinks, getLink } from "../linux/netlink/link.ts";
 import { type Message, NETLINK_ROUTE, netlinkOp } from "../linux/netlink/message.ts";
 import {
@@ -21,6 +21,8 @@ import type { Keel } from "../linux/keel.ts";
 import type { TakenPrefix } from "./ipam/subnet.ts";
 
 const ENODEV = 19;
+/** More devices than this are not asked for one by one. */
+const MAX_ASKED = 100;
 
 /** A moment's view of the host's network. */
 export interface HostState {
@@ -31,28 +33,43 @@ export interface HostState {
 
 /** Reads devices, addresses and routes. */
 export function readHostState(keel: Keel): Promise<HostState> {
-  return readState(keel, dumpLinks());
+  return readState(keel, [dumpLinks()]);
 }
 
-async function readState(keel: Keel, ofLinks: Message): Promise<HostState> {
-  const { results } = await keel.run(
-    [ofLinks, dumpAddresses(), dumpRoutes()].map((m) => netlinkOp(NETLINK_ROUTE, HOST_NS, [m])),
-  );
-  const [links, addresses, routes] = results as Uint8Array[];
+/** Runs nothing after a message of `ofLinks` that fails. */
+async function readState(keel: Keel, ofLinks: readonly Message[]): Promise<HostState> {
+  const messages = [...ofLinks, dumpAddresses(), dumpRoutes(AF_INET), dumpRoutes(AF_INET6)];
+  const { results } = await keel.run(messages.map((m) => netlinkOp(NETLINK_ROUTE, HOST_NS, [m])));
+  const [routes6, routes4, addresses, ...links] = results.toReversed() as Uint8Array[];
   return {
-    links: decodeLinks(links as Uint8Array),
+    links: links.flatMap(decodeLinks),
     addresses: decodeAddresses(addresses as Uint8Array),
-    routes: decodeRoutes(routes as Uint8Array),
+    routes: [routes4, routes6].flatMap((bytes) => decodeRoutes(bytes as Uint8Array)),
   };
 }
 
 /** Reads one device, with addresses and routes; nothing at all where it is not there. */
 export async function readDeviceState(keel: Keel, name: string): Promise<HostState> {
+  return (await ifThere(readState(keel, [getLink({ name })]))) ?? { links: [], addresses: [], routes: [] };
+}
+
+/** Reads one device; undefined where it is not there. */
+export async function readLink(keel: Keel, name: string): Promise<Link | undefined> {
+  return (await ifThere(readLinks(keel, [getLink({ name })])))?.[0];
+}
+
+async function readLinks(keel: Keel, messages: readonly Message[]): Promise<Link[]> {
+  const { results } = await keel.run([netlinkOp(NETLINK_ROUTE, HOST_NS, messages)]);
+  return decodeLinks(results[0] as Uint8Array);
+}
+
+/** Yields undefined where a device that was asked for is not there. */
+async function ifThere<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
-    return await readState(keel, getLink({ name }));
+    return await answer;
   } catch (error) {
-    if (!(error instanceof SysError) || error.errno !== ENODEV) throw error;
-    return { links: [], addresses: [], routes: [] };
+    if (error instanceof SysError && error.errno === ENODEV) return undefined;
+    throw error;
   }
 }
 
@@ -61,6 +78,31 @@ export interface HostPrefixes {
   addresses: readonly TakenPrefix[];
   routes: readonly TakenPrefix[];
 }
+
+/**
+ * Reads the prefixes that devices and routes of others occupy. Only devices that have any are asked for: those of containers have none, and
+ * all of them together are a megabyte and a half of answers with a thousand. `known` are indexes of our own.
+ */
+export async function readTakenPrefixes(
+  keel: Keel,
+  known: ReadonlySet<number>,
+  isOwn: (link: Link) => boolean,
+): Promise<HostPrefixes> {
+  const { addresses, routes } = await readState(keel, []);
+  const indexes = new Set([...addresses, ...routes].map(({ index }) => index));
+  const asked = [...indexes].filter((index) => index !== 0 && !known.has(index));
+  const links = asked.length > MAX_ASKED ? undefined : await ifThere(readEach(keel, asked));
+  // Where one has just gone all are read: it is none of them.
+  return takenPrefixes({ links: links ?? (await readLinks(keel, [dumpLinks()])), addresses, routes }, isOwn);
+}
+
+const readEach = async (keel: Keel, indexes: readonly number[]): Promise<Link[]> =>
+  indexes.length === 0
+    ? []
+    : readLinks(
+        keel,
+        indexes.map((index) => getLink({ index })),
+      );
 
 /**
  * Lists the prefixes that devices and routes of others occupy. `isOwn` tells devices that are ours, whose prefixes do

@@ -176,10 +176,14 @@ export const defaultRoute = (gateway: string, index = 0): Message =>
 export const delDefaultRoute = (gateway: string, index = 0): Message =>
   delRoute({ destination: familyOf(gateway) === AF_INET ? "0.0.0.0/0" : "::/0", gateway, index });
 
-/** Asks for all routes; decodeRoutes reads the answer. */
-export function dumpRoutes(family: Family | 0 = 0): Message {
+/**
+ * Asks for all routes of a family; decodeRoutes reads the answer. Unicast routes only, where the kernel heeds that (Linux 4.20): every device
+ * that is up has one for IPv6 multicast.
+ */
+export function dumpRoutes(family: Family): Message {
   const header = new Uint8Array(12);
   header[0] = family;
+  header[7] = RTN_UNICAST;
   return { type: RTM.getRoute, flags: NLM_F.request | NLM_F.dump, header, attrs: [] };
 }
 

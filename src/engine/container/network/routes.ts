@@ -1,5 +1,6 @@
 // The default routes of a running container as the kernel has them: whoever is in there may have changed them.
 import { Fault, SysError } from "../../../lib/errors.ts";
+import { AF_INET, AF_INET6 } from "../../../linux/netlink/address.ts";
 import { NETLINK_ROUTE, netlinkOp } from "../../../linux/netlink/message.ts";
 import { decodeRoutes, dumpRoutes, type Route } from "../../../linux/netlink/route.ts";
 import { type DefaultRoute, interfaceIndex } from "../../../net/sandbox/endpoint.ts";
@@ -40,7 +41,10 @@ export async function withRouteReason(
 async function defaultRoutes(context: ContainerContext, record: ContainerRecord): Promise<Route[]> {
   const { results } = await context.keel.run([
     enterNamespace(record),
-    netlinkOp(NETLINK_ROUTE, NETNS, [dumpRoutes()]),
+    ...([AF_INET, AF_INET6] as const).map((family) => netlinkOp(NETLINK_ROUTE, NETNS, [dumpRoutes(family)])),
   ]);
-  return decodeRoutes(results[1] as Uint8Array).filter((r) => r.destination.endsWith("/0"));
+  return results
+    .slice(1)
+    .flatMap((bytes) => decodeRoutes(bytes as Uint8Array))
+    .filter((r) => r.destination.endsWith("/0"));
 }
