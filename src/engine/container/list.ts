@@ -15,7 +15,8 @@ export interface FilterContext {
   isDescendant(record: ContainerRecord, imageReference: string): boolean;
 }
 
-type Test = (record: ContainerRecord, value: string, context: FilterContext) => boolean;
+/** Made once of a value, since it is asked about every container. */
+type Test = (value: string) => (record: ContainerRecord, context: FilterContext) => boolean;
 
 /** Filters with a fixed set of values, as Docker's daemon names them in its errors. */
 const VALUES: Readonly<Record<string, { readonly of: string; readonly valid: readonly string[] }>> = table({
@@ -31,19 +32,23 @@ const invalid = (message: string): Fault =>
 
 /** One value of a filter has to fit; of `label` all. */
 const TESTS: Readonly<Record<string, Test>> = table({
-  id: (r, v) => r.id.startsWith(v),
-  name: (r, v) => matches(v, r.name) || matches(v, `/${r.name}`),
-  status: (r, v) => r.state.status === v,
-  exited: (r, v) => hasExited(r) && r.state.exitCode === Number(v),
-  label: (r, v) => hasLabel(r.config.Labels, v),
-  ancestor: (r, v, c) => c.isDescendant(r, v),
-  network: (r, v) => r.endpoints.some((e) => e.networkName === v || (v !== "" && e.networkId.startsWith(v))),
-  volume: (r, v) => hasMount(r, v),
-  health: (r, v) => (r.state.health?.status ?? "none") === v,
+  id: (v) => (r) => r.id.startsWith(v),
+  name: (v) => {
+    const matches = matcher(v);
+    return (r) => matches(r.name) || matches(`/${r.name}`);
+  },
+  status: (v) => (r) => r.state.status === v,
+  exited: (v) => (r) => hasExited(r) && r.state.exitCode === Number(v),
+  label: (v) => (r) => hasLabel(r.config.Labels, v),
+  ancestor: (v) => (r, c) => c.isDescendant(r, v),
+  network: (v) => (r) =>
+    r.endpoints.some((e) => e.networkName === v || (v !== "" && e.networkId.startsWith(v))),
+  volume: (v) => (r) => hasMount(r, v),
+  health: (v) => (r) => (r.state.health?.status ?? "none") === v,
   // No container is a task of a swarm's.
-  "is-task": (_r, v) => v === "false" || v === "0",
+  "is-task": (v) => () => v === "false" || v === "0",
   // compat: of Windows; it chooses nothing here.
-  isolation: () => true,
+  isolation: () => () => true,
 });
 
 /** Filters that say where the list begins and ends, or which are looked at together. */
@@ -51,13 +56,21 @@ const OTHERS = ["before", "since", "publish", "expose"];
 
 const hasExited = (r: ContainerRecord): boolean => r.state.status === "exited" || r.state.status === "dead";
 
-function matches(pattern: string, text: string): boolean {
-  if (pattern === text) return true;
-  if (pattern.length > 256) throw invalid("filter value is too long");
+function matcher(pattern: string): (text: string) => boolean {
+  if (pattern.length > 256)
+    return (text) => {
+      if (pattern === text) return true;
+      throw invalid("filter value is too long");
+    };
+  const expression = expressionOf(pattern);
+  return (text) => pattern === text || expression?.test(text) === true;
+}
+
+function expressionOf(pattern: string): RegExp | undefined {
   try {
-    return new RegExp(pattern).test(text);
+    return new RegExp(pattern);
   } catch {
-    return false; // ignored: compat: what is no regular expression matches only itself
+    return undefined; // ignored: compat: what is no regular expression matches only itself
   }
 }
 
@@ -116,27 +129,24 @@ export function selectContainers(
   const bounded = between(newestFirst, filters, context);
   const limit = query.limit !== undefined && query.limit > 0 ? query.limit : Number.POSITIVE_INFINITY;
   const showsStopped = query.all || Number.isFinite(limit) || (filters["status"]?.length ?? 0) > 0;
-  const tests = Object.entries(filters).filter(([key, values]) => key in TESTS && values.length > 0);
+  const tests = Object.entries(filters).flatMap(([key, values]) =>
+    key in TESTS && values.length > 0 ? [filterTest(key, values)] : [],
+  );
   return bounded
     .filter(
       (r) =>
         (showsStopped || isRunning(r) || r.state.status === "restarting") &&
-        tests.every(([key, values]) => fits(r, key, values, context)) &&
+        tests.every((fits) => fits(r, context)) &&
         hasPort(r),
     )
     .slice(0, limit);
 }
 
-function fits(
-  record: ContainerRecord,
-  key: string,
-  values: readonly string[],
-  context: FilterContext,
-): boolean {
-  const test = TESTS[key] as Test;
+function filterTest(key: string, values: readonly string[]): ReturnType<Test> {
+  const tests = values.map(TESTS[key] as Test);
   return key === "label"
-    ? values.every((v) => test(record, v, context))
-    : values.some((v) => test(record, v, context));
+    ? (record, context) => tests.every((test) => test(record, context))
+    : (record, context) => tests.some((test) => test(record, context));
 }
 
 function between(

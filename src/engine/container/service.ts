@@ -415,8 +415,9 @@ export class ContainerService {
     const now = Date.now();
     const isDescendant = (r: ContainerRecord, image: string): boolean =>
       images.has(image) && images.isDescendant(r.imageId, image);
-    const selected = selectContainers(table.all(), input, { find: (ref) => table.find(ref), isDescendant });
-    const links = linkNames(table.all());
+    const all = table.all();
+    const selected = selectContainers(all, input, { find: (ref) => table.find(ref), isDescendant });
+    const links = linkNames(all);
     const summaries = selected.map((r) => ({
       ...summaryOf(r, images.nameFor(r.config.Image, r.imageId), healthOf(table.live(r.id), r), now),
       Names: [`/${r.name}`, ...(links.get(r.id) ?? [])],

@@ -192,7 +192,7 @@ export function shownLinks(table: Table, record: ContainerRecord): string[] | nu
 export async function tellParents(context: ContainerContext, child: ContainerRecord): Promise<void> {
   const attached = child.endpoints.find((e) => e.networkName === DEFAULT_NETWORK)?.attached;
   if (attached === undefined) return;
-  for (const parent of context.table.all().filter(isRunning))
+  for (const parent of context.table.all().filter((r) => r.links !== undefined && isRunning(r)))
     for (const link of (parent.links ?? []).filter((l) => l.containerId === child.id))
       for (const ip of [attached.ip, attached.ip6 ?? ""].filter((a) => a !== ""))
         await editHosts(context, parent.id, (text) => withHostMoved(text, link.alias, ip));
