@@ -67,6 +67,7 @@ export const streams: Group<Engine> = {
   name: "streams",
   open: openEngines,
   setUp(e) {
+    sourceDir();
     e.cli(["run", "-d", "--name", "box", "bench", "sh", "-c", "mkdir /in && exec sleep 86400"]);
     e.cli(["run", "-d", "--name", "logged", "bench", "sh", "-c", WRITE_LOG]);
     e.cli(["wait", "logged"]);
