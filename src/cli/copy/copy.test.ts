@@ -137,9 +137,11 @@ test("uploadPath sends small and large files byte for byte", async () => {
   const stats = { "/dir": directoryMode };
   await withDaemon({ stats }, async ({ host, dir, put }) => {
     mkdirSync(join(dir, "src"));
-    const sizes = [0, 1, 511, 512, 513, 30_000, 32_768, 32_769, 262_143, 262_144, 262_145, 700_001];
+    const sizes = [
+      0, 1, 511, 512, 513, 30_000, 32_768, 32_769, 262_145, 1_048_575, 1_048_576, 1_048_577, 2_500_001,
+    ];
     const contents = new Map<string, string>();
-    for (const [i, size] of [...sizes, ...sizes, ...new Array<number>(600).fill(700)].entries()) {
+    for (const [i, size] of [...sizes, ...sizes, ...new Array<number>(1500).fill(700)].entries()) {
       const name = `src/${String(i).padStart(4, "0")}`;
       contents.set(name, `${i} `.repeat(size).slice(0, size));
       writeFileSync(join(dir, name), contents.get(name) as string);

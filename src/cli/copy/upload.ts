@@ -152,7 +152,8 @@ async function* tally(
 
 /** Pieces up to this size are sent together. */
 const SMALL_BYTES = 32 << 10;
-const BUFFER_BYTES = 256 << 10;
+/** Several times what a socket holds, so that it is filled to its end more often. */
+const BUFFER_BYTES = 1 << 20;
 
 /** Yields the tar of what is at `root`; a piece is good until the next is asked for. */
 async function* packTree(
