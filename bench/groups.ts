@@ -2,7 +2,7 @@
 import { build } from "./rows/build.ts";
 import { bundle } from "./rows/bundle.ts";
 import { exec } from "./rows/exec.ts";
-import { growth, portGrowth } from "./rows/growth.ts";
+import { growth } from "./rows/growth.ts";
 import { healthChecks } from "./rows/health.ts";
 import { images } from "./rows/images.ts";
 import { memory } from "./rows/memory.ts";
@@ -27,6 +27,5 @@ export const GROUPS: readonly Group[] = [
   network,
   healthChecks,
   memory,
-  growth,
-  portGrowth,
+  ...growth,
 ];

@@ -107,10 +107,17 @@ const byCount = COUNTS.flatMap((x) =>
   containers.flatMap((curve) => pointsOf(curve).filter((row) => row.curve?.x === x)),
 );
 
-export const growth: Group<DaemonEngine> = { name: "growth", open: () => openDaemons(), rows: byCount };
+/** The points that have Docker beside Berth, and in rooms of their own those that have not: what Docker has started would go on beside them. */
+function groupsOf(name: string, rows: readonly Row<DaemonEngine>[]): Group<DaemonEngine>[] {
+  const isAlone = (row: Row<DaemonEngine>): boolean => row.only !== undefined;
+  return [rows.filter((row) => !isAlone(row)), rows.filter(isAlone)].map((part) => ({
+    name,
+    open: () => openDaemons(),
+    rows: part,
+  }));
+}
 
-export const portGrowth: Group<DaemonEngine> = {
-  name: "ports",
-  open: () => openDaemons(),
-  rows: pointsOf(ports),
-};
+export const growth: readonly Group[] = [
+  ...groupsOf("growth", byCount),
+  ...groupsOf("ports", pointsOf(ports)),
+];
