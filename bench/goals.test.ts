@@ -24,6 +24,10 @@ test("judge compares with Docker, with a limit, and with the row that a growth s
   const faster = judge(result("ms", { berth: [10], docker: [99] }, { faster: 10 }), []);
   assert.equal(faster?.isMet, false);
   assert.equal(judge(result("ms", { berth: [10], docker: [100] }, { faster: 10 }), [])?.isMet, true);
+  const equal = judge(result("µs", { berth: [104], docker: [100] }, { faster: 0.95 }), []);
+  assert.deepEqual(equal?.goal, "as good as Docker, within 5 %");
+  assert.equal(equal?.isMet, true);
+  assert.equal(judge(result("µs", { berth: [106], docker: [100] }, { faster: 0.95 }), [])?.isMet, false);
   assert.equal(judge(result("kB", { berth: [300] }, { atMost: 300 }), [])?.isMet, true);
   assert.equal(judge(result("% of direct", { berth: [89] }, { atLeast: 90 }), [])?.isMet, false);
   const first = result("ms", { berth: [10] }, undefined, "first");

@@ -30,6 +30,11 @@ export interface Verdict {
   readonly isMet: boolean;
 }
 
+function comparison(faster: number, peer: string): string {
+  if (faster < 1) return `as good as ${peer}, within ${Math.round(100 * (1 - faster))} %`;
+  return faster === 1 ? `better than ${peer}` : `${faster} × better than ${peer}`;
+}
+
 /** Judges a row; undefined when it has no goal. `all` holds the rows that goals refer to. */
 export function judge(result: Result, all: readonly Result[]): Verdict | undefined {
   const { goal, unit } = result;
@@ -38,8 +43,7 @@ export function judge(result: Result, all: readonly Result[]): Verdict | undefin
   if ("faster" in goal) {
     const reached = timesBetter(result);
     const peer = peerKind(result) === "docker" ? "Docker" : "runc";
-    const words = goal.faster === 1 ? `better than ${peer}` : `${goal.faster} × better than ${peer}`;
-    return { goal: words, reached, isMet: reached >= goal.faster };
+    return { goal: comparison(goal.faster, peer), reached, isMet: reached >= goal.faster };
   }
   if ("atMost" in goal) return { goal: `≤ ${goal.atMost} ${unit}`, reached: own, isMet: own <= goal.atMost };
   if ("atLeast" in goal)

@@ -107,7 +107,11 @@ const measured = (
   what: string,
   unit: Unit,
   sample: (e: DaemonEngine) => number,
-): Row<DaemonEngine> => ({ name, what, unit, goal: { faster: 1 }, rounds: { full: 3, quick: 0 }, sample });
+  faster = 1,
+): Row<DaemonEngine> => ({ name, what, unit, goal: { faster }, rounds: { full: 3, quick: 0 }, sample });
+
+/** For ways that are the kernel's alone, with both engines: its bridge and its translation, in which neither has a program. */
+const SAME_WAY = 0.95;
 
 /** Microseconds of one request after the other. */
 const latency = (e: DaemonEngine, host: string, from?: number): number =>
@@ -149,17 +153,29 @@ export const network: Group<DaemonEngine> = {
     measured("port.loopback.latency", "one request through it on loopback", "µs", (e) =>
       latency(e, LOOPBACK),
     ),
-    measured("port.outside.rate", "requests through it from another namespace", "1/s", (e) =>
-      rate(e, `${WAN}:${PORT}`, { from: stageOf(e).outside }),
+    measured(
+      "port.outside.rate",
+      "requests through it from another namespace",
+      "1/s",
+      (e) => rate(e, `${WAN}:${PORT}`, { from: stageOf(e).outside }),
+      SAME_WAY,
     ),
-    measured("port.outside.latency", "one request through it from another namespace", "µs", (e) =>
-      latency(e, `${WAN}:${PORT}`, stageOf(e).outside),
+    measured(
+      "port.outside.latency",
+      "one request through it from another namespace",
+      "µs",
+      (e) => latency(e, `${WAN}:${PORT}`, stageOf(e).outside),
+      SAME_WAY,
     ),
     measured("stream.loopback", "one stream through a published port on loopback", "Gbit/s", (e) =>
       stream(() => e.room.onNetwork(iperf("127.0.0.1", STREAM_PORT))),
     ),
-    measured("stream.containers", "one stream between containers", "Gbit/s", (e) =>
-      stream(() => e.cli(["exec", "source", "chroot", "/host", ...iperf(stageOf(e).sink, 5201)])),
+    measured(
+      "stream.containers",
+      "one stream between containers",
+      "Gbit/s",
+      (e) => stream(() => e.cli(["exec", "source", "chroot", "/host", ...iperf(stageOf(e).sink, 5201)])),
+      SAME_WAY,
     ),
     ...nameRows,
     restored,

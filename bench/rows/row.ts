@@ -12,7 +12,7 @@ export interface Contender {
 
 export type Unit = "ms" | "µs" | "MB" | "kB" | "MB/s" | "Gbit/s" | "1/s" | "%" | "% of direct";
 
-/** What has to hold of a row. `faster`: that many times better than Docker. `growth`: at most that many times the value of another row of the same contender. */
+/** What has to hold of a row. `faster`: that many times better than Docker; below one, as good as it within the rest. `growth`: at most that many times the value of another row of the same contender. */
 export type Goal =
   | { readonly faster: number }
   | { readonly atMost: number }
