@@ -1,6 +1,7 @@
 // All groups, in the order in which a full run measures them: what is short and most looked at first.
 import { build } from "./rows/build.ts";
 import { bundle } from "./rows/bundle.ts";
+import { copying } from "./rows/copying.ts";
 import { exec } from "./rows/exec.ts";
 import { growth } from "./rows/growth.ts";
 import { healthChecks } from "./rows/health.ts";
@@ -22,6 +23,7 @@ export const GROUPS: readonly Group[] = [
   bundle,
   starts,
   streams,
+  copying,
   build,
   images,
   network,
