@@ -81,18 +81,22 @@ function ascii(block: Uint8Array, at: number, size: number): string {
   return String.fromCharCode(...block.subarray(at, at + size));
 }
 
+function hasText(block: Uint8Array, at: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (block[at + i] !== text.charCodeAt(i)) return false;
+  return true;
+}
+
 function formatOf(block: Uint8Array): TarFormat {
-  const magic = ascii(block, MAGIC_AT, 8);
-  if (magic === "ustar  \0") return "gnu";
-  if (!magic.startsWith("ustar\0")) return "v7";
-  return ascii(block, 508, 4) === "tar\0" ? "star" : "ustar";
+  if (hasText(block, MAGIC_AT, "ustar  \0")) return "gnu";
+  if (!hasText(block, MAGIC_AT, "ustar\0")) return "v7";
+  return hasText(block, 508, "tar\0") ? "star" : "ustar";
 }
 
 /** Bytes of a field up to its first NUL. */
 function text(block: Uint8Array, at: number, size: number): Uint8Array {
-  const field = block.subarray(at, at + size);
-  const nul = field.indexOf(0);
-  return nul < 0 ? field : field.subarray(0, nul);
+  let end = at;
+  while (end < at + size && block[end] !== 0) end++;
+  return end === at ? EMPTY : block.subarray(at, end);
 }
 
 function withPrefix(block: Uint8Array, format: TarFormat): Uint8Array {

@@ -7,6 +7,7 @@ const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Returns the string form of a name. */
 export function decodeName(bytes: Uint8Array): string {
+  if (bytes.length === 0) return "";
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const text = buffer.toString("latin1");
   if (isAscii(text)) return text;
@@ -51,8 +52,11 @@ function decodeEscaped(bytes: Uint8Array): string {
   return text;
 }
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** Returns the bytes of a name. A lone surrogate outside U+DC80…U+DCFF, which no name has, becomes U+FFFD. */
 export function encodeName(name: string): Buffer {
+  if (name === "") return NO_BYTES;
   if (name.isWellFormed()) return Buffer.from(name, "utf8");
   const parts: Buffer[] = [];
   let plain = "";

@@ -27,6 +27,9 @@ export function tarPadding(sizeBytes: number): Uint8Array {
 }
 
 const NOTHING = new Uint8Array(0);
+const ZERO = 0x30;
+const SPACE = 0x20;
+const MAGIC = Buffer.from("ustar\x0000", "latin1");
 /** The largest number in a field of 8 or 12 bytes, of which the last is NUL. */
 const MAX_OCTAL_8 = 0o7777777;
 const MAX_OCTAL_12 = 0o77777777777;
@@ -41,7 +44,8 @@ export function tarHeader(entry: TarEntry): Buffer {
 }
 
 function isAscii(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte < 0x80);
+  for (let i = 0; i < bytes.length; i++) if ((bytes[i] as number) > 0x7f) return false;
+  return true;
 }
 
 function paxRecords(entry: TarEntry, name: Buffer, link: Buffer): PaxRecords {
@@ -118,21 +122,27 @@ function within(value: number, max: number): number {
 
 /** Writes what fits; bytes that are not ASCII are left out, as the PAX header has the whole. */
 function putText(block: Buffer, at: number, size: number, value: Uint8Array): void {
+  if (value.length === 0) return;
   const plain = isAscii(value) ? value : value.filter((byte) => byte < 0x80);
   block.set(plain.subarray(0, size), at);
 }
 
+/** Digit by digit, because what makes strings of numbers took most of the time of archives of small files. */
 function putOctal(block: Buffer, at: number, size: number, value: number): void {
-  block.write(value.toString(8).padStart(size - 1, "0"), at, "latin1");
+  let rest = value;
+  for (let i = at + size - 2; i >= at; i--) {
+    block[i] = ZERO + (rest % 8);
+    rest = Math.floor(rest / 8);
+  }
 }
 
 function finishBlock(block: Buffer, typeFlag: string): void {
-  block.write(typeFlag, 156, "latin1");
-  block.write("ustar\x0000", 257, "latin1");
-  block.fill(0x20, 148, 156);
-  let sum = 0;
-  for (const byte of block) sum += byte;
-  block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  block[156] = typeFlag.charCodeAt(0);
+  block.set(MAGIC, 257);
+  block[155] = SPACE;
+  let sum = 7 * SPACE; // the checksum counts as spaces
+  for (let i = 0; i < BLOCK; i++) sum += block[i] as number;
+  putOctal(block, 148, 7, sum);
 }
 
 /** Returns `entry` with every field that is not given at its default; for archives made from scratch. */
