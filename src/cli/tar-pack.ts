@@ -46,13 +46,15 @@ function* packFile(
   stats: Stats,
   { links, buffer }: PackPathOptions,
 ): Generator<Uint8Array> {
-  const inode = `${stats.dev}:${stats.ino}`;
-  const first = stats.nlink > 1 ? links.get(inode) : undefined;
-  if (first !== undefined) {
-    yield tarHeader(tarEntry({ ...base, type: "hardlink", linkName: first }));
-    return;
+  if (stats.nlink > 1) {
+    const inode = `${stats.dev}:${stats.ino}`;
+    const first = links.get(inode);
+    if (first !== undefined) {
+      yield tarHeader(tarEntry({ ...base, type: "hardlink", linkName: first }));
+      return;
+    }
+    links.set(inode, base.name);
   }
-  links.set(inode, base.name);
   let fd: number;
   try {
     fd = openSync(full, "r");

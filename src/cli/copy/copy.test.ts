@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -235,6 +236,55 @@ test("downloadPath does not follow an archive out of its target", async () => {
       },
     );
   }
+});
+
+test("downloadPath puts no link in the place of a directory that it has made", async () => {
+  const pieces: Piece[] = [
+    { type: "directory", name: "src" },
+    { type: "directory", name: "src/d" },
+    { type: "file", name: "src/d/a", content: "a" },
+    { type: "symlink", name: "src/d", linkName: ".." },
+    { type: "file", name: "src/d/evil", content: "x" },
+  ];
+  await withDaemon({ stats: { "/src": directoryMode }, archive: archive(pieces) }, async ({ host, dir }) => {
+    mkdirSync(join(dir, "in"));
+    const copy = downloadPath({
+      client: createClient({ host }),
+      container: "c",
+      source: "/src",
+      target: join(dir, "in/out"),
+      followLink: false,
+      keepOwner: false,
+    });
+    await assert.rejects(copy, (error) => /cannot overwrite directory/.test(messageOf(error)));
+    assert.deepEqual(readdirSync(join(dir, "in")), ["out"]);
+    assert.deepEqual(readdirSync(join(dir, "in/out/d")), ["a"]);
+  });
+});
+
+test("downloadPath gives files their mode and time, and a name that comes twice the last content", async () => {
+  const file = (content: string, mode: number): Piece => ({
+    type: "file",
+    name: "src/f",
+    content,
+    mode,
+    mtimeSec: 1000,
+  });
+  const pieces: Piece[] = [{ type: "directory", name: "src" }, file("first", 0o600), file("last", 0o4711)];
+  await withDaemon({ stats: { "/src": directoryMode }, archive: archive(pieces) }, async ({ host, dir }) => {
+    await downloadPath({
+      client: createClient({ host }),
+      container: "c",
+      source: "/src",
+      target: join(dir, "out"),
+      followLink: false,
+      keepOwner: false,
+    });
+    const { mode, mtimeMs } = statSync(join(dir, "out/f"));
+    assert.equal(mode & 0o7777, 0o4711);
+    assert.equal(mtimeMs, 1_000_000);
+    assert.equal(readFileSync(join(dir, "out/f"), "utf8"), "last");
+  });
 });
 
 test("downloadPath replaces a link at a file's place rather than writing through it", async () => {

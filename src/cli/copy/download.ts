@@ -7,6 +7,9 @@ import {
   chownSync,
   closeSync,
   existsSync,
+  fchmodSync,
+  fchownSync,
+  futimesSync,
   lchownSync,
   linkSync,
   lstatSync,
@@ -115,7 +118,9 @@ class Unpacker {
   readonly #directories: { readonly path: string; readonly entry: TarEntry }[] = [];
   /** The archive has made the copied object itself a link: nothing can be below it. */
   #isRootLink = false;
-  #open: { readonly fd: number; readonly path: string; readonly entry: TarEntry; at: number } | undefined;
+  #open: { readonly fd: number; readonly entry: TarEntry; at: number } | undefined;
+  /** Directories below the root that were looked at: they stay that, since nothing is put in the place of a directory. */
+  readonly #seen = new Set<string>();
 
   constructor(root: string, keepOwner: boolean) {
     this.#root = root;
@@ -133,8 +138,7 @@ class Unpacker {
         this.#directories.push({ path, entry });
         return;
       case "file":
-        this.#clear(path);
-        this.#open = { fd: openSync(path, "wx", 0o600), path, entry, at: 0 };
+        this.#open = { fd: this.#make(path), entry, at: 0 };
         return;
       case "symlink":
         this.#clear(path);
@@ -172,8 +176,14 @@ class Unpacker {
     const open = this.#open;
     if (open === undefined) return;
     this.#open = undefined;
-    closeSync(open.fd);
-    this.#finish(open.path, open.entry);
+    const { fd, entry } = open;
+    try {
+      if (this.#keepOwner) fchownSync(fd, entry.uid, entry.gid);
+      fchmodSync(fd, entry.mode);
+      futimesSync(fd, entry.mtimeSec, entry.mtimeSec);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   close(): void {
@@ -198,18 +208,35 @@ class Unpacker {
       throw complain(`invalid name in archive: ${JSON.stringify(name)} leads through a link`);
     for (const part of below) {
       // A link made by an earlier entry must not lead us elsewhere.
-      if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true && path !== this.#root) {
+      if (path !== this.#root && this.#isLink(path))
         throw complain(`invalid name in archive: ${JSON.stringify(name)} leads through a link`);
-      }
       path = join(path, part);
     }
     return path;
+  }
+
+  #isLink(path: string): boolean {
+    if (this.#seen.has(path)) return false;
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found?.isDirectory() === true) this.#seen.add(path);
+    return found?.isSymbolicLink() === true;
   }
 
   /** The place that the user chose may be a link to a directory; no other may. */
   #isDirectory(path: string): boolean {
     const look = path === this.#root && !this.#isRootLink ? statSync : lstatSync;
     return look(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  }
+
+  /** Makes a file; mostly there is nothing in its place. */
+  #make(path: string): number {
+    try {
+      return openSync(path, "wx", 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    this.#clear(path);
+    return openSync(path, "wx", 0o600);
   }
 
   /** What stands in the way goes, unless it is a directory. */
