@@ -78,3 +78,27 @@ function* packFile(
     closeSync(fd);
   }
 }
+
+/** Pieces up to this size are joined. */
+const SMALL_BYTES = 32 << 10;
+/** Several times what a socket holds. */
+const GATHERED_BYTES = 256 << 10;
+
+/** Joins small pieces: each that is sent costs a call of the system and a turn of both sides. What comes out has memory of its own. */
+export function* gathered(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let buffer = Buffer.allocUnsafeSlow(GATHERED_BYTES);
+  let filled = 0;
+  for (const piece of pieces) {
+    const isSmall = piece.length <= SMALL_BYTES;
+    if (filled > 0 && (!isSmall || filled + piece.length > GATHERED_BYTES)) {
+      yield buffer.subarray(0, filled);
+      buffer = Buffer.allocUnsafeSlow(GATHERED_BYTES);
+      filled = 0;
+    }
+    if (isSmall) {
+      buffer.set(piece, filled);
+      filled += piece.length;
+    } else yield piece;
+  }
+  if (filled > 0) yield buffer.subarray(0, filled);
+}

@@ -75,6 +75,30 @@ test("packContext prefers the Dockerfile's own ignore file", async () => {
   assert.ok(names.includes("a") && !names.includes("b"));
 });
 
+test("packContext sends many small files in few pieces, which keep what they hold", async () => {
+  const names = Array.from({ length: 1000 }, (_, i) => `f${String(i).padStart(4, "0")}`);
+  for (const name of names) write(name);
+  write("f0500", "large ".repeat(100_000));
+  const pieces: Uint8Array[] = [];
+  for await (const piece of packContext({ directory: dir, dockerfile: undefined })) pieces.push(piece);
+  assert.ok(pieces.length < 20, `${pieces.length} pieces`);
+  const contents: string[] = [];
+  for await (const events of readTar(
+    (async function* () {
+      yield* pieces;
+    })(),
+  )) {
+    for (const event of events) {
+      if (event.kind === "entry") contents.push("");
+      else if (event.kind === "data") contents.push(contents.pop() + Buffer.from(event.bytes).toString());
+    }
+  }
+  assert.deepEqual(
+    contents,
+    names.map((name) => (name === "f0500" ? "large ".repeat(100_000) : name)),
+  );
+});
+
 test("packContext adds files from outside", async () => {
   write("a");
   const extra = new Map([[".dockerfile.x", Buffer.from("FROM scratch\n")]]);

@@ -12,7 +12,7 @@ import {
 } from "../../lib/patternmatch/ignore-patterns.ts";
 import { TAR_END, tarEntry, tarHeader, tarPadding } from "../../lib/tar/writer.ts";
 import { errnoText } from "../options/env.ts";
-import { packPath } from "../tar-pack.ts";
+import { gathered, packPath } from "../tar-pack.ts";
 
 export interface PackOptions {
   readonly directory: string;
@@ -28,6 +28,10 @@ function refuse(why: string): Fault {
 
 /** Packs the directory. Throws a Fault for files that cannot be read. */
 export async function* packContext(options: PackOptions): AsyncGenerator<Uint8Array> {
+  yield* gathered(packEntries(options));
+}
+
+function* packEntries(options: PackOptions): Generator<Uint8Array> {
   const patterns = loadIgnore(options);
   const links = new Map<string, string>();
   for (const { path, stats } of walk(options.directory, patterns)) {
