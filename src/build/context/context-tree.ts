@@ -85,6 +85,17 @@ export class ContextTree implements SourceTree {
     return at.children as Map<string, TreeFile>;
   }
 
+  private async resolve(parts: readonly string[]): Promise<string> {
+    return (await resolveInTree(this.read, parts.join("/"))).path;
+  }
+
+  /** Returns the directory where all are directories that are there, as in nearly every archive: nothing to resolve, nothing to make. */
+  private plainDirectory(parts: readonly string[]): Map<string, TreeFile> | undefined {
+    let at = this.root.children;
+    for (const part of parts) at = at?.get(part)?.children;
+    return at;
+  }
+
   /** Puts a file at `path` (relative, clean); what was there is replaced, directories merge. */
   async put(path: string, node: FileNode, blob?: Blob): Promise<void> {
     const parts = splitPath(path);
@@ -93,8 +104,7 @@ export class ContextTree implements SourceTree {
       if (node.type === "directory") this.root.node = node;
       return;
     }
-    const parent = await resolveInTree(this.read, parts.join("/"));
-    const directory = this.directoryAt(parent.path);
+    const directory = this.plainDirectory(parts) ?? this.directoryAt(await this.resolve(parts));
     const before = directory.get(name);
     const children =
       node.type === "directory" ? (before?.children ?? new Map<string, TreeFile>()) : undefined;
