@@ -12,15 +12,21 @@ const LAYER = "8" as LayerId;
 function emptyLayers() {
   const holds = new LayerHolds();
   const removed: LayerId[] = [];
+  const waits: boolean[] = [];
   const store = {
     lease: () => holds.lease(),
     byChain: () => ({ id: LAYER }),
     beginDiff: async () => ({
-      commit: async ({ lease }: { lease: LayerLease }) => {
+      commit: async ({ lease, durable = true }: { lease: LayerLease; durable?: boolean }) => {
+        waits.push(durable);
         lease.hold(LAYER);
         return { id: LAYER, tarBytes: 1024 };
       },
     }),
+    unpack: async (_content: unknown, _parent: unknown, { durable = true }: { durable?: boolean }) => {
+      waits.push(durable);
+      return { id: LAYER };
+    },
     removeUnneeded: async (id: LayerId) => void (holds.isHeld(id) || removed.push(id)),
   } as unknown as LayerStore;
   const build = () => {
@@ -29,7 +35,7 @@ function emptyLayers() {
     const commit = async (keepsEmpty: boolean) => (await sink.beginDiff(null)).commit({ keepsEmpty });
     return { lease, sink, commit };
   };
-  return { holds, removed, build };
+  return { holds, removed, waits, build };
 }
 
 test("a build that drops an empty layer leaves it to the build that keeps it", async () => {
@@ -54,4 +60,12 @@ test("what a build has found stays until it is over, also when another one's ima
   assert.ok(!holds.isHeld(LAYER));
   await sink.find("sha256:c" as never);
   assert.ok(!holds.isHeld(LAYER), "a step that ends after its build holds nothing");
+});
+
+test("no step of a build waits for the disk, whether it makes its layer or fetches it", async () => {
+  const { waits, build } = emptyLayers();
+  const { sink, commit } = build();
+  await commit(true);
+  await sink.unpack((async function* () {})(), null, "sha256:d" as never);
+  assert.deepEqual(waits, [false, false]);
 });

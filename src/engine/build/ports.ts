@@ -108,7 +108,8 @@ export function layerSink(
         discard: () => draft.discard(),
         async commit({ keepsEmpty = false } = {}) {
           using briefly = layers.lease();
-          const layer = await draft.commit({ lease: briefly });
+          // As in a pull.
+          const layer = await draft.commit({ lease: briefly, durable: false });
           const isEmpty = layer.tarBytes <= EMPTY_TAR_BYTES;
           // No image has it: it would keep what is below it for ever.
           if (isEmpty && !keepsEmpty) {
@@ -128,7 +129,7 @@ export function layerSink(
     openView: (top) => open(layers.rootSource(top)),
     rootOf: (top) => layers.rootSource(top),
     async unpack(content, parent, expectedDiffId) {
-      return (await layers.unpack(content, parent, { expectedDiffId, lease })).id;
+      return (await layers.unpack(content, parent, { expectedDiffId, lease, durable: false })).id;
     },
     find: async (chainId) => {
       const id = layers.byChain(chainId)?.id;
