@@ -84,15 +84,19 @@ const SMALL_BYTES = 32 << 10;
 /** Several times what a socket holds. */
 const GATHERED_BYTES = 256 << 10;
 
-/** Joins small pieces: each that is sent costs a call of the system and a turn of both sides. What comes out has memory of its own. */
-export function* gathered(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
-  let buffer = Buffer.allocUnsafeSlow(GATHERED_BYTES);
+/**
+ * Joins small pieces: each that is sent costs a call of the system and a turn of both sides. What is joined has memory of its own, or lies in
+ * `memory`, so that it is good until the next is asked for.
+ */
+export function* gathered(pieces: Iterable<Uint8Array>, memory?: Uint8Array): Generator<Uint8Array> {
+  const fresh = (): Uint8Array => memory ?? Buffer.allocUnsafeSlow(GATHERED_BYTES);
+  let buffer = fresh();
   let filled = 0;
   for (const piece of pieces) {
     const isSmall = piece.length <= SMALL_BYTES;
-    if (filled > 0 && (!isSmall || filled + piece.length > GATHERED_BYTES)) {
+    if (filled > 0 && (!isSmall || filled + piece.length > buffer.length)) {
       yield buffer.subarray(0, filled);
-      buffer = Buffer.allocUnsafeSlow(GATHERED_BYTES);
+      buffer = fresh();
       filled = 0;
     }
     if (isSmall) {

@@ -9,7 +9,7 @@ import type { PathStat } from "../../api/schemas/container.ts";
 import { TAR_END } from "../../lib/tar/writer.ts";
 import { complain, isUnreachable } from "../failure.ts";
 import { errnoText } from "../options/env.ts";
-import { packPath } from "../tar-pack.ts";
+import { gathered, packPath } from "../tar-pack.ts";
 import { stdinUpload } from "../upload.ts";
 
 /** Go's os.FileMode bits, as the API's path stat has them. */
@@ -150,8 +150,6 @@ async function* tally(
   }
 }
 
-/** Pieces up to this size are sent together. */
-const SMALL_BYTES = 32 << 10;
 /** Several times what a socket holds, so that it is filled to its end more often. */
 const BUFFER_BYTES = 1 << 20;
 
@@ -165,27 +163,18 @@ async function* packTree(
   const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   const options = { links: new Map<string, string>(), isRootOwned: false, buffer };
   const visit = function* (full: string, as: string, found: Stats): Generator<Uint8Array> {
-    if (as !== "") yield* packPath(full, as, found, options);
+    if (as !== "") {
+      for (const piece of packPath(full, as, found, options)) {
+        onBytes(piece.length);
+        yield piece;
+      }
+    }
     if (!found.isDirectory()) return;
     for (const child of readdirSync(full).sort()) {
       const path = join(full, child);
       yield* visit(path, as === "" ? child : `${as}/${child}`, lstatSync(path));
     }
   };
-  const gathered = new Uint8Array(BUFFER_BYTES);
-  let filled = 0;
-  for (const chunk of visit(root, name, stats)) {
-    onBytes(chunk.length);
-    if (filled + chunk.length > BUFFER_BYTES || (filled > 0 && chunk.length > SMALL_BYTES)) {
-      yield gathered.subarray(0, filled);
-      filled = 0;
-    }
-    if (chunk.length > SMALL_BYTES) yield chunk;
-    else {
-      gathered.set(chunk, filled);
-      filled += chunk.length;
-    }
-  }
-  yield gathered.subarray(0, filled);
+  yield* gathered(visit(root, name, stats), new Uint8Array(BUFFER_BYTES));
   yield TAR_END;
 }
