@@ -201,6 +201,16 @@ test("downloadPath unpacks under the name that the target asks for", async () =>
   });
 });
 
+const downloadTo = (host: string, target: string) =>
+  downloadPath({
+    client: createClient({ host }),
+    container: "c",
+    source: "/src",
+    target,
+    followLink: false,
+    keepOwner: false,
+  });
+
 test("downloadPath does not follow an archive out of its target", async () => {
   const attacks: Piece[][] = [
     [
@@ -223,14 +233,7 @@ test("downloadPath does not follow an archive out of its target", async () => {
       { stats: { "/src": directoryMode }, archive: archive(pieces) },
       async ({ host, dir }) => {
         mkdirSync(join(dir, "in"));
-        const copy = downloadPath({
-          client: createClient({ host }),
-          container: "c",
-          source: "/src",
-          target: join(dir, "in/out"),
-          followLink: false,
-          keepOwner: false,
-        });
+        const copy = downloadTo(host, join(dir, "in/out"));
         await assert.rejects(copy, (error) => /invalid name in archive/.test(messageOf(error)));
         assert.deepEqual(readdirSync(join(dir, "in")), ["out"]);
       },
@@ -248,14 +251,7 @@ test("downloadPath puts no link in the place of a directory that it has made", a
   ];
   await withDaemon({ stats: { "/src": directoryMode }, archive: archive(pieces) }, async ({ host, dir }) => {
     mkdirSync(join(dir, "in"));
-    const copy = downloadPath({
-      client: createClient({ host }),
-      container: "c",
-      source: "/src",
-      target: join(dir, "in/out"),
-      followLink: false,
-      keepOwner: false,
-    });
+    const copy = downloadTo(host, join(dir, "in/out"));
     await assert.rejects(copy, (error) => /cannot overwrite directory/.test(messageOf(error)));
     assert.deepEqual(readdirSync(join(dir, "in")), ["out"]);
     assert.deepEqual(readdirSync(join(dir, "in/out/d")), ["a"]);
