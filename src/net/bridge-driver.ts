@@ -27,6 +27,7 @@ import {
   planCreateBridge,
   planRemoveBridge,
 } from "./bridge/device.ts";
+import { EndpointBook } from "./bridge/endpoint-book.ts";
 import { endpointPlan } from "./bridge/endpoint-plan.ts";
 import { LostDevices, type RemakeDevice } from "./bridge/lost-devices.ts";
 import { SysctlWatch } from "./bridge/sysctl-watch.ts";
@@ -130,7 +131,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   readonly #facts: HostFacts;
   readonly #ports: PortAllocator;
   readonly #networks = new Map<string, NetworkState>();
-  readonly #endpoints = new Map<string, EndpointState>();
+  readonly #endpoints = new EndpointBook<EndpointState>();
   readonly #egress = new EgressBook();
   readonly #lost: LostDevices;
   readonly #sysctls: SysctlWatch;
@@ -298,7 +299,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     };
     const state = await this.#publish(network, unpublished, request);
     await this.#written;
-    this.#endpoints.set(endpointId, state);
+    this.#endpoints.set(state);
     const egress = this.#egress.enter(egressEndpoint(state.record));
     return {
       ops: [
@@ -379,7 +380,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
       await lease.release();
       throw unknownEndpoint(endpointId);
     }
-    this.#endpoints.set(endpointId, after);
+    this.#endpoints.set(after);
     await this.#written;
     const [old, wanted] = [record, after.record].map((r) => publicationsOf(r, network.spec));
     await this.#runTolerant(planChangeEndpoint(this.#tableName, old ?? [], wanted ?? []), ENOENT);
@@ -396,8 +397,8 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     const heir = { record: { ...to.record, ports: from.record.ports }, lease: from.lease };
     // Between the two transactions of the firewall new connections reach the sockets, which carry them to the heir.
     from.lease?.handOver({ containerId, ip: ip || ip6, ip6, admits: target?.publishAllow });
-    this.#endpoints.set(fromId, bare);
-    this.#endpoints.set(toId, heir);
+    this.#endpoints.set(bare);
+    this.#endpoints.set(heir);
     await this.#written;
     await this.#runTolerant(planRemoveEndpoint(this.#tableName, publicationsOf(from.record, source)), ENOENT);
     await this.#keel.run(planAddEndpoint(this.#tableName, publicationsOf(heir.record, target)));
@@ -479,7 +480,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
         warnings.push(`endpoint ${record.endpointId}: its network ${record.networkId} is gone`);
         continue;
       }
-      this.#endpoints.set(record.endpointId, { record, lease: await this.#leaseAgain(record, warnings) });
+      this.#endpoints.set({ record, lease: await this.#leaseAgain(record, warnings) });
       this.#egress.enter(egressEndpoint(record));
     }
     await this.#goLive();
@@ -521,7 +522,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
       keel: this.#keel,
       tableName: this.#tableName,
       isOwnDevice: (index) => [...this.#networks.values()].some((n) => n.bridgeIndex === index),
-      isOwnPort: (name) => [...this.#endpoints.values()].some((e) => e.record.hostIfName === name),
+      isOwnPort: (name) => this.#endpoints.hasDevice(name),
       isForwarded: (family) => [...this.#networks.values()].some((n) => family === AF_INET || n.spec.ipv6),
       repair: () => this.#repair(),
       log: this.#log,
@@ -556,7 +557,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   async #plugInAgain(): Promise<void> {
     const { links } = await readHostState(this.#keel);
     const masters = new Map(links.map((l) => [l.name, l.master]));
-    for (const { record } of [...this.#endpoints.values()]) {
+    for (const { record } of this.#endpoints.values()) {
       const network = this.#networks.get(record.networkId);
       const master = masters.get(record.hostIfName);
       if (network === undefined) continue;
@@ -576,9 +577,9 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
   async #writeFirewall(): Promise<void> {
     const state: FirewallState = {
       networks: [...this.#networks.values()].map((n) => firewallNetwork(n.spec, n.bridgeName)),
-      publications: [...this.#endpoints.values()].flatMap((e) =>
-        publicationsOf(e.record, this.#networks.get(e.record.networkId)?.spec),
-      ),
+      publications: this.#endpoints
+        .values()
+        .flatMap((e) => publicationsOf(e.record, this.#networks.get(e.record.networkId)?.spec)),
       egress: this.#egress.elements(),
     };
     try {
@@ -620,7 +621,7 @@ export class BridgeDriver implements NetworkDriver<BridgeNetwork>, NamePolicy {
     this.#watch?.stop();
     this.#watch = undefined;
     this.#sysctls.close();
-    await Promise.all([...this.#endpoints.values()].map(async (e) => e.lease?.release()));
+    await Promise.all(this.#endpoints.values().map(async (e) => e.lease?.release()));
     this.#endpoints.clear();
     this.#networks.clear();
     this.#leaving.clear();

@@ -415,12 +415,10 @@ export class ContainerService {
     const now = Date.now();
     const isDescendant = (r: ContainerRecord, image: string): boolean =>
       images.has(image) && images.isDescendant(r.imageId, image);
-    const all = table.all();
-    const selected = selectContainers(all, input, { find: (ref) => table.find(ref), isDescendant });
-    const links = linkNames(all);
+    const selected = selectContainers(table.all(), input, { find: (ref) => table.find(ref), isDescendant });
     const summaries = selected.map((r) => ({
       ...summaryOf(r, images.nameFor(r.config.Image, r.imageId), healthOf(table.live(r.id), r), now),
-      Names: [`/${r.name}`, ...(links.get(r.id) ?? [])],
+      Names: [`/${r.name}`, ...linkNames(table, r.id)],
     }));
     if (!input.size) return summaries;
     return Promise.all(

@@ -45,6 +45,37 @@ async function withTable(
 const A = "abc1".padEnd(64, "0");
 const B = "abc2".padEnd(64, "0");
 
+test("who has a link to a container is known through changes, removals and a restart", () =>
+  withTable(async (table, _holds, reopen) => {
+    const linked = (id: string, name: string, ...to: string[]): ContainerRecord => ({
+      ...record(id, name),
+      links: to.map((containerId, i) => ({ containerId, alias: `to${i}` })),
+    });
+    const [DB, OLD, NEW] = ["d".repeat(64), A, B];
+    const linkers = (from = table): string[] => from.linkersOf(DB).map((r) => r.name);
+    await table.add(record(DB, "db"));
+    assert.deepEqual(linkers(), []);
+    await table.add(linked(OLD, "old", DB, DB));
+    await table.add(linked(NEW, "new", DB));
+    assert.deepEqual(linkers(), ["new", "old"]);
+    assert.deepEqual(linkers(await reopen()), ["new", "old"]);
+  }));
+
+test("links that are taken away are forgotten, and those of a removed container", () =>
+  withTable(async (table) => {
+    const [DB, WEB] = [A, B];
+    const link = (alias: string) => ({ containerId: DB, alias });
+    await table.add(record(DB, "db"));
+    await table.add({ ...record(WEB, "web"), links: [link("one"), link("two")] });
+    const web = await table.put({ ...table.find("web"), links: [link("two")] });
+    assert.deepEqual(table.linkersOf(DB), [web]);
+    await table.put({ ...web, links: [] });
+    assert.deepEqual(table.linkersOf(DB), []);
+    await table.put(web);
+    await table.remove(web);
+    assert.deepEqual(table.linkersOf(DB), []);
+  }));
+
 test("find takes names, ids and unambiguous prefixes; an exact name wins over a prefix", () =>
   withTable(async (table) => {
     await table.add(record(A, "web"));

@@ -107,6 +107,8 @@ export const FACT: CommitOptions = { isFact: true };
 /** Of states that are followed at once by a removal, which is written: before it the disk may say what it said. */
 export const PASSING: CommitOptions = { isPassing: true, durable: false };
 
+type Links = ContainerRecord["links"];
+
 const ID_PREFIX = /^[0-9a-f]{1,64}$/;
 
 /** Finds containers and commits their records. */
@@ -115,6 +117,8 @@ export class ContainerTable {
   readonly #records: Table<ContainerRecord>;
   readonly #live = new Map<string, LiveContainer>();
   readonly #byName = new Map<string, string>();
+  /** By a container's id, who has a link to it (`--link`). */
+  readonly #linkers = new Map<string, Set<string>>();
   /** Names given to containers whose record is being committed. */
   readonly #reserved = new Set<string>();
 
@@ -128,6 +132,7 @@ export class ContainerTable {
     for (const r of this.#records.values()) {
       this.#live.set(r.id, new LiveContainer(r.id));
       this.#byName.set(r.name, r.id);
+      this.#relink(r.id, undefined, r.links);
       this.#hold(r);
     }
   }
@@ -207,6 +212,7 @@ export class ContainerTable {
   async add(record: ContainerRecord, more: readonly Change[] = []): Promise<void> {
     this.#live.set(record.id, new LiveContainer(record.id));
     this.#byName.set(record.name, record.id);
+    this.#relink(record.id, undefined, record.links);
     this.#hold(record);
     try {
       await this.#store.commit([this.#records.put(record.id, record), ...more], durabilityOf(record, more));
@@ -223,10 +229,12 @@ export class ContainerTable {
     if (before === undefined)
       throw new Fault("notFound", `No such container: ${record.id}`, { code: "container.not-found" });
     this.#rename(record.id, before.name, record.name);
+    this.#relink(record.id, before.links, record.links);
     try {
       await this.#store.commit([this.#records.put(record.id, record)], options);
     } catch (error) {
       this.#rename(record.id, record.name, before.name);
+      this.#relink(record.id, record.links, before.links);
       throw error;
     }
     this.#onChange(record.id, record);
@@ -237,6 +245,22 @@ export class ContainerTable {
     if (from === to) return;
     this.#byName.delete(from);
     this.#byName.set(to, id);
+  }
+
+  #relink(id: string, from: Links, to: Links): void {
+    if (from === to) return;
+    for (const { containerId } of from ?? []) {
+      const linkers = this.#linkers.get(containerId);
+      linkers?.delete(id);
+      if (linkers?.size === 0) this.#linkers.delete(containerId);
+    }
+    for (const { containerId } of to ?? [])
+      this.#linkers.set(containerId, (this.#linkers.get(containerId) ?? new Set()).add(id));
+  }
+
+  /** Returns the containers that have a link to a container, newest first. */
+  linkersOf(id: string): ContainerRecord[] {
+    return [...(this.#linkers.get(id) ?? [])].flatMap((linker) => this.#records.get(linker) ?? []).reverse();
   }
 
   /** Resolves when everything committed is with the kernel, also what the disk has refused at first. */
@@ -272,6 +296,7 @@ export class ContainerTable {
 
   #forget(record: ContainerRecord): void {
     this.#live.delete(record.id);
+    this.#relink(record.id, record.links, undefined);
     for (const layer of layersOf(record)) this.#holds.release(layer, `container:${record.id}`);
     if (this.#byName.get(record.name) === record.id) this.#byName.delete(record.name);
   }

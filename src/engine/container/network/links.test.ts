@@ -34,7 +34,7 @@ const record = (name: string, over: Partial<ContainerRecord> = {}): ContainerRec
 
 function tableOf(...records: ContainerRecord[]) {
   return {
-    all: () => records,
+    linkersOf: (id: string) => records.filter((r) => r.links?.some((l) => l.containerId === id)),
     get: (id: string) => records.find((r) => r.id === id),
     find(reference: string): ContainerRecord {
       const found = records.find((r) => r.name === reference);
@@ -118,6 +118,6 @@ test("linksOf finds containers, and refuses links where a network of its own is 
 
 test("links are shown on both sides", () => {
   const table = tableOf(db, web);
-  assert.deepEqual(linkNames(table.all()).get("db-id"), ["/web/my-db"]);
+  assert.deepEqual(linkNames(table, "db-id"), ["/web/my-db"]);
   assert.deepEqual([shownLinks(table, web), shownLinks(table, db)], [["/db:/web/my-db"], null]);
 });

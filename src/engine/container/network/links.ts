@@ -16,7 +16,7 @@ const DEFAULT_NETWORK = "bridge";
 /** Variables of the other container that are not passed on. */
 const OWN_VARIABLES = ["HOME", "PATH"];
 
-type Table = Pick<ContainerTable, "find" | "get" | "all">;
+type Table = Pick<ContainerTable, "find" | "get">;
 
 /** Returns the links that a host configuration asks for. Fails with invalidParameter. */
 export function linksOf(table: Table, h: HostConfig): ContainerLink[] {
@@ -173,14 +173,15 @@ function rangeVariables(
   ];
 }
 
-/** Returns by container the names under which others have a link to it, "/web/db". */
-export function linkNames(all: readonly ContainerRecord[]): Map<string, string[]> {
-  const names = new Map<string, string[]>();
-  for (const parent of all)
-    for (const { containerId, alias } of parent.links ?? [])
-      names.set(containerId, [...(names.get(containerId) ?? []), `/${parent.name}/${alias}`]);
-  return names;
+/** Returns the names under which others have a link to a container, "/web/db". */
+export function linkNames(table: Pick<ContainerTable, "linkersOf">, id: string): string[] {
+  return table
+    .linkersOf(id)
+    .flatMap((parent) => linksTo(parent, id).map(({ alias }) => `/${parent.name}/${alias}`));
 }
+
+const linksTo = (parent: ContainerRecord, id: string): ContainerLink[] =>
+  (parent.links ?? []).filter((l) => l.containerId === id);
 
 /** Returns HostConfig.Links as inspect shows it, "/db:/web/db"; null without links. */
 export function shownLinks(table: Table, record: ContainerRecord): string[] | null {
@@ -192,8 +193,8 @@ export function shownLinks(table: Table, record: ContainerRecord): string[] | nu
 export async function tellParents(context: ContainerContext, child: ContainerRecord): Promise<void> {
   const attached = child.endpoints.find((e) => e.networkName === DEFAULT_NETWORK)?.attached;
   if (attached === undefined) return;
-  for (const parent of context.table.all().filter((r) => r.links !== undefined && isRunning(r)))
-    for (const link of (parent.links ?? []).filter((l) => l.containerId === child.id))
+  for (const parent of context.table.linkersOf(child.id).filter(isRunning))
+    for (const link of linksTo(parent, child.id))
       for (const ip of [attached.ip, attached.ip6 ?? ""].filter((a) => a !== ""))
         await editHosts(context, parent.id, (text) => withHostMoved(text, link.alias, ip));
 }
@@ -206,7 +207,7 @@ export async function removeLink(context: ContainerContext, reference: string): 
     const message = "Conflict, cannot remove the default link name of the container";
     throw new Fault("system", message, { code: "container.link" }); // compat: with status 500
   }
-  const parent = context.table.all().find((r) => r.name === parentName);
+  const parent = context.table.get(context.table.idOfName(parentName) ?? "");
   const link = parent?.links?.find((l) => l.alias === alias);
   if (parent === undefined || link === undefined)
     throw new Fault("notFound", `No such container: ${reference}`, { code: "container.not-found" });
