@@ -8,6 +8,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { Room, sweep } from "./field/room.ts";
+import { quiet } from "./field/quiet.ts";
 import { GROUPS } from "./groups.ts";
 import { growthChart, ratioChart } from "./report/chart.ts";
 import { describeMachine, type Machine } from "./report/machine.ts";
@@ -42,8 +43,11 @@ function chosen(): Group[] {
   throw new Error(`ROWS: there are the groups ${GROUPS.map(({ name }) => name).join(", ")}`);
 }
 
-/** What was written before is on the disk, else its writing would be measured along with whoever has to wait for the disk first. */
-const settle = (): Promise<unknown> => promisify(execFile)("sync");
+/** What was done before is over: its writing would be measured along with whoever has to wait for the disk first. */
+async function settle(): Promise<void> {
+  await promisify(execFile)("sync");
+  await quiet();
+}
 
 async function run(): Promise<Report> {
   const started = performance.now();

@@ -1,6 +1,7 @@
 // Cost beside what exists: a start, `ps` and a change of networks with 1, 250, 500 and 1000 containers that run, and a start with up to 2000
 // published ports. Drawn as curves. Docker is taken to 250 containers and 500 ports: more takes it many minutes and gigabytes.
 import { type DaemonEngine, openDaemons } from "../field/engines.ts";
+import { quiet } from "../field/quiet.ts";
 import { startContainers } from "./_crowd.ts";
 import { type Group, type Row, timed } from "./row.ts";
 
@@ -33,7 +34,10 @@ function pointsOf(curve: Curve): Row<DaemonEngine>[] {
     curve: { title: curve.title, x },
     ...(i === curve.counts.length - 1 ? { goal: { growth: LIMIT, from: first } } : {}),
     ...(x > curve.dockerMax ? { only: ["berth"] } : {}),
-    prepare: (e) => curve.prepare(e, x),
+    prepare: async (e) => {
+      await curve.prepare(e, x);
+      await quiet();
+    },
     sample: (e, round) => timed(() => curve.body(e, round)),
     after: (e) => curve.after?.(e),
   }));
