@@ -88,12 +88,13 @@ export class FrameDecoder {
     this.#header.set(part, this.#headerBytes);
     this.#headerBytes += part.length;
     if (this.#headerBytes === FRAME_HEADER_BYTES) {
-      const [type = 0, , , , a = 0, b = 0, c = 0, d = 0] = this.#header;
+      const header = this.#header;
+      const type = header[0] as number;
       if (type > FRAME_TYPES.notice) {
         throw new Fault("dataLoss", `unrecognized stream type ${type}`, { code: "stream.bad-frame" });
       }
       this.#type = type as FrameType;
-      this.#left = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+      this.#left = new DataView(header.buffer).getUint32(4);
       this.#headerBytes = 0;
     }
     return from + part.length;

@@ -57,23 +57,24 @@ export class ChunkQueue implements AsyncIterable<Uint8Array> {
     return chunk;
   }
 
+  /** Returns the next chunk; undefined behind the last. Throws what fail() was given. One call at a time. */
+  async next(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const chunk = this.#take();
+      if (chunk !== undefined || this.#end === "complete") return chunk;
+      if (this.#end !== undefined) throw this.#end.error;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = undefined;
+    }
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
     let isComplete = false;
     try {
-      for (;;) {
-        const chunk = this.#take();
-        if (chunk !== undefined) yield chunk;
-        else if (this.#end === "complete") {
-          isComplete = true;
-          return;
-        } else if (this.#end !== undefined) throw this.#end.error;
-        else {
-          await new Promise<void>((resolve) => {
-            this.#wake = resolve;
-          });
-          this.#wake = undefined;
-        }
-      }
+      for (let chunk = await this.next(); chunk !== undefined; chunk = await this.next()) yield chunk;
+      isComplete = true;
     } finally {
       if (!isComplete) this.#source.cancel();
     }

@@ -68,9 +68,10 @@ export const command = defineCommand({
             id,
             body: { Detach: false, Tty: flags.tty, ...size, ...(flags.tty ? {} : { ExitFrame: true }) },
           });
-    await using cleanup = new AsyncDisposableStack();
-    if (flags.tty) cleanup.defer(await followSize(client, id));
-    const end = await attachTerminal(connection, { ...attach, isTty: flags.tty, detachKeys });
+    const stopFollowing = flags.tty ? await followSize(client, id) : undefined;
+    const end = await attachTerminal(connection, { ...attach, isTty: flags.tty, detachKeys }).finally(
+      stopFollowing,
+    );
     if (end === "detached") throw complain("read escape sequence");
     return typeof end === "number" ? end : await exitCode(client, id);
   },
