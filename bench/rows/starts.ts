@@ -21,7 +21,7 @@ export const starts: Group<Engine> = {
       what: "30 × `run -d`, one after another",
       unit: "ms",
       goal: { faster: 8 },
-      rounds: { full: 3, quick: 1 },
+      rounds: { full: 3, quick: 2 },
       hasWarmUp: false,
       only: ["berth", "docker"],
       sample: (e) => timed(() => e.sh(loop(30, `${START} || exit 1;`))),
