@@ -138,7 +138,8 @@ async function openDaemon(
 }
 
 async function openPodman(): Promise<Engine> {
-  const room = await openRoom("podman");
+  // Where podman keeps the network namespaces of containers, whatever its other directories are; it leaves a file for some.
+  const room = await Room.open("podman", "mkdir -p /run/netns && mount -t tmpfs podman /run/netns");
   const { dir } = room;
   const paths = { root: "root", runroot: "runroot", tmpdir: "tmp", "network-config-dir": "networks" };
   const flags = ["--cgroup-manager", "cgroupfs", "--events-backend", "file", "--storage-driver", "overlay"];
