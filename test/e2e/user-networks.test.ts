@@ -364,6 +364,9 @@ describe("links of the default bridge", () => {
     );
     assert.ok(await reaches("web", "data"));
     assert.match(await text("ps", "--no-trunc", "--format", "{{.Names}}"), /^db,web\/data$/m);
+    await sleeper("aweb", "--link", "db:first");
+    assert.match(await text("ps", "--no-trunc", "--format", "{{.Names}}"), /^aweb\/first,db,web\/data$/m);
+    assert.match(await text("ps", "--format", "{{.Names}}"), /^db$/m);
     assert.deepEqual((await daemon.inspect("web")).HostConfig["Links"], ["/db:/web/data"]);
     assert.equal(await text("inspect", "-f", "{{.Name}}", "web/data"), "/db");
     // Its new address after a restart is known.

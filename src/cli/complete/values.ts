@@ -1,5 +1,6 @@
 // Values in place of operands and behind flags: what the daemon has of the kind that the usage line names, or a fixed choice.
 
+import { ownName } from "../../api/container-name.ts";
 import { containerList } from "../../api/operations/container.ts";
 import { imageList } from "../../api/operations/image.ts";
 import { networkList } from "../../api/operations/network.ts";
@@ -124,7 +125,7 @@ function plain(values: readonly string[]): Completion {
 async function containers({ session }: Names, states: readonly string[] | undefined): Promise<string[]> {
   const filters = states === undefined ? {} : { status: [...states] };
   const list = await (await session.client()).call(containerList, { all: true, filters });
-  return list.map((c) => (c.Names?.[0] ?? "").replace(/^\//, "")).filter((name) => name !== "");
+  return list.map((c) => ownName(c.Names)).filter((name) => name !== "");
 }
 
 async function images({ session }: Names): Promise<string[]> {

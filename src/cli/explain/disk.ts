@@ -1,5 +1,6 @@
 // What takes the disk: every object with what it takes alone, the big ones first, and the command that frees it. Pure over the
 // answers of the API.
+import { ownName } from "../../api/container-name.ts";
 import type { DiskFacts } from "../../api/schemas/facts.ts";
 import type { DiskUsage } from "../../api/schemas/system.ts";
 import { table } from "../../lib/table.ts";
@@ -99,7 +100,7 @@ function imageUses({ Images, LayersSize }: DiskUsage, program: string): DiskUse[
 
 function containerUses({ Containers }: DiskUsage, program: string): DiskUse[] {
   return (Containers ?? []).map((c): DiskUse => {
-    const name = (c.Names[0] ?? c.Id).replace(/^\//, "");
+    const name = ownName(c.Names) || c.Id;
     return {
       Kind: "container",
       Name: name,

@@ -1,4 +1,5 @@
 // What an image is made of, what keeps it, and whether it can run here. Pure over the answers of the API.
+import { ownName } from "../../api/container-name.ts";
 import type { ContainerSummary } from "../../api/schemas/container.ts";
 import type { ImageHistory, ImageInspect, ImageSummary } from "../../api/schemas/image.ts";
 import { humanSize } from "../../lib/units/size.ts";
@@ -58,7 +59,7 @@ function users(
     return;
   }
   const names = (list: readonly ContainerSummary[]): string =>
-    listed(list.map((c) => (c.Names[0] ?? c.Id).replace(/^\//, "")));
+    listed(list.map((c) => ownName(c.Names) || c.Id));
   const running = containers.filter((c) => c.State === "running");
   if (running.length > 0) {
     found.facts.push(

@@ -1,5 +1,6 @@
 // Who reaches whom: the networks with their members, what leads into and out of them, and from where each published port is
 // reached and by which part of the firewall. Pure over what the API says of networks and running containers.
+import { ownName } from "../../api/container-name.ts";
 import type { ContainerSummary, PortSummary } from "../../api/schemas/container.ts";
 import type { NetworkInspect } from "../../api/schemas/network.ts";
 
@@ -105,7 +106,7 @@ function inwardOf(modes: readonly string[]): string {
 }
 
 function portsOf(c: ContainerSummary): GraphPort[] {
-  const container = (c.Names[0] ?? c.Id).replace(/^\//, "");
+  const container = ownName(c.Names) || c.Id;
   const hasIpv6 = Object.values(c.NetworkSettings?.Networks ?? {}).some((e) => e.GlobalIPv6Address !== "");
   return rangesOf(c.Ports).map(({ ip, first, count, target, type }) => {
     const isIpv6 = ip.includes(":");

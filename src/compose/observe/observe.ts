@@ -1,6 +1,7 @@
 // What there is of a project: its containers, networks and volumes, found by their labels with one call each. A snapshot;
 // nothing is changed.
 
+import { ownName } from "../../api/container-name.ts";
 import type { Client } from "../../api/client.ts";
 import { containerList } from "../../api/operations/container.ts";
 import { networkInspect, networkList } from "../../api/operations/network.ts";
@@ -62,19 +63,13 @@ function toObserved(summary: ContainerSummary): ObservedContainer {
   const { Labels: labels } = summary;
   return {
     id: summary.Id,
-    name: canonicalName(summary.Names),
+    name: ownName(summary.Names),
     service: labels[label.service] ?? "",
     number: Number(labels[label.number] ?? 0) || 0,
     isOneOff: labels[label.oneOff] === "True",
     state: summary.State,
     summary,
   };
-}
-
-/** Other names are those of links, with the linking container in front. */
-function canonicalName(names: readonly string[]): string {
-  const own = names.find((name) => name.lastIndexOf("/") === 0) ?? names[0] ?? "";
-  return own.replace(/^\//, "");
 }
 
 function byServiceAndNumber(a: ObservedContainer, b: ObservedContainer): number {

@@ -418,7 +418,7 @@ export class ContainerService {
     const selected = selectContainers(table.all(), input, { find: (ref) => table.find(ref), isDescendant });
     const summaries = selected.map((r) => ({
       ...summaryOf(r, images.nameFor(r.config.Image, r.imageId), healthOf(table.live(r.id), r), now),
-      Names: [`/${r.name}`, ...linkNames(table, r.id)],
+      Names: [`/${r.name}`, ...linkNames(table, r.id)].sort(), // compat: its own name wherever it falls
     }));
     if (!input.size) return summaries;
     return Promise.all(

@@ -1,5 +1,6 @@
 // `compose ps`: a project's containers as a table, as JSON or by a template.
 
+import { ownName } from "../../../../api/container-name.ts";
 import type { ContainerSummary } from "../../../../api/schemas/container.ts";
 import { label } from "../../../../compose/observe/labels.ts";
 import { bool, type FlagValues, list, string } from "../../../../lib/flags/spec.ts";
@@ -30,7 +31,7 @@ const columns: Formatter<ContainerSummary> = {
     ...containerColumns.fields,
     ExitCode: exitCode,
     Health: health,
-    Name: nameOf,
+    Name: ({ Names }) => ownName(Names),
     Project: ({ Labels }) => Labels[label.project] ?? "",
     Publishers: (summary) =>
       publishers(summary).map((port) => new GoStruct("api.PortPublisher", new Map(Object.entries(port)))),
@@ -70,7 +71,7 @@ export const command = defineComposeCommand({
         return flags.all || (!isOneOff && state !== "exited" && state !== "created" && state !== "dead");
       })
       .map(({ summary }) => summary)
-      .sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+      .sort((a, b) => (ownName(a.Names) < ownName(b.Names) ? -1 : 1));
     if (flags.quiet) print(shown.map(({ Id }) => `${Id}\n`).join(""));
     else if (flags.services)
       print([...new Set(shown.map(({ Labels }) => `${Labels[label.service]}\n`))].join(""));
@@ -95,10 +96,6 @@ function statesOf({ filter, status }: FlagValues<typeof flags>): string[] {
   for (const state of wanted)
     if (!states.includes(state)) throw complain(`invalid status ${JSON.stringify(state)}`);
   return wanted;
-}
-
-function nameOf({ Names }: ContainerSummary): string {
-  return (Names.find((name) => name.lastIndexOf("/") === 0) ?? Names[0] ?? "").replace(/^\//, "");
 }
 
 function exitCode({ Status }: ContainerSummary): number {
